@@ -1,0 +1,57 @@
+# Polystore. `make help` lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+# The lock holds hashes; pip refuses anything else. Packages only: the project itself needs none.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help serve demo test check format lock clean
+
+help: ## Lists the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+serve: .venv/serve ## Starts PostgreSQL, MongoDB and the API on http://127.0.0.1:8000 (PORT=, POLYSTORE_DATA_DIR=)
+	@$(BIN)/polystore serve
+
+demo: .venv/serve ## Sends a day of sample traffic to the running service
+	@$(BIN)/polystore demo
+
+test: .venv/dev ## Runs the whole suite on engines of its own
+	@$(BIN)/pytest
+
+check: .venv/dev ## Format, lint, types, import contracts, migrations, lock files, spelling
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+	@$(BIN)/codespell
+	@PATH=$(BIN):$$PATH sh .ci/check-migrations
+	@PATH=$(BIN):$$PATH sh .ci/check-locks
+
+format: .venv/dev ## Formats and mends what can be mended
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: .venv/dev ## Writes the lock files anew after a change of dependencies
+	@PATH=$(BIN):$$PATH sh .ci/lock .
+
+clean: ## Removes the environment and the caches; data stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Polystore needs Python 3.11 or newer; set PYTHON=python3.x" >&2; exit 1; }
+	@echo "Making .venv …"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/serve: .venv/python requirements.lock pyproject.toml
+	@echo "Installing what requirements.lock names (a minute the first time) …"
+	@$(INSTALL) -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/serve requirements-dev.lock
+	@echo "Installing what requirements-dev.lock names …"
+	@$(INSTALL) -r requirements-dev.lock
+	@touch $@

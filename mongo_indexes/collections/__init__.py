@@ -1,0 +1,10 @@
+"""What is declared: one file per collection. A new file is added to `COLLECTIONS` here, once."""
+
+from mongo_indexes.collections.feedback import FEEDBACK
+from mongo_indexes.collections.item_types import ITEM_TYPES
+from mongo_indexes.collections.items import ITEMS
+from mongo_indexes.collections.predictions import PREDICTIONS
+from mongo_indexes.declare import Collection
+
+COLLECTIONS: tuple[Collection, ...] = (ITEMS, ITEM_TYPES, PREDICTIONS, FEEDBACK)
+"""Every collection the service keeps in MongoDB, in the order of planning and applying."""

@@ -1,0 +1,21 @@
+"""Feedback: what turned out to be true of a prediction, one document each."""
+
+from mongo_indexes.declare import Collection
+
+FEEDBACK = Collection(
+    name="feedback",
+    why="Found by its _id, which is the prediction's; the latest label and all there were.",
+    indexes=(),
+    validator={
+        "$jsonSchema": {
+            "bsonType": "object",
+            "required": ["latest", "history", "version"],
+            "properties": {
+                "_id": {"bsonType": "binData"},
+                "latest": {"bsonType": "object"},
+                "history": {"bsonType": "array", "minItems": 1},
+                "version": {"bsonType": "int", "minimum": 1},
+            },
+        }
+    },
+)

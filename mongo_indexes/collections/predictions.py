@@ -1,0 +1,81 @@
+"""Predictions: one immutable event each, found by its id, by time, and by what it is about."""
+
+from mongo_indexes.declare import Collection, Index
+
+PREDICTIONS = Collection(
+    name="predictions",
+    why="The log. _id is the sender's prediction_id, so that the primary key refuses a repetition.",
+    indexes=(
+        Index(
+            name="ix_predictions_timestamp",
+            keys=(
+                ("timestamp", 1),
+                ("_id", 1),
+            ),
+            why="the plain list, newest first",
+        ),
+        Index(
+            name="ix_predictions_model",
+            keys=(
+                ("model", 1),
+                ("version", 1),
+                ("timestamp", 1),
+                ("_id", 1),
+            ),
+            why="the list of one version of a model",
+        ),
+        Index(
+            name="ix_predictions_model_timestamp",
+            keys=(
+                ("model", 1),
+                ("timestamp", 1),
+                ("_id", 1),
+            ),
+            why="the list of all versions of a model",
+        ),
+        Index(
+            name="ix_predictions_status",
+            keys=(
+                ("status", 1),
+                ("timestamp", 1),
+                ("_id", 1),
+            ),
+            why="the failures, which are few",
+        ),
+        Index(
+            name="ix_predictions_user_id",
+            keys=(
+                ("user_id", 1),
+                ("timestamp", 1),
+                ("_id", 1),
+            ),
+            why="what was predicted about a user",
+            partial={"user_id": {"$exists": True}},
+        ),
+        Index(
+            name="ix_predictions_order_id",
+            keys=(
+                ("order_id", 1),
+                ("timestamp", 1),
+                ("_id", 1),
+            ),
+            why="what was predicted about an order",
+            partial={"order_id": {"$exists": True}},
+        ),
+    ),
+    validator={
+        "$jsonSchema": {
+            "bsonType": "object",
+            "required": ["timestamp", "model", "version", "features", "status", "hash"],
+            "properties": {
+                "_id": {"bsonType": "binData"},
+                "timestamp": {"bsonType": "date"},
+                "model": {"bsonType": "string"},
+                "version": {"bsonType": "string"},
+                "features": {"bsonType": "object"},
+                "status": {"enum": ["ok", "error", "timeout", "fallback"]},
+                "hash": {"bsonType": "binData"},
+            },
+        }
+    },
+)

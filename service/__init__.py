@@ -1,0 +1,16 @@
+"""Polystore: rows in PostgreSQL, documents and prediction logs in MongoDB, one HTTP service.
+
+The house, from the top (imports go down only; import-linter holds it):
+
+    main cli health                        the front door, the command line, the two probes
+    posts | items | predictions            features, strangers to one another
+    users tags access                      features that others may name
+    sql_route sql_rows idempotency         one request, and the usual verbs, on PostgreSQL
+    mongo_route mongo_documents            the same on MongoDB
+    sql  mongo  embedded                   the stores: open, hand out, base; engines of our own
+    route answers paging middleware …      HTTP, the same for both stores
+    wire errors settings                   words everybody uses
+
+The rooms of a feature, in the order a request passes them: router → repository → tables or
+documents; schemas is what travels. Start reading at users/router.py, then items/router.py.
+"""

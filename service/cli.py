@@ -1,0 +1,183 @@
+"""The command line: ``polystore --help``."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from mongo_indexes.__main__ import app as indexes_app
+from service import demo as demonstration
+from service import doctor as examination
+from service import migrate
+from service.embedded import EmbeddedError
+from service.serve import AddressInUse
+from service.serve import serve as serve_until_told
+from service.settings import Settings
+from service.stores import StoreName, store_at_hand, stores_at_hand
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="Polystore: rows in PostgreSQL, documents and prediction logs in MongoDB.",
+)
+migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(migrate_app, name="migrate", help="The PostgreSQL schema: plan, apply, down, check.")
+app.add_typer(indexes_app, name="indexes")
+
+CLEAN, DRIFT, FAILED = 0, 2, 5  # the same as those of `polystore indexes`
+console, complaints = Console(highlight=False), Console(stderr=True, highlight=False)
+AsJson = Annotated[bool, typer.Option("--json", help="Report as one JSON object.")]
+
+
+def _tell(text: str) -> None:
+    complaints.print(f"  {text}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What people can mend is one line for them, not a traceback."""
+    try:
+        yield
+    except ValidationError as error:
+        for each in error.errors():
+            name = f"POLYSTORE_{'_'.join(str(part) for part in each['loc'])}".upper()
+            complaints.print(f"{name}: {each['msg']}", style="red", markup=False)
+        raise typer.Exit(FAILED) from error
+    except (
+        EmbeddedError,
+        AddressInUse,
+        demonstration.DemoFailed,
+        migrate.MigrationFailed,
+    ) as error:
+        complaints.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(FAILED) from error
+
+
+@contextmanager
+def _store(name: StoreName) -> Iterator[str]:
+    with _explained(), store_at_hand(Settings(), name, _tell) as url:
+        yield url
+
+
+def _report(found: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+@indexes_app.callback()
+def indexes(context: typer.Context) -> None:
+    """MongoDB's indexes and validators: plan, apply, check."""
+    if "--help" not in sys.argv:  # help needs no store
+        os.environ["MONGODB_URL"] = context.with_resource(_store("mongodb_url"))
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API; without DATABASE_URL and MONGODB_URL, on engines of its own.
+
+    Example: `PORT=8001 POLYSTORE_DATA_DIR=/srv/polystore polystore serve`
+    """
+    with _explained():
+        serve_until_told(Settings(), _tell)
+
+
+@migrate_app.command("plan")
+def migrate_plan(*, as_json: AsJson = False) -> None:
+    """Show what `apply` would do.
+
+    Example: `polystore migrate plan --json`
+    """
+    with _store("database_url") as url:
+        steps = migrate.pending(migrate.head_of(url))
+        told = {"pending": [{"revision": revision, "why": why} for revision, why in steps]}
+        lines = [f"{revision}  {why}" for revision, why in steps] or ["Nothing to do."]
+        _report(told, lines, as_json=as_json)
+
+
+@migrate_app.command("apply")
+def migrate_apply(
+    *, sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead.")] = False
+) -> None:
+    """Bring the schema to its head. Two at once are safe: one works, the other finds it done.
+
+    Example: `polystore migrate apply` or `polystore migrate apply --sql > review.sql`
+    """
+    if sql:
+        migrate.print_sql()
+        return
+    with _store("database_url") as url:
+        migrate.apply(url, _tell)
+        console.print(f"The schema is at its head, {migrate.expected_head()}.")
+
+
+@migrate_app.command("down")
+def migrate_down(
+    *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+) -> None:
+    """Take the last migration back, and the data in what it made with it.
+
+    Example: `polystore migrate down --yes`
+    """
+    with _store("database_url") as url:
+        if not yes:
+            typer.confirm(
+                "What the last migration made is dropped with its data. Go on?", abort=True
+            )
+        migrate.down(url, _tell)
+
+
+@migrate_app.command("check")
+def migrate_check(*, as_json: AsJson = False) -> None:
+    """Compare the database with the code. Exit code 0: the same; 2: they differ.
+
+    Example: `polystore migrate check`
+    """
+    with _store("database_url") as url:
+        head, difference = migrate.head_of(url), migrate.expected_head()
+        found = "the schema is behind" if head != difference else migrate.differences(url)
+        told = {"head": head, "expected": migrate.expected_head(), "difference": found}
+        _report(told, [found or "The database is as the code says."], as_json=as_json)
+        raise typer.Exit(DRIFT if found else CLEAN)
+
+
+@app.command()
+def demo(
+    url: Annotated[str | None, typer.Option(help="The service to send to.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Send sample traffic to the running service. A second run adds nothing.
+
+    Example: `polystore demo --url http://127.0.0.1:8000`
+    """
+    with _explained():
+        settings = Settings()
+        target = url or f"http://{settings.host}:{settings.port}"
+        told = demonstration.run_demo(target, complaints)
+        _report(told, demonstration.what_next(target, told), as_json=as_json)
+
+
+@app.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Look at both stores: reachable, schema at its head, indexes in place. Exit code 2 if not.
+
+    Example: `polystore doctor --json`
+    """
+    with _explained(), stores_at_hand(Settings(), _tell) as urls:
+        found = examination.examine(urls, Settings().mongodb_database)
+        _report(found, examination.as_lines(found), as_json=as_json)
+        raise typer.Exit(CLEAN if found["ok"] else DRIFT)
+
+
+if __name__ == "__main__":
+    app(prog_name="polystore")

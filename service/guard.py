@@ -1,0 +1,134 @@
+"""Answers in time whatever a store does, and sheds load while a store hangs.
+
+Cancelling a call on a hung database can itself take seconds, so nothing is cancelled: at the
+deadline the client is answered, and the abandoned call cleans up behind, still holding its
+connection. After several such failures in a row the store is left alone, but for one request a
+second that finds out whether it is back (a circuit breaker, half open after a second).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from service.errors import OutcomeUnknown, Unavailable
+
+T = TypeVar("T")
+FAILURES_THAT_OPEN = 5
+SECONDS_OPEN = 1.0
+
+
+class Guard:
+    """One store's deadline and circuit breaker.
+
+    ``translate`` turns what a driver raises into a refusal, or gives None if it is not about the
+    store; :class:`Unavailable` counts as a failure of the store.
+    """
+
+    def __init__(
+        self, store: str, seconds: float, translate: Callable[[Exception], Exception | None]
+    ) -> None:
+        self.store, self._seconds, self._translate = store, seconds, translate
+        self._failures = 0
+        self._open_until = 0.0
+        self._abandoned: set[asyncio.Task[Any]] = set()
+
+    def clock(self) -> "Clock":
+        """A deadline that has not begun to run."""
+        return Clock(self._seconds, self._admit)
+
+    def _admit(self) -> None:
+        if self._failures < FAILURES_THAT_OPEN:
+            return
+        now = time.monotonic()
+        if now < self._open_until:
+            raise Unavailable(f"{self.store} does not answer; it is asked again every second.")
+        self._open_until = now + SECONDS_OPEN  # this one finds out, the others still wait
+
+    async def run(self, work: Coroutine[Any, Any, T], clock: "Clock", *, writes: bool) -> T:
+        """The result of ``work``, or a refusal by the deadline.
+
+        Raises:
+            Unavailable: the store is down, hangs or is overloaded.
+            OutcomeUnknown: it hung, and ``work`` may still have its effect.
+        """
+        task = asyncio.ensure_future(work)
+        await asyncio.wait((task, clock.expired), return_when=asyncio.FIRST_COMPLETED)
+        clock.stop()
+        if not task.done():
+            self._abandon(task)
+            self._failed()
+            if writes:
+                raise OutcomeUnknown
+            raise Unavailable(f"{self.store} did not answer in time.")
+        try:
+            result = task.result()
+        except Exception as error:  # whatever it is, it is raised again
+            told = self._translate(error)
+            if isinstance(told, Unavailable):
+                self._failed()
+                raise (OutcomeUnknown() if clock.committing else told) from error
+            if told is None:
+                raise
+            self._failures = 0
+            raise told from error
+        if clock.running:
+            self._failures = 0
+        return result
+
+    def _failed(self) -> None:
+        self._failures += 1
+        if self._failures == FAILURES_THAT_OPEN:
+            self._open_until = time.monotonic() + SECONDS_OPEN
+
+    def _abandon(self, task: asyncio.Task[Any]) -> None:
+        self._abandoned.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled():
+            task.exception()  # the client has its answer; asking marks the failure as seen
+
+    async def drain(self) -> None:
+        """Waits for the abandoned calls, when the store closes."""
+        if self._abandoned:
+            await asyncio.wait(self._abandoned, timeout=self._seconds)
+
+
+class Clock:
+    """A deadline that begins with the first use of the store.
+
+    Hashing a password or checking a schema beforehand takes no time from the store.
+    """
+
+    def __init__(self, seconds: float, admit: Callable[[], None]) -> None:
+        self._seconds, self._admit = seconds, admit
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.expired: asyncio.Future[None] = self._loop.create_future()
+        self.committing = False  # from here on a lost answer says nothing about the outcome
+
+    def start(self) -> None:
+        """Asks the breaker, then runs; a second call changes nothing.
+
+        Raises:
+            Unavailable: the store is being left alone.
+        """
+        if self._timer is None:
+            self._admit()
+            self._timer = self._loop.call_later(self._seconds, self._ring)
+
+    @property
+    def running(self) -> bool:
+        """Whether the store was asked at all."""
+        return self._timer is not None
+
+    def stop(self) -> None:
+        """Ends it without ringing."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        if not self.expired.done():
+            self.expired.set_result(None)

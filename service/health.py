@@ -1,0 +1,110 @@
+"""/livez and /readyz: is the process up, and can it do its work on both stores."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from mongo_indexes.collections import COLLECTIONS
+from mongo_indexes.plan import diff
+from service.errors import ServiceError
+from service.migrate import current_head, expected_head
+from service.mongo import Mongo, list_indexes
+from service.mongo import translate as translate_mongo
+from service.route import Route
+from service.sql import Sql
+from service.sql import translate as translate_sql
+from service.wire import Read
+
+SECONDS_EACH = 1.5
+
+router = APIRouter(tags=["health"], route_class=Route)
+
+
+class Alive(Read):
+    status: Literal["alive"] = "alive"
+
+
+class SqlHealth(Read):
+    ok: bool
+    detail: str
+    schema_head: str | None = None
+    expected_head: str | None = None
+
+
+class MongoHealth(Read):
+    ok: bool
+    detail: str
+    missing_indexes: list[str] = []
+
+
+class Readiness(Read):
+    status: Literal["ready", "not_ready"]
+    postgresql: SqlHealth
+    mongodb: MongoHealth
+
+
+@router.get("/livez")
+async def livez() -> Alive:
+    """The process answers. Asks no store, so that a store that is down gets nobody restarted."""
+    return Alive()
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+async def readyz(request: Request, response: Response) -> Readiness:
+    """Both stores answer, the schema is at its head and the indexes are there."""
+    sql, mongo = await asyncio.gather(
+        _sql_health(request.state.sql), _mongo_health(request.state.mongo)
+    )
+    ready = sql.ok and mongo.ok
+    response.status_code = 200 if ready else 503
+    return Readiness(status="ready" if ready else "not_ready", postgresql=sql, mongodb=mongo)
+
+
+async def _sql_health(sql: Sql) -> SqlHealth:
+    expected = expected_head()
+
+    async def ask() -> str | None:
+        async with sql.engine.connect() as connection:
+            return await current_head(connection)
+
+    try:
+        head = await _in_time(ask())
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return SqlHealth(ok=False, detail=_said(translate_sql(error)), expected_head=expected)
+    ok = head == expected
+    detail = "at its head" if ok else "the schema is behind: run `polystore migrate apply`"
+    return SqlHealth(ok=ok, detail=detail, schema_head=head, expected_head=expected)
+
+
+async def _mongo_health(mongo: Mongo) -> MongoHealth:
+    async def ask() -> list[str]:
+        missing = []
+        for declared in COLLECTIONS:
+            existing = await list_indexes(mongo.database[declared.name])
+            steps = diff(declared, existing, {})
+            missing += [step.target for step in steps if step.missing]
+        return missing
+
+    try:
+        missing = await _in_time(ask())
+    except Exception as error:  # a probe says so, whatever it is
+        return MongoHealth(ok=False, detail=_said(translate_mongo(error)))
+    detail = "indexes are missing: run `polystore indexes apply`" if missing else "indexes in place"
+    return MongoHealth(ok=not missing, detail=detail, missing_indexes=missing)
+
+
+async def _in_time(work: Coroutine[Any, Any, Any]) -> Any:
+    """Abandons it at the deadline: cancelling a hung call can take seconds itself."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait((task,), timeout=SECONDS_EACH)
+    if not done:
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        raise TimeoutError
+    return task.result()
+
+
+def _said(refusal: ServiceError | None) -> str:
+    return refusal.said if refusal is not None else "does not answer"

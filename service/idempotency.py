@@ -1,0 +1,90 @@
+"""Idempotency-Key on every POST to PostgreSQL: a retry repeats the answer, never the effect.
+
+The key's row is written in the transaction of
+the effect it stands for, so that either both are there or neither. Keys live for a day.
+"""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from fastapi import Response
+from sqlalchemy import SmallInteger, String, delete, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.errors import Conflict
+from service.idempotency_key import REPLAYED, KeyReused, RequestedKey
+from service.sql import Base
+
+KEYS_LIVE = timedelta(hours=24)
+_KEPT_HEADERS = ("content-type", "etag", "location")
+
+
+class StillRunning(Conflict):
+    code, title = "idempotency_in_progress", "A request with this key is still running"
+
+    def __init__(self) -> None:
+        super().__init__("Repeat it in a second to get its answer.", headers={"Retry-After": "1"})
+
+
+class IdempotencyKey(Base):
+    """One answered POST."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[bytes]
+    status: Mapped[int] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, str]] = mapped_column(JSONB)
+    body: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+async def recall(session: AsyncSession, wanted: RequestedKey) -> Response | None:
+    """The first answer, if there was one. Until this transaction ends, the key is ours.
+
+    Raises:
+        StillRunning: another transaction has the key; waiting for it would hold a connection.
+        KeyReused: the key was used for something else.
+    """
+    hashed = int.from_bytes(hashlib.sha256(wanted.key.encode()).digest()[:8], "big", signed=True)
+    if not await session.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
+        raise StillRunning
+    k = IdempotencyKey
+    found = (
+        await session.execute(
+            select(k.fingerprint, k.status, k.headers, k.body).where(
+                k.key == wanted.key, k.created_at > func.now() - KEYS_LIVE
+            )
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    if found.fingerprint != wanted.fingerprint:
+        raise KeyReused
+    return Response(found.body, found.status, {**found.headers, REPLAYED: "true"})
+
+
+async def remember(session: AsyncSession, wanted: RequestedKey, response: Response) -> None:
+    """Keeps the answer, and clears a few keys that have outlived their day."""
+    k = IdempotencyKey
+    outlived = (
+        select(k.key)
+        .where(k.created_at <= func.now() - KEYS_LIVE)
+        .order_by(k.created_at)
+        .limit(10)
+        .with_for_update(skip_locked=True)
+    )
+    await session.execute(delete(k).where((k.key.in_(outlived)) | (k.key == wanted.key)))
+    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    session.add(
+        k(
+            key=wanted.key,
+            fingerprint=wanted.fingerprint,
+            status=response.status_code,
+            headers=kept,
+            body=bytes(response.body),
+        )
+    )
+    await session.flush()

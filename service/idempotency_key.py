@@ -1,0 +1,48 @@
+"""The Idempotency-Key header: what it may be, and what it was sent for.
+
+Follows draft-ietf-httpapi-idempotency-key-header: the same key with the same request repeats the
+answer, with another request it is refused.
+"""
+
+import hashlib
+from typing import Annotated, NamedTuple
+
+from fastapi import Depends, Request
+
+from service.errors import BadRequest, Refused
+
+REPLAYED = "Idempotency-Replayed"
+
+
+class BadIdempotencyKey(BadRequest):
+    code, title = "bad_idempotency_key", "This Idempotency-Key cannot be used"
+    detail = "Send 1 to 255 printable ASCII characters, a fresh UUID for example."
+
+
+class KeyReused(Refused):
+    code, title = "idempotency_key_reused", "This key was used for another request"
+    detail = "A key belongs to one request; send a new request with a new key."
+
+
+class RequestedKey(NamedTuple):
+    """A key, and the SHA-256 of the address and body it was sent with."""
+
+    key: str
+    fingerprint: bytes
+
+
+async def requested_key(request: Request) -> RequestedKey | None:
+    """The key of this request, if it is a POST that has one."""
+    key = request.headers.get("idempotency-key")
+    if key is None or request.method != "POST":
+        return None
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise BadIdempotencyKey
+    digest = hashlib.sha256()
+    for part in (request.url.path, request.url.query, await request.body()):
+        piece = part if isinstance(part, bytes) else part.encode()
+        digest.update(len(piece).to_bytes(8, "big") + piece)
+    return RequestedKey(key, digest.digest())
+
+
+SentKey = Annotated[RequestedKey | None, Depends(requested_key)]

@@ -1,0 +1,147 @@
+"""Items in MongoDB."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from service.answers import Expected
+from service.errors import Conflict, NotFound, PreconditionFailed
+from service.idempotency_key import KeyReused, RequestedKey
+from service.items.documents import ITEMS, as_money, new_item, read_item
+from service.items.merge import merged
+from service.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
+from service.items.search import compile_search
+from service.items.types import ItemTypes
+from service.mongo import Document, MongoDatabase, now, violated_index
+from service.mongo_documents import as_filter, change_document, mongo_page
+from service.paging import Page, Paging
+from service.provide import provided
+from service.wire import changes
+
+TRIES = 20
+
+
+class ItemNotFound(NotFound):
+    code, title = "item_not_found", "There is no such item"
+    detail = "No item has this id, or it was deleted; POST …/restore brings a deleted one back."
+
+
+class ItemKeyUsed(Conflict):
+    code, title = "idempotency_key_used", "An item was made under this Idempotency-Key"
+    guards = "uq_items_idempotency_key"
+
+
+class ItemContended(Conflict):
+    code, title = "item_contended", "Too many changes to this item at once"
+    detail = "Read it again and repeat the change."
+
+
+_FIELDS = {
+    "name": "name",
+    "type": "type",
+    "tag": "tags",
+    "price": "price",
+    "created_at": "created_at",
+}
+
+
+class ItemRepository:
+    def __init__(self, database: MongoDatabase, pager: Paging, types: ItemTypes) -> None:
+        self._items, self._pager, self._types = database[ITEMS], pager, types
+
+    async def get(self, item_id: UUID) -> ItemRead:
+        return read_item(await self._get(item_id))
+
+    async def list(self, query: ItemQuery) -> Page[ItemRead]:
+        filters = query.filters()
+        filters.pop("deleted", None)
+        for bound in ("price__gte", "price__lte"):
+            if bound in filters:
+                filters[bound] = as_money(filters[bound])
+        where = {**_is_deleted(query.deleted), **as_filter(filters, _FIELDS)}
+        return await mongo_page(self._items, where, query, self._pager, read_item)
+
+    async def search(self, search: ItemSearch) -> Page[ItemRead]:
+        where = {"$and": [_is_deleted(False), compile_search(search.where)]}
+        return await mongo_page(self._items, where, search, self._pager, read_item)
+
+    async def add(self, item: ItemCreate, sent: RequestedKey | None) -> tuple[ItemRead, bool]:
+        """The new item; or the one that the same key made before, and True.
+
+        The key stands in the document it made, so one atomic write decides between two requests.
+        """
+        await self._types.check(item.type, item.attributes)
+        values = {**item.model_dump(), "price": as_money(item.price)}
+        if sent is not None:
+            values.update(idempotency_key=sent.key, fingerprint=sent.fingerprint)
+        document = new_item(values)
+        try:
+            await self._items.insert_one(document)
+        except DuplicateKeyError as error:
+            if sent is None or violated_index(error.details or {}) != ItemKeyUsed.guards:
+                raise
+            return await self._made_under(sent), True
+        return read_item(document), False
+
+    async def _made_under(self, sent: RequestedKey) -> ItemRead:
+        document = await self._items.find_one({"idempotency_key": sent.key})
+        if document is None:
+            raise ItemKeyUsed
+        if document["fingerprint"] != sent.fingerprint:
+            raise KeyReused
+        return read_item(document)
+
+    async def change(self, item_id: UUID, change: ItemUpdate, expected: Expected) -> ItemRead:
+        """Merges into what is stored and replaces exactly that, or starts again."""
+        for _ in range(TRIES):
+            current = await self._get(item_id)
+            if expected is not None and current["version"] not in expected:
+                raise PreconditionFailed
+            values = await self._merged(current, change)
+            changed = await self._items.find_one_and_update(
+                {"_id": item_id, "version": current["version"], **_is_deleted(False)},
+                {"$set": {**values, "updated_at": now()}, "$inc": {"version": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+            if changed is not None:
+                return read_item(changed)
+        raise ItemContended
+
+    async def remove(self, item_id: UUID, expected: Expected) -> None:
+        where = {"_id": item_id, **_is_deleted(False)}
+        values = {"deleted_at": now()}
+        await change_document(self._items, where, values, expected, ItemNotFound)
+
+    async def restore(self, item_id: UUID) -> ItemRead:
+        """Brings a deleted item back; one that was not deleted stays as it is."""
+        await self._items.update_one(
+            {"_id": item_id, **_is_deleted(True)},
+            {"$set": {"deleted_at": None, "updated_at": now()}, "$inc": {"version": 1}},
+        )
+        return await self.get(item_id)
+
+    async def _get(self, item_id: UUID) -> Document:
+        document = await self._items.find_one({"_id": item_id, **_is_deleted(False)})
+        if document is None:
+            raise ItemNotFound
+        return document
+
+    async def _merged(self, current: Document, change: ItemUpdate) -> Document:
+        values = changes(change)
+        if "price" in values:
+            values["price"] = as_money(values["price"])
+        if "attributes" in values:
+            values["attributes"] = merged(current["attributes"], values["attributes"])
+        after = {**current, **values}
+        if "attributes" in values or "type" in values:
+            await self._types.check(after["type"], after["attributes"])
+        return values
+
+
+def _is_deleted(deleted: bool) -> Document:
+    return {"deleted_at": {"$ne": None} if deleted else None}
+
+
+Items = Annotated[ItemRepository, provided(ItemRepository)]

@@ -1,0 +1,60 @@
+"""Addresses of items."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from service.answers import IfMatch, Reply
+from service.idempotency_key import KeyReused, SentKey
+from service.items.repository import ItemContended, ItemKeyUsed, ItemNotFound, Items
+from service.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
+from service.items.search import BadSearch
+from service.items.types import SchemaMismatch
+from service.mongo_route import MongoRoute
+from service.openapi import problems
+from service.paging import Page
+
+router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
+
+
+@router.post("", status_code=201, responses=problems(SchemaMismatch, KeyReused, ItemKeyUsed))
+async def items_create(item: ItemCreate, items: Items, sent: SentKey, reply: Reply) -> ItemRead:
+    made, again = await items.add(item, sent)
+    return reply.created(made, made.id, replayed=again)
+
+
+@router.get("", responses=problems())
+async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Page[ItemRead]:
+    return await items.list(query)
+
+
+@router.post("/search", responses=problems(BadSearch))
+async def items_search(search: ItemSearch, items: Items) -> Page[ItemRead]:
+    """Finds items by conditions on fields and attributes; the schema below tells the grammar."""
+    return await items.search(search)
+
+
+@router.get("/{item_id}", responses=problems(ItemNotFound, cached=True))
+async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
+    return reply.found(await items.get(item_id))
+
+
+@router.patch(
+    "/{item_id}", responses=problems(ItemNotFound, ItemContended, SchemaMismatch, guarded=True)
+)
+async def items_update(
+    item_id: UUID, change: ItemUpdate, items: Items, expected: IfMatch, reply: Reply
+) -> ItemRead:
+    return reply.changed(await items.change(item_id, change, expected))
+
+
+@router.delete("/{item_id}", status_code=204, responses=problems(ItemNotFound, guarded=True))
+async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
+    """Hides the item; restore brings it back."""
+    await items.remove(item_id, expected)
+
+
+@router.post("/{item_id}/restore", responses=problems(ItemNotFound))
+async def items_restore(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
+    return reply.changed(await items.restore(item_id))

@@ -1,0 +1,38 @@
+"""Addresses of item types."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from service.answers import IfMatch, Reply
+from service.items.schemas import ItemTypeRead, ItemTypesRead, ItemTypeWrite, TypeName
+from service.items.types import BadJsonSchema, ItemTypeNotFound, ItemTypes
+from service.mongo_route import MongoRoute
+from service.openapi import problems
+
+router = APIRouter(prefix="/item_types", tags=["items"], route_class=MongoRoute)
+
+NameInPath = Annotated[TypeName, Path(alias="name")]
+
+
+@router.get("", responses=problems())
+async def item_types_list(types: ItemTypes) -> ItemTypesRead:
+    return ItemTypesRead(items=await types.list())
+
+
+@router.get("/{name}", responses=problems(ItemTypeNotFound, cached=True))
+async def item_types_get(type_name: NameInPath, types: ItemTypes, reply: Reply) -> ItemTypeRead:
+    return reply.found(await types.get(type_name))
+
+
+@router.put("/{name}", responses=problems(BadJsonSchema, guarded=True))
+async def item_types_put(
+    type_name: NameInPath, body: ItemTypeWrite, types: ItemTypes, expected: IfMatch, reply: Reply
+) -> ItemTypeRead:
+    """Makes the type or replaces its schema. Items that exist are checked at their next change."""
+    return reply.changed(await types.put(type_name, body, expected))
+
+
+@router.delete("/{name}", status_code=204, responses=problems(ItemTypeNotFound, guarded=True))
+async def item_types_delete(type_name: NameInPath, types: ItemTypes, expected: IfMatch) -> None:
+    await types.remove(type_name, expected)

@@ -1,0 +1,109 @@
+"""The application: opens both stores in its lifespan and puts the features together."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypedDict
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from service import health
+from service.answers import NotModified, answer_not_modified
+from service.errors import ServiceError, answer_refusal
+from service.items import router as items
+from service.items import type_router as item_types
+from service.middleware import Frontier
+from service.mongo import Mongo, open_mongo
+from service.openapi import with_schemas
+from service.posts import comment_router as comments
+from service.posts import router as posts
+from service.predictions import feedback_router as feedback
+from service.predictions import router as predictions
+from service.settings import Settings
+from service.sql import Sql, open_sql
+from service.tags import router as tags
+from service.users import router as users
+
+FEATURES = (users, tags, posts, comments, items, item_types, predictions, feedback)
+DESCRIPTION = """
+Rows in PostgreSQL, documents and prediction logs in MongoDB. A 2xx means the data is durable;
+every refusal is `application/problem+json` and says what was wrong, where, and what to do.
+"""
+
+
+class State(TypedDict):
+    """What the lifespan holds; found in ``request.state``."""
+
+    sql: Sql
+    mongo: Mongo
+    settings: Settings
+    secret: bytes
+
+
+class StoresNotConfigured(Exception):
+    """There is a URL missing."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application for these settings, or for those of the environment.
+
+    Raises:
+        StoresNotConfigured: a store has no URL; `polystore serve` would start engines of its own.
+    """
+    settings = settings or Settings()
+    if settings.database_url is None or settings.mongodb_url is None:
+        raise StoresNotConfigured(
+            "Set both DATABASE_URL and MONGODB_URL, or start with `polystore serve`."
+        )
+    app = FastAPI(
+        title="Polystore",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=_lifespan(settings),
+        generate_unique_id_function=_operation_id,
+        exception_handlers={
+            ServiceError: answer_refusal,
+            RequestValidationError: answer_refusal,
+            HTTPException: answer_refusal,
+            NotModified: answer_not_modified,
+        },
+    )
+    app.add_middleware(
+        Frontier,
+        max_body_bytes=settings.max_body_bytes,
+        body_seconds=settings.body_seconds,
+        body_limits=predictions.body_limits(settings.max_batch_bytes),
+    )
+    v1 = APIRouter(prefix="/v1")
+    for feature in FEATURES:
+        v1.include_router(feature.router)
+    app.include_router(v1)
+    app.include_router(health.router)
+    _describe_problems(app)
+    return app
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        secret = settings.signing_key()
+        async with open_sql(settings) as sql, open_mongo(settings) as mongo:
+            yield State(sql=sql, mongo=mongo, settings=settings, secret=secret)
+
+    return lifespan
+
+
+def _operation_id(route: APIRoute) -> str:
+    """``users_create``: the endpoint's own name, which does not change when its address does."""
+    return route.name
+
+
+def _describe_problems(app: FastAPI) -> None:
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return with_schemas(plain(), predictions.EVENT_SCHEMAS)
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it

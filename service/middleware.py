@@ -1,0 +1,129 @@
+"""The outermost layer, pure ASGI: a name and a log line for each request, and limits on its body.
+
+Nothing gets past it as a bare 500: what nobody foresaw is logged whole and answered in our shape,
+here and not in an exception handler, because only here the keep-alive connection survives it.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import BadRequest, ServiceError, TooLarge, problem
+from service.request_id import begin_request
+
+log = structlog.get_logger("service.http")
+
+
+class BodyTooSlow(BadRequest):
+    status, code, title = 408, "body_too_slow", "The rest of the body did not come"
+
+
+class HeadersTooLarge(ServiceError):
+    status, code, title = 431, "headers_too_large", "The headers are too large"
+    detail = "At most 16 KiB of headers and 8 KiB of address are taken."
+
+
+class Frontier:
+    """Wraps the application; see the module's docstring.
+
+    ``body_limits`` maps a path to its limit in bytes where it is not ``max_body_bytes``;
+    0 means that the endpoint itself keeps the limit, because it never holds the whole body.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        body_seconds: float,
+        body_limits: Mapping[str, int],
+    ) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+        self.body_seconds = body_seconds
+        self.body_limits = body_limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        visit = _Visit(self, scope, receive, send)
+        try:
+            visit.check_head()
+            await self.app(scope, visit.receive, visit.send)
+        except ServiceError as error:
+            await visit.refuse(error)
+        except Exception:  # the last line of defence: logged whole, told nothing
+            log.exception("unforeseen", path=scope["path"])
+            await visit.refuse(ServiceError("It is in our log under this request_id."))
+        finally:
+            visit.tell()
+
+
+class _Visit:
+    """One request on its way through."""
+
+    def __init__(self, frontier: Frontier, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self._receive, self._send = scope, receive, send
+        self.headers = Headers(scope=scope)
+        offered = self.headers.get("x-request-id")
+        self.request_id = begin_request(offered.encode("latin-1") if offered else None)
+        self.limit = frontier.body_limits.get(scope["path"], frontier.max_body_bytes)
+        self.patience = frontier.body_seconds
+        self.received = 0
+        self.status = 0
+        self.began = time.perf_counter()
+
+    def check_head(self) -> None:
+        size = sum(len(name) + len(value) for name, value in self.scope["headers"])
+        if size > 16_384 or len(self.scope["raw_path"]) + len(self.scope["query_string"]) > 8_192:
+            raise HeadersTooLarge
+        if not self.headers.get("host"):
+            raise BadRequest("The Host header is missing.")
+        length = self.headers.get("content-length", "0")
+        if self.limit and length.isdecimal() and int(length) > self.limit:
+            raise self.too_large()
+
+    def too_large(self) -> TooLarge:
+        # The rest of the body is still on its way; only closing the connection ends it.
+        detail = f"At most {self.limit} bytes are taken here."
+        return TooLarge(detail, headers={"Connection": "close"})
+
+    async def receive(self) -> Message:
+        try:
+            async with asyncio.timeout(None if self.status else self.patience):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow(headers={"Connection": "close"}) from None
+        if message["type"] == "http.request":
+            self.received += len(message.get("body", b""))
+            if self.limit and self.received > self.limit:
+                raise self.too_large()
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["X-Request-Id"] = self.request_id
+        await self._send(message)
+
+    async def refuse(self, error: ServiceError) -> None:
+        if self.status:  # the answer has begun: all that is left is to end it
+            return
+        response = problem(error, self.scope["path"])
+        await response(self.scope, self._receive, self.send)
+
+    def tell(self) -> None:
+        route = self.scope.get("fastapi", {}).get("effective_route_context")
+        log.info(
+            "request",
+            method=self.scope["method"],
+            path=self.scope["path"],
+            route=getattr(route, "path", None),
+            status=self.status,
+            milliseconds=round((time.perf_counter() - self.began) * 1000, 2),
+        )

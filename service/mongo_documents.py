@@ -1,0 +1,110 @@
+"""The verbs every repository on MongoDB needs: list a page and change a document."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+from pymongo import ReturnDocument
+
+from service.answers import Expected
+from service.errors import NotFound, PreconditionFailed
+from service.mongo import Collection, Document, now
+from service.paging import ListQuery, Order, Page, Pager, Position
+
+T = TypeVar("T")
+_OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
+
+
+def as_filter(filters: Mapping[str, Any], fields: Mapping[str, str]) -> Document:
+    """``field`` and ``field__op`` filters as a query document.
+
+    A value always stands behind an operator of ours, so that nothing a client sends can be one.
+    """
+    found: Document = {}
+    for name, value in filters.items():
+        field, _, op = name.partition("__")
+        found.setdefault(fields[field], {})[_OPERATORS[op]] = value
+    return found
+
+
+async def mongo_page(
+    collection: Collection,
+    where: Document,
+    query: ListQuery,
+    pager: Pager,
+    read: Callable[[Document], T],
+    *,
+    projection: Mapping[str, int] | None = None,
+) -> Page[T]:
+    """One page of the documents that match ``where``.
+
+    Documents of equal sort value are ordered by ``_id``, so that no tie is lost or repeated.
+    """
+    order = Order.of(query.sort)
+    direction = -1 if order.descending else 1
+    total = await _count(collection, where, query.count)
+    start = pager.position(query)
+    if start is not None:
+        where = {"$and": [where, _beyond(order, start)]}
+    cursor = (
+        collection.find(where, projection)
+        .sort([(order.field, direction), ("_id", direction)])
+        .skip(getattr(query, "offset", 0))
+        .limit(query.limit + 1)
+    )
+    documents = await cursor.to_list(None)
+    ends = [Position(document[order.field], document["_id"]) for document in documents]
+    return pager.page(query, [read(document) for document in documents], ends, total)
+
+
+def _beyond(order: Order, start: Position) -> Document:
+    """After ``start``; the plain bound comes first because it alone narrows the index scan."""
+    op = "$lt" if order.descending else "$gt"
+    return {
+        order.field: {f"{op}e": start.value},
+        "$or": [{order.field: {op: start.value}}, {"_id": {op: start.key}}],
+    }
+
+
+async def _count(collection: Collection, where: Document, how: str) -> int | None:
+    if how == "none":
+        return None
+    if how == "estimated" and not where:
+        return await collection.estimated_document_count()
+    return await collection.count_documents(where)
+
+
+async def refuse_change(
+    collection: Collection, where: Document, missing: type[NotFound]
+) -> NoReturn:
+    """Says why a change found nothing: there is no such document, or it is not as expected."""
+    if await collection.find_one(where, {"_id": 1}) is None:
+        raise missing
+    raise PreconditionFailed
+
+
+def as_expected(expected: Expected) -> Document:
+    """The part of a filter that holds only while the version is as expected."""
+    return {} if expected is None else {"version": {"$in": sorted(expected)}}
+
+
+async def change_document(
+    collection: Collection,
+    where: Document,
+    values: Document,
+    expected: Expected,
+    missing: type[NotFound],
+) -> Document:
+    """Sets fields of the one document of ``where`` and counts its version, if it is as expected.
+
+    Raises:
+        NotFound: no such document, as the kind ``missing``.
+        PreconditionFailed: its version is none of ``expected``.
+    """
+    changed = await collection.find_one_and_update(
+        {**where, **as_expected(expected)},
+        {"$set": {**values, "updated_at": now()}, "$inc": {"version": 1}},
+        return_document=ReturnDocument.AFTER,
+    )
+    if changed is None:
+        await refuse_change(collection, where, missing)
+    return changed

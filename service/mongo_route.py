@@ -1,0 +1,20 @@
+"""One request on MongoDB: its place among the connections and its deadline."""
+
+from fastapi import Request, Response
+
+from service.mongo import Mongo
+from service.route import Endpoint, Route
+
+SAFE_METHODS = ("GET", "HEAD")
+
+
+class MongoRoute(Route):
+    """For the routers of MongoDB features: ``APIRouter(route_class=MongoRoute)``.
+
+    There is no transaction: one document, one atomic write.
+    """
+
+    async def visit(self, request: Request, endpoint: Endpoint) -> Response:
+        mongo: Mongo = request.state.mongo
+        writes = request.method not in SAFE_METHODS
+        return await mongo.run(lambda: endpoint(request), writes=writes)

@@ -1,0 +1,176 @@
+"""Lists: cursor in, Page out, the same for both stores.
+
+A cursor is the sort key and the id of the last item, signed, together with what it was made for:
+with other filters or another order it is refused instead of giving a page that means nothing.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from service.errors import BadRequest
+from service.provide import provided
+from service.wire import Read
+
+T = TypeVar("T")
+DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 50, 200, 10_000
+_SIGNATURE_BYTES = 16
+
+
+class BadCursor(BadRequest):
+    code, title = "bad_cursor", "This cursor is not one of ours, or not for this list"
+    detail = "Take next_cursor as it came, with the same filters and sort, or start without one."
+
+
+def _coerced(value: Any) -> Any:
+    """More than the most is the most; anything odd is left for the validator to refuse."""
+    if isinstance(value, str) and value.isdecimal():
+        return min(int(value[:10]), MOST_LIMIT)
+    return value
+
+
+class ListQuery(BaseModel):
+    """What every list takes. A feature adds its ``sort`` and filters: ``field``, ``field__op``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[
+        int,
+        BeforeValidator(_coerced),
+        Field(ge=1, description=f"items a page; more than {MOST_LIMIT} is taken as {MOST_LIMIT}"),
+    ] = DEFAULT_LIMIT
+    cursor: str | None = Field(None, max_length=1000, description="next_cursor of the page before")
+    sort: str = "-created_at"
+    count: Literal["none", "estimated", "exact"] = Field(
+        "none", description="fills `total`; exact costs a scan of what the filters let through"
+    )
+
+    def filters(self) -> dict[str, Any]:
+        """The filters that were given."""
+        given = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class CountedQuery(ListQuery):
+    """For the lists in which people count pages."""
+
+    offset: int = Field(0, ge=0, le=MOST_OFFSET, description="items to skip, instead of a cursor")
+
+
+_NOT_FILTERS = {"limit", "cursor", "sort", "count", "offset", "expand"}
+
+
+class PageInfo(Read):
+    limit: int
+    next_cursor: str | None
+    has_more: bool
+
+
+class Page(Read, Generic[T]):
+    """One page of a list. ``total`` is there if ``count`` asked for it."""
+
+    items: list[T]
+    page: PageInfo
+    total: int | None = None
+
+
+class Position(NamedTuple):
+    """The last item of a page: its sort value and its id."""
+
+    value: Any
+    key: UUID
+
+
+class Order(NamedTuple):
+    """A sort: the field, and which way."""
+
+    field: str
+    descending: bool
+
+    @classmethod
+    def of(cls, sort: str) -> "Order":
+        return cls(sort.removeprefix("-"), sort.startswith("-"))
+
+
+class Pager:
+    """Reads and writes the cursors of one request and sets its Link header."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self._request, self._response = request, response
+        self._secret: bytes = request.state.secret
+
+    def position(self, query: ListQuery) -> Position | None:
+        """Where the page begins; None at the start of the list."""
+        if query.cursor is None:
+            return None
+        try:
+            raw = base64.urlsafe_b64decode(query.cursor.encode("ascii"))
+            signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+            if not hmac.compare_digest(signature, self._sign(payload, query)):
+                raise BadCursor
+            kind, value, key = json.loads(payload)
+        except (binascii.Error, UnicodeError, ValueError) as error:
+            raise BadCursor from error
+        return Position(_KINDS[kind](value), UUID(key))
+
+    def page(
+        self, query: ListQuery, found: Sequence[T], ends: Sequence[Position], total: int | None
+    ) -> Page[T]:
+        """Cuts the one item too many that says whether there is more.
+
+        Args:
+            query: as it was asked.
+            found: at most ``limit + 1`` items.
+            ends: the position of each of them.
+            total: of all pages, if it was counted.
+        """
+        has_more = len(found) > query.limit
+        cursor = self._cursor(ends[query.limit - 1], query) if has_more else None
+        if cursor is not None:
+            self._link(cursor)
+        info = PageInfo(limit=query.limit, next_cursor=cursor, has_more=has_more)
+        return Page(items=list(found[: query.limit]), page=info, total=total)
+
+    def _cursor(self, end: Position, query: ListQuery) -> str:
+        kind = type(end.value).__name__
+        value = end.value if kind in ("int", "str", "float") else str(end.value)
+        payload = json.dumps([kind, value, str(end.key)]).encode()
+        return base64.urlsafe_b64encode(self._sign(payload, query) + payload).decode()
+
+    def _sign(self, payload: bytes, query: ListQuery) -> bytes:
+        made_for = json.dumps(
+            [self._request.url.path, query.sort, query.filters()], default=str, sort_keys=True
+        )
+        whole = payload + b"\0" + made_for.encode()
+        return hmac.digest(self._secret, whole, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+    def _link(self, cursor: str) -> None:
+        """RFC 8288; relative, so that it holds behind any proxy."""
+        kept = [
+            (name, value)
+            for name, value in self._request.query_params.multi_items()
+            if name not in ("cursor", "offset")
+        ]
+        target = f"{self._request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
+        self._response.headers["Link"] = f'<{target}>; rel="next"'
+
+
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "int": int,
+    "str": str,
+    "float": float,
+    "Decimal": Decimal,
+    "datetime": datetime.fromisoformat,
+}
+Paging = Annotated[Pager, provided(Pager)]

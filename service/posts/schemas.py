@@ -1,0 +1,122 @@
+"""What travels about posts and comments."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, AfterValidator, ConfigDict, Field
+
+from service.paging import CountedQuery
+from service.tags.schemas import TagBrief, TagName
+from service.wire import LongText, Name, Read, StrictBool, Text, Time, Versioned, Wire
+
+Slug = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
+TagNames = Annotated[list[TagName], Field(max_length=20)]
+CommentText = Annotated[Text, Field(min_length=1, max_length=10_000)]
+
+
+class PostCreate(Wire):
+    """A new post. Without a slug it gets one from its title; tags that do not exist are made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "author_id": "01930d6e-0000-7000-8000-000000000000",
+                "title": "Two stores, one house",
+                "content": "Rows here, documents there.",
+                "tags": ["databases"],
+            }
+        }
+    )
+
+    author_id: UUID
+    title: Name
+    slug: Slug | None = None
+    content: LongText = ""
+    published: StrictBool = False
+    tags: TagNames = []
+
+
+class PostUpdate(Wire):
+    """A merge patch: absent is unchanged; ``tags`` replaces all of them."""
+
+    title: Name | MISSING = MISSING
+    slug: Slug | MISSING = MISSING
+    content: LongText | MISSING = MISSING
+    tags: TagNames | MISSING = MISSING
+
+
+class AuthorBrief(Read):
+    """An author as they stand nested in a post."""
+
+    id: UUID
+    username: str
+    name: str | None
+
+
+class PostRead(Versioned):
+    id: UUID
+    author_id: UUID
+    title: str
+    slug: str
+    content: str
+    published: bool
+    published_at: Time | None
+    views: int
+    created_at: Time
+    updated_at: Time
+    author: AuthorBrief | MISSING = MISSING
+    tags: list[TagBrief] | MISSING = MISSING
+
+
+def _known(expand: str) -> str:
+    unknown = set(expand.split(",")) - {"author", "tags"}
+    if unknown:
+        raise ValueError("names author, tags or both, separated by a comma")
+    return expand
+
+
+Expand = Annotated[str, AfterValidator(_known)]
+
+
+class PostExpand(Wire):
+    expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
+
+
+class PostQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at", "views", "-views"] = "-created_at"
+    q: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description='words of title or content, as in a search engine: `motor -"end of life"`',
+    )
+    author_id: UUID | None = None
+    tag: Text | None = Field(None, max_length=60, description="a tag's name, whatever the case")
+    published: bool | None = None
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None
+    expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
+
+
+class CommentCreate(Wire):
+    author_id: UUID
+    content: CommentText
+
+
+class CommentUpdate(Wire):
+    """A merge patch: absent is unchanged."""
+
+    content: CommentText | MISSING = MISSING
+
+
+class CommentRead(Versioned):
+    id: UUID
+    post_id: UUID
+    author_id: UUID
+    content: str
+    created_at: Time
+    updated_at: Time
+
+
+class CommentQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at"] = "created_at"

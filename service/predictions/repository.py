@@ -1,0 +1,110 @@
+"""Predictions in MongoDB."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pymongo.errors import BulkWriteError
+
+from service.errors import Conflict, NotFound, Unavailable
+from service.mongo import Document, MongoDatabase
+from service.mongo_documents import as_filter, mongo_page
+from service.paging import Page, Paging
+from service.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback, read_prediction
+from service.predictions.schemas import PredictionDetail, PredictionQuery, PredictionRead
+from service.provide import provided
+
+Code = Literal["created", "duplicate", "conflict"]
+DUPLICATE_KEY = 11000
+LOOKS, SECONDS_BETWEEN_LOOKS = 25, 0.02
+
+
+class PredictionNotFound(NotFound):
+    code, title = "prediction_not_found", "There is no such prediction"
+
+
+class PredictionConflict(Conflict):
+    code, title = "conflict", "Another event was logged under this id"
+    detail = "Nothing was overwritten. An id belongs to one event; mint a new one."
+    pointer = "/prediction_id"
+
+
+_FIELDS = {
+    name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")
+}
+_READ = {"hash": 0, "expires_at": 0}
+
+
+class PredictionLog:
+    """Where events are written; needs no request."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._predictions = database[PREDICTIONS]
+
+    async def insert_all(self, documents: Sequence[Document]) -> list[Code]:
+        """Writes those that are new, in one go; what became of each, in their order.
+
+        Raises:
+            Unavailable: some may be written; sending all of them again is safe.
+        """
+        codes: list[Code] = ["created"] * len(documents)
+        if not documents:
+            return codes
+        try:
+            await self._predictions.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            for place, code in (await self._compared(documents, error)).items():
+                codes[place] = code
+        return codes
+
+    async def _compared(
+        self, documents: Sequence[Document], error: BulkWriteError
+    ) -> dict[int, Code]:
+        """Tells duplicates from conflicts among those whose id was there already."""
+        details = error.details
+        failed = details["writeErrors"]
+        if details["writeConcernErrors"] or any(one["code"] != DUPLICATE_KEY for one in failed):
+            raise Unavailable("Not all events could be made durable; send them again.") from error
+        collided = {one["index"]: documents[one["index"]] for one in failed}
+        stored = await self._stored_hashes({document["_id"] for document in collided.values()})
+        return {
+            place: "duplicate" if stored[document["_id"]] == document["hash"] else "conflict"
+            for place, document in collided.items()
+        }
+
+    async def _stored_hashes(self, ids: set[UUID]) -> dict[UUID, bytes]:
+        """Waits until each is there for a majority: until then it could still be rolled back."""
+        found: dict[UUID, bytes] = {}
+        for _ in range(LOOKS):
+            missing = list(ids - found.keys())
+            cursor = self._predictions.find({"_id": {"$in": missing}}, {"hash": 1})
+            found.update({each["_id"]: each["hash"] for each in await cursor.to_list(None)})
+            if len(found) == len(ids):
+                return found
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        raise Unavailable("An event with this id is just being written; send it again.")
+
+
+class PredictionRepository:
+    def __init__(self, database: MongoDatabase, pager: Paging) -> None:
+        self._predictions, self._feedback = database[PREDICTIONS], database[FEEDBACK]
+        self._pager = pager
+
+    async def get(self, prediction_id: UUID) -> PredictionDetail:
+        document = await self._predictions.find_one({"_id": prediction_id}, _READ)
+        if document is None:
+            raise PredictionNotFound
+        told = await self._feedback.find_one({"_id": prediction_id})
+        feedback = None if told is None else read_feedback(told, pending=False)
+        return PredictionDetail(**dict(read_prediction(document)), feedback=feedback)
+
+    async def list(self, query: PredictionQuery) -> Page[PredictionRead]:
+        where = as_filter(query.filters(), _FIELDS)
+        return await mongo_page(
+            self._predictions, where, query, self._pager, read_prediction, projection=_READ
+        )
+
+
+Predictions = Annotated[PredictionRepository, provided(PredictionRepository)]
+Log = Annotated[PredictionLog, provided(PredictionLog)]

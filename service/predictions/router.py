@@ -1,0 +1,124 @@
+"""Addresses of predictions."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+
+from service.errors import TooLarge
+from service.mongo_route import MongoRoute
+from service.openapi import problems
+from service.paging import Page
+from service.predictions.body import check_media, whole
+from service.predictions.event import Event
+from service.predictions.ingest import BatchResult, NotABatch, ingest_batch, ingest_one
+from service.predictions.repository import (
+    Log,
+    PredictionConflict,
+    PredictionNotFound,
+    Predictions,
+)
+from service.predictions.schemas import (
+    BatchRead,
+    IntakeResult,
+    PredictionDetail,
+    PredictionQuery,
+    PredictionRead,
+    StreamLine,
+)
+from service.predictions.stream import NDJSON, StreamAnswer
+from service.route import Route
+
+router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
+# The stream asks the store for each of its commits, not once for all of it.
+stream_router = APIRouter(route_class=Route)
+_, EVENT_SCHEMAS = msgspec.json.schema_components(
+    [Event], ref_template="#/components/schemas/{name}"
+)
+_EVENT = {"$ref": "#/components/schemas/Event"}
+_BATCH = {
+    "type": "object",
+    "required": ["items"],
+    "properties": {"items": {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": 1000}},
+}
+
+
+def body_limits(max_batch_bytes: int) -> dict[str, int]:
+    """What the outermost layer lets in, where it is not the usual; the stream bounds itself."""
+    return {"/v1/predictions/batch": max_batch_bytes, "/v1/predictions/stream": 0}
+
+
+def _takes(schema: dict[str, Any], media_type: str = "application/json") -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+
+
+def _json(value: object, status: int) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses={
+        200: {"model": IntakeResult, "description": "A duplicate: it was there already"},
+        201: {"model": IntakeResult},
+        **problems(PredictionConflict, TooLarge),
+    },
+    openapi_extra=_takes(_EVENT),
+)
+async def predictions_create(request: Request, log: Log) -> Response:
+    """Logs one event: 201 once it is durable, 200 if it was there already."""
+    check_media(request, "application/json")
+    body = await whole(request, request.state.settings.max_body_bytes)
+    result = await ingest_one(log, body)
+    response = _json(result, result.status)
+    response.headers["Location"] = f"{request.url.path}/{result.prediction_id}"
+    return response
+
+
+@router.post(
+    "/batch",
+    responses={
+        200: {"model": BatchRead, "description": "All were created or duplicates"},
+        207: {"model": BatchRead, "description": "Some were conflicts or rejected"},
+        **problems(NotABatch, TooLarge),
+    },
+    openapi_extra=_takes(_BATCH),
+)
+async def predictions_create_batch(request: Request, log: Log) -> Response:
+    """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
+    check_media(request, "application/json")
+    results = await ingest_batch(log, await whole(request, request.state.settings.max_batch_bytes))
+    told = BatchResult.of(results)
+    return _json(told, 207 if told.conflicts or told.rejected else 200)
+
+
+@stream_router.post(
+    "/stream",
+    responses={
+        200: {"content": {NDJSON: {"schema": StreamLine.model_json_schema()}}},
+        **problems(TooLarge),
+    },
+    openapi_extra=_takes(_EVENT, NDJSON),
+)
+async def predictions_stream(request: Request) -> Response:
+    """Logs events, one a line, as many as you like; every 500 lines the answer gets a line."""
+    check_media(request, NDJSON, "application/jsonl", "application/ndjson")
+    return StreamAnswer(request)
+
+
+@router.get("", responses=problems())
+async def predictions_list(
+    query: Annotated[PredictionQuery, Query()], predictions: Predictions
+) -> Page[PredictionRead]:
+    """Newest first by the time of the prediction."""
+    return await predictions.list(query)
+
+
+@router.get("/{prediction_id}", responses=problems(PredictionNotFound))
+async def predictions_get(prediction_id: UUID, predictions: Predictions) -> PredictionDetail:
+    return await predictions.get(prediction_id)
+
+
+router.include_router(stream_router)

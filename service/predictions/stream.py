@@ -1,0 +1,148 @@
+"""The NDJSON intake: lines in, lines out, durable in between.
+
+Every few hundred lines are one insert; the answer then says through which line all is durable, so
+that a sender whose connection was cut goes on from there. Sending lines twice does no harm.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import msgspec
+from fastapi import Request
+from fastapi.responses import Response
+from msgspec import Struct
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from service.errors import FieldError, ServiceError
+from service.mongo import Mongo
+from service.predictions.body import unpacked
+from service.predictions.event import Event
+from service.predictions.ingest import ESCAPED_NUL, Result, counts, decode_event, ingest
+from service.predictions.repository import PredictionLog
+
+LINES_AT_ONCE = 500
+LONGEST_LINE = 1_048_576
+NDJSON = "application/x-ndjson"
+
+
+class LineError(Struct, omit_defaults=True):
+    line: int
+    code: str
+    errors: list[FieldError] = []
+
+
+class Progress(Struct, omit_defaults=False):
+    """See :class:`StreamLine`."""
+
+    committed_through: int
+    created: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    errors: list[LineError]
+
+
+class Stopped(Struct):
+    """The last line of an answer that could not be finished; go on after ``committed_through``."""
+
+    committed_through: int
+    status: int
+    code: str
+    detail: str
+
+
+class Intake:
+    """One stream: what has come in, and what has become of it."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo, self._log = mongo, PredictionLog(mongo.database)
+        self._seen, self._committed = 0, 0
+        self._counts: Counter[str] = Counter()
+        self._waiting: list[tuple[int, Event | Result]] = []
+        self._suspicious = False
+
+    async def run(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The lines of the answer."""
+        try:
+            async for line in _lines(pieces):
+                self._take(line)
+                if len(self._waiting) >= LINES_AT_ONCE:
+                    yield await self._commit()
+            if self._waiting or not self._committed:
+                yield await self._commit()
+        except ClientDisconnect:
+            if self._waiting:  # whole lines that came count, though nobody hears of it
+                await self._commit()
+        except ServiceError as refusal:
+            if not self._committed:
+                raise
+            stopped = Stopped(self._committed, refusal.status, refusal.code, refusal.said)
+            yield msgspec.json.encode(stopped) + b"\n"
+
+    def _take(self, line: bytes) -> None:
+        self._seen += 1
+        if line.strip():
+            self._suspicious |= ESCAPED_NUL in line
+            self._waiting.append((self._seen, decode_event(line)))
+
+    async def _commit(self) -> bytes:
+        events = [event for _, event in self._waiting]
+        results = await self._mongo.run(
+            lambda: ingest(self._log, events, suspicious=self._suspicious), writes=True
+        )
+        numbers = [number for number, _ in self._waiting]
+        self._waiting, self._suspicious, self._committed = [], False, self._seen
+        return self._progress(numbers, results)
+
+    def _progress(self, numbers: list[int], results: list[Result]) -> bytes:
+        self._counts += counts(results)
+        bad = [
+            LineError(number, result.code, result.errors)
+            for number, result in zip(numbers, results, strict=True)
+            if result.code in ("conflict", "rejected")
+        ]
+        told = Progress(
+            committed_through=self._committed,
+            created=self._counts["created"],
+            duplicates=self._counts["duplicate"],
+            conflicts=self._counts["conflict"],
+            rejected=self._counts["rejected"],
+            errors=bad,
+        )
+        return msgspec.json.encode(told) + b"\n"
+
+
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Whole lines; the last needs no newline. One that never ends is cut, and so refused."""
+    rest = b""
+    async for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line
+        if len(rest) > LONGEST_LINE:
+            rest = rest[: LONGEST_LINE + 1]
+    if rest:
+        yield rest
+
+
+class StreamAnswer(Response):
+    """Answers while the request is still coming in."""
+
+    media_type = NDJSON
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._request = request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        lines = Intake(self._request.state.mongo).run(unpacked(self._request))
+        head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        async for line in lines:
+            if head:  # only now: what fails before the first commit still gets its own status
+                await send(head)
+                head = {}
+            await send({"type": "http.response.body", "body": line, "more_body": True})
+        if not head:
+            await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,79 @@
+"""What every endpoint of ours does before its own first line: reads the request strictly."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from service.errors import BadRequest, FieldError, Refused, UnknownParameter, UnsupportedMedia
+from service.json_body import parse_json
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _ReadRequest(Request):
+    """A request whose body was read and parsed already."""
+
+    def __init__(self, request: Request, body: bytes, value: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._read, self._value = body, value
+
+    async def body(self) -> bytes:
+        return self._read
+
+    async def json(self) -> Any:
+        return self._value
+
+
+class Route(APIRoute):
+    """Strict about content type, JSON, query and path; the stores' routes build on it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = super().get_route_handler()
+        takes_query = _takes_query(self.dependant)
+
+        async def handle(request: Request) -> Response:
+            _check_address(request, takes_query=takes_query)
+            if self.body_field is not None:
+                request = await _read_json(request)
+            return await self.visit(request, endpoint)
+
+        return handle
+
+    async def visit(self, request: Request, endpoint: Endpoint) -> Response:
+        """Runs the endpoint; a store's route opens and closes its store around this."""
+        return await endpoint(request)
+
+
+def _takes_query(dependant: Dependant) -> bool:
+    return bool(dependant.query_params) or any(map(_takes_query, dependant.dependencies))
+
+
+def _check_address(request: Request, *, takes_query: bool) -> None:
+    if "\x00" in request.scope["path"]:
+        raise BadRequest("The path holds a NUL character.")
+    query: bytes = request.scope["query_string"]
+    if not query:
+        return
+    if b"%00" in query or b"\x00" in query:
+        error = FieldError(pointer="/query", code="nul_character", detail="Remove the %00.")
+        raise Refused("The query holds a NUL character.", errors=[error])
+    if not takes_query:
+        raise UnknownParameter("This address takes no query parameters.")
+
+
+async def _read_json(request: Request) -> Request:
+    if "content-encoding" in request.headers:
+        raise UnsupportedMedia("Compressed bodies are taken by the prediction intake only.")
+    body = await request.body()
+    if not body:
+        error = FieldError(pointer="", code="missing", detail="A JSON object is required.")
+        raise Refused("The body is empty.", errors=[error])
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise UnsupportedMedia("Send JSON with Content-Type: application/json.")
+    return _ReadRequest(request, body, parse_json(body))

@@ -1,0 +1,90 @@
+"""``polystore serve``: the API, and where nothing else is given the two engines under it."""
+
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+import uvicorn
+from pymongo import MongoClient
+
+from mongo_indexes.apply import apply_all
+from service import migrate
+from service.embedded import StoreUrls, embedded_stores
+from service.logs import configure_logs
+from service.main import create_app
+from service.settings import Settings
+from service.stores import told_stores, with_stores
+
+Tell = Callable[[str], None]
+GRACE_SECONDS = 10
+
+
+class AddressInUse(Exception):
+    """Somebody else listens there."""
+
+
+def serve(settings: Settings, tell: Tell) -> None:
+    """Serves until SIGTERM or Ctrl-C, and then ends what it started, in order.
+
+    Raises:
+        AddressInUse: before anything was started.
+        EmbeddedError: the engines cannot be started here.
+    """
+    for received in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(received, _leave)
+    listener = _listen(settings)
+    urls = told_stores(settings)
+    if urls is not None:
+        _run(with_stores(settings, urls), listener, tell)
+        return
+    with embedded_stores(settings.data_dir, tell=tell) as urls:
+        prepare(urls, settings, tell)
+        _run(with_stores(settings, urls), listener, tell)
+
+
+def prepare(urls: StoreUrls, settings: Settings, tell: Tell) -> None:
+    """Brings schema and indexes up to date. Only engines of our own are prepared unasked."""
+    migrate.apply(urls.database_url, tell)
+    with MongoClient[dict[str, Any]](urls.mongodb_url) as client:
+        apply_all(client.get_database(settings.mongodb_database), tell)
+
+
+def _run(settings: Settings, listener: socket.socket, tell: Tell) -> None:
+    as_json = not sys.stdout.isatty() if settings.log_json is None else settings.log_json
+    configure_logs(level=settings.log_level, as_json=as_json)
+    config = uvicorn.Config(
+        create_app(settings),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    host, port = listener.getsockname()[:2]
+    tell(f"API   http://{host}:{port}/v1")
+    tell(f"docs  http://{host}:{port}/docs")
+    tell(f"ready http://{host}:{port}/readyz")
+    tell(f"data  {settings.data_dir.resolve()}")
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise AddressInUse(
+            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
+            f"Take another port: PORT={settings.port + 1} make serve"
+        ) from error
+    return listener
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """uvicorn finishes what is in flight and then raises the signal again; leave in order."""
+    raise SystemExit(0)

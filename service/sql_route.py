@@ -1,0 +1,75 @@
+"""One request on PostgreSQL: its deadline, its transaction, its retries and its Idempotency-Key.
+
+A route class and not a dependency with ``yield``, for three reasons: an endpoint that lost a
+deadlock has to run again; the row that remembers an Idempotency-Key holds the answer and belongs
+into the same transaction; and a session abandoned at the deadline must not be closed under the
+statement that still runs on it. The commit comes before the answer leaves.
+"""
+
+import stamina
+from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.guard import Clock
+from service.idempotency import recall, remember
+from service.idempotency_key import requested_key
+from service.route import Endpoint, Route
+from service.sql import Sql, is_collision
+
+SAFE_METHODS = ("GET", "HEAD")
+
+
+class SqlRoute(Route):
+    """For the routers of PostgreSQL features: ``APIRouter(route_class=SqlRoute)``."""
+
+    async def visit(self, request: Request, endpoint: Endpoint) -> Response:
+        sql: Sql = request.state.sql
+        clock = sql.guard.clock()
+        writes = request.method not in SAFE_METHODS
+        work = _write if writes else _read
+        return await sql.guard.run(work(sql, request, endpoint, clock), clock, writes=writes)
+
+
+class ReportRoute(Route):
+    """For routers of reports: ReportingSession, a snapshot that the server keeps read only."""
+
+    async def visit(self, request: Request, endpoint: Endpoint) -> Response:
+        sql: Sql = request.state.sql
+        clock = sql.guard.clock()
+        return await sql.guard.run(_report(sql, request, endpoint, clock), clock, writes=False)
+
+
+async def _report(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
+    async with sql.reporting(clock) as session:
+        request.state.reporting_session = session
+        return await endpoint(request)
+
+
+async def _read(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
+    async with sql.reading(clock) as session:
+        request.state.sql_session = session
+        return await endpoint(request)
+
+
+async def _write(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
+    async for attempt in stamina.retry_context(
+        on=is_collision, attempts=4, wait_initial=0.01, wait_max=0.1, wait_jitter=0.05, timeout=None
+    ):
+        with attempt:
+            async with sql.transaction(clock) as session:
+                return await _once(session, request, endpoint)
+    raise AssertionError("retry_context returns or raises")
+
+
+async def _once(session: AsyncSession, request: Request, endpoint: Endpoint) -> Response:
+    """The endpoint's answer, or the one it gave to the same key before."""
+    request.state.sql_session = session
+    key = await requested_key(request)
+    if key is None:
+        return await endpoint(request)
+    earlier = await recall(session, key)
+    if earlier is not None:
+        return earlier
+    response = await endpoint(request)
+    await remember(session, key, response)
+    return response

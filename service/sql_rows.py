@@ -1,0 +1,166 @@
+"""The verbs every repository on PostgreSQL needs: list a page, get, change and remove a row."""
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Executable,
+    Select,
+    SQLColumnExpression,
+    delete,
+    func,
+    select,
+    true,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from service.answers import Expected
+from service.errors import NotFound, PreconditionFailed
+from service.paging import ListQuery, Order, Page, Pager, Position
+from service.sql import Row
+
+T = TypeVar("T")
+AnySelect = Select[*tuple[Any, ...]]
+Columns = Mapping[str, SQLColumnExpression[Any]]
+
+
+def _begins(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    """Served by a text_pattern_ops index."""
+    escaped = re.sub(r"([%_/])", r"/\1", value)
+    return column.like(f"{escaped}%", escape="/")
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "prefix": _begins,
+}
+
+
+def filtered(statement: AnySelect, filters: Mapping[str, Any], columns: Columns) -> AnySelect:
+    """Adds ``field`` and ``field__op`` filters; those of other fields are the repository's."""
+    for name, value in filters.items():
+        field, _, op = name.partition("__")
+        if field in columns:
+            statement = statement.where(_OPERATORS[op](columns[field], value))
+    return statement
+
+
+def words_beginning_with(vector: Any, typed: str) -> ColumnElement[bool]:
+    """Each typed word begins a word of ``vector``; nothing typed is an operator of to_tsquery."""
+    words = " & ".join(f"{word}:*" for word in re.findall(r"\w+", typed))
+    matches: ColumnElement[bool] = vector.bool_op("@@")(func.to_tsquery("simple", words))
+    return matches
+
+
+async def sql_page(
+    session: AsyncSession,
+    statement: AnySelect,
+    table: type[Row],
+    query: ListQuery,
+    pager: Pager,
+    read: Callable[[Any], T],
+) -> Page[T]:
+    """One page of ``statement``, whose rows have the table's ``id`` and the field it is sorted by.
+
+    Rows of equal sort value are ordered by id, so that no tie is lost or repeated.
+    """
+    order = Order.of(query.sort)
+    column = getattr(table, order.field)
+    total = await _count(session, statement, query.count)
+    start = pager.position(query)
+    if start is not None:
+        here, there = tuple_(column, table.id), tuple_(start.value, start.key)
+        statement = statement.where(here < there if order.descending else here > there)
+    keys = (column.desc(), table.id.desc()) if order.descending else (column, table.id)
+    statement = statement.order_by(*keys).limit(query.limit + 1)
+    offset = getattr(query, "offset", 0)
+    if offset:
+        statement = statement.offset(offset)
+    rows = (await session.execute(statement)).all()
+    ends = [Position(getattr(row, order.field), row.id) for row in rows]
+    return pager.page(query, [read(row) for row in rows], ends, total)
+
+
+async def _count(session: AsyncSession, statement: AnySelect, how: str) -> int | None:
+    if how == "none":
+        return None
+    if how == "exact":
+        return await session.scalar(select(func.count()).select_from(statement.subquery()))
+    plan = await session.scalar(_Explain(statement))
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+class _Explain(Executable, ClauseElement):
+    """EXPLAIN of a statement: the planner's estimate costs no scan."""
+
+    inherit_cache = False
+
+    def __init__(self, statement: AnySelect) -> None:
+        self.statement = statement
+
+
+@compiles(_Explain)
+def _compile_explain(element: _Explain, compiler: SQLCompiler, **options: Any) -> str:
+    return "EXPLAIN (FORMAT JSON) " + compiler.process(element.statement, **options)
+
+
+async def change_row(
+    session: AsyncSession,
+    table: type[Row],
+    where: ColumnElement[bool],
+    values: Mapping[str, Any],
+    expected: Expected,
+    missing: type[NotFound],
+) -> None:
+    """Changes the one row of ``where`` and counts its version, if it is still as expected.
+
+    Raises:
+        NotFound: no such row, as the kind ``missing``.
+        PreconditionFailed: its version is none of ``expected``.
+    """
+    statement = (
+        update(table)
+        .where(where, _as_expected(table, expected))
+        .values(**values, version=table.version + 1)
+        .returning(table.id)
+    )
+    if await session.scalar(statement) is None:
+        await _refuse(session, table, where, missing)
+
+
+async def remove_row(
+    session: AsyncSession,
+    table: type[Row],
+    where: ColumnElement[bool],
+    expected: Expected,
+    missing: type[NotFound],
+) -> None:
+    """Removes the one row of ``where`` if it is still as expected; refuses as `change_row` does."""
+    statement = delete(table).where(where, _as_expected(table, expected)).returning(table.id)
+    if await session.scalar(statement) is None:
+        await _refuse(session, table, where, missing)
+
+
+def _as_expected(table: type[Row], expected: Expected) -> ColumnElement[bool]:
+    return true() if expected is None else table.version.in_(expected)
+
+
+async def _refuse(
+    session: AsyncSession, table: type[Row], where: ColumnElement[bool], missing: type[NotFound]
+) -> NoReturn:
+    if await session.scalar(select(table.id).where(where)) is None:
+        raise missing
+    raise PreconditionFailed

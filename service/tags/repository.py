@@ -1,0 +1,80 @@
+"""Tags in PostgreSQL."""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from uuid_utils.compat import uuid7
+
+from service.answers import Expected
+from service.errors import Conflict, NotFound
+from service.paging import Page, Paging
+from service.provide import provided
+from service.sql import SqlSession
+from service.sql_rows import Columns, change_row, filtered, remove_row, sql_page
+from service.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
+from service.tags.tables import Tag
+from service.wire import changes
+
+
+class TagNotFound(NotFound):
+    code, title = "tag_not_found", "There is no such tag"
+
+
+class TagNameTaken(Conflict):
+    code, title, pointer = "tag_name_taken", "There is a tag of this name", "/name"
+    guards = "uq_tags_name"
+
+
+_COLUMNS = (Tag.id, Tag.name, Tag.version, Tag.created_at, Tag.updated_at)
+_FILTERED: Columns = {"name": func.lower(Tag.name)}
+
+
+class TagRepository:
+    def __init__(self, session: SqlSession, pager: Paging) -> None:
+        self._session, self._pager = session, pager
+
+    async def get(self, tag_id: UUID) -> TagRead:
+        found = await self._session.execute(select(*_COLUMNS).where(Tag.id == tag_id))
+        row = found.one_or_none()
+        if row is None:
+            raise TagNotFound
+        return TagRead.model_validate(row)
+
+    async def list(self, query: TagQuery) -> Page[TagRead]:
+        filters = {name: value.lower() for name, value in query.filters().items()}
+        statement = filtered(select(*_COLUMNS), filters, _FILTERED)
+        return await sql_page(
+            self._session, statement, Tag, query, self._pager, TagRead.model_validate
+        )
+
+    async def add(self, tag: TagCreate) -> TagRead:
+        statement = insert(Tag).values(name=tag.name).returning(*_COLUMNS)
+        return TagRead.model_validate((await self._session.execute(statement)).one())
+
+    async def ids_of(self, names: Iterable[str]) -> Sequence[UUID]:
+        """The tags of these names, made where there are none; in the order of their names.
+
+        The order keeps two requests that make the same tags from waiting for each other in turn.
+        """
+        wanted = {name.lower(): name for name in names}
+        if not wanted:
+            return []
+        missing = [{"id": uuid7(), "name": wanted[key]} for key in sorted(wanted)]
+        await self._session.execute(insert_or(Tag).on_conflict_do_nothing(), missing)
+        named = select(Tag.id).where(func.lower(Tag.name).in_(wanted)).order_by(Tag.name)
+        return list(await self._session.scalars(named))
+
+    async def change(self, tag_id: UUID, change: TagUpdate, expected: Expected) -> TagRead:
+        values = changes(change)
+        await change_row(self._session, Tag, Tag.id == tag_id, values, expected, TagNotFound)
+        return await self.get(tag_id)
+
+    async def remove(self, tag_id: UUID, expected: Expected) -> None:
+        """Takes the tag off every post as well."""
+        await remove_row(self._session, Tag, Tag.id == tag_id, expected, TagNotFound)
+
+
+Tags = Annotated[TagRepository, provided(TagRepository)]

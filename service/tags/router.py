@@ -1,0 +1,44 @@
+"""Addresses of tags."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from service.answers import IfMatch, Reply
+from service.openapi import problems
+from service.paging import Page
+from service.sql_route import SqlRoute
+from service.tags.repository import TagNameTaken, TagNotFound, Tags
+from service.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
+
+router = APIRouter(prefix="/tags", tags=["tags"], route_class=SqlRoute)
+
+
+@router.post("", status_code=201, responses=problems(TagNameTaken))
+async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
+    made = await tags.add(tag)
+    return reply.created(made, made.id)
+
+
+@router.get("", responses=problems())
+async def tags_list(query: Annotated[TagQuery, Query()], tags: Tags) -> Page[TagRead]:
+    return await tags.list(query)
+
+
+@router.get("/{tag_id}", responses=problems(TagNotFound, cached=True))
+async def tags_get(tag_id: UUID, tags: Tags, reply: Reply) -> TagRead:
+    return reply.found(await tags.get(tag_id))
+
+
+@router.patch("/{tag_id}", responses=problems(TagNotFound, TagNameTaken, guarded=True))
+async def tags_update(
+    tag_id: UUID, change: TagUpdate, tags: Tags, expected: IfMatch, reply: Reply
+) -> TagRead:
+    return reply.changed(await tags.change(tag_id, change, expected))
+
+
+@router.delete("/{tag_id}", status_code=204, responses=problems(TagNotFound, guarded=True))
+async def tags_delete(tag_id: UUID, tags: Tags, expected: IfMatch) -> None:
+    """Takes the tag off every post as well."""
+    await tags.remove(tag_id, expected)

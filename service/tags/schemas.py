@@ -1,0 +1,42 @@
+"""What travels about tags."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, ConfigDict, Field
+
+from service.paging import CountedQuery
+from service.wire import Read, Text, Time, Versioned, Wire
+
+TagName = Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
+
+
+class TagCreate(Wire):
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "databases"}})
+
+    name: TagName
+
+
+class TagUpdate(Wire):
+    """A merge patch: absent is unchanged."""
+
+    name: TagName | MISSING = MISSING
+
+
+class TagRead(Versioned):
+    id: UUID
+    name: str
+    created_at: Time
+    updated_at: Time
+
+
+class TagBrief(Read):
+    """A tag as it stands nested in something else."""
+
+    id: UUID
+    name: str
+
+
+class TagQuery(CountedQuery):
+    sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
+    name__prefix: Text | None = Field(None, description="how the name begins, whatever the case")

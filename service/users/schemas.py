@@ -1,0 +1,128 @@
+"""What travels about users."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, ConfigDict, Field
+
+from service.access.passwords import Password
+from service.paging import CountedQuery
+from service.wire import (
+    MOST_AT_ONCE,
+    Name,
+    Read,
+    StrictBool,
+    StrictInt,
+    Text,
+    Time,
+    Versioned,
+    Wire,
+)
+
+Username = Annotated[
+    str, Field(min_length=2, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00.]+$")]
+Age = Annotated[StrictInt, Field(ge=0, le=150)]
+Status = Literal["active", "inactive", "pending", "suspended"]
+City = Annotated[Text, Field(max_length=200)]
+Bio = Annotated[Text, Field(max_length=5000)]
+
+
+class UserCreate(Wire):
+    """A new user. Without a password nobody can log in as them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"username": "ada", "email": "ada@example.com", "name": "Ada Lovelace"}
+        }
+    )
+
+    username: Username
+    email: Email
+    name: Name | None = None
+    age: Age | None = None
+    city: City | None = None
+    bio: Bio | None = None
+    status: Status = "active"
+    is_active: StrictBool = True
+    password: Password | None = None
+
+
+class UserUpdate(Wire):
+    """A merge patch: absent is unchanged, null removes."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"city": "London", "bio": None}})
+
+    username: Username | MISSING = MISSING
+    email: Email | MISSING = MISSING
+    name: Name | None | MISSING = MISSING
+    age: Age | None | MISSING = MISSING
+    city: City | None | MISSING = MISSING
+    bio: Bio | None | MISSING = MISSING
+    status: Status | MISSING = MISSING
+    is_active: StrictBool | MISSING = MISSING
+    password: Password | MISSING = MISSING
+
+
+class UserRead(Versioned):
+    id: UUID
+    username: str
+    email: str
+    name: str | None
+    age: int | None
+    city: str | None
+    bio: str | None
+    status: Status
+    is_active: bool
+    created_at: Time
+    updated_at: Time
+    deleted_at: Time | None
+
+
+class UserEmail(Read):
+    id: UUID
+    email: str
+
+
+class UserBulkCreate(Wire):
+    items: Annotated[list[UserCreate], Field(min_length=1, max_length=MOST_AT_ONCE)]
+
+
+class UserBulkDeactivate(Wire):
+    """The ids of the users to deactivate."""
+
+    items: Annotated[list[UUID], Field(min_length=1, max_length=MOST_AT_ONCE)]
+
+
+class UsersRead(Read):
+    """All users that a bulk request made or changed, in the order of the request."""
+
+    items: Sequence[UserRead]
+
+
+class UserQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at", "username", "-username"] = "-created_at"
+    q: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="words that username, name or city begin with",
+    )
+    name: Text | None = Field(None, description="the whole name, whatever the case")
+    name__prefix: Text | None = Field(None, description="how the name begins, whatever the case")
+    city: Text | None = Field(None, description="the whole city, whatever the case")
+    age: int | None = Field(None, ge=0, le=150)
+    age__gte: int | None = Field(None, ge=0, le=150)
+    age__lte: int | None = Field(None, ge=0, le=150)
+    status: Status | None = None
+    is_active: bool | None = None
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None
+    deleted: bool = Field(False, description="list the deleted users instead")
+
+
+class EmailQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    is_active: bool | None = None

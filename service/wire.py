@@ -1,0 +1,75 @@
+"""Types that travel: what every schema of ours is built from."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+MOST_AT_ONCE = 1000
+
+
+class Wire(BaseModel):
+    """Base of bodies going in: an unknown field is an error, so that no typo is lost silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Read(BaseModel):
+    """Base of what goes out; built from a row, a document or keyword arguments."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Versioned(Read):
+    """Something with an ETag: ``version`` counts its changes from 1."""
+
+    version: int
+
+
+def _printable(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain the NUL character")
+    return value
+
+
+def _in_range(value: datetime) -> datetime:
+    if not EARLIEST <= value < LATEST:
+        raise ValueError("must lie between the years 1900 and 2200")
+    # Both stores keep milliseconds here, so that what is read equals what was sent.
+    return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def format_time(value: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: ``2026-01-05T00:00:00.123Z``."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _format_money(value: Decimal) -> str:
+    return format(value, "f")
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+Name = Annotated[Text, Field(min_length=1, max_length=200)]
+ShortText = Annotated[Text, Field(max_length=500)]
+LongText = Annotated[Text, Field(max_length=100_000)]
+StrictInt = Annotated[int, Field(strict=True)]
+StrictBool = Annotated[bool, Field(strict=True)]
+Time = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_range),
+    PlainSerializer(format_time, return_type=str, when_used="json"),
+]
+# Only a string carries every decimal exactly; a JSON number would pass through binary floats.
+Money = Annotated[
+    Decimal,
+    Field(strict=False, ge=0, max_digits=14, decimal_places=2),
+    PlainSerializer(_format_money, return_type=str, when_used="json"),
+]
+
+
+def changes(update: BaseModel) -> dict[str, Any]:
+    """The fields a merge patch names (RFC 7396): absent is left out, null stays as None."""
+    return update.model_dump(exclude_unset=True)

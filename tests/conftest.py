@@ -1,0 +1,51 @@
+"""Engines for the whole run, a database per worker, and a client that knows the contract."""
+
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from service.embedded import StoreUrls, embedded_stores
+
+pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.client"]
+ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Starts both engines once; workers are told where they are."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    stack = ExitStack()
+    folder = tempfile.mkdtemp(prefix="polystore-test-")
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    urls = stack.enter_context(embedded_stores(Path(folder)))
+    config.stash[ENGINES] = (urls, stack)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    started = config.stash.get(ENGINES, None)
+    if started is not None:
+        started[1].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """xdist: hands the engines' addresses to a worker."""
+    node.workerinput["engines"] = tuple(node.config.stash[ENGINES][0])  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def engines(request: pytest.FixtureRequest) -> StoreUrls:
+    """The engines of this run."""
+    config = request.config
+    if hasattr(config, "workerinput"):
+        return StoreUrls(*config.workerinput["engines"])
+    return config.stash[ENGINES][0]
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(engines: StoreUrls) -> str:
+    """A mongod on which databases named polystore_test_* may be made."""
+    return engines.mongodb_url

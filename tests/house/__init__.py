@@ -1,0 +1,1 @@
+"""Guards of the building: what holds for every room."""

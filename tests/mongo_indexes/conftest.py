@@ -1,0 +1,35 @@
+"""A database of its own for each test, gone afterwards."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+Document = dict[str, Any]
+Connect = Callable[[], Database[Document]]
+
+
+@pytest.fixture
+def connect(mongodb_url: str) -> Iterator[Connect]:
+    """Each call is another client on the same database, as another process would have."""
+    name = f"polystore_test_{uuid4().hex}"
+    clients: list[MongoClient[Document]] = []
+
+    def connected() -> Database[Document]:
+        clients.append(MongoClient(mongodb_url))
+        return clients[-1][name]
+
+    yield connected
+    with MongoClient[Document](mongodb_url) as client:
+        client.drop_database(name)
+    for opened in clients:
+        opened.close()
+
+
+@pytest.fixture
+def database(connect: Connect) -> Database[Document]:
+    """An empty database."""
+    return connect()

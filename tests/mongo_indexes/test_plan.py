@@ -1,0 +1,333 @@
+"""What is planned, from documents alone."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import SON, Int64
+
+from mongo_indexes.declare import Collection, Index
+from mongo_indexes.plan import diff
+from mongo_indexes.step import Kind, Risk, Step
+
+ID = {"v": 2, "key": {"_id": 1}, "name": "_id_"}
+SCHEMA = {"$jsonSchema": {"required": ["a", "b"], "properties": {"a": {"bsonType": "int"}}}}
+
+
+def things(*indexes: Index, validator: dict[str, Any] | None = None) -> Collection:
+    return Collection(name="things", why="for the tests", indexes=indexes, validator=validator)
+
+
+def index(name: str = "ix", keys: str = "a", **options: Any) -> Index:
+    return Index(name, [(key, 1) for key in keys], why="for the tests", **options)
+
+
+def stored(name: str = "ix", keys: str = "a", **options: Any) -> dict[str, Any]:
+    return {"v": 2, "key": SON((key, 1) for key in keys), "name": name, **options}
+
+
+def kinds(steps: list[Step]) -> list[tuple[str, str]]:
+    return [(step.kind.value, step.name) for step in steps]
+
+
+def test_nothing_is_planned_when_all_is_as_declared() -> None:
+    assert diff(things(index()), [ID, stored()], {}) == []
+
+
+def test_missing_collection_is_created_with_all_of_its_parts() -> None:
+    steps = diff(things(index(), validator=SCHEMA), [], None)
+    assert kinds(steps) == [
+        ("create_collection", ""),
+        ("set_validator", "validator"),
+        ("create_index", "ix"),
+    ]
+    assert {step.risk for step in steps} == {Risk.SAFE}
+
+
+def test_missing_index_is_created_and_told_with_its_why() -> None:
+    [step] = diff(things(index()), [ID], {}, documents=1_200_000)
+    assert (step.kind, step.risk, step.missing) == (Kind.CREATE_INDEX, Risk.SLOW, True)
+    assert step.reason == "for the tests (reads about 1,200,000 documents)"
+
+
+def test_index_on_no_documents_is_safe() -> None:
+    assert [step.risk for step in diff(things(index()), [ID], {}, documents=0)] == [Risk.SAFE]
+
+
+def test_same_fields_in_another_order_are_another_index() -> None:
+    steps = diff(things(index("ab", "ab")), [ID, stored("ba", "ba")], {})
+    assert kinds(steps) == [("create_index", "ab"), ("keep", "ba")]
+
+
+def test_same_name_with_another_order_of_fields_is_replaced() -> None:
+    [step] = diff(things(index("ix", "ab")), [ID, stored("ix", "ba")], {})
+    assert (step.kind, step.risk) == (Kind.REPLACE_INDEX, Risk.DANGEROUS)
+    assert step.drops == (stored("ix", "ba"),)
+
+
+def test_another_direction_is_another_index() -> None:
+    declared = things(Index("down", [("a", -1)], why="w"))
+    assert kinds(diff(declared, [stored("up")], {})) == [("create_index", "down"), ("keep", "up")]
+
+
+@pytest.mark.parametrize(
+    "bookkeeping",
+    [
+        {"v": 1},
+        {"background": True},
+        {"ns": "db.things"},
+        {"sparse": False, "unique": False, "hidden": False},
+        {"key": {"a": 1.0}},
+        {"key": {"a": Int64(1)}},
+    ],
+)
+def test_what_the_server_adds_for_itself_is_no_difference(bookkeeping: dict[str, Any]) -> None:
+    assert diff(things(index()), [stored() | bookkeeping], {}) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "existing"),
+    [
+        ({"unique": False}, {"unique": True}),
+        ({"sparse": True}, {}),
+        ({}, {"sparse": True}),
+        ({"partial": {"b": True}}, {}),
+        ({"partial": {"b": True}}, {"partialFilterExpression": {"b": 1}}),
+        ({"partial": {"b": {"$gt": 1}}}, {"partialFilterExpression": {"b": {"$gte": 1}}}),
+        ({}, {"partialFilterExpression": {"b": True}}),
+        ({"collation": {"locale": "en"}}, {}),
+        ({"collation": {"locale": "en"}}, {"collation": {"locale": "en", "strength": 2}}),
+        ({}, {"expireAfterSeconds": 60}),
+        ({}, {"wildcardProjection": {"x": 0}}),
+        ({"unique": True, "sparse": True}, {}),
+    ],
+)
+def test_changed_definition_under_the_same_name_is_replaced_and_says_so(
+    declared: dict[str, Any], existing: dict[str, Any]
+) -> None:
+    [step] = diff(things(index(**declared)), [stored(**existing)], {})
+    assert (step.kind, step.risk) == (Kind.REPLACE_INDEX, Risk.DANGEROUS)
+    assert "nothing serves its queries meanwhile" in step.reason
+    assert "a new name would be built before" in step.reason
+
+
+@pytest.mark.parametrize(
+    ("declared", "existing"),
+    [
+        ({"unique": True}, {}),
+        ({"partial": {"b": True}}, {}),
+        ({"sparse": True}, {"unique": True}),
+        ({"collation": {"locale": "en"}}, {}),
+    ],
+)
+def test_changed_definition_under_a_new_name_is_built_beside_the_old_one(
+    declared: dict[str, Any], existing: dict[str, Any]
+) -> None:
+    steps = diff(things(index("new", **declared)), [stored("old", **existing)], {})
+    assert kinds(steps) == [("create_index", "new"), ("keep", "old")]
+
+
+@pytest.mark.parametrize("existing", [{}, {"hidden": True}, {"expireAfterSeconds": 5}])
+def test_same_index_under_another_name_is_replaced_because_nothing_renames(
+    existing: dict[str, Any],
+) -> None:
+    [step] = diff(things(index("new")), [stored("old", **existing)], {})
+    assert (step.kind, step.name) == (Kind.REPLACE_INDEX, "new")
+    assert [dropped["name"] for dropped in step.drops] == ["old"]
+    assert "exists as old" in step.reason
+
+
+def test_swapped_names_are_replaced_once_each_index_being_dropped_once() -> None:
+    declared = things(index("x", "a"), index("y", "b"))
+    steps = diff(declared, [stored("x", "b"), stored("y", "a")], {})
+    assert kinds(steps) == [("replace_index", "x"), ("create_index", "y")]
+    assert sorted(dropped["name"] for dropped in steps[0].drops) == ["x", "y"]
+
+
+def test_replacements_come_after_everything_that_leaves_no_gap() -> None:
+    declared = things(index("x", "a", sparse=True), index("y", "b"))
+    assert kinds(diff(declared, [stored("x", "a")], {})) == [
+        ("create_index", "y"),
+        ("replace_index", "x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "risk"),
+    [(60, 90, Risk.SAFE), (90, 60, Risk.DANGEROUS), (None, 60, Risk.DANGEROUS)],
+)
+def test_ttl_is_changed_in_place_and_shorter_is_dangerous(
+    before: int | None, after: int, risk: Risk
+) -> None:
+    existing = stored() if before is None else stored(expireAfterSeconds=before)
+    [step] = diff(things(index(ttl_seconds=after)), [existing], {})
+    assert (step.kind, step.risk) == (Kind.CHANGE_TTL, risk)
+
+
+def test_ttl_that_is_not_a_number_is_set_right() -> None:
+    existing = stored(expireAfterSeconds=float("nan"))
+    [step] = diff(things(index(ttl_seconds=60)), [existing], {})
+    assert (step.kind, step.risk) == (Kind.CHANGE_TTL, Risk.DANGEROUS)
+
+
+@pytest.mark.parametrize(
+    ("declared", "existing", "kind"),
+    [
+        ({}, {"hidden": True}, Kind.UNHIDE),
+        ({"hidden": True}, {}, Kind.HIDE),
+        ({"unique": True}, {}, Kind.MAKE_UNIQUE),
+        ({"unique": True}, {"prepareUnique": True}, Kind.MAKE_UNIQUE),
+        ({}, {"prepareUnique": True}, Kind.ALLOW_DUPLICATES),
+    ],
+)
+def test_what_collmod_can_change_is_changed_in_place(
+    declared: dict[str, Any], existing: dict[str, Any], kind: Kind
+) -> None:
+    steps = diff(things(index(**declared)), [stored(**existing)], {})
+    assert kinds(steps) == [(kind, "ix")]
+
+
+def test_several_changes_in_place_are_several_steps() -> None:
+    declared = things(index(unique=True, ttl_seconds=5))
+    steps = diff(declared, [stored(hidden=True, expireAfterSeconds=9)], {})
+    assert kinds(steps) == [("change_ttl", "ix"), ("make_unique", "ix"), ("unhide", "ix")]
+
+
+def test_index_is_not_made_unique_beside_a_unique_twin() -> None:
+    existing = [stored("ix"), stored("twin", unique=True)]
+    [step] = diff(things(index(unique=True)), existing, {})
+    assert step.kind is Kind.REPLACE_INDEX
+    assert {dropped["name"] for dropped in step.drops} == {"ix", "twin"}
+
+
+def test_undeclared_index_is_reported_and_kept() -> None:
+    [step] = diff(things(index()), [ID, stored(), stored("mine", "b")], {})
+    assert (step.kind, step.name, step.changes) == (Kind.KEEP, "mine", False)
+
+
+def test_undeclared_index_is_hidden_before_it_is_dropped() -> None:
+    visible, hidden = stored("mine", "b"), stored("mine", "b", hidden=True)
+    assert kinds(diff(things(), [visible], {}, prune=True)) == [("hide", "mine")]
+    assert kinds(diff(things(), [hidden], {}, prune=True)) == [("drop_index", "mine")]
+    assert kinds(diff(things(), [hidden], {})) == [("keep", "mine")]
+
+
+def test_index_on_id_is_never_touched() -> None:
+    assert diff(things(), [ID], {}, prune=True) == []
+
+
+@pytest.mark.parametrize("building", [{"hidden": True}, {}])
+def test_undeclared_index_being_built_is_left_alone(building: dict[str, Any]) -> None:
+    existing = {"buildUUID": b"1", "spec": stored("mine", "b", **building)}
+    assert kinds(diff(things(), [existing], {}, prune=True)) == [("keep", "mine")]
+
+
+def test_declared_index_being_built_is_waited_for() -> None:
+    [step] = diff(things(index()), [{"buildUUID": b"1", "spec": stored()}], {})
+    assert (step.kind, step.missing) == (Kind.CREATE_INDEX, True)
+    assert "waits for it" in step.reason
+
+
+def test_other_index_being_built_under_the_name_is_replaced() -> None:
+    steps = diff(things(index()), [{"buildUUID": b"1", "spec": stored("ix", "b")}], {})
+    assert kinds(steps) == [("replace_index", "ix")]
+
+
+def test_partial_filter_is_compared_by_what_it_means() -> None:
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    declared = index(partial={"b": {"$gt": 1}, "at": {"$gte": moment}})
+    # Another order of fields, a float, and a time without its zone, as drivers return it.
+    naive = moment.replace(tzinfo=None)
+    existing = stored(partialFilterExpression=SON(at={"$gte": naive}, b={"$gt": 1.0}))
+    assert diff(things(declared), [existing], {}) == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "filled_in"),
+    [
+        ("en", {}),
+        ("da", {"caseFirst": "upper"}),
+        ("fr_CA", {"backwards": True}),
+        ("th", {"alternate": "shifted", "normalization": True}),
+        ("vi", {"normalization": True}),
+    ],
+)
+def test_collation_is_compared_with_the_defaults_of_its_locale(
+    locale: str, filled_in: dict[str, Any]
+) -> None:
+    whole = {
+        "locale": locale,
+        "caseLevel": False,
+        "caseFirst": "off",
+        "strength": 3,
+        "numericOrdering": False,
+        "alternate": "non-ignorable",
+        "maxVariable": "punct",
+        "normalization": False,
+        "backwards": False,
+        "version": "57.1",
+    } | filled_in
+    declared = things(index(collation={"locale": locale}))
+    assert diff(declared, [stored(collation=whole)], {}) == []
+
+
+def test_index_inherits_the_collation_of_its_collection() -> None:
+    french = {"locale": "fr"}
+    declared = things(index())
+    assert diff(declared, [stored(collation=french)], {"collation": french}) == []
+    steps = diff(declared, [stored()], {"collation": french})
+    assert kinds(steps) == [("replace_index", "ix")]
+
+
+def test_simple_collation_is_none_even_where_the_collection_has_one() -> None:
+    declared = things(index(collation={"locale": "simple"}))
+    assert diff(declared, [stored()], {"collation": {"locale": "fr"}}) == []
+
+
+def test_text_index_is_compared_in_the_form_the_server_keeps() -> None:
+    keys: list[tuple[str, int | str]] = [("k", 1), ("t", "text"), ("u", "text"), ("z", 1)]
+    existing = {
+        "key": SON([("k", 1), ("_fts", "text"), ("_ftsx", 1), ("z", 1)]),
+        "name": "words",
+        "weights": {"t": 3, "u": 1},
+        "default_language": "english",
+        "language_override": "language",
+        "textIndexVersion": 3,
+    }
+    declared = things(Index("words", keys, why="w", weights={"t": 3}))
+    assert diff(declared, [existing], {}) == []
+    heavier = things(Index("words", keys, why="w", weights={"t": 4}))
+    assert kinds(diff(heavier, [existing], {})) == [("replace_index", "words")]
+
+
+def test_another_text_index_makes_room_because_there_can_be_one() -> None:
+    existing = {"key": SON([("_fts", "text"), ("_ftsx", 1)]), "name": "old", "weights": {"t": 1}}
+    [step] = diff(things(Index("new", [("u", "text")], why="w")), [existing], {})
+    assert (step.kind, [each["name"] for each in step.drops]) == (Kind.REPLACE_INDEX, ["old"])
+
+
+def test_validator_is_compared_by_what_it_means() -> None:
+    other_order = {
+        "$jsonSchema": {"properties": {"a": {"bsonType": "int"}}, "required": ["a", "b"]}
+    }
+    assert diff(things(validator=SCHEMA), [ID], {"validator": other_order}) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"validator": {"$jsonSchema": {}}},
+        {"validator": SCHEMA, "validationLevel": "moderate"},
+        {"validator": SCHEMA, "validationAction": "warn"},
+    ],
+)
+def test_missing_other_or_lenient_validator_is_set(options: dict[str, Any]) -> None:
+    [step] = diff(things(validator=SCHEMA), [ID], options, documents=5)
+    assert (step.kind, step.risk) == (Kind.SET_VALIDATOR, Risk.DANGEROUS)
+
+
+def test_undeclared_validator_is_kept_unless_pruned() -> None:
+    options = {"validator": SCHEMA}
+    assert kinds(diff(things(), [ID], options)) == [("keep", "validator")]
+    assert kinds(diff(things(), [ID], options, prune=True)) == [("drop_validator", "validator")]

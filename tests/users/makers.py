@@ -1,0 +1,49 @@
+"""Users for tests, and the walk through a list of them."""
+
+import itertools
+from typing import Any
+
+import httpx2
+
+_NUMBERS = itertools.count()
+
+
+def user_body(**fields: Any) -> dict[str, Any]:
+    """A body for a user nobody has made yet."""
+    name = f"user{next(_NUMBERS)}"
+    return {"username": name, "email": f"{name}@example.com", **fields}
+
+
+async def make_user(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
+    response = await client.post("/v1/users", json=user_body(**fields))
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()
+    return made
+
+
+async def make_users(
+    client: httpx2.AsyncClient, *bodies: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Many at once, in one transaction: they all have the same ``created_at``."""
+    items = [user_body(**body) for body in bodies]
+    response = await client.post("/v1/users/bulk", json={"items": items})
+    assert response.status_code == 201, response.text
+    made: list[dict[str, Any]] = response.json()["items"]
+    return made
+
+
+async def walk(
+    client: httpx2.AsyncClient, address: str, params: dict[str, Any]
+) -> list[list[dict[str, Any]]]:
+    """All pages of a list, one after the other."""
+    pages = []
+    cursor = {}
+    while True:
+        response = await client.get(address, params={**params, **cursor})
+        assert response.status_code == 200, response.text
+        body = response.json()
+        pages.append(body["items"])
+        assert body["page"]["has_more"] == (body["page"]["next_cursor"] is not None)
+        if not body["page"]["has_more"]:
+            return pages
+        cursor = {"cursor": body["page"]["next_cursor"]}

@@ -1,0 +1,56 @@
+"""What the service says to PostgreSQL while a test listens, and how PostgreSQL would go about it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.main import State
+
+Statement = tuple[str, Any]
+# New entries of a GIN index wait in a list that is read from end to end until it is cleaned.
+_CLEAN_GIN = """
+SELECT gin_clean_pending_list(pg_class.oid)
+FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin' AND relkind = 'i'
+"""
+
+
+@contextmanager
+def overheard(state: State) -> Iterator[list[Statement]]:
+    """Fills the list with each statement and its parameters."""
+    said: list[Statement] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        said.append((statement, parameters))
+
+    engine = state["sql"].engine.sync_engine
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield said
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+
+
+async def scanned_tables(connection: AsyncConnection, statement: Statement) -> set[str]:
+    """The tables that PostgreSQL would read from end to end for this statement."""
+    sql, parameters = statement
+    found = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
+    todo = [found.scalar_one()[0]["Plan"]]
+    scanned = set()
+    while todo:
+        node = todo.pop()
+        todo.extend(node.get("Plans", ()))
+        if node["Node Type"] == "Seq Scan":
+            scanned.add(node["Relation Name"])
+    return scanned
+
+
+async def fill(connection: AsyncConnection, *statements: str) -> None:
+    """Runs what makes many rows, then does what autovacuum would do for the planner."""
+    await connection.execute(text("SET LOCAL statement_timeout = 0"))
+    for statement in statements:
+        await connection.execute(text(statement))
+    await connection.execute(text(_CLEAN_GIN))
+    await connection.execute(text("ANALYZE"))
