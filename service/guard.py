@@ -67,7 +67,7 @@ class Guard:
             told = self._translate(error)
             if isinstance(told, Unavailable):
                 self._failed()
-                raise (OutcomeUnknown() if clock.committing else told) from error
+                raise self._lost(told, clock, writes=writes) from error
             if told is None:
                 raise
             self._failures = 0
@@ -75,6 +75,13 @@ class Guard:
         if clock.running:
             self._failures = 0
         return result
+
+    def _lost(self, told: Unavailable, clock: "Clock", *, writes: bool) -> Unavailable:
+        if writes and (clock.committing or isinstance(told, OutcomeUnknown)):
+            return OutcomeUnknown()
+        if isinstance(told, OutcomeUnknown):  # whoever reads loses nothing
+            return Unavailable(f"{self.store} did not answer in time.")
+        return told
 
     def _failed(self) -> None:
         self._failures += 1

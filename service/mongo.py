@@ -22,11 +22,20 @@ from pymongo.errors import (
     DocumentTooLarge,
     DuplicateKeyError,
     OperationFailure,
-    PyMongoError,
+    ServerSelectionTimeoutError,
+    WriteConcernError,
 )
 from pymongo.read_concern import ReadConcern
 
-from service.errors import Conflict, QueryTooSlow, Refused, ServiceError, TooLarge, Unavailable
+from service.errors import (
+    Conflict,
+    OutcomeUnknown,
+    QueryTooSlow,
+    Refused,
+    ServiceError,
+    TooLarge,
+    Unavailable,
+)
 from service.guard import Guard
 from service.settings import Settings
 
@@ -66,7 +75,12 @@ class Mongo:
             finally:
                 self._places.release()
 
-        return await self.guard.run(placed(), clock, writes=writes)
+        try:
+            return await self.guard.run(placed(), clock, writes=writes)
+        except QueryTooSlow as slow:
+            if writes:  # it may have been written, only not yet by a majority
+                raise OutcomeUnknown from slow
+            raise
 
     async def _take_place(self) -> None:
         try:
@@ -145,6 +159,21 @@ _BY_CODE: dict[int, type[ServiceError]] = {
 }
 
 
+class DocumentTooLong(TooLarge):
+    detail = "A document of more than 16 MiB cannot be stored."
+
+
+# The first that fits. A connection that breaks says nothing about what was done over it.
+_BY_CLASS: tuple[tuple[type[Exception], type[ServiceError]], ...] = (
+    (ServerSelectionTimeoutError, MongoUnreachable),
+    (ConnectionFailure, OutcomeUnknown),
+    (WriteConcernError, OutcomeUnknown),
+    (DocumentTooLarge, DocumentTooLong),
+    (InvalidDocument, DocumentRefused),
+    (OverflowError, DocumentRefused),
+)
+
+
 def translate(error: Exception) -> ServiceError | None:
     """What a driver error means to a client; None if it has nothing to do with the store."""
     if isinstance(error, DuplicateKeyError):
@@ -152,13 +181,9 @@ def translate(error: Exception) -> ServiceError | None:
         return (guarded or Conflict)()
     if isinstance(error, OperationFailure) and error.code in _BY_CODE:
         return _BY_CODE[error.code]()
-    if isinstance(error, PyMongoError) and (isinstance(error, ConnectionFailure) or error.timeout):
-        return MongoUnreachable()
-    if isinstance(error, DocumentTooLarge):
-        return TooLarge("A document of more than 16 MiB cannot be stored.")
-    if isinstance(error, InvalidDocument | OverflowError):  # BSON cannot hold a value
-        return DocumentRefused()
-    return None
+    kinds = (refusal for kind, refusal in _BY_CLASS if isinstance(error, kind))
+    refusal = next(kinds, None)
+    return None if refusal is None else refusal()
 
 
 def violated_index(details: Mapping[str, Any]) -> str:

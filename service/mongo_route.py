@@ -1,5 +1,7 @@
 """One request on MongoDB: its place among the connections and its deadline."""
 
+from typing import ClassVar
+
 from fastapi import Request, Response
 
 from service.mongo import Mongo
@@ -14,7 +16,15 @@ class MongoRoute(Route):
     There is no transaction: one document, one atomic write.
     """
 
+    only_reads: ClassVar[bool] = False
+
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         mongo: Mongo = request.state.mongo
-        writes = request.method not in SAFE_METHODS
+        writes = not self.only_reads and request.method not in SAFE_METHODS
         return await mongo.run(lambda: endpoint(request), writes=writes)
+
+
+class MongoSearchRoute(MongoRoute):
+    """For searches, which are sent by POST and change nothing."""
+
+    only_reads = True

@@ -12,68 +12,80 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 def _named(name: str, *others: str) -> AliasChoices:
-    """Names a setting answers to: the one deployments already use, and the POLYSTORE_ one."""
+    """Names a setting answers to: the one platforms give it, and the POLYSTORE_ one."""
     return AliasChoices(*others, f"POLYSTORE_{name.upper()}", name)
 
 
 class Settings(BaseSettings):
     """Everything that can be configured; each field is an environment variable POLYSTORE_<NAME>.
 
-    Five variables also answer to the name the field's platforms give them: ``DATABASE_URL``,
-    ``REPORTING_DATABASE_URL``, ``MONGODB_URL``, ``HOST`` and ``PORT``.
+    Five also answer to the name they have elsewhere: ``DATABASE_URL``, ``REPORTING_DATABASE_URL``,
+    ``MONGODB_URL``, ``HOST`` and ``PORT``. The descriptions are the table in the README.
     """
 
     model_config = SettingsConfigDict(env_prefix="POLYSTORE_", extra="ignore", frozen=True)
 
-    # Where the stores are. With neither set, `polystore serve` starts its own.
     database_url: SecretStr | None = Field(
-        None, validation_alias=_named("database_url", "DATABASE_URL")
-    )
-    reporting_database_url: SecretStr | None = Field(
-        None, validation_alias=_named("reporting_database_url", "REPORTING_DATABASE_URL")
+        None,
+        validation_alias=_named("database_url", "DATABASE_URL"),
+        description="PostgreSQL; without it and MONGODB_URL, `serve` starts engines of its own",
     )
     mongodb_url: SecretStr | None = Field(
-        None, validation_alias=_named("mongodb_url", "MONGODB_URL")
+        None,
+        validation_alias=_named("mongodb_url", "MONGODB_URL"),
+        description="MongoDB, a replica set, be it of one node",
     )
-    mongodb_database: str | None = Field(None, description="else the URL's, else polystore")
-    data_dir: Path = Path(".polystore")
-    secret: SecretStr | None = Field(None, description="signs cursors; kept in data_dir if unset")
-
-    # Where we listen, and how we log.
-    host: str = Field("127.0.0.1", validation_alias=_named("host", "HOST"))
-    port: int = Field(8000, ge=0, le=65535, validation_alias=_named("port", "PORT"))
-    log_level: str = "INFO"
+    reporting_database_url: SecretStr | None = Field(
+        None,
+        validation_alias=_named("reporting_database_url", "REPORTING_DATABASE_URL"),
+        description="a read replica for reports; else they read from the primary",
+    )
+    mongodb_database: str | None = Field(None, description="else the URL's, else `polystore`")
+    data_dir: Path = Field(Path(".polystore"), description="data of the engines, and the secret")
+    secret: SecretStr | None = Field(
+        None, description="signs cursors; else one is made and kept in the data folder"
+    )
+    host: str = Field(
+        "127.0.0.1", validation_alias=_named("host", "HOST"), description="where to listen"
+    )
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=_named("port", "PORT"),
+        description="0 is any free one",
+    )
+    log_level: str = Field("INFO", description="`INFO` has a line for each request")
     log_json: bool | None = Field(
-        None, description="one JSON object a line; false for people; unset asks the terminal"
+        None, description="a JSON object a line; unset: unless it goes to a terminal"
     )
 
-    # What a request may bring.
-    max_body_bytes: int = Field(1_048_576, gt=0)
-    max_batch_bytes: int = Field(5_242_880, gt=0, description="prediction batches, unpacked")
+    max_body_bytes: int = Field(1_048_576, gt=0, description="of a request's body")
+    max_batch_bytes: int = Field(5_242_880, gt=0, description="of a prediction batch, unpacked")
     body_seconds: Seconds = Field(5.0, description="patience between two pieces of a body")
 
-    # PostgreSQL. Waits in seconds; `deadline` is when the client is answered, come what may.
-    sql_pool_size: int = Field(10, gt=0)
-    sql_max_overflow: int = Field(10, ge=0)
-    sql_pool_seconds: Seconds = 0.5
-    sql_pool_recycle_seconds: Seconds = 1800.0
-    sql_pool_pre_ping: bool = True
-    sql_connect_seconds: Seconds = 1.0
-    sql_command_seconds: Seconds = Field(5.0, description="asyncpg's own, kills the connection")
-    sql_statement_seconds: Seconds = 1.5
-    sql_lock_seconds: Seconds = 0.5
-    sql_idle_in_transaction_seconds: Seconds = 5.0
-    sql_deadline_seconds: Seconds = 1.8
+    sql_deadline_seconds: Seconds = Field(1.8, description="PostgreSQL: when a client is answered")
+    sql_pool_size: int = Field(10, gt=0, description="connections that stay open")
+    sql_max_overflow: int = Field(10, ge=0, description="more of them under load")
+    sql_pool_seconds: Seconds = Field(0.5, description="longest wait for a connection")
+    sql_pool_recycle_seconds: Seconds = Field(1800.0, description="oldest connection to be used")
+    sql_pool_pre_ping: bool = Field(True, description="asks a connection before it is used")
+    sql_connect_seconds: Seconds = Field(1.0, description="longest wait for a new connection")
+    sql_statement_seconds: Seconds = Field(1.5, description="the server's limit for a statement")
+    sql_lock_seconds: Seconds = Field(0.5, description="the server's limit for a lock")
+    sql_idle_in_transaction_seconds: Seconds = Field(5.0, description="the server's, in between")
+    sql_command_seconds: Seconds = Field(5.0, description="the driver's; ends the connection")
 
-    # MongoDB, likewise.
-    mongo_max_pool_size: int = Field(32, gt=0)
-    mongo_place_seconds: Seconds = 0.5
-    mongo_connect_seconds: Seconds = 1.0
-    mongo_server_selection_seconds: Seconds = 1.0
-    mongo_heartbeat_seconds: Annotated[float, Field(ge=0.5)] = 1.0
-    mongo_wait_queue_seconds: Seconds = 0.5
-    mongo_operation_seconds: Seconds = 1.5
-    mongo_deadline_seconds: Seconds = 1.8
+    mongo_deadline_seconds: Seconds = Field(1.8, description="MongoDB: when a client is answered")
+    mongo_max_pool_size: int = Field(32, gt=0, description="connections, and requests at once")
+    mongo_place_seconds: Seconds = Field(0.5, description="longest wait for one of them")
+    mongo_connect_seconds: Seconds = Field(1.0, description="longest wait for a new connection")
+    mongo_server_selection_seconds: Seconds = Field(1.0, description="longest wait for a primary")
+    mongo_heartbeat_seconds: Annotated[float, Field(ge=0.5)] = Field(
+        1.0, description="how often the servers are looked at"
+    )
+    mongo_wait_queue_seconds: Seconds = Field(0.5, description="the driver's wait for a connection")
+    mongo_operation_seconds: Seconds = Field(1.5, description="longest operation, retry included")
 
     @field_validator("database_url", "reporting_database_url", mode="after")
     @classmethod

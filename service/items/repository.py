@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
+import bson
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from service.answers import Expected
-from service.errors import Conflict, NotFound, PreconditionFailed
+from service.errors import Conflict, NotFound, PreconditionFailed, TooLarge
 from service.idempotency_key import KeyReused, RequestedKey
 from service.items.documents import ITEMS, as_money, new_item, read_item
 from service.items.merge import merged
@@ -20,7 +21,7 @@ from service.paging import Page, Paging
 from service.provide import provided
 from service.wire import changes
 
-TRIES = 20
+TRIES, MOST_BYTES = 20, 2_097_152
 
 
 class ItemNotFound(NotFound):
@@ -36,6 +37,11 @@ class ItemKeyUsed(Conflict):
 class ItemContended(Conflict):
     code, title = "item_contended", "Too many changes to this item at once"
     detail = "Read it again and repeat the change."
+
+
+class ItemTooLarge(TooLarge):
+    code, title = "item_too_large", "The item would become too large"
+    detail = f"Its attributes may take {MOST_BYTES} bytes of BSON in all."
 
 
 _FIELDS = {
@@ -134,6 +140,8 @@ class ItemRepository:
             values["price"] = as_money(values["price"])
         if "attributes" in values:
             values["attributes"] = merged(current["attributes"], values["attributes"])
+            if len(bson.encode(values["attributes"])) > MOST_BYTES:
+                raise ItemTooLarge
         after = {**current, **values}
         if "attributes" in values or "type" in values:
             await self._types.check(after["type"], after["attributes"])

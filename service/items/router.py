@@ -7,7 +7,13 @@ from fastapi import APIRouter, Query
 
 from service.answers import IfMatch, Reply
 from service.idempotency_key import KeyReused, SentKey
-from service.items.repository import ItemContended, ItemKeyUsed, ItemNotFound, Items
+from service.items.repository import (
+    ItemContended,
+    ItemKeyUsed,
+    ItemNotFound,
+    Items,
+    ItemTooLarge,
+)
 from service.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
 from service.items.search import BadSearch
 from service.items.types import SchemaMismatch
@@ -41,7 +47,8 @@ async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
 
 
 @router.patch(
-    "/{item_id}", responses=problems(ItemNotFound, ItemContended, SchemaMismatch, guarded=True)
+    "/{item_id}",
+    responses=problems(ItemNotFound, ItemContended, ItemTooLarge, SchemaMismatch, guarded=True),
 )
 async def items_update(
     item_id: UUID, change: ItemUpdate, items: Items, expected: IfMatch, reply: Reply

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from service.paging import CountedQuery, ListQuery
 from service.wire import Money, Name, Read, Text, Time, Versioned, Wire
@@ -25,8 +26,10 @@ def plain_keys(value: dict[str, Any]) -> dict[str, Any]:
     """Refuses keys that MongoDB could take for an operator or a path."""
     for key in _keys(value):
         if not key or key.startswith("$") or "." in key or "\x00" in key:
-            raise ValueError(
-                f"key {key[:40]!r}: keys are not empty, hold no dot and begin with no $"
+            raise PydanticCustomError(
+                "invalid_key",
+                "The key '{key}' cannot be kept: keys are not empty, hold no dot, begin with no $",
+                {"key": key[:40]},
             )
     return value
 

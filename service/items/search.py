@@ -1,23 +1,25 @@
 """The search grammar: a client's JSON becomes a MongoDB filter in which every operator is ours.
 
 Values are scalars and stand behind an operator that we wrote; paths are checked letter by letter;
-text patterns are escaped prefixes. So there is nothing a client can send that MongoDB would execute.
+text patterns are escaped prefixes. So nothing a client can send would be executed by MongoDB.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from bson.decimal128 import Decimal128
+from pydantic import TypeAdapter
 
 from service.errors import FieldError, Refused, pointer_to
 from service.mongo import Document
+from service.wire import Time
 
 DEEPEST, MOST_CONDITIONS, MOST_VALUES = 8, 50, 200
 _FIELDS = frozenset(("name", "type", "tags", "price", "created_at", "updated_at"))
 _PATH = re.compile(r"attributes(\.[A-Za-z0-9_-]{1,100}){1,16}")
+_time = TypeAdapter[Time](Time)
 Where = tuple[object, ...]
 
 
@@ -82,17 +84,10 @@ def _scalar(field: str, value: Any, at: Where) -> Any:
         if field == "price" and value is not None:
             return Decimal128(Decimal(str(value)))
         if field in ("created_at", "updated_at"):
-            return _moment(str(value))
-    except (ValueError, InvalidOperation):
+            return _time.validate_python(value, strict=not isinstance(value, str))
+    except (ValueError, ArithmeticError):
         _refuse(at, "This is not a value of that field.")
     return value
-
-
-def _moment(value: str) -> datetime:
-    found = datetime.fromisoformat(value)
-    if found.tzinfo is None:
-        raise ValueError("no offset")
-    return found
 
 
 def _compared(operator: str) -> Callable[[str, Any, Where], Document]:

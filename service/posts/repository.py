@@ -15,7 +15,14 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from service.answers import Expected
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
-from service.posts.schemas import AuthorBrief, PostCreate, PostQuery, PostRead, PostUpdate
+from service.posts.schemas import (
+    AuthorBrief,
+    PostCreate,
+    PostQuery,
+    PostRead,
+    PostsOfQuery,
+    PostUpdate,
+)
 from service.posts.tables import Post, PostTag
 from service.provide import provided
 from service.sql import SqlSession
@@ -47,9 +54,17 @@ class TagGone(Conflict):
     guards = "fk_post_tags_tag_id"
 
 
+class PostGone(PostNotFound):
+    guards = "fk_post_tags_post_id"
+
+
 class PublishedWithoutDate(Refused):
     code, title = "published_without_date", "What is published has a date"
     guards = "ck_posts_published_has_date"
+
+
+class ViewsBelowZero(Refused):
+    code, title, guards = "views", "Nothing is seen fewer than 0 times", "ck_posts_views"
 
 
 _COLUMNS = (
@@ -85,10 +100,10 @@ class PostRepository:
         page = await sql_page(self._session, statement, Post, query, self._pager, _read)
         return page.model_copy(update={"items": await self._with_tags(page.items, query.expand)})
 
-    async def list_of(self, author_id: UUID, query: PostQuery) -> Page[PostRead]:
+    async def list_of(self, author_id: UUID, query: PostsOfQuery) -> Page[PostRead]:
         """The posts of a user; :class:`UserNotFound` if there is no such user."""
         await self._users.get(author_id)
-        return await self.list(query.model_copy(update={"author_id": author_id}))
+        return await self.list(PostQuery(**query.model_dump(), author_id=author_id))
 
     async def add(self, post: PostCreate) -> PostRead:
         values = post.model_dump(exclude={"tags", "slug"})
@@ -197,13 +212,13 @@ def _read(row: Any) -> PostRead:
 
 
 def _filed_under(name: str) -> Any:
-    tagged = select(Tag.id).where(func.lower(Tag.name) == name.lower()).scalar_subquery()
+    tagged = select(Tag.id).where(func.lower(Tag.name) == func.lower(name)).scalar_subquery()
     return exists().where(PostTag.post_id == Post.id, PostTag.tag_id == tagged)
 
 
 def _slug_of(title: str) -> str:
-    """``Größe & Maß`` becomes ``grosse-ma``: what is left in ASCII, words joined by dashes."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    """``Größe & Maß`` becomes ``grosse-mass``: what is left in ASCII, words joined by dashes."""
+    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "post"
 
 

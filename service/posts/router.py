@@ -9,7 +9,14 @@ from service.answers import IfMatch, Reply
 from service.openapi import problems
 from service.paging import Page
 from service.posts.repository import AuthorUnknown, PostNotFound, Posts, SlugTaken
-from service.posts.schemas import PostCreate, PostExpand, PostQuery, PostRead, PostUpdate
+from service.posts.schemas import (
+    PostCreate,
+    PostExpand,
+    PostQuery,
+    PostRead,
+    PostsOfQuery,
+    PostUpdate,
+)
 from service.sql_route import SqlRoute
 from service.users.repository import UserNotFound
 
@@ -29,7 +36,7 @@ async def posts_list(query: Annotated[PostQuery, Query()], posts: Posts) -> Page
 
 @router.get("/users/{user_id}/posts", responses=problems(UserNotFound))
 async def posts_list_of_user(
-    user_id: UUID, query: Annotated[PostQuery, Query()], posts: Posts
+    user_id: UUID, query: Annotated[PostsOfQuery, Query()], posts: Posts
 ) -> Page[PostRead]:
     return await posts.list_of(user_id, query)
 

@@ -82,7 +82,9 @@ class PostExpand(Wire):
     expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
 
 
-class PostQuery(CountedQuery):
+class PostsOfQuery(CountedQuery):
+    """What the list of one user's posts takes."""
+
     sort: Literal["created_at", "-created_at", "views", "-views"] = "-created_at"
     q: Text | None = Field(
         None,
@@ -90,12 +92,15 @@ class PostQuery(CountedQuery):
         max_length=200,
         description='words of title or content, as in a search engine: `motor -"end of life"`',
     )
-    author_id: UUID | None = None
     tag: Text | None = Field(None, max_length=60, description="a tag's name, whatever the case")
     published: bool | None = None
     created_at__gte: Time | None = None
     created_at__lt: Time | None = None
     expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
+
+
+class PostQuery(PostsOfQuery):
+    author_id: UUID | None = None
 
 
 class CommentCreate(Wire):

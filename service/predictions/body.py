@@ -1,7 +1,7 @@
 """Bodies of the intake: plain or gzip, bounded by what they unpack to, in pieces or whole."""
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from fastapi import Request
 
@@ -27,20 +27,38 @@ async def unpacked(request: Request) -> AsyncIterator[bytes]:
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise UnsupportedMedia("Content-Encoding may be gzip.")
-    unpacker = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    unpacker = _Unpacker()
     async for piece in request.stream():
-        if unpacker is None:
+        if encoding == "identity":
             yield piece
             continue
-        todo = piece
-        while todo:
+        for unpacked_piece in unpacker.feed(piece):
+            yield unpacked_piece
+    if encoding == "gzip" and not unpacker.complete:
+        raise BadGzip
+
+
+class _Unpacker:
+    """Unpacks gzip of one member or several (RFC 1952 2.2), as `cat a.gz b.gz` makes them."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a member has just ended."""
+        return self._member.eof
+
+    def feed(self, packed: bytes) -> Iterator[bytes]:
+        """What ``packed`` adds, at most 256 KiB at a time."""
+        while packed:
+            if self._member.eof:
+                self._member = zlib.decompressobj(_GZIP)
             try:
-                yield unpacker.decompress(todo, _PIECE)
+                yield self._member.decompress(packed, _PIECE)
             except zlib.error as error:
                 raise BadGzip from error
-            todo = unpacker.unconsumed_tail
-    if unpacker is not None and not unpacker.eof:
-        raise BadGzip
+            packed = self._member.unused_data or self._member.unconsumed_tail
 
 
 async def whole(request: Request, most: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What is kept about predictions: an immutable event each, and beside it what is said of it later."""
+"""What is kept of predictions: an immutable event each, and beside it what is said of it later."""
 
 from datetime import datetime
 from typing import Any, TypedDict

@@ -16,10 +16,14 @@ from service.errors import FieldError, ServiceError, pointer_to
 from service.json_body import INT64, check_value
 from service.wire import EARLIEST, LATEST
 
-Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f$][^\x00-\x1f]*$")]
+LONGEST_KEY, MOST_SCORES = 200, 20_000
+# The last part is for Python alone, whose $ also stands before a newline at the end.
+_WORD = r"^[^\x00-\x1f$][^\x00-\x1f]*$(?!\n)"
+Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORD)]
 Int64 = Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
 Feature = Int64 | float | str | bool | list[Any] | dict[str, Any] | None
 Label = Int64 | bool | Annotated[str, Meta(max_length=200)]
+Tag = Annotated[str, Meta(max_length=200)]
 
 
 class Output(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
@@ -27,7 +31,11 @@ class Output(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True
 
     label: Label | None = None
     score: float | None = None
-    scores: dict[str, float] | list[float] | None = None
+    scores: (
+        Annotated[dict[str, float], Meta(max_length=MOST_SCORES)]
+        | Annotated[list[float], Meta(max_length=MOST_SCORES)]
+        | None
+    ) = None
     value: float | None = None
 
 
@@ -39,7 +47,10 @@ class Failure(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tru
 
 
 class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """One prediction. ``prediction_id`` is made by the sender and makes sending it again safe."""
+    """One prediction. ``prediction_id`` is made by the sender and makes sending it again safe.
+
+    Of a key that stands twice in an object the last counts: a typed decoder does not look back.
+    """
 
     prediction_id: UUID
     timestamp: Annotated[datetime, Meta(tz=True)]
@@ -54,16 +65,8 @@ class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
     order_id: UUID | None = None
     trace_id: Word | None = None
     request_id: Word | None = None
-    tags: Annotated[dict[str, Annotated[str, Meta(max_length=200)]], Meta(max_length=20)] = {}
+    tags: Annotated[dict[str, Tag], Meta(max_length=20)] = {}
     role: Literal["primary", "shadow", "canary", "replay"] = "primary"
-
-
-_canonical = msgspec.json.Encoder(order="sorted", uuid_format="hex")
-
-
-def event_hash(event: Event) -> bytes:
-    """16 bytes of BLAKE2b over the canonical JSON of an event: keys sorted, defaults left out."""
-    return hashlib.blake2b(_canonical.encode(event), digest_size=16).digest()
 
 
 def fault_in(event: Event, *, suspicious: bool) -> FieldError | None:
@@ -76,10 +79,17 @@ def fault_in(event: Event, *, suspicious: bool) -> FieldError | None:
     if not EARLIEST <= event.timestamp < LATEST:
         detail = "A timestamp lies between the years 1900 and 2200."
         return FieldError(pointer="/timestamp", code="out_of_range", detail=detail)
-    for mapping, name in ((event.features, "features"), (event.tags, "tags")):
+    scores = None if event.output is None else event.output.scores
+    for path, mapping in (
+        (("features",), event.features),
+        (("tags",), event.tags),
+        (("output", "scores"), scores),
+    ):
+        if not isinstance(mapping, dict):
+            continue
         for key, value in mapping.items():
             if key not in _good_keys and not _is_good_key(key):
-                return _bad_key((name, key))
+                return _bad_key((*path, key))
             if isinstance(value, dict | list):
                 suspicious = True
     return _deep_fault(event) if suspicious else None
@@ -91,15 +101,17 @@ _MOST_GOOD_KEYS = 10_000
 
 
 def _is_good_key(key: str) -> bool:
-    good = bool(key) and not key.startswith("$") and "." not in key and "\x00" not in key
-    if good and len(key) <= 200 and len(_good_keys) < _MOST_GOOD_KEYS:
+    good = 0 < len(key) <= LONGEST_KEY and key[0] != "$" and "." not in key and "\x00" not in key
+    if good and len(_good_keys) < _MOST_GOOD_KEYS:
         _good_keys.add(key)
     return good
 
 
 def _bad_key(path: tuple[object, ...]) -> FieldError:
-    detail = "Keys are not empty, hold no dot and no NUL and begin with no $."
-    return FieldError(pointer=pointer_to(path), code="invalid_key", detail=detail)
+    detail = f"Keys have 1 to {LONGEST_KEY} characters, no $ at the beginning, no dot and no NUL."
+    *before, key = path
+    pointer = pointer_to((*before, str(key)[:LONGEST_KEY]))
+    return FieldError(pointer=pointer, code="invalid_key", detail=detail)
 
 
 def _deep_fault(event: Event) -> FieldError | None:
@@ -107,9 +119,7 @@ def _deep_fault(event: Event) -> FieldError | None:
     try:
         check_value(plain)
     except ServiceError as refusal:
-        return (refusal.errors or [FieldError(pointer="", code=refusal.code, detail=refusal.said)])[
-            0
-        ]
+        return fault_of(refusal)
     todo: list[tuple[tuple[object, ...], Any]] = [(("features",), plain["features"])]
     while todo:
         path, here = todo.pop()
@@ -123,6 +133,12 @@ def _deep_fault(event: Event) -> FieldError | None:
     return None
 
 
+def fault_of(refusal: ServiceError) -> FieldError:
+    """The one fault a refusal speaks of."""
+    whole = FieldError(pointer="", code=refusal.code, detail=refusal.said)
+    return next(iter(refusal.errors), whole)
+
+
 def as_document(event: Event, received_at: datetime) -> dict[str, Any]:
     """The event as MongoDB keeps it; what is null or empty is left out."""
     document: dict[str, Any] = {
@@ -133,20 +149,31 @@ def as_document(event: Event, received_at: datetime) -> dict[str, Any]:
         "features": event.features,
         "status": event.status,
         "role": event.role,
-        "received_at": received_at,
-        "hash": event_hash(event),
     }
     for name in ("latency_ms", "user_id", "order_id", "trace_id", "request_id"):
         value = getattr(event, name)
         if value is not None:
             document[name] = value
-    if event.output is not None:
-        document["output"] = msgspec.to_builtins(event.output)
-    if event.error is not None:
-        document["error"] = msgspec.to_builtins(event.error)
+    for name in ("output", "error"):
+        said = msgspec.to_builtins(getattr(event, name))
+        if said:
+            document[name] = said
     if event.tags:
         document["tags"] = event.tags
+    document["hash"] = _hash_of(document)
+    document["received_at"] = received_at
     return document
+
+
+_canonical = msgspec.json.Encoder(order="sorted", uuid_format="hex")
+
+
+def _hash_of(document: dict[str, Any]) -> bytes:
+    """16 bytes of BLAKE2b over the canonical JSON of what is kept: keys sorted, times in UTC.
+
+    So an event is the same however it was written; only 1 and 1.0 stay two values, as in BSON.
+    """
+    return hashlib.blake2b(_canonical.encode(document), digest_size=16).digest()
 
 
 def _in_milliseconds(moment: datetime) -> datetime:

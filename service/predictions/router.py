@@ -11,8 +11,9 @@ from service.mongo_route import MongoRoute
 from service.openapi import problems
 from service.paging import Page
 from service.predictions.body import check_media, whole
+from service.predictions.decode import NotABatch
 from service.predictions.event import Event
-from service.predictions.ingest import BatchResult, NotABatch, ingest_batch, ingest_one
+from service.predictions.ingest import BatchResult, ingest_batch, ingest_one
 from service.predictions.repository import (
     Log,
     PredictionConflict,
@@ -105,7 +106,7 @@ async def predictions_create_batch(request: Request, log: Log) -> Response:
 async def predictions_stream(request: Request) -> Response:
     """Logs events, one a line, as many as you like; every 500 lines the answer gets a line."""
     check_media(request, NDJSON, "application/jsonl", "application/ndjson")
-    return StreamAnswer(request)
+    return StreamAnswer()
 
 
 @router.get("", responses=problems())

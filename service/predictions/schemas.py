@@ -121,7 +121,7 @@ class StreamLineError(Read):
 
 
 class StreamLine(Read):
-    """Everything through this line of the request is durable; the counts are of all lines so far."""
+    """Everything through this line of the request is durable; the counts are of all lines."""
 
     committed_through: int
     created: int

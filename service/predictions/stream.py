@@ -17,12 +17,16 @@ from starlette.types import Receive, Scope, Send
 from service.errors import FieldError, ServiceError
 from service.mongo import Mongo
 from service.predictions.body import unpacked
+from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event
-from service.predictions.ingest import ESCAPED_NUL, Result, counts, decode_event, ingest
+from service.predictions.ingest import ESCAPED_NUL, Result, counts, ingest
 from service.predictions.repository import PredictionLog
 
-LINES_AT_ONCE = 500
+LINES_AT_ONCE, BYTES_AT_ONCE = 500, 4_194_304
 LONGEST_LINE = 1_048_576
+TOO_LONG = FieldError(
+    pointer="", code="line_too_long", detail=f"A line has at most {LONGEST_LINE} bytes."
+)
 NDJSON = "application/x-ndjson"
 
 
@@ -59,15 +63,15 @@ class Intake:
         self._mongo, self._log = mongo, PredictionLog(mongo.database)
         self._seen, self._committed = 0, 0
         self._counts: Counter[str] = Counter()
-        self._waiting: list[tuple[int, Event | Result]] = []
-        self._suspicious = False
+        self._waiting: list[tuple[int, Event | Rejected]] = []
+        self._suspicious, self._bytes = False, 0
 
     async def run(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The lines of the answer."""
         try:
             async for line in _lines(pieces):
                 self._take(line)
-                if len(self._waiting) >= LINES_AT_ONCE:
+                if len(self._waiting) >= LINES_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
                     yield await self._commit()
             if self._waiting or not self._committed:
                 yield await self._commit()
@@ -84,7 +88,10 @@ class Intake:
         self._seen += 1
         if line.strip():
             self._suspicious |= ESCAPED_NUL in line
-            self._waiting.append((self._seen, decode_event(line)))
+            self._bytes += len(line)
+            long = len(line) > LONGEST_LINE
+            event = Rejected(None, TOO_LONG) if long else decode_event(line)
+            self._waiting.append((self._seen, event))
 
     async def _commit(self) -> bytes:
         events = [event for _, event in self._waiting]
@@ -92,7 +99,8 @@ class Intake:
             lambda: ingest(self._log, events, suspicious=self._suspicious), writes=True
         )
         numbers = [number for number, _ in self._waiting]
-        self._waiting, self._suspicious, self._committed = [], False, self._seen
+        self._waiting, self._bytes, self._suspicious = [], 0, False
+        self._committed = self._seen
         return self._progress(numbers, results)
 
     def _progress(self, numbers: list[int], results: list[Result]) -> bytes:
@@ -114,16 +122,17 @@ class Intake:
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Whole lines; the last needs no newline. One that never ends is cut, and so refused."""
-    rest = b""
+    """Whole lines; the last needs no newline. Of one that is too long the first part will do."""
+    rest = bytearray()
     async for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            yield line
-        if len(rest) > LONGEST_LINE:
-            rest = rest[: LONGEST_LINE + 1]
+        *ends, tail = piece.split(b"\n")
+        for end in ends:
+            yield bytes(rest) + end
+            rest.clear()
+        if len(rest) <= LONGEST_LINE:
+            rest += tail
     if rest:
-        yield rest
+        yield bytes(rest)
 
 
 class StreamAnswer(Response):
@@ -131,13 +140,13 @@ class StreamAnswer(Response):
 
     media_type = NDJSON
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self) -> None:
         super().__init__()
         del self.headers["content-length"]
-        self._request = request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        lines = Intake(self._request.state.mongo).run(unpacked(self._request))
+        request = Request(scope, receive)
+        lines = Intake(request.state.mongo).run(unpacked(request))
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         async for line in lines:
             if head:  # only now: what fails before the first commit still gets its own status

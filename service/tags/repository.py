@@ -64,7 +64,9 @@ class TagRepository:
             return []
         missing = [{"id": uuid7(), "name": wanted[key]} for key in sorted(wanted)]
         await self._session.execute(insert_or(Tag).on_conflict_do_nothing(), missing)
-        named = select(Tag.id).where(func.lower(Tag.name).in_(wanted)).order_by(Tag.name)
+        # PostgreSQL lowers some letters otherwise than Python, and its index is what decides.
+        same = func.lower(Tag.name).in_([func.lower(name) for name in wanted.values()])
+        named = select(Tag.id).where(same).order_by(Tag.name)
         return list(await self._session.scalars(named))
 
     async def change(self, tag_id: UUID, change: TagUpdate, expected: Expected) -> TagRead:

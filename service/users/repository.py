@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ARRAY, ColumnElement, String, cast, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from uuid_utils.compat import uuid7
 
@@ -163,21 +163,19 @@ class UserRepository:
         self, values: Sequence[dict[str, Any]], made: set[UUID]
     ) -> Sequence[FieldError]:
         """Which fields of which items collided, with a stored user or with one another."""
-        emails, names = func.lower(User.email), func.lower(User.username)
-        wanted = [value for value in values if value["id"] not in made]
-        statement = select(emails, names).where(
-            emails.in_([value["email"].lower() for value in wanted])
-            | names.in_([value["username"].lower() for value in wanted])
-        )
-        taken = [
-            set(column) for column in zip(*await self._session.execute(statement), strict=True)
-        ]
+        places = [place for place, value in enumerate(values) if value["id"] not in made]
+        taken = []
+        for field, column in (("email", User.email), ("username", User.username)):
+            wanted = cast([values[place][field] for place in places], ARRAY(String))
+            typed = (
+                func.unnest(wanted).table_valued("value", with_ordinality="nth").render_derived()
+            )
+            same = func.lower(column) == func.lower(typed.c.value)
+            found = await self._session.scalars(select(typed.c.nth).join(User, same))
+            taken += [(places[nth - 1], field) for nth in found]
         return [
             FieldError(pointer=f"/items/{place}/{field}", code=f"{field}_taken", detail="Taken.")
-            for place, value in enumerate(values)
-            if value["id"] not in made
-            for field, found in zip(("email", "username"), taken, strict=False)
-            if value[field].lower() in found
+            for place, field in sorted(taken)
         ]
 
 
@@ -191,9 +189,11 @@ def _alive() -> AnySelect:
 
 def _narrowed(statement: AnySelect, query: UserQuery) -> AnySelect:
     filters = query.filters()
-    for field in ("name", "name__prefix", "city"):
-        if field in filters:
-            filters[field] = filters[field].lower()
+    if "name__prefix" in filters:
+        filters["name__prefix"] = filters["name__prefix"].lower()
+    for field in ("name", "city"):
+        if field in filters:  # lowered by PostgreSQL, whose idea of it the index has
+            filters[field] = func.lower(filters[field])
     if query.q is not None:
         statement = statement.where(words_beginning_with(User.search, query.q))
     return filtered(statement, filters, _FILTERED)

@@ -15,12 +15,19 @@ from service.embedded.binaries import find_binaries
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
-import sys, time
+import socket, sys, time
 from pathlib import Path
+from urllib.parse import urlsplit
 from service.embedded import embedded_stores
 with embedded_stores(Path(sys.argv[1])) as urls:
     print(urls.database_url, urls.mongodb_url, flush=True)
-    time.sleep(600)
+    try:
+        time.sleep(600)
+    except KeyboardInterrupt:
+        time.sleep(0.2)
+        for url in urls:  # a service still finishes its requests now
+            socket.create_connection(("127.0.0.1", urlsplit(url).port)).close()
+        print("both still there", flush=True)
 """
 
 Query = Callable[[str, str], list[str]]
@@ -89,6 +96,7 @@ def spawn() -> Iterator[Spawn]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # so that a test can press Ctrl-C on its whole group
         )
         started.append(process)
         return process

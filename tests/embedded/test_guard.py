@@ -26,20 +26,29 @@ def test_no_engine_outlives_its_parent_and_the_next_start_waits_for_the_last_sto
     tmp_path: Path, spawn: Spawn, working_in: Processes, eventually: Eventually
 ) -> None:
     """In one folder, so that each start meets what the parent before it left behind."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         parent = _ready(spawn(tmp_path))
         assert working_in(tmp_path)
         parent.send_signal(number)
         parent.wait()
         assert not is_locked(tmp_path)
-        if number == signal.SIGINT:
-            assert not working_in(tmp_path), "Ctrl-C leaves only when the engines are gone"
     parent = _ready(spawn(tmp_path))
     guards = children_of(parent.pid)
     assert len(guards) == 2
     for process in (parent.pid, *guards):
         os.kill(process, signal.SIGKILL)
     eventually(lambda: not working_in(tmp_path), "the kernel ends the engines")
+
+
+def test_ctrl_c_reaches_us_and_not_the_engines_which_we_stop_when_we_are_done(
+    tmp_path: Path, spawn: Spawn, working_in: Processes
+) -> None:
+    parent = _ready(spawn(tmp_path))
+    os.killpg(parent.pid, signal.SIGINT)
+    output, errors = parent.communicate()
+    assert output == "both still there\n", errors
+    assert parent.returncode == 0
+    assert not working_in(tmp_path)
 
 
 def test_a_killed_guard_is_replaced_and_the_engine_keeps_its_port(

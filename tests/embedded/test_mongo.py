@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -59,17 +60,17 @@ def test_kill_9_loses_no_acknowledged_document_and_the_same_port_answers_again(
 
     thread = threading.Thread(target=write)
     thread.start()
-    for _ in range(3):
-        before = len(acknowledged)
-        eventually(lambda: len(acknowledged) > before + 50, "writes go on")  # noqa: B023
-        killed = mongo.pid
-        assert killed
-        os.kill(killed, signal.SIGKILL)
-        eventually(lambda: mongo.pid not in (killed, None), "a new mongod")  # noqa: B023
-    before = len(acknowledged)
-    eventually(lambda: len(acknowledged) > before, "writes go on after the last kill")
-    over.set()
-    thread.join()
+    try:
+        for _ in range(3):
+            _await_growth(acknowledged, eventually)
+            killed = mongo.pid
+            assert killed
+            os.kill(killed, signal.SIGKILL)
+            eventually(partial(_runs_anew, mongo, killed), "a new mongod")
+        _await_growth(acknowledged, eventually)
+    finally:
+        over.set()
+        thread.join()
     with _client(mongo) as client:
         stored = {document["_id"] for document in client.polystore.acks.find({})}
     assert set(acknowledged) <= stored
@@ -127,6 +128,15 @@ def test_strangers_are_not_let_in_and_the_user_is_no_administrator(mongo: MongoE
         with pytest.raises(OperationFailure, match="not authorized"):
             client.admin.command(CREATE_ROOT)
         assert client.admin.command({"currentOp": 1, "$all": True})["ok"] == 1
+
+
+def _await_growth(acknowledged: list[int], eventually: Eventually) -> None:
+    enough = len(acknowledged) + 50
+    eventually(lambda: len(acknowledged) > enough, "writes go on")
+
+
+def _runs_anew(mongo: MongoEngine, killed: int) -> bool:
+    return mongo.pid not in (killed, None)
 
 
 def _client(mongo: MongoEngine) -> Client:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -72,19 +73,15 @@ def test_kill_9_loses_no_acknowledged_row_and_the_same_port_answers_again(
         thread.start()
     running = "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%generate_series%'"
     eventually(lambda: query(postgres.url, running) == ["t"], "the long query runs")
-    for _ in range(3):
-        before = len(acknowledged)
-        eventually(lambda: _rows(query, postgres) > before + 100, "writes go on")  # noqa: B023
-        killed = postgres.pid
-        assert killed
-        os.kill(killed, signal.SIGKILL)
-        eventually(lambda: postgres.pid not in (killed, None), "a new postmaster")  # noqa: B023
-        began = time.monotonic()
-        eventually(lambda: query(postgres.url, "SELECT 1") == ["1"], "it answers")
-        assert time.monotonic() - began < 5
-    over.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for _ in range(3):
+            enough = _rows(query, postgres) + 100
+            eventually(partial(_has_rows, query, postgres, enough), "writes go on")
+            _kill_until_back(postgres, query, eventually)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
     stored = set(query(postgres.url, "SELECT n FROM acks"))
     assert len(acknowledged) > 300
     assert set(acknowledged) <= stored
@@ -153,6 +150,19 @@ def _kill_with_guards(parent: subprocess.Popen[str]) -> None:
             if int(fields[1]) == parent.pid:
                 os.kill(int(stat.parent.name), signal.SIGKILL)
     parent.kill()
+
+
+def _kill_until_back(postgres: PostgresEngine, query: Query, eventually: Eventually) -> None:
+    killed, began = postgres.pid, time.monotonic()
+    assert killed
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: postgres.pid not in (killed, None), "a new postmaster")
+    eventually(lambda: query(postgres.url, "SELECT 1") == ["1"], "it answers on its old port")
+    assert time.monotonic() - began < 5
+
+
+def _has_rows(query: Query, postgres: PostgresEngine, enough: int) -> bool:
+    return _rows(query, postgres) > enough
 
 
 def _rows(query: Query, postgres: PostgresEngine) -> int:

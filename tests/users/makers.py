@@ -21,9 +21,7 @@ async def make_user(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]
     return made
 
 
-async def make_users(
-    client: httpx2.AsyncClient, *bodies: dict[str, Any]
-) -> list[dict[str, Any]]:
+async def make_users(client: httpx2.AsyncClient, *bodies: dict[str, Any]) -> list[dict[str, Any]]:
     """Many at once, in one transaction: they all have the same ``created_at``."""
     items = [user_body(**body) for body in bodies]
     response = await client.post("/v1/users/bulk", json={"items": items})
@@ -37,7 +35,7 @@ async def walk(
 ) -> list[list[dict[str, Any]]]:
     """All pages of a list, one after the other."""
     pages = []
-    cursor = {}
+    cursor: dict[str, str] = {}
     while True:
         response = await client.get(address, params={**params, **cursor})
         assert response.status_code == 200, response.text

@@ -1,4 +1,4 @@
-"""What the service says to PostgreSQL while a test listens, and how PostgreSQL would go about it."""
+"""What the service says to PostgreSQL, and how PostgreSQL would go about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,18 +33,23 @@ def overheard(state: State) -> Iterator[list[Statement]]:
         event.remove(engine, "before_cursor_execute", listen)
 
 
-async def scanned_tables(connection: AsyncConnection, statement: Statement) -> set[str]:
-    """The tables that PostgreSQL would read from end to end for this statement."""
+async def used_indexes(connection: AsyncConnection, statement: Statement) -> set[str]:
+    """The indexes in which PostgreSQL would look something up, not only walk from end to end.
+
+    A table it would scan stands there too, as ``scan of users``.
+    """
     sql, parameters = statement
     found = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
     todo = [found.scalar_one()[0]["Plan"]]
-    scanned = set()
+    used = set()
     while todo:
         node = todo.pop()
         todo.extend(node.get("Plans", ()))
-        if node["Node Type"] == "Seq Scan":
-            scanned.add(node["Relation Name"])
-    return scanned
+        if "Index Cond" in node:
+            used.add(node["Index Name"])
+        elif node["Node Type"] == "Seq Scan":
+            used.add(f"scan of {node['Relation Name']}")
+    return used
 
 
 async def fill(connection: AsyncConnection, *statements: str) -> None:

@@ -1,0 +1,157 @@
+"""Reads events: one of a line, or all of a batch, each good or wrong by itself."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw, Struct
+
+from service.errors import FieldError, Refused, ServiceError, pointer_to
+from service.json_body import InvalidJson, TooDeep, parse_json
+from service.predictions.event import Event, Tag, fault_of
+from service.wire import MOST_AT_ONCE
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class NotABatch(Refused):
+    code, title = "not_a_batch", "This is not a batch of events"
+    detail = f'Send {{"items": [event, …]}} with 1 to {MOST_AT_ONCE} events.'
+
+
+class Rejected(Struct):
+    """What stands where an event should be, and why it is none."""
+
+    prediction_id: UUID | None
+    fault: FieldError
+
+
+class Batch(Struct, forbid_unknown_fields=True):
+    items: list[Event]
+
+
+class RawBatch(Struct, forbid_unknown_fields=True):
+    items: list[Raw]
+
+
+class _OnlyId(Struct):
+    prediction_id: UUID
+
+
+_event = msgspec.json.Decoder(Event)
+_batch = msgspec.json.Decoder(Batch)
+_raw_batch = msgspec.json.Decoder(RawBatch)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_only_id = msgspec.json.Decoder(_OnlyId)
+
+
+def decode_event(line: bytes) -> Event | Rejected:
+    """The event in ``line``, or why there is none."""
+    try:
+        return _event.decode(line)
+    except _UNREADABLE as error:
+        return Rejected(_id_in(line), _why(line, error))
+
+
+def decode_batch(body: bytes) -> Sequence[Event | Rejected]:
+    """What stands in a body ``{"items": […]}``, in its order.
+
+    Raises:
+        BadRequest: it is not JSON.
+        NotABatch: it is not of that shape, or has no events, or too many.
+    """
+    try:
+        events = _batch.decode(body).items
+    except _UNREADABLE:
+        return [decode_event(item) for item in _items(body)]
+    _check_size(events)
+    return events
+
+
+def _check_size(items: Sequence[object]) -> None:
+    if not 1 <= len(items) <= MOST_AT_ONCE:
+        raise NotABatch
+
+
+def _items(body: bytes) -> list[bytes]:
+    """The items of a batch one by one, though some cannot be decoded.
+
+    msgspec cannot find the end of a text with half a surrogate pair, such as one cut within an
+    emoji; so it looks in a copy of the same length that has none.
+    """
+    masked = _SURROGATE.sub(rb"\\u0020", body)
+    try:
+        found = [bytes(raw) for raw in _raw_items(masked)]
+    except RecursionError as error:
+        raise TooDeep from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidJson(f"{error}.") from error
+    items, end = [], 0
+    for item in found:
+        start = masked.index(item, end)
+        end = start + len(item)
+        items.append(body[start:end])
+    return items
+
+
+def _raw_items(body: bytes) -> list[Raw]:
+    try:
+        items = _raw_batch.decode(body).items
+    except msgspec.ValidationError as error:
+        raise NotABatch from error
+    _check_size(items)
+    return items
+
+
+def _id_in(line: bytes) -> UUID | None:
+    try:
+        return _only_id.decode(line).prediction_id
+    except _UNREADABLE:
+        return None
+
+
+def _why(line: bytes, found: Exception) -> FieldError:
+    """What is wrong with a line that is no event.
+
+    The strict reader names places that msgspec does not: below keys, and in what it cannot read.
+    """
+    plain = None
+    try:
+        plain = parse_json(line)
+    except ServiceError as refusal:
+        if refusal.errors or not isinstance(found, msgspec.ValidationError):
+            return fault_of(refusal)
+    return _as_field_error(str(found), plain)
+
+
+_PATH = re.compile(r" - at `\$?(.*?)`$")
+_STEP = re.compile(r"\.\.\.|[^.\[\]]+")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+
+
+def _as_field_error(found: str, plain: Any) -> FieldError:
+    """msgspec says ``Expected `int`, got `str` - at `$.output.label```."""
+    path = _PATH.search(found)
+    steps = _STEP.findall(path[1]) if path else []
+    if "..." in steps:
+        steps[steps.index("...") :] = _failing_key(plain, steps)
+    detail = _PATH.sub("", found)
+    missing = _MISSING.fullmatch(detail)
+    if missing:
+        steps.append(missing[1])
+    return FieldError(pointer=pointer_to(steps), code="invalid", detail=f"{detail}.")
+
+
+def _failing_key(plain: Any, steps: list[str]) -> list[str]:
+    """The key that msgspec writes as ``[...]``: the first whose value is of the wrong kind."""
+    for step in steps[: steps.index("...")]:
+        plain = plain.get(step) if isinstance(plain, dict) else None
+    kind: Any = float if "scores" in steps else Tag
+    for key, value in plain.items() if isinstance(plain, dict) else ():
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            return [key]
+    return []

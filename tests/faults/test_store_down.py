@@ -1,0 +1,156 @@
+"""One store down or hanging: its endpoints refuse in time, the other store's work as before."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import psutil
+import pytest
+from pydantic import SecretStr
+from pymongo import MongoClient
+
+from mongo_indexes.apply import apply_all
+from service import migrate
+from service.embedded import MongoEngine, PostgresEngine
+from service.main import create_app
+from service.settings import Settings
+from tests.fixtures.client import speaking_to
+
+SQL_CALLS = ["/v1/users", "/v1/posts", "/v1/tags"]
+MONGO_CALLS = ["/v1/items", "/v1/predictions", "/v1/item_types"]
+LONGEST_ANSWER = 2.1
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresEngine]:
+    engine = PostgresEngine(tmp_path_factory.mktemp("postgres"))
+    engine.start()
+    migrate.apply(engine.url, lambda _step: None)
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoEngine]:
+    engine = MongoEngine(tmp_path_factory.mktemp("mongodb"))
+    engine.start()
+    with MongoClient[dict[str, Any]](engine.url) as client:
+        apply_all(client["polystore"])
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+async def client(
+    postgres: PostgresEngine, mongod: MongoEngine, tmp_path: Path
+) -> AsyncIterator[httpx2.AsyncClient]:
+    settings = Settings(
+        database_url=SecretStr(postgres.url),
+        mongodb_url=SecretStr(mongod.url),
+        data_dir=tmp_path,
+    )
+    app = create_app(settings)
+    async with app.router.lifespan_context(app) as state, speaking_to(app, state) as speaking:
+        for path in (*SQL_CALLS, *MONGO_CALLS):
+            assert (await speaking.get(path)).status_code == 200
+        yield speaking
+
+
+@contextmanager
+def hanging(pid: int | None) -> Iterator[None]:
+    """Stops a process and its children, so that connections open and nothing answers."""
+    assert pid is not None
+    whole = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    for process in whole:
+        os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in whole:
+            os.kill(process.pid, signal.SIGCONT)
+
+
+async def timed(call: Callable[[], Any]) -> tuple[int, float]:
+    began = time.monotonic()
+    response = await call()
+    return response.status_code, time.monotonic() - began
+
+
+async def eventually_ok(client: httpx2.AsyncClient, path: str, seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while (await client.get(path)).status_code != 200:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("store", ["postgres", "mongod"])
+async def test_a_hanging_store_is_refused_in_time_and_leaves_the_other_alone(
+    client: httpx2.AsyncClient, postgres: PostgresEngine, mongod: MongoEngine, store: str
+) -> None:
+    pid = postgres.pid if store == "postgres" else mongod.pid
+    mine, others = (SQL_CALLS, MONGO_CALLS) if store == "postgres" else (MONGO_CALLS, SQL_CALLS)
+    with hanging(pid):
+        calls = [timed(partial(client.get, path)) for path in mine * 20]
+        asked = asyncio.gather(*calls)
+        working = [await timed(partial(client.get, path)) for path in others * 10]
+        refused = await asked
+        shed = await asyncio.gather(*[timed(lambda: client.get(mine[0])) for _ in range(5)])
+    assert {status for status, _ in refused} == {503}
+    assert max(seconds for _, seconds in refused) <= LONGEST_ANSWER
+    assert {status for status, _ in working} == {200}
+    assert max(seconds for _, seconds in working) < 1.0
+    assert {status for status, _ in shed} == {503}
+    quick = [seconds for _, seconds in shed if seconds < 0.3]
+    assert len(quick) >= 4, "a store that hangs is left alone but for one request a second"
+    await eventually_ok(client, mine[0], 4)
+
+
+async def test_a_write_abandoned_at_the_deadline_says_that_its_outcome_is_unknown(
+    client: httpx2.AsyncClient, mongod: MongoEngine
+) -> None:
+    await eventually_ok(client, "/v1/items", 4)
+    with hanging(mongod.pid):
+        response = await client.post("/v1/items", json={"name": "perhaps"})
+    assert response.status_code == 503
+    assert response.json()["code"] == "outcome_unknown"
+    assert response.headers["retry-after"]
+    await eventually_ok(client, "/v1/items", 4)
+
+
+async def test_readiness_names_the_store_that_is_down(
+    client: httpx2.AsyncClient, postgres: PostgresEngine
+) -> None:
+    assert (await client.get("/readyz")).status_code == 200
+    with hanging(postgres.pid):
+        response = await client.get("/readyz")
+        alive = await client.get("/livez")
+    told = response.json()
+    assert (response.status_code, told["status"]) == (503, "not_ready")
+    assert (told["postgresql"]["ok"], told["mongodb"]["ok"]) == (False, True)
+    assert alive.status_code == 200
+    await eventually_ok(client, "/v1/users", 4)
+
+
+async def test_the_service_starts_while_a_store_is_down(
+    postgres: PostgresEngine, tmp_path: Path
+) -> None:
+    settings = Settings(
+        database_url=SecretStr(postgres.url),
+        mongodb_url=SecretStr("mongodb://127.0.0.1:9/polystore"),
+        data_dir=tmp_path,
+    )
+    app = create_app(settings)
+    async with app.router.lifespan_context(app) as state, speaking_to(app, state) as client:
+        assert (await client.get("/v1/users")).status_code == 200
+        status, seconds = await timed(lambda: client.get("/v1/items"))
+        assert (status, seconds < LONGEST_ANSWER) == (503, True)
+        name = f"u{uuid4().hex[:8]}"
+        made = await client.post("/v1/users", json={"username": name, "email": f"{name}@x.example"})
+        assert made.status_code == 201

@@ -1,0 +1,85 @@
+"""The addresses of tags: the good paths, and what each of them refuses."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from tests.posts.makers import make_post
+from tests.tags.makers import make_tag
+from tests.users.makers import walk
+
+
+async def test_a_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/v1/tags", json={"name": "data bases"})
+    made = response.json()
+    assert (response.status_code, response.headers["etag"], made["version"]) == (201, '"1"', 1)
+    address = response.headers["location"]
+    assert (await client.get(address)).json() == made
+    renamed = await client.patch(address, json={"name": "Databases"})
+    assert (renamed.status_code, renamed.headers["etag"]) == (200, '"2"')
+    assert (await client.get(address)).json()["name"] == "Databases"
+    assert (await client.delete(address)).status_code == 204
+    assert (await client.get(address)).status_code == 404
+
+
+async def test_a_name_belongs_to_one_tag_whatever_the_case(client: httpx2.AsyncClient) -> None:
+    await make_tag(client, "Größe")
+    other = await make_tag(client, "other")
+    for answer in (
+        await client.post("/v1/tags", json={"name": "GRÖßE"}),
+        await client.patch(f"/v1/tags/{other['id']}", json={"name": "größe"}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "tag_name_taken")
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/name"]
+
+
+async def test_of_32_clients_creating_the_same_tag_one_wins(client: httpx2.AsyncClient) -> None:
+    bodies = [{"name": ("Sql", "sql")[n % 2]} for n in range(32)]
+    answers = await asyncio.gather(*(client.post("/v1/tags", json=body) for body in bodies))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 31}
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", "\n", "n" * 61, "a\x00", None, 5, ["a"]])
+async def test_an_odd_name_is_refused(client: httpx2.AsyncClient, name: Any) -> None:
+    made = await make_tag(client, "plain")
+    for answer in (
+        await client.post("/v1/tags", json={"name": name}),
+        await client.patch(f"/v1/tags/{made['id']}", json={"name": name}),
+    ):
+        assert answer.status_code == 422
+        assert {error["pointer"].split("/")[1] for error in answer.json()["errors"]} == {"name"}
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_nothing_is_found_under_an_unknown_id(
+    client: httpx2.AsyncClient, method: str
+) -> None:
+    body = {"name": "x"} if method == "PATCH" else None
+    answer = await client.request(method, f"/v1/tags/{uuid4()}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "tag_not_found")
+
+
+async def test_tags_are_listed_by_name_and_found_by_how_it_begins(
+    client: httpx2.AsyncClient,
+) -> None:
+    names = ["a", "b", "ba", "Bb", "b_", "b%", "c"]
+    for name in names:
+        await make_tag(client, name)
+    pages = await walk(client, "/v1/tags", {"limit": 3})
+    assert [tag["name"] for page in pages for tag in page] == sorted(names)
+    answer = await client.get("/v1/tags", params={"name__prefix": "B", "sort": "-name"})
+    assert [tag["name"] for tag in answer.json()["items"]] == ["ba", "b_", "b%", "b", "Bb"]
+    answer = await client.get("/v1/tags", params={"name__prefix": "b_"})
+    assert [tag["name"] for tag in answer.json()["items"]] == ["b_"]
+
+
+async def test_a_removed_tag_is_off_every_post(client: httpx2.AsyncClient) -> None:
+    post = await make_post(client, tags=["keep", "drop"])
+    tags = (await client.get("/v1/tags?name__prefix=drop")).json()["items"]
+    assert (await client.delete(f"/v1/tags/{tags[0]['id']}")).status_code == 204
+    found = (await client.get(f"/v1/posts/{post['id']}?expand=tags")).json()
+    assert [tag["name"] for tag in found["tags"]] == ["keep"]
