@@ -1,8 +1,6 @@
 """The command line: ``polystore --help``."""
 
 import json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -11,7 +9,9 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from mongo_indexes.__main__ import app as indexes_app
+from mongo_indexes.__main__ import DatabaseName, Only, Prune
+from mongo_indexes.apply import WAIT_SECONDS
+from mongo_indexes.commands import run_apply, run_check, run_plan
 from service import demo as demonstration
 from service import doctor as examination
 from service import migrate
@@ -29,11 +29,15 @@ app = typer.Typer(
 )
 migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 app.add_typer(migrate_app, name="migrate", help="The PostgreSQL schema: plan, apply, down, check.")
-app.add_typer(indexes_app, name="indexes")
+indexes_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app.add_typer(
+    indexes_app, name="indexes", help="MongoDB's indexes and validators: plan, apply, check."
+)
 
 CLEAN, DRIFT, FAILED = 0, 2, 5  # the same as those of `polystore indexes`
 console, complaints = Console(highlight=False), Console(stderr=True, highlight=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Report as one JSON object.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def _tell(text: str) -> None:
@@ -72,13 +76,6 @@ def _report(found: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
         return
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
-
-
-@indexes_app.callback()
-def indexes(context: typer.Context) -> None:
-    """MongoDB's indexes and validators: plan, apply, check."""
-    if "--help" not in sys.argv:  # help needs no store
-        os.environ["MONGODB_URL"] = context.with_resource(_store("mongodb_url"))
 
 
 @app.command()
@@ -121,9 +118,7 @@ def migrate_apply(
 
 
 @migrate_app.command("down")
-def migrate_down(
-    *, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
-) -> None:
+def migrate_down(*, yes: Yes = False) -> None:
     """Take the last migration back, and the data in what it made with it.
 
     Example: `polystore migrate down --yes`
@@ -148,6 +143,62 @@ def migrate_check(*, as_json: AsJson = False) -> None:
         told = {"head": head, "expected": migrate.expected_head(), "difference": found}
         _report(told, [found or "The database is as the code says."], as_json=as_json)
         raise typer.Exit(DRIFT if found else CLEAN)
+
+
+@indexes_app.command("plan")
+def indexes_plan(
+    database: DatabaseName = None,
+    only: Only = None,
+    *,
+    prune: Prune = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what `apply` would do, how risky it is and why.
+
+    Example: `polystore indexes plan --only items`
+    """
+    with _store("mongodb_url") as url:
+        code = run_plan(url, database=database, only=only or (), prune=prune, as_json=as_json)
+        raise typer.Exit(code)
+
+
+@indexes_app.command("apply")
+def indexes_apply(
+    database: DatabaseName = None,
+    only: Only = None,
+    *,
+    prune: Prune = False,
+    as_json: AsJson = False,
+    yes: Yes = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another runner.")] = WAIT_SECONDS,
+) -> None:
+    """Do what `plan` shows, one runner at a time. Run it again if it was interrupted.
+
+    Example: `polystore indexes apply --yes`
+    """
+    with _store("mongodb_url") as url:
+        code = run_apply(
+            url,
+            database=database,
+            only=only or (),
+            prune=prune,
+            as_json=as_json,
+            yes=yes,
+            wait=wait,
+        )
+        raise typer.Exit(code)
+
+
+@indexes_app.command("check")
+def indexes_check(
+    database: DatabaseName = None, only: Only = None, *, as_json: AsJson = False
+) -> None:
+    """End with 0 if everything is as declared, with 2 if not.
+
+    Example: `polystore indexes check --json`
+    """
+    with _store("mongodb_url") as url:
+        raise typer.Exit(run_check(url, database=database, only=only or (), as_json=as_json))
 
 
 @app.command()

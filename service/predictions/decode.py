@@ -117,12 +117,10 @@ def _why(line: bytes, found: Exception) -> FieldError:
 
     The strict reader names places that msgspec does not: below keys, and in what it cannot read.
     """
-    plain = None
     try:
         plain = parse_json(line)
     except ServiceError as refusal:
-        if refusal.errors or not isinstance(found, msgspec.ValidationError):
-            return fault_of(refusal)
+        return fault_of(refusal)
     return _as_field_error(str(found), plain)
 
 

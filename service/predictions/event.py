@@ -16,7 +16,7 @@ from service.errors import FieldError, ServiceError, pointer_to
 from service.json_body import INT64, check_value
 from service.wire import EARLIEST, LATEST
 
-LONGEST_KEY, MOST_SCORES = 200, 20_000
+LONGEST_KEY, MOST_SCORES = 200, 5_000
 # The last part is for Python alone, whose $ also stands before a newline at the end.
 _WORD = r"^[^\x00-\x1f$][^\x00-\x1f]*$(?!\n)"
 Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORD)]

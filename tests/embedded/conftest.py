@@ -20,8 +20,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from service.embedded import embedded_stores
 with embedded_stores(Path(sys.argv[1])) as urls:
-    print(urls.database_url, urls.mongodb_url, flush=True)
     try:
+        print(urls.database_url, urls.mongodb_url, flush=True)
         time.sleep(600)
     except KeyboardInterrupt:
         time.sleep(0.2)

@@ -89,3 +89,29 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
         }
         body = await reader.readexactly(int(headers.get("content-length", "0")))
     return Answer(int(head[0].split()[1]), headers, body)
+
+
+def request_head(path: str, *headers: str) -> bytes:
+    """The head of a POST whose body comes in chunks, unless the headers say how long it is."""
+    lines = [f"POST {path} HTTP/1.1", "Host: polystore", *headers]
+    if not any(line.lower().startswith("content-length") for line in headers):
+        lines.append("Transfer-Encoding: chunked")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a body; an empty one ends it."""
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+async def read_head(reader: asyncio.StreamReader) -> int:
+    """Reads the head of an answer that comes in chunks; its status."""
+    async with asyncio.timeout(10):
+        return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
+
+
+async def read_chunk(reader: asyncio.StreamReader) -> bytes:
+    """The next chunk of an answer; empty at its end."""
+    async with asyncio.timeout(10):
+        size = int(await reader.readline(), 16)
+        return (await reader.readexactly(size + 2))[:-2]

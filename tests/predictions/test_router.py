@@ -19,7 +19,9 @@ from tests.predictions.makers import (
 )
 
 
-async def test_an_event_is_created_and_reads_back_as_it_was_sent(client: httpx2.AsyncClient) -> None:
+async def test_an_event_is_created_and_reads_back_as_it_was_sent(
+    client: httpx2.AsyncClient,
+) -> None:
     event = make_event(
         output={"label": "cat", "scores": {"cat": 0.75, "dog": 0.25}, "score": 0.75},
         status="fallback",
@@ -137,7 +139,8 @@ async def test_an_unknown_prediction_is_not_found(client: httpx2.AsyncClient) ->
 
 async def _listed(client: httpx2.AsyncClient, **query: Any) -> list[str]:
     """The ids of all pages together, three a page."""
-    found, cursor = [], {}
+    found: list[str] = []
+    cursor: dict[str, str] = {}
     while True:
         answer = await client.get("/v1/predictions", params={**query, "limit": 3, **cursor})
         assert answer.status_code == 200, answer.text

@@ -1,0 +1,138 @@
+"""Bodies of the intake: gzip, whole and cut, small and much larger than they look."""
+
+import gzip
+import json
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from service.main import State
+from tests.predictions.makers import (
+    GZIP,
+    JSON,
+    NDJSON,
+    as_lines,
+    ids_of,
+    make_event,
+    make_events,
+    post_stream,
+    stored_ids,
+)
+
+MOST = 5_242_880  # what a batch may unpack to
+
+
+async def _pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), size):
+        yield body[start : start + size]
+
+
+async def test_a_gzip_batch_is_unpacked(client: httpx2.AsyncClient, state: State) -> None:
+    events = make_events(300)
+    body = gzip.compress(json.dumps({"items": events}).encode())
+    answer = await client.post("/v1/predictions/batch", content=body, headers={**JSON, **GZIP})
+    assert (answer.status_code, answer.json()["created"]) == (200, 300)
+    assert await stored_ids(state) == ids_of(events)
+
+
+async def test_a_gzip_event_is_unpacked(client: httpx2.AsyncClient) -> None:
+    body = gzip.compress(json.dumps(make_event()).encode())
+    answer = await client.post("/v1/predictions", content=body, headers={**JSON, **GZIP})
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+async def test_gzip_of_several_members_is_read_to_the_end(
+    client: httpx2.AsyncClient, state: State, size: int
+) -> None:
+    """`cat monday.gz tuesday.gz` is one gzip file (RFC 1952 2.2)."""
+    first, second = make_events(3), make_events(4)
+    body = b"".join(gzip.compress(as_lines(each)) for each in (first, second))
+    answer = await client.post(
+        "/v1/predictions/stream", content=_pieces(body, size), headers={**NDJSON, **GZIP}
+    )
+    assert json.loads(answer.content)["created"] == 7
+    assert await stored_ids(state) == ids_of(first + second)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda packed: packed[:-1],
+        lambda packed: packed[: len(packed) // 2],
+        lambda packed: packed[:5],
+        lambda packed: packed[:0],
+        lambda packed: packed[:40] + b"\xff\xff" + packed[42:],
+        lambda packed: packed[:-8] + bytes(8),  # checksum and length
+        lambda packed: packed + b"garbage",
+        lambda packed: packed + packed[:-1],
+        zlib.decompress,
+    ],
+    ids=[
+        "last-byte",
+        "half",
+        "head",
+        "empty",
+        "bits",
+        "checksum",
+        "garbage",
+        "second-member",
+        "plain",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/predictions/batch", "/v1/predictions/stream"])
+async def test_gzip_that_is_broken_or_cut_short_is_a_bad_request(
+    client: httpx2.AsyncClient, state: State, path: str, spoil: object
+) -> None:
+    assert callable(spoil)
+    kind = NDJSON if path.endswith("stream") else JSON
+    event = make_event()
+    plain = as_lines([event]) if kind is NDJSON else json.dumps({"items": [event]}).encode()
+    body = plain if spoil is zlib.decompress else spoil(gzip.compress(plain))
+    answer = await client.post(path, content=body, headers={**kind, **GZIP})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_gzip")
+    assert await stored_ids(state) == set()
+
+
+async def test_a_bomb_is_refused_before_it_takes_memory(client: httpx2.AsyncClient) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    megabyte = bytes(1_048_576)
+    bomb = b"".join(packer.compress(megabyte) for _ in range(100)) + packer.flush()
+    assert len(bomb) < 110_000
+    tracemalloc.start()
+    try:
+        answer = await client.post("/v1/predictions/batch", content=bomb, headers={**JSON, **GZIP})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert answer.headers["connection"] == "close"
+    assert peak < 3 * MOST
+
+
+async def test_a_bomb_in_a_stream_is_one_line_that_is_too_long(client: httpx2.AsyncClient) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    bomb = packer.compress(bytes(30_000_000)) + packer.flush()
+    tracemalloc.start()
+    try:
+        (line,) = await post_stream(client, bomb, **GZIP)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (line["rejected"], line["errors"][0]["errors"][0]["code"]) == (1, "line_too_long")
+    assert peak < 3 * MOST
+
+
+@pytest.mark.parametrize(("path", "most"), [("", 1_048_576), ("/batch", MOST)])
+async def test_a_body_may_be_as_large_as_its_limit_and_no_larger(
+    client: httpx2.AsyncClient, path: str, most: int
+) -> None:
+    event = make_event()
+    plain = json.dumps(event if not path else {"items": [event]}).encode()
+    for size, statuses in ((most, (200, 201)), (most + 1, (413,))):
+        for content in (plain.ljust(size), _pieces(plain.ljust(size), 100_000)):
+            answer = await client.post(f"/v1/predictions{path}", content=content, headers=JSON)
+            assert answer.status_code in statuses
