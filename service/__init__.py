@@ -2,12 +2,13 @@
 
 The house, from the top (imports go down only; import-linter holds it):
 
-    main cli health                        the front door, the command line, the two probes
+    cli serve main health                  the command line, the front door, the probes
     posts | items | predictions            features, strangers to one another
     users tags access                      features that others may name
     sql_route sql_rows idempotency         one request, and the usual verbs, on PostgreSQL
     mongo_route mongo_documents            the same on MongoDB
     sql  mongo  embedded                   the stores: open, hand out, base; engines of our own
+    sql_errors  mongo_errors               what the stores say, as refusals
     route answers paging middleware …      HTTP, the same for both stores
     wire errors settings                   words everybody uses
 

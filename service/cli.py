@@ -16,6 +16,7 @@ from service import demo as demonstration
 from service import doctor as examination
 from service import migrate
 from service.embedded import EmbeddedError
+from service.mongo import database_name
 from service.serve import AddressInUse
 from service.serve import serve as serve_until_told
 from service.settings import Settings
@@ -158,7 +159,8 @@ def indexes_plan(
     Example: `polystore indexes plan --only items`
     """
     with _store("mongodb_url") as url:
-        code = run_plan(url, database=database, only=only or (), prune=prune, as_json=as_json)
+        name = database or database_name(url, Settings())
+        code = run_plan(url, database=name, only=only or (), prune=prune, as_json=as_json)
         raise typer.Exit(code)
 
 
@@ -179,7 +181,7 @@ def indexes_apply(
     with _store("mongodb_url") as url:
         code = run_apply(
             url,
-            database=database,
+            database=database or database_name(url, Settings()),
             only=only or (),
             prune=prune,
             as_json=as_json,
@@ -198,7 +200,8 @@ def indexes_check(
     Example: `polystore indexes check --json`
     """
     with _store("mongodb_url") as url:
-        raise typer.Exit(run_check(url, database=database, only=only or (), as_json=as_json))
+        name = database or database_name(url, Settings())
+        raise typer.Exit(run_check(url, database=name, only=only or (), as_json=as_json))
 
 
 @app.command()
@@ -225,7 +228,7 @@ def doctor(*, as_json: AsJson = False) -> None:
     Example: `polystore doctor --json`
     """
     with _explained(), stores_at_hand(Settings(), _tell) as urls:
-        found = examination.examine(urls, Settings().mongodb_database)
+        found = examination.examine(urls, database_name(urls.mongodb_url, Settings()))
         _report(found, examination.as_lines(found), as_json=as_json)
         raise typer.Exit(CLEAN if found["ok"] else DRIFT)
 

@@ -12,7 +12,7 @@ from service import migrate
 from service.embedded import StoreUrls
 
 
-def examine(urls: StoreUrls, database: str | None) -> dict[str, Any]:
+def examine(urls: StoreUrls, database: str) -> dict[str, Any]:
     """``{"postgresql": {"url", "ok", "head", …}, "mongodb": {"url", "ok", "drift", …}, "ok"}``."""
     postgresql, mongodb = _postgresql(urls.database_url), _mongodb(urls.mongodb_url, database)
     return {
@@ -40,11 +40,11 @@ def _postgresql(url: str) -> dict[str, Any]:
     return {**found, "ok": not behind, "head": head, "pending": behind}
 
 
-def _mongodb(url: str, database: str | None) -> dict[str, Any]:
+def _mongodb(url: str, database: str) -> dict[str, Any]:
     found: dict[str, Any] = {"url": without_password(url), "ok": False}
     try:
         with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
-            steps = plan(client.get_database(database), COLLECTIONS)
+            steps = plan(client[database], COLLECTIONS)
             server = client.server_info()["version"]
     except PyMongoError as error:
         return {**found, "error": f"MongoDB is not reachable ({type(error).__name__})."}

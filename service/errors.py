@@ -81,6 +81,15 @@ class TooLarge(ServiceError):
     status, code, title = 413, "body_too_large", "The body is too large"
 
 
+class BodyTooSlow(BadRequest):
+    status, code, title = 408, "body_too_slow", "The rest of the body did not come"
+
+
+class HeadersTooLarge(ServiceError):
+    status, code, title = 431, "headers_too_large", "The headers are too large"
+    detail = "At most 16 KiB of headers and 8 KiB of address are taken."
+
+
 class UnsupportedMedia(ServiceError):
     status, code, title = 415, "unsupported_media_type", "This kind of body is not taken here"
 

@@ -33,6 +33,11 @@ class Guard:
         self._open_until = 0.0
         self._abandoned: set[asyncio.Task[Any]] = set()
 
+    @property
+    def abandoned(self) -> int:
+        """How many calls were given up and are still cleaning up."""
+        return len(self._abandoned)
+
     def clock(self) -> "Clock":
         """A deadline that has not begun to run."""
         return Clock(self._seconds, self._admit)

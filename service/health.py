@@ -1,21 +1,23 @@
-"""/livez and /readyz: is the process up, and can it do its work on both stores."""
+"""/livez, /readyz, /metrics: is it up, can it work on both stores, how is it doing."""
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.plan import diff
 from service.errors import ServiceError
+from service.metrics import Metrics
 from service.migrate import current_head, expected_head
 from service.mongo import Mongo, list_indexes
-from service.mongo import translate as translate_mongo
+from service.mongo_errors import translate as translate_mongo
 from service.route import Route
 from service.sql import Sql
-from service.sql import translate as translate_sql
+from service.sql_errors import translate as translate_sql
 from service.wire import Read
 
 SECONDS_EACH = 1.5
@@ -61,6 +63,13 @@ async def readyz(request: Request, response: Response) -> Readiness:
     ready = sql.ok and mongo.ok
     response.status_code = 200 if ready else 503
     return Readiness(status="ready" if ready else "not_ready", postgresql=sql, mongodb=mongo)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus: times by route, connections, calls abandoned at their deadline."""
+    figures: Metrics = request.state.metrics
+    return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _sql_health(sql: Sql) -> SqlHealth:

@@ -14,6 +14,7 @@ from service.answers import NotModified, answer_not_modified
 from service.errors import ServiceError, answer_refusal
 from service.items import router as items
 from service.items import type_router as item_types
+from service.metrics import Metrics
 from service.middleware import Frontier
 from service.mongo import Mongo, open_mongo
 from service.openapi import with_schemas
@@ -40,6 +41,7 @@ class State(TypedDict):
     mongo: Mongo
     settings: Settings
     secret: bytes
+    metrics: Metrics
 
 
 class StoresNotConfigured(Exception):
@@ -57,11 +59,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         raise StoresNotConfigured(
             "Set both DATABASE_URL and MONGODB_URL, or start with `polystore serve`."
         )
+    metrics = Metrics()
     app = FastAPI(
         title="Polystore",
         version="0.1.0",
         description=DESCRIPTION,
-        lifespan=_lifespan(settings),
+        lifespan=_lifespan(settings, metrics),
         generate_unique_id_function=_operation_id,
         exception_handlers={
             ServiceError: answer_refusal,
@@ -75,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,
         body_limits=predictions.body_limits(settings.max_batch_bytes),
+        metrics=metrics,
     )
     v1 = APIRouter(prefix="/v1")
     for feature in FEATURES:
@@ -85,12 +89,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+def _lifespan(
+    settings: Settings, metrics: Metrics
+) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         secret = settings.signing_key()
         async with open_sql(settings) as sql, open_mongo(settings) as mongo:
-            yield State(sql=sql, mongo=mongo, settings=settings, secret=secret)
+            sql.show(metrics)
+            mongo.show(metrics)
+            yield State(sql=sql, mongo=mongo, settings=settings, secret=secret, metrics=metrics)
 
     return lifespan
 

@@ -12,19 +12,18 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import BadRequest, ServiceError, TooLarge, problem
+from service.errors import (
+    BadRequest,
+    BodyTooSlow,
+    HeadersTooLarge,
+    ServiceError,
+    TooLarge,
+    problem,
+)
+from service.metrics import Metrics
 from service.request_id import begin_request
 
 log = structlog.get_logger("service.http")
-
-
-class BodyTooSlow(BadRequest):
-    status, code, title = 408, "body_too_slow", "The rest of the body did not come"
-
-
-class HeadersTooLarge(ServiceError):
-    status, code, title = 431, "headers_too_large", "The headers are too large"
-    detail = "At most 16 KiB of headers and 8 KiB of address are taken."
 
 
 class Frontier:
@@ -41,8 +40,10 @@ class Frontier:
         max_body_bytes: int,
         body_seconds: float,
         body_limits: Mapping[str, int],
+        metrics: Metrics,
     ) -> None:
         self.app = app
+        self.metrics = metrics
         self.max_body_bytes = max_body_bytes
         self.body_seconds = body_seconds
         self.body_limits = body_limits
@@ -74,6 +75,7 @@ class _Visit:
         self.request_id = begin_request(offered.encode("latin-1") if offered else None)
         self.limit = frontier.body_limits.get(scope["path"], frontier.max_body_bytes)
         self.patience = frontier.body_seconds
+        self.metrics = frontier.metrics
         self.received = 0
         self.status = 0
         self.began = time.perf_counter()
@@ -118,12 +120,15 @@ class _Visit:
         await response(self.scope, self._receive, self.send)
 
     def tell(self) -> None:
-        route = self.scope.get("fastapi", {}).get("effective_route_context")
+        seconds = time.perf_counter() - self.began
+        context = self.scope.get("fastapi", {}).get("effective_route_context")
+        method, route = self.scope["method"], getattr(context, "path", None)
+        self.metrics.request(method, route, self.status, seconds)
         log.info(
             "request",
-            method=self.scope["method"],
+            method=method,
             path=self.scope["path"],
-            route=getattr(route, "path", None),
+            route=route,
             status=self.status,
-            milliseconds=round((time.perf_counter() - self.began) * 1000, 2),
+            milliseconds=round(seconds * 1000, 2),
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,6 +38,7 @@ def _described(step: MigrationInfo) -> str:
     return f"{'applied' if step.is_upgrade else 'took back'} {step.up_revision_id}: {reason}"
 
 
+@cache
 def expected_head() -> str:
     """The revision this code needs."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()

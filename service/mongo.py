@@ -5,7 +5,7 @@ names for finding and writing, so that moving to it changes this file and no oth
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,34 +13,22 @@ from typing import Annotated, Any, TypeVar
 
 import motor.frameworks.asyncio as motor_threads
 from bson.codec_options import CodecOptions, DatetimeConversion
-from bson.errors import InvalidDocument
 from fastapi import Depends, Request
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import WriteConcern
-from pymongo.errors import (
-    ConnectionFailure,
-    DocumentTooLarge,
-    DuplicateKeyError,
-    OperationFailure,
-    ServerSelectionTimeoutError,
-    WriteConcernError,
-)
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
+from pymongo.uri_parser import parse_uri
 
-from service.errors import (
-    Conflict,
-    OutcomeUnknown,
-    QueryTooSlow,
-    Refused,
-    ServiceError,
-    TooLarge,
-    Unavailable,
-)
+from service.errors import OutcomeUnknown, QueryTooSlow
 from service.guard import Guard
+from service.metrics import Metrics
+from service.mongo_errors import MongoBusy, translate
 from service.settings import Settings
 
 T = TypeVar("T")
 DEFAULT_DATABASE = "polystore"
+NAMESPACE_NOT_FOUND = 26
 Document = dict[str, Any]
 Collection = AsyncIOMotorCollection[Document]
 Database = AsyncIOMotorDatabase[Document]
@@ -54,7 +42,13 @@ class Mongo:
     def __init__(self, database: Database, guard: Guard, settings: Settings) -> None:
         self.database, self.guard = database, guard
         self._places = asyncio.Semaphore(settings.mongo_max_pool_size)
+        self._at_work = 0
         self._place_seconds = settings.mongo_place_seconds
+
+    def show(self, metrics: Metrics) -> None:
+        """Lets /metrics see how many of the places are taken."""
+        metrics.watch("mongodb", "connections_in_use", lambda: self._at_work)
+        metrics.watch("mongodb", "calls_abandoned", lambda: self.guard.abandoned)
 
     async def run(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         """The result of ``work``, in time and within one of as many places as connections.
@@ -70,9 +64,11 @@ class Mongo:
         async def placed() -> T:
             clock.start()
             await self._take_place()
+            self._at_work += 1
             try:
                 return await work()
             finally:
+                self._at_work -= 1
                 self._places.release()
 
         try:
@@ -98,10 +94,11 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
     acknowledged documents when a mongod is killed.
     """
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
+    url = settings.mongodb_url.get_secret_value()
     threads = ThreadPoolExecutor(settings.mongo_max_pool_size, thread_name_prefix="motor")
     motor_threads._EXECUTOR = threads
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        settings.mongodb_url.get_secret_value(),
+        url,
         appname="polystore",
         maxPoolSize=settings.mongo_max_pool_size,
         connectTimeoutMS=_ms(settings.mongo_connect_seconds),
@@ -113,7 +110,7 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
         retryReads=True,
     )
     database = client.get_database(
-        settings.mongodb_database or client.get_default_database(DEFAULT_DATABASE).name,
+        database_name(url, settings),
         codec_options=CodecOptions(
             tz_aware=True,
             tzinfo=UTC,
@@ -132,64 +129,13 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
         threads.shutdown(wait=False, cancel_futures=True)
 
 
+def database_name(url: str, settings: Settings) -> str:
+    """The database to use: the one set, the URL's, or polystore."""
+    return settings.mongodb_database or parse_uri(url)["database"] or DEFAULT_DATABASE
+
+
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-class MongoUnreachable(Unavailable):
-    detail = "MongoDB is not reachable."
-
-
-class MongoBusy(Unavailable):
-    code, detail = "busy", "All connections to MongoDB are in use."
-
-
-class DocumentRefused(Refused):
-    code, detail = "document_refused", "The document breaks a rule of its collection."
-
-
-# mongo/src/mongo/base/error_codes.yml
-_BY_CODE: dict[int, type[ServiceError]] = {
-    50: QueryTooSlow,  # MaxTimeMSExpired
-    121: DocumentRefused,  # DocumentValidationFailure
-    # authentication, interruption, elections, shutdown
-    **dict.fromkeys(
-        (13, 18, 89, 91, 189, 262, 10107, 11600, 11602, 13435, 13436, 14031), MongoUnreachable
-    ),
-}
-
-
-class DocumentTooLong(TooLarge):
-    detail = "A document of more than 16 MiB cannot be stored."
-
-
-# The first that fits. A connection that breaks says nothing about what was done over it.
-_BY_CLASS: tuple[tuple[type[Exception], type[ServiceError]], ...] = (
-    (ServerSelectionTimeoutError, MongoUnreachable),
-    (ConnectionFailure, OutcomeUnknown),
-    (WriteConcernError, OutcomeUnknown),
-    (DocumentTooLarge, DocumentTooLong),
-    (InvalidDocument, DocumentRefused),
-    (OverflowError, DocumentRefused),
-)
-
-
-def translate(error: Exception) -> ServiceError | None:
-    """What a driver error means to a client; None if it has nothing to do with the store."""
-    if isinstance(error, DuplicateKeyError):
-        guarded = ServiceError.guarded.get(violated_index(error.details or {}))
-        return (guarded or Conflict)()
-    if isinstance(error, OperationFailure) and error.code in _BY_CODE:
-        return _BY_CODE[error.code]()
-    kinds = (refusal for kind, refusal in _BY_CLASS if isinstance(error, kind))
-    refusal = next(kinds, None)
-    return None if refusal is None else refusal()
-
-
-def violated_index(details: Mapping[str, Any]) -> str:
-    """The name of the index a duplicate key error speaks of, such as ``uq_item_types_name``."""
-    _, _, rest = str(details.get("errmsg", "")).partition(" index: ")
-    return rest.partition(" ")[0]
 
 
 # -- hand out --------------------------------------------------------------------------------------
@@ -211,13 +157,18 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-async def aggregate(
-    collection: Collection, pipeline: Sequence[Mapping[str, Any]]
-) -> list[Document]:
-    """All documents of a pipeline. (Motor's ``aggregate`` is not awaited, PyMongo's is.)"""
-    return await collection.aggregate(pipeline).to_list(None)
-
-
 async def list_indexes(collection: Collection) -> list[Document]:
-    """The index documents of a collection; empty if there is none. (Awaited in PyMongo.)"""
-    return [dict(index) for index in await collection.list_indexes().to_list(None)]
+    """The index documents of a collection, if there is one; unfinished builds say so.
+
+    A command and not the driver's own ``list_indexes``, which shows unfinished builds as finished.
+    """
+    try:
+        reply = await collection.database.command(
+            "listIndexes", collection.name, includeBuildUUIDs=True
+        )
+    except OperationFailure as error:
+        if error.code == NAMESPACE_NOT_FOUND:
+            return []
+        raise
+    found: list[Document] = reply["cursor"]["firstBatch"]
+    return found

@@ -7,10 +7,13 @@ from pydantic import BaseModel, Field
 from service.errors import (
     PROBLEM_JSON,
     BadRequest,
+    BodyTooSlow,
+    HeadersTooLarge,
     PreconditionFailed,
     QueryTooSlow,
     Refused,
     ServiceError,
+    TooLarge,
     Unavailable,
     UnsupportedMedia,
 )
@@ -37,8 +40,17 @@ class Problem(BaseModel):
     errors: list[ProblemError] = Field(default=[], description="the first 20")
 
 
-# What any address may answer: a query it does not know, a store that is down, a query too slow.
-_ANYWHERE = (BadRequest, Refused, Unavailable, QueryTooSlow, UnsupportedMedia)
+# What any address may answer: the outermost layer, the strict reading, a store that is down.
+_ANYWHERE = (
+    BadRequest,
+    BodyTooSlow,
+    TooLarge,
+    UnsupportedMedia,
+    Refused,
+    HeadersTooLarge,
+    Unavailable,
+    QueryTooSlow,
+)
 
 
 def problems(

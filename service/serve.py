@@ -15,6 +15,7 @@ from service import migrate
 from service.embedded import StoreUrls, embedded_stores
 from service.logs import configure_logs
 from service.main import create_app
+from service.mongo import database_name
 from service.settings import Settings
 from service.stores import told_stores, with_stores
 
@@ -49,7 +50,7 @@ def prepare(urls: StoreUrls, settings: Settings, tell: Tell) -> None:
     """Brings schema and indexes up to date. Only engines of our own are prepared unasked."""
     migrate.apply(urls.database_url, tell)
     with MongoClient[dict[str, Any]](urls.mongodb_url) as client:
-        apply_all(client.get_database(settings.mongodb_database), tell)
+        apply_all(client[database_name(urls.mongodb_url, settings)], tell)
 
 
 def _run(settings: Settings, listener: socket.socket, tell: Tell) -> None:

@@ -7,22 +7,21 @@ made here; a read runs on an autocommit view of the same pool, which spares it t
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
-import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy import BigInteger, Computed, MetaData, Uuid, event, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column
+from sqlalchemy.pool import QueuePool
 from uuid_utils.compat import uuid7
 
-from service.errors import Conflict, QueryTooSlow, Refused, ServiceError, Unavailable
 from service.guard import Clock, Guard
+from service.metrics import Metrics
 from service.settings import Settings
+from service.sql_errors import translate
 
 # -- open ------------------------------------------------------------------------------------------
 
@@ -36,6 +35,13 @@ class Sql:
         self._reporting = reporting.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
+
+    def show(self, metrics: Metrics) -> None:
+        """Lets /metrics see the pool."""
+        pool = cast("QueuePool", self.engine.pool)
+        metrics.watch("postgresql", "connections_in_use", pool.checkedout)
+        metrics.watch("postgresql", "connections_idle", pool.checkedin)
+        metrics.watch("postgresql", "calls_abandoned", lambda: self.guard.abandoned)
 
     def reading(self, clock: Clock) -> AsyncSession:
         """A session for reads: each statement by itself, no transaction around them."""
@@ -119,71 +125,6 @@ async def open_sql(settings: Settings) -> AsyncIterator[Sql]:
         await guard.drain()
         await reporting.dispose()
         await engine.dispose()
-
-
-class SqlUnreachable(Unavailable):
-    detail = "PostgreSQL is not reachable."
-
-
-class SqlBusy(Unavailable):
-    code, detail = "busy", "All connections to PostgreSQL are in use."
-
-
-class Collision(Unavailable):
-    code, detail = "collision", "Too many changes to the same rows at once; try again."
-
-
-class Locked(Unavailable):
-    code, detail = "locked", "Another change holds these rows; try again."
-
-
-class SchemaBehind(Unavailable):
-    code = "schema_behind"
-    detail = "The schema is behind; the operator runs `polystore migrate apply`."
-
-
-class ValueOutOfRange(Refused):
-    code, detail = "out_of_range", "A value is outside what can be stored."
-
-
-# By SQLSTATE, or by its class of two characters (PostgreSQL manual, appendix A).
-_BY_STATE: dict[str, type[ServiceError]] = {
-    **dict.fromkeys(("23505", "23503", "23P01"), Conflict),
-    **dict.fromkeys(("40001", "40P01"), Collision),
-    **dict.fromkeys(("42P01", "42703"), SchemaBehind),
-    "55P03": Locked,
-    "57014": QueryTooSlow,
-    **dict.fromkeys(("22", "23", "54"), ValueOutOfRange),
-    **dict.fromkeys(("08", "25", "28", "3D", "53", "57"), SqlUnreachable),
-}
-
-
-def translate(error: Exception) -> ServiceError | None:
-    """What a driver error means to a client; None if it has nothing to do with the store."""
-    if isinstance(error, PoolTimeout):
-        return SqlBusy()
-    cause: BaseException = error
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return SqlUnreachable()
-        cause = error.driver_exception
-    if isinstance(cause, asyncpg.PostgresError):
-        guarded = ServiceError.guarded.get(getattr(cause, "constraint_name", None) or "")
-        state = cause.sqlstate or ""
-        kind = guarded or _BY_STATE.get(state) or _BY_STATE.get(state[:2])
-        return kind() if kind is not None else None
-    if isinstance(cause, asyncpg.DataError):  # the driver itself refused to encode a value
-        return ValueOutOfRange()
-    lost = isinstance(cause, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
-    return SqlUnreachable() if lost else None
-
-
-def is_collision(error: Exception) -> bool:
-    """A deadlock or serialization failure: nothing was done, and trying again may succeed."""
-    return isinstance(error, DBAPIError) and getattr(error.driver_exception, "sqlstate", "") in (
-        "40001",
-        "40P01",
-    )
 
 
 # -- hand out --------------------------------------------------------------------------------------

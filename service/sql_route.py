@@ -14,7 +14,8 @@ from service.guard import Clock
 from service.idempotency import recall, remember
 from service.idempotency_key import requested_key
 from service.route import Endpoint, Route
-from service.sql import Sql, is_collision
+from service.sql import Sql
+from service.sql_errors import is_collision
 
 SAFE_METHODS = ("GET", "HEAD")
 

@@ -1,14 +1,12 @@
 """Idempotency-Key on POSTs to PostgreSQL: a retry repeats the answer, never the effect."""
 
-import asyncio
-
 import httpx2
 import pytest
 import sqlalchemy
 
 from service.main import State
 from tests.posts.makers import make_post
-from tests.users.makers import make_user, user_body
+from tests.users.makers import make_user, rush, user_body
 
 
 async def count_users(client: httpx2.AsyncClient) -> int:
@@ -32,9 +30,7 @@ async def test_a_retry_gets_the_first_answer_byte_for_byte(client: httpx2.AsyncC
 
 async def test_of_64_requests_with_one_key_one_has_an_effect(client: httpx2.AsyncClient) -> None:
     body, key = user_body(), {"Idempotency-Key": "many at once"}
-    answers = await asyncio.gather(
-        *(client.post("/v1/users", json=body, headers=key) for _ in range(64))
-    )
+    answers = await rush(client, "POST", "/v1/users", *[{"json": body, "headers": key}] * 64)
     done = [answer for answer in answers if answer.status_code == 201]
     (first,) = [answer for answer in done if "idempotency-replayed" not in answer.headers]
     assert all(answer.content == first.content for answer in done)
@@ -93,7 +89,7 @@ async def test_a_key_lives_for_a_day(client: httpx2.AsyncClient, state: State) -
         assert list(kept) == ["old"], "what outlived its day is cleared on the way"
 
 
-@pytest.mark.parametrize("key", ["", "k" * 256, "tab\there", "caf\u00e9"])
+@pytest.mark.parametrize("key", ["", "k" * 256, "tab\there", "k\u00e9y"])
 async def test_an_odd_key_is_refused(client: httpx2.AsyncClient, key: str) -> None:
     headers = {b"Idempotency-Key": key.encode("latin-1")}
     answer = await client.post("/v1/users", json=user_body(), headers=headers)

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.posts.makers import make_post
-from tests.users.makers import make_user, make_users, walk
+from tests.users.makers import make_user, make_users, rush, walk
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
@@ -70,10 +70,9 @@ async def test_an_estimate_takes_every_filter(client: httpx2.AsyncClient, query:
 
 async def test_of_64_changes_of_one_version_one_wins(client: httpx2.AsyncClient) -> None:
     address = f"/v1/users/{(await make_user(client))['id']}"
-    match = {"If-Match": '"1"'}
-    answers = await asyncio.gather(
-        *(client.patch(address, json={"age": n}, headers=match) for n in range(64))
-    )
+    headers = {"If-Match": '"1"'}
+    bodies = [{"json": {"age": age}, "headers": headers} for age in range(64)]
+    answers = await rush(client, "PATCH", address, *bodies)
     assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 63}
     (winner,) = (answer.json() for answer in answers if answer.status_code == 200)
     assert (await client.get(address)).json() == winner
@@ -84,7 +83,7 @@ async def test_no_change_is_lost_when_nobody_minds_the_version(
     client: httpx2.AsyncClient,
 ) -> None:
     address = f"/v1/users/{(await make_user(client))['id']}"
-    answers = await asyncio.gather(*(client.patch(address, json={"age": n}) for n in range(32)))
+    answers = await rush(client, "PATCH", address, *({"json": {"age": n}} for n in range(32)))
     assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 34))
 
 

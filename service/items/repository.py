@@ -15,8 +15,9 @@ from service.items.merge import merged
 from service.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
 from service.items.search import compile_search
 from service.items.types import ItemTypes
-from service.mongo import Document, MongoDatabase, now, violated_index
+from service.mongo import Document, MongoDatabase, now
 from service.mongo_documents import as_filter, change_document, mongo_page
+from service.mongo_errors import violated_index
 from service.paging import Page, Paging
 from service.provide import provided
 from service.wire import changes

@@ -8,7 +8,7 @@ import jsonschema_rs
 from pymongo import ReturnDocument
 
 from service.answers import Expected
-from service.errors import FieldError, NotFound, Refused, pointer_to
+from service.errors import FieldError, NotFound, PreconditionFailed, Refused, pointer_to
 from service.items.documents import ITEM_TYPES, read_item_type
 from service.items.schemas import ItemTypeRead, ItemTypeWrite
 from service.mongo import MongoDatabase, now
@@ -61,8 +61,8 @@ class ItemTypeRepository:
             upsert=expected is None,
             return_document=ReturnDocument.AFTER,
         )
-        if changed is None:
-            await refuse_change(self._types, {"_id": name}, ItemTypeNotFound)
+        if changed is None:  # RFC 9110 13.1.1: what is not there matches no tag either
+            raise PreconditionFailed
         return read_item_type(changed)
 
     async def remove(self, name: str, expected: Expected) -> None:

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from service.errors import ServiceError
 from service.route import Route
 
-UNVERSIONED = {"/livez", "/readyz"}
+UNVERSIONED = {"/livez", "/readyz", "/metrics"}
 OWN_DOCS = {"/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"}
 
 

@@ -118,9 +118,9 @@ def test_only_limits_to_the_named_collections(run: Run, database: Data) -> None:
 
 
 def test_only_of_an_unknown_collection_is_refused_with_the_known_ones(run: Run) -> None:
-    ended = run("plan", "--only", "itmes")
+    ended = run("plan", "--only", "nothing_such")
     assert ended.returncode == 3
-    assert "itmes" in ended.stderr
+    assert "nothing_such" in ended.stderr
     assert "items" in ended.stderr
 
 

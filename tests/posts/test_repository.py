@@ -1,6 +1,5 @@
 """Slugs and tags under a rush, what the filters let through, and what a page costs."""
 
-import asyncio
 from typing import Any
 
 import httpx2
@@ -8,7 +7,7 @@ import pytest
 
 from service.main import State
 from tests.posts.makers import make_post
-from tests.users.makers import make_user, make_users
+from tests.users.makers import make_user, make_users, rush
 from tests.users.statements import overheard
 
 
@@ -33,10 +32,10 @@ async def test_posts_of_one_title_made_at_once_get_slugs_of_their_own(
     client: httpx2.AsyncClient,
 ) -> None:
     author = await make_user(client)
-    posts = await asyncio.gather(
-        *(make_post(client, author_id=author["id"], title="Same  TITLE?") for _ in range(24))
-    )
-    slugs = {post["slug"] for post in posts}
+    body = {"author_id": author["id"], "title": "Same  TITLE?"}
+    answers = await rush(client, "POST", "/v1/posts", *[{"json": body}] * 24)
+    assert {answer.status_code for answer in answers} == {201}
+    slugs = {answer.json()["slug"] for answer in answers}
     assert len(slugs) == 24
     assert "same-title" in slugs
     assert all(slug.startswith("same-title") for slug in slugs)
@@ -55,19 +54,19 @@ async def test_posts_filed_under_the_same_new_tags_at_once_share_them(
     author = await make_user(client)
     names = ["one", "Two", "ÉTÉ", "İ", "ΣΑΣ"]
     orders = [names, names[::-1], [name.upper() for name in names]] * 8
-    posts = await asyncio.gather(
-        *(make_post(client, author_id=author["id"], tags=tags) for tags in orders)
-    )
+    bodies = [{"author_id": author["id"], "title": "T", "tags": tags} for tags in orders]
+    answers = await rush(client, "POST", "/v1/posts", *({"json": body} for body in bodies))
+    assert {answer.status_code for answer in answers} == {201}
     assert len((await client.get("/v1/tags")).json()["items"]) == len(names)
-    for post in posts:
-        found = (await client.get(f"/v1/posts/{post['id']}?expand=tags")).json()
+    for answer in answers:
+        found = (await client.get(f"/v1/posts/{answer.json()['id']}?expand=tags")).json()
         assert len(found["tags"]) == len(names)
 
 
 async def test_no_view_is_lost_when_many_count_at_once(client: httpx2.AsyncClient) -> None:
     post = await make_post(client)
     address = f"/v1/posts/{post['id']}"
-    answers = await asyncio.gather(*(client.post(f"{address}/views") for _ in range(40)))
+    answers = await rush(client, "POST", f"{address}/views", *[{}] * 40)
     assert {answer.status_code for answer in answers} == {200}
     assert sorted(answer.json()["views"] for answer in answers) == list(range(1, 41))
     assert (await client.get(address)).json()["version"] == 1

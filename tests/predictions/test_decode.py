@@ -92,6 +92,7 @@ async def test_a_wrong_line_takes_nothing_of_its_stream_with_it(
         (feature(b'"\xff"'), "invalid_utf8"),
         (feature(b"[" * 100_000 + b"]" * 100_000), "too_deep"),
     ],
+    ids=["empty", "cut", "more", "NaN", "-Infinity", "BOM", "UTF-16", "bad UTF-8", "deep"],
 )
 async def test_an_event_that_is_not_json_is_a_bad_request(
     client: httpx2.AsyncClient, body: bytes, code: str
@@ -100,7 +101,9 @@ async def test_an_event_that_is_not_json_is_a_bad_request(
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-@pytest.mark.parametrize("broken", [b"{", feature(b"NaN"), b"{} {}", b"nul"])
+@pytest.mark.parametrize(
+    "broken", [b"{", feature(b"NaN"), b"{} {}", b"nul"], ids=["cut", "NaN", "no comma", "word"]
+)
 async def test_a_batch_in_which_events_cannot_be_told_apart_is_a_bad_request(
     client: httpx2.AsyncClient, state: State, broken: bytes
 ) -> None:

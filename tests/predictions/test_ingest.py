@@ -110,14 +110,6 @@ async def test_values_come_back_with_the_types_they_were_sent_with(
     assert (await post_batch(client, [again]))["duplicates"] == 1
 
 
-async def test_long_scores_are_no_reason_to_fail(client: httpx2.AsyncClient) -> None:
-    """Each number of two bytes takes eleven or more in BSON, whose documents end at 16 MiB."""
-    event = make_event()
-    endless = make_event(output={"scores": [0] * 1_500_000})
-    told = await post_batch(client, [event, endless])
-    assert [each["code"] for each in told["results"]] == ["created", "rejected"]
-
-
 async def _post_all(client: httpx2.AsyncClient, events: list[dict[str, Any]]) -> dict[str, int]:
     """The sums of all answers, in batches of 500."""
     total = {"created": 0, "duplicates": 0, "conflicts": 0, "rejected": 0}

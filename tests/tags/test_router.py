@@ -1,6 +1,5 @@
 """The addresses of tags: the good paths, and what each of them refuses."""
 
-import asyncio
 from collections import Counter
 from typing import Any
 from uuid import uuid4
@@ -10,7 +9,7 @@ import pytest
 
 from tests.posts.makers import make_post
 from tests.tags.makers import make_tag
-from tests.users.makers import walk
+from tests.users.makers import rush, walk
 
 
 async def test_a_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncClient) -> None:
@@ -38,8 +37,8 @@ async def test_a_name_belongs_to_one_tag_whatever_the_case(client: httpx2.AsyncC
 
 
 async def test_of_32_clients_creating_the_same_tag_one_wins(client: httpx2.AsyncClient) -> None:
-    bodies = [{"name": ("Sql", "sql")[n % 2]} for n in range(32)]
-    answers = await asyncio.gather(*(client.post("/v1/tags", json=body) for body in bodies))
+    bodies = [{"json": {"name": ("Sql", "sql")[n % 2]}} for n in range(32)]
+    answers = await rush(client, "POST", "/v1/tags", *bodies)
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 31}
 
 

@@ -1,5 +1,6 @@
 """Users for tests, and the walk through a list of them."""
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -28,6 +29,24 @@ async def make_users(client: httpx2.AsyncClient, *bodies: dict[str, Any]) -> lis
     assert response.status_code == 201, response.text
     made: list[dict[str, Any]] = response.json()["items"]
     return made
+
+
+async def rush(
+    client: httpx2.AsyncClient, method: str, address: str, *many: dict[str, Any]
+) -> list[httpx2.Response]:
+    """Sends all requests at once, each with its keyword arguments, as polite clients do.
+
+    On a busy machine some find no free connection in time; these come again.
+    """
+
+    async def send(arguments: dict[str, Any]) -> httpx2.Response:
+        while True:
+            answer = await client.request(method, address, **arguments)
+            if answer.status_code != 503:
+                return answer
+            await asyncio.sleep(0.1)
+
+    return await asyncio.gather(*map(send, many))
 
 
 async def walk(

@@ -1,0 +1,109 @@
+"""Each request is read strictly, before any endpoint sees it."""
+
+import gzip
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+BODY = b'{"name": "x"}'
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "application/JSON; charset=utf-8", "application/merge-patch+json"],
+)
+async def test_json_by_any_of_its_names_is_taken(client: httpx2.AsyncClient, kind: str) -> None:
+    answer = await client.post("/v1/items", content=BODY, headers={"Content-Type": kind})
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": ""},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "text/json"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/jsonx"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+        {"Content-Type": "application/json", "Content-Encoding": "identity, br"},
+    ],
+)
+@pytest.mark.parametrize("body", [BODY, gzip.compress(BODY)], ids=["plain", "gzip"])
+async def test_any_other_kind_of_body_is_refused(
+    client: httpx2.AsyncClient, headers: dict[str, str], body: bytes
+) -> None:
+    answer = await client.post("/v1/items", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 422, "invalid"),
+        (b"[]", 422, "invalid"),
+        (b'"x"', 422, "invalid"),
+        (b"null", 422, "invalid"),
+        (b"{", 400, "invalid_json"),
+        (b'{"name": "x", "name": "y"}', 400, "duplicate_key"),
+        (b'{"name": "x", "attributes": {"a": NaN}}', 400, "invalid_json"),
+        (b"\xef\xbb\xbf" + BODY, 400, "invalid_utf8"),
+        (BODY.decode().encode("utf-16"), 400, "invalid_utf8"),
+        (b'{"name": "x", "attributes": ' + b'{"a":' * 200 + b"1" + b"}" * 201, 400, "too_deep"),
+        (b'{"name": "\\ud800"}', 422, "invalid"),
+        (b'{"name": "x\\u0000"}', 422, "invalid"),
+        (b'{"name": "x", "attributes": {"n": 1e400}}', 422, "invalid"),
+    ],
+)
+async def test_a_body_is_strict_json(
+    client: httpx2.AsyncClient, body: bytes, status: int, code: str
+) -> None:
+    answer = await client.post(
+        "/v1/items", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_body_in_pieces_is_read_whole(client: httpx2.AsyncClient) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for place in range(len(BODY)):
+            yield BODY[place : place + 1]
+
+    answer = await client.post(
+        "/v1/items", content=pieces(), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/v1/items?name=%00", 422, "invalid"),
+        ("/v1/items?name=a%00b&limit=1", 422, "invalid"),
+        ("/v1/items/%00", 400, "bad_request"),
+        ("/v1/item_types/a%00", 400, "bad_request"),
+        ("/v1/item_types?limit=1", 400, "unknown_parameter"),
+        ("/v1/item_types/a?x", 400, "unknown_parameter"),
+        ("/v1/items?nmae=x", 400, "unknown_parameter"),
+        ("/v1/items?limit=1&limit=x", 422, "invalid"),
+    ],
+)
+async def test_addresses_are_read_strictly_too(
+    client: httpx2.AsyncClient, path: str, status: int, code: str
+) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_an_unknown_parameter_is_named(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/v1/items?nmae=x&limit=1")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/nmae"]
+
+
+async def test_invalid_utf8_in_a_query_is_text_that_is_not_found(
+    client: httpx2.AsyncClient,
+) -> None:
+    answer = await client.get("/v1/items?name=%ff")
+    assert (answer.status_code, answer.json()["items"]) == (200, [])
