@@ -35,8 +35,7 @@ def etag_of(read: Versioned) -> str:
     A counter that changes without a new version (the views of a post) stands behind a dot, so that
     it makes a cached copy stale and yet is no obstacle to a change.
     """
-    views = getattr(read, "views", None)
-    return f'"{read.version}"' if views is None else f'"{read.version}.{views}"'
+    return f'"{read.state()}"'
 
 
 def _etags(header: str) -> list[tuple[bool, str]]:

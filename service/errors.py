@@ -100,6 +100,7 @@ class Refused(ServiceError):
 
 class Unavailable(ServiceError):
     status, code, title = 503, "unavailable", "The store cannot answer now"
+    store_fails: ClassVar[bool] = True  # counts towards leaving the store alone for a second
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})

@@ -71,7 +71,8 @@ class Guard:
         except Exception as error:  # whatever it is, it is raised again
             told = self._translate(error)
             if isinstance(told, Unavailable):
-                self._failed()
+                if told.store_fails:
+                    self._failed()
                 raise self._lost(told, clock, writes=writes) from error
             if told is None:
                 raise

@@ -8,7 +8,7 @@ import hashlib
 from datetime import datetime, timedelta
 
 from fastapi import Response
-from sqlalchemy import SmallInteger, String, delete, func, select
+from sqlalchemy import Connection, SmallInteger, String, delete, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -41,29 +41,39 @@ class IdempotencyKey(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
 
-async def recall(session: AsyncSession, wanted: RequestedKey) -> Response | None:
-    """The first answer, if there was one. Until this transaction ends, the key is ours.
+class Replay(Exception):
+    """Carries the first answer past the endpoint, which has nothing to do any more."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+def recall(connection: Connection, wanted: RequestedKey) -> None:
+    """The first thing in the transaction of a POST with a key, which is ours until it ends.
+
+    Only then, and not before the endpoint: what it does beforehand, such as hashing a password,
+    must not hold a connection.
 
     Raises:
+        Replay: the key was answered before.
         StillRunning: another transaction has the key; waiting for it would hold a connection.
         KeyReused: the key was used for something else.
     """
     hashed = int.from_bytes(hashlib.sha256(wanted.key.encode()).digest()[:8], "big", signed=True)
-    if not await session.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
+    if not connection.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
         raise StillRunning
     k = IdempotencyKey
-    found = (
-        await session.execute(
-            select(k.fingerprint, k.status, k.headers, k.body).where(
-                k.key == wanted.key, k.created_at > func.now() - KEYS_LIVE
-            )
+    found = connection.execute(
+        select(k.fingerprint, k.status, k.headers, k.body).where(
+            k.key == wanted.key, k.created_at > func.now() - KEYS_LIVE
         )
     ).one_or_none()
     if found is None:
-        return None
+        return
     if found.fingerprint != wanted.fingerprint:
         raise KeyReused
-    return Response(found.body, found.status, {**found.headers, REPLAYED: "true"})
+    raise Replay(Response(found.body, found.status, {**found.headers, REPLAYED: "true"}))
 
 
 async def remember(session: AsyncSession, wanted: RequestedKey, response: Response) -> None:

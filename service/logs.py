@@ -1,9 +1,10 @@
 """Logs: one JSON object a line, or colours for people; each line names its request."""
 
 import logging
+import sys
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from service.request_id import current_request_id
 
@@ -15,17 +16,24 @@ def _name_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     return event
 
 
-def configure_logs(*, level: str, as_json: bool) -> None:
-    """For the process's start. JSON escapes what could forge a second line."""
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+def configure_logs(*, level: str, as_json: bool | None) -> None:
+    """For the start of an application. JSON, unless it goes to a terminal, or as it was told.
+
+    JSON also escapes what could forge a second line.
+    """
+    as_json = not sys.stdout.isatty() if as_json is None else as_json
+    # A traceback with the values of all variables would be long, slow and full of secrets.
+    rendering: list[Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _name_request,
-            structlog.processors.format_exc_info,
-            renderer,
+            *rendering,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        cache_logger_on_first_use=True,
     )

@@ -14,6 +14,7 @@ from service.answers import NotModified, answer_not_modified
 from service.errors import ServiceError, answer_refusal
 from service.items import router as items
 from service.items import type_router as item_types
+from service.logs import configure_logs
 from service.metrics import Metrics
 from service.middleware import Frontier
 from service.mongo import Mongo, open_mongo
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         raise StoresNotConfigured(
             "Set both DATABASE_URL and MONGODB_URL, or start with `polystore serve`."
         )
+    configure_logs(level=settings.log_level, as_json=settings.log_json)
     metrics = Metrics()
     app = FastAPI(
         title="Polystore",

@@ -12,12 +12,12 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from service.errors import BadRequest
 from service.provide import provided
@@ -36,7 +36,7 @@ class BadCursor(BadRequest):
 def _coerced(value: Any) -> Any:
     """More than the most is the most; anything odd is left for the validator to refuse."""
     if isinstance(value, str) and value.isdecimal():
-        return min(int(value[:10]), MOST_LIMIT)
+        return min(int(value.lstrip("0")[:10] or "0"), MOST_LIMIT)
     return value
 
 
@@ -66,6 +66,12 @@ class CountedQuery(ListQuery):
     """For the lists in which people count pages."""
 
     offset: int = Field(0, ge=0, le=MOST_OFFSET, description="items to skip, instead of a cursor")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.offset and self.cursor is not None:
+            raise ValueError("takes a cursor or an offset, not both")
+        return self
 
 
 _NOT_FILTERS = {"limit", "cursor", "sort", "count", "offset", "expand"}

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
@@ -13,7 +12,6 @@ from pymongo import MongoClient
 from mongo_indexes.apply import apply_all
 from service import migrate
 from service.embedded import StoreUrls, embedded_stores
-from service.logs import configure_logs
 from service.main import create_app
 from service.mongo import database_name
 from service.settings import Settings
@@ -54,8 +52,6 @@ def prepare(urls: StoreUrls, settings: Settings, tell: Tell) -> None:
 
 
 def _run(settings: Settings, listener: socket.socket, tell: Tell) -> None:
-    as_json = not sys.stdout.isatty() if settings.log_json is None else settings.log_json
-    configure_logs(level=settings.log_level, as_json=as_json)
     config = uvicorn.Config(
         create_app(settings),
         log_level="warning",

@@ -4,14 +4,14 @@ The only place where a transaction ends. ``sql_route`` wraps each endpoint in on
 made here; a read runs on an autocommit view of the same pool, which spares it two round trips.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import BigInteger, Computed, MetaData, Uuid, event, func
+from sqlalchemy import BigInteger, Computed, Connection, MetaData, Uuid, event, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column
@@ -52,9 +52,16 @@ class Sql:
         return _session(self._reporting, clock)
 
     @asynccontextmanager
-    async def transaction(self, clock: Clock) -> AsyncIterator[AsyncSession]:
-        """One transaction: leaving commits, an exception rolls back."""
+    async def transaction(
+        self, clock: Clock, first: Callable[[Connection], None] | None = None
+    ) -> AsyncIterator[AsyncSession]:
+        """One transaction: leaving commits, an exception rolls back.
+
+        It begins with the first use of the session; ``first`` is then called before anything else.
+        """
+        clock.committing = False
         async with _session(self.engine, clock) as session:
+            session.info["first"] = first
             yield session
             await session.commit()
 
@@ -66,6 +73,13 @@ class _ClockedSession(Session):
 @event.listens_for(_ClockedSession, "after_transaction_create")
 def _start_clock(session: Session, _transaction: SessionTransaction) -> None:
     session.info["clock"].start()
+
+
+@event.listens_for(_ClockedSession, "after_begin")
+def _do_first(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
+    first = session.info.pop("first", None)
+    if first is not None:
+        first(connection)
 
 
 @event.listens_for(_ClockedSession, "before_commit")

@@ -12,14 +12,17 @@ class SqlUnreachable(Unavailable):
 
 
 class SqlBusy(Unavailable):
+    store_fails = False
     code, detail = "busy", "All connections to PostgreSQL are in use."
 
 
 class Collision(Unavailable):
+    store_fails = False
     code, detail = "collision", "Too many changes to the same rows at once; try again."
 
 
 class Locked(Unavailable):
+    store_fails = False
     code, detail = "locked", "Another change holds these rows; try again."
 
 

@@ -6,13 +6,14 @@ into the same transaction; and a session abandoned at the deadline must not be c
 statement that still runs on it. The commit comes before the answer leaves.
 """
 
+from functools import partial
+
 import stamina
 from fastapi import Request, Response
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.guard import Clock
-from service.idempotency import recall, remember
-from service.idempotency_key import requested_key
+from service.idempotency import Replay, recall, remember
+from service.idempotency_key import RequestedKey, requested_key
 from service.route import Endpoint, Route
 from service.sql import Sql
 from service.sql_errors import is_collision
@@ -53,24 +54,26 @@ async def _read(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) ->
 
 
 async def _write(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
+    key = await requested_key(request)
     async for attempt in stamina.retry_context(
         on=is_collision, attempts=4, wait_initial=0.01, wait_max=0.1, wait_jitter=0.05, timeout=None
     ):
         with attempt:
-            async with sql.transaction(clock) as session:
-                return await _once(session, request, endpoint)
+            return await _once(sql, request, endpoint, clock, key)
     raise AssertionError("retry_context returns or raises")
 
 
-async def _once(session: AsyncSession, request: Request, endpoint: Endpoint) -> Response:
-    """The endpoint's answer, or the one it gave to the same key before."""
-    request.state.sql_session = session
-    key = await requested_key(request)
-    if key is None:
-        return await endpoint(request)
-    earlier = await recall(session, key)
-    if earlier is not None:
-        return earlier
-    response = await endpoint(request)
-    await remember(session, key, response)
-    return response
+async def _once(
+    sql: Sql, request: Request, endpoint: Endpoint, clock: Clock, key: RequestedKey | None
+) -> Response:
+    """The endpoint's answer in a transaction of its own, or the one it gave to its key before."""
+    first = None if key is None else partial(recall, wanted=key)
+    try:
+        async with sql.transaction(clock, first) as session:
+            request.state.sql_session = session
+            response = await endpoint(request)
+            if key is not None:
+                await remember(session, key, response)
+            return response
+    except Replay as replay:
+        return replay.response

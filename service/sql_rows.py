@@ -33,9 +33,9 @@ Columns = Mapping[str, SQLColumnExpression[Any]]
 
 
 def _begins(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
-    """Served by a text_pattern_ops index."""
+    """Whatever the case; ``column`` is lower(…) and has a text_pattern_ops index."""
     escaped = re.sub(r"([%_/])", r"/\1", value)
-    return column.like(f"{escaped}%", escape="/")
+    return column.like(func.lower(f"{escaped}%"), escape="/")
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -59,8 +59,9 @@ def filtered(statement: AnySelect, filters: Mapping[str, Any], columns: Columns)
 
 
 def words_beginning_with(vector: Any, typed: str) -> ColumnElement[bool]:
-    """Each typed word begins a word of ``vector``; nothing typed is an operator of to_tsquery."""
-    words = " & ".join(f"{word}:*" for word in re.findall(r"\w+", typed))
+    """Each typed word begins a word of ``vector``; quoted, so that nothing typed is an operator."""
+    quoted = re.sub(r"(['\\])", r"\1\1", typed)
+    words = " & ".join(f"'{word}':*" for word in quoted.split())
     matches: ColumnElement[bool] = vector.bool_op("@@")(func.to_tsquery("simple", words))
     return matches
 

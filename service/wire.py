@@ -28,6 +28,10 @@ class Versioned(Read):
 
     version: int
 
+    def state(self) -> str:
+        """What its ETag says: the version, and behind a dot what changes without a new one."""
+        return str(self.version)
+
 
 def _printable(value: str) -> str:
     if "\x00" in value:

@@ -124,7 +124,7 @@ async def test_without_a_mongod_it_opens_and_says_so_in_time(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = SecretStr(f"mongodb://127.0.0.1:{free.getsockname()[1]}/?directConnection=true")
-    away = {"mongodb_url": url, "mongo_server_selection_seconds": 0.2}
+    away = {"mongodb_url": url, "mongo_operation_seconds": 0.2}
     async with opened(state, monkeypatch, **away) as mongo:
         began = time.monotonic()
         with pytest.raises(Unavailable) as refused:

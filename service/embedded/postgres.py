@@ -104,6 +104,7 @@ class PostgresEngine(Engine):
             "max_connections": MAX_CONNECTIONS,
             "password_encryption": "scram-sha-256",
             "synchronous_commit": "on",
+            "deadlock_timeout": "200ms",  # before lock_timeout: so it is told as one and retried
             "log_checkpoints": "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

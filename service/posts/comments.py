@@ -8,12 +8,13 @@ from sqlalchemy import ColumnElement, insert, select
 from service.answers import Expected
 from service.errors import NotFound
 from service.paging import Page, Paging
-from service.posts.repository import PostNotFound
+from service.posts.repository import AuthorUnknown, PostNotFound
 from service.posts.schemas import CommentCreate, CommentQuery, CommentRead, CommentUpdate
 from service.posts.tables import Comment, Post
 from service.provide import provided
 from service.sql import SqlSession
 from service.sql_rows import change_row, remove_row, sql_page
+from service.users.repository import Users
 from service.wire import changes
 
 
@@ -32,8 +33,8 @@ _COLUMNS = (
 
 
 class CommentRepository:
-    def __init__(self, session: SqlSession, pager: Paging) -> None:
-        self._session, self._pager = session, pager
+    def __init__(self, session: SqlSession, pager: Paging, users: Users) -> None:
+        self._session, self._pager, self._users = session, pager, users
 
     async def get(self, post_id: UUID, comment_id: UUID) -> CommentRead:
         statement = select(*_COLUMNS).where(_is(post_id, comment_id))
@@ -51,6 +52,8 @@ class CommentRepository:
         )
 
     async def add(self, post_id: UUID, comment: CommentCreate) -> CommentRead:
+        if not await self._users.hold(comment.author_id):
+            raise AuthorUnknown
         values = {"post_id": post_id, **comment.model_dump()}
         statement = insert(Comment).values(**values).returning(*_COLUMNS)
         return CommentRead.model_validate((await self._session.execute(statement)).one())

@@ -106,6 +106,8 @@ class PostRepository:
         return await self.list(PostQuery(**query.model_dump(), author_id=author_id))
 
     async def add(self, post: PostCreate) -> PostRead:
+        if not await self._users.hold(post.author_id):
+            raise AuthorUnknown
         values = post.model_dump(exclude={"tags", "slug"})
         if post.published:
             values["published_at"] = func.now()

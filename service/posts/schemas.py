@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 from uuid import UUID
+from zlib import crc32
 
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
@@ -66,6 +67,11 @@ class PostRead(Versioned):
     updated_at: Time
     author: AuthorBrief | MISSING = MISSING
     tags: list[TagBrief] | MISSING = MISSING
+
+    def state(self) -> str:
+        nested = self.model_dump_json(include={"author", "tags"})
+        mark = "" if nested == "{}" else f".{crc32(nested.encode()):x}"
+        return f"{self.version}.{self.views}{mark}"
 
 
 def _known(expand: str) -> str:

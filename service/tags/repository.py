@@ -44,8 +44,7 @@ class TagRepository:
         return TagRead.model_validate(row)
 
     async def list(self, query: TagQuery) -> Page[TagRead]:
-        filters = {name: value.lower() for name, value in query.filters().items()}
-        statement = filtered(select(*_COLUMNS), filters, _FILTERED)
+        statement = filtered(select(*_COLUMNS), query.filters(), _FILTERED)
         return await sql_page(
             self._session, statement, Tag, query, self._pager, TagRead.model_validate
         )

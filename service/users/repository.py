@@ -82,6 +82,13 @@ class UserRepository:
             raise UserNotFound
         return UserRead.model_validate(row)
 
+    async def hold(self, user_id: UUID) -> bool:
+        """Whether there is such a user; there will be until the transaction ends."""
+        there = select(User.id).where(User.id == user_id, _is_deleted(False))
+        return (
+            await self._session.scalar(there.with_for_update(read=True, key_share=True)) is not None
+        )
+
     async def list(self, query: UserQuery) -> Page[UserRead]:
         statement = select(*_COLUMNS).where(_is_deleted(query.deleted))
         statement = _narrowed(statement, query)
@@ -189,8 +196,6 @@ def _alive() -> AnySelect:
 
 def _narrowed(statement: AnySelect, query: UserQuery) -> AnySelect:
     filters = query.filters()
-    if "name__prefix" in filters:
-        filters["name__prefix"] = filters["name__prefix"].lower()
     for field in ("name", "city"):
         if field in filters:  # lowered by PostgreSQL, whose idea of it the index has
             filters[field] = func.lower(filters[field])

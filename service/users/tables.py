@@ -34,6 +34,12 @@ class User(Row):
         Index("uq_users_username", func.lower(username), unique=True),
         Index("uq_users_email", func.lower(email), unique=True),
         Index("ix_users_created_at_id", "created_at", "id"),
+        Index(
+            "ix_users_deleted",
+            "created_at",
+            "id",
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
         Index("ix_users_username_id", "username", "id"),
         Index(
             "ix_users_name_prefix",

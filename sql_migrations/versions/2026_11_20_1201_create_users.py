@@ -64,6 +64,13 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("ix_users_created_at_id", "users", ["created_at", "id"], unique=False)
+    op.create_index(
+        "ix_users_deleted",
+        "users",
+        ["created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.create_index("ix_users_is_active", "users", ["is_active", "created_at", "id"], unique=False)
     op.create_index(
         "ix_users_name_prefix",

@@ -3,12 +3,14 @@
 import asyncio
 import threading
 
+import httpx2
 import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from service.access import passwords
 from service.access.passwords import MOST_BYTES, Password, hash_password
+from tests.users.makers import user_body
 
 ADAPTER: TypeAdapter[SecretStr] = TypeAdapter(Password)
 
@@ -61,3 +63,12 @@ def test_a_long_passphrase_is_taken_and_not_shown() -> None:
     password = ADAPTER.validate_python("x" * MOST_BYTES)
     assert password.get_secret_value() == "x" * MOST_BYTES
     assert "x" not in repr(password).removeprefix("SecretStr")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
+async def test_many_passwords_at_once_are_hashed_before_the_transaction(
+    client: httpx2.AsyncClient, headers: dict[str, str]
+) -> None:
+    items = [user_body(password="correct horse") for _ in range(200)]
+    answer = await client.post("/v1/users/bulk", json={"items": items}, headers=headers)
+    assert answer.status_code == 201
