@@ -135,3 +135,15 @@ async def test_who_comes_and_goes_between_two_pages_shifts_nobody(
 async def test_the_walk_ends_on_a_full_page(client: httpx2.AsyncClient) -> None:
     await make_users(client, *[{}] * 4)
     assert [len(page) for page in await walk(client, "/v1/users", {"limit": 2})] == [2, 2]
+
+
+async def test_a_cursor_and_an_offset_do_not_go_together(client: httpx2.AsyncClient) -> None:
+    await make_users(client, {}, {}, {})
+    cursor = (await client.get("/v1/users?limit=1")).json()["page"]["next_cursor"]
+    answer = await client.get(f"/v1/users?limit=1&cursor={cursor}&offset=1")
+    assert answer.status_code in (400, 422)
+
+
+async def test_leading_zeros_do_not_shrink_a_limit(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/v1/users?limit=000000000050")
+    assert answer.json()["page"]["limit"] == 50

@@ -174,3 +174,23 @@ async def test_only_what_is_known_can_be_nested(client: httpx2.AsyncClient, expa
     for address in ("/v1/posts", f"/v1/posts/{made['id']}", f"/v1/users/{made['author_id']}/posts"):
         answer = await client.get(address, params={"expand": expand})
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/expand")
+
+
+async def test_a_nested_copy_is_stale_when_what_is_nested_changed(
+    client: httpx2.AsyncClient,
+) -> None:
+    author = await make_user(client, name="Before")
+    post = await make_post(client, author_id=author["id"], tags=["a"])
+    address = f"/v1/posts/{post['id']}?expand=author,tags"
+    etag = (await client.get(address)).headers["etag"]
+    await client.patch(f"/v1/users/{author['id']}", json={"name": "After"})
+    again = await client.get(address, headers={"If-None-Match": etag})
+    assert again.status_code == 200
+    assert again.json()["author"]["name"] == "After"
+
+
+async def test_a_deleted_user_writes_no_posts(client: httpx2.AsyncClient) -> None:
+    author = await make_user(client)
+    await client.delete(f"/v1/users/{author['id']}")
+    body: dict[str, Any] = {"author_id": author["id"], "title": "From beyond"}
+    assert (await client.post("/v1/posts", json=body)).status_code == 409
