@@ -5,13 +5,14 @@ names for finding and writing, so that moving to it changes this file and no oth
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import motor.frameworks.asyncio as motor_threads
+from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 from fastapi import Depends, Request
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
@@ -95,9 +96,33 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
     """
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
     url = settings.mongodb_url.get_secret_value()
-    threads = ThreadPoolExecutor(settings.mongo_max_pool_size, thread_name_prefix="motor")
-    motor_threads._EXECUTOR = threads
-    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+    guard = Guard("MongoDB", settings.mongo_deadline_seconds, translate)
+    with _threads(settings.mongo_max_pool_size):
+        client = _client(url, settings)
+        database = client.get_database(
+            database_name(url, settings),
+            codec_options=_CODEC,
+            write_concern=WriteConcern(w="majority", j=True),
+            read_concern=ReadConcern("majority"),
+        )
+        try:
+            yield Mongo(database, guard, settings)
+        finally:
+            await guard.drain()
+            client.close()
+
+
+_CODEC: CodecOptions[Document] = CodecOptions(
+    tz_aware=True,
+    tzinfo=UTC,
+    uuid_representation=UuidRepresentation.STANDARD,
+    # A date beyond year 9999, written by somebody else, is read as the last one there is.
+    datetime_conversion=DatetimeConversion.DATETIME_CLAMP,
+)
+
+
+def _client(url: str, settings: Settings) -> AsyncIOMotorClient[Document]:
+    return AsyncIOMotorClient(
         url,
         appname="polystore",
         maxPoolSize=settings.mongo_max_pool_size,
@@ -109,23 +134,21 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
         retryWrites=True,
         retryReads=True,
     )
-    database = client.get_database(
-        database_name(url, settings),
-        codec_options=CodecOptions(
-            tz_aware=True,
-            tzinfo=UTC,
-            uuid_representation=4,
-            datetime_conversion=DatetimeConversion.DATETIME_CLAMP,
-        ),
-        write_concern=WriteConcern(w="majority", j=True),
-        read_concern=ReadConcern("majority"),
-    )
-    guard = Guard("MongoDB", settings.mongo_deadline_seconds, translate)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Motor runs each call in a thread of one pool for the whole process; here, as many as told.
+
+    Its own way to say so is an environment variable that is read when it is imported.
+    """
+    before = motor_threads._EXECUTOR
+    threads = ThreadPoolExecutor(count, thread_name_prefix="motor")
+    motor_threads._EXECUTOR = threads
     try:
-        yield Mongo(database, guard, settings)
+        yield
     finally:
-        await guard.drain()
-        client.close()
+        motor_threads._EXECUTOR = before
         threads.shutdown(wait=False, cancel_futures=True)
 
 

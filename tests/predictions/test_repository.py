@@ -68,7 +68,8 @@ async def test_a_later_page_starts_where_the_one_before_ended(
         query["cursor"] = page["next_cursor"]
     async with profiling(state) as profile:
         await client.get("/v1/predictions", params={**query, "limit": 200})
-    assert profile[0]["docsExamined"] <= 400  # the tie it is in, and not the day before
+    find = profile[0]  # 600 have gone before, most of them in a tie
+    assert find["keysExamined"] <= find["nreturned"] + 10
 
 
 async def test_a_write_that_is_not_durable_is_not_acknowledged(
