@@ -23,7 +23,7 @@ check: .venv/dev ## Format, lint, types, import contracts, migrations, lock file
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry .
 	@$(BIN)/codespell
 	@PATH=$(BIN):$$PATH sh .ci/check-migrations

@@ -17,11 +17,12 @@ from service.items.repository import (
 from service.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
 from service.items.search import BadSearch
 from service.items.types import SchemaMismatch
-from service.mongo_route import MongoRoute
+from service.mongo_route import MongoRoute, MongoSearchRoute
 from service.openapi import problems
 from service.paging import Page
 
 router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
+search_router = APIRouter(route_class=MongoSearchRoute)
 
 
 @router.post("", status_code=201, responses=problems(SchemaMismatch, KeyReused, ItemKeyUsed))
@@ -35,7 +36,7 @@ async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Page
     return await items.list(query)
 
 
-@router.post("/search", responses=problems(BadSearch))
+@search_router.post("/search", responses=problems(BadSearch))
 async def items_search(search: ItemSearch, items: Items) -> Page[ItemRead]:
     """Finds items by conditions on fields and attributes; the schema below tells the grammar."""
     return await items.search(search)
@@ -65,3 +66,6 @@ async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
 @router.post("/{item_id}/restore", responses=problems(ItemNotFound))
 async def items_restore(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
     return reply.changed(await items.restore(item_id))
+
+
+router.include_router(search_router)

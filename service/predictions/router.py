@@ -97,10 +97,9 @@ async def predictions_create_batch(request: Request, log: Log) -> Response:
 
 @stream_router.post(
     "/stream",
-    responses={
-        200: {"content": {NDJSON: {"schema": StreamLine.model_json_schema()}}},
-        **problems(TooLarge),
-    },
+    status_code=200,
+    response_class=StreamAnswer,
+    responses={200: {"model": StreamLine}, **problems(TooLarge)},
     openapi_extra=_takes(_EVENT, NDJSON),
 )
 async def predictions_stream(request: Request) -> Response:
