@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     ``MONGODB_URL``, ``HOST`` and ``PORT``. The descriptions are the table in the README.
     """
 
-    model_config = SettingsConfigDict(env_prefix="POLYSTORE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="POLYSTORE_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr | None = Field(
         None,

@@ -86,7 +86,7 @@ async def test_a_body_in_pieces_is_read_whole(client: httpx2.AsyncClient) -> Non
         ("/v1/item_types/a%00", 400, "bad_request"),
         ("/v1/item_types?limit=1", 400, "unknown_parameter"),
         ("/v1/item_types/a?x", 400, "unknown_parameter"),
-        ("/v1/items?nmae=x", 400, "unknown_parameter"),
+        ("/v1/items?n4me=x", 400, "unknown_parameter"),
         ("/v1/items?limit=1&limit=x", 422, "invalid"),
     ],
 )
@@ -98,8 +98,8 @@ async def test_addresses_are_read_strictly_too(
 
 
 async def test_an_unknown_parameter_is_named(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/v1/items?nmae=x&limit=1")
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/nmae"]
+    answer = await client.get("/v1/items?n4me=x&limit=1")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/n4me"]
 
 
 async def test_invalid_utf8_in_a_query_is_text_that_is_not_found(

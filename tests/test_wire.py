@@ -101,4 +101,4 @@ def test_changes_tell_absent_from_null() -> None:
 
 def test_an_unknown_field_is_an_error() -> None:
     with pytest.raises(ValidationError):
-        _Update.model_validate({"nmae": "x"})
+        _Update.model_validate({"n4me": "x"})

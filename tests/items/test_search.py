@@ -58,7 +58,7 @@ _TAGS: list[list[str]] = [["x"], ["x", "y"], [], ["y.*"]]
         ("attributes.colour", "eq", "red", "ad"),
         ("attributes.colour", "eq", None, "c"),
         ("attributes.colour", "contains", "blue", "d"),
-        ("attributes.colour", "prefix", "red", "abd"),
+        ("attributes.colour", "prefix", "red", "bda"),
         ("attributes.colour", "prefix", "red (", "b"),
         ("attributes.colour", "prefix", "RED", ""),
         ("attributes.colour", "prefix", "^red", ""),

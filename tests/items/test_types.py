@@ -119,7 +119,7 @@ async def test_a_new_schema_holds_for_the_next_change(client: httpx2.AsyncClient
 @pytest.mark.parametrize(
     "schema",
     [
-        {"type": "strin"},
+        {"type": "str"},
         {"minLength": -1},
         {"pattern": "("},
         {"pattern": "(?=a)b"},

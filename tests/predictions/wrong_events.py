@@ -25,7 +25,7 @@ def without(name: str) -> bytes:
 WRONG: list[tuple[str, bytes, int, str, str]] = [
     ("no id", without("prediction_id"), 422, "/prediction_id", "invalid"),
     ("an id that is no UUID", event(prediction_id="7"), 422, "/prediction_id", "invalid"),
-    ("an unknown field", event(modle="x"), 422, "", "invalid"),
+    ("an unknown field", event(m0del="x"), 422, "", "invalid"),
     ("an unknown field inside", event(output={"labl": 1}), 422, "/output", "invalid"),
     ("an array", b"[]", 422, "", "invalid"),
     ("a number", b"7", 422, "", "invalid"),
