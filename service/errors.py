@@ -85,9 +85,14 @@ class BodyTooSlow(BadRequest):
     status, code, title = 408, "body_too_slow", "The rest of the body did not come"
 
 
+class AddressTooLong(ServiceError):
+    status, code, title = 414, "address_too_long", "The address is too long"
+    detail = "At most 8 KiB are taken."
+
+
 class HeadersTooLarge(ServiceError):
     status, code, title = 431, "headers_too_large", "The headers are too large"
-    detail = "At most 16 KiB of headers and 8 KiB of address are taken."
+    detail = "At most 16 KiB are taken."
 
 
 class UnsupportedMedia(ServiceError):

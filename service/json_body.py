@@ -34,6 +34,11 @@ class TooDeep(BadRequest):
     detail = f"At most {DEEPEST} levels are taken."
 
 
+class TooManyValues(Refused):
+    code, title = "too_many_values", "The body holds too many values"
+    detail = f"At most {MOST_VALUES} are taken, keys included."
+
+
 def parse_json(body: bytes) -> Any:
     """The value of a JSON body.
 
@@ -64,7 +69,7 @@ def check_value(value: Any) -> None:
     """Refuses what a store could not keep; the walk is iterative, so depth costs no stack."""
     for count, (path, leaf) in enumerate(_walk(value)):
         if count > MOST_VALUES:
-            raise Refused(f"The body holds more than {MOST_VALUES} values.")
+            raise TooManyValues
         code, detail = _fault(leaf)
         if code:
             error = FieldError(pointer=pointer_to(path), code=code, detail=detail)
@@ -82,6 +87,8 @@ def _walk(value: Any) -> Iterator[tuple[Path, Any]]:
                 yield (*path, key), key
                 todo.append(((*path, key), child))
         elif isinstance(here, list):
+            if len(here) > MOST_VALUES:
+                raise TooManyValues
             todo.extend(((*path, index), child) for index, child in enumerate(here))
         else:
             yield path, here

@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=_lifespan(settings, metrics),
         generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
         exception_handlers={
             ServiceError: answer_refusal,
             RequestValidationError: answer_refusal,

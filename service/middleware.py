@@ -10,9 +10,11 @@ from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import (
+    AddressTooLong,
     BadRequest,
     BodyTooSlow,
     HeadersTooLarge,
@@ -23,6 +25,7 @@ from service.errors import (
 from service.metrics import Metrics
 from service.request_id import begin_request
 
+MOST_HEADER_BYTES, MOST_ADDRESS_BYTES = 16_384, 8_192
 log = structlog.get_logger("service.http")
 
 
@@ -58,6 +61,8 @@ class Frontier:
             await self.app(scope, visit.receive, visit.send)
         except ServiceError as error:
             await visit.refuse(error)
+        except ClientDisconnect:
+            pass  # nobody is left to be told
         except Exception:  # the last line of defence: logged whole, told nothing
             log.exception("unforeseen", path=scope["path"])
             await visit.refuse(ServiceError("It is in our log under this request_id."))
@@ -77,13 +82,16 @@ class _Visit:
         self.patience = frontier.body_seconds
         self.metrics = frontier.metrics
         self.received = 0
+        self.more = True  # of the body is still to come
         self.status = 0
         self.began = time.perf_counter()
 
     def check_head(self) -> None:
         size = sum(len(name) + len(value) for name, value in self.scope["headers"])
-        if size > 16_384 or len(self.scope["raw_path"]) + len(self.scope["query_string"]) > 8_192:
+        if size > MOST_HEADER_BYTES:
             raise HeadersTooLarge
+        if len(self.scope["raw_path"]) + len(self.scope["query_string"]) > MOST_ADDRESS_BYTES:
+            raise AddressTooLong
         if not self.headers.get("host"):
             raise BadRequest("The Host header is missing.")
         length = self.headers.get("content-length", "0")
@@ -97,11 +105,12 @@ class _Visit:
 
     async def receive(self) -> Message:
         try:
-            async with asyncio.timeout(None if self.status else self.patience):
+            async with asyncio.timeout(self.patience if self.more else None):
                 message = await self._receive()
         except TimeoutError:
             raise BodyTooSlow(headers={"Connection": "close"}) from None
         if message["type"] == "http.request":
+            self.more = message.get("more_body", False)
             self.received += len(message.get("body", b""))
             if self.limit and self.received > self.limit:
                 raise self.too_large()

@@ -127,9 +127,9 @@ def _client(url: str, settings: Settings) -> AsyncIOMotorClient[Document]:
         appname="polystore",
         maxPoolSize=settings.mongo_max_pool_size,
         connectTimeoutMS=_ms(settings.mongo_connect_seconds),
-        serverSelectionTimeoutMS=_ms(settings.mongo_server_selection_seconds),
         heartbeatFrequencyMS=_ms(settings.mongo_heartbeat_seconds),
-        waitQueueTimeoutMS=_ms(settings.mongo_wait_queue_seconds),
+        # Bounds the selection of a server and the wait for a connection too; with it, PyMongo looks
+        # at neither serverSelectionTimeoutMS nor waitQueueTimeoutMS.
         timeoutMS=_ms(settings.mongo_operation_seconds),
         retryWrites=True,
         retryReads=True,

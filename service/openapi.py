@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from service.errors import (
     PROBLEM_JSON,
+    AddressTooLong,
     BadRequest,
     BodyTooSlow,
     HeadersTooLarge,
@@ -45,6 +46,7 @@ _ANYWHERE = (
     BadRequest,
     BodyTooSlow,
     TooLarge,
+    AddressTooLong,
     UnsupportedMedia,
     Refused,
     HeadersTooLarge,

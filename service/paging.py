@@ -143,7 +143,7 @@ class Pager:
         """
         has_more = len(found) > query.limit
         cursor = self._cursor(ends[query.limit - 1], query) if has_more else None
-        if cursor is not None:
+        if cursor is not None and self._request.method == "GET":
             self._link(cursor)
         info = PageInfo(limit=query.limit, next_cursor=cursor, has_more=has_more)
         return Page(items=list(found[: query.limit]), page=info, total=total)

@@ -82,12 +82,12 @@ class Settings(BaseSettings):
     mongo_max_pool_size: int = Field(32, gt=0, description="connections, and requests at once")
     mongo_place_seconds: Seconds = Field(0.5, description="longest wait for one of them")
     mongo_connect_seconds: Seconds = Field(1.0, description="longest wait for a new connection")
-    mongo_server_selection_seconds: Seconds = Field(1.0, description="longest wait for a primary")
     mongo_heartbeat_seconds: Annotated[float, Field(ge=0.5)] = Field(
         1.0, description="how often the servers are looked at"
     )
-    mongo_wait_queue_seconds: Seconds = Field(0.5, description="the driver's wait for a connection")
-    mongo_operation_seconds: Seconds = Field(1.5, description="longest operation, retry included")
+    mongo_operation_seconds: Seconds = Field(
+        1.5, description="longest operation, finding a primary included"
+    )
 
     @field_validator("database_url", "reporting_database_url", mode="after")
     @classmethod

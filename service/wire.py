@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -55,6 +63,12 @@ def _format_money(value: Decimal) -> str:
     return format(value, "f")
 
 
+def _not_a_number(value: Any) -> Any:
+    if isinstance(value, int | float | Decimal):
+        raise ValueError("must be text such as 2026-01-05T00:00:00Z")  # noqa: TRY004 - Pydantic's
+    return value
+
+
 Text = Annotated[str, AfterValidator(_printable)]
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
 ShortText = Annotated[Text, Field(max_length=500)]
@@ -63,10 +77,12 @@ StrictInt = Annotated[int, Field(strict=True)]
 StrictBool = Annotated[bool, Field(strict=True)]
 Time = Annotated[
     AwareDatetime,
+    BeforeValidator(_not_a_number),
     AfterValidator(_in_range),
     PlainSerializer(format_time, return_type=str, when_used="json"),
 ]
-# Only a string carries every decimal exactly; a JSON number would pass through binary floats.
+# Goes out as text, for a JSON number passes through binary floats. A number that comes in is taken
+# if its shortest form has no more than two decimals.
 Money = Annotated[
     Decimal,
     Field(strict=False, ge=0, max_digits=14, decimal_places=2),

@@ -34,6 +34,11 @@ PREDICTIONS = Collection(
             why="the list of all versions of a model",
         ),
         Index(
+            name="ix_predictions_version",
+            keys=(("version", 1), ("timestamp", 1), ("_id", 1)),
+            why="the list of a version whatever the model",
+        ),
+        Index(
             name="ix_predictions_status",
             keys=(
                 ("status", 1),

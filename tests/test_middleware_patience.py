@@ -1,0 +1,54 @@
+"""How long a body, a client that leaves and an address are put up with."""
+
+import asyncio
+
+import httpx2
+import pytest
+from structlog.testing import CapturingLogger
+
+from service.main import State
+from tests.predictions.makers import as_lines, make_events
+from tests.predictions.serving import (
+    chunk,
+    connect,
+    read_chunk,
+    read_head,
+    request_head,
+    serving,
+)
+
+
+async def test_an_address_that_is_too_long_is_a_414(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/v1/items?name=" + "x" * 9000)
+    assert (answer.status_code, answer.json()["code"]) == (414, "address_too_long")
+
+
+async def test_a_stream_that_stops_in_the_middle_is_not_waited_for(
+    state: State, clean: None
+) -> None:
+    head = request_head("/v1/predictions/stream", "Content-Type: application/x-ndjson")
+    async with serving(state, body_seconds=0.1) as port:
+        reader, writer = await connect(port)
+        writer.write(head + chunk(as_lines(make_events(501))))
+        assert await read_head(reader) == 200
+        await read_chunk(reader)
+        assert b'"body_too_slow"' in await read_chunk(reader)  # waits for ever now
+        writer.close()
+
+
+async def test_who_goes_away_in_the_middle_is_no_error_of_ours(
+    state: State, clean: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged = CapturingLogger()
+    monkeypatch.setattr("service.middleware.log", logged)
+    async with serving(state) as port:
+        _, writer = await connect(port)
+        writer.write(
+            request_head("/v1/items", "Content-Type: application/json") + chunk(b'{"name"')
+        )
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(5):
+            while not logged.calls:
+                await asyncio.sleep(0.01)
+    assert "exception" not in [call.method_name for call in logged.calls]
