@@ -52,7 +52,8 @@ def _explained() -> Iterator[None]:
         yield
     except ValidationError as error:
         for each in error.errors():
-            name = f"POLYSTORE_{'_'.join(str(part) for part in each['loc'])}".upper()
+            name = str(each["loc"][0])
+            name = name if name.isupper() else f"POLYSTORE_{name.upper()}"
             complaints.print(f"{name}: {each['msg']}", style="red", markup=False)
         raise typer.Exit(FAILED) from error
     except (
@@ -139,9 +140,10 @@ def migrate_check(*, as_json: AsJson = False) -> None:
     Example: `polystore migrate check`
     """
     with _store("database_url") as url:
-        head, difference = migrate.head_of(url), migrate.expected_head()
-        found = "the schema is behind" if head != difference else migrate.differences(url)
-        told = {"head": head, "expected": migrate.expected_head(), "difference": found}
+        head, expected = migrate.head_of(url), migrate.expected_head()
+        behind = bool(migrate.pending(head))
+        found = "the schema is behind" if behind else migrate.differences(url)
+        told = {"head": head, "expected": expected, "difference": found}
         _report(told, [found or "The database is as the code says."], as_json=as_json)
         raise typer.Exit(DRIFT if found else CLEAN)
 
@@ -216,7 +218,7 @@ def demo(
     """
     with _explained():
         settings = Settings()
-        target = url or f"http://{settings.host}:{settings.port}"
+        target = url or settings.address(settings.port)
         told = demonstration.run_demo(target, complaints)
         _report(told, demonstration.what_next(target, told), as_json=as_json)
 

@@ -29,7 +29,7 @@ def run_demo(url: str, console: Console) -> dict[str, Any]:
         DemoFailed: with what to do about it.
     """
     try:
-        with httpx2.Client(base_url=url, timeout=30) as client:
+        with httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
             people = _people(client)
             events = _events(client, console)
             labels = _labels(client, console)

@@ -34,9 +34,9 @@ def _postgresql(url: str) -> dict[str, Any]:
     found: dict[str, Any] = {"url": without_password(url), "ok": False}
     try:
         head = migrate.head_of(url)
+        behind = [f"{revision} {reason}" for revision, reason in migrate.pending(head)]
     except migrate.MigrationFailed as error:
         return {**found, "error": str(error)}
-    behind = [f"{revision} {reason}" for revision, reason in migrate.pending(head)]
     return {**found, "ok": not behind, "head": head, "pending": behind}
 
 

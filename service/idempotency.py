@@ -1,7 +1,7 @@
 """Idempotency-Key on every POST to PostgreSQL: a retry repeats the answer, never the effect.
 
-The key's row is written in the transaction of
-the effect it stands for, so that either both are there or neither. Keys live for a day.
+The key's row is written in the transaction of the effect it stands for, so that either both are
+there or neither. Keys live for a day.
 """
 
 import hashlib
@@ -86,7 +86,8 @@ async def remember(session: AsyncSession, wanted: RequestedKey, response: Respon
         .limit(10)
         .with_for_update(skip_locked=True)
     )
-    await session.execute(delete(k).where((k.key.in_(outlived)) | (k.key == wanted.key)))
+    await session.execute(delete(k).where(k.key.in_(outlived)))
+    await session.execute(delete(k).where(k.key == wanted.key))
     kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     session.add(
         k(

@@ -5,6 +5,7 @@ answer, with another request it is refused.
 """
 
 import hashlib
+import hmac
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
@@ -25,7 +26,7 @@ class KeyReused(Refused):
 
 
 class RequestedKey(NamedTuple):
-    """A key, and the SHA-256 of the address and body it was sent with."""
+    """A key, and the keyed SHA-256 of the address and body it was sent with."""
 
     key: str
     fingerprint: bytes
@@ -38,7 +39,8 @@ async def requested_key(request: Request) -> RequestedKey | None:
         return None
     if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
         raise BadIdempotencyKey
-    digest = hashlib.sha256()
+    # Keyed, for a body may hold a password: nobody who reads the digest can try guesses against it.
+    digest = hmac.new(request.state.secret, digestmod=hashlib.sha256)
     for part in (request.url.path, request.url.query, await request.body()):
         piece = part if isinstance(part, bytes) else part.encode()
         digest.update(len(piece).to_bytes(8, "big") + piece)

@@ -169,7 +169,14 @@ async def _this_database(request: Request) -> Database:
     return mongo.database
 
 
+async def _this_mongo(request: Request) -> Mongo:
+    mongo: Mongo = request.state.mongo
+    return mongo
+
+
 MongoDatabase = Annotated[Database, Depends(_this_database)]
+# For those whose request is not itself within a place and a deadline: intakes, streams.
+MongoStore = Annotated[Mongo, Depends(_this_mongo)]
 
 # -- base ------------------------------------------------------------------------------------------
 

@@ -36,7 +36,9 @@ class BadCursor(BadRequest):
 def _coerced(value: Any) -> Any:
     """More than the most is the most; anything odd is left for the validator to refuse."""
     if isinstance(value, str) and value.isdecimal():
-        return min(int(value.lstrip("0")[:10] or "0"), MOST_LIMIT)
+        value = int(value.lstrip("0")[:10] or "0")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return min(value, MOST_LIMIT)
     return value
 
 
@@ -53,7 +55,9 @@ class ListQuery(BaseModel):
     cursor: str | None = Field(None, max_length=1000, description="next_cursor of the page before")
     sort: str = "-created_at"
     count: Literal["none", "estimated", "exact"] = Field(
-        "none", description="fills `total`; exact costs a scan of what the filters let through"
+        "none",
+        description="fills `total`; exact reads all that the filters let through, and so does "
+        "estimated on MongoDB where there are filters",
     )
 
     def filters(self) -> dict[str, Any]:

@@ -25,6 +25,25 @@ class AddressInUse(Exception):
     """Somebody else listens there."""
 
 
+class _Leave:
+    """Ends the process in order: uvicorn finishes what is in flight and raises the signal again.
+
+    Python ignores what is raised within a finalizer, so the wish is also kept and looked at.
+    """
+
+    def __init__(self) -> None:
+        self.wished = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> NoReturn:
+        self.wished = True
+        raise SystemExit(0)
+
+    def if_wished(self) -> None:
+        """Leaves if a signal came that was ignored."""
+        if self.wished:
+            raise SystemExit(0)
+
+
 def serve(settings: Settings, tell: Tell) -> None:
     """Serves until SIGTERM or Ctrl-C, and then ends what it started, in order.
 
@@ -32,16 +51,17 @@ def serve(settings: Settings, tell: Tell) -> None:
         AddressInUse: before anything was started.
         EmbeddedError: the engines cannot be started here.
     """
+    leave = _Leave()
     for received in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(received, _leave)
+        signal.signal(received, leave)
     listener = _listen(settings)
     urls = told_stores(settings)
     if urls is not None:
-        _run(with_stores(settings, urls), listener, tell)
+        _run(with_stores(settings, urls), listener, tell, leave)
         return
     with embedded_stores(settings.data_dir, tell=tell) as urls:
         prepare(urls, settings, tell)
-        _run(with_stores(settings, urls), listener, tell)
+        _run(with_stores(settings, urls), listener, tell, leave)
 
 
 def prepare(urls: StoreUrls, settings: Settings, tell: Tell) -> None:
@@ -51,7 +71,7 @@ def prepare(urls: StoreUrls, settings: Settings, tell: Tell) -> None:
         apply_all(client[database_name(urls.mongodb_url, settings)], tell)
 
 
-def _run(settings: Settings, listener: socket.socket, tell: Tell) -> None:
+def _run(settings: Settings, listener: socket.socket, tell: Tell, leave: _Leave) -> None:
     config = uvicorn.Config(
         create_app(settings),
         log_level="warning",
@@ -59,11 +79,12 @@ def _run(settings: Settings, listener: socket.socket, tell: Tell) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    host, port = listener.getsockname()[:2]
-    tell(f"API   http://{host}:{port}/v1")
-    tell(f"docs  http://{host}:{port}/docs")
-    tell(f"ready http://{host}:{port}/readyz")
+    address = settings.address(listener.getsockname()[1])
+    tell(f"API   {address}/v1")
+    tell(f"docs  {address}/docs")
+    tell(f"ready {address}/readyz")
     tell(f"data  {settings.data_dir.resolve()}")
+    leave.if_wished()
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -80,8 +101,3 @@ def _listen(settings: Settings) -> socket.socket:
             f"Take another port: PORT={settings.port + 1} make serve"
         ) from error
     return listener
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """uvicorn finishes what is in flight and then raises the signal again; leave in order."""
-    raise SystemExit(0)

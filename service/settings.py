@@ -3,11 +3,14 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
+]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -24,7 +27,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="POLYSTORE_", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix="POLYSTORE_",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
     )
 
     database_url: SecretStr | None = Field(
@@ -45,7 +52,9 @@ class Settings(BaseSettings):
     mongodb_database: str | None = Field(None, description="else the URL's, else `polystore`")
     data_dir: Path = Field(Path(".polystore"), description="data of the engines, and the secret")
     secret: SecretStr | None = Field(
-        None, description="signs cursors; else one is made and kept in the data folder"
+        None,
+        min_length=16,
+        description="signs cursors; else one is made, in the data folder",
     )
     host: str = Field(
         "127.0.0.1", validation_alias=_named("host", "HOST"), description="where to listen"
@@ -57,7 +66,7 @@ class Settings(BaseSettings):
         validation_alias=_named("port", "PORT"),
         description="0 is any free one",
     )
-    log_level: str = Field("INFO", description="`INFO` has a line for each request")
+    log_level: LogLevel = Field("INFO", description="`INFO` has a line for each request")
     log_json: bool | None = Field(
         None, description="a JSON object a line; unset: unless it goes to a terminal"
     )
@@ -101,6 +110,19 @@ class Settings(BaseSettings):
         if scheme != "postgresql+asyncpg" or not colon:
             raise ValueError("must look like postgresql://user:password@host:5432/name")
         return SecretStr(f"{scheme}://{rest}")
+
+    @field_validator("mongodb_url", mode="after")
+    @classmethod
+    def _is_mongodb(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(
+            ("mongodb://", "mongodb+srv://")
+        ):
+            raise ValueError("must look like mongodb://user:password@host:27017/name")
+        return url
+
+    def address(self, port: int) -> str:
+        """Where clients on this machine find the service."""
+        return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
 
     def signing_key(self) -> bytes:
         """``secret``, or else one that is made once and kept in the data folder."""

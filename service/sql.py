@@ -29,8 +29,10 @@ from service.sql_errors import translate
 class Sql:
     """PostgreSQL as the lifespan holds it."""
 
-    def __init__(self, engine: AsyncEngine, reporting: AsyncEngine, guard: Guard) -> None:
-        self.engine, self.guard = engine, guard
+    def __init__(
+        self, engine: AsyncEngine, reporting: AsyncEngine, guard: Guard, reporting_guard: Guard
+    ) -> None:
+        self.engine, self.guard, self.reporting_guard = engine, guard, reporting_guard
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._reporting = reporting.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -100,6 +102,7 @@ def create_engine(url: str, settings: Settings) -> AsyncEngine:
     """An engine with our limits: on the server, in the driver and in the pool."""
     return create_async_engine(
         url,
+        hide_parameters=True,  # in errors and so in logs
         pool_size=settings.sql_pool_size,
         max_overflow=settings.sql_max_overflow,
         pool_timeout=settings.sql_pool_seconds,
@@ -133,10 +136,13 @@ async def open_sql(settings: Settings) -> AsyncIterator[Sql]:
     replica = settings.reporting_database_url
     reporting = create_engine(replica.get_secret_value(), settings) if replica else engine
     guard = Guard("PostgreSQL", settings.sql_deadline_seconds, translate)
+    # A replica that is down closes the reports and nothing else.
+    replicas = Guard("The replica", settings.sql_deadline_seconds, translate) if replica else guard
     try:
-        yield Sql(engine, reporting, guard)
+        yield Sql(engine, reporting, guard, replicas)
     finally:
         await guard.drain()
+        await replicas.drain()
         await reporting.dispose()
         await engine.dispose()
 

@@ -1,7 +1,7 @@
 """What PostgreSQL and its driver say, as refusals: by constraint name first, then by SQLSTATE."""
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NotSupportedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.errors import Conflict, QueryTooSlow, Refused, ServiceError, Unavailable
@@ -35,10 +35,12 @@ class ValueOutOfRange(Refused):
     code, detail = "out_of_range", "A value is outside what can be stored."
 
 
+_TRY_AGAIN = ("40001", "40P01")
+
 # By SQLSTATE, or by its class of two characters (PostgreSQL manual, appendix A).
 _BY_STATE: dict[str, type[ServiceError]] = {
     **dict.fromkeys(("23505", "23503", "23P01"), Conflict),
-    **dict.fromkeys(("40001", "40P01"), Collision),
+    **dict.fromkeys(_TRY_AGAIN, Collision),
     **dict.fromkeys(("42P01", "42703"), SchemaBehind),
     "55P03": Locked,
     "57014": QueryTooSlow,
@@ -51,11 +53,13 @@ def translate(error: Exception) -> ServiceError | None:
     """What a driver error means to a client; None if it has nothing to do with the store."""
     if isinstance(error, PoolTimeout):
         return SqlBusy()
-    cause: BaseException = error
+    if is_collision(error):
+        return Collision()
+    cause: BaseException | None = error
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return SqlUnreachable()
-        cause = error.driver_exception
+        cause = _cause(error)
     if isinstance(cause, asyncpg.PostgresError):
         guarded = ServiceError.guarded.get(getattr(cause, "constraint_name", None) or "")
         state = cause.sqlstate or ""
@@ -68,8 +72,20 @@ def translate(error: Exception) -> ServiceError | None:
 
 
 def is_collision(error: Exception) -> bool:
-    """A deadlock or serialization failure: nothing was done, and trying again may succeed."""
-    return isinstance(error, DBAPIError) and getattr(error.driver_exception, "sqlstate", "") in (
-        "40001",
-        "40P01",
-    )
+    """Nothing was done, and trying again may succeed.
+
+    A deadlock, a serialization failure, or a migration that changed what a prepared statement
+    returns: SQLAlchemy forgets the statement and says so with an error that has no cause.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    cause = _cause(error)
+    forgotten = cause is None and isinstance(error, NotSupportedError)
+    return forgotten or getattr(cause, "sqlstate", "") in _TRY_AGAIN
+
+
+def _cause(error: DBAPIError) -> BaseException | None:
+    try:
+        return error.driver_exception
+    except ValueError:  # SQLAlchemy's way to say that the driver raised nothing
+        return None

@@ -6,6 +6,7 @@ into the same transaction; and a session abandoned at the deadline must not be c
 statement that still runs on it. The commit comes before the answer leaves.
 """
 
+from collections.abc import AsyncIterator
 from functools import partial
 
 import stamina
@@ -37,8 +38,9 @@ class ReportRoute(Route):
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         sql: Sql = request.state.sql
-        clock = sql.guard.clock()
-        return await sql.guard.run(_report(sql, request, endpoint, clock), clock, writes=False)
+        guard = sql.reporting_guard
+        clock = guard.clock()
+        return await guard.run(_report(sql, request, endpoint, clock), clock, writes=False)
 
 
 async def _report(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
@@ -48,19 +50,26 @@ async def _report(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) 
 
 
 async def _read(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
-    async with sql.reading(clock) as session:
-        request.state.sql_session = session
-        return await endpoint(request)
+    async for attempt in _attempts():
+        with attempt:
+            async with sql.reading(clock) as session:
+                request.state.sql_session = session
+                return await endpoint(request)
+    raise AssertionError("the attempts return or raise")
 
 
 async def _write(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
     key = await requested_key(request)
-    async for attempt in stamina.retry_context(
-        on=is_collision, attempts=4, wait_initial=0.01, wait_max=0.1, wait_jitter=0.05, timeout=None
-    ):
+    async for attempt in _attempts():
         with attempt:
             return await _once(sql, request, endpoint, clock, key)
-    raise AssertionError("retry_context returns or raises")
+    raise AssertionError("the attempts return or raise")
+
+
+def _attempts() -> AsyncIterator[stamina.Attempt]:
+    return stamina.retry_context(
+        on=is_collision, attempts=4, wait_initial=0.01, wait_max=0.1, wait_jitter=0.05, timeout=None
+    )
 
 
 async def _once(

@@ -1,6 +1,8 @@
 """How long a body, a client that leaves and an address are put up with."""
 
 import asyncio
+import gzip
+import time
 
 import httpx2
 import pytest
@@ -11,6 +13,7 @@ from tests.predictions.makers import as_lines, make_events
 from tests.predictions.serving import (
     chunk,
     connect,
+    exchange,
     read_chunk,
     read_head,
     request_head,
@@ -52,3 +55,37 @@ async def test_who_goes_away_in_the_middle_is_no_error_of_ours(
             while not logged.calls:
                 await asyncio.sleep(0.01)
     assert "exception" not in [call.method_name for call in logged.calls]
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/predictions/batch"])
+async def test_slow_senders_take_no_place_from_others(
+    client: httpx2.AsyncClient, state: State, path: str
+) -> None:
+    head = request_head(path, "Content-Type: application/json")
+    async with serving(state, mongo_max_pool_size=2, body_seconds=30.0) as port:
+        writers = [(await connect(port))[1] for _ in range(40)]
+        for writer in writers:
+            writer.write(head + chunk(b"{"))
+            await writer.drain()
+        assert (await client.get("/v1/items")).status_code == 200
+        whole = b"GET /v1/items HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert (await exchange(port, whole)).status == 200
+        for writer in writers:
+            writer.close()
+
+
+async def test_a_bomb_of_blank_lines_lets_others_have_their_turn(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    bomb = gzip.compress(b"\n" * 6_000_000)
+    headers = ("Content-Type: application/x-ndjson", "Content-Encoding: gzip", "Connection: close")
+    head = request_head("/v1/predictions/stream", *headers)
+    async with serving(state) as port:
+        exploding = asyncio.create_task(exchange(port, head + chunk(bomb) + b"0\r\n\r\n"))
+        longest = 0.0
+        while not exploding.done():
+            began = time.perf_counter()
+            assert (await client.get("/livez")).status_code == 200
+            longest = max(longest, time.perf_counter() - began)
+        assert (await exploding).status == 200
+    assert longest < 0.5

@@ -37,7 +37,7 @@ def test_each_setting_has_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_secrets_are_not_shown() -> None:
     settings = Settings(
-        secret=SecretStr("sesame"), database_url=SecretStr("postgresql://u:sesame@h/d")
+        secret=SecretStr("sesame opens all"), database_url=SecretStr("postgresql://u:sesame@h/d")
     )
     assert "sesame" not in repr(settings)
 

@@ -134,3 +134,18 @@ async def test_every_connection_comes_back_after_a_rush(
     pool = state["sql"].engine.pool
     assert isinstance(pool, AsyncAdaptedQueuePool)
     assert pool.checkedout() == 0
+
+
+async def test_a_migration_under_a_running_service_is_no_500(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    user = await make_user(client)
+    change = {"username": user["username"]}
+    for kind in ("text", "varchar(5000)"):
+        for _ in range(3):
+            assert (await client.get(f"/v1/users/{user['id']}")).status_code == 200
+            assert (await client.patch(f"/v1/users/{user['id']}", json=change)).status_code == 200
+        async with state["sql"].engine.begin() as connection:
+            await connection.execute(text(f"ALTER TABLE users ALTER COLUMN bio TYPE {kind}"))
+    assert (await client.get(f"/v1/users/{user['id']}")).status_code == 200
+    assert (await client.patch(f"/v1/users/{user['id']}", json=change)).status_code == 200

@@ -12,7 +12,7 @@ ITEM_TYPES = Collection(
             "required": ["json_schema", "version"],
             "properties": {
                 "_id": {"bsonType": "string"},
-                "json_schema": {"bsonType": "string"},
+                "json_schema": {"bsonType": ["string", "null"]},
                 "version": {"bsonType": "int", "minimum": 1},
             },
         }

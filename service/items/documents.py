@@ -34,10 +34,13 @@ class ItemDocument(TypedDict, total=False):
 
 
 class ItemTypeDocument(TypedDict):
-    """One type. ``_id`` is its name; the schema is text, for its own keys begin with ``$``."""
+    """One type. ``_id`` is its name; the schema is text, for its own keys begin with ``$``.
+
+    A type that was removed keeps its document, without a schema.
+    """
 
     _id: str
-    json_schema: str
+    json_schema: str | None
     version: int
     created_at: datetime
     updated_at: datetime

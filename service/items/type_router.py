@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from service.answers import IfMatch, Reply
+from service.items.json_schema import BadJsonSchema
 from service.items.schemas import ItemTypeRead, ItemTypesRead, ItemTypeWrite, TypeName
-from service.items.types import BadJsonSchema, ItemTypeNotFound, ItemTypes
+from service.items.types import ItemTypeNotFound, ItemTypes
 from service.mongo_route import MongoRoute
 from service.openapi import problems
 

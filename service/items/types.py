@@ -1,30 +1,26 @@
 """Item types in MongoDB, and the check of items against their JSON Schema."""
 
 import json
-from functools import lru_cache
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
-import jsonschema_rs
 from pymongo import ReturnDocument
 
 from service.answers import Expected
 from service.errors import FieldError, NotFound, PreconditionFailed, Refused, pointer_to
 from service.items.documents import ITEM_TYPES, read_item_type
+from service.items.json_schema import compiled
 from service.items.schemas import ItemTypeRead, ItemTypeWrite
-from service.mongo import MongoDatabase, now
-from service.mongo_documents import as_expected, refuse_change
+from service.mongo import Document, MongoDatabase, now
+from service.mongo_documents import as_expected, change_document
 from service.provide import provided
 
 MOST_TYPES = 1000
+_THERE: Document = {"json_schema": {"$ne": None}}
 
 
 class ItemTypeNotFound(NotFound):
     code, title = "item_type_not_found", "There is no such item type"
     detail = "Items of this type are not checked; PUT a JSON Schema here to have them checked."
-
-
-class BadJsonSchema(Refused):
-    code, title = "bad_json_schema", "This is not a JSON Schema we can use"
 
 
 class SchemaMismatch(Refused):
@@ -37,19 +33,19 @@ class ItemTypeRepository:
         self._types = database[ITEM_TYPES]
 
     async def get(self, name: str) -> ItemTypeRead:
-        document = await self._types.find_one({"_id": name})
+        document = await self._types.find_one({"_id": name, **_THERE})
         if document is None:
             raise ItemTypeNotFound
         return read_item_type(document)
 
     async def list(self) -> list[ItemTypeRead]:
-        found = await self._types.find().sort("_id").limit(MOST_TYPES).to_list(None)
+        found = await self._types.find(_THERE).sort("_id").limit(MOST_TYPES).to_list(None)
         return [read_item_type(document) for document in found]
 
     async def put(self, name: str, body: ItemTypeWrite, expected: Expected) -> ItemTypeRead:
         """Makes the type or replaces its schema; the items there are stay as they are."""
         text = json.dumps(body.json_schema, sort_keys=True)
-        _validator(text)
+        compiled(text)
         moment = now()
         changed = await self._types.find_one_and_update(
             {"_id": name, **as_expected(expected)},
@@ -66,17 +62,19 @@ class ItemTypeRepository:
         return read_item_type(changed)
 
     async def remove(self, name: str, expected: Expected) -> None:
-        """Items of this type are not checked any more."""
-        removed = await self._types.find_one_and_delete({"_id": name, **as_expected(expected)})
-        if removed is None:
-            await refuse_change(self._types, {"_id": name}, ItemTypeNotFound)
+        """Items of this type are not checked any more.
+
+        The document stays, without a schema: its version goes on, so that no ETag comes back.
+        """
+        where = {"_id": name, **_THERE}
+        await change_document(self._types, where, {"json_schema": None}, expected, ItemTypeNotFound)
 
     async def check(self, name: str, attributes: dict[str, Any]) -> None:
         """Refuses attributes that do not fit the type's schema, if there is one."""
-        document = await self._types.find_one({"_id": name}, {"json_schema": 1})
+        document = await self._types.find_one({"_id": name, **_THERE}, {"json_schema": 1})
         if document is None:
             return
-        found = _validator(document["json_schema"]).iter_errors(attributes)
+        found = compiled(document["json_schema"]).iter_errors(attributes)
         errors = [
             FieldError(
                 pointer=pointer_to(("attributes", *error.instance_path)),
@@ -87,25 +85,6 @@ class ItemTypeRepository:
         ]
         if errors:
             raise SchemaMismatch(errors=errors)
-
-
-def _no_retrieval(_uri: str) -> NoReturn:
-    raise ValueError("a schema may refer to itself only")
-
-
-@lru_cache(maxsize=256)
-def _validator(text: str) -> Any:
-    """Compiled once per schema. Patterns run in linear time and nothing is fetched."""
-    try:
-        return jsonschema_rs.validator_for(
-            json.loads(text),
-            retriever=_no_retrieval,
-            pattern_options=jsonschema_rs.RegexOptions(),
-            validate_formats=False,
-        )
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        detail = "It has to be valid, with patterns without look-around, and refer to itself only."
-        raise BadJsonSchema(detail) from error
 
 
 ItemTypes = Annotated[ItemTypeRepository, provided(ItemTypeRepository)]

@@ -1,5 +1,6 @@
 """Bodies of the intake: plain or gzip, bounded by what they unpack to, in pieces or whole."""
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
@@ -8,7 +9,7 @@ from fastapi import Request
 from service.errors import BadRequest, TooLarge, UnsupportedMedia
 
 _GZIP = 16 + zlib.MAX_WBITS
-_PIECE = 262_144
+_PIECE = 65_536
 
 
 class BadGzip(BadRequest):
@@ -23,7 +24,7 @@ def check_media(request: Request, *kinds: str) -> None:
 
 
 async def unpacked(request: Request) -> AsyncIterator[bytes]:
-    """The pieces of the body, unpacked, at most 256 KiB each: a small bomb stays small."""
+    """The pieces of the body, unpacked, at most 64 KiB each: a small bomb stays small."""
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise UnsupportedMedia("Content-Encoding may be gzip.")
@@ -34,6 +35,7 @@ async def unpacked(request: Request) -> AsyncIterator[bytes]:
             continue
         for unpacked_piece in unpacker.feed(piece):
             yield unpacked_piece
+            await asyncio.sleep(0)  # little can unpack to much; others have their turn in between
     if encoding == "gzip" and not unpacker.complete:
         raise BadGzip
 
@@ -50,7 +52,7 @@ class _Unpacker:
         return self._member.eof
 
     def feed(self, packed: bytes) -> Iterator[bytes]:
-        """What ``packed`` adds, at most 256 KiB at a time."""
+        """What ``packed`` adds, at most 64 KiB at a time."""
         while packed:
             if self._member.eof:
                 self._member = zlib.decompressobj(_GZIP)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pymongo.errors import BulkWriteError
 
-from service.errors import Conflict, NotFound, Unavailable
-from service.mongo import Document, MongoDatabase
+from service.errors import Conflict, NotFound, OutcomeUnknown
+from service.mongo import Document, MongoDatabase, MongoStore
 from service.mongo_documents import as_filter, mongo_page
 from service.paging import Page, Paging
 from service.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback, read_prediction
@@ -37,20 +37,27 @@ _READ = {"hash": 0, "expires_at": 0}
 
 
 class PredictionLog:
-    """Where events are written; needs no request."""
+    """Where events are written, each call in a place and a deadline of its own.
 
-    def __init__(self, database: MongoDatabase) -> None:
-        self._predictions = database[PREDICTIONS]
+    Reading, decoding and checking take no time from the store.
+    """
+
+    def __init__(self, mongo: MongoStore) -> None:
+        self._mongo, self._predictions = mongo, mongo.database[PREDICTIONS]
 
     async def insert_all(self, documents: Sequence[Document]) -> list[Code]:
         """Writes those that are new, in one go; what became of each, in their order.
 
         Raises:
-            Unavailable: some may be written; sending all of them again is safe.
+            Unavailable: MongoDB is down, hangs or is busy.
+            OutcomeUnknown: some may be written; sending all of them again is safe.
         """
-        codes: list[Code] = ["created"] * len(documents)
         if not documents:
-            return codes
+            return []
+        return await self._mongo.run(lambda: self._insert(documents), writes=True)
+
+    async def _insert(self, documents: Sequence[Document]) -> list[Code]:
+        codes: list[Code] = ["created"] * len(documents)
         try:
             await self._predictions.insert_many(documents, ordered=False)
         except BulkWriteError as error:
@@ -65,7 +72,7 @@ class PredictionLog:
         details = error.details
         failed = details["writeErrors"]
         if details["writeConcernErrors"] or any(one["code"] != DUPLICATE_KEY for one in failed):
-            raise Unavailable("Not all events could be made durable; send them again.") from error
+            raise OutcomeUnknown("Not all are known to be durable; send them again.") from error
         collided = {one["index"]: documents[one["index"]] for one in failed}
         stored = await self._stored_hashes({document["_id"] for document in collided.values()})
         return {
@@ -83,7 +90,7 @@ class PredictionLog:
             if len(found) == len(ids):
                 return found
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-        raise Unavailable("An event with this id is just being written; send it again.")
+        raise OutcomeUnknown("An event with this id is just being written; send it again.")
 
 
 class PredictionRepository:

@@ -31,9 +31,9 @@ from service.predictions.schemas import (
 from service.predictions.stream import NDJSON, StreamAnswer
 from service.route import Route
 
-router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
-# The stream asks the store for each of its commits, not once for all of it.
-stream_router = APIRouter(route_class=Route)
+reading_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
+# The intakes ask the store when their body is there; the stream does for each of its commits.
+intake_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
 _, EVENT_SCHEMAS = msgspec.json.schema_components(
     [Event], ref_template="#/components/schemas/{name}"
 )
@@ -58,7 +58,7 @@ def _json(value: object, status: int) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-@router.post(
+@intake_router.post(
     "",
     status_code=201,
     responses={
@@ -78,7 +78,7 @@ async def predictions_create(request: Request, log: Log) -> Response:
     return response
 
 
-@router.post(
+@intake_router.post(
     "/batch",
     responses={
         200: {"model": BatchRead, "description": "All were created or duplicates"},
@@ -90,12 +90,13 @@ async def predictions_create(request: Request, log: Log) -> Response:
 async def predictions_create_batch(request: Request, log: Log) -> Response:
     """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
     check_media(request, "application/json")
-    results = await ingest_batch(log, await whole(request, request.state.settings.max_batch_bytes))
+    body = await whole(request, request.state.settings.max_batch_bytes)
+    results = await ingest_batch(log, body)
     told = BatchResult.of(results)
     return _json(told, 207 if told.conflicts or told.rejected else 200)
 
 
-@stream_router.post(
+@intake_router.post(
     "/stream",
     status_code=200,
     response_class=StreamAnswer,
@@ -108,7 +109,7 @@ async def predictions_stream(request: Request) -> Response:
     return StreamAnswer()
 
 
-@router.get("", responses=problems())
+@reading_router.get("", responses=problems())
 async def predictions_list(
     query: Annotated[PredictionQuery, Query()], predictions: Predictions
 ) -> Page[PredictionRead]:
@@ -116,9 +117,11 @@ async def predictions_list(
     return await predictions.list(query)
 
 
-@router.get("/{prediction_id}", responses=problems(PredictionNotFound))
+@reading_router.get("/{prediction_id}", responses=problems(PredictionNotFound))
 async def predictions_get(prediction_id: UUID, predictions: Predictions) -> PredictionDetail:
     return await predictions.get(prediction_id)
 
 
-router.include_router(stream_router)
+router = APIRouter()
+router.include_router(intake_router)
+router.include_router(reading_router)

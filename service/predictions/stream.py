@@ -60,7 +60,7 @@ class Intake:
     """One stream: what has come in, and what has become of it."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self._mongo, self._log = mongo, PredictionLog(mongo.database)
+        self._log = PredictionLog(mongo)
         self._seen, self._committed = 0, 0
         self._counts: Counter[str] = Counter()
         self._waiting: list[tuple[int, Event | Rejected]] = []
@@ -95,9 +95,7 @@ class Intake:
 
     async def _commit(self) -> bytes:
         events = [event for _, event in self._waiting]
-        results = await self._mongo.run(
-            lambda: ingest(self._log, events, suspicious=self._suspicious), writes=True
-        )
+        results = await ingest(self._log, events, suspicious=self._suspicious)
         numbers = [number for number, _ in self._waiting]
         self._waiting, self._bytes, self._suspicious = [], 0, False
         self._committed = self._seen

@@ -1,5 +1,6 @@
 """Users in PostgreSQL."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
@@ -85,9 +86,7 @@ class UserRepository:
     async def hold(self, user_id: UUID) -> bool:
         """Whether there is such a user; there will be until the transaction ends."""
         there = select(User.id).where(User.id == user_id, _is_deleted(False))
-        return (
-            await self._session.scalar(there.with_for_update(read=True, key_share=True)) is not None
-        )
+        return await self._session.scalar(there.with_for_update(read=True)) is not None
 
     async def list(self, query: UserQuery) -> Page[UserRead]:
         statement = select(*_COLUMNS).where(_is_deleted(query.deleted))
@@ -112,9 +111,12 @@ class UserRepository:
 
     async def add_all(self, users: Sequence[UserCreate]) -> Sequence[UserRead]:
         """All or none, in one statement."""
-        values = [{"id": uuid7(), **await _row_values(user)} for user in users]
+        prepared = await asyncio.gather(*map(_row_values, users))
+        values = [{"id": uuid7(), **row} for row in prepared]
+        # In one order for everybody, so that two that overlap do not wait for each other in turn.
+        ordered = sorted(values, key=lambda row: str(row["username"]).lower())
         statement = insert_or(User).on_conflict_do_nothing().returning(*_COLUMNS)
-        rows = (await self._session.execute(statement, values)).all()
+        rows = (await self._session.execute(statement, ordered)).all()
         if len(rows) < len(users):
             raise SomeUsersTaken(errors=await self._taken(values, {row.id for row in rows}))
         made = {row.id: UserRead.model_validate(row) for row in rows}

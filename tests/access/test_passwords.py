@@ -69,6 +69,6 @@ def test_a_long_passphrase_is_taken_and_not_shown() -> None:
 async def test_many_passwords_at_once_are_hashed_before_the_transaction(
     client: httpx2.AsyncClient, headers: dict[str, str]
 ) -> None:
-    items = [user_body(password="correct horse") for _ in range(200)]
+    items = [user_body(password="correct horse") for _ in range(100)]
     answer = await client.post("/v1/users/bulk", json={"items": items}, headers=headers)
     assert answer.status_code == 201

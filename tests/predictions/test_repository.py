@@ -75,7 +75,7 @@ async def test_a_later_page_starts_where_the_one_before_ended(
 async def test_a_write_that_is_not_durable_is_not_acknowledged(
     state: State, clean: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = PredictionLog(state["mongo"].database)
+    log = PredictionLog(state["mongo"])
     document = as_document(_event(), now())
     failure = {"writeErrors": [], "writeConcernErrors": [{"code": 64, "errmsg": "waiting"}]}
 
