@@ -85,7 +85,9 @@ async def test_a_bomb_of_blank_lines_lets_others_have_their_turn(
         longest = 0.0
         while not exploding.done():
             began = time.perf_counter()
+            await asyncio.sleep(0)
             assert (await client.get("/livez")).status_code == 200
             longest = max(longest, time.perf_counter() - began)
+            await asyncio.sleep(0.001)
         assert (await exploding).status == 200
     assert longest < 0.5
