@@ -64,7 +64,10 @@ def is_at_head(connection: Connection) -> bool:
 
 async def run_online() -> None:
     engine = create_async_engine(
-        database_url(), hide_parameters=True, poolclass=NullPool, connect_args={"server_settings": LIMITS}
+        database_url(),
+        hide_parameters=True,
+        poolclass=NullPool,
+        connect_args={"server_settings": LIMITS},
     )
     async with engine.connect() as connection:
         idle = context.config.attributes.get("upgrading") and await connection.run_sync(is_at_head)
