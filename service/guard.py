@@ -83,6 +83,8 @@ class Guard:
         return result
 
     def _lost(self, told: Unavailable, clock: "Clock", *, writes: bool) -> Unavailable:
+        if not told.store_fails:  # the store answered, and said that nothing was done
+            return told
         if writes and (clock.committing or isinstance(told, OutcomeUnknown)):
             return OutcomeUnknown()
         if isinstance(told, OutcomeUnknown):  # whoever reads loses nothing

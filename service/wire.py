@@ -71,7 +71,6 @@ def _not_a_number(value: Any) -> Any:
 
 Text = Annotated[str, AfterValidator(_printable)]
 Name = Annotated[Text, Field(min_length=1, max_length=200)]
-ShortText = Annotated[Text, Field(max_length=500)]
 LongText = Annotated[Text, Field(max_length=100_000)]
 StrictInt = Annotated[int, Field(strict=True)]
 StrictBool = Annotated[bool, Field(strict=True)]

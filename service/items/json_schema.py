@@ -27,7 +27,11 @@ def compiled(text: str) -> Any:
         BadJsonSchema: it is not valid, too large, refers to itself or to something elsewhere.
     """
     schema = json.loads(text)
-    if _Unfolded(schema).size(schema) > MOST_NODES:
+    try:
+        parts = _Unfolded(schema).size(schema)
+    except RecursionError as error:
+        raise BadJsonSchema("Its references lead on from one to the next too often.") from error
+    if parts > MOST_NODES:
         raise BadJsonSchema(f"With its references written out it has more than {MOST_NODES} parts.")
     try:
         return jsonschema_rs.validator_for(

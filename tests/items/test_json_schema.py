@@ -17,17 +17,24 @@ def doubling(levels: int) -> dict[str, Any]:
     return {"$defs": {**twice, f"l{levels}": {"required": ["x"]}}, "$ref": "#/$defs/l0"}
 
 
+def chained(links: int) -> dict[str, Any]:
+    """Each definition is the next one."""
+    chain = {f"l{link}": {"$ref": f"#/$defs/l{link + 1}"} for link in range(links)}
+    return {"$defs": {**chain, f"l{links}": True}, "$ref": "#/$defs/l0"}
+
+
 @pytest.mark.parametrize(
     "schema",
     [
         doubling(25),
+        chained(1_500),
         {"$ref": "#"},
         {"properties": {"a": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}},
         {"$ref": "#/$defs/nothing"},
         {"$ref": "other.json"},
         {"enum": list(range(6_000))},
     ],
-    ids=["doubling", "itself", "a tree of itself", "nothing", "elsewhere", "large"],
+    ids=["doubling", "a long chain", "itself", "a tree of itself", "nothing", "elsewhere", "large"],
 )
 async def test_a_schema_without_a_bound_is_refused(
     client: httpx2.AsyncClient, schema: dict[str, Any]
