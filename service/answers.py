@@ -10,6 +10,7 @@ from service.idempotency_key import REPLAYED
 from service.provide import provided
 from service.wire import Versioned
 
+NO_STORE = "no-store"
 _ETAG = re.compile(r'\s*(W/)?"([^"]*)"\s*(?:,|$)')
 V = TypeVar("V", bound=Versioned)
 Expected = frozenset[int] | None
@@ -88,6 +89,10 @@ class Answer:
         """A thing as it is after a change, with its new ETag."""
         self._response.headers["ETag"] = etag_of(read)
         return read
+
+    def secret(self) -> None:
+        """The body holds a secret: neither the caller's cache nor an Idempotency-Key keeps it."""
+        self._response.headers["Cache-Control"] = NO_STORE
 
     def created(self, read: V, key: object, *, replayed: bool = False) -> V:
         """A new thing: its ETag, and its address below the one that was posted to."""

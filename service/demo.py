@@ -22,14 +22,15 @@ class DemoFailed(Exception):
     """The service is not there, or did not answer as it should."""
 
 
-def run_demo(url: str, console: Console) -> dict[str, Any]:
-    """Sends the sample to the service at ``url`` and returns what became of it.
+def run_demo(url: str, token: str, console: Console) -> dict[str, Any]:
+    """Sends the sample to the service at ``url``, as who the token is; what became of it.
 
     Raises:
         DemoFailed: with what to do about it.
     """
     try:
-        with httpx2.Client(base_url=url, timeout=30, trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx2.Client(base_url=url, timeout=30, trust_env=False, headers=headers) as client:
             people = _people(client)
             events = _events(client, console)
             labels = _labels(client, console)
@@ -44,10 +45,11 @@ def what_next(url: str, told: dict[str, Any]) -> list[str]:
     created, before = told["created"], told["duplicates"]
     return [
         f"{created} predictions created, {before} were there already. Look at:",
-        f"  curl -s '{newest}'",
-        f"  curl -s {url}/v1/predictions/{told['prediction']}",
-        f"  curl -s '{url}/v1/posts/{told['post']}?expand=author,tags'",
-        f"  curl -s {url}/v1/items/{told['item']}",
+        '  AUTH="Authorization: Bearer $(.venv/bin/polystore token)"',
+        f"  curl -s -H \"$AUTH\" '{newest}'",
+        f'  curl -s -H "$AUTH" {url}/v1/predictions/{told["prediction"]}',
+        f"  curl -s -H \"$AUTH\" '{url}/v1/posts/{told['post']}?expand=author,tags'",
+        f'  curl -s -H "$AUTH" {url}/v1/items/{told["item"]}',
         f"  {url}/docs",
     ]
 

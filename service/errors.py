@@ -36,6 +36,7 @@ class ServiceError(Exception):
     title: ClassVar[str] = "Something went wrong on our side"
     detail: ClassVar[str] = ""
     pointer: ClassVar[str | None] = None
+    members: ClassVar[dict[str, str]] = {}  # of the body, beside those every refusal has
     guards: ClassVar[str | tuple[str, ...]] = ()
     guarded: ClassVar[dict[str, type["ServiceError"]]] = {}
 
@@ -131,6 +132,7 @@ def problem(error: ServiceError, request_path: str) -> Response:
         "instance": request_path,
         "code": error.code,
         "request_id": current_request_id(),
+        **error.members,
     }
     if error.errors:
         body["errors"] = error.errors[:MOST_ERRORS]

@@ -10,11 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.plan import diff
+from service.access.caller import UNASKED, needs
 from service.errors import ServiceError
 from service.metrics import Metrics
 from service.migrate import current_head, expected_head
 from service.mongo import Mongo, list_indexes
 from service.mongo_errors import translate as translate_mongo
+from service.openapi import problems
 from service.route import Route
 from service.sql import Sql
 from service.sql_errors import translate as translate_sql
@@ -48,13 +50,13 @@ class Readiness(Read):
     mongodb: MongoHealth
 
 
-@router.get("/livez")
+@router.get("/livez", dependencies=[UNASKED])
 async def livez() -> Alive:
     """The process answers. Asks no store, so that a store that is down gets nobody restarted."""
     return Alive()
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
+@router.get("/readyz", dependencies=[UNASKED], responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
     """Both stores answer, the schema is at its head and the indexes are there."""
     sql, mongo = await asyncio.gather(
@@ -65,7 +67,12 @@ async def readyz(request: Request, response: Response) -> Readiness:
     return Readiness(status="ready" if ready else "not_ready", postgresql=sql, mongodb=mongo)
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    dependencies=[needs("metrics:read")],
+    responses=problems(),
+)
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus: times by route, connections, calls abandoned at their deadline."""
     figures: Metrics = request.state.metrics

@@ -13,12 +13,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from service.answers import NO_STORE
 from service.errors import Conflict
 from service.idempotency_key import REPLAYED, KeyReused, RequestedKey
 from service.sql import Base
 
 KEYS_LIVE = timedelta(hours=24)
-_KEPT_HEADERS = ("content-type", "etag", "location")
+_KEPT_HEADERS = ("content-type", "etag", "location", "cache-control")
 
 
 class StillRunning(Conflict):
@@ -26,6 +27,11 @@ class StillRunning(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Repeat it in a second to get its answer.", headers={"Retry-After": "1"})
+
+
+class ShownOnce(Conflict):
+    code, title = "shown_once", "It was done under this key, and its answer held a secret"
+    detail = "Secrets are shown once and not kept. If it is lost, rotate or revoke what it is of."
 
 
 class IdempotencyKey(Base):
@@ -59,6 +65,7 @@ def recall(connection: Connection, wanted: RequestedKey) -> None:
         Replay: the key was answered before.
         StillRunning: another transaction has the key; waiting for it would hold a connection.
         KeyReused: the key was used for something else.
+        ShownOnce: what it answered is not kept.
     """
     hashed = int.from_bytes(hashlib.sha256(wanted.key.encode()).digest()[:8], "big", signed=True)
     if not connection.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
@@ -73,6 +80,8 @@ def recall(connection: Connection, wanted: RequestedKey) -> None:
         return
     if found.fingerprint != wanted.fingerprint:
         raise KeyReused
+    if found.headers.get("cache-control") == NO_STORE:
+        raise ShownOnce
     raise Replay(Response(found.body, found.status, {**found.headers, REPLAYED: "true"}))
 
 
@@ -95,7 +104,7 @@ async def remember(session: AsyncSession, wanted: RequestedKey, response: Respon
             fingerprint=wanted.fingerprint,
             status=response.status_code,
             headers=kept,
-            body=bytes(response.body),
+            body=b"" if kept.get("cache-control") == NO_STORE else bytes(response.body),
         )
     )
     await session.flush()

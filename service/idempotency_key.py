@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
+from service.access.caller import Caller
 from service.errors import BadRequest, Refused
 
 REPLAYED = "Idempotency-Replayed"
@@ -26,7 +27,10 @@ class KeyReused(Refused):
 
 
 class RequestedKey(NamedTuple):
-    """A key, and the keyed SHA-256 of the address and body it was sent with."""
+    """A key as it is kept, and the keyed SHA-256 of the address and body it was sent with.
+
+    What is kept is a digest of the caller and the key: callers never meet in one.
+    """
 
     key: str
     fingerprint: bytes
@@ -44,7 +48,9 @@ async def requested_key(request: Request) -> RequestedKey | None:
     for part in (request.url.path, request.url.query, await request.body()):
         piece = part if isinstance(part, bytes) else part.encode()
         digest.update(len(piece).to_bytes(8, "big") + piece)
-    return RequestedKey(key, digest.digest())
+    caller: Caller = request.state.caller
+    kept = hashlib.sha256(f"{caller.name}\n{key}".encode()).hexdigest()
+    return RequestedKey(kept, digest.digest())
 
 
 SentKey = Annotated[RequestedKey | None, Depends(requested_key)]

@@ -8,12 +8,21 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from service import health
+from service.access.caller import Gatekeeper
+from service.access.rates import Rates
+from service.access.tokens import Keyring
 from service.answers import NotModified, answer_not_modified
+from service.api_keys import router as api_keys
+from service.audit import router as audit
 from service.errors import ServiceError, answer_refusal
+from service.gate import Gate
 from service.items import router as items
 from service.items import type_router as item_types
+from service.logins import me_router as me
+from service.logins import router as logins
 from service.logs import configure_logs
 from service.metrics import Metrics
 from service.middleware import Frontier
@@ -28,7 +37,12 @@ from service.sql import Sql, open_sql
 from service.tags import router as tags
 from service.users import router as users
 
-FEATURES = (users, tags, posts, comments, items, item_types, predictions, feedback)
+FEATURES = (
+    logins, me, api_keys, audit, users, tags, posts, comments, items, item_types, predictions,
+    feedback,
+)  # fmt: skip
+MOST_FORM_BYTES = 65_536
+FORMS = ("/v1/auth/token", "/v1/auth/revoke")
 DESCRIPTION = """
 Rows in PostgreSQL, documents and prediction logs in MongoDB. A 2xx means the data is durable;
 every refusal is `application/problem+json` and says what was wrong, where, and what to do.
@@ -42,6 +56,9 @@ class State(TypedDict):
     mongo: Mongo
     settings: Settings
     secret: bytes
+    keyring: Keyring
+    rates: Rates
+    gate: Gatekeeper
     metrics: Metrics
 
 
@@ -61,12 +78,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "Set both DATABASE_URL and MONGODB_URL, or start with `polystore serve`."
         )
     configure_logs(level=settings.log_level, as_json=settings.log_json)
+    secrets = settings.signing_secrets()
     metrics = Metrics()
     app = FastAPI(
         title="Polystore",
         version="0.1.0",
         description=DESCRIPTION,
-        lifespan=_lifespan(settings, metrics),
+        lifespan=_lifespan(settings, secrets, metrics),
+        docs_url="/docs" if settings.docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        swagger_ui_parameters={"persistAuthorization": True},
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
         exception_handlers={
@@ -76,11 +98,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             NotModified: answer_not_modified,
         },
     )
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **_cors(settings.cors_origins))
     app.add_middleware(
         Frontier,
         max_body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,
-        body_limits=predictions.body_limits(settings.max_batch_bytes),
+        body_limits={
+            **predictions.body_limits(settings.max_batch_bytes),
+            **dict.fromkeys(FORMS, MOST_FORM_BYTES),
+        },
         metrics=metrics,
     )
     v1 = APIRouter(prefix="/v1")
@@ -92,16 +119,46 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+def _cors(origins: str) -> dict[str, Any]:
+    """Credentials travel in a header that pages set themselves, so cookies are not needed."""
+    return {
+        "allow_origins": [each.strip() for each in origins.split(",")],
+        "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+        "allow_headers": ["*"],
+        "expose_headers": [
+            "ETag", "Location", "Link", "X-Request-Id", "Retry-After", "RateLimit",
+            "RateLimit-Policy", "Idempotency-Replayed",
+        ],
+    }  # fmt: skip
+
+
 def _lifespan(
-    settings: Settings, metrics: Metrics
+    settings: Settings, secrets: list[bytes], metrics: Metrics
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        secret = settings.signing_key()
+        keyring = Keyring(secrets, issuer=settings.token_issuer, audience=settings.token_audience)
+        rates = Rates(
+            caller=settings.rate_caller,
+            address=settings.rate_address,
+            login=settings.rate_login,
+            guess=settings.rate_guess,
+        )
         async with open_sql(settings) as sql, open_mongo(settings) as mongo:
             sql.show(metrics)
             mongo.show(metrics)
-            yield State(sql=sql, mongo=mongo, settings=settings, secret=secret, metrics=metrics)
+            gate = Gate(sql, keyring, rates)
+            yield State(
+                sql=sql,
+                mongo=mongo,
+                settings=settings,
+                secret=secrets[0],
+                keyring=keyring,
+                rates=rates,
+                gate=gate,
+                metrics=metrics,
+            )
+            await gate.drain()
 
     return lifespan
 
@@ -115,6 +172,8 @@ def _describe_problems(app: FastAPI) -> None:
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return with_schemas(plain(), predictions.EVENT_SCHEMAS)
+        if app.openapi_schema is None:
+            with_schemas(plain(), predictions.EVENT_SCHEMAS)
+        return plain()
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it

@@ -27,6 +27,20 @@ from service.request_id import begin_request
 
 MOST_HEADER_BYTES, MOST_ADDRESS_BYTES = 16_384, 8_192
 log = structlog.get_logger("service.http")
+# OWASP REST Security Cheat Sheet; a browser that shows an answer by itself runs nothing of it.
+_SAFE = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+_CDN = "https://cdn.jsdelivr.net"  # where FastAPI's page of docs has Swagger UI from
+_POLICY_OF_DOCS = (
+    f"default-src 'self'; script-src 'self' 'unsafe-inline' {_CDN}; "
+    f"style-src 'self' 'unsafe-inline' {_CDN}; img-src 'self' data: https://fastapi.tiangolo.com; "
+    "frame-ancestors 'none'"
+).encode()
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Frontier:
@@ -119,8 +133,20 @@ class _Visit:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["X-Request-Id"] = self.request_id
+            self._add_headers(MutableHeaders(scope=message))
         await self._send(message)
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        """The request's name, how often its caller may come, and what browsers are to keep to."""
+        headers["X-Request-Id"] = self.request_id
+        for name, value in self.scope.get("state", {}).get("told", {}).items():
+            headers.setdefault(name, value)
+        headers.setdefault("Cache-Control", "private, no-cache")
+        docs = self.scope["path"].startswith("/docs")
+        headers.raw.extend(_SAFE)
+        headers.raw.append((b"content-security-policy", _POLICY_OF_DOCS if docs else _POLICY))
+        if self.scope.get("scheme") == "https":
+            headers.raw.append(_HSTS)
 
     async def refuse(self, error: ServiceError) -> None:
         if self.status:  # the answer has begun: all that is left is to end it

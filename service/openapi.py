@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from service.access.caller import Forbidden, Unauthenticated
+from service.access.rates import TooOften
 from service.errors import (
     PROBLEM_JSON,
     AddressTooLong,
@@ -44,11 +46,14 @@ class Problem(BaseModel):
 # What any address may answer: the outermost layer, the strict reading, a store that is down.
 _ANYWHERE = (
     BadRequest,
+    Unauthenticated,
+    Forbidden,
     BodyTooSlow,
     TooLarge,
     AddressTooLong,
     UnsupportedMedia,
     Refused,
+    TooOften,
     HeadersTooLarge,
     Unavailable,
     QueryTooSlow,
@@ -88,4 +93,21 @@ def with_schemas(document: dict[str, Any], more: dict[str, Any]) -> dict[str, An
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}), Problem=problem, **more)
+    _let_keys_in(document)
     return document
+
+
+def _let_keys_in(document: dict[str, Any]) -> None:
+    """Wherever a token is good an API key is too; in /docs it is pasted."""
+    schemes = document["components"].setdefault("securitySchemes", {})
+    schemes["api_key"] = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, `pk_<id>_<secret>`, or any other token.",
+    }
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if {} in operation.get("security", ()):
+                operation["security"] = [{}, {"bearer": []}, {"api_key": []}]
+            elif "security" in operation:
+                operation["security"] = [*operation["security"], {"api_key": []}]

@@ -5,8 +5,10 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 
+from service.access.caller import Gatekeeper, access_of
 from service.errors import BadRequest, FieldError, Refused, UnknownParameter, UnsupportedMedia
 from service.json_body import parse_json
 
@@ -28,15 +30,21 @@ class _ReadRequest(Request):
 
 
 class Route(APIRoute):
-    """Strict about content type, JSON, query and path; the stores' routes build on it."""
+    """Strict about caller, content type, JSON, query and path; the stores' routes build on it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint = super().get_route_handler()
         takes_query = _takes_query(self.dependant)
+        access = access_of(self.dependencies)
+        takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
 
         async def handle(request: Request) -> Response:
+            gate: Gatekeeper = request.state.gate
+            request.state.caller = await gate.admit(request, access)
             _check_address(request, takes_query=takes_query)
-            if self.body_field is not None:
+            if takes_form:
+                _check_form(request)
+            elif self.body_field is not None:
                 request = await _read_json(request)
             return await self.visit(request, endpoint)
 
@@ -62,6 +70,12 @@ def _check_address(request: Request, *, takes_query: bool) -> None:
         raise Refused("The query holds a NUL character.", errors=[error])
     if not takes_query:
         raise UnknownParameter("This address takes no query parameters.")
+
+
+def _check_form(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded" or "content-encoding" in request.headers:
+        raise UnsupportedMedia("Send a form: Content-Type: application/x-www-form-urlencoded.")
 
 
 async def _read_json(request: Request) -> Request:

@@ -11,6 +11,7 @@ from pymongo import MongoClient
 
 from mongo_indexes.apply import apply_all
 from service import migrate
+from service.administrator import first_start
 from service.embedded import StoreUrls, embedded_stores
 from service.main import create_app
 from service.mongo import database_name
@@ -61,6 +62,7 @@ def serve(settings: Settings, tell: Tell) -> None:
         return
     with embedded_stores(settings.data_dir, tell=tell) as urls:
         prepare(urls, settings, tell)
+        first_start(urls, settings, tell)
         _run(with_stores(settings, urls), listener, tell, leave)
 
 
@@ -77,6 +79,8 @@ def _run(settings: Settings, listener: socket.socket, tell: Tell, leave: _Leave)
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     address = settings.address(listener.getsockname()[1])

@@ -3,15 +3,24 @@
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
 ]
 Seconds = Annotated[float, Field(gt=0)]
+Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]*/[1-9]?[0-9]*(second|minute|hour|day)s?$")]
+SHORTEST_SECRET, FEWEST_CHARACTERS = 32, 8
 
 
 def _named(name: str, *others: str) -> AliasChoices:
@@ -53,8 +62,14 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".polystore"), description="data of the engines, and the secret")
     secret: SecretStr | None = Field(
         None,
-        min_length=16,
-        description="signs cursors; else one is made, in the data folder",
+        description="signs tokens and cursors: 32 random characters or more; else one is made, "
+        "in the data folder",
+    )
+    secret_file: Path | None = Field(
+        None, description="the same from a file, one a line: the first signs, all of them verify"
+    )
+    previous_secrets: SecretStr | None = Field(
+        None, description="what was `SECRET` before, by commas: still verifies"
     )
     host: str = Field(
         "127.0.0.1", validation_alias=_named("host", "HOST"), description="where to listen"
@@ -70,6 +85,24 @@ class Settings(BaseSettings):
     log_json: bool | None = Field(
         None, description="a JSON object a line; unset: unless it goes to a terminal"
     )
+
+    token: SecretStr | None = Field(
+        None, description="what `polystore demo` sends; else the demo key of the data folder"
+    )
+    registration: bool = Field(True, description="whether newcomers may make themselves a user")
+    docs: bool = Field(True, description="whether /docs and /openapi.json are there")
+    cors_origins: str = Field("", description="origins of browsers' pages, by commas; none")
+    trusted_proxies: str = Field(
+        "", description="addresses whose X-Forwarded-For is believed, by commas; none"
+    )
+    token_issuer: str = Field("polystore", description="`iss` of access tokens")
+    token_audience: str = Field("polystore", description="`aud` of access tokens")
+    access_token_seconds: int = Field(900, gt=0, le=86_400, description="life of an access token")
+    refresh_token_days: int = Field(30, gt=0, le=365, description="life of a login")
+    rate_caller: Rate = Field("120000/minute", description="requests of one caller")
+    rate_address: Rate = Field("1200/minute", description="of one address without credentials")
+    rate_login: Rate = Field("60/minute", description="logins and registrations of one address")
+    rate_guess: Rate = Field("10/minute", description="wrong passwords of one address for one user")
 
     max_body_bytes: int = Field(1_048_576, gt=0, description="of a request's body")
     max_batch_bytes: int = Field(5_242_880, gt=0, description="of a prediction batch, unpacked")
@@ -120,14 +153,41 @@ class Settings(BaseSettings):
             raise ValueError("must look like mongodb://user:password@host:27017/name")
         return url
 
+    @model_validator(mode="after")
+    def _secrets_are_secret(self) -> Self:
+        """With servers of one's own; on the embedded engines nobody else is near."""
+        if self.database_url is not None or self.mongodb_url is not None:
+            for secret in (self.secret, *_split(self.previous_secrets)):
+                if secret is not None:
+                    check_secret(secret.get_secret_value())
+        return self
+
     def address(self, port: int) -> str:
         """Where clients on this machine find the service."""
         return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
 
-    def signing_key(self) -> bytes:
-        """``secret``, or else one that is made once and kept in the data folder."""
+    def signing_secrets(self) -> list[bytes]:
+        """The first signs, all of them verify: from settings, a file, or the data folder.
+
+        Raises:
+            BadSecret: a file holds none, or one that could be guessed.
+        """
+        before = [each.get_secret_value().encode() for each in _split(self.previous_secrets)]
         if self.secret is not None:
-            return self.secret.get_secret_value().encode()
+            return [self.secret.get_secret_value().encode(), *before]
+        path = self.secret_file or self._made_secret()
+        try:
+            lines = path.read_text("utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSecret(f"{path} cannot be read ({type(error).__name__}).") from error
+        if not lines:
+            raise BadSecret(f"{path} is empty. Put a secret into it: openssl rand -hex 32")
+        for line in lines:
+            check_secret(line)
+        return [*(line.encode() for line in lines), *before]
+
+    def _made_secret(self) -> Path:
+        """One that is made once and kept in the data folder."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         kept = self.data_dir / "secret"
         fresh = self.data_dir / f"secret.{os.getpid()}"
@@ -140,4 +200,28 @@ class Settings(BaseSettings):
                 pass
             finally:
                 fresh.unlink()
-        return kept.read_bytes()
+        return kept
+
+
+class BadSecret(ValueError):
+    """It could be guessed."""
+
+
+def check_secret(secret: str) -> None:
+    """Refuses what is short or everybody's.
+
+    Raises:
+        BadSecret: with how to make one.
+    """
+    told = "Make one that nobody can guess: openssl rand -hex 32"
+    if len(secret) < SHORTEST_SECRET:
+        raise BadSecret(f"A secret has at least {SHORTEST_SECRET} characters. {told}")
+    usual = ("secret", "change", "password", "default", "example", "polystore")
+    if len(set(secret)) < FEWEST_CHARACTERS or secret.lower().startswith(usual):
+        raise BadSecret(f"This secret is one that others have as well. {told}")
+
+
+def _split(secrets_: SecretStr | None) -> list[SecretStr]:
+    if secrets_ is None:
+        return []
+    return [SecretStr(each.strip()) for each in secrets_.get_secret_value().split(",")]

@@ -4,10 +4,10 @@ The only place where a transaction ends. ``sql_route`` wraps each endpoint in on
 made here; a read runs on an autocommit view of the same pool, which spares it two round trips.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -22,6 +22,8 @@ from service.guard import Clock, Guard
 from service.metrics import Metrics
 from service.settings import Settings
 from service.sql_errors import translate
+
+T = TypeVar("T")
 
 # -- open ------------------------------------------------------------------------------------------
 
@@ -52,6 +54,23 @@ class Sql:
     def reporting(self, clock: Clock) -> AsyncSession:
         """A session on the replica (or else the primary) that the server keeps read only."""
         return _session(self._reporting, clock)
+
+    async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, writes: bool) -> T:
+        """The result of ``work`` in a short session of its own, in time.
+
+        For those whose request is not itself one session: they hash a password in between.
+
+        Raises:
+            Unavailable: PostgreSQL is down, hangs, or is busy.
+            OutcomeUnknown: it hung, and ``work`` may still have its effect.
+        """
+        clock = self.guard.clock()
+
+        async def once() -> T:
+            async with self.transaction(clock) if writes else self.reading(clock) as session:
+                return await work(session)
+
+        return await self.guard.run(once(), clock, writes=writes)
 
     @asynccontextmanager
     async def transaction(
@@ -87,6 +106,17 @@ def _do_first(session: Session, _transaction: SessionTransaction, connection: Co
 @event.listens_for(_ClockedSession, "before_commit")
 def _note_commit(session: Session) -> None:
     session.info["clock"].committing = True
+
+
+@event.listens_for(_ClockedSession, "after_commit")
+def _do_after(session: Session) -> None:
+    for call in session.info.pop("after_commit", ()):
+        call()
+
+
+def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
+    """Calls it once the session's transaction is durable, and never if it is not."""
+    session.info.setdefault("after_commit", []).append(call)
 
 
 def _session(engine: AsyncEngine, clock: Clock) -> AsyncSession:
@@ -160,7 +190,14 @@ async def _this_reporting_session(request: Request) -> AsyncSession:
     return session
 
 
+async def _this_sql(request: Request) -> Sql:
+    sql: Sql = request.state.sql
+    return sql
+
+
 SqlSession = Annotated[AsyncSession, Depends(_this_session)]
+# For those whose request is not itself one session.
+SqlStore = Annotated[Sql, Depends(_this_sql)]
 ReportingSession = Annotated[AsyncSession, Depends(_this_reporting_session)]
 
 # -- base ------------------------------------------------------------------------------------------
@@ -184,12 +221,19 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: Timestamp, UUID: Uuid()}
 
 
-class Row(Base):
-    """A table with an id, a version and the times of its birth and last change."""
+class Identified(Base):
+    """A table with an id, for what never changes."""
 
     __abstract__ = True
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-10)
+
+
+class Row(Identified):
+    """A table with an id, a version and the times of its birth and last change."""
+
+    __abstract__ = True
+
     version: Mapped[int] = mapped_column(BigInteger, server_default="1", sort_order=90)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
     updated_at: Mapped[datetime] = mapped_column(

@@ -22,14 +22,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from service.access.caller import NotYours
 from service.answers import Expected
 from service.errors import NotFound, PreconditionFailed
 from service.paging import ListQuery, Order, Page, Pager, Position
-from service.sql import Row
+from service.sql import Identified, Row
 
 T = TypeVar("T")
 AnySelect = Select[*tuple[Any, ...]]
 Columns = Mapping[str, SQLColumnExpression[Any]]
+_ANY = true()
 
 
 def _begins(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
@@ -69,7 +71,7 @@ def words_beginning_with(vector: Any, typed: str) -> ColumnElement[bool]:
 async def sql_page(
     session: AsyncSession,
     statement: AnySelect,
-    table: type[Row],
+    table: type[Identified],
     query: ListQuery,
     pager: Pager,
     read: Callable[[Any], T],
@@ -125,21 +127,26 @@ async def change_row(
     values: Mapping[str, Any],
     expected: Expected,
     missing: type[NotFound],
+    *,
+    mine: ColumnElement[bool] = _ANY,
 ) -> None:
     """Changes the one row of ``where`` and counts its version, if it is still as expected.
 
+    ``where`` is what the caller may see, ``mine`` what they may change of it.
+
     Raises:
         NotFound: no such row, as the kind ``missing``.
+        NotYours: it is somebody else's.
         PreconditionFailed: its version is none of ``expected``.
     """
     statement = (
         update(table)
-        .where(where, _as_expected(table, expected))
+        .where(where, mine, _as_expected(table, expected))
         .values(**values, version=table.version + 1)
         .returning(table.id)
     )
     if await session.scalar(statement) is None:
-        await _refuse(session, table, where, missing)
+        await _refuse(session, table, where, missing, mine)
 
 
 async def remove_row(
@@ -148,20 +155,28 @@ async def remove_row(
     where: ColumnElement[bool],
     expected: Expected,
     missing: type[NotFound],
+    *,
+    mine: ColumnElement[bool] = _ANY,
 ) -> None:
     """Removes the one row of ``where`` if it is still as expected; refuses as `change_row` does."""
-    statement = delete(table).where(where, _as_expected(table, expected)).returning(table.id)
+    held = (where, mine, _as_expected(table, expected))
+    statement = delete(table).where(*held).returning(table.id)
     if await session.scalar(statement) is None:
-        await _refuse(session, table, where, missing)
+        await _refuse(session, table, where, missing, mine)
 
 
 def _as_expected(table: type[Row], expected: Expected) -> ColumnElement[bool]:
-    return true() if expected is None else table.version.in_(expected)
+    return _ANY if expected is None else table.version.in_(expected)
 
 
 async def _refuse(
-    session: AsyncSession, table: type[Row], where: ColumnElement[bool], missing: type[NotFound]
+    session: AsyncSession,
+    table: type[Row],
+    where: ColumnElement[bool],
+    missing: type[NotFound],
+    mine: ColumnElement[bool],
 ) -> NoReturn:
-    if await session.scalar(select(table.id).where(where)) is None:
+    is_mine = await session.scalar(select(mine).select_from(table).where(where))
+    if is_mine is None:
         raise missing
-    raise PreconditionFailed
+    raise PreconditionFailed if is_mine else NotYours

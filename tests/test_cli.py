@@ -103,7 +103,7 @@ def test_an_unreachable_store_is_said_in_a_sentence() -> None:
 
 
 def test_the_demo_without_a_service_says_how_to_start_it() -> None:
-    result = polystore("demo", "--url", "http://127.0.0.1:9")
+    result = polystore("demo", "--url", "http://127.0.0.1:9", POLYSTORE_TOKEN="pk_none")
     assert result.returncode == 5
     assert "make serve" in result.stderr
 
@@ -111,8 +111,12 @@ def test_the_demo_without_a_service_says_how_to_start_it() -> None:
 def test_a_served_folder_is_found_by_the_others_and_refused_to_a_second(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     with running_service(tmp_path) as service:
-        first = json.loads(polystore("demo", "--url", service.url, "--json").stdout)
-        again = json.loads(polystore("demo", "--url", service.url, "--json").stdout)
+        first, again = (
+            json.loads(
+                polystore("demo", "--url", service.url, "--json", POLYSTORE_DATA_DIR=data).stdout
+            )
+            for _ in range(2)
+        )
         doctor = polystore("doctor", "--json", POLYSTORE_DATA_DIR=data)
         second = polystore("serve", PORT="0", POLYSTORE_DATA_DIR=data)
     assert (first["created"], first["duplicates"], first["conflicts"]) == (5072, 28, 0)

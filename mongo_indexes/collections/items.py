@@ -25,6 +25,26 @@ ITEMS = Collection(
             why="the filter and the sort by name",
         ),
         Index(
+            name="ix_items_owner",
+            keys=(
+                ("owner_id", 1),
+                ("deleted_at", 1),
+                ("created_at", 1),
+                ("_id", 1),
+            ),
+            why="every list and search of those who see their own alone",
+        ),
+        Index(
+            name="ix_items_owner_name",
+            keys=(
+                ("owner_id", 1),
+                ("deleted_at", 1),
+                ("name", 1),
+                ("_id", 1),
+            ),
+            why="the same by name",
+        ),
+        Index(
             name="ix_items_type",
             keys=(
                 ("deleted_at", 1),
@@ -73,6 +93,7 @@ ITEMS = Collection(
                 "name": {"bsonType": "string", "minLength": 1},
                 "type": {"bsonType": "string", "minLength": 1},
                 "attributes": {"bsonType": "object"},
+                "owner_id": {"bsonType": ["binData", "null"]},
                 "tags": {"bsonType": "array", "items": {"bsonType": "string"}},
                 "price": {"bsonType": ["decimal", "null"]},
                 "version": {"bsonType": "int", "minimum": 1},

@@ -1,5 +1,7 @@
-"""Who is calling · PostgreSQL.
+"""Who is calling, as far as every feature may ask. Knows no store.
 
-For now only how passwords are kept: as argon2id, hashed in threads so that the loop never stands
-still, few at a time so that a rush of them leaves the processor to others.
+``caller.py`` is the answer and what an endpoint needs, ``roles.py`` the one table of what each role
+may do, ``passwords.py`` how passwords are kept, ``tokens.py`` how access tokens are signed,
+``rates.py`` how often one may ask, and ``known.py`` what was verified lately. Protects the
+processor: passwords are hashed in threads of low priority, few at a time.
 """

@@ -17,9 +17,13 @@ ITEM_TYPES = "item_types"
 
 
 class ItemDocument(TypedDict, total=False):
-    """One item. ``_id`` is its id; the key's two fields are there if one was sent."""
+    """One item. ``_id`` is its id; the key's two fields are there if one was sent.
+
+    ``owner_id`` is a user of PostgreSQL; what was made before there were owners has none.
+    """
 
     _id: UUID
+    owner_id: UUID | None
     name: str
     type: str
     attributes: dict[str, Any]
@@ -63,12 +67,13 @@ def read_item(document: Document) -> ItemRead:
     price = document["price"]
     return ItemRead(
         id=document["_id"],
+        owner_id=document.get("owner_id"),
         price=None if price is None else price.to_decimal(),
         **{name: document[name] for name in _SAME},
     )
 
 
-_SAME = tuple(name for name in ItemRead.model_fields if name not in ("id", "price"))
+_SAME = tuple(name for name in ItemRead.model_fields if name not in ("id", "owner_id", "price"))
 
 
 def read_item_type(document: Document) -> ItemTypeRead:

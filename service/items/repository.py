@@ -7,6 +7,7 @@ import bson
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from service.access.caller import CurrentCaller
 from service.answers import Expected
 from service.errors import Conflict, NotFound, PreconditionFailed, TooLarge
 from service.idempotency_key import KeyReused, RequestedKey
@@ -23,6 +24,7 @@ from service.provide import provided
 from service.wire import changes
 
 TRIES, MOST_BYTES = 20, 2_097_152
+NO_OWNER = UUID(int=0)
 
 
 class ItemNotFound(NotFound):
@@ -55,8 +57,13 @@ _FIELDS = {
 
 
 class ItemRepository:
-    def __init__(self, database: MongoDatabase, pager: Paging, types: ItemTypes) -> None:
+    """Whoever lacks ``items:admin`` sees and changes their own items alone."""
+
+    def __init__(
+        self, database: MongoDatabase, pager: Paging, types: ItemTypes, caller: CurrentCaller
+    ) -> None:
         self._items, self._pager, self._types = database[ITEMS], pager, types
+        self._caller = caller
 
     async def get(self, item_id: UUID) -> ItemRead:
         return read_item(await self._get(item_id))
@@ -67,11 +74,11 @@ class ItemRepository:
         for bound in ("price__gte", "price__lte"):
             if bound in filters:
                 filters[bound] = as_money(filters[bound])
-        where = {**_is_deleted(query.deleted), **as_filter(filters, _FIELDS)}
+        where = {**self._seen(query.deleted), **as_filter(filters, _FIELDS)}
         return await mongo_page(self._items, where, query, self._pager, read_item)
 
     async def search(self, search: ItemSearch) -> Page[ItemRead]:
-        where = {"$and": [_is_deleted(False), compile_search(search.where)]}
+        where = {"$and": [self._seen(), compile_search(search.where)]}
         return await mongo_page(self._items, where, search, self._pager, read_item)
 
     async def add(self, item: ItemCreate, sent: RequestedKey | None) -> tuple[ItemRead, bool]:
@@ -80,7 +87,10 @@ class ItemRepository:
         The key stands in the document it made, so one atomic write decides between two requests.
         """
         await self._types.check(item.type, item.attributes)
-        values = {**item.model_dump(), "price": as_money(item.price)}
+        owner_id = item.owner_id or self._caller.user_id
+        if owner_id != self._caller.user_id:
+            self._caller.must("items:admin", "/owner_id")
+        values = {**item.model_dump(), "owner_id": owner_id, "price": as_money(item.price)}
         if sent is not None:
             values.update(idempotency_key=sent.key, fingerprint=sent.fingerprint)
         document = new_item(values)
@@ -108,7 +118,7 @@ class ItemRepository:
                 raise PreconditionFailed
             values = await self._merged(current, change)
             changed = await self._items.find_one_and_update(
-                {"_id": item_id, "version": current["version"], **_is_deleted(False)},
+                {"_id": item_id, "version": current["version"], **self._seen()},
                 {"$set": {**values, "updated_at": now()}, "$inc": {"version": 1}},
                 return_document=ReturnDocument.AFTER,
             )
@@ -117,20 +127,20 @@ class ItemRepository:
         raise ItemContended
 
     async def remove(self, item_id: UUID, expected: Expected) -> None:
-        where = {"_id": item_id, **_is_deleted(False)}
+        where = {"_id": item_id, **self._seen()}
         values = {"deleted_at": now()}
         await change_document(self._items, where, values, expected, ItemNotFound)
 
     async def restore(self, item_id: UUID) -> ItemRead:
         """Brings a deleted item back; one that was not deleted stays as it is."""
         await self._items.update_one(
-            {"_id": item_id, **_is_deleted(True)},
+            {"_id": item_id, **self._seen(deleted=True)},
             {"$set": {"deleted_at": None, "updated_at": now()}, "$inc": {"version": 1}},
         )
         return await self.get(item_id)
 
     async def _get(self, item_id: UUID) -> Document:
-        document = await self._items.find_one({"_id": item_id, **_is_deleted(False)})
+        document = await self._items.find_one({"_id": item_id, **self._seen()})
         if document is None:
             raise ItemNotFound
         return document
@@ -148,9 +158,12 @@ class ItemRepository:
             await self._types.check(after["type"], after["attributes"])
         return values
 
-
-def _is_deleted(deleted: bool) -> Document:
-    return {"deleted_at": {"$ne": None} if deleted else None}
+    def _seen(self, deleted: bool = False) -> Document:
+        """The base of every query: what the caller may see."""
+        seen: Document = {"deleted_at": {"$ne": None} if deleted else None}
+        if not self._caller.may("items:admin"):
+            seen["owner_id"] = self._caller.user_id or NO_OWNER
+        return seen
 
 
 Items = Annotated[ItemRepository, provided(ItemRepository)]

@@ -43,7 +43,10 @@ TagList = Annotated[list[Tag], Field(max_length=50)]
 
 
 class ItemCreate(Wire):
-    """A new item: the fixed fields, and anything in ``attributes``."""
+    """A new item: the fixed fields, and anything in ``attributes``.
+
+    It is the caller's own, unless one with ``items:admin`` names another owner.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -62,6 +65,7 @@ class ItemCreate(Wire):
     attributes: Attributes = {}
     tags: TagList = []
     price: Money | None = None
+    owner_id: UUID | None = None
 
 
 class ItemUpdate(Wire):
@@ -78,6 +82,7 @@ class ItemUpdate(Wire):
 
 class ItemRead(Versioned):
     id: UUID
+    owner_id: UUID | None
     name: str
     type: str
     attributes: dict[str, Any]

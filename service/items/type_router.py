@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from service.access.caller import needs
 from service.answers import IfMatch, Reply
 from service.items.json_schema import BadJsonSchema
 from service.items.schemas import ItemTypeRead, ItemTypesRead, ItemTypeWrite, TypeName
@@ -16,17 +17,25 @@ router = APIRouter(prefix="/item_types", tags=["items"], route_class=MongoRoute)
 NameInPath = Annotated[TypeName, Path(alias="name")]
 
 
-@router.get("", responses=problems())
+@router.get("", dependencies=[needs("item_types:read")], responses=problems())
 async def item_types_list(types: ItemTypes) -> ItemTypesRead:
     return ItemTypesRead(items=await types.list())
 
 
-@router.get("/{name}", responses=problems(ItemTypeNotFound, cached=True))
+@router.get(
+    "/{name}",
+    dependencies=[needs("item_types:read")],
+    responses=problems(ItemTypeNotFound, cached=True),
+)
 async def item_types_get(type_name: NameInPath, types: ItemTypes, reply: Reply) -> ItemTypeRead:
     return reply.found(await types.get(type_name))
 
 
-@router.put("/{name}", responses=problems(BadJsonSchema, guarded=True))
+@router.put(
+    "/{name}",
+    dependencies=[needs("item_types:write")],
+    responses=problems(BadJsonSchema, guarded=True),
+)
 async def item_types_put(
     type_name: NameInPath, body: ItemTypeWrite, types: ItemTypes, expected: IfMatch, reply: Reply
 ) -> ItemTypeRead:
@@ -34,6 +43,11 @@ async def item_types_put(
     return reply.changed(await types.put(type_name, body, expected))
 
 
-@router.delete("/{name}", status_code=204, responses=problems(ItemTypeNotFound, guarded=True))
+@router.delete(
+    "/{name}",
+    status_code=204,
+    dependencies=[needs("item_types:write")],
+    responses=problems(ItemTypeNotFound, guarded=True),
+)
 async def item_types_delete(type_name: NameInPath, types: ItemTypes, expected: IfMatch) -> None:
     await types.remove(type_name, expected)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from service.access.caller import needs
 from service.answers import IfMatch, Reply
 from service.openapi import problems
 from service.paging import Page
@@ -16,7 +17,12 @@ from service.sql_route import SqlRoute
 router = APIRouter(prefix="/posts/{post_id}/comments", tags=["comments"], route_class=SqlRoute)
 
 
-@router.post("", status_code=201, responses=problems(PostNotFound, AuthorUnknown))
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs("comments:write")],
+    responses=problems(PostNotFound, AuthorUnknown),
+)
 async def comments_create(
     post_id: UUID, comment: CommentCreate, comments: Comments, reply: Reply
 ) -> CommentRead:
@@ -24,21 +30,29 @@ async def comments_create(
     return reply.created(made, made.id)
 
 
-@router.get("", responses=problems(PostNotFound))
+@router.get("", dependencies=[needs("comments:read")], responses=problems(PostNotFound))
 async def comments_list(
     post_id: UUID, query: Annotated[CommentQuery, Query()], comments: Comments
 ) -> Page[CommentRead]:
     return await comments.list(post_id, query)
 
 
-@router.get("/{comment_id}", responses=problems(CommentNotFound, cached=True))
+@router.get(
+    "/{comment_id}",
+    dependencies=[needs("comments:read")],
+    responses=problems(CommentNotFound, cached=True),
+)
 async def comments_get(
     post_id: UUID, comment_id: UUID, comments: Comments, reply: Reply
 ) -> CommentRead:
     return reply.found(await comments.get(post_id, comment_id))
 
 
-@router.patch("/{comment_id}", responses=problems(CommentNotFound, guarded=True))
+@router.patch(
+    "/{comment_id}",
+    dependencies=[needs("comments:write")],
+    responses=problems(CommentNotFound, guarded=True),
+)
 async def comments_update(
     post_id: UUID,
     comment_id: UUID,
@@ -50,7 +64,12 @@ async def comments_update(
     return reply.changed(await comments.change(post_id, comment_id, change, expected))
 
 
-@router.delete("/{comment_id}", status_code=204, responses=problems(CommentNotFound, guarded=True))
+@router.delete(
+    "/{comment_id}",
+    status_code=204,
+    dependencies=[needs("comments:write")],
+    responses=problems(CommentNotFound, guarded=True),
+)
 async def comments_delete(
     post_id: UUID, comment_id: UUID, comments: Comments, expected: IfMatch
 ) -> None:

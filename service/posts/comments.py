@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, exists, insert, select, true
 
+from service.access.caller import CurrentCaller
 from service.answers import Expected
 from service.errors import NotFound
 from service.paging import Page, Paging
-from service.posts.repository import AuthorUnknown, PostNotFound
+from service.posts.repository import AuthorUnknown, PostNotFound, author_of, seen_posts
 from service.posts.schemas import CommentCreate, CommentQuery, CommentRead, CommentUpdate
 from service.posts.tables import Comment, Post
 from service.provide import provided
@@ -33,46 +34,63 @@ _COLUMNS = (
 
 
 class CommentRepository:
-    def __init__(self, session: SqlSession, pager: Paging, users: Users) -> None:
+    """Whoever sees a post sees its comments, and changes their own; ``comments:admin`` all."""
+
+    def __init__(
+        self, session: SqlSession, pager: Paging, users: Users, caller: CurrentCaller
+    ) -> None:
         self._session, self._pager, self._users = session, pager, users
+        self._caller = caller
 
     async def get(self, post_id: UUID, comment_id: UUID) -> CommentRead:
-        statement = select(*_COLUMNS).where(_is(post_id, comment_id))
+        statement = select(*_COLUMNS).where(self._is(post_id, comment_id))
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise CommentNotFound
         return CommentRead.model_validate(row)
 
     async def list(self, post_id: UUID, query: CommentQuery) -> Page[CommentRead]:
-        if await self._session.scalar(select(Post.id).where(Post.id == post_id)) is None:
-            raise PostNotFound
+        await self._see(post_id)
         statement = select(*_COLUMNS).where(Comment.post_id == post_id)
         return await sql_page(
             self._session, statement, Comment, query, self._pager, CommentRead.model_validate
         )
 
     async def add(self, post_id: UUID, comment: CommentCreate) -> CommentRead:
-        if not await self._users.hold(comment.author_id):
+        author_id = author_of(comment.author_id, self._caller, "comments:admin")
+        if not await self._users.hold(author_id):
             raise AuthorUnknown
-        values = {"post_id": post_id, **comment.model_dump()}
+        await self._see(post_id)
+        values = {**comment.model_dump(), "post_id": post_id, "author_id": author_id}
         statement = insert(Comment).values(**values).returning(*_COLUMNS)
         return CommentRead.model_validate((await self._session.execute(statement)).one())
 
     async def change(
         self, post_id: UUID, comment_id: UUID, change: CommentUpdate, expected: Expected
     ) -> CommentRead:
-        where = _is(post_id, comment_id)
+        where, mine = self._is(post_id, comment_id), self._mine()
         values = changes(change)
-        await change_row(self._session, Comment, where, values, expected, CommentNotFound)
+        await change_row(
+            self._session, Comment, where, values, expected, CommentNotFound, mine=mine
+        )
         return await self.get(post_id, comment_id)
 
     async def remove(self, post_id: UUID, comment_id: UUID, expected: Expected) -> None:
-        where = _is(post_id, comment_id)
-        await remove_row(self._session, Comment, where, expected, CommentNotFound)
+        where, mine = self._is(post_id, comment_id), self._mine()
+        await remove_row(self._session, Comment, where, expected, CommentNotFound, mine=mine)
 
+    async def _see(self, post_id: UUID) -> None:
+        there = select(Post.id).where(Post.id == post_id, seen_posts(self._caller))
+        if await self._session.scalar(there) is None:
+            raise PostNotFound
 
-def _is(post_id: UUID, comment_id: UUID) -> ColumnElement[bool]:
-    return (Comment.id == comment_id) & (Comment.post_id == post_id)
+    def _is(self, post_id: UUID, comment_id: UUID) -> ColumnElement[bool]:
+        this = (Comment.id == comment_id) & (Comment.post_id == post_id)
+        return this & exists().where(Post.id == post_id, seen_posts(self._caller))
+
+    def _mine(self) -> ColumnElement[bool]:
+        all_of_them = self._caller.may("comments:admin")
+        return true() if all_of_them else Comment.author_id == self._caller.user_id
 
 
 Comments = Annotated[CommentRepository, provided(CommentRepository)]

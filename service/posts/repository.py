@@ -1,17 +1,16 @@
 """Posts in PostgreSQL."""
 
-import re
 import secrets
-import unicodedata
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, true, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
+from service.access.caller import Caller, CurrentCaller
 from service.answers import Expected
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
@@ -23,6 +22,7 @@ from service.posts.schemas import (
     PostsOfQuery,
     PostUpdate,
 )
+from service.posts.slug import slug_of
 from service.posts.tables import Post, PostTag
 from service.provide import provided
 from service.sql import SqlSession
@@ -79,19 +79,32 @@ _FILTERED: Columns = {
 }
 
 
+def seen_posts(caller: Caller) -> ColumnElement[bool]:
+    """The base of every query: what is published, and what is the caller's own."""
+    if caller.may("posts:admin"):
+        return true()
+    return Post.published | (Post.author_id == caller.user_id)
+
+
 class PostRepository:
-    def __init__(self, session: SqlSession, pager: Paging, tags: Tags, users: Users) -> None:
+    """Everybody sees what is published; whoever lacks ``posts:admin`` changes their own alone."""
+
+    def __init__(
+        self, session: SqlSession, pager: Paging, tags: Tags, users: Users, caller: CurrentCaller
+    ) -> None:
         self._session, self._pager, self._tags, self._users = session, pager, tags, users
+        self._caller, self._seen = caller, seen_posts(caller)
 
     async def get(self, post_id: UUID, expand: str | None = None) -> PostRead:
-        statement = _selected(expand).where(Post.id == post_id)
+        statement = _selected(expand).where(Post.id == post_id, self._seen)
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise PostNotFound
         return (await self._with_tags([_read(row)], expand))[0]
 
     async def list(self, query: PostQuery) -> Page[PostRead]:
-        statement = filtered(_selected(query.expand), query.filters(), _FILTERED)
+        statement = _selected(query.expand).where(self._seen)
+        statement = filtered(statement, query.filters(), _FILTERED)
         if query.tag is not None:
             statement = statement.where(_filed_under(query.tag))
         if query.q is not None:
@@ -102,17 +115,18 @@ class PostRepository:
 
     async def list_of(self, author_id: UUID, query: PostsOfQuery) -> Page[PostRead]:
         """The posts of a user; :class:`UserNotFound` if there is no such user."""
-        await self._users.get(author_id)
+        await self._users.must_exist(author_id)
         return await self.list(PostQuery(**query.model_dump(), author_id=author_id))
 
     async def add(self, post: PostCreate) -> PostRead:
-        if not await self._users.hold(post.author_id):
+        author_id = author_of(post.author_id, self._caller, "posts:admin")
+        if not await self._users.hold(author_id):
             raise AuthorUnknown
-        values = post.model_dump(exclude={"tags", "slug"})
+        values = {**post.model_dump(exclude={"tags", "slug"}), "author_id": author_id}
         if post.published:
             values["published_at"] = func.now()
         if post.slug is None:
-            row = await self._insert_with_free_slug(values, _slug_of(post.title))
+            row = await self._insert_with_free_slug(values, slug_of(post.title))
         else:
             statement = insert(Post).values(**values, slug=post.slug).returning(*_COLUMNS)
             row = (await self._session.execute(statement)).one()
@@ -142,7 +156,7 @@ class PostRepository:
         """One view more. The version stays: readers are no obstacle to who edits."""
         statement = (
             update(Post)
-            .where(Post.id == post_id)
+            .where(Post.id == post_id, self._seen)
             .values(views=Post.views + 1, updated_at=Post.updated_at)
             .returning(*_COLUMNS)
         )
@@ -152,10 +166,16 @@ class PostRepository:
         return _read(row)
 
     async def remove(self, post_id: UUID, expected: Expected) -> None:
-        await remove_row(self._session, Post, Post.id == post_id, expected, PostNotFound)
+        where = (Post.id == post_id) & self._seen
+        await remove_row(self._session, Post, where, expected, PostNotFound, mine=self._mine())
 
     async def _change(self, post_id: UUID, values: dict[str, Any], expected: Expected) -> None:
-        await change_row(self._session, Post, Post.id == post_id, values, expected, PostNotFound)
+        where, mine = (Post.id == post_id) & self._seen, self._mine()
+        await change_row(self._session, Post, where, values, expected, PostNotFound, mine=mine)
+
+    def _mine(self) -> ColumnElement[bool]:
+        all_of_them = self._caller.may("posts:admin")
+        return true() if all_of_them else Post.author_id == self._caller.user_id
 
     async def _insert_with_free_slug(self, values: dict[str, Any], slug: str) -> Any:
         """Tries the plain slug, then others with a random end; the unique index decides."""
@@ -196,6 +216,13 @@ class PostRepository:
         return [post.model_copy(update={"tags": tags.get(post.id, [])}) for post in posts]
 
 
+def author_of(named: UUID | None, caller: Caller, scope: str) -> UUID | None:
+    """Whose it will be: the caller's, or whom one with ``scope`` names."""
+    if named is not None and named != caller.user_id:
+        caller.must(scope, "/author_id")
+    return named or caller.user_id
+
+
 def _selected(expand: str | None) -> AnySelect:
     if "author" not in (expand or "").split(","):
         return select(*_COLUMNS)
@@ -216,12 +243,6 @@ def _read(row: Any) -> PostRead:
 def _filed_under(name: str) -> Any:
     tagged = select(Tag.id).where(func.lower(Tag.name) == func.lower(name)).scalar_subquery()
     return exists().where(PostTag.post_id == Post.id, PostTag.tag_id == tagged)
-
-
-def _slug_of(title: str) -> str:
-    """``Größe & Maß`` becomes ``grosse-mass``: what is left in ASCII, words joined by dashes."""
-    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "post"
 
 
 Posts = Annotated[PostRepository, provided(PostRepository)]

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from service.access.caller import needs
 from service.answers import IfMatch, Reply
 from service.openapi import problems
 from service.paging import Page
@@ -23,56 +24,90 @@ from service.users.repository import UserNotFound
 router = APIRouter(tags=["posts"], route_class=SqlRoute)
 
 
-@router.post("/posts", status_code=201, responses=problems(AuthorUnknown, SlugTaken))
+@router.post(
+    "/posts",
+    status_code=201,
+    dependencies=[needs("posts:write")],
+    responses=problems(AuthorUnknown, SlugTaken),
+)
 async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead:
     made = await posts.add(post)
     return reply.created(made, made.id)
 
 
-@router.get("/posts", responses=problems())
+@router.get("/posts", dependencies=[needs("posts:read")], responses=problems())
 async def posts_list(query: Annotated[PostQuery, Query()], posts: Posts) -> Page[PostRead]:
     return await posts.list(query)
 
 
-@router.get("/users/{user_id}/posts", responses=problems(UserNotFound))
+@router.get(
+    "/users/{user_id}/posts",
+    dependencies=[needs("posts:read")],
+    responses=problems(UserNotFound),
+)
 async def posts_list_of_user(
     user_id: UUID, query: Annotated[PostsOfQuery, Query()], posts: Posts
 ) -> Page[PostRead]:
     return await posts.list_of(user_id, query)
 
 
-@router.get("/posts/{post_id}", responses=problems(PostNotFound, cached=True))
+@router.get(
+    "/posts/{post_id}",
+    dependencies=[needs("posts:read")],
+    responses=problems(PostNotFound, cached=True),
+)
 async def posts_get(
     post_id: UUID, query: Annotated[PostExpand, Query()], posts: Posts, reply: Reply
 ) -> PostRead:
     return reply.found(await posts.get(post_id, query.expand))
 
 
-@router.patch("/posts/{post_id}", responses=problems(PostNotFound, SlugTaken, guarded=True))
+@router.patch(
+    "/posts/{post_id}",
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, SlugTaken, guarded=True),
+)
 async def posts_update(
     post_id: UUID, change: PostUpdate, posts: Posts, expected: IfMatch, reply: Reply
 ) -> PostRead:
     return reply.changed(await posts.change(post_id, change, expected))
 
 
-@router.delete("/posts/{post_id}", status_code=204, responses=problems(PostNotFound, guarded=True))
+@router.delete(
+    "/posts/{post_id}",
+    status_code=204,
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, guarded=True),
+)
 async def posts_delete(post_id: UUID, posts: Posts, expected: IfMatch) -> None:
     """Its comments go with it."""
     await posts.remove(post_id, expected)
 
 
-@router.post("/posts/{post_id}/publish", responses=problems(PostNotFound, guarded=True))
+@router.post(
+    "/posts/{post_id}/publish",
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, guarded=True),
+)
 async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
     """Published twice is published once: the first date stays."""
     return reply.changed(await posts.publish(post_id, expected))
 
 
-@router.post("/posts/{post_id}/unpublish", responses=problems(PostNotFound, guarded=True))
+@router.post(
+    "/posts/{post_id}/unpublish",
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, guarded=True),
+)
 async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
     return reply.changed(await posts.unpublish(post_id, expected))
 
 
-@router.post("/posts/{post_id}/views", responses=problems(PostNotFound))
+@router.post(
+    "/posts/{post_id}/views",
+    dependencies=[needs("posts:read")],
+    responses=problems(PostNotFound),
+)
 async def posts_count_view(post_id: UUID, posts: Posts, reply: Reply) -> PostRead:
     """Counts one view. The version stays, so that readers never stand in an editor's way."""
     return reply.changed(await posts.count_view(post_id))

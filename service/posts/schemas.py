@@ -16,12 +16,14 @@ CommentText = Annotated[Text, Field(min_length=1, max_length=10_000)]
 
 
 class PostCreate(Wire):
-    """A new post. Without a slug it gets one from its title; tags that do not exist are made."""
+    """A new post. Without a slug it gets one from its title; tags that do not exist are made.
+
+    It is the caller's own, unless one with ``posts:admin`` names another author.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "author_id": "01930d6e-0000-7000-8000-000000000000",
                 "title": "Two stores, one house",
                 "content": "Rows here, documents there.",
                 "tags": ["databases"],
@@ -29,7 +31,7 @@ class PostCreate(Wire):
         }
     )
 
-    author_id: UUID
+    author_id: UUID | None = None
     title: Name
     slug: Slug | None = None
     content: LongText = ""
@@ -110,7 +112,9 @@ class PostQuery(PostsOfQuery):
 
 
 class CommentCreate(Wire):
-    author_id: UUID
+    """A new comment, of the caller or of whom one with ``comments:admin`` names."""
+
+    author_id: UUID | None = None
     content: CommentText
 
 

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from pymongo import ReturnDocument
 
+from service.access.caller import CurrentCaller
 from service.errors import Conflict
 from service.mongo import Document, MongoDatabase, now
 from service.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback
+from service.predictions.repository import PredictionNotFound
 from service.predictions.schemas import FeedbackRead, FeedbackWrite
 from service.provide import provided
 
@@ -25,11 +27,18 @@ class TooManyRevisions(Conflict):
 
 
 class FeedbackRepository:
-    def __init__(self, database: MongoDatabase) -> None:
+    def __init__(self, database: MongoDatabase, caller: CurrentCaller) -> None:
         self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]
+        self._caller = caller
 
     async def put(self, prediction_id: UUID, told: FeedbackWrite) -> FeedbackRead:
-        """Adds an observation, unless it is known already; one atomic write."""
+        """Adds an observation, unless it is known already; one atomic write.
+
+        A key that is bound to models may speak of theirs, and of what has not arrived yet.
+        """
+        known = await self._predictions.find_one({"_id": prediction_id}, {"model": 1})
+        if known is not None and not self._caller.may_use(known["model"]):
+            raise PredictionNotFound
         document = await self._feedback.find_one_and_update(
             {"_id": prediction_id},
             _with_observation({**told.model_dump(), "received_at": now()}),
@@ -38,7 +47,6 @@ class FeedbackRepository:
         )
         if not any(_said(seen) == _said(told.model_dump()) for seen in document["history"]):
             raise TooManyRevisions
-        known = await self._predictions.find_one({"_id": prediction_id}, {"_id": 1})
         return read_feedback(document, pending=known is None)
 
 

@@ -7,16 +7,20 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from service.access.caller import Caller
 from service.errors import FieldError, Refused
 from service.json_body import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
 from service.mongo import now
 from service.predictions.decode import Rejected, decode_batch, decode_event
 from service.predictions.event import Event, as_document, fault_in
-from service.predictions.repository import PredictionConflict, PredictionLog
+from service.predictions.repository import ModelForbidden, PredictionConflict, PredictionLog
 
 STATUS = {"created": 201, "duplicate": 200, "conflict": 409, "rejected": 422}
 EVENTS_A_TURN = 8
 ESCAPED_NUL = b"\\u0000"
+_FORBIDDEN = FieldError(
+    pointer="/model", code=ModelForbidden.code, detail="Your key is bound to other models."
+)
 # Faults that make the request of a single event unreadable, and not just wrong.
 _BAD_REQUESTS = {kind.code: kind for kind in (InvalidJson, InvalidUtf8, DuplicateKey, TooDeep)}
 
@@ -67,11 +71,14 @@ async def ingest_one(log: PredictionLog, body: bytes) -> Result:
     Raises:
         BadRequest: it is not JSON.
         Refused: it is not an event.
+        ModelForbidden: the caller's key is bound to other models.
         PredictionConflict: another event was logged under its id.
     """
     (result,) = await ingest(log, [decode_event(body)], suspicious=ESCAPED_NUL in body)
     if result.code == "rejected":
         (fault,) = result.errors
+        if fault is _FORBIDDEN:
+            raise ModelForbidden
         if fault["code"] in _BAD_REQUESTS:
             raise _BAD_REQUESTS[fault["code"]](fault["detail"])
         raise Refused("See errors: each names its place in the event.", errors=[fault])
@@ -87,30 +94,33 @@ async def ingest(
     received_at = now()
     checked = []
     for place, event in enumerate(events):
-        checked.append(_checked(event, suspicious=suspicious))
+        checked.append(_checked(event, log.caller, suspicious=suspicious))
         if place % EVENTS_A_TURN == 0:
             await asyncio.sleep(0)  # an event of many nested values takes 20 ms to look at
     good = [each for each in checked if isinstance(each, Event)]
     codes = iter(await log.insert_all([as_document(event, received_at) for event in good]))
     return [
-        _result(each.prediction_id, next(codes))
-        if isinstance(each, Event)
-        else _result(each.prediction_id, "rejected", [each.fault])
+        _result(each.prediction_id, next(codes)) if isinstance(each, Event) else _rejected(each)
         for each in checked
     ]
 
 
-def _checked(event: Event | Rejected, *, suspicious: bool) -> Event | Rejected:
+def _checked(event: Event | Rejected, caller: Caller, *, suspicious: bool) -> Event | Rejected:
     if isinstance(event, Rejected):
         return event
     fault = fault_in(event, suspicious=suspicious)
+    if fault is None and not caller.may_use(event.model):
+        fault = _FORBIDDEN
     return event if fault is None else Rejected(event.prediction_id, fault)
 
 
-def _result(
-    prediction_id: UUID | None, code: str, errors: list[FieldError] | None = None
-) -> Result:
-    return Result(prediction_id, STATUS[code], code, errors or [])
+def _result(prediction_id: UUID | None, code: str) -> Result:
+    return Result(prediction_id, STATUS[code], code)
+
+
+def _rejected(event: Rejected) -> Result:
+    status = 403 if event.fault is _FORBIDDEN else STATUS["rejected"]
+    return Result(event.prediction_id, status, "rejected", [event.fault])
 
 
 def counts(results: Iterable[Result]) -> Counter[str]:

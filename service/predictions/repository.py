@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pymongo.errors import BulkWriteError
 
+from service.access.caller import CurrentCaller, Forbidden
 from service.errors import Conflict, NotFound, OutcomeUnknown
 from service.mongo import Document, MongoDatabase, MongoStore
 from service.mongo_documents import as_filter, mongo_page
@@ -24,6 +25,12 @@ class PredictionNotFound(NotFound):
     code, title = "prediction_not_found", "There is no such prediction"
 
 
+class ModelForbidden(Forbidden):
+    code, title = "model_forbidden", "Your key is bound to other models"
+    detail = "Use a key of this model; in lists, name one of your models: ?model="
+    pointer = "/model"
+
+
 class PredictionConflict(Conflict):
     code, title = "conflict", "Another event was logged under this id"
     detail = "Nothing was overwritten. An id belongs to one event; mint a new one."
@@ -39,11 +46,13 @@ _READ = {"hash": 0, "expires_at": 0}
 class PredictionLog:
     """Where events are written, each call in a place and a deadline of its own.
 
-    Reading, decoding and checking take no time from the store.
+    Reading, decoding and checking take no time from the store. What a key that is bound to models
+    may log, ``caller`` knows.
     """
 
-    def __init__(self, mongo: MongoStore) -> None:
+    def __init__(self, mongo: MongoStore, caller: CurrentCaller) -> None:
         self._mongo, self._predictions = mongo, mongo.database[PREDICTIONS]
+        self.caller = caller
 
     async def insert_all(self, documents: Sequence[Document]) -> list[Code]:
         """Writes those that are new, in one go; what became of each, in their order.
@@ -94,19 +103,23 @@ class PredictionLog:
 
 
 class PredictionRepository:
-    def __init__(self, database: MongoDatabase, pager: Paging) -> None:
+    """The log is nobody's own; a key that is bound to models sees those alone."""
+
+    def __init__(self, database: MongoDatabase, pager: Paging, caller: CurrentCaller) -> None:
         self._predictions, self._feedback = database[PREDICTIONS], database[FEEDBACK]
-        self._pager = pager
+        self._pager, self._caller = pager, caller
 
     async def get(self, prediction_id: UUID) -> PredictionDetail:
         document = await self._predictions.find_one({"_id": prediction_id}, _READ)
-        if document is None:
+        if document is None or not self._caller.may_use(document["model"]):
             raise PredictionNotFound
         told = await self._feedback.find_one({"_id": prediction_id})
         feedback = None if told is None else read_feedback(told, pending=False)
         return PredictionDetail(**dict(read_prediction(document)), feedback=feedback)
 
     async def list(self, query: PredictionQuery) -> Page[PredictionRead]:
+        if not self._caller.may_use(query.model or ""):
+            raise ModelForbidden
         where = as_filter(query.filters(), _FIELDS)
         return await mongo_page(
             self._predictions, where, query, self._pager, read_prediction, projection=_READ

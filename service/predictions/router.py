@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
+from service.access.caller import needs
 from service.errors import TooLarge
 from service.mongo_route import MongoRoute
 from service.openapi import problems
@@ -16,6 +17,7 @@ from service.predictions.event import Event
 from service.predictions.ingest import BatchResult, ingest_batch, ingest_one
 from service.predictions.repository import (
     Log,
+    ModelForbidden,
     PredictionConflict,
     PredictionNotFound,
     Predictions,
@@ -34,6 +36,7 @@ from service.route import Route
 reading_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
 # The intakes ask the store when their body is there; the stream does for each of its commits.
 intake_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
+READS, WRITES = needs("predictions:read"), needs("predictions:write")
 _, EVENT_SCHEMAS = msgspec.json.schema_components(
     [Event], ref_template="#/components/schemas/{name}"
 )
@@ -61,10 +64,11 @@ def _json(value: object, status: int) -> Response:
 @intake_router.post(
     "",
     status_code=201,
+    dependencies=[WRITES],
     responses={
         200: {"model": IntakeResult, "description": "A duplicate: it was there already"},
         201: {"model": IntakeResult},
-        **problems(PredictionConflict, TooLarge),
+        **problems(PredictionConflict, ModelForbidden, TooLarge),
     },
     openapi_extra=_takes(_EVENT),
 )
@@ -80,6 +84,7 @@ async def predictions_create(request: Request, log: Log) -> Response:
 
 @intake_router.post(
     "/batch",
+    dependencies=[WRITES],
     responses={
         200: {"model": BatchRead, "description": "All were created or duplicates"},
         207: {"model": BatchRead, "description": "Some were conflicts or rejected"},
@@ -99,6 +104,7 @@ async def predictions_create_batch(request: Request, log: Log) -> Response:
 @intake_router.post(
     "/stream",
     status_code=200,
+    dependencies=[WRITES],
     response_class=StreamAnswer,
     responses={200: {"model": StreamLine}, **problems(TooLarge)},
     openapi_extra=_takes(_EVENT, NDJSON),
@@ -109,7 +115,7 @@ async def predictions_stream(request: Request) -> Response:
     return StreamAnswer()
 
 
-@reading_router.get("", responses=problems())
+@reading_router.get("", dependencies=[READS], responses=problems(ModelForbidden))
 async def predictions_list(
     query: Annotated[PredictionQuery, Query()], predictions: Predictions
 ) -> Page[PredictionRead]:
@@ -117,7 +123,9 @@ async def predictions_list(
     return await predictions.list(query)
 
 
-@reading_router.get("/{prediction_id}", responses=problems(PredictionNotFound))
+@reading_router.get(
+    "/{prediction_id}", dependencies=[READS], responses=problems(PredictionNotFound)
+)
 async def predictions_get(prediction_id: UUID, predictions: Predictions) -> PredictionDetail:
     return await predictions.get(prediction_id)
 

@@ -96,10 +96,10 @@ class IntakeError(Read):
 
 
 class IntakeResult(Read):
-    """What became of one event: 201 created, 200 duplicate, 409 conflict or 422 and why."""
+    """What became of one event: 201 created, 200 duplicate, 409 conflict, 403 or 422 and why."""
 
     prediction_id: UUID | None
-    status: Literal[200, 201, 409, 422]
+    status: Literal[200, 201, 403, 409, 422]
     code: str
     errors: list[IntakeError] = []
 

@@ -15,7 +15,6 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from service.errors import FieldError, ServiceError
-from service.mongo import Mongo
 from service.predictions.body import unpacked
 from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event
@@ -59,8 +58,8 @@ class Stopped(Struct):
 class Intake:
     """One stream: what has come in, and what has become of it."""
 
-    def __init__(self, mongo: Mongo) -> None:
-        self._log = PredictionLog(mongo)
+    def __init__(self, log: PredictionLog) -> None:
+        self._log = log
         self._seen, self._committed = 0, 0
         self._counts: Counter[str] = Counter()
         self._waiting: list[tuple[int, Event | Rejected]] = []
@@ -144,7 +143,8 @@ class StreamAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        lines = Intake(request.state.mongo).run(unpacked(request))
+        log = PredictionLog(request.state.mongo, request.state.caller)
+        lines = Intake(log).run(unpacked(request))
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         async for line in lines:
             if head:  # only now: what fails before the first commit still gets its own status

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from service.access.caller import needs
 from service.answers import IfMatch, Reply
 from service.openapi import problems
 from service.paging import Page
@@ -15,30 +16,48 @@ from service.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 router = APIRouter(prefix="/tags", tags=["tags"], route_class=SqlRoute)
 
 
-@router.post("", status_code=201, responses=problems(TagNameTaken))
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs("tags:write")],
+    responses=problems(TagNameTaken),
+)
 async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
     made = await tags.add(tag)
     return reply.created(made, made.id)
 
 
-@router.get("", responses=problems())
+@router.get("", dependencies=[needs("tags:read")], responses=problems())
 async def tags_list(query: Annotated[TagQuery, Query()], tags: Tags) -> Page[TagRead]:
     return await tags.list(query)
 
 
-@router.get("/{tag_id}", responses=problems(TagNotFound, cached=True))
+@router.get(
+    "/{tag_id}",
+    dependencies=[needs("tags:read")],
+    responses=problems(TagNotFound, cached=True),
+)
 async def tags_get(tag_id: UUID, tags: Tags, reply: Reply) -> TagRead:
     return reply.found(await tags.get(tag_id))
 
 
-@router.patch("/{tag_id}", responses=problems(TagNotFound, TagNameTaken, guarded=True))
+@router.patch(
+    "/{tag_id}",
+    dependencies=[needs("tags:write")],
+    responses=problems(TagNotFound, TagNameTaken, guarded=True),
+)
 async def tags_update(
     tag_id: UUID, change: TagUpdate, tags: Tags, expected: IfMatch, reply: Reply
 ) -> TagRead:
     return reply.changed(await tags.change(tag_id, change, expected))
 
 
-@router.delete("/{tag_id}", status_code=204, responses=problems(TagNotFound, guarded=True))
+@router.delete(
+    "/{tag_id}",
+    status_code=204,
+    dependencies=[needs("tags:write")],
+    responses=problems(TagNotFound, guarded=True),
+)
 async def tags_delete(tag_id: UUID, tags: Tags, expected: IfMatch) -> None:
     """Takes the tag off every post as well."""
     await tags.remove(tag_id, expected)

@@ -1,17 +1,16 @@
 """Users in PostgreSQL."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, String, cast, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
-from uuid_utils.compat import uuid7
+from sqlalchemy import ColumnElement, func, insert, select, update
 
+from service.access.caller import CurrentCaller
 from service.access.passwords import hash_password
 from service.answers import Expected
-from service.errors import Conflict, FieldError, NotFound, Refused
+from service.audit.repository import Trail
+from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
 from service.sql import SqlSession
@@ -45,9 +44,8 @@ class UsernameTaken(Conflict):
     pointer, guards = "/username", "uq_users_username"
 
 
-class SomeUsersTaken(Conflict):
-    code, title = "users_taken", "Some usernames or emails are already taken"
-    detail = "Nothing was created; errors names each place."
+class UnknownRole(Refused):
+    code, title, pointer, guards = "role", "There is no such role", "/role", "ck_users_role"
 
 
 class AgeOutOfRange(Refused):
@@ -59,9 +57,9 @@ class UnknownStatus(Refused):
     guards = "ck_users_status"
 
 
-_COLUMNS = (
+COLUMNS = (
     User.id, User.username, User.email, User.name, User.age, User.city, User.bio, User.status,
-    User.is_active, User.version, User.created_at, User.updated_at, User.deleted_at,
+    User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
 )  # fmt: skip
 _FILTERED: Columns = {
     "name": func.lower(User.name),
@@ -73,83 +71,75 @@ _FILTERED: Columns = {
 }
 
 
+# What a user may not choose for themselves.
+_PRIVILEGED = ("status", "is_active", "role", "password")
+
+
 class UserRepository:
-    def __init__(self, session: SqlSession, pager: Paging) -> None:
+    """Whoever lacks ``users:admin`` sees and changes themselves alone."""
+
+    def __init__(
+        self, session: SqlSession, pager: Paging, caller: CurrentCaller, trail: Trail
+    ) -> None:
         self._session, self._pager = session, pager
+        self._caller, self._trail = caller, trail
 
     async def get(self, user_id: UUID) -> UserRead:
-        row = (await self._session.execute(_alive().where(User.id == user_id))).one_or_none()
+        statement = select(*COLUMNS).where(self._seen(), User.id == user_id)
+        row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise UserNotFound
         return UserRead.model_validate(row)
 
-    async def hold(self, user_id: UUID) -> bool:
+    async def hold(self, user_id: UUID | None) -> bool:
         """Whether there is such a user; there will be until the transaction ends."""
-        there = select(User.id).where(User.id == user_id, _is_deleted(False))
+        there = select(User.id).where(User.id == user_id, is_deleted(False))
         return await self._session.scalar(there.with_for_update(read=True)) is not None
 
+    async def must_exist(self, user_id: UUID) -> None:
+        """Refuses an id of nobody; whose it is may be known to all who see their posts."""
+        there = select(User.id).where(User.id == user_id, is_deleted(False))
+        if await self._session.scalar(there) is None:
+            raise UserNotFound
+
     async def list(self, query: UserQuery) -> Page[UserRead]:
-        statement = select(*_COLUMNS).where(_is_deleted(query.deleted))
+        statement = select(*COLUMNS).where(self._seen(query.deleted))
         statement = _narrowed(statement, query)
         return await sql_page(
             self._session, statement, User, query, self._pager, UserRead.model_validate
         )
 
     async def list_emails(self, query: EmailQuery) -> Page[UserEmail]:
-        statement = select(User.id, User.email, User.created_at).where(_is_deleted(False))
+        statement = select(User.id, User.email, User.created_at).where(self._seen())
         statement = filtered(statement, query.filters(), _FILTERED)
         return await sql_page(
             self._session, statement, User, query, self._pager, UserEmail.model_validate
         )
 
     async def add(self, user: UserCreate) -> UserRead:
-        values = await _row_values(user)
-        row = (
-            await self._session.execute(insert(User).values(**values).returning(*_COLUMNS))
-        ).one()
-        return UserRead.model_validate(row)
-
-    async def add_all(self, users: Sequence[UserCreate]) -> Sequence[UserRead]:
-        """All or none, in one statement."""
-        prepared = await asyncio.gather(*map(_row_values, users))
-        values = [{"id": uuid7(), **row} for row in prepared]
-        # In one order for everybody, so that two that overlap do not wait for each other in turn.
-        ordered = sorted(values, key=lambda row: str(row["username"]).lower())
-        statement = insert_or(User).on_conflict_do_nothing().returning(*_COLUMNS)
-        rows = (await self._session.execute(statement, ordered)).all()
-        if len(rows) < len(users):
-            raise SomeUsersTaken(errors=await self._taken(values, {row.id for row in rows}))
-        made = {row.id: UserRead.model_validate(row) for row in rows}
-        return [made[value["id"]] for value in values]
+        values = await row_values(user)
+        row = (await self._session.execute(insert(User).values(**values).returning(*COLUMNS))).one()
+        made = UserRead.model_validate(row)
+        await self.note_roles([made])
+        return made
 
     async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
         values = changes(change)
+        privileged = [f"/{name}" for name in _PRIVILEGED if name in values]
+        if privileged:
+            self._caller.must("users:admin", *privileged)
         if "password" in values:
             values["password_hash"] = await hash_password(values.pop("password"))
+            values["password_changed_at"] = func.now()
+        before = await self._role(user_id) if "role" in values else None
         await self._change(user_id, values, expected)
-        return await self.get(user_id)
-
-    async def deactivate_all(self, user_ids: Sequence[UUID]) -> Sequence[UserRead]:
-        """All or none; rows are locked in the order of their ids, so that two never deadlock."""
-        locked = select(User.id).where(User.id.in_(user_ids), _is_deleted(False))
-        found = set(await self._session.scalars(locked.order_by(User.id).with_for_update()))
-        unknown = [place for place, user_id in enumerate(user_ids) if user_id not in found]
-        if unknown:
-            errors = [
-                FieldError(pointer=f"/items/{place}", code="user_not_found", detail="No such user.")
-                for place in unknown
-            ]
-            raise UserNotFound("Nothing was changed; errors names each place.", errors=errors)
-        statement = (
-            update(User)
-            .where(User.id.in_(found))
-            .values(is_active=False, version=User.version + 1)
-            .returning(*_COLUMNS)
-        )
-        rows = {
-            row.id: UserRead.model_validate(row) for row in await self._session.execute(statement)
-        }
-        return [rows[user_id] for user_id in dict.fromkeys(user_ids)]
+        if "password_hash" in values:
+            await self._trail.note(self._session, "password_changed", subject_id=user_id)
+        after = await self.get(user_id)
+        if before is not None and before != after.role:
+            told = {"before": before, "after": after.role}
+            await self._trail.note(self._session, "role_changed", subject_id=user_id, details=told)
+        return after
 
     async def remove(self, user_id: UUID, expected: Expected) -> None:
         await self._change(user_id, {"deleted_at": func.now()}, expected)
@@ -158,42 +148,46 @@ class UserRepository:
         """Brings a deleted user back; one that was not deleted stays as it is."""
         statement = (
             update(User)
-            .where(User.id == user_id, _is_deleted(True))
+            .where(User.id == user_id, is_deleted(True))
             .values(deleted_at=None, version=User.version + 1)
         )
         await self._session.execute(statement)
         return await self.get(user_id)
 
     async def _change(self, user_id: UUID, values: dict[str, Any], expected: Expected) -> None:
-        where = (User.id == user_id) & _is_deleted(False)
+        where = (User.id == user_id) & self._seen()
         await change_row(self._session, User, where, values, expected, UserNotFound)
 
-    async def _taken(
-        self, values: Sequence[dict[str, Any]], made: set[UUID]
-    ) -> Sequence[FieldError]:
-        """Which fields of which items collided, with a stored user or with one another."""
-        places = [place for place, value in enumerate(values) if value["id"] not in made]
-        taken = []
-        for field, column in (("email", User.email), ("username", User.username)):
-            wanted = cast([values[place][field] for place in places], ARRAY(String))
-            typed = (
-                func.unnest(wanted).table_valued("value", with_ordinality="nth").render_derived()
-            )
-            same = func.lower(column) == func.lower(typed.c.value)
-            found = await self._session.scalars(select(typed.c.nth).join(User, same))
-            taken += [(places[nth - 1], field) for nth in found]
-        return [
-            FieldError(pointer=f"/items/{place}/{field}", code=f"{field}_taken", detail="Taken.")
-            for place, field in sorted(taken)
-        ]
+    def _seen(self, deleted: bool = False) -> ColumnElement[bool]:
+        """The base of every query: whom the caller may see."""
+        seen = is_deleted(deleted)
+        if self._caller.may("users:admin"):
+            return seen
+        return seen & (User.id == self._caller.user_id)
+
+    async def _role(self, user_id: UUID) -> str | None:
+        """The role as it is until the transaction ends."""
+        role = select(User.role).where(User.id == user_id, self._seen()).with_for_update()
+        return await self._session.scalar(role)
+
+    async def note_roles(self, made: Sequence[UserRead]) -> None:
+        """Tells the audit trail of new users who are more than members."""
+        for user in made:
+            if user.role != "member":
+                told = {"before": None, "after": user.role}
+                await self._trail.note(
+                    self._session, "role_changed", subject_id=user.id, details=told
+                )
 
 
-def _is_deleted(deleted: bool) -> ColumnElement[bool]:
+def may_act() -> ColumnElement[bool]:
+    """Users who may log in, and whose keys are good."""
+    return is_deleted(False) & User.is_active & (User.status == "active")
+
+
+def is_deleted(deleted: bool) -> ColumnElement[bool]:
+    """Users who were deleted, or those who were not."""
     return User.deleted_at.is_not(None) if deleted else User.deleted_at.is_(None)
-
-
-def _alive() -> AnySelect:
-    return select(*_COLUMNS).where(_is_deleted(False))
 
 
 def _narrowed(statement: AnySelect, query: UserQuery) -> AnySelect:
@@ -206,7 +200,8 @@ def _narrowed(statement: AnySelect, query: UserQuery) -> AnySelect:
     return filtered(statement, filters, _FILTERED)
 
 
-async def _row_values(user: UserCreate) -> dict[str, Any]:
+async def row_values(user: UserCreate) -> dict[str, Any]:
+    """What is kept of a new user; hashes the password."""
     values = user.model_dump(exclude={"password"})
     hashed = None if user.password is None else await hash_password(user.password)
     return {**values, "password_hash": hashed}

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from service.access.passwords import Password
+from service.access.roles import Role
 from service.paging import CountedQuery
 from service.wire import (
     MOST_AT_ONCE,
@@ -32,7 +33,10 @@ Bio = Annotated[Text, Field(max_length=5000)]
 
 
 class UserCreate(Wire):
-    """A new user. Without a password nobody can log in as them."""
+    """A new user. Without a password nobody can log in as them.
+
+    ``status``, ``is_active`` and ``role`` are for those with ``users:admin`` to choose.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -48,11 +52,16 @@ class UserCreate(Wire):
     bio: Bio | None = None
     status: Status = "active"
     is_active: StrictBool = True
+    role: Role = "member"
     password: Password | None = None
 
 
 class UserUpdate(Wire):
-    """A merge patch: absent is unchanged, null removes."""
+    """A merge patch: absent is unchanged, null removes.
+
+    ``status``, ``is_active``, ``role`` and ``password`` are for those with ``users:admin``; one's
+    own password is changed by POST /v1/me/password.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": {"city": "London", "bio": None}})
 
@@ -64,6 +73,7 @@ class UserUpdate(Wire):
     bio: Bio | None | MISSING = MISSING
     status: Status | MISSING = MISSING
     is_active: StrictBool | MISSING = MISSING
+    role: Role | MISSING = MISSING
     password: Password | MISSING = MISSING
 
 
@@ -77,6 +87,7 @@ class UserRead(Versioned):
     bio: str | None
     status: Status
     is_active: bool
+    role: Role
     created_at: Time
     updated_at: Time
     deleted_at: Time | None

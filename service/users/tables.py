@@ -22,7 +22,9 @@ class User(Row):
     bio: Mapped[str | None] = mapped_column(String(5000))
     status: Mapped[str] = mapped_column(String(20), server_default="active")
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    role: Mapped[str] = mapped_column(String(20), server_default="member")
     password_hash: Mapped[str | None]
+    password_changed_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     search: Mapped[Any] = search_vector(
         "to_tsvector('simple', username || ' ' || coalesce(name, '') || ' ' || coalesce(city, ''))"
@@ -31,6 +33,7 @@ class User(Row):
     __table_args__ = (
         CheckConstraint("age BETWEEN 0 AND 150", name="age"),
         CheckConstraint("status IN ('active', 'inactive', 'pending', 'suspended')", name="status"),
+        CheckConstraint("role IN ('admin', 'editor', 'member', 'service')", name="role"),
         Index("uq_users_username", func.lower(username), unique=True),
         Index("uq_users_email", func.lower(email), unique=True),
         Index("ix_users_created_at_id", "created_at", "id"),

@@ -41,7 +41,7 @@ async def test_the_loop_goes_on_while_a_few_passwords_at_a_time_are_hashed(
             running -= 1
         return "hash"
 
-    monkeypatch.setattr(passwords._HASHER, "hash", stand_still)
+    monkeypatch.setattr(passwords._HASH, "hash", stand_still)
     rush = [asyncio.create_task(hash_password(SecretStr("x" * 8))) for _ in range(40)]
     while running < passwords._THREADS._max_workers:
         await asyncio.sleep(0)

@@ -54,14 +54,16 @@ KINDS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
 class Writers:
     """Clients that write one kind for ever, and what was acknowledged to them."""
 
-    def __init__(self, url: str, kind: str) -> None:
+    def __init__(self, service: RunningService, kind: str) -> None:
         self.path, self.make = KINDS[kind]
-        self.url = url
+        self.url, self.headers = service.url, service.headers
         self.acknowledged: list[str] = []
         self.statuses: set[int] = set()
 
     async def write(self) -> None:
-        async with httpx2.AsyncClient(base_url=self.url, timeout=10) as client:
+        async with httpx2.AsyncClient(
+            base_url=self.url, timeout=10, headers=self.headers
+        ) as client:
             while True:
                 with suppress(httpx2.TransportError):
                     response = await client.post(self.path, json=self.make())
@@ -81,7 +83,7 @@ class Writers:
 
 @asynccontextmanager
 async def writing(service: RunningService, *kinds: str) -> AsyncIterator[list[Writers]]:
-    writers = [Writers(service.url, kind) for kind in kinds]
+    writers = [Writers(service, kind) for kind in kinds]
     tasks = [asyncio.create_task(each.write()) for each in writers * WRITERS_EACH]
     try:
         yield writers
@@ -91,8 +93,10 @@ async def writing(service: RunningService, *kinds: str) -> AsyncIterator[list[Wr
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def assert_all_there(url: str, writers: list[Writers]) -> None:
-    async with httpx2.AsyncClient(base_url=url, timeout=10) as client:
+async def assert_all_there(service: RunningService, writers: list[Writers]) -> None:
+    async with httpx2.AsyncClient(
+        base_url=service.url, timeout=10, headers=service.headers
+    ) as client:
         for each in writers:
             assert each.statuses <= {201} | REFUSALS
             for location in each.acknowledged:
@@ -110,7 +114,7 @@ async def test_what_was_acknowledged_survives_the_death_of_each_process(tmp_path
             await asyncio.gather(users.more(), items.more(), predictions.more())
             service.end(signal.SIGKILL)
     with running_service(tmp_path) as service:
-        await assert_all_there(service.url, writers)
+        await assert_all_there(service, writers)
 
 
 async def test_sigterm_finishes_what_is_in_flight_and_leaves_no_orphan(tmp_path: Path) -> None:

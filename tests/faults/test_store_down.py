@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx2
@@ -20,8 +20,9 @@ from pymongo import MongoClient
 from mongo_indexes.apply import apply_all
 from service import migrate
 from service.embedded import MongoEngine, PostgresEngine
-from service.main import create_app
+from service.main import State, create_app
 from service.settings import Settings
+from tests.access.makers import somebody
 from tests.fixtures.client import speaking_to
 
 SQL_CALLS = ["/v1/users", "/v1/posts", "/v1/tags"]
@@ -59,6 +60,7 @@ async def client(
     )
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state, speaking_to(app, state) as speaking:
+        speaking.headers.update((await somebody(cast("State", state), "admin")).headers)
         for path in (*SQL_CALLS, *MONGO_CALLS):
             assert (await speaking.get(path)).status_code == 200
         yield speaking
@@ -148,6 +150,7 @@ async def test_the_service_starts_while_a_store_is_down(
     )
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state, speaking_to(app, state) as client:
+        client.headers.update((await somebody(cast("State", state), "admin")).headers)
         assert (await client.get("/v1/users")).status_code == 200
         status, seconds = await timed(lambda: client.get("/v1/items"))
         assert (status, seconds < LONGEST_ANSWER) == (503, True)

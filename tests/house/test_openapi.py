@@ -24,6 +24,7 @@ def test_generated_requests_meet_only_documented_answers(tmp_path: Path) -> None
                 "--phases=examples,coverage,fuzzing",
                 "--continue-on-failure",
                 "--exclude-path=/v1/predictions/stream",  # NDJSON has tests of its own
+                f"--header=Authorization: {service.headers['Authorization']}",
                 "--no-color",
             ],
             cwd=tmp_path,

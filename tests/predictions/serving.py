@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.main import State, create_app
 from service.settings import Settings
+from tests.fixtures.client import ADMINISTRATOR, Doorman
 
 
 class _Server(uvicorn.Server):
@@ -38,7 +39,14 @@ async def serving(state: State, **settings: Any) -> AsyncIterator[int]:
     """The port of an application on the stores of this run, with other settings where given."""
     app = create_app(state["settings"].model_copy(update=settings))
     config = uvicorn.Config(
-        _with_state(app, {**state, "settings": _changed(state["settings"], settings)}),
+        _with_state(
+            app,
+            {
+                **state,
+                "gate": Doorman(ADMINISTRATOR),
+                "settings": _changed(state["settings"], settings),
+            },
+        ),
         port=0,
         lifespan="off",
         log_config=None,

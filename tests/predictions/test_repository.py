@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from pymongo.errors import BulkWriteError
 
+from service.access.caller import Caller
 from service.errors import Unavailable
 from service.main import State
 from service.mongo import now
@@ -75,7 +76,7 @@ async def test_a_later_page_starts_where_the_one_before_ended(
 async def test_a_write_that_is_not_durable_is_not_acknowledged(
     state: State, clean: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = PredictionLog(state["mongo"])
+    log = PredictionLog(state["mongo"], Caller())
     document = as_document(_event(), now())
     failure = {"writeErrors": [], "writeConcernErrors": [{"code": 64, "errmsg": "waiting"}]}
 

@@ -1,0 +1,87 @@
+"""What each role may do: the one table.
+
+A scope is ``<resource>:<level>``. ``read`` is to see one's own and what is public, ``write`` to
+make and to change one's own, ``admin`` both of everybody's. None of ``read`` and ``write`` holds
+the other, so that a key which only logs predictions cannot read them.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, get_args
+
+from pydantic import AfterValidator, Field
+
+Role = Literal["admin", "editor", "member", "service"]
+ROLES: tuple[Role, ...] = get_args(Role)
+RESOURCES = {
+    "users": "users and their profiles",
+    "posts": "posts",
+    "comments": "comments on posts",
+    "tags": "tags",
+    "items": "items",
+    "item_types": "item types",
+    "predictions": "predictions and their feedback",
+    "api_keys": "API keys",
+    "audit": "the audit trail",
+    "metrics": "figures for Prometheus",
+}
+LEVELS = {
+    "read": "see {}: one's own, and what is public",
+    "write": "make {}, and change one's own",
+    "admin": "see and change all {}",
+}
+SCOPES = {
+    f"{resource}:{level}": does.format(what)
+    for resource, what in RESOURCES.items()
+    for level, does in LEVELS.items()
+}
+
+ROLE_SCOPES: Mapping[str, frozenset[str]] = {
+    "admin": frozenset(f"{resource}:admin" for resource in RESOURCES),
+    "editor": frozenset(
+        {
+            "users:read", "users:write", "posts:admin", "comments:admin", "tags:admin",
+            "items:admin", "item_types:admin", "predictions:read",
+            "api_keys:read", "api_keys:write",
+        }
+    ),
+    "member": frozenset(
+        {
+            "users:read", "users:write", "posts:read", "posts:write", "comments:read",
+            "comments:write", "tags:read", "items:read", "items:write", "item_types:read",
+            "api_keys:read", "api_keys:write",
+        }
+    ),
+    "service": frozenset(
+        {
+            "users:read", "posts:read", "comments:read", "tags:read", "items:read", "items:write",
+            "item_types:read", "predictions:read", "predictions:write", "metrics:read",
+        }
+    ),
+}  # fmt: skip
+
+
+def expanded(scopes: Iterable[str]) -> frozenset[str]:
+    """With what each ``admin`` holds: ``posts:admin`` is ``posts:read`` and ``posts:write`` too."""
+    found = set(scopes)
+    for scope in tuple(found):
+        resource, _, level = scope.partition(":")
+        if level == "admin":
+            found |= {f"{resource}:read", f"{resource}:write"}
+    return frozenset(found)
+
+
+def scopes_of(role: str) -> frozenset[str]:
+    """Everything a role may do; nothing if there is no such role."""
+    return _EXPANDED.get(role, frozenset())
+
+
+_EXPANDED = {role: expanded(scopes) for role, scopes in ROLE_SCOPES.items()}
+
+
+def _known(scope: str) -> str:
+    if scope not in SCOPES:
+        raise ValueError("is not a scope; a scope is <resource>:<read|write|admin>")
+    return scope
+
+
+Scope = Annotated[str, Field(max_length=40), AfterValidator(_known)]

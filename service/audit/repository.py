@@ -1,0 +1,74 @@
+"""The audit trail in PostgreSQL."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Request
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.access.caller import Caller, CurrentCaller, address_of
+from service.audit.schemas import Act, AuditEventRead, AuditQuery
+from service.audit.tables import AuditEvent
+from service.paging import Page, Paging
+from service.provide import provided
+from service.request_id import current_request_id
+from service.sql import SqlSession
+from service.sql_rows import Columns, filtered, sql_page
+
+_COLUMNS = (
+    AuditEvent.id, AuditEvent.act, AuditEvent.user_id, AuditEvent.key_id, AuditEvent.subject_id,
+    AuditEvent.address, AuditEvent.request_id, AuditEvent.details, AuditEvent.created_at,
+)  # fmt: skip
+_FILTERED: Columns = {
+    "act": AuditEvent.act,
+    "user_id": AuditEvent.user_id,
+    "subject_id": AuditEvent.subject_id,
+    "created_at": AuditEvent.created_at,
+}
+
+
+class AuditTrail:
+    """Writes entries, each in the transaction of the act."""
+
+    def __init__(self, request: Request, caller: CurrentCaller) -> None:
+        self._address, self._caller = address_of(request), caller
+
+    async def note(
+        self,
+        session: AsyncSession,
+        act: Act,
+        *,
+        subject_id: UUID | None = None,
+        by: Caller | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """One entry; ``by`` is who did it, if the request's caller is not known to the gate."""
+        who = by or self._caller
+        await session.execute(
+            insert(AuditEvent).values(
+                act=act,
+                user_id=who.user_id,
+                key_id=who.key_id,
+                subject_id=subject_id,
+                address=self._address or None,
+                request_id=current_request_id(),
+                details=dict(details or {}),
+            )
+        )
+
+
+class AuditRepository:
+    def __init__(self, session: SqlSession, pager: Paging) -> None:
+        self._session, self._pager = session, pager
+
+    async def list(self, query: AuditQuery) -> Page[AuditEventRead]:
+        statement = filtered(select(*_COLUMNS), query.filters(), _FILTERED)
+        return await sql_page(
+            self._session, statement, AuditEvent, query, self._pager, AuditEventRead.model_validate
+        )
+
+
+Trail = Annotated[AuditTrail, provided(AuditTrail)]
+Audit = Annotated[AuditRepository, provided(AuditRepository)]

@@ -1,0 +1,195 @@
+"""The gate: who is calling, may they, and how often. Every request passes it before it is read.
+
+A login or a key is looked up in PostgreSQL and then known for a minute. What a token itself says is
+believed only while PostgreSQL is down, so that the log of predictions goes on.
+"""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.access.caller import (
+    NOBODY,
+    Access,
+    Caller,
+    InvalidToken,
+    MissingScope,
+    Unauthenticated,
+    address_of,
+)
+from service.access.known import Known
+from service.access.rates import Rates
+from service.access.roles import expanded
+from service.access.standing import Standing
+from service.access.tokens import Claims, Keyring
+from service.api_keys import verify as keys
+from service.audit.repository import AuditTrail
+from service.errors import ServiceError, Unavailable
+from service.logins import repository as logins
+from service.sql import Sql
+
+SECONDS_BEFORE_ANOTHER_LOOK = 1.0
+SECONDS_BETWEEN_NOTES = 60.0
+MOST_NOTED = 10_000
+
+
+class Gate:
+    """Implements :class:`service.access.caller.Gatekeeper`."""
+
+    def __init__(self, sql: Sql, keyring: Keyring, rates: Rates) -> None:
+        self._sql, self._keyring, self._rates = sql, keyring, rates
+        self._logins = Known(self._find_login)
+        self._keys = Known(self._find_key)
+        self._noted: dict[UUID, float] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def admit(self, request: Request, access: Access) -> Caller:
+        """The caller of a request, counted.
+
+        Raises:
+            Unauthenticated: nobody, or by credentials that are not good.
+            MissingScope: they do not reach that far.
+            TooOften: too many requests.
+            Unavailable: PostgreSQL is down and they are not known.
+        """
+        if not access.asks:
+            return NOBODY
+        address, token = address_of(request), _bearer_of(request)
+        if token is None:
+            request.state.told = self._rates.count("address", address)
+            if access.scopes is not None:
+                raise Unauthenticated
+            return NOBODY
+        caller = await self._recognised(token, address)
+        request.state.told = self._rates.count("caller", caller.name)
+        missing = set(access.scopes or ()) - caller.scopes
+        if missing:
+            raise MissingScope(*sorted(missing))
+        if caller.key_id is not None:
+            self._note_use(request, caller, caller.key_id)
+        return caller
+
+    async def _recognised(self, token: str, address: str) -> Caller:
+        try:
+            return await self.recognise(token)
+        except Unauthenticated:
+            self._rates.count("address", address)
+            raise
+
+    async def recognise(self, token: str) -> Caller:
+        """Whose access token or API key this is.
+
+        Raises:
+            InvalidToken: it is not good, or not any more.
+        """
+        if token.startswith(keys.PREFIX):
+            return await self._by_key(token)
+        claims = self._keyring.read(token)
+        if claims.key_id is not None:
+            return await self._by_claims(claims, claims.key_id, self._keys)
+        if claims.login_id is not None:
+            return await self._by_claims(claims, claims.login_id, self._logins)
+        raise InvalidToken
+
+    def forget(self, standing_id: UUID) -> None:
+        """Asks PostgreSQL anew at the next request."""
+        self._logins.forget(standing_id)
+        self._keys.forget(standing_id)
+
+    async def drain(self) -> None:
+        """Waits for what is still on its way to PostgreSQL."""
+        await self._logins.drain()
+        await self._keys.drain()
+        if self._notes:
+            await asyncio.wait(self._notes)
+
+    async def _by_key(self, token: str) -> Caller:
+        parsed = keys.parse_key(token)
+        if parsed is None:
+            raise InvalidToken
+        key_id, secret = parsed
+        given = keys.hash_secret(secret)
+        found = await self._keys.get(key_id)
+        if found is not None and not _opens(given, found.hashes):
+            # It may have been rotated elsewhere since it was looked up.
+            found = await self._keys.get(key_id, younger_than=SECONDS_BEFORE_ANOTHER_LOOK)
+        if found is None or _is_over(found) or not _opens(given, found.hashes):
+            raise InvalidToken
+        return Caller(found.user_id, found.scopes, key_id=key_id, models=found.models)
+
+    async def _by_claims(self, claims: Claims, of: UUID, known: Known[Standing]) -> Caller:
+        said = expanded(claims.scopes)
+        models = None
+        try:
+            found = await known.get(of)
+            if found is None or _is_over(found):
+                raise InvalidToken
+            said, models = said & found.scopes, found.models
+        except Unavailable:
+            if claims.key_id is not None:  # the token does not say which models it is bound to
+                raise
+        return Caller(
+            claims.user_id,
+            said,
+            key_id=claims.key_id,
+            login_id=claims.login_id,
+            models=models,
+        )
+
+    async def _find_login(self, login_id: UUID) -> Standing | None:
+        return await self._sql.run(partial(logins.find_standing, login_id=login_id), writes=False)
+
+    async def _find_key(self, key_id: UUID) -> Standing | None:
+        return await self._sql.run(partial(keys.find_standing, key_id=key_id), writes=False)
+
+    def _note_use(self, request: Request, caller: Caller, key_id: UUID) -> None:
+        """Has it written when a key was used, at most once a minute, while nobody waits."""
+        now = time.monotonic()
+        if now - self._noted.get(key_id, -SECONDS_BETWEEN_NOTES) < SECONDS_BETWEEN_NOTES:
+            return
+        if len(self._noted) >= MOST_NOTED:
+            self._noted.clear()
+        self._noted[key_id] = now
+        trail = AuditTrail(request, caller)
+
+        async def note(session: AsyncSession) -> None:
+            if await keys.note_use(session, key_id):
+                await trail.note(session, "key_first_used", subject_id=key_id)
+
+        async def write() -> None:
+            try:
+                await self._sql.run(note, writes=True)
+            except ServiceError:
+                self._noted.pop(key_id, None)  # the next request tries again
+
+        task = asyncio.ensure_future(write())
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+
+def _bearer_of(request: Request) -> str | None:
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    kind, _, token = header.partition(" ")
+    if kind.lower() != "bearer" or not token.strip():
+        raise Unauthenticated
+    return token.strip()
+
+
+def _opens(given: bytes, hashes: Sequence[tuple[bytes, datetime | None]]) -> bool:
+    now = datetime.now(UTC)
+    return any(
+        hmac.compare_digest(given, kept) for kept, until in hashes if until is None or until > now
+    )
+
+
+def _is_over(standing: Standing) -> bool:
+    return standing.expires_at is not None and standing.expires_at <= datetime.now(UTC)

@@ -1,0 +1,108 @@
+"""Ending logins: by handing a token back, and by changing the password."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service.access.caller import (
+    CurrentCaller,
+    Forbidden,
+    Gatekeeper,
+    InvalidToken,
+    Unauthenticated,
+    address_of,
+)
+from service.access.passwords import hash_password, verify_password
+from service.access.rates import Rates
+from service.access.tokens import Keyring
+from service.audit.repository import Trail
+from service.logins import repository as logins
+from service.logins.grants import PREFIX, parse_refresh
+from service.logins.repository import InvalidGrant, hash_token
+from service.logins.schemas import PasswordChange, RevokeRequest
+from service.provide import provided
+from service.sql import SqlStore
+
+
+class WrongPassword(Forbidden):
+    code, title, pointer = "wrong_password", "This is not your password", "/current_password"
+
+
+class PeopleOnly(Forbidden):
+    code, title = "people_only", "A key cannot do this"
+    detail = "Log in with a password: POST /v1/auth/token."
+
+
+class Leaving:
+    """Answers ``POST /v1/auth/revoke`` and ``POST /v1/me/password``."""
+
+    def __init__(
+        self, request: Request, sql: SqlStore, trail: Trail, caller: CurrentCaller
+    ) -> None:
+        self._sql, self._trail, self._caller = sql, trail, caller
+        self._address = address_of(request)
+        self._gate: Gatekeeper = request.state.gate
+        self._rates: Rates = request.state.rates
+        self._keyring: Keyring = request.state.keyring
+
+    async def revoke(self, form: RevokeRequest) -> None:
+        """Ends the login of a refresh or access token; what is none is passed over (RFC 7009)."""
+        try:
+            login_id, hashed = self._login_of(form.token.get_secret_value())
+        except (InvalidGrant, InvalidToken):
+            return
+
+        async def end(session: AsyncSession) -> None:
+            user_id = await logins.end_login(session, login_id, hashed)
+            if user_id is not None:
+                await self._trail.note(session, "token_revoked", subject_id=user_id)
+
+        await self._sql.run(end, writes=True)
+        self._gate.forget(login_id)
+
+    def _login_of(self, token: str) -> tuple[UUID, bytes | None]:
+        if token.startswith(PREFIX):
+            login_id, secret = parse_refresh(token)
+            return login_id, hash_token(secret)
+        claims = self._keyring.read(token)
+        if claims.login_id is None:
+            raise InvalidToken
+        return claims.login_id, None
+
+    async def change_password(self, change: PasswordChange) -> None:
+        """Changes the caller's own password; every login of theirs ends, this one too.
+
+        Raises:
+            PeopleOnly: a key is no person.
+            WrongPassword: the current one is another.
+        """
+        user_id = self._caller.user_id
+        if self._caller.key_id is not None or user_id is None:
+            raise PeopleOnly
+        self._rates.count("guess", self._address, str(user_id))
+        user = await self._sql.run(
+            lambda session: logins.find_user_by_id(session, user_id), writes=False
+        )
+        if user is None:
+            raise Unauthenticated
+        good, _ = await verify_password(change.current_password, user.password_hash)
+        if not good:
+            raise WrongPassword
+        hashed = await hash_password(change.new_password)
+
+        async def put(session: AsyncSession) -> bool:
+            changed = await logins.change_password(session, user, hashed, ends_logins=True)
+            if changed:
+                await self._trail.note(session, "password_changed", subject_id=user_id)
+            return changed
+
+        if not await self._sql.run(put, writes=True):
+            raise WrongPassword
+        self._rates.forget("guess", self._address, str(user_id))
+        if self._caller.login_id is not None:
+            self._gate.forget(self._caller.login_id)
+
+
+Leave = Annotated[Leaving, provided(Leaving)]

@@ -1,0 +1,116 @@
+"""Every operation, as nobody, by a key without the scope, as a stranger, the owner and an admin."""
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from service.access.passwords import _OF_NOBODY
+from service.main import State
+from tests.access.makers import Person, bearer, key_of, somebody
+from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.house.walk import CALLERS, COMMENT, EVENT, WALK, Row, filled
+from tests.predictions.makers import NDJSON
+
+FORMS = ("auth_token", "auth_revoke")
+
+
+def operations(app: FastAPI) -> dict[str, tuple[str, str]]:
+    """Method and address by operation."""
+    return {
+        operation["operationId"]: (method, path)
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_the_table_names_every_operation(app: FastAPI) -> None:
+    assert {name.split()[0] for name in WALK} == set(operations(app))
+
+
+def test_every_operation_but_the_open_ones_says_which_scope_it_takes(app: FastAPI) -> None:
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            row = WALK[operation["operationId"]]
+            secured = [each for each in operation.get("security", ()) if each]
+            assert bool(secured) == (row.nobody == 401 or path == "/v1/users"), (method, path)
+
+
+@pytest.fixture
+async def world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -> dict[str, Any]:
+    """Two members and an administrator, and what belongs to the first of them."""
+    people = {
+        name: await somebody(state, role, password_hash=_OF_NOBODY)
+        for name, role in (("owner", "member"), ("stranger", "member"), ("admin", "admin"))
+    }
+    owner, admin = people["owner"], people["admin"]
+    things: dict[str, Any] = {name: str(person.id) for name, person in people.items()}
+
+    async def made(by: Person, path: str, body: dict[str, Any]) -> str:
+        answer = await stranger.post(f"/v1{path}", json=body, headers=by.headers)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json().get("id") or answer.json()["prediction_id"])
+
+    post = await made(owner, "/posts", {"title": "Seen", "published": True})
+    draft = await made(owner, "/posts", {"title": "Unseen"})
+    things |= {
+        "user_id": things["owner"],
+        "post_id": post,
+        "draft": draft,
+        "comment_id": await made(owner, f"/posts/{post}/comments", COMMENT),
+        "draft_comment": await made(owner, f"/posts/{draft}/comments", COMMENT),
+        "item_id": await made(owner, "/items", {"name": "thing"}),
+        "key_id": await made(owner, "/api_keys", {"name": "k", "scopes": ["items:read"]}),
+        "tag_id": await made(admin, "/tags", {"name": f"t{post[-12:]}"}),
+        "prediction_id": await made(admin, "/predictions", filled(EVENT, things)),
+        "name": "device",
+    }
+    async with speaking_as(ADMINISTRATOR, app, state) as everything:
+        schema = {"json_schema": {"type": "object"}}
+        assert (await everything.put("/v1/item_types/device", json=schema)).status_code == 200
+    return {**things, "people": people}
+
+
+async def headers_of(caller: str, world: dict[str, Any], state: State, name: str) -> dict[str, str]:
+    if caller == "nobody":
+        return {}
+    if caller == "key":
+        scope = "metrics:read" if name.startswith("audit") else "audit:read"
+        return bearer(await key_of(state, world["people"]["admin"].id, scope))
+    person: Person = world["people"][caller]
+    return person.headers
+
+
+def request_of(name: str, row: Row, world: dict[str, Any], app: FastAPI) -> dict[str, Any]:
+    operation = name.split(maxsplit=1)[0]
+    method, path = operations(app)[operation]
+    address = path.format(**{**world, **{part: world[of] for part, of in row.of.items()}})
+    asked: dict[str, Any] = {"method": method.upper(), "url": address}
+    body = None if row.body is None else filled(row.body, world)
+    if operation in FORMS:
+        return {**asked, "data": body}
+    if operation == "predictions_stream":
+        return {**asked, "content": json.dumps(body).encode(), "headers": NDJSON}
+    return asked if body is None else {**asked, "json": body}
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("name", WALK)
+async def test_each_caller_gets_what_the_table_says(
+    name: str,
+    caller: str,
+    app: FastAPI,
+    state: State,
+    stranger: httpx2.AsyncClient,
+    world: dict[str, Any],
+) -> None:
+    row = WALK[name]
+    asked = request_of(name, row, world, app)
+    credentials = await headers_of(caller, world, state, name)
+    asked["headers"] = {**asked.get("headers", {}), **credentials}
+    answer = await stranger.request(**asked)
+    assert answer.status_code == getattr(row, caller), (name, caller, answer.text)
+    if answer.status_code == 401:
+        assert answer.headers["www-authenticate"].startswith("Bearer")

@@ -1,0 +1,160 @@
+"""The table of who may call what: a row for each operation, and more where it depends on whose."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from uuid_utils.compat import uuid7
+
+CALLERS = ("nobody", "key", "stranger", "owner", "admin")
+
+
+class Row(NamedTuple):
+    """The status each caller gets.
+
+    ``stranger`` and ``owner`` are members, ``key`` is an administrator's that lacks the scope.
+    ``of`` says which thing of the world stands in the address instead of the usual one.
+    """
+
+    nobody: int
+    key: int
+    stranger: int
+    owner: int
+    admin: int
+    body: Mapping[str, Any] | None = None
+    of: Mapping[str, str] = {}
+
+
+def open_to_all(status: int, body: Mapping[str, Any] | None = None) -> Row:
+    return Row(status, status, status, status, status, body)
+
+
+def known(status: int, **more: Any) -> Row:
+    """For whoever is logged in and has the scope, which members do."""
+    return Row(401, 403, status, status, status, **more)
+
+
+def own(status: int, *, others: int = 404, **more: Any) -> Row:
+    """For who it belongs to, and administrators."""
+    return Row(401, 403, others, status, status, **more)
+
+
+def staff(status: int, **more: Any) -> Row:
+    """Not for members."""
+    return Row(401, 403, 403, 403, status, **more)
+
+
+DRAFT = {"post_id": "draft"}
+POST, ITEM = {"title": "A title"}, {"name": "thing"}
+COMMENT = {"content": "Well said."}
+# What begins with ~ is put in by the world: an id of it, or something new.
+USER = {"username": "~new", "email": "~email"}
+EVENT = {
+    "prediction_id": "~uuid", "timestamp": "2026-01-05T00:00:00Z", "model": "fraud", "version": "1",
+    "features": {"a": 1}, "output": {"score": 0.5},
+}  # fmt: skip
+KEY = {"name": "k", "scopes": ["items:read"]}
+LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
+
+WALK: dict[str, Row] = {
+    "auth_token": open_to_all(400, {"grant_type": "magic"}),
+    "auth_revoke": open_to_all(200, {"token": "rt_unknown"}),
+    "me_get": Row(401, 200, 200, 200, 200),
+    "me_change_password": Row(
+        401, 403, 403, 403, 403, {"current_password": "wrong one", "new_password": "longer one"}
+    ),
+    "api_keys_create": known(201, body=KEY),
+    "api_keys_create for another": own(201, others=403, body={**KEY, "user_id": "~owner"}),
+    "api_keys_create too strong": Row(
+        401, 403, 403, 403, 201, {"name": "k", "scopes": ["users:admin"]}
+    ),
+    "api_keys_list": known(200),
+    "api_keys_get": own(200),
+    "api_keys_rotate": own(200, body={"overlap_seconds": 0}),
+    "api_keys_revoke": own(204),
+    "audit_events_list": staff(200),
+    "users_create": open_to_all(201, USER),
+    "users_create as administrator": Row(403, 403, 403, 403, 201, {**USER, "role": "admin"}),
+    "users_create suspended": Row(403, 403, 403, 403, 201, {**USER, "status": "suspended"}),
+    "users_create is_admin": open_to_all(422, {**USER, "is_admin": True}),
+    "users_list": known(200),
+    "users_list_emails": staff(200),
+    "users_create_bulk": staff(201, body={"items": [USER]}),
+    "users_deactivate_bulk": staff(200, body={"items": ["~owner"]}),
+    "users_get": own(200),
+    "users_update": own(200, body={"city": "London"}),
+    "users_update role": staff(200, body={"role": "admin"}),
+    "users_update is_active": staff(200, body={"is_active": True}),
+    "users_update password": staff(200, body={"password": "another one"}),
+    "users_update is_admin": Row(401, 403, 422, 422, 422, {"is_admin": True}),
+    "users_delete": own(204),
+    "users_restore": staff(200),
+    "tags_create": staff(201, body={"name": "~new"}),
+    "tags_list": known(200),
+    "tags_get": known(200),
+    "tags_update": staff(200, body={"name": "~new"}),
+    "tags_delete": staff(204),
+    "posts_create": known(201, body=POST),
+    "posts_create for another": own(201, others=403, body={**POST, "author_id": "~owner"}),
+    "posts_list": known(200),
+    "posts_list_of_user": known(200),
+    "posts_get": known(200),
+    "posts_get draft": own(200, of=DRAFT),
+    "posts_update": own(200, others=403, body={"title": "Another"}),
+    "posts_update draft": own(200, body={"title": "Another"}, of=DRAFT),
+    "posts_update author": Row(401, 403, 422, 422, 422, {"author_id": "~stranger"}),
+    "posts_delete": own(204, others=403),
+    "posts_delete draft": own(204, of=DRAFT),
+    "posts_publish": own(200, others=403),
+    "posts_publish draft": own(200, of=DRAFT),
+    "posts_unpublish": own(200, others=403),
+    "posts_count_view": known(200),
+    "posts_count_view draft": own(200, of=DRAFT),
+    "comments_create": known(201, body=COMMENT),
+    "comments_create for another": own(201, others=403, body={**COMMENT, "author_id": "~owner"}),
+    "comments_create draft": own(201, body=COMMENT, of=DRAFT),
+    "comments_list": known(200),
+    "comments_list draft": own(200, of=DRAFT),
+    "comments_get": known(200),
+    "comments_get draft": own(200, of={**DRAFT, "comment_id": "draft_comment"}),
+    "comments_update": own(200, others=403, body=COMMENT),
+    "comments_update draft": own(200, body=COMMENT, of={**DRAFT, "comment_id": "draft_comment"}),
+    "comments_delete": own(204, others=403),
+    "items_create": known(201, body=ITEM),
+    "items_create for another": own(201, others=403, body={**ITEM, "owner_id": "~owner"}),
+    "items_list": known(200),
+    "items_search": known(200, body={"where": {"field": "name", "op": "eq", "value": "thing"}}),
+    "items_get": own(200),
+    "items_update": own(200, body={"name": "other"}),
+    "items_update owner": Row(401, 403, 422, 422, 422, {"owner_id": "~stranger"}),
+    "items_delete": own(204),
+    "items_restore": own(200),
+    "item_types_list": known(200),
+    "item_types_get": known(200),
+    "item_types_put": staff(200, body={"json_schema": {"type": "object"}}),
+    "item_types_delete": staff(204),
+    "predictions_create": staff(201, body=EVENT),
+    "predictions_create_batch": staff(200, body={"items": [EVENT]}),
+    "predictions_stream": staff(200, body=EVENT),
+    "predictions_list": staff(200),
+    "predictions_get": staff(200),
+    "feedback_put": staff(200, body=LABEL),
+    "livez": open_to_all(200),
+    "readyz": open_to_all(200),
+    "metrics": staff(200),
+}
+
+
+def filled(value: Any, world: Mapping[str, str]) -> Any:
+    """A body with what the world puts in."""
+    if isinstance(value, Mapping):
+        return {name: filled(each, world) for name, each in value.items()}
+    if isinstance(value, list):
+        return [filled(each, world) for each in value]
+    if value == "~new":
+        return f"n{uuid4().hex[:12]}"
+    if value == "~email":
+        return f"n{uuid4().hex[:12]}@example.com"
+    if value == "~uuid":
+        return str(uuid7())
+    return world[value[1:]] if isinstance(value, str) and value.startswith("~") else value

@@ -1,0 +1,84 @@
+"""The administrator whom a first start makes, and whom operators make."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+
+from service.administrator import (
+    NoCredentials,
+    administrator_token,
+    first_start,
+    kept_credentials,
+    make_administrator,
+)
+from service.embedded import StoreUrls
+from service.main import State
+from service.settings import Settings
+
+
+@pytest.fixture
+def urls(settings: Settings) -> StoreUrls:
+    assert settings.database_url is not None
+    assert settings.mongodb_url is not None
+    return StoreUrls(
+        settings.database_url.get_secret_value(), settings.mongodb_url.get_secret_value()
+    )
+
+
+@pytest.fixture
+def folder(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with a data folder that nothing was started on."""
+    return settings.model_copy(update={"data_dir": tmp_path})
+
+
+def test_a_first_start_makes_both_shows_them_once_and_keeps_them_to_their_owner(
+    urls: StoreUrls, folder: Settings, clean: None
+) -> None:
+    told: list[str] = []
+    first_start(urls, folder, told.append)
+    kept = kept_credentials(folder)
+    assert kept.password in "\n".join(told)
+    assert kept.demo_key in "\n".join(told)
+    assert (folder.data_dir / "credentials.json").stat().st_mode & 0o777 == 0o600
+    again: list[str] = []
+    first_start(urls, folder, again.append)
+    assert (again, kept_credentials(folder)) == ([], kept)
+
+
+def test_a_start_that_was_killed_before_it_kept_them_begins_again(
+    urls: StoreUrls, folder: Settings, clean: None
+) -> None:
+    first_start(urls, folder, lambda _line: None)
+    before = kept_credentials(folder)
+    (folder.data_dir / "credentials.json").unlink()
+    first_start(urls, folder, lambda _line: None)
+    assert kept_credentials(folder).password != before.password
+    assert administrator_token(urls, folder)
+
+
+def test_the_token_is_a_signed_one_for_twelve_hours(
+    urls: StoreUrls, folder: Settings, state: State, clean: None
+) -> None:
+    first_start(urls, folder, lambda _line: None)
+    token = administrator_token(urls, folder)
+    assert "users:admin" in state["keyring"].read(token).scopes
+    said = jwt.decode(token, options={"verify_signature": False})
+    assert said["exp"] - said["iat"] == timedelta(hours=12).total_seconds()
+
+
+def test_without_credentials_it_says_what_to_do(urls: StoreUrls, folder: Settings) -> None:
+    with pytest.raises(NoCredentials, match="make serve"):
+        administrator_token(urls, folder)
+    (folder.data_dir / "credentials.json").write_text("{}")
+    with pytest.raises(NoCredentials, match="Remove it"):
+        administrator_token(urls, folder)
+
+
+def test_an_operator_makes_an_administrator_and_gives_new_passwords(
+    urls: StoreUrls, folder: Settings, clean: None
+) -> None:
+    first = make_administrator(urls, folder, "ada@example.com", "ada")
+    second = make_administrator(urls, folder, "ada@example.com", "Ada")
+    assert first != second
