@@ -2,14 +2,16 @@
 
 The house, from the top (imports go down only; import-linter holds it):
 
-    cli serve main health                  the command line, the front door, the probes
-    posts | items | predictions            features, strangers to one another
-    users tags access                      features that others may name
+    cli serve administrator main health    the command line, the front door, the probes
+    gate                                   who is calling, asked before anything else
+    logins | posts | items | predictions   features, strangers to one another
+    api_keys users tags audit              features that others may name
     sql_route sql_rows idempotency         one request, and the usual verbs, on PostgreSQL
     mongo_route mongo_documents            the same on MongoDB
     sql  mongo  embedded                   the stores: open, hand out, base; engines of our own
     sql_errors  mongo_errors               what the stores say, as refusals
     route answers paging middleware …      HTTP, the same for both stores
+    access                                 the caller, scopes, passwords, tokens; no store
     wire errors settings                   words everybody uses
 
 The rooms of a feature, in the order a request passes them: router → repository → tables or

@@ -1,13 +1,12 @@
 """The gate: who is calling, may they, and how often. Every request passes it before it is read.
 
-A login or a key is looked up in PostgreSQL and then known for a minute. What a token itself says is
-believed only while PostgreSQL is down, so that the log of predictions goes on.
+A login or a key is looked up in PostgreSQL and then known for a minute; while PostgreSQL is down,
+for 15, so that the log of predictions goes on.
 """
 
 import asyncio
 import hmac
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -31,7 +30,7 @@ from service.access.standing import Standing
 from service.access.tokens import Claims, Keyring
 from service.api_keys import verify as keys
 from service.audit.repository import AuditTrail
-from service.errors import ServiceError, Unavailable
+from service.errors import ServiceError
 from service.logins import repository as logins
 from service.sql import Sql
 
@@ -57,17 +56,18 @@ class Gate:
             Unauthenticated: nobody, or by credentials that are not good.
             MissingScope: they do not reach that far.
             TooOften: too many requests.
-            Unavailable: PostgreSQL is down and they are not known.
+            Unavailable: PostgreSQL is down and they are not known, or it is busy.
         """
         if not access.asks:
             return NOBODY
-        address, token = address_of(request), _bearer_of(request)
-        if token is None:
+        address = address_of(request)
+        header = request.headers.get("authorization")
+        if header is None:
             request.state.told = self._rates.count("address", address)
             if access.scopes is not None:
                 raise Unauthenticated
             return NOBODY
-        caller = await self._recognised(token, address)
+        caller = await self._recognised(header, address)
         request.state.told = self._rates.count("caller", caller.name)
         missing = set(access.scopes or ()) - caller.scopes
         if missing:
@@ -76,12 +76,20 @@ class Gate:
             self._note_use(request, caller, caller.key_id)
         return caller
 
-    async def _recognised(self, token: str, address: str) -> Caller:
+    async def _recognised(self, header: str, address: str) -> Caller:
         try:
+            token = _bearer_in(header)
+            if self._may_be_a_guess(token):  # which makes no work for PostgreSQL for ever
+                self._rates.check("address", address)
             return await self.recognise(token)
         except Unauthenticated:
             self._rates.count("address", address)
             raise
+
+    def _may_be_a_guess(self, token: str) -> bool:
+        """A key that is not known; an access token is signed, which nobody guesses."""
+        parsed = keys.parse_key(token)
+        return parsed is not None and parsed[0] not in self._keys
 
     async def recognise(self, token: str) -> Caller:
         """Whose access token or API key this is.
@@ -93,15 +101,20 @@ class Gate:
             return await self._by_key(token)
         claims = self._keyring.read(token)
         if claims.key_id is not None:
-            return await self._by_claims(claims, claims.key_id, self._keys)
+            return _as_caller(claims, await self._keys.get(claims.key_id))
         if claims.login_id is not None:
-            return await self._by_claims(claims, claims.login_id, self._logins)
+            return _as_caller(claims, await self._logins.get(claims.login_id))
         raise InvalidToken
 
     def forget(self, standing_id: UUID) -> None:
-        """Asks PostgreSQL anew at the next request."""
+        """Asks PostgreSQL anew about a login or a key at the next request."""
         self._logins.forget(standing_id)
         self._keys.forget(standing_id)
+
+    def forget_user(self, user_id: UUID) -> None:
+        """Asks PostgreSQL anew about every login and key of a user."""
+        for known in (self._logins, self._keys):
+            known.forget_those(lambda standing: standing.user_id == user_id)
 
     async def drain(self) -> None:
         """Waits for what is still on its way to PostgreSQL."""
@@ -117,31 +130,14 @@ class Gate:
         key_id, secret = parsed
         given = keys.hash_secret(secret)
         found = await self._keys.get(key_id)
-        if found is not None and not _opens(given, found.hashes):
+        if found is not None and not _opens(given, found):
             # It may have been rotated elsewhere since it was looked up.
-            found = await self._keys.get(key_id, younger_than=SECONDS_BEFORE_ANOTHER_LOOK)
-        if found is None or _is_over(found) or not _opens(given, found.hashes):
+            found = await self._keys.get(
+                key_id, younger_than=SECONDS_BEFORE_ANOTHER_LOOK, or_stale=False
+            )
+        if found is None or _is_over(found) or not _opens(given, found):
             raise InvalidToken
         return Caller(found.user_id, found.scopes, key_id=key_id, models=found.models)
-
-    async def _by_claims(self, claims: Claims, of: UUID, known: Known[Standing]) -> Caller:
-        said = expanded(claims.scopes)
-        models = None
-        try:
-            found = await known.get(of)
-            if found is None or _is_over(found):
-                raise InvalidToken
-            said, models = said & found.scopes, found.models
-        except Unavailable:
-            if claims.key_id is not None:  # the token does not say which models it is bound to
-                raise
-        return Caller(
-            claims.user_id,
-            said,
-            key_id=claims.key_id,
-            login_id=claims.login_id,
-            models=models,
-        )
 
     async def _find_login(self, login_id: UUID) -> Standing | None:
         return await self._sql.run(partial(logins.find_standing, login_id=login_id), writes=False)
@@ -174,21 +170,31 @@ class Gate:
         task.add_done_callback(self._notes.discard)
 
 
-def _bearer_of(request: Request) -> str | None:
-    header = request.headers.get("authorization")
-    if header is None:
-        return None
+def _bearer_in(header: str) -> str:
     kind, _, token = header.partition(" ")
     if kind.lower() != "bearer" or not token.strip():
         raise Unauthenticated
     return token.strip()
 
 
-def _opens(given: bytes, hashes: Sequence[tuple[bytes, datetime | None]]) -> bool:
+def _as_caller(claims: Claims, found: Standing | None) -> Caller:
+    """Who a token is for: as far as it says, and as what it came by still reaches."""
+    if found is None or _is_over(found):
+        raise InvalidToken
+    if claims.secret_mark is not None and claims.secret_mark not in map(keys.mark_of, _good(found)):
+        raise InvalidToken
+    scopes = expanded(claims.scopes) & found.scopes
+    return Caller(found.user_id, scopes, claims.key_id, claims.login_id, found.models)
+
+
+def _opens(given: bytes, found: Standing) -> bool:
+    return any(hmac.compare_digest(given, kept) for kept in _good(found))
+
+
+def _good(found: Standing) -> list[bytes]:
+    """The hashes of the secrets that open a key now."""
     now = datetime.now(UTC)
-    return any(
-        hmac.compare_digest(given, kept) for kept, until in hashes if until is None or until > now
-    )
+    return [kept for kept, until in found.hashes if until is None or until > now]
 
 
 def _is_over(standing: Standing) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
-from service.access.caller import Caller
+from service.access.caller import NOBODY, Caller, address_of
 from service.errors import BadRequest, Refused
 
 REPLAYED = "Idempotency-Replayed"
@@ -49,7 +49,8 @@ async def requested_key(request: Request) -> RequestedKey | None:
         piece = part if isinstance(part, bytes) else part.encode()
         digest.update(len(piece).to_bytes(8, "big") + piece)
     caller: Caller = request.state.caller
-    kept = hashlib.sha256(f"{caller.name}\n{key}".encode()).hexdigest()
+    name = address_of(request) if caller is NOBODY else caller.name
+    kept = hashlib.sha256(f"{name}\n{key}".encode()).hexdigest()
     return RequestedKey(kept, digest.digest())
 
 

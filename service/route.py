@@ -40,6 +40,7 @@ class Route(APIRoute):
 
         async def handle(request: Request) -> Response:
             gate: Gatekeeper = request.state.gate
+            request.state.access = access
             request.state.caller = await gate.admit(request, access)
             _check_address(request, takes_query=takes_query)
             if takes_form:

@@ -127,6 +127,9 @@ class Gatekeeper(Protocol):
     def forget(self, standing_id: UUID) -> None:
         """What was known of a login or a key has just changed."""
 
+    def forget_user(self, user_id: UUID) -> None:
+        """What was known of a user has: all their logins and keys."""
+
     async def drain(self) -> None:
         """Waits for what is still on its way to the store, before that closes."""
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from service.errors import Unavailable
+from service.errors import QueryTooSlow, Unavailable
 
 V = TypeVar("V")
 SECONDS_UNASKED, SECONDS_FRESH, SECONDS_STALE = 30.0, 60.0, 900.0
@@ -34,11 +34,16 @@ class Known(Generic[V]):
         self._entries: dict[UUID, _Entry[V]] = {}
         self._loading: dict[UUID, asyncio.Task[bool]] = {}
 
-    async def get(self, key: UUID, *, younger_than: float = SECONDS_FRESH) -> V | None:
+    async def get(
+        self, key: UUID, *, younger_than: float = SECONDS_FRESH, or_stale: bool = True
+    ) -> V | None:
         """The value, which is ``younger_than`` so many seconds while the store can be asked.
 
+        Without ``or_stale`` it is so always.
+
         Raises:
-            Unavailable: the store is down, and nothing is known that is young enough even so.
+            Unavailable: the store is busy; or it is down and nothing is known that is young enough
+                even so.
         """
         entry = self._entries.get(key)
         age = float("inf") if entry is None else self._now() - entry.at
@@ -49,19 +54,30 @@ class Known(Generic[V]):
             return entry.value
         try:
             still_wanted = await asyncio.shield(asked)
-        except Unavailable:
-            if entry is None or age >= SECONDS_STALE:
+        except (Unavailable, QueryTooSlow) as error:
+            # Not the entry from before: it may have been forgotten meanwhile.
+            entry = self._entries.get(key) if or_stale and _is_down(error) else None
+            if entry is None or self._now() - entry.at >= SECONDS_STALE:
                 raise
             return entry.value
         if not still_wanted:
-            return await self.get(key)
+            return await self.get(key, younger_than=younger_than, or_stale=or_stale)
         found = self._entries.get(key)
         return None if found is None else found.value
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
 
     def forget(self, key: UUID) -> None:
         """Asks anew at the next request; what is just being looked up does not count either."""
         self._entries.pop(key, None)
         self._loading.pop(key, None)
+
+    def forget_those(self, fits: Callable[[V], bool]) -> None:
+        """The same for every value that fits; all that is just being looked up may be one."""
+        self._loading.clear()
+        for key in [key for key, entry in self._entries.items() if fits(entry.value)]:
+            del self._entries[key]
 
     async def drain(self) -> None:
         """Waits for what is being looked up, before the store closes."""
@@ -92,6 +108,11 @@ class Known(Generic[V]):
             if len(self._entries) > MOST_KNOWN:
                 del self._entries[next(iter(self._entries))]
         return True
+
+
+def _is_down(error: Unavailable | QueryTooSlow) -> bool:
+    """Not merely busy: whoever makes it busy would bring back what was revoked."""
+    return isinstance(error, QueryTooSlow) or error.store_fails
 
 
 def _notice(task: asyncio.Task[bool]) -> None:

@@ -8,6 +8,7 @@ lock somebody else out.
 import math
 import time
 from collections.abc import Mapping
+from ipaddress import IPv6Network
 
 from limits import RateLimitItem, parse
 from limits.storage import Storage
@@ -44,23 +45,25 @@ class Rates:
     def count(self, limit: str, *who: str) -> dict[str, str]:
         """Counts one request; the RateLimit headers of its answer.
 
+        ``who`` is a caller's name, or an address and perhaps an account.
+
         Raises:
             TooOften: it was one too many.
         """
-        item = self._items[limit]
+        item, who = self._items[limit], _blocked(who)
         if not self._limiter.hit(item, limit, *who):
             raise self._refusal(limit, item, who)
         return self._headers(limit, item, who)
 
     def check(self, limit: str, *who: str) -> None:
         """Refuses who has no request left, without counting one."""
-        item = self._items[limit]
+        item, who = self._items[limit], _blocked(who)
         if not self._limiter.test(item, limit, *who):
             raise self._refusal(limit, item, who)
 
     def forget(self, limit: str, *who: str) -> None:
         """Counts from nothing again."""
-        self._limiter.clear(self._items[limit], limit, *who)
+        self._limiter.clear(self._items[limit], limit, *_blocked(who))
 
     def _refusal(self, limit: str, item: RateLimitItem, who: tuple[str, ...]) -> TooOften:
         reset = self._limiter.get_window_stats(item, limit, *who).reset_time
@@ -74,6 +77,16 @@ class Rates:
             "RateLimit-Policy": f'"{limit}";q={item.amount};w={item.get_expiry()}',
             "RateLimit": f'"{limit}";r={max(0, left.remaining)};t={seconds}',
         }
+
+
+def _blocked(who: tuple[str, ...]) -> tuple[str, ...]:
+    """IPv6 by /64, of which everybody has one: nobody counts for themselves by changing theirs."""
+    if who[0].count(":") < 2:  # IPv4, or the name of a caller
+        return who
+    try:
+        return str(IPv6Network((who[0].partition("%")[0], 64), strict=False)), *who[1:]
+    except ValueError:
+        return who
 
 
 class _Counters(Storage):

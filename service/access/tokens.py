@@ -22,12 +22,16 @@ _PURPOSE = b"polystore access token"
 
 
 class Claims(NamedTuple):
-    """What an access token says: who, how far, and by which login or key they came."""
+    """What an access token says: who, how far, and by which login or key they came.
+
+    ``secret_mark`` tells which secret of a key it was, so that it ends with that one.
+    """
 
     user_id: UUID
     scopes: frozenset[str]
     login_id: UUID | None = None
     key_id: UUID | None = None
+    secret_mark: str | None = None
 
 
 class Keyring:
@@ -56,6 +60,7 @@ class Keyring:
             said["login"] = str(claims.login_id)
         if claims.key_id is not None:
             said["key"] = str(claims.key_id)
+            said["mark"] = claims.secret_mark
         headers = {"kid": self._signing, "typ": KIND}
         return jwt.encode(said, self._keys[self._signing], ALGORITHM, headers)
 
@@ -82,6 +87,7 @@ class Keyring:
                 frozenset(said["scope"].split()),
                 _uuid(said.get("login")),
                 _uuid(said.get("key")),
+                said.get("mark"),
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidToken from error

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NoReturn
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, insert, literal, select, true, update
@@ -56,6 +56,11 @@ class AlreadyOver(Refused):
 class ApiKeyEnded(Conflict):
     code, title = "api_key_ended", "This key was revoked or has run out"
     detail = "Make a new one."
+
+
+class RotationRunning(Conflict):
+    code, title = "rotation_running", "A secret from before is still good"
+    detail = "Wait until previous_until, or send overlap_seconds of 0: it ends both at once."
 
 
 class KeyIncomplete(Refused):
@@ -135,11 +140,13 @@ class ApiKeyRepository:
         """A new secret; the one of now stays good for as long as the rotation says."""
         self._must_be_a_person()
         self._must_reach((await self.get(key_id)).scopes, self._caller.scopes)
+        free = ApiKey.previous_until.is_(None) | (ApiKey.previous_until <= func.now())
         secret = secrets.token_urlsafe(32)
         overlap = timedelta(seconds=rotation.overlap_seconds)
         statement = (
             update(ApiKey)
             .where(ApiKey.id == key_id, self._seen, *is_good())
+            .where(free if overlap else true())
             .values(
                 secret_hash=hash_secret(secret),
                 previous_hash=ApiKey.secret_hash,
@@ -150,7 +157,7 @@ class ApiKeyRepository:
         )
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
-            raise ApiKeyEnded
+            await self._refuse_rotation(key_id)
         after_commit(self._session, partial(self._gate.forget, key_id))
         await self._trail.note(
             self._session,
@@ -173,6 +180,10 @@ class ApiKeyRepository:
             return
         after_commit(self._session, partial(self._gate.forget, key_id))
         await self._trail.note(self._session, "key_revoked", subject_id=key_id)
+
+    async def _refuse_rotation(self, key_id: UUID) -> NoReturn:
+        good = await self._session.scalar(select(ApiKey.id).where(ApiKey.id == key_id, *is_good()))
+        raise ApiKeyEnded if good is None else RotationRunning
 
     def _must_be_a_person(self) -> None:
         if self._caller.key_id is not None:

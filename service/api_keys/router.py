@@ -15,6 +15,7 @@ from service.api_keys.repository import (
     KeyOwnerUnknown,
     KeysMakeNoKeys,
     KeyTooStrong,
+    RotationRunning,
 )
 from service.api_keys.schemas import (
     ApiKeyCreate,
@@ -61,7 +62,9 @@ async def api_keys_get(key_id: UUID, keys: ApiKeys, reply: Reply) -> ApiKeyRead:
 @router.post(
     "/{key_id}/rotate",
     dependencies=[needs("api_keys:write")],
-    responses=problems(ApiKeyNotFound, ApiKeyEnded, KeyTooStrong, KeysMakeNoKeys, ShownOnce),
+    responses=problems(
+        ApiKeyNotFound, ApiKeyEnded, RotationRunning, KeyTooStrong, KeysMakeNoKeys, ShownOnce
+    ),
 )
 async def api_keys_rotate(
     key_id: UUID, rotation: ApiKeyRotate, keys: ApiKeys, reply: Reply

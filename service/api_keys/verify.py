@@ -30,6 +30,11 @@ def parse_key(token: str) -> tuple[UUID, str] | None:
         return None
 
 
+def mark_of(secret_hash: bytes) -> str:
+    """By which an access token says which of a key's secrets it was given for."""
+    return secret_hash[:8].hex()
+
+
 def is_good() -> tuple[ColumnElement[bool], ...]:
     """Neither revoked nor run out."""
     lasting = ApiKey.expires_at.is_(None) | (ApiKey.expires_at > func.now())

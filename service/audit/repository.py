@@ -1,6 +1,6 @@
 """The audit trail in PostgreSQL."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -45,18 +45,31 @@ class AuditTrail:
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """One entry; ``by`` is who did it, if the request's caller is not known to the gate."""
-        who = by or self._caller
-        await session.execute(
-            insert(AuditEvent).values(
-                act=act,
-                user_id=who.user_id,
-                key_id=who.key_id,
-                subject_id=subject_id,
-                address=self._address or None,
-                request_id=current_request_id(),
-                details=dict(details or {}),
-            )
-        )
+        entry = {**self._entry(act, by or self._caller, details), "subject_id": subject_id}
+        await session.execute(insert(AuditEvent).values(**entry))
+
+    async def note_all(
+        self,
+        session: AsyncSession,
+        act: Act,
+        subject_ids: Iterable[UUID],
+        details: Mapping[str, Any],
+    ) -> None:
+        """An entry for each subject, in one statement."""
+        entry = self._entry(act, self._caller, details)
+        entries = [{**entry, "subject_id": subject_id} for subject_id in subject_ids]
+        if entries:
+            await session.execute(insert(AuditEvent), entries)
+
+    def _entry(self, act: Act, who: Caller, details: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {
+            "act": act,
+            "user_id": who.user_id,
+            "key_id": who.key_id,
+            "address": self._address or None,
+            "request_id": current_request_id(),
+            "details": dict(details or {}),
+        }
 
 
 class AuditRepository:

@@ -26,7 +26,8 @@ class AuditEvent(Identified):
     address: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64))
     details: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # Not now(): entries about one user stand in the order in which their row was held.
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
     __table_args__ = (
         Index("ix_audit_events_created_at_id", "created_at", "id"),

@@ -4,7 +4,6 @@ RFC 6749, with refresh tokens that are good once (RFC 9700, section 4.14.2).
 """
 
 import base64
-import binascii
 import secrets
 from datetime import timedelta
 from typing import Annotated
@@ -12,6 +11,7 @@ from urllib.parse import unquote_plus
 from uuid import UUID
 
 from fastapi import Request
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.caller import (
@@ -23,8 +23,9 @@ from service.access.caller import (
 )
 from service.access.passwords import verify_password
 from service.access.rates import Rates
-from service.access.roles import expanded, scopes_of
+from service.access.roles import SCOPES, expanded, scopes_of
 from service.access.tokens import Claims, Keyring
+from service.api_keys.verify import hash_secret, mark_of, parse_key
 from service.audit.repository import Trail
 from service.logins import repository as logins
 from service.logins.repository import (
@@ -50,6 +51,7 @@ class Grants:
         self, request: Request, sql: SqlStore, trail: Trail, _caller: CurrentCaller
     ) -> None:
         self._request, self._sql, self._trail = request, sql, trail
+        self._address = address_of(request)
         self._gate: Gatekeeper = request.state.gate
         self._rates: Rates = request.state.rates
         self._keyring: Keyring = request.state.keyring
@@ -64,7 +66,9 @@ class Grants:
             IncompleteGrant, UnsupportedGrant, InvalidScope: the form is not.
             TooOften: too many tries from this address.
         """
-        self._rates.check("login", address_of(self._request))
+        self._rates.count("address", self._address)
+        if _asked(form) - SCOPES.keys():
+            raise InvalidScope
         if form.grant_type == "password":
             return await self._by_password(form)
         if form.grant_type == "refresh_token":
@@ -76,35 +80,47 @@ class Grants:
     async def _by_password(self, form: TokenRequest) -> TokenRead:
         if form.username is None or form.password is None:
             raise IncompleteGrant("username", "password")
-        name, address = form.username, address_of(self._request)
-        self._rates.count("login", address)
-        self._rates.count("guess", address, name.lower())
+        name = form.username
+        self._request.state.told = self._rates.count("login", self._address)
         user = await self._sql.run(lambda session: logins.find_user(session, name), writes=False)
+        # By the user if there is one, who has two names to be guessed by.
+        account = name.lower() if user is None else str(user.id)
+        self._rates.count("guess", self._address, account)
         kept = None if user is None else user.password_hash
         good, better = await verify_password(form.password, kept)
         if user is None or not good:
-            await self._note_failure(user)
+            await self._note_failure(None if user is None else user.id)
             raise InvalidGrant
-        self._rates.forget("guess", address, name.lower())
+        if not _asked(form) <= scopes_of(user.role):
+            await self._note_failure(user.id)
+            raise InvalidScope
+        self._rates.forget("guess", self._address, account)
         if better is not None:
-            user = await self._rehash(user, better)
-        return await self._open(user, _narrowed(scopes_of(user.role), form.scope))
+            user = await self._rehash(user, form.password, better)
+        return await self._open(user, _asked(form) or scopes_of(user.role))
 
-    async def _note_failure(self, user: PasswordUser | None) -> None:
+    async def _note_failure(self, subject: UUID | None) -> None:
         """What was typed is not kept: it may have been the password."""
-        subject = None if user is None else user.id
 
         async def note(session: AsyncSession) -> None:
             await self._trail.note(session, "login_failed", subject_id=subject)
 
         await self._sql.run(note, writes=True)
 
-    async def _rehash(self, user: PasswordUser, better: str) -> PasswordUser:
+    async def _rehash(self, user: PasswordUser, password: SecretStr, better: str) -> PasswordUser:
         async def change(session: AsyncSession) -> bool:
             return await logins.change_password(session, user, better, ends_logins=False)
 
-        changed = await self._sql.run(change, writes=True)
-        return user._replace(password_hash=better) if changed else user
+        if await self._sql.run(change, writes=True):
+            return user._replace(password_hash=better)
+        # Somebody was faster: another login with a better hash, or a new password.
+        now = await self._sql.run(
+            lambda session: logins.find_user_by_id(session, user.id), writes=False
+        )
+        good, _ = await verify_password(password, None if now is None else now.password_hash)
+        if now is None or not good:
+            raise InvalidGrant
+        return now
 
     async def _open(self, user: PasswordUser, scopes: frozenset[str]) -> TokenRead:
         secret = secrets.token_urlsafe(32)
@@ -128,33 +144,37 @@ class Grants:
         login_id, old = parse_refresh(form.refresh_token.get_secret_value())
         secret = secrets.token_urlsafe(32)
 
-        async def work(session: AsyncSession) -> logins.Rotated | None:
+        async def work(session: AsyncSession) -> Claims | None:
             old_hash, new_hash = hash_token(old), hash_token(secret)
             rotated = await logins.rotate(session, login_id, old_hash, new_hash)
-            if rotated is None:
-                robbed = await logins.end_reused(session, login_id, old_hash)
-                if robbed is not None:
-                    await self._trail.note(session, "token_reused", subject_id=robbed)
-            return rotated
+            if rotated is not None:  # a refusal here leaves the old token good
+                scopes = _narrowed(expanded(rotated.scopes), form)
+                return Claims(rotated.user_id, scopes, login_id=login_id)
+            robbed = await logins.end_reused(session, login_id, old_hash)
+            if robbed is not None:
+                await self._trail.note(session, "token_reused", subject_id=robbed)
+            return None
 
-        rotated = await self._sql.run(work, writes=True)
-        if rotated is None:  # only here: raised within, it would take the end of the login back
+        claims = await self._sql.run(work, writes=True)
+        if claims is None:  # only here: raised within, it would take the end of the login back
             self._gate.forget(login_id)
-            self._rates.count("login", address_of(self._request))
             raise InvalidGrant
-        scopes = _narrowed(expanded(rotated.scopes), form.scope)
-        return self._tokens(Claims(rotated.user_id, scopes, login_id=login_id), secret)
+        self._request.state.told = self._rates.count("caller", Caller(claims.user_id).name)
+        return self._tokens(claims, secret)
 
     async def _by_key(self, form: TokenRequest) -> TokenRead:
+        token = self._key_of(form)
+        parsed = parse_key(token)
         try:
-            caller = await self._gate.recognise(self._key_of(form))
+            caller = await self._gate.recognise(token)
         except InvalidToken:
-            self._rates.count("login", address_of(self._request))
+            await self._note_failure(parsed and parsed[0])
             raise InvalidClient from None
-        if caller.key_id is None or caller.user_id is None:
+        if parsed is None or caller.user_id is None:
             raise InvalidClient
-        scopes = _narrowed(caller.scopes, form.scope)
-        return self._tokens(Claims(caller.user_id, scopes, key_id=caller.key_id), None)
+        self._request.state.told = self._rates.count("caller", caller.name)
+        scopes, mark = _narrowed(caller.scopes, form), mark_of(hash_secret(parsed[1]))
+        return self._tokens(Claims(caller.user_id, scopes, None, caller.key_id, mark), None)
 
     def _key_of(self, form: TokenRequest) -> str:
         """The API key, from the form or from HTTP Basic (RFC 6749, section 2.3.1)."""
@@ -196,19 +216,20 @@ def parse_refresh(token: str) -> tuple[UUID, str]:
         raise InvalidGrant from None
 
 
-def _narrowed(all_of_them: frozenset[str], asked: str | None) -> frozenset[str]:
-    wanted = frozenset((asked or "").split())
-    if not wanted:
-        return all_of_them
-    if not wanted <= all_of_them:
+def _asked(form: TokenRequest) -> frozenset[str]:
+    return frozenset((form.scope or "").split())
+
+
+def _narrowed(all_of_them: frozenset[str], form: TokenRequest) -> frozenset[str]:
+    if not _asked(form) <= all_of_them:
         raise InvalidScope
-    return wanted
+    return _asked(form) or all_of_them
 
 
 def _unpacked(basic: str) -> tuple[str, str]:
     try:
         client_id, _, secret = base64.b64decode(basic, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # neither Base64 nor UTF-8, or not even ASCII
         raise InvalidClient from None
     return unquote_plus(client_id), unquote_plus(secret)
 

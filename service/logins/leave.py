@@ -17,7 +17,9 @@ from service.access.caller import (
 from service.access.passwords import hash_password, verify_password
 from service.access.rates import Rates
 from service.access.tokens import Keyring
+from service.api_keys.verify import PREFIX as KEY_PREFIX
 from service.audit.repository import Trail
+from service.errors import BadRequest
 from service.logins import repository as logins
 from service.logins.grants import PREFIX, parse_refresh
 from service.logins.repository import InvalidGrant, hash_token
@@ -28,6 +30,12 @@ from service.sql import SqlStore
 
 class WrongPassword(Forbidden):
     code, title, pointer = "wrong_password", "This is not your password", "/current_password"
+
+
+class UnsupportedToken(BadRequest):
+    code, title = "unsupported_token_type", "Keys are not revoked here"
+    detail = "DELETE /v1/api_keys/{key_id} ends a key and every access token it was given."
+    members = {"error": "unsupported_token_type"}
 
 
 class PeopleOnly(Forbidden):
@@ -48,7 +56,12 @@ class Leaving:
         self._keyring: Keyring = request.state.keyring
 
     async def revoke(self, form: RevokeRequest) -> None:
-        """Ends the login of a refresh or access token; what is none is passed over (RFC 7009)."""
+        """Ends the login of a refresh or access token; what is none is passed over (RFC 7009).
+
+        Raises:
+            UnsupportedToken: it is of a key, which is revoked at an address of its own.
+        """
+        self._rates.count("address", self._address)
         try:
             login_id, hashed = self._login_of(form.token.get_secret_value())
         except (InvalidGrant, InvalidToken):
@@ -66,9 +79,11 @@ class Leaving:
         if token.startswith(PREFIX):
             login_id, secret = parse_refresh(token)
             return login_id, hash_token(secret)
+        if token.startswith(KEY_PREFIX):
+            raise UnsupportedToken
         claims = self._keyring.read(token)
         if claims.login_id is None:
-            raise InvalidToken
+            raise UnsupportedToken
         return claims.login_id, None
 
     async def change_password(self, change: PasswordChange) -> None:
@@ -89,6 +104,7 @@ class Leaving:
             raise Unauthenticated
         good, _ = await verify_password(change.current_password, user.password_hash)
         if not good:
+            await self._sql.run(self._note_failure, writes=True)
             raise WrongPassword
         hashed = await hash_password(change.new_password)
 
@@ -101,8 +117,10 @@ class Leaving:
         if not await self._sql.run(put, writes=True):
             raise WrongPassword
         self._rates.forget("guess", self._address, str(user_id))
-        if self._caller.login_id is not None:
-            self._gate.forget(self._caller.login_id)
+        self._gate.forget_user(user_id)
+
+    async def _note_failure(self, session: AsyncSession) -> None:
+        await self._trail.note(session, "login_failed", subject_id=self._caller.user_id)
 
 
 Leave = Annotated[Leaving, provided(Leaving)]

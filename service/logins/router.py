@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form
 from service.access.caller import UNASKED
 from service.answers import Reply
 from service.logins.grants import TokenGrants
-from service.logins.leave import Leave
+from service.logins.leave import Leave, UnsupportedToken
 from service.logins.repository import (
     IncompleteGrant,
     InvalidClient,
@@ -40,7 +40,7 @@ async def auth_token(
     return await grants.exchange(form)
 
 
-@router.post("/revoke", responses=problems())
+@router.post("/revoke", responses=problems(UnsupportedToken))
 async def auth_revoke(form: Annotated[RevokeRequest, Form()], leave: Leave) -> Revoked:
     """Ends the login of a refresh or access token (RFC 7009); within a minute, everywhere."""
     await leave.revoke(form)

@@ -58,8 +58,8 @@ class Stopped(Struct):
 class Intake:
     """One stream: what has come in, and what has become of it."""
 
-    def __init__(self, log: PredictionLog) -> None:
-        self._log = log
+    def __init__(self, request: Request) -> None:
+        self._request = request
         self._seen, self._committed = 0, 0
         self._counts: Counter[str] = Counter()
         self._waiting: list[tuple[int, Event | Rejected]] = []
@@ -93,8 +93,12 @@ class Intake:
             self._waiting.append((self._seen, event))
 
     async def _commit(self) -> bytes:
+        # Who may log may have changed since the stream began, which can be long ago.
+        state = self._request.state
+        caller = await state.gate.admit(self._request, state.access)
+        log = PredictionLog(state.mongo, caller)
         events = [event for _, event in self._waiting]
-        results = await ingest(self._log, events, suspicious=self._suspicious)
+        results = await ingest(log, events, suspicious=self._suspicious)
         numbers = [number for number, _ in self._waiting]
         self._waiting, self._bytes, self._suspicious = [], 0, False
         self._committed = self._seen
@@ -143,8 +147,7 @@ class StreamAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        log = PredictionLog(request.state.mongo, request.state.caller)
-        lines = Intake(log).run(unpacked(request))
+        lines = Intake(request).run(unpacked(request))
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         async for line in lines:
             if head:  # only now: what fails before the first commit still gets its own status

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,9 +10,11 @@ from sqlalchemy import ARRAY, String, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from uuid_utils.compat import uuid7
 
+from service.access.caller import Gate
+from service.audit.repository import Trail
 from service.errors import Conflict, FieldError
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, after_commit
 from service.users.repository import COLUMNS, UserNotFound, Users, is_deleted, row_values
 from service.users.schemas import UserCreate, UserRead
 from service.users.tables import User
@@ -25,8 +28,9 @@ class SomeUsersTaken(Conflict):
 class UserBulk:
     """For those with ``users:admin``, as the addresses say."""
 
-    def __init__(self, session: SqlSession, users: Users) -> None:
+    def __init__(self, session: SqlSession, users: Users, trail: Trail, gate: Gate) -> None:
         self._session, self._users = session, users
+        self._trail, self._gate = trail, gate
 
     async def add_all(self, users: Sequence[UserCreate]) -> Sequence[UserRead]:
         """All or none, in one statement."""
@@ -62,6 +66,9 @@ class UserBulk:
         rows = {
             row.id: UserRead.model_validate(row) for row in await self._session.execute(statement)
         }
+        await self._trail.note_all(self._session, "user_changed", found, {"is_active": False})
+        for user_id in found:
+            after_commit(self._session, partial(self._gate.forget_user, user_id))
         return [rows[user_id] for user_id in dict.fromkeys(user_ids)]
 
     async def _taken(

@@ -1,19 +1,21 @@
 """Users in PostgreSQL."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 
-from service.access.caller import CurrentCaller
+from service.access.caller import CurrentCaller, Forbidden, Gate
 from service.access.passwords import hash_password
+from service.access.roles import scopes_of
 from service.answers import Expected
 from service.audit.repository import Trail
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, after_commit
 from service.sql_rows import (
     AnySelect,
     Columns,
@@ -42,6 +44,12 @@ class UsernameTaken(Conflict):
     code, title = "username_taken", "Username already taken"
     detail = "A user with this username exists, perhaps a deleted one."
     pointer, guards = "/username", "uq_users_username"
+
+
+class RoleTooStrong(Forbidden):
+    code, title = "role_too_strong", "Nobody gives more than they may do themselves"
+    detail = "It takes an administrator who is logged in; a key cannot do this."
+    pointer = "/role"
 
 
 class UnknownRole(Refused):
@@ -79,10 +87,10 @@ class UserRepository:
     """Whoever lacks ``users:admin`` sees and changes themselves alone."""
 
     def __init__(
-        self, session: SqlSession, pager: Paging, caller: CurrentCaller, trail: Trail
+        self, session: SqlSession, pager: Paging, caller: CurrentCaller, trail: Trail, gate: Gate
     ) -> None:
         self._session, self._pager = session, pager
-        self._caller, self._trail = caller, trail
+        self._caller, self._trail, self._gate = caller, trail, gate
 
     async def get(self, user_id: UUID) -> UserRead:
         statement = select(*COLUMNS).where(self._seen(), User.id == user_id)
@@ -130,19 +138,17 @@ class UserRepository:
             self._caller.must("users:admin", *privileged)
         if "password" in values:
             values["password_hash"] = await hash_password(values.pop("password"))
-            values["password_changed_at"] = func.now()
-        before = await self._role(user_id) if "role" in values else None
+            # Not now(): a login that held the row meanwhile is younger than this transaction.
+            values["password_changed_at"] = func.clock_timestamp()
+        before = await self._held_role(user_id, values)
         await self._change(user_id, values, expected)
-        if "password_hash" in values:
-            await self._trail.note(self._session, "password_changed", subject_id=user_id)
         after = await self.get(user_id)
-        if before is not None and before != after.role:
-            told = {"before": before, "after": after.role}
-            await self._trail.note(self._session, "role_changed", subject_id=user_id, details=told)
+        await self._note_change(before, after, values)
         return after
 
     async def remove(self, user_id: UUID, expected: Expected) -> None:
         await self._change(user_id, {"deleted_at": func.now()}, expected)
+        await self._trail.note(self._session, "user_deleted", subject_id=user_id)
 
     async def restore(self, user_id: UUID) -> UserRead:
         """Brings a deleted user back; one that was not deleted stays as it is."""
@@ -150,13 +156,16 @@ class UserRepository:
             update(User)
             .where(User.id == user_id, is_deleted(True))
             .values(deleted_at=None, version=User.version + 1)
+            .returning(User.id)
         )
-        await self._session.execute(statement)
+        if await self._session.scalar(statement) is not None:
+            await self._trail.note(self._session, "user_restored", subject_id=user_id)
         return await self.get(user_id)
 
     async def _change(self, user_id: UUID, values: dict[str, Any], expected: Expected) -> None:
         where = (User.id == user_id) & self._seen()
         await change_row(self._session, User, where, values, expected, UserNotFound)
+        after_commit(self._session, partial(self._gate.forget_user, user_id))
 
     def _seen(self, deleted: bool = False) -> ColumnElement[bool]:
         """The base of every query: whom the caller may see."""
@@ -165,19 +174,48 @@ class UserRepository:
             return seen
         return seen & (User.id == self._caller.user_id)
 
-    async def _role(self, user_id: UUID) -> str | None:
-        """The role as it is until the transaction ends."""
-        role = select(User.role).where(User.id == user_id, self._seen()).with_for_update()
-        return await self._session.scalar(role)
+    async def _held_role(self, user_id: UUID, values: dict[str, Any]) -> str | None:
+        """The role as it is until the transaction ends, if the change is about their power."""
+        if "role" not in values and "password_hash" not in values:
+            return None
+        held = select(User.role).where(User.id == user_id, self._seen()).with_for_update()
+        role = await self._session.scalar(held)
+        for power in (role, values.get("role")):
+            if power is not None:
+                self.must_reach(power)
+        return role
+
+    def must_reach(self, role: str) -> None:
+        """Refuses who would give, or take over, more than they may do themselves.
+
+        Raises:
+            RoleTooStrong: also for a key, which leaves nobody behind when it is revoked.
+        """
+        if self._caller.key_id is not None or not scopes_of(role) <= self._caller.scopes:
+            raise RoleTooStrong
+
+    async def _note_change(
+        self, before: str | None, after: UserRead, values: dict[str, Any]
+    ) -> None:
+        if "password_hash" in values:
+            await self._trail.note(self._session, "password_changed", subject_id=after.id)
+        if before is not None and before != after.role:
+            told = {"before": before, "after": after.role}
+            await self._trail.note(self._session, "role_changed", subject_id=after.id, details=told)
+        changed: dict[str, Any] = {
+            name: values[name] for name in ("status", "is_active") if name in values
+        }
+        if "email" in values:
+            changed["email"] = "changed"
+        if changed:
+            await self._trail.note_all(self._session, "user_changed", [after.id], changed)
 
     async def note_roles(self, made: Sequence[UserRead]) -> None:
         """Tells the audit trail of new users who are more than members."""
-        for user in made:
-            if user.role != "member":
-                told = {"before": None, "after": user.role}
-                await self._trail.note(
-                    self._session, "role_changed", subject_id=user.id, details=told
-                )
+        for role in {user.role for user in made} - {"member"}:
+            self.must_reach(role)
+            those, told = [user.id for user in made if user.role == role], {"after": role}
+            await self._trail.note_all(self._session, "role_changed", those, told)
 
 
 def may_act() -> ColumnElement[bool]:

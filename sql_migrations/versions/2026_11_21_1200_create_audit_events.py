@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column(
             "created_at",
             postgresql.TIMESTAMP(timezone=True, precision=3),
-            server_default=sa.text("now()"),
+            server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),

@@ -7,12 +7,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from service.access.caller import Caller
+from service.access.roles import scopes_of
 from service.main import State
 from tests.access.makers import somebody
-from tests.fixtures.client import member, speaking_as
+from tests.fixtures.client import member, speaking_as, speaking_to
 from tests.items.makers import make_item
 from tests.posts.makers import make_comment, make_post
-from tests.users.makers import make_user
+from tests.users.makers import make_user, user_body
 
 
 @pytest.fixture
@@ -147,3 +149,32 @@ async def test_a_post_of_one_is_made_for_them_whoever_they_name(
     somebody_else = (await make_post(client))["author_id"]
     refused = await one.post("/v1/posts", json={"title": "x", "author_id": somebody_else})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (403, "/author_id")
+
+
+async def test_nobody_gives_or_takes_over_more_than_they_may_do_themselves(
+    app: FastAPI, state: State, client: httpx2.AsyncClient
+) -> None:
+    user = await make_user(client)
+    boss = await somebody(state, "admin")
+    users_alone = frozenset({"users:read", "users:write", "users:admin"})
+    by_key = Caller(boss.id, scopes_of("admin"), key_id=boss.login_id)
+    for caller in (Caller(boss.id, users_alone), by_key):
+        async with speaking_as(caller, app, state) as narrow:
+            for refused in (
+                await narrow.patch(f"/v1/users/{user['id']}", json={"role": "admin"}),
+                await narrow.patch(f"/v1/users/{boss.id}", json={"password": "taken over"}),
+                await narrow.patch(f"/v1/users/{boss.id}", json={"role": "member"}),
+                await narrow.post("/v1/users", json=user_body(role="editor")),
+                await narrow.post("/v1/users/bulk", json={"items": [user_body(role="admin")]}),
+            ):
+                assert (refused.status_code, refused.json()["code"]) == (403, "role_too_strong")
+
+
+async def test_two_newcomers_never_meet_in_an_idempotency_key(
+    app: FastAPI, state: State, stranger: httpx2.AsyncClient
+) -> None:
+    key = {"Idempotency-Key": "1"}
+    assert (await stranger.post("/v1/users", json=user_body(), headers=key)).status_code == 201
+    async with speaking_to(app, state, client=("10.9.9.9", 1)) as elsewhere:
+        answer = await elsewhere.post("/v1/users", json=user_body(), headers=key)
+    assert answer.status_code == 201
