@@ -36,8 +36,8 @@ T = TypeVar("T")
 FILE = "credentials.json"
 USERNAME, EMAIL = "admin", "admin@polystore.local"
 DEMO_SCOPES = (
-    "users:admin", "posts:admin", "comments:admin", "tags:write", "items:read", "items:write",
-    "predictions:read", "predictions:write",
+    "users:admin", "posts:admin", "comments:admin", "tags:admin", "items:admin", "item_types:admin",
+    "predictions:admin", "metrics:read",
 )  # fmt: skip
 TOKEN_LIVES = timedelta(hours=12)
 

@@ -1,13 +1,14 @@
 """Passwords as argon2id (RFC 9106), with the parameters OWASP gives: 19 MiB, 2 passes, 1 lane.
 
-Hashed in as many threads as there are processors to spare, of low priority, so that a rush of
-logins slows down logins and nothing else.
+Hashed in as many threads as there are processors to spare, of low priority and with rests in
+between, so that a rush of logins slows down logins and little else (benchmarks/login_load.py).
 """
 
 import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, TypeVar
@@ -22,7 +23,7 @@ from service.errors import Unavailable
 T = TypeVar("T")
 MOST_BYTES, MOST_WAITING = 1024, 200
 _HASH = PasswordHash((Argon2Hasher(memory_cost=19_456, time_cost=2, parallelism=1),))
-_NICE = 10
+_NICE, REST = 10, 1.0
 
 
 class HashingBusy(Unavailable):
@@ -81,6 +82,7 @@ _OF_NOBODY = (
     "$ezn5xyJUREBv3TvqR0fmZOl9YQhu/4bRWpz0DDRm5ZA"
 )
 _waiting = 0
+_thread = threading.local()
 
 
 async def _in_thread(work: Callable[..., T], *arguments: str) -> T:
@@ -90,6 +92,18 @@ async def _in_thread(work: Callable[..., T], *arguments: str) -> T:
     _waiting += 1
     try:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_THREADS, work, *arguments)
+        return await loop.run_in_executor(_THREADS, _in_turn, work, *arguments)
     finally:
         _waiting -= 1
+
+
+def _in_turn(work: Callable[..., T], *arguments: str) -> T:
+    """In a rush, a thread rests for as long as it has just worked."""
+    rest: float = getattr(_thread, "free_at", 0.0) - time.monotonic()
+    if rest > 0 and _waiting > 1:
+        time.sleep(rest)
+    began = time.monotonic()
+    result = work(*arguments)
+    ended = time.monotonic()
+    _thread.free_at = ended + (ended - began) * REST
+    return result
