@@ -5,11 +5,13 @@ from sqlalchemy import MetaData
 from service import idempotency
 from service.api_keys import tables as api_keys
 from service.audit import tables as audit
+from service.catalog import tables as catalog
 from service.logins import tables as logins
+from service.orders import tables as orders
 from service.posts import tables as posts
 from service.sql import Base
 from service.tags import tables as tags
 from service.users import tables as users
 
-OWNERS = (api_keys, audit, idempotency, logins, posts, tags, users)
+OWNERS = (api_keys, audit, catalog, idempotency, logins, orders, posts, tags, users)
 METADATA: MetaData = Base.metadata

@@ -36,7 +36,7 @@ def etag_of(read: Versioned) -> str:
     A counter that changes without a new version (the views of a post) stands behind a dot, so that
     it makes a cached copy stale and yet is no obstacle to a change.
     """
-    return f'"{read.state()}"'
+    return f'"{read.mark()}"'
 
 
 def _etags(header: str) -> list[tuple[bool, str]]:

@@ -17,6 +17,8 @@ from service.access.tokens import Keyring
 from service.answers import NotModified, answer_not_modified
 from service.api_keys import router as api_keys
 from service.audit import router as audit
+from service.catalog import category_router as categories
+from service.catalog import router as products
 from service.errors import ServiceError, answer_refusal
 from service.gate import Gate
 from service.items import router as items
@@ -28,6 +30,7 @@ from service.metrics import Metrics
 from service.middleware import Frontier
 from service.mongo import Mongo, open_mongo
 from service.openapi import with_schemas
+from service.orders import router as orders
 from service.posts import comment_router as comments
 from service.posts import router as posts
 from service.predictions import feedback_router as feedback
@@ -38,8 +41,8 @@ from service.tags import router as tags
 from service.users import router as users
 
 FEATURES = (
-    logins, me, api_keys, audit, users, tags, posts, comments, items, item_types, predictions,
-    feedback,
+    logins, me, api_keys, audit, users, tags, posts, comments, categories, products, orders,
+    items, item_types, predictions, feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")

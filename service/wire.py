@@ -36,7 +36,7 @@ class Versioned(Read):
 
     version: int
 
-    def state(self) -> str:
+    def mark(self) -> str:
         """What its ETag says: the version, and behind a dot what changes without a new one."""
         return str(self.version)
 

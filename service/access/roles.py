@@ -17,6 +17,8 @@ RESOURCES = {
     "posts": "posts",
     "comments": "comments on posts",
     "tags": "tags",
+    "catalog": "categories and products",
+    "orders": "orders",
     "items": "items",
     "item_types": "item types",
     "predictions": "predictions and their feedback",
@@ -40,21 +42,23 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     "editor": frozenset(
         {
             "users:read", "users:write", "posts:admin", "comments:admin", "tags:admin",
-            "items:admin", "item_types:admin", "predictions:read",
-            "api_keys:read", "api_keys:write",
+            "catalog:admin", "orders:read", "orders:write", "items:admin", "item_types:admin",
+            "predictions:read", "api_keys:read", "api_keys:write",
         }
     ),
     "member": frozenset(
         {
             "users:read", "users:write", "posts:read", "posts:write", "comments:read",
-            "comments:write", "tags:read", "items:read", "items:write", "item_types:read",
-            "api_keys:read", "api_keys:write",
+            "comments:write", "tags:read", "catalog:read", "orders:read", "orders:write",
+            "items:read", "items:write",
+            "item_types:read", "api_keys:read", "api_keys:write",
         }
     ),
     "service": frozenset(
         {
-            "users:read", "posts:read", "comments:read", "tags:read", "items:read", "items:write",
-            "item_types:read", "predictions:read", "predictions:write", "metrics:read",
+            "users:read", "posts:read", "comments:read", "tags:read", "catalog:read",
+            "orders:read", "items:read", "items:write", "item_types:read", "predictions:read",
+            "predictions:write", "metrics:read",
         }
     ),
 }  # fmt: skip

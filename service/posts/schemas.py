@@ -70,7 +70,7 @@ class PostRead(Versioned):
     author: AuthorBrief | MISSING = MISSING
     tags: list[TagBrief] | MISSING = MISSING
 
-    def state(self) -> str:
+    def mark(self) -> str:
         nested = self.model_dump_json(include={"author", "tags"})
         mark = "" if nested == "{}" else f".{crc32(nested.encode()):x}"
         return f"{self.version}.{self.views}{mark}"

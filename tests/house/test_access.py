@@ -11,7 +11,7 @@ from service.access.passwords import _OF_NOBODY
 from service.main import State
 from tests.access.makers import Person, bearer, key_of, somebody
 from tests.fixtures.client import ADMINISTRATOR, speaking_as
-from tests.house.walk import CALLERS, COMMENT, EVENT, WALK, Row, filled
+from tests.house.walk import CALLERS, COMMENT, EVENT, PRODUCT, WALK, Row, filled
 from tests.predictions.makers import NDJSON
 
 FORMS = ("auth_token", "auth_revoke")
@@ -64,6 +64,11 @@ async def world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -> dic
         "item_id": await made(owner, "/items", {"name": "thing"}),
         "key_id": await made(owner, "/api_keys", {"name": "k", "scopes": ["items:read"]}),
         "tag_id": await made(admin, "/tags", {"name": f"t{post[-12:]}"}),
+        "category_id": await made(admin, "/categories", {"name": f"c{post[-12:]}"}),
+        "product_id": (product := await made(admin, "/products", filled(PRODUCT, things))),
+        "order_id": await made(
+            owner, "/orders", {"lines": [{"product_id": product, "quantity": 1}]}
+        ),
         "prediction_id": await made(admin, "/predictions", filled(EVENT, things)),
         "name": "device",
     }

@@ -53,6 +53,7 @@ EVENT = {
     "prediction_id": "~uuid", "timestamp": "2026-01-05T00:00:00Z", "model": "fraud", "version": "1",
     "features": {"a": 1}, "output": {"score": 0.5},
 }  # fmt: skip
+PRODUCT = {"sku": "~new", "name": "thing", "price": "9.99", "currency": "EUR", "stock": 60}
 KEY = {"name": "k", "scopes": ["items:read"]}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
 
@@ -120,6 +121,28 @@ WALK: dict[str, Row] = {
     "comments_update": own(200, others=403, body=COMMENT),
     "comments_update draft": own(200, body=COMMENT, of={**DRAFT, "comment_id": "draft_comment"}),
     "comments_delete": own(204, others=403),
+    "categories_create": staff(201, body={"name": "~new"}),
+    "categories_list": known(200),
+    "categories_get": known(200),
+    "categories_update": staff(200, body={"name": "~new"}),
+    "categories_delete": staff(204),
+    "products_create": staff(201, body=PRODUCT),
+    "products_list": known(200),
+    "products_get": known(200),
+    "products_update": staff(200, body={"name": "other"}),
+    "products_delete": staff(204),
+    "products_restore": staff(200),
+    "products_adjust_stock": staff(200, body={"change": 1, "reason": "received"}),
+    "products_list_movements": known(200),
+    "orders_create": known(201, body={"lines": ["~line"]}),
+    "orders_create for another": own(
+        201, others=403, body={"lines": ["~line"], "user_id": "~owner"}
+    ),
+    "orders_list": known(200),
+    "orders_get": own(200),
+    "orders_pay": own(200),
+    "orders_fulfill": Row(401, 403, 403, 403, 409),
+    "orders_cancel": own(200),
     "items_create": known(201, body=ITEM),
     "items_create for another": own(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": known(200),
@@ -151,10 +174,10 @@ def filled(value: Any, world: Mapping[str, str]) -> Any:
         return {name: filled(each, world) for name, each in value.items()}
     if isinstance(value, list):
         return [filled(each, world) for each in value]
-    if value == "~new":
-        return f"n{uuid4().hex[:12]}"
-    if value == "~email":
-        return f"n{uuid4().hex[:12]}@example.com"
-    if value == "~uuid":
-        return str(uuid7())
-    return world[value[1:]] if isinstance(value, str) and value.startswith("~") else value
+    if not isinstance(value, str) or not value.startswith("~"):
+        return value
+    fresh = {"~new": f"n{uuid4().hex[:12]}", "~uuid": str(uuid7())}
+    fresh["~email"] = f"{fresh['~new']}@example.com"
+    if value == "~line":
+        return {"product_id": world["product_id"], "quantity": 1}
+    return fresh.get(value) or world[value[1:]]

@@ -1,0 +1,121 @@
+"""Placing an order: what it takes is taken from the stock, or nothing is.
+
+Products are locked in the order of their ids before anything is looked at, so that the last of
+something is sold once, and two orders never wait for each other in a circle.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from sqlalchemy import insert
+from uuid_utils.compat import uuid7
+
+from service.access.caller import CurrentCaller
+from service.catalog.movements import Held, NotEnoughStock, hold_products, move_stock
+from service.errors import FieldError
+from service.orders.repository import BuyerUnknown, LineUnknown, MixedCurrencies, Orders
+from service.orders.schemas import OrderCreate, OrderRead
+from service.orders.tables import Order, OrderLine
+from service.provide import provided
+from service.sql import SqlSession
+from service.users.repository import Users
+
+
+class Placing:
+    def __init__(
+        self, session: SqlSession, orders: Orders, users: Users, caller: CurrentCaller
+    ) -> None:
+        self._session, self._orders, self._users = session, orders, users
+        self._caller = caller
+
+    async def place(self, order: OrderCreate) -> OrderRead:
+        """The order, with the prices of now.
+
+        Raises:
+            LineUnknown, NotEnoughStock: with a pointer to each such line.
+            MixedCurrencies: there is no one total.
+            BuyerUnknown: there is no such user.
+        """
+        user_id = await self._buyer(order)
+        held = await hold_products(self._session, [line.product_id for line in order.lines])
+        _check(order, held)
+        order_id = uuid7()
+        prices = [held[line.product_id].price * line.quantity for line in order.lines]
+        await self._session.execute(
+            insert(Order).values(
+                id=order_id,
+                user_id=user_id,
+                state="placed",
+                currency=held[order.lines[0].product_id].currency,
+                total=sum(prices, Decimal(0)),
+            )
+        )
+        await self._insert_lines(order_id, order, held)
+        taken = {product_id: -count for product_id, count in _wanted(order).items()}
+        await move_stock(
+            self._session, taken, "ordered", order_id=order_id, user_id=self._caller.user_id
+        )
+        return await self._orders.get(order_id)
+
+    async def _buyer(self, order: OrderCreate) -> UUID | None:
+        user_id = order.user_id or self._caller.user_id
+        if user_id != self._caller.user_id:
+            self._caller.must("orders:admin", "/user_id")
+        if not await self._users.hold(user_id):
+            raise BuyerUnknown
+        return user_id
+
+    async def _insert_lines(
+        self, order_id: UUID, order: OrderCreate, held: Mapping[UUID, Held]
+    ) -> None:
+        rows = [
+            {
+                "order_id": order_id,
+                "place": place,
+                "product_id": line.product_id,
+                "sku": held[line.product_id].sku,
+                "name": held[line.product_id].name,
+                "quantity": line.quantity,
+                "price": held[line.product_id].price,
+            }
+            for place, line in enumerate(order.lines)
+        ]
+        await self._session.execute(insert(OrderLine), rows)
+
+
+def _wanted(order: OrderCreate) -> Counter[UUID]:
+    """How many of each product, in all lines."""
+    wanted: Counter[UUID] = Counter()
+    for line in order.lines:
+        wanted[line.product_id] += line.quantity
+    return wanted
+
+
+def _check(order: OrderCreate, held: Mapping[UUID, Held]) -> None:
+    unknown = [
+        _error(place, LineUnknown.code, "There is no such product.")
+        for place, line in enumerate(order.lines)
+        if line.product_id not in held
+    ]
+    if unknown:
+        raise LineUnknown(errors=unknown)
+    if len({product.currency for product in held.values()}) > 1:
+        raise MixedCurrencies
+    wanted = _wanted(order)
+    short = [
+        _error(place, NotEnoughStock.code, f"There are {held[line.product_id].stock} left.")
+        for place, line in enumerate(order.lines)
+        if wanted[line.product_id] > held[line.product_id].stock
+    ]
+    if short:
+        raise NotEnoughStock("Nothing was ordered; errors names each line.", errors=short)
+
+
+def _error(place: int, code: str, detail: str) -> FieldError:
+    return FieldError(pointer=f"/lines/{place}", code=code, detail=detail)
+
+
+Place = Annotated[Placing, provided(Placing)]
