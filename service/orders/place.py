@@ -16,8 +16,8 @@ from uuid_utils.compat import uuid7
 from service.access.caller import CurrentCaller
 from service.catalog.movements import Held, NotEnoughStock, hold_products, move_stock
 from service.errors import FieldError
-from service.orders.repository import BuyerUnknown, LineUnknown, MixedCurrencies, Orders
-from service.orders.schemas import OrderCreate, OrderRead
+from service.orders.repository import COLUMNS, BuyerUnknown, LineUnknown, MixedCurrencies
+from service.orders.schemas import OrderCreate, OrderLineCreate, OrderLineRead, OrderRead
 from service.orders.tables import Order, OrderLine
 from service.provide import provided
 from service.sql import SqlSession
@@ -25,11 +25,8 @@ from service.users.repository import Users
 
 
 class Placing:
-    def __init__(
-        self, session: SqlSession, orders: Orders, users: Users, caller: CurrentCaller
-    ) -> None:
-        self._session, self._orders, self._users = session, orders, users
-        self._caller = caller
+    def __init__(self, session: SqlSession, users: Users, caller: CurrentCaller) -> None:
+        self._session, self._users, self._caller = session, users, caller
 
     async def place(self, order: OrderCreate) -> OrderRead:
         """The order, with the prices of now.
@@ -42,23 +39,26 @@ class Placing:
         user_id = await self._buyer(order)
         held = await hold_products(self._session, [line.product_id for line in order.lines])
         _check(order, held)
-        order_id = uuid7()
-        prices = [held[line.product_id].price * line.quantity for line in order.lines]
-        await self._session.execute(
-            insert(Order).values(
-                id=order_id,
-                user_id=user_id,
-                state="placed",
-                currency=held[order.lines[0].product_id].currency,
-                total=sum(prices, Decimal(0)),
-            )
+        order_id, lines = uuid7(), [_frozen(line, held[line.product_id]) for line in order.lines]
+        statement = insert(Order).values(
+            id=order_id,
+            user_id=user_id,
+            state="placed",
+            currency=held[order.lines[0].product_id].currency,
+            total=sum((line.amount for line in lines), Decimal(0)),
         )
-        await self._insert_lines(order_id, order, held)
+        row = (await self._session.execute(statement.returning(*COLUMNS))).one()
+        rows = [
+            {"order_id": order_id, "place": place, **line.model_dump(exclude={"amount"})}
+            for place, line in enumerate(lines)
+        ]
+        await self._session.execute(insert(OrderLine), rows)
         taken = {product_id: -count for product_id, count in _wanted(order).items()}
         await move_stock(
             self._session, taken, "ordered", order_id=order_id, user_id=self._caller.user_id
         )
-        return await self._orders.get(order_id)
+        # Not read again: others wait for these products until the transaction ends.
+        return OrderRead(**row._mapping, lines=lines)
 
     async def _buyer(self, order: OrderCreate) -> UUID | None:
         user_id = order.user_id or self._caller.user_id
@@ -68,22 +68,16 @@ class Placing:
             raise BuyerUnknown
         return user_id
 
-    async def _insert_lines(
-        self, order_id: UUID, order: OrderCreate, held: Mapping[UUID, Held]
-    ) -> None:
-        rows = [
-            {
-                "order_id": order_id,
-                "place": place,
-                "product_id": line.product_id,
-                "sku": held[line.product_id].sku,
-                "name": held[line.product_id].name,
-                "quantity": line.quantity,
-                "price": held[line.product_id].price,
-            }
-            for place, line in enumerate(order.lines)
-        ]
-        await self._session.execute(insert(OrderLine), rows)
+
+def _frozen(line: OrderLineCreate, product: Held) -> OrderLineRead:
+    return OrderLineRead(
+        product_id=product.id,
+        sku=product.sku,
+        name=product.name,
+        quantity=line.quantity,
+        price=product.price,
+        amount=product.price * line.quantity,
+    )
 
 
 def _wanted(order: OrderCreate) -> Counter[UUID]:

@@ -48,7 +48,7 @@ class BadOrder(Refused):
     guards = ("ck_orders_total", "ck_order_lines_quantity")
 
 
-_COLUMNS = (
+COLUMNS = (
     Order.id, Order.user_id, Order.state, Order.currency, Order.total, Order.version,
     Order.created_at, Order.updated_at, Order.paid_at, Order.fulfilled_at, Order.cancelled_at,
 )  # fmt: skip
@@ -70,14 +70,14 @@ class OrderRepository:
         self._session, self._pager, self._caller = session, pager, caller
 
     async def get(self, order_id: UUID) -> OrderRead:
-        statement = select(*_COLUMNS).where(Order.id == order_id, self.seen())
+        statement = select(*COLUMNS).where(Order.id == order_id, self.seen())
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise OrderNotFound
         return (await self._with_lines([row]))[0]
 
     async def list(self, query: OrderQuery) -> Page[OrderRead]:
-        statement = filtered(select(*_COLUMNS).where(self.seen()), query.filters(), _FILTERED)
+        statement = filtered(select(*COLUMNS).where(self.seen()), query.filters(), _FILTERED)
         page = await sql_page(self._session, statement, Order, query, self._pager, lambda row: row)
         return Page[OrderRead](
             items=list(await self._with_lines(page.items)), page=page.page, total=page.total
