@@ -35,6 +35,7 @@ from service.posts import comment_router as comments
 from service.posts import router as posts
 from service.predictions import feedback_router as feedback
 from service.predictions import router as predictions
+from service.reports import router as reports
 from service.settings import Settings
 from service.sql import Sql, open_sql
 from service.tags import router as tags
@@ -42,7 +43,7 @@ from service.users import router as users
 
 FEATURES = (
     logins, me, api_keys, audit, users, tags, posts, comments, categories, products, orders,
-    items, item_types, predictions, feedback,
+    reports, items, item_types, predictions, feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")

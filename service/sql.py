@@ -36,8 +36,10 @@ class Sql:
     ) -> None:
         self.engine, self.guard, self.reporting_guard = engine, guard, reporting_guard
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._reporting = reporting.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        self.has_replica = reporting is not engine
+        self._replica, self._primary = (
+            each.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            for each in (reporting, engine)
         )
 
     def show(self, metrics: Metrics) -> None:
@@ -51,9 +53,9 @@ class Sql:
         """A session for reads: each statement by itself, no transaction around them."""
         return _session(self._reading, clock)
 
-    def reporting(self, clock: Clock) -> AsyncSession:
-        """A session on the replica (or else the primary) that the server keeps read only."""
-        return _session(self._reporting, clock)
+    def reporting(self, clock: Clock, *, primary: bool = False) -> AsyncSession:
+        """A session on the replica, if there is one, that the server keeps read only."""
+        return _session(self._primary if primary else self._replica, clock)
 
     async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, writes: bool) -> T:
         """The result of ``work`` in a short session of its own, in time.

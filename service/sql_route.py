@@ -12,6 +12,7 @@ from functools import partial
 import stamina
 from fastapi import Request, Response
 
+from service.errors import Unavailable
 from service.guard import Clock
 from service.idempotency import Replay, recall, remember
 from service.idempotency_key import RequestedKey, requested_key
@@ -34,17 +35,32 @@ class SqlRoute(Route):
 
 
 class ReportRoute(Route):
-    """For routers of reports: ReportingSession, a snapshot that the server keeps read only."""
+    """For routers of reports: ReportingSession, a snapshot that the server keeps read only.
+
+    A replica that is down is none; the primary answers then.
+    """
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         sql: Sql = request.state.sql
-        guard = sql.reporting_guard
-        clock = guard.clock()
-        return await guard.run(_report(sql, request, endpoint, clock), clock, writes=False)
+        try:
+            return await _reported(sql, request, endpoint, primary=not sql.has_replica)
+        except Unavailable as error:
+            if not (sql.has_replica and error.store_fails):
+                raise
+        return await _reported(sql, request, endpoint, primary=True)
 
 
-async def _report(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
-    async with sql.reporting(clock) as session:
+async def _reported(sql: Sql, request: Request, endpoint: Endpoint, *, primary: bool) -> Response:
+    guard = sql.guard if primary else sql.reporting_guard
+    clock = guard.clock()
+    work = _report(sql, request, endpoint, clock, primary=primary)
+    return await guard.run(work, clock, writes=False)
+
+
+async def _report(
+    sql: Sql, request: Request, endpoint: Endpoint, clock: Clock, *, primary: bool
+) -> Response:
+    async with sql.reporting(clock, primary=primary) as session:
         request.state.reporting_session = session
         return await endpoint(request)
 

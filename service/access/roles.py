@@ -19,6 +19,7 @@ RESOURCES = {
     "tags": "tags",
     "catalog": "categories and products",
     "orders": "orders",
+    "reports": "reports",
     "items": "items",
     "item_types": "item types",
     "predictions": "predictions and their feedback",
@@ -43,7 +44,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
         {
             "users:read", "users:write", "posts:admin", "comments:admin", "tags:admin",
             "catalog:admin", "orders:read", "orders:write", "items:admin", "item_types:admin",
-            "predictions:read", "api_keys:read", "api_keys:write",
+            "predictions:read", "reports:read", "api_keys:read", "api_keys:write",
         }
     ),
     "member": frozenset(

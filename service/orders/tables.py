@@ -4,7 +4,16 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, SmallInteger, String
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Numeric,
+    SmallInteger,
+    String,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.sql import Base, Row
@@ -34,6 +43,7 @@ class Order(Row):
         CheckConstraint("total >= 0", name="total"),
         Index("ix_orders_created_at_id", "created_at", "id"),
         Index("ix_orders_user_id", "user_id", "created_at", "id"),
+        Index("ix_orders_paid_at", "paid_at", postgresql_where=text("paid_at IS NOT NULL")),
         Index("ix_orders_state", "state", "created_at", "id"),
     )
 

@@ -31,6 +31,7 @@ class Post(Row):
         Index("ix_posts_created_at_id", "created_at", "id"),
         Index("ix_posts_author_id", "author_id", "created_at", "id"),
         Index("ix_posts_published", "published", "created_at", "id"),
+        Index("ix_posts_published_at", "published_at", postgresql_where=text("published")),
         Index("ix_posts_views_id", "views", "id"),
         Index("ix_posts_search", "search", postgresql_using="gin"),
     )

@@ -44,6 +44,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_orders_created_at_id", "orders", ["created_at", "id"])
     op.create_index("ix_orders_user_id", "orders", ["user_id", "created_at", "id"])
+    op.create_index(
+        "ix_orders_paid_at",
+        "orders",
+        ["paid_at"],
+        postgresql_where=sa.text("paid_at IS NOT NULL"),
+    )
     op.create_index("ix_orders_state", "orders", ["state", "created_at", "id"])
     op.create_table(
         "order_lines",

@@ -1,0 +1,139 @@
+"""A real streaming replica: reports read from it, and from the primary when it is gone."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from service import migrate
+from service.embedded import PostgresEngine, StoreUrls
+from service.main import create_app
+from service.settings import Settings
+from service.sql import open_sql
+from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.users.makers import make_user
+
+GROWTH = "/v1/reports/user_growth"
+
+
+class ReplicaEngine(PostgresEngine):
+    """Follows another engine, from a base backup."""
+
+    def __init__(self, folder: Path, primary: PostgresEngine) -> None:
+        super().__init__(folder)
+        self.primary = primary
+
+    def _create(self, data: Path) -> None:
+        shutil.copy(self.primary.folder / "password", self.folder / "password")
+        superuser = (self.primary.folder / "superuser_password").read_text().strip()
+        source = f"postgresql://postgres:{superuser}@127.0.0.1:{self.primary.port}/postgres"
+        self._must_run(
+            [
+                self._program("pg_basebackup"),
+                f"--dbname={source}",
+                f"--pgdata={data}",
+                "--write-recovery-conf",
+                "--wal-method=stream",
+                "--checkpoint=fast",
+            ]
+        )
+        data.rename(self.data)
+
+    def _says_ready(self) -> bool:
+        if not (self.data / "postmaster.pid").exists():
+            return False
+        lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
+        return len(lines) > 7 and lines[7].strip() in ("standby", "ready")
+
+
+@pytest.fixture(scope="module")
+def pair(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[PostgresEngine, ReplicaEngine]]:
+    primary = PostgresEngine(tmp_path_factory.mktemp("primary"))
+    primary.start()
+    migrate.apply(primary.url, lambda _step: None)
+    replica = ReplicaEngine(tmp_path_factory.mktemp("replica"), primary)
+    replica.start()
+    yield primary, replica
+    replica.stop()
+    primary.stop()
+
+
+@pytest.fixture
+def settings_of_both(
+    pair: tuple[PostgresEngine, ReplicaEngine], engines: StoreUrls, tmp_path: Path
+) -> Settings:
+    primary, replica = pair
+    return Settings(
+        database_url=SecretStr(primary.url),
+        reporting_database_url=SecretStr(replica.url),
+        mongodb_url=SecretStr(engines.mongodb_url),
+        data_dir=tmp_path,
+    )
+
+
+@pytest.fixture
+async def client(settings_of_both: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    app = create_app(settings_of_both)
+    async with (
+        app.router.lifespan_context(app) as state,
+        speaking_as(ADMINISTRATOR, app, state) as speaking,
+    ):
+        yield speaking
+
+
+async def counted(client: httpx2.AsyncClient) -> int:
+    answer = await client.get(GROWTH)
+    assert answer.status_code == 200, answer.text
+    items = answer.json()["items"]
+    return items[-1]["total"] if items else 0
+
+
+async def test_reports_read_from_the_replica_which_follows(
+    client: httpx2.AsyncClient, settings_of_both: Settings
+) -> None:
+    before = await counted(client)
+    await make_user(client)
+    async with asyncio.timeout(10):
+        while await counted(client) != before + 1:
+            await asyncio.sleep(0.02)
+    async with open_sql(settings_of_both) as sql:
+        clock = sql.reporting_guard.clock()
+        async with sql.reporting(clock) as session:
+            assert await session.scalar(text("SELECT pg_is_in_recovery()"))
+        with pytest.raises(DBAPIError, match="read-only"):
+            async with sql.reporting(clock, primary=True) as session:
+                await session.execute(text("DELETE FROM users"))
+
+
+async def test_while_the_replica_hangs_or_is_gone_the_primary_answers(
+    client: httpx2.AsyncClient, pair: tuple[PostgresEngine, ReplicaEngine]
+) -> None:
+    _, replica = pair
+    await counted(client)
+    await make_user(client)
+    assert replica.pid is not None
+    whole = [psutil.Process(replica.pid), *psutil.Process(replica.pid).children(recursive=True)]
+    for process in whole:
+        os.kill(process.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(15):
+            answers = [await client.get(GROWTH) for _ in range(7)]
+    finally:
+        for process in whole:
+            os.kill(process.pid, signal.SIGCONT)
+    assert [answer.status_code for answer in answers] == [200] * 7
+    replica.stop()
+    assert (await client.get(GROWTH)).status_code == 200
+    replica.start()
+    assert (await client.get(GROWTH)).status_code == 200
