@@ -18,6 +18,7 @@ from service.answers import NotModified, answer_not_modified
 from service.api_keys import router as api_keys
 from service.audit import router as audit
 from service.catalog import category_router as categories
+from service.catalog import file_router as product_files
 from service.catalog import router as products
 from service.errors import ServiceError, answer_refusal
 from service.gate import Gate
@@ -42,8 +43,8 @@ from service.tags import router as tags
 from service.users import router as users
 
 FEATURES = (
-    logins, me, api_keys, audit, users, tags, posts, comments, categories, products, orders,
-    reports, items, item_types, predictions, feedback,
+    logins, me, api_keys, audit, users, tags, posts, comments, categories, product_files, products,
+    orders, reports, items, item_types, predictions, feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -110,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         body_seconds=settings.body_seconds,
         body_limits={
             **predictions.body_limits(settings.max_batch_bytes),
+            **product_files.BODY_LIMITS,
             **dict.fromkeys(FORMS, MOST_FORM_BYTES),
         },
         metrics=metrics,

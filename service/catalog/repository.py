@@ -57,7 +57,7 @@ class MovementOfNothing(NotFound):
     guards = "fk_stock_movements_product_id"
 
 
-_COLUMNS = (
+COLUMNS = (
     Product.id, Product.sku, Product.name, Product.description, Product.price, Product.currency,
     Product.stock, Product.category_id, Product.version, Product.created_at, Product.updated_at,
     Product.deleted_at,
@@ -98,7 +98,7 @@ class ProductRepository:
 
     async def add(self, product: ProductCreate) -> ProductRead:
         await self._hold_category(product.category_id)
-        statement = insert(Product).values(**product.model_dump()).returning(*_COLUMNS)
+        statement = insert(Product).values(**product.model_dump()).returning(*COLUMNS)
         made = _read((await self._session.execute(statement)).one())
         if made.stock:
             moved = {"product_id": made.id, "change": made.stock, "stock_after": made.stock}
@@ -145,9 +145,9 @@ def _is_deleted(deleted: bool) -> ColumnElement[bool]:
 
 def _selected(expand: str | None) -> AnySelect:
     if expand is None:
-        return select(*_COLUMNS)
+        return select(*COLUMNS)
     name = Category.name.label("category_name")
-    return select(*_COLUMNS, name).outerjoin(Category, Category.id == Product.category_id)
+    return select(*COLUMNS, name).outerjoin(Category, Category.id == Product.category_id)
 
 
 def _read(row: Any) -> ProductRead:

@@ -158,6 +158,25 @@ class MovementRead(Read):
     created_at: Time
 
 
+class LoadFault(Read):
+    line: int
+    errors: list[dict[str, str]]
+
+
+class LoadLine(Read):
+    """Everything through this line of the file is durable; counts are of all lines until here."""
+
+    committed_through: int
+    created: int
+    updated: int
+    rejected: int
+    errors: list[LoadFault]
+
+
+class ExportQuery(Wire):
+    format: Literal["ndjson", "csv"] = "ndjson"
+
+
 class MovementQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
     created_at__gte: Time | None = None

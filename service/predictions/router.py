@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from service.access.caller import needs
 from service.errors import TooLarge
 from service.mongo_route import MongoRoute
+from service.ndjson import NDJSON
 from service.openapi import problems
 from service.paging import Page
 from service.predictions.body import check_media, whole
@@ -30,7 +31,7 @@ from service.predictions.schemas import (
     PredictionRead,
     StreamLine,
 )
-from service.predictions.stream import NDJSON, StreamAnswer
+from service.predictions.stream import StreamAnswer
 from service.route import Route
 
 reading_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)

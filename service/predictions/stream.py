@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 
 import msgspec
 from fastapi import Request
-from fastapi.responses import Response
 from msgspec import Struct
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 
 from service.errors import FieldError, ServiceError
+from service.ndjson import LinesAnswer, lines_of
 from service.predictions.body import unpacked
 from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event
@@ -26,7 +26,6 @@ LONGEST_LINE = 1_048_576
 TOO_LONG = FieldError(
     pointer="", code="line_too_long", detail=f"A line has at most {LONGEST_LINE} bytes."
 )
-NDJSON = "application/x-ndjson"
 
 
 class LineError(Struct, omit_defaults=True):
@@ -68,7 +67,7 @@ class Intake:
     async def run(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The lines of the answer."""
         try:
-            async for line in _lines(pieces):
+            async for line in lines_of(pieces, LONGEST_LINE):
                 self._take(line)
                 if len(self._waiting) >= LINES_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
                     yield await self._commit()
@@ -122,37 +121,9 @@ class Intake:
         return msgspec.json.encode(told) + b"\n"
 
 
-async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Whole lines; the last needs no newline. Of one that is too long the first part will do."""
-    rest = bytearray()
-    async for piece in pieces:
-        *ends, tail = piece.split(b"\n")
-        for end in ends:
-            yield bytes(rest) + end
-            rest.clear()
-        if len(rest) <= LONGEST_LINE:
-            rest += tail
-    if rest:
-        yield bytes(rest)
+class StreamAnswer(LinesAnswer):
+    """Logs what comes, as :class:`Intake` does."""
 
-
-class StreamAnswer(Response):
-    """Answers while the request is still coming in."""
-
-    media_type = NDJSON
-
-    def __init__(self) -> None:
-        super().__init__()
-        del self.headers["content-length"]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        lines = Intake(request).run(unpacked(request))
-        head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        async for line in lines:
-            if head:  # only now: what fails before the first commit still gets its own status
-                await send(head)
-                head = {}
-            await send({"type": "http.response.body", "body": line, "more_body": True})
-        if not head:
-            await send({"type": "http.response.body", "body": b""})
+    @override
+    def lines(self, request: Request) -> AsyncIterator[bytes]:
+        return Intake(request).run(unpacked(request))

@@ -15,6 +15,7 @@ from tests.house.walk import CALLERS, COMMENT, EVENT, PRODUCT, WALK, Row, filled
 from tests.predictions.makers import NDJSON
 
 FORMS = ("auth_token", "auth_revoke")
+STREAMS = ("predictions_stream", "products_import")
 
 
 def operations(app: FastAPI) -> dict[str, tuple[str, str]]:
@@ -96,7 +97,7 @@ def request_of(name: str, row: Row, world: dict[str, Any], app: FastAPI) -> dict
     body = None if row.body is None else filled(row.body, world)
     if operation in FORMS:
         return {**asked, "data": body}
-    if operation == "predictions_stream":
+    if operation in STREAMS:
         return {**asked, "content": json.dumps(body).encode(), "headers": NDJSON}
     return asked if body is None else {**asked, "json": body}
 

@@ -131,6 +131,8 @@ WALK: dict[str, Row] = {
     "products_get": known(200),
     "products_update": staff(200, body={"name": "other"}),
     "products_delete": staff(204),
+    "products_import": staff(200, body=PRODUCT),
+    "products_export": known(200),
     "products_restore": staff(200),
     "products_adjust_stock": staff(200, body={"change": 1, "reason": "received"}),
     "products_list_movements": known(200),

@@ -1,0 +1,197 @@
+"""Loading products from a file: some hundred lines are one transaction, and then told as durable.
+
+A product is known by its sku: there is none, and it is made; there is one, and it becomes what the
+line says, a deleted one too. Sending a file twice does no harm.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import Request
+from msgspec import Struct
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import ClientDisconnect
+from typing_extensions import override
+from uuid_utils.compat import uuid7
+
+from service.catalog.movements import note_movements
+from service.catalog.rows import LONGEST_RECORD, Format, Row, format_of, read_rows
+from service.catalog.schemas import ProductCreate
+from service.catalog.tables import Category, Product
+from service.errors import FieldError, ServiceError, UnsupportedMedia
+from service.ndjson import LinesAnswer, lines_of
+from service.sql import Sql
+
+LINES_AT_ONCE = 200
+UNKNOWN = FieldError(
+    pointer="/category_id", code="category_unknown", detail="There is no such category."
+)
+
+
+class LoadError(Struct):
+    line: int
+    errors: list[FieldError]
+
+
+class Loaded(Struct):
+    """See :class:`LoadLine`."""
+
+    committed_through: int
+    created: int
+    updated: int
+    rejected: int
+    errors: list[LoadError]
+
+
+class Stopped(Struct):
+    """The last line of an answer that could not be finished; go on after ``committed_through``."""
+
+    committed_through: int
+    status: int
+    code: str
+    detail: str
+
+
+class Load:
+    """One file: what has come in, and what has become of it."""
+
+    def __init__(self, request: Request, kind: Format) -> None:
+        self._request, self._kind = request, kind
+        self._sql: Sql = request.state.sql
+        self._told = Loaded(0, 0, 0, 0, [])
+        self._waiting: list[Row] = []
+        self._skus: set[str] = set()
+
+    async def run(self) -> AsyncIterator[bytes]:
+        """The lines of the answer."""
+        lines = lines_of(self._request.stream(), LONGEST_RECORD)
+        try:
+            async for row in read_rows(lines, self._kind):
+                # One statement changes no row twice.
+                again = row.product is not None and row.product.sku.lower() in self._skus
+                if again or len(self._waiting) >= LINES_AT_ONCE:
+                    yield await self._commit()
+                self._take(row)
+            if self._waiting or not self._told.committed_through:
+                yield await self._commit()
+        except ClientDisconnect:
+            pass  # what was told is done; of the rest nothing is
+        except ServiceError as refusal:
+            if not self._told.committed_through:
+                raise
+            through = self._told.committed_through
+            stopped = Stopped(through, refusal.status, refusal.code, refusal.said)
+            yield msgspec.json.encode(stopped) + b"\n"
+
+    def _take(self, row: Row) -> None:
+        self._waiting.append(row)
+        if row.product is not None:
+            self._skus.add(row.product.sku.lower())
+
+    async def _commit(self) -> bytes:
+        # Who may change products may have changed since the file began.
+        state = self._request.state
+        caller = await state.gate.admit(self._request, state.access)
+        rows, self._waiting, self._skus = self._waiting, [], set()
+
+        async def work(session: AsyncSession) -> tuple[int, int, list[LoadError]]:
+            return await _put(session, rows, caller.user_id)
+
+        created, updated, errors = await self._sql.run(work, writes=True) if rows else (0, 0, [])
+        told = self._told
+        told.created, told.updated = told.created + created, told.updated + updated
+        told.rejected += len(errors)
+        told.committed_through = rows[-1].line if rows else told.committed_through
+        told.errors = errors
+        return msgspec.json.encode(told) + b"\n"
+
+
+async def _put(
+    session: AsyncSession, rows: Sequence[Row], user_id: UUID | None
+) -> tuple[int, int, list[LoadError]]:
+    """How many were made and changed, and what is wrong with the rest."""
+    known = await _hold_categories(session, rows)
+    errors, good = [], []
+    for row in rows:
+        if row.product is None:
+            errors.append(LoadError(row.line, row.errors))
+        elif row.product.category_id is not None and row.product.category_id not in known:
+            errors.append(LoadError(row.line, [UNKNOWN]))
+        else:
+            good.append(row.product)
+    made = await _insert(session, good, user_id)
+    there = [product for product in good if product.sku.lower() not in made]
+    await _change(session, there, user_id)
+    return len(made), len(there), errors
+
+
+async def _hold_categories(session: AsyncSession, rows: Sequence[Row]) -> set[UUID]:
+    ids = {row.product.category_id for row in rows if row.product and row.product.category_id}
+    held = select(Category.id).where(Category.id.in_(ids)).order_by(Category.id)
+    return set(await session.scalars(held.with_for_update(read=True, key_share=True)))
+
+
+async def _insert(
+    session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
+) -> set[str]:
+    """The skus of those that were not there, in the order in which everybody inserts them."""
+    if not products:
+        return set()
+    ordered = sorted(products, key=lambda product: product.sku.lower())
+    values = [{"id": uuid7(), **product.model_dump()} for product in ordered]
+    statement = (
+        insert_or(Product)
+        .on_conflict_do_nothing()
+        .returning(Product.id, Product.sku, Product.stock)
+    )
+    made = (await session.execute(statement, values)).all()
+    moved = [
+        {"product_id": row.id, "change": row.stock, "stock_after": row.stock}
+        for row in made
+        if row.stock
+    ]
+    if moved:
+        await note_movements(session, moved, "initial", user_id=user_id)
+    return {row.sku.lower() for row in made}
+
+
+async def _change(
+    session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
+) -> None:
+    by_sku = {product.sku.lower(): product for product in products}
+    if not by_sku:
+        return
+    held = select(Product.id, Product.sku, Product.stock)
+    held = held.where(func.lower(Product.sku).in_(by_sku)).order_by(Product.id).with_for_update()
+    before = (await session.execute(held)).all()
+    changed = [{"product": row.id, **by_sku[row.sku.lower()].model_dump()} for row in before]
+    values: dict[str, Any] = {name: bindparam(name) for name in ProductCreate.model_fields}
+    this = update(Product).where(Product.id == bindparam("product"))
+    this = this.values(**values, deleted_at=None, version=Product.version + 1)
+    await (await session.connection()).execute(this, changed)
+    moved = [
+        {"product_id": row.id, "change": by, "stock_after": row.stock + by}
+        for row in before
+        if (by := by_sku[row.sku.lower()].stock - row.stock)
+    ]
+    if moved:
+        await note_movements(session, moved, "counted", user_id=user_id)
+
+
+class LoadAnswer(LinesAnswer):
+    """Loads what comes, as :class:`Load` does."""
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__()
+        kind = format_of(content_type)
+        if kind is None:
+            raise UnsupportedMedia("Send Content-Type: application/x-ndjson or text/csv.")
+        self._kind = kind
+
+    @override
+    def lines(self, request: Request) -> AsyncIterator[bytes]:
+        return Load(request, self._kind).run()

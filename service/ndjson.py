@@ -1,0 +1,51 @@
+"""Streams of lines: a request that is read line by line, and an answer that is written while it is.
+
+NDJSON, one JSON value a line; what a sender was told is done stays done when its connection is cut.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
+
+NDJSON = "application/x-ndjson"
+
+
+async def lines_of(pieces: AsyncIterator[bytes], longest: int) -> AsyncIterator[bytes]:
+    """Whole lines; the last needs no newline. Of one that is too long the first part will do."""
+    rest = bytearray()
+    async for piece in pieces:
+        *ends, tail = piece.split(b"\n")
+        for end in ends:
+            yield bytes(rest) + end
+            rest.clear()
+        if len(rest) <= longest:
+            rest += tail
+    if rest:
+        yield bytes(rest)
+
+
+class LinesAnswer(Response, ABC):
+    """Answers while the request is still coming in."""
+
+    media_type = NDJSON
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+
+    @abstractmethod
+    def lines(self, request: Request) -> AsyncIterator[bytes]:
+        """The lines of the answer; a refusal before the first is the answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        async for line in self.lines(Request(scope, receive)):
+            if head:  # only now: what fails before the first line still gets its own status
+                await send(head)
+                head = {}
+            await send({"type": "http.response.body", "body": line, "more_body": True})
+        if not head:
+            await send({"type": "http.response.body", "body": b""})
