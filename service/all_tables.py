@@ -7,9 +7,10 @@ from service.api_keys import tables as api_keys
 from service.audit import tables as audit
 from service.logins import tables as logins
 from service.posts import tables as posts
+from service.projects import tables as projects
 from service.sql import Base
 from service.tags import tables as tags
 from service.users import tables as users
 
-OWNERS = (api_keys, audit, idempotency, logins, posts, tags, users)
+OWNERS = (api_keys, audit, idempotency, logins, posts, projects, tags, users)
 METADATA: MetaData = Base.metadata

@@ -17,6 +17,7 @@ RESOURCES = {
     "posts": "posts",
     "comments": "comments on posts",
     "tags": "tags",
+    "projects": "projects one is a member of",
     "items": "items",
     "item_types": "item types",
     "predictions": "predictions and their feedback",
@@ -40,21 +41,22 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     "editor": frozenset(
         {
             "users:read", "users:write", "posts:admin", "comments:admin", "tags:admin",
-            "items:admin", "item_types:admin", "predictions:read",
-            "api_keys:read", "api_keys:write",
+            "projects:read", "projects:write", "items:admin", "item_types:admin",
+            "predictions:read", "api_keys:read", "api_keys:write",
         }
     ),
     "member": frozenset(
         {
             "users:read", "users:write", "posts:read", "posts:write", "comments:read",
-            "comments:write", "tags:read", "items:read", "items:write", "item_types:read",
-            "api_keys:read", "api_keys:write",
+            "comments:write", "tags:read", "projects:read", "projects:write", "items:read",
+            "items:write", "item_types:read", "api_keys:read", "api_keys:write",
         }
     ),
     "service": frozenset(
         {
-            "users:read", "posts:read", "comments:read", "tags:read", "items:read", "items:write",
-            "item_types:read", "predictions:read", "predictions:write", "metrics:read",
+            "users:read", "posts:read", "comments:read", "tags:read", "projects:read", "items:read",
+            "items:write", "item_types:read", "predictions:read", "predictions:write",
+            "metrics:read",
         }
     ),
 }  # fmt: skip
