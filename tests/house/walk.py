@@ -53,6 +53,7 @@ EVENT = {
     "prediction_id": "~uuid", "timestamp": "2026-01-05T00:00:00Z", "model": "fraud", "version": "1",
     "features": {"a": 1}, "output": {"score": 0.5},
 }  # fmt: skip
+PROJECT, NOBODY_YET = {"name": "Churn"}, {"email": "~email"}
 KEY = {"name": "k", "scopes": ["items:read"]}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
 
@@ -120,6 +121,26 @@ WALK: dict[str, Row] = {
     "comments_update": own(200, others=403, body=COMMENT),
     "comments_update draft": own(200, body=COMMENT, of={**DRAFT, "comment_id": "draft_comment"}),
     "comments_delete": own(204, others=403),
+    "projects_create": known(201, body=PROJECT),
+    "projects_list": known(200),
+    "projects_get": own(200),
+    "projects_update": own(200, body={"description": "Who leaves"}),
+    "projects_update creator": Row(401, 403, 422, 422, 422, {"created_by": "~stranger"}),
+    "projects_delete": own(204),
+    "projects_restore": own(200),
+    "projects_leave": Row(401, 403, 404, 409, 404),
+    "project_members_list": own(200),
+    "project_members_get": own(200),
+    "project_members_update": own(200, body={"role": "owner"}),
+    "project_members_update last owner": Row(401, 403, 404, 409, 409, {"role": "viewer"}),
+    "project_members_delete": Row(401, 403, 404, 409, 409),
+    "invitations_create": own(201, body=NOBODY_YET),
+    "invitations_list": own(200),
+    "invitations_get": own(200),
+    "invitations_delete": own(204),
+    "invitations_list_mine": known(200),
+    "invitations_accept": Row(401, 403, 200, 404, 404),
+    "invitations_decline": Row(401, 403, 200, 404, 404),
     "items_create": known(201, body=ITEM),
     "items_create for another": own(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": known(200),
