@@ -76,7 +76,9 @@ async def invitations_get(
     OF_PROJECT + "/{invitation_id}",
     status_code=204,
     dependencies=[needs("projects:write")],
-    responses=problems(ProjectNotFound, ProjectRoleTooWeak, InvitationNotFound, guarded=True),
+    responses=problems(
+        ProjectNotFound, ProjectRoleTooWeak, ProjectRoleTooStrong, InvitationNotFound, guarded=True
+    ),
 )
 async def invitations_delete(
     project_id: UUID, invitation_id: UUID, invitations: Invitations, expected: IfMatch

@@ -88,11 +88,7 @@ class InvitationRepository:
 
     async def get(self, project_id: UUID, invitation_id: UUID) -> InvitationRead:
         await self._projects.must(project_id, "invite")
-        statement = select(*_COLUMNS).where(_is(project_id, invitation_id))
-        row = (await self._session.execute(statement)).one_or_none()
-        if row is None:
-            raise InvitationNotFound
-        return InvitationRead.model_validate(row)
+        return await self._get(project_id, invitation_id)
 
     async def list(self, project_id: UUID, query: InvitationQuery) -> Page[InvitationRead]:
         """Those nobody has answered, also where they have run out."""
@@ -133,7 +129,8 @@ class InvitationRepository:
         return InvitationRead.model_validate((await self._session.execute(statement)).one())
 
     async def withdraw(self, project_id: UUID, invitation_id: UUID, expected: Expected) -> None:
-        await self._projects.hold(project_id, "invite")
+        mine = await self._projects.hold(project_id, "invite")
+        must_reach(mine, (await self._get(project_id, invitation_id)).role)
         where = _is(project_id, invitation_id)
         await remove_row(self._session, _I, where, expected, InvitationNotFound)
 
@@ -151,7 +148,7 @@ class InvitationRepository:
         await self._users.hold(self._user_id)  # whose email stays what it is meanwhile
         statement = self._to_me().where(_I.id == invitation_id)
         found = (await self._session.execute(statement)).one_or_none()
-        if found is None or not await self._projects.hold_for_guest(found.project_id):
+        if found is None or not await self._projects.lock(found.project_id):
             raise InvitationNotFound
         answer = (
             update(_I)
@@ -162,6 +159,13 @@ class InvitationRepository:
         row = (await self._session.execute(answer)).one_or_none()
         if row is None:
             await self._refuse(invitation_id)
+        return InvitationRead.model_validate(row)
+
+    async def _get(self, project_id: UUID, invitation_id: UUID) -> InvitationRead:
+        statement = select(*_COLUMNS).where(_is(project_id, invitation_id))
+        row = (await self._session.execute(statement)).one_or_none()
+        if row is None:
+            raise InvitationNotFound
         return InvitationRead.model_validate(row)
 
     async def _refuse(self, invitation_id: UUID) -> NoReturn:

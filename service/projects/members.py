@@ -41,7 +41,10 @@ class LastOwner(Conflict):
 
 class ProjectRoleTooStrong(Forbidden):
     code, title = "project_role_too_strong", "Nobody gives or takes a role above their own"
-    pointer = "/role"
+
+    def __init__(self, mine: ProjectRole) -> None:
+        reach = ", ".join(each for each in RIGHTS if each in RIGHTS[mine].over)
+        super().__init__(f"You are {mine}: who is, or is to be, one of {reach} is yours to change.")
 
 
 class UnknownProjectRole(Refused):
@@ -141,7 +144,7 @@ class MemberRepository:
 def must_reach(mine: ProjectRole, *roles: ProjectRole) -> None:
     """Refuses who would give one of these roles, or touch its holder, and may not."""
     if not RIGHTS[mine].over.issuperset(roles):
-        raise ProjectRoleTooStrong
+        raise ProjectRoleTooStrong(mine)
 
 
 def _is(project_id: UUID, user_id: UUID) -> ColumnElement[bool]:

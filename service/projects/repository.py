@@ -14,7 +14,7 @@ from service.projects.schemas import ProjectCreate, ProjectQuery, ProjectRead, P
 from service.projects.tables import Project, ProjectMember
 from service.provide import provided
 from service.sql import SqlSession
-from service.sql_rows import AnySelect, change_row, sql_page
+from service.sql_rows import AnySelect, Columns, change_row, filtered, sql_page
 from service.users.repository import Users
 from service.wire import changes
 
@@ -45,6 +45,7 @@ _COLUMNS = (
     Project.id, Project.name, Project.description, Project.created_by, Project.version,
     Project.created_at, Project.updated_at, Project.deleted_at,
 )  # fmt: skip
+_FILTERED: Columns = {"my_role": ProjectMember.role}
 
 
 class ProjectRepository:
@@ -69,6 +70,7 @@ class ProjectRepository:
 
     async def list(self, query: ProjectQuery) -> Page[ProjectRead]:
         statement = self._selected(is_deleted(query.deleted))
+        statement = filtered(statement, query.filters(), _FILTERED)
         if query.deleted and not self._owns_all:
             statement = statement.where(ProjectMember.role.in_(roles_with("delete")))
         return await sql_page(
@@ -101,7 +103,7 @@ class ProjectRepository:
 
     async def restore(self, project_id: UUID) -> ProjectRead:
         """Brings a deleted project back; one that was not deleted stays as it is."""
-        await self._lock(project_id)
+        await self.lock(project_id)
         role, deleted = await self._standing(project_id)
         if "delete" not in RIGHTS[role].to:
             raise ProjectNotFound if deleted else ProjectRoleTooWeak(role, "delete")
@@ -132,15 +134,14 @@ class ProjectRepository:
 
         The role is read in a statement after the lock, so that it is the one of now.
         """
-        await self._lock(project_id)
+        await self.lock(project_id)
         return await self.must(project_id, right)
 
-    async def hold_for_guest(self, project_id: UUID) -> bool:
-        """Locks it for who is not in it yet; whether it is there."""
-        return await self._lock(project_id)
+    async def lock(self, project_id: UUID) -> bool:
+        """Whether it is there, for anybody; it stays so until the transaction ends.
 
-    async def _lock(self, project_id: UUID) -> bool:
-        """Others may still refer to it: FOR NO KEY UPDATE lets their foreign keys through."""
+        Others may still refer to it: FOR NO KEY UPDATE lets their foreign keys through.
+        """
         there = select(Project.deleted_at).where(Project.id == project_id)
         row = (await self._session.execute(there.with_for_update(key_share=True))).one_or_none()
         return row is not None and row.deleted_at is None

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 from uuid import UUID
+from zlib import crc32
 
 from pydantic import MISSING, ConfigDict, Field
 
@@ -52,6 +53,7 @@ class ProjectRead(Versioned):
 class ProjectQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
     deleted: bool = Field(False, description="list the deleted ones that you may restore instead")
+    my_role: ProjectRole | None = None
 
 
 class MemberUpdate(Wire):
@@ -70,6 +72,9 @@ class MemberRead(Versioned):
     role: ProjectRole
     created_at: Time
     updated_at: Time
+
+    def state(self) -> str:
+        return f"{self.version}.{crc32(f'{self.username} {self.name}'.encode()):x}"
 
 
 class MemberQuery(ListQuery):

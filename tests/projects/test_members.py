@@ -30,15 +30,27 @@ async def test_a_role_is_changed_once_by_who_has_read_it(people: People) -> None
     project = await make_project(owner)
     other = await people.joined(project, "viewer")
     path = f"/projects/{project['id']}/members/{other.id}"
-    assert (await owner.ask("GET", path)).headers["etag"] == '"1"'
-    changed = await owner.ask("PATCH", path, {"role": "admin"}, if_match='"1"')
-    assert (changed.headers["etag"], changed.json()["role"]) == ('"2"', "admin")
+    etag = (await owner.ask("GET", path)).headers["etag"]
+    changed = await owner.ask("PATCH", path, {"role": "admin"}, if_match=etag)
+    assert (changed.json()["version"], changed.json()["role"]) == (2, "admin")
+    assert changed.headers["etag"].startswith('"2.')
     again = await owner.ask("PATCH", path, {"role": "member"}, if_match='"1"')
     assert told(again) == (412, "precondition_failed")
     assert told(await owner.ask("DELETE", path, if_match='"1"')) == (412, "precondition_failed")
     assert (await owner.ask("DELETE", path, if_match='"2"')).status_code == 204
     assert told(await owner.ask("GET", path)) == (404, "member_not_found")
     assert told(await other.ask("GET", path)) == (404, "project_not_found")
+
+
+async def test_a_copy_from_before_a_member_changed_their_name_is_stale(people: People) -> None:
+    owner = await people.new(name="Ada")
+    path = f"/projects/{(await make_project(owner))['id']}/members/{owner.id}"
+    etag = (await owner.ask("GET", path)).headers["etag"]
+    assert (await owner.ask("GET", path, if_none_match=etag)).status_code == 304
+    await owner.got("PATCH", f"/users/{owner.id}", {"name": "Ada Lovelace"})
+    again = await owner.ask("GET", path, if_none_match=etag)
+    assert (again.status_code, again.json()["name"]) == (200, "Ada Lovelace")
+    assert (await owner.ask("PATCH", path, {"role": "owner"}, if_match=etag)).status_code == 200
 
 
 @pytest.mark.parametrize("role", ["root", "", None, "Owner", ["owner"]])

@@ -96,7 +96,11 @@ async def test_everybody_lists_the_projects_they_are_in(people: People) -> None:
         page = await person.got("GET", "/projects?count=exact")
         assert (len(page["items"]), page["total"]) == (count, count)
     assert (await joined.got("GET", "/projects"))["items"][0]["my_role"] == "viewer"
-    seen, more = [], ""
+    for person, role, count in ((ada, "owner", 5), (joined, "owner", 0), (boss, "owner", 0)):
+        found = (await person.got("GET", f"/projects?my_role={role}"))["items"]
+        assert len(found) == count
+    seen: list[str] = []
+    more: str | None = ""
     while more is not None:
         page = await ada.got("GET", f"/projects?limit=2&sort=created_at{more}")
         seen += [project["name"] for project in page["items"]]
