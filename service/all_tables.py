@@ -9,9 +9,10 @@ from service.catalog import tables as catalog
 from service.logins import tables as logins
 from service.orders import tables as orders
 from service.posts import tables as posts
+from service.projects import tables as projects
 from service.sql import Base
 from service.tags import tables as tags
 from service.users import tables as users
 
-OWNERS = (api_keys, audit, catalog, idempotency, logins, orders, posts, tags, users)
+OWNERS = (api_keys, audit, catalog, idempotency, logins, orders, posts, projects, tags, users)
 METADATA: MetaData = Base.metadata

@@ -36,6 +36,9 @@ from service.posts import comment_router as comments
 from service.posts import router as posts
 from service.predictions import feedback_router as feedback
 from service.predictions import router as predictions
+from service.projects import invitation_router as project_invitations
+from service.projects import member_router as project_members
+from service.projects import router as projects
 from service.reports import router as reports
 from service.settings import Settings
 from service.sql import Sql, open_sql
@@ -44,7 +47,8 @@ from service.users import router as users
 
 FEATURES = (
     logins, me, api_keys, audit, users, tags, posts, comments, categories, product_files, products,
-    orders, reports, items, item_types, predictions, feedback,
+    orders, projects, project_members, project_invitations, reports, items, item_types, predictions,
+    feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")

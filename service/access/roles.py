@@ -20,6 +20,7 @@ RESOURCES = {
     "catalog": "categories and products",
     "orders": "orders",
     "reports": "reports",
+    "projects": "projects one is a member of",
     "items": "items",
     "item_types": "item types",
     "predictions": "predictions and their feedback",
@@ -43,23 +44,24 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     "editor": frozenset(
         {
             "users:read", "users:write", "posts:admin", "comments:admin", "tags:admin",
-            "catalog:admin", "orders:read", "orders:write", "items:admin", "item_types:admin",
-            "predictions:read", "reports:read", "api_keys:read", "api_keys:write",
+            "catalog:admin", "orders:read", "orders:write", "projects:read", "projects:write",
+            "items:admin", "item_types:admin", "predictions:read", "reports:read",
+            "api_keys:read", "api_keys:write",
         }
     ),
     "member": frozenset(
         {
             "users:read", "users:write", "posts:read", "posts:write", "comments:read",
             "comments:write", "tags:read", "catalog:read", "orders:read", "orders:write",
-            "items:read", "items:write",
-            "item_types:read", "api_keys:read", "api_keys:write",
+            "projects:read", "projects:write", "items:read", "items:write", "item_types:read",
+            "api_keys:read", "api_keys:write",
         }
     ),
     "service": frozenset(
         {
             "users:read", "posts:read", "comments:read", "tags:read", "catalog:read",
-            "orders:read", "items:read", "items:write", "item_types:read", "predictions:read",
-            "predictions:write", "metrics:read",
+            "orders:read", "projects:read", "items:read", "items:write", "item_types:read",
+            "predictions:read", "predictions:write", "metrics:read",
         }
     ),
 }  # fmt: skip

@@ -22,6 +22,7 @@ Act = Literal[
     "key_rotated",
     "key_revoked",
     "key_first_used",
+    "project_role_changed",
 ]
 
 

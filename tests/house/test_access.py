@@ -11,7 +11,7 @@ from service.access.passwords import _OF_NOBODY
 from service.main import State
 from tests.access.makers import Person, bearer, key_of, somebody
 from tests.fixtures.client import ADMINISTRATOR, speaking_as
-from tests.house.walk import CALLERS, COMMENT, EVENT, PRODUCT, WALK, Row, filled
+from tests.house.walk import CALLERS, COMMENT, EVENT, PRODUCT, PROJECT, WALK, Row, filled
 from tests.predictions.makers import NDJSON
 
 FORMS = ("auth_token", "auth_revoke")
@@ -43,7 +43,7 @@ def test_every_operation_but_the_open_ones_says_which_scope_it_takes(app: FastAP
 async def world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -> dict[str, Any]:
     """Two members and an administrator, and what belongs to the first of them."""
     people = {
-        name: await somebody(state, role, password_hash=_OF_NOBODY)
+        name: await somebody(state, role, password_hash=_OF_NOBODY, email=f"{name}@house.example")
         for name, role in (("owner", "member"), ("stranger", "member"), ("admin", "admin"))
     }
     owner, admin = people["owner"], people["admin"]
@@ -56,12 +56,16 @@ async def world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -> dic
 
     post = await made(owner, "/posts", {"title": "Seen", "published": True})
     draft = await made(owner, "/posts", {"title": "Unseen"})
+    project = await made(owner, "/projects", PROJECT)
+    invitation = {"email": "Stranger@house.example"}
     things |= {
         "user_id": things["owner"],
         "post_id": post,
         "draft": draft,
         "comment_id": await made(owner, f"/posts/{post}/comments", COMMENT),
         "draft_comment": await made(owner, f"/posts/{draft}/comments", COMMENT),
+        "project_id": project,
+        "invitation_id": await made(owner, f"/projects/{project}/invitations", invitation),
         "item_id": await made(owner, "/items", {"name": "thing"}),
         "key_id": await made(owner, "/api_keys", {"name": "k", "scopes": ["items:read"]}),
         "tag_id": await made(admin, "/tags", {"name": f"t{post[-12:]}"}),

@@ -54,6 +54,7 @@ EVENT = {
     "features": {"a": 1}, "output": {"score": 0.5},
 }  # fmt: skip
 PRODUCT = {"sku": "~new", "name": "thing", "price": "9.99", "currency": "EUR", "stock": 60}
+PROJECT, NOBODY_YET = {"name": "Churn"}, {"email": "~email"}
 KEY = {"name": "k", "scopes": ["items:read"]}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
 
@@ -149,6 +150,26 @@ WALK: dict[str, Row] = {
     "reports_top_authors": staff(200),
     "reports_stock_value": staff(200),
     "reports_user_growth": staff(200),
+    "projects_create": known(201, body=PROJECT),
+    "projects_list": known(200),
+    "projects_get": own(200),
+    "projects_update": own(200, body={"description": "Who leaves"}),
+    "projects_update creator": Row(401, 403, 422, 422, 422, {"created_by": "~stranger"}),
+    "projects_delete": own(204),
+    "projects_restore": own(200),
+    "projects_leave": Row(401, 403, 404, 409, 404),
+    "project_members_list": own(200),
+    "project_members_get": own(200),
+    "project_members_update": own(200, body={"role": "owner"}),
+    "project_members_update last owner": Row(401, 403, 404, 409, 409, {"role": "viewer"}),
+    "project_members_delete": Row(401, 403, 404, 409, 409),
+    "invitations_create": own(201, body=NOBODY_YET),
+    "invitations_list": own(200),
+    "invitations_get": own(200),
+    "invitations_delete": own(204),
+    "invitations_list_mine": known(200),
+    "invitations_accept": Row(401, 403, 200, 404, 404),
+    "invitations_decline": Row(401, 403, 200, 404, 404),
     "items_create": known(201, body=ITEM),
     "items_create for another": own(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": known(200),
