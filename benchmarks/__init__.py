@@ -1,0 +1,1 @@
+"""What `make bench` runs: ratios within one run, for a figure by itself means nothing here."""
