@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from service import idempotency
+from service.accounts import tables as accounts
 from service.api_keys import tables as api_keys
 from service.audit import tables as audit
 from service.logins import tables as logins
@@ -11,5 +12,5 @@ from service.sql import Base
 from service.tags import tables as tags
 from service.users import tables as users
 
-OWNERS = (api_keys, audit, idempotency, logins, posts, tags, users)
+OWNERS = (accounts, api_keys, audit, idempotency, logins, posts, tags, users)
 METADATA: MetaData = Base.metadata

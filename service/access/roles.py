@@ -17,6 +17,8 @@ RESOURCES = {
     "posts": "posts",
     "comments": "comments on posts",
     "tags": "tags",
+    "accounts": "accounts",
+    "transfers": "transfers between accounts",
     "items": "items",
     "item_types": "item types",
     "predictions": "predictions and their feedback",
@@ -41,6 +43,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
         {
             "users:read", "users:write", "posts:admin", "comments:admin", "tags:admin",
             "items:admin", "item_types:admin", "predictions:read",
+            "accounts:read", "accounts:write", "transfers:read", "transfers:write",
             "api_keys:read", "api_keys:write",
         }
     ),
@@ -48,6 +51,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
         {
             "users:read", "users:write", "posts:read", "posts:write", "comments:read",
             "comments:write", "tags:read", "items:read", "items:write", "item_types:read",
+            "accounts:read", "accounts:write", "transfers:read", "transfers:write",
             "api_keys:read", "api_keys:write",
         }
     ),
@@ -55,6 +59,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
         {
             "users:read", "posts:read", "comments:read", "tags:read", "items:read", "items:write",
             "item_types:read", "predictions:read", "predictions:write", "metrics:read",
+            "accounts:read", "transfers:read",
         }
     ),
 }  # fmt: skip
