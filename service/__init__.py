@@ -4,8 +4,8 @@ The house, from the top (imports go down only; import-linter holds it):
 
     cli serve administrator main health    the command line, the front door, the probes
     gate                                   who is calling, asked before anything else
-    logins | posts | projects              features, strangers to one another
-        | items | predictions
+    logins | posts | orders | accounts     features, strangers to one another
+        | projects | items | predictions
     api_keys users tags audit              features that others may name
     sql_route sql_rows idempotency         one request, and the usual verbs, on PostgreSQL
     mongo_route mongo_documents            the same on MongoDB

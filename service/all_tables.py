@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from service import idempotency
+from service.accounts import tables as accounts
 from service.api_keys import tables as api_keys
 from service.audit import tables as audit
 from service.catalog import tables as catalog
@@ -14,5 +15,7 @@ from service.sql import Base
 from service.tags import tables as tags
 from service.users import tables as users
 
-OWNERS = (api_keys, audit, catalog, idempotency, logins, orders, posts, projects, tags, users)
+OWNERS = (
+    accounts, api_keys, audit, catalog, idempotency, logins, orders, posts, projects, tags, users
+)  # fmt: skip
 METADATA: MetaData = Base.metadata

@@ -97,7 +97,7 @@ def admin(
 
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
-    """Look at both stores: reachable, schema at its head, indexes in place. Exit code 2 if not.
+    """Look at both stores: reachable, schema and indexes in place, the ledger true. Exit 2 if not.
 
     Example: `polystore doctor --json`
     """

@@ -1,14 +1,19 @@
 """``polystore doctor``: one look at everything an operator would look at."""
 
+import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.server import plan
 from service import migrate
+from service.accounts.check import Faults, ledger_faults
 from service.embedded import StoreUrls
 
 
@@ -37,7 +42,23 @@ def _postgresql(url: str) -> dict[str, Any]:
         behind = [f"{revision} {reason}" for revision, reason in migrate.pending(head)]
     except migrate.MigrationFailed as error:
         return {**found, "error": str(error)}
-    return {**found, "ok": not behind, "head": head, "pending": behind}
+    found |= {"ok": not behind, "head": head, "pending": behind}
+    if behind:  # and so perhaps without a ledger
+        return found
+    try:
+        ledger = asyncio.run(_ledger(url))
+    except (SQLAlchemyError, OSError) as error:
+        return {**found, "ok": False, "error": f"The ledger is unread ({type(error).__name__})."}
+    return {**found, "ok": not any(each["count"] for each in ledger.values()), "ledger": ledger}
+
+
+async def _ledger(url: str) -> dict[str, Faults]:
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
+    try:
+        async with engine.connect() as connection:
+            return await ledger_faults(connection)
+    finally:
+        await engine.dispose()
 
 
 def _mongodb(url: str, database: str) -> dict[str, Any]:
@@ -65,6 +86,11 @@ def as_lines(found: dict[str, Any]) -> list[str]:
             "The schema is behind; `polystore migrate apply` brings:",
             *_indented(sql["pending"]),
         ]
+    lines += [
+        f"  {each['count']} {what.replace('_', ' ')}, such as {', '.join(each['ids'])}"
+        for what, each in sql.get("ledger", {}).items()
+        if each["count"]
+    ]
     if mongo.get("drift"):
         lines += ["Indexes differ; `polystore indexes plan` says more:", *_indented(mongo["drift"])]
     return lines

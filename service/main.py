@@ -14,6 +14,8 @@ from service import health
 from service.access.caller import Gatekeeper
 from service.access.rates import Rates
 from service.access.tokens import Keyring
+from service.accounts import router as accounts
+from service.accounts import transfer_router as transfers
 from service.answers import NotModified, answer_not_modified
 from service.api_keys import router as api_keys
 from service.audit import router as audit
@@ -47,8 +49,8 @@ from service.users import router as users
 
 FEATURES = (
     logins, me, api_keys, audit, users, tags, posts, comments, categories, product_files, products,
-    orders, projects, project_members, project_invitations, reports, items, item_types, predictions,
-    feedback,
+    orders, accounts, transfers, projects, project_members, project_invitations, reports, items,
+    item_types, predictions, feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")

@@ -87,6 +87,12 @@ Money = Annotated[
     Field(strict=False, ge=0, max_digits=14, decimal_places=2),
     PlainSerializer(_format_money, return_type=str, when_used="json"),
 ]
+# What an account holds, or an entry does to it: below zero too.
+SignedMoney = Annotated[
+    Decimal,
+    Field(strict=False, max_digits=18, decimal_places=2),
+    PlainSerializer(_format_money, return_type=str, when_used="json"),
+]
 
 
 def changes(update: BaseModel) -> dict[str, Any]:

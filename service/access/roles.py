@@ -21,6 +21,8 @@ RESOURCES = {
     "orders": "orders",
     "reports": "reports",
     "projects": "projects one is a member of",
+    "accounts": "accounts",
+    "transfers": "transfers between accounts",
     "items": "items",
     "item_types": "item types",
     "predictions": "predictions and their feedback",
@@ -45,6 +47,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
         {
             "users:read", "users:write", "posts:admin", "comments:admin", "tags:admin",
             "catalog:admin", "orders:read", "orders:write", "projects:read", "projects:write",
+            "accounts:read", "accounts:write", "transfers:read", "transfers:write",
             "items:admin", "item_types:admin", "predictions:read", "reports:read",
             "api_keys:read", "api_keys:write",
         }
@@ -53,6 +56,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
         {
             "users:read", "users:write", "posts:read", "posts:write", "comments:read",
             "comments:write", "tags:read", "catalog:read", "orders:read", "orders:write",
+            "accounts:read", "accounts:write", "transfers:read", "transfers:write",
             "projects:read", "projects:write", "items:read", "items:write", "item_types:read",
             "api_keys:read", "api_keys:write",
         }
@@ -60,8 +64,9 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
     "service": frozenset(
         {
             "users:read", "posts:read", "comments:read", "tags:read", "catalog:read",
-            "orders:read", "projects:read", "items:read", "items:write", "item_types:read",
-            "predictions:read", "predictions:write", "metrics:read",
+            "orders:read", "accounts:read", "transfers:read", "projects:read", "items:read",
+            "items:write", "item_types:read", "predictions:read", "predictions:write",
+            "metrics:read",
         }
     ),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "202611211400"
-down_revision = "202611211209"
+down_revision = "202611211302"
 branch_labels = None
 depends_on = None
 

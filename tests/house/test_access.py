@@ -11,7 +11,17 @@ from service.access.passwords import _OF_NOBODY
 from service.main import State
 from tests.access.makers import Person, bearer, key_of, somebody
 from tests.fixtures.client import ADMINISTRATOR, speaking_as
-from tests.house.walk import CALLERS, COMMENT, EVENT, PRODUCT, PROJECT, WALK, Row, filled
+from tests.house.walk import (
+    ACCOUNT,
+    CALLERS,
+    COMMENT,
+    EVENT,
+    PRODUCT,
+    PROJECT,
+    WALK,
+    Row,
+    filled,
+)
 from tests.predictions.makers import NDJSON
 
 FORMS = ("auth_token", "auth_revoke")
@@ -76,6 +86,18 @@ async def world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -> dic
         ),
         "prediction_id": await made(admin, "/predictions", filled(EVENT, things)),
         "name": "device",
+    }
+    bank = await made(admin, "/accounts", {**ACCOUNT, "may_overdraw": True})
+    account = await made(owner, "/accounts", ACCOUNT)
+    ends = {"from_account_id": bank, "to_account_id": account}
+    back = {"from_account_id": account, "to_account_id": bank}
+    await made(admin, "/transfers", {**ends, "amount": "100.00"})
+    things |= {
+        "bank": bank,
+        "account_id": account,
+        "empty_account": await made(owner, "/accounts", ACCOUNT),
+        "transfer_id": await made(admin, "/transfers", {**ends, "amount": "1.00"}),
+        "sent_transfer": await made(owner, "/transfers", {**back, "amount": "0.01"}),
     }
     async with speaking_as(ADMINISTRATOR, app, state) as everything:
         schema = {"json_schema": {"type": "object"}}

@@ -56,6 +56,9 @@ EVENT = {
 PRODUCT = {"sku": "~new", "name": "thing", "price": "9.99", "currency": "EUR", "stock": 60}
 PROJECT, NOBODY_YET = {"name": "Churn"}, {"email": "~email"}
 KEY = {"name": "k", "scopes": ["items:read"]}
+ACCOUNT = {"name": "Savings", "currency": "EUR"}
+TRANSFER = {"from_account_id": "~account_id", "to_account_id": "~bank", "amount": "1.00"}
+FROM_BANK = {**TRANSFER, "from_account_id": "~bank", "to_account_id": "~account_id"}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
 
 WALK: dict[str, Row] = {
@@ -170,6 +173,24 @@ WALK: dict[str, Row] = {
     "invitations_list_mine": known(200),
     "invitations_accept": Row(401, 403, 200, 404, 404),
     "invitations_decline": Row(401, 403, 200, 404, 404),
+    "accounts_create": known(201, body=ACCOUNT),
+    "accounts_create for another": own(201, others=403, body={**ACCOUNT, "owner_id": "~owner"}),
+    "accounts_create to overdraw": staff(201, body={**ACCOUNT, "may_overdraw": True}),
+    "accounts_list": known(200),
+    "accounts_get": own(200),
+    "accounts_update": own(200, body={"name": "Holidays"}),
+    "accounts_update balance": Row(401, 403, 422, 422, 422, {"balance": "1000000.00"}),
+    "accounts_close": own(409),
+    "accounts_close empty": own(204, of={"account_id": "empty_account"}),
+    "entries_list": own(200),
+    "transfers_create": own(201, others=409, body=TRANSFER),
+    "transfers_create out of another's": Row(401, 403, 409, 409, 201, FROM_BANK),
+    "transfers_list": known(200),
+    "transfers_get": own(200),
+    "transfers_reverse": own(200),
+    "transfers_reverse what they sent": Row(
+        401, 403, 404, 403, 200, of={"transfer_id": "sent_transfer"}
+    ),
     "items_create": known(201, body=ITEM),
     "items_create for another": own(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": known(200),
