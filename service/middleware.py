@@ -156,8 +156,7 @@ class _Visit:
 
     def tell(self) -> None:
         seconds = time.perf_counter() - self.began
-        context = self.scope.get("fastapi", {}).get("effective_route_context")
-        method, route = self.scope["method"], getattr(context, "path", None)
+        method, route = self.scope["method"], getattr(self.scope.get("route"), "path", None)
         self.metrics.request(method, route, self.status, seconds)
         log.info(
             "request",

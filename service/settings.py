@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     sql_max_overflow: int = Field(10, ge=0, description="more of them under load")
     sql_pool_seconds: Seconds = Field(0.5, description="longest wait for a connection")
     sql_pool_recycle_seconds: Seconds = Field(1800.0, description="oldest connection to be used")
-    sql_pool_pre_ping: bool = Field(True, description="asks a connection before it is used")
+    sql_pool_pre_ping: bool = Field(True, description="asks a connection that rested for 1 s")
     sql_connect_seconds: Seconds = Field(1.0, description="longest wait for a new connection")
     sql_statement_seconds: Seconds = Field(1.5, description="the server's limit for a statement")
     sql_lock_seconds: Seconds = Field(0.5, description="the server's limit for a lock")

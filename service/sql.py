@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from sqlalchemy import BigInteger, Computed, Connection, MetaData, Uuid, event, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, SessionTransaction, mapped_column
 from sqlalchemy.pool import QueuePool
 from uuid_utils.compat import uuid7
@@ -22,6 +22,7 @@ from service.guard import Clock, Guard
 from service.metrics import Metrics
 from service.settings import Settings
 from service.sql_errors import translate
+from service.sql_pool import create_engine
 
 T = TypeVar("T")
 
@@ -128,36 +129,6 @@ def _session(engine: AsyncEngine, clock: Clock) -> AsyncSession:
         expire_on_commit=False,
         info={"clock": clock},
     )
-
-
-def create_engine(url: str, settings: Settings) -> AsyncEngine:
-    """An engine with our limits: on the server, in the driver and in the pool."""
-    return create_async_engine(
-        url,
-        hide_parameters=True,  # in errors and so in logs
-        pool_size=settings.sql_pool_size,
-        max_overflow=settings.sql_max_overflow,
-        pool_timeout=settings.sql_pool_seconds,
-        pool_recycle=settings.sql_pool_recycle_seconds,
-        pool_pre_ping=settings.sql_pool_pre_ping,
-        connect_args={
-            "timeout": settings.sql_connect_seconds,
-            "command_timeout": settings.sql_command_seconds,
-            "server_settings": {
-                "application_name": "polystore",
-                "jit": "off",  # compiling a plan takes longer than any query of a request
-                "statement_timeout": _ms(settings.sql_statement_seconds),
-                "lock_timeout": _ms(settings.sql_lock_seconds),
-                "idle_in_transaction_session_timeout": _ms(
-                    settings.sql_idle_in_transaction_seconds
-                ),
-            },
-        },
-    )
-
-
-def _ms(seconds: float) -> str:
-    return str(round(seconds * 1000))
 
 
 @asynccontextmanager

@@ -1,0 +1,65 @@
+"""An engine and its pool of connections, within our limits."""
+
+import time
+from functools import partial
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.settings import Settings
+
+SECONDS_UNASKED = 1.0
+
+
+def create_engine(url: str, settings: Settings) -> AsyncEngine:
+    """An engine with our limits: on the server, in the driver and in the pool."""
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,  # in errors and so in logs
+        pool_size=settings.sql_pool_size,
+        max_overflow=settings.sql_max_overflow,
+        pool_timeout=settings.sql_pool_seconds,
+        pool_recycle=settings.sql_pool_recycle_seconds,
+        connect_args={
+            "timeout": settings.sql_connect_seconds,
+            "command_timeout": settings.sql_command_seconds,
+            "server_settings": {
+                "application_name": "polystore",
+                "jit": "off",  # compiling a plan takes longer than any query of a request
+                "statement_timeout": _ms(settings.sql_statement_seconds),
+                "lock_timeout": _ms(settings.sql_lock_seconds),
+                "idle_in_transaction_session_timeout": _ms(
+                    settings.sql_idle_in_transaction_seconds
+                ),
+            },
+        },
+    )
+    if settings.sql_pool_pre_ping:
+        event.listen(engine.sync_engine, "checkin", _note_time)
+        event.listen(engine.sync_engine, "checkout", partial(_ask_idle, engine.dialect))
+    return engine
+
+
+def _note_time(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _ask_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Asks only a connection that rested: SQLAlchemy's own asks each time, in three round trips."""
+    used = record.info.get("used")
+    if used is None or time.monotonic() - used < SECONDS_UNASKED:
+        return
+    try:
+        alive = dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error:
+        alive = False
+    if not alive:
+        raise DisconnectionError("it was lost while it rested")
+
+
+def _ms(seconds: float) -> str:
+    return str(round(seconds * 1000))
