@@ -1,15 +1,21 @@
-"""An engine and its pool of connections, within our limits."""
+"""An engine and its pool of connections, within our limits; and a connection to read by."""
 
 import time
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import event
+from sqlalchemy import CursorResult, Executable, ScalarResult, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    create_async_engine,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from service.guard import Clock
 from service.settings import Settings
 
 SECONDS_UNASKED = 1.0
@@ -63,3 +69,36 @@ def _ask_idle(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _p
 
 def _ms(seconds: float) -> str:
     return str(round(seconds * 1000))
+
+
+class Reading:
+    """What a session is for statements that give rows, without the session.
+
+    Half of the time of a small read went into the ORM, which has nothing to do with columns.
+    """
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+        self._connection: AsyncConnection | None = None
+
+    async def __aenter__(self) -> AsyncSession:
+        return cast("AsyncSession", self)
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _connected(self) -> AsyncConnection:
+        if self._connection is None:
+            self._clock.start()
+            self._connection = await self._engine.connect()
+        return self._connection
+
+    async def execute(self, statement: Executable) -> CursorResult[Any]:
+        return await (await self._connected()).execute(statement)
+
+    async def scalars(self, statement: Executable) -> ScalarResult[Any]:
+        return await (await self._connected()).scalars(statement)
+
+    async def scalar(self, statement: Executable) -> Any:
+        return await (await self._connected()).scalar(statement)

@@ -56,7 +56,9 @@ def _in_range(value: datetime) -> datetime:
 
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC with milliseconds: ``2026-01-05T00:00:00.123Z``."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return f"{value.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _format_money(value: Decimal) -> str:
@@ -80,6 +82,8 @@ Time = Annotated[
     AfterValidator(_in_range),
     PlainSerializer(format_time, return_type=str, when_used="json"),
 ]
+# As it comes from a store, which has no others: what goes out is not checked again.
+Moment = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_used="json")]
 # Goes out as text, for a JSON number passes through binary floats. A number that comes in is taken
 # if its shortest form has no more than two decimals.
 Money = Annotated[

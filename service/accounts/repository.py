@@ -21,7 +21,7 @@ from service.answers import Expected
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import Columns, change_row, filtered, sql_page
 from service.users.repository import Users
 from service.wire import changes
@@ -64,7 +64,7 @@ class LedgerBroken(Conflict):
     )  # fmt: skip
 
 
-_COLUMNS = (
+_COLUMNS = columns(
     Account.id, Account.owner_id, Account.name, Account.currency, Account.balance,
     Account.may_overdraw, Account.closed_at, Account.version, Account.created_at,
     Account.updated_at,

@@ -6,7 +6,18 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from service.paging import ListQuery
-from service.wire import Money, Name, Read, SignedMoney, StrictBool, Text, Time, Versioned, Wire
+from service.wire import (
+    Moment,
+    Money,
+    Name,
+    Read,
+    SignedMoney,
+    StrictBool,
+    Text,
+    Time,
+    Versioned,
+    Wire,
+)
 
 Currency = Annotated[
     str, Field(pattern=r"^[A-Z]{3}$", description="three capitals, as ISO 4217 has them: `EUR`")
@@ -44,9 +55,9 @@ class AccountRead(Versioned):
     currency: str
     balance: SignedMoney
     may_overdraw: bool
-    closed_at: Time | None
-    created_at: Time
-    updated_at: Time
+    closed_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
 
     def mark(self) -> str:
         return f"{self.version}.{self.balance}"
@@ -64,7 +75,7 @@ class EntryRead(Read):
     transfer_id: UUID
     account_id: UUID
     amount: SignedMoney
-    created_at: Time
+    created_at: Moment
 
 
 class EntryQuery(ListQuery):
@@ -105,7 +116,7 @@ class TransferRead(Versioned):
     reverses_id: UUID | None
     reversed_by_id: UUID | None
     created_by: UUID
-    created_at: Time
+    created_at: Moment
 
 
 class TransferQuery(ListQuery):

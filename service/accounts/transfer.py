@@ -14,7 +14,7 @@ from service.accounts.tables import Entry, Transfer
 from service.errors import Conflict, FieldError, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import AnySelect, Columns, filtered, sql_page
 
 
@@ -73,7 +73,7 @@ class IsReversal(Conflict):
     guards = "ck_transfers_reversal"
 
 
-_COLUMNS = (
+_COLUMNS = columns(
     Transfer.from_account_id, Transfer.to_account_id, Transfer.amount, Transfer.currency,
     Transfer.description, Transfer.reverses_id, Transfer.created_by,
 )  # fmt: skip

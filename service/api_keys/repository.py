@@ -25,7 +25,7 @@ from service.audit.repository import Trail
 from service.errors import Conflict, FieldError, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession, after_commit
+from service.sql import SqlSession, after_commit, columns
 from service.sql_rows import Columns, filtered, sql_page
 from service.users.repository import may_act
 from service.users.tables import User
@@ -68,7 +68,7 @@ class KeyIncomplete(Refused):
     guards = ("ck_api_keys_scopes", "ck_api_keys_previous_has_end")
 
 
-_COLUMNS = (
+_COLUMNS = columns(
     ApiKey.id, ApiKey.user_id, ApiKey.name, ApiKey.scopes, ApiKey.models, ApiKey.expires_at,
     ApiKey.last_used_at, ApiKey.previous_until, ApiKey.revoked_at, ApiKey.version,
     ApiKey.created_at, ApiKey.updated_at,

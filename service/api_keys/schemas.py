@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from service.access.roles import Scope
 from service.paging import ListQuery
-from service.wire import Name, StrictInt, Time, Versioned, Wire
+from service.wire import Moment, Name, StrictInt, Time, Versioned, Wire
 
 LONGEST_OVERLAP = 7 * 24 * 3600
 ModelPattern = Annotated[
@@ -55,12 +55,12 @@ class ApiKeyRead(Versioned):
     name: str
     scopes: list[str]
     models: list[str] | None
-    expires_at: Time | None
-    last_used_at: Time | None
-    previous_until: Time | None
-    revoked_at: Time | None
-    created_at: Time
-    updated_at: Time
+    expires_at: Moment | None
+    last_used_at: Moment | None
+    previous_until: Moment | None
+    revoked_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
 
 
 class ApiKeySecret(ApiKeyRead):

@@ -14,10 +14,10 @@ from service.audit.tables import AuditEvent
 from service.paging import Page, Paging
 from service.provide import provided
 from service.request_id import current_request_id
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import Columns, filtered, sql_page
 
-_COLUMNS = (
+_COLUMNS = columns(
     AuditEvent.id, AuditEvent.act, AuditEvent.user_id, AuditEvent.key_id, AuditEvent.subject_id,
     AuditEvent.address, AuditEvent.request_id, AuditEvent.details, AuditEvent.created_at,
 )  # fmt: skip

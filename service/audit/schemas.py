@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from service.paging import ListQuery
-from service.wire import Read, Time
+from service.wire import Moment, Read, Time
 
 Act = Literal[
     "login",
@@ -37,7 +37,7 @@ class AuditEventRead(Read):
     address: str | None
     request_id: str
     details: dict[str, Any]
-    created_at: Time
+    created_at: Moment
 
 
 class AuditQuery(ListQuery):

@@ -11,7 +11,7 @@ from service.catalog.tables import Category
 from service.errors import Conflict, NotFound
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import Columns, change_row, filtered, remove_row, sql_page
 from service.wire import changes
 
@@ -41,7 +41,7 @@ class CategoryCircle(Conflict):
     guards = "ck_categories_circle"
 
 
-_COLUMNS = (
+_COLUMNS = columns(
     Category.id, Category.name, Category.description, Category.parent_id, Category.version,
     Category.created_at, Category.updated_at,
 )  # fmt: skip

@@ -20,7 +20,7 @@ from service.catalog.tables import Category, Product
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import (
     AnySelect,
     Columns,
@@ -57,7 +57,7 @@ class MovementOfNothing(NotFound):
     guards = "fk_stock_movements_product_id"
 
 
-COLUMNS = (
+COLUMNS = columns(
     Product.id, Product.sku, Product.name, Product.description, Product.price, Product.currency,
     Product.stock, Product.category_id, Product.version, Product.created_at, Product.updated_at,
     Product.deleted_at,

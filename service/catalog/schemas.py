@@ -7,7 +7,7 @@ from zlib import crc32
 from pydantic import MISSING, ConfigDict, Field
 
 from service.paging import CountedQuery, ListQuery
-from service.wire import Money, Name, Read, StrictInt, Text, Time, Versioned, Wire
+from service.wire import Moment, Money, Name, Read, StrictInt, Text, Time, Versioned, Wire
 
 MOST_STOCK = 1_000_000_000
 Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -40,8 +40,8 @@ class CategoryRead(Versioned):
     name: str
     description: str
     parent_id: UUID | None
-    created_at: Time
-    updated_at: Time
+    created_at: Moment
+    updated_at: Moment
 
 
 class CategoryQuery(CountedQuery):
@@ -99,9 +99,9 @@ class ProductRead(Versioned):
     currency: str
     stock: int
     category_id: UUID | None
-    created_at: Time
-    updated_at: Time
-    deleted_at: Time | None
+    created_at: Moment
+    updated_at: Moment
+    deleted_at: Moment | None
     category: CategoryBrief | None | MISSING = MISSING
 
     def mark(self) -> str:
@@ -155,7 +155,7 @@ class MovementRead(Read):
     note: str | None
     order_id: UUID | None
     user_id: UUID | None
-    created_at: Time
+    created_at: Moment
 
 
 class LoadFault(Read):

@@ -12,10 +12,10 @@ from service.catalog.schemas import MovementQuery, MovementRead, ProductRead, St
 from service.catalog.tables import StockMovement
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import Columns, filtered, sql_page
 
-_COLUMNS = (
+_COLUMNS = columns(
     StockMovement.id, StockMovement.product_id, StockMovement.change, StockMovement.stock_after,
     StockMovement.reason, StockMovement.note, StockMovement.order_id, StockMovement.user_id,
     StockMovement.created_at,

@@ -8,7 +8,7 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from service.paging import CountedQuery, ListQuery
-from service.wire import Money, Name, Read, Text, Time, Versioned, Wire
+from service.wire import Moment, Money, Name, Read, Text, Time, Versioned, Wire
 
 
 def _keys(value: Any) -> Iterator[str]:
@@ -88,9 +88,9 @@ class ItemRead(Versioned):
     attributes: dict[str, Any]
     tags: list[str]
     price: Money | None
-    created_at: Time
-    updated_at: Time
-    deleted_at: Time | None
+    created_at: Moment
+    updated_at: Moment
+    deleted_at: Moment | None
 
 
 class ItemQuery(CountedQuery):
@@ -153,8 +153,8 @@ class ItemTypeWrite(Wire):
 class ItemTypeRead(Versioned):
     name: str
     json_schema: dict[str, Any]
-    created_at: Time
-    updated_at: Time
+    created_at: Moment
+    updated_at: Moment
 
 
 class ItemTypesRead(Read):

@@ -14,7 +14,7 @@ from service.orders.schemas import OrderLineRead, OrderQuery, OrderRead
 from service.orders.tables import Order, OrderLine
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import Columns, filtered, sql_page
 
 
@@ -48,7 +48,7 @@ class BadOrder(Refused):
     guards = ("ck_orders_total", "ck_order_lines_quantity")
 
 
-COLUMNS = (
+COLUMNS = columns(
     Order.id, Order.user_id, Order.state, Order.currency, Order.total, Order.version,
     Order.created_at, Order.updated_at, Order.paid_at, Order.fulfilled_at, Order.cancelled_at,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, PlainSerializer
 
 from service.paging import ListQuery
-from service.wire import Money, Read, StrictInt, Time, Versioned, Wire
+from service.wire import Moment, Money, Read, StrictInt, Time, Versioned, Wire
 
 MOST_LINES, MOST_OF_ONE = 100, 1_000_000
 State = Literal["placed", "paid", "fulfilled", "cancelled"]
@@ -53,11 +53,11 @@ class OrderRead(Versioned):
     currency: str
     total: Total
     lines: list[OrderLineRead]
-    created_at: Time
-    updated_at: Time
-    paid_at: Time | None
-    fulfilled_at: Time | None
-    cancelled_at: Time | None
+    created_at: Moment
+    updated_at: Moment
+    paid_at: Moment | None
+    fulfilled_at: Moment | None
+    cancelled_at: Moment | None
 
 
 class OrderQuery(ListQuery):

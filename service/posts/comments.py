@@ -13,7 +13,7 @@ from service.posts.repository import AuthorUnknown, PostNotFound, author_of, see
 from service.posts.schemas import CommentCreate, CommentQuery, CommentRead, CommentUpdate
 from service.posts.tables import Comment, Post
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import change_row, remove_row, sql_page
 from service.users.repository import Users
 from service.wire import changes
@@ -27,7 +27,7 @@ class CommentedPostNotFound(PostNotFound):
     guards = "fk_comments_post_id"
 
 
-_COLUMNS = (
+_COLUMNS = columns(
     Comment.id, Comment.post_id, Comment.author_id, Comment.content, Comment.version,
     Comment.created_at, Comment.updated_at,
 )  # fmt: skip

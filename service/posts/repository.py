@@ -15,7 +15,6 @@ from service.answers import Expected
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
 from service.posts.schemas import (
-    AuthorBrief,
     PostCreate,
     PostQuery,
     PostRead,
@@ -25,7 +24,7 @@ from service.posts.schemas import (
 from service.posts.slug import slug_of
 from service.posts.tables import Post, PostTag
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import AnySelect, Columns, change_row, filtered, remove_row, sql_page
 from service.tags.repository import Tags
 from service.tags.schemas import TagBrief
@@ -67,10 +66,11 @@ class ViewsBelowZero(Refused):
     code, title, guards = "views", "Nothing is seen fewer than 0 times", "ck_posts_views"
 
 
-_COLUMNS = (
+_COLUMNS = columns(
     Post.id, Post.author_id, Post.title, Post.slug, Post.content, Post.published,
     Post.published_at, Post.views, Post.version, Post.created_at, Post.updated_at,
 )  # fmt: skip
+_SELECTED = select(*_COLUMNS)  # built once: it takes longer than a small read's own where
 _AUTHOR = (User.username.label("author_username"), User.name.label("author_name"))
 _FILTERED: Columns = {
     "author_id": Post.author_id,
@@ -225,18 +225,18 @@ def author_of(named: UUID | None, caller: Caller, scope: str) -> UUID | None:
 
 def _selected(expand: str | None) -> AnySelect:
     if "author" not in (expand or "").split(","):
-        return select(*_COLUMNS)
+        return _SELECTED
     return select(*_COLUMNS, *_AUTHOR).join(User, User.id == Post.author_id)
 
 
 def _read(row: Any) -> PostRead:
     found = dict(row._mapping)
     if "author_username" in found:
-        found["author"] = AuthorBrief(
-            id=found["author_id"],
-            username=found.pop("author_username"),
-            name=found.pop("author_name"),
-        )
+        found["author"] = {
+            "id": found["author_id"],
+            "username": found.pop("author_username"),
+            "name": found.pop("author_name"),
+        }
     return PostRead(**found)
 
 

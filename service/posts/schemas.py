@@ -8,7 +8,7 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from service.paging import CountedQuery
 from service.tags.schemas import TagBrief, TagName
-from service.wire import LongText, Name, Read, StrictBool, Text, Time, Versioned, Wire
+from service.wire import LongText, Moment, Name, Read, StrictBool, Text, Time, Versioned, Wire
 
 Slug = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 TagNames = Annotated[list[TagName], Field(max_length=20)]
@@ -63,10 +63,10 @@ class PostRead(Versioned):
     slug: str
     content: str
     published: bool
-    published_at: Time | None
+    published_at: Moment | None
     views: int
-    created_at: Time
-    updated_at: Time
+    created_at: Moment
+    updated_at: Moment
     author: AuthorBrief | MISSING = MISSING
     tags: list[TagBrief] | MISSING = MISSING
 
@@ -129,8 +129,8 @@ class CommentRead(Versioned):
     post_id: UUID
     author_id: UUID
     content: str
-    created_at: Time
-    updated_at: Time
+    created_at: Moment
+    updated_at: Moment
 
 
 class CommentQuery(CountedQuery):

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from service.paging import ListQuery
-from service.wire import Read, StrictBool, StrictInt, Text, Time, Versioned, Wire
+from service.wire import Moment, Read, StrictBool, StrictInt, Text, Time, Versioned, Wire
 
 Status = Literal["ok", "error", "timeout", "fallback"]
 Role = Literal["primary", "shadow", "canary", "replay"]
@@ -34,9 +34,9 @@ class FeedbackWrite(Wire):
 
 class Observation(Read):
     label: LabelValue
-    observed_at: Time
+    observed_at: Moment
     source: str
-    received_at: Time
+    received_at: Moment
 
 
 class FeedbackRead(Versioned):
@@ -47,7 +47,7 @@ class FeedbackRead(Versioned):
 
     prediction_id: UUID
     label: LabelValue
-    observed_at: Time
+    observed_at: Moment
     source: str
     pending: bool
     history: list[Observation]
@@ -55,7 +55,7 @@ class FeedbackRead(Versioned):
 
 class PredictionRead(Read):
     prediction_id: UUID
-    timestamp: Time
+    timestamp: Moment
     model: str
     version: str
     features: dict[str, Any]
@@ -69,7 +69,7 @@ class PredictionRead(Read):
     request_id: str | None = None
     tags: dict[str, str] = {}
     role: Role
-    received_at: Time
+    received_at: Moment
 
 
 class PredictionDetail(PredictionRead):

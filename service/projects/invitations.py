@@ -26,7 +26,7 @@ from service.projects.schemas import (
 )
 from service.projects.tables import Project, ProjectInvitation, ProjectMember
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import AnySelect, remove_row, sql_page
 from service.users.repository import Users
 from service.users.repository import is_deleted as is_deleted_user
@@ -64,7 +64,7 @@ class AnsweredTwice(Refused):
 
 
 _I = ProjectInvitation
-_COLUMNS = (
+_COLUMNS = columns(
     _I.id, _I.project_id, _I.email, _I.role, _I.invited_by, _I.expires_at, _I.accepted_at,
     _I.declined_at, _I.version, _I.created_at, _I.updated_at,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from service.projects.rights import RIGHTS, ProjectRole, Right
 from service.projects.schemas import MemberQuery, MemberRead
 from service.projects.tables import ProjectMember
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import change_row, remove_row, sql_page
 from service.users.tables import User
 
@@ -52,7 +52,7 @@ class UnknownProjectRole(Refused):
     guards = ("ck_project_members_role", "ck_project_invitations_role")
 
 
-_COLUMNS = (
+_COLUMNS = columns(
     ProjectMember.id, ProjectMember.project_id, ProjectMember.user_id, User.username, User.name,
     ProjectMember.role, ProjectMember.version, ProjectMember.created_at, ProjectMember.updated_at,
 )  # fmt: skip

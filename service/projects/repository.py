@@ -13,7 +13,7 @@ from service.projects.rights import RIGHTS, ProjectRole, Right, roles_with
 from service.projects.schemas import ProjectCreate, ProjectQuery, ProjectRead, ProjectUpdate
 from service.projects.tables import Project, ProjectMember
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import AnySelect, Columns, change_row, filtered, sql_page
 from service.users.repository import Users
 from service.wire import changes
@@ -41,7 +41,7 @@ class ProjectRoleTooWeak(Forbidden):
         super().__init__(f"To {right.replace('_', ' ')} it takes {wanted}; you are {role}.")
 
 
-_COLUMNS = (
+_COLUMNS = columns(
     Project.id, Project.name, Project.description, Project.created_by, Project.version,
     Project.created_at, Project.updated_at, Project.deleted_at,
 )  # fmt: skip

@@ -9,7 +9,7 @@ from pydantic import MISSING, ConfigDict, Field
 from service.paging import ListQuery
 from service.projects.rights import ProjectRole
 from service.users.schemas import Email
-from service.wire import Name, Text, Time, Versioned, Wire
+from service.wire import Moment, Name, Text, Versioned, Wire
 
 Description = Annotated[Text, Field(max_length=5000)]
 
@@ -42,9 +42,9 @@ class ProjectRead(Versioned):
     my_role: ProjectRole | None = Field(
         description="null if you are no member and see it because you hold `projects:admin`"
     )
-    created_at: Time
-    updated_at: Time
-    deleted_at: Time | None
+    created_at: Moment
+    updated_at: Moment
+    deleted_at: Moment | None
 
     def mark(self) -> str:
         return f"{self.version}.{self.my_role or 'none'}"
@@ -70,8 +70,8 @@ class MemberRead(Versioned):
     username: str
     name: str | None
     role: ProjectRole
-    created_at: Time
-    updated_at: Time
+    created_at: Moment
+    updated_at: Moment
 
     def mark(self) -> str:
         return f"{self.version}.{crc32(f'{self.username} {self.name}'.encode()):x}"
@@ -98,11 +98,11 @@ class InvitationRead(Versioned):
     email: str
     role: ProjectRole
     invited_by: UUID
-    expires_at: Time
-    accepted_at: Time | None
-    declined_at: Time | None
-    created_at: Time
-    updated_at: Time
+    expires_at: Moment
+    accepted_at: Moment | None
+    declined_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
 
 
 class InvitationToMe(InvitationRead):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, PlainSerializer, model_validator
 
-from service.wire import Read, Time, Wire
+from service.wire import Moment, Read, Time, Wire
 
 T = TypeVar("T")
 LONGEST_DAYS, USUAL_DAYS = 366, 30
@@ -44,13 +44,13 @@ class TopPeriod(Period):
 class Report(Read, Generic[T]):
     """Rows of one snapshot; ``as_of`` is when it was taken, by the clock of the server."""
 
-    as_of: Time
+    as_of: Moment
     items: list[T]
 
 
 class PeriodReport(Report[T], Generic[T]):
-    since: Time = Field(serialization_alias="from")
-    until: Time = Field(serialization_alias="to")
+    since: Moment = Field(serialization_alias="from")
+    until: Moment = Field(serialization_alias="to")
 
 
 class Sale(Read):

@@ -12,7 +12,7 @@ from service.answers import Expected
 from service.errors import Conflict, NotFound
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession
+from service.sql import SqlSession, columns
 from service.sql_rows import Columns, change_row, filtered, remove_row, sql_page
 from service.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.tags.tables import Tag
@@ -28,7 +28,8 @@ class TagNameTaken(Conflict):
     guards = "uq_tags_name"
 
 
-_COLUMNS = (Tag.id, Tag.name, Tag.version, Tag.created_at, Tag.updated_at)
+_COLUMNS = columns(Tag.id, Tag.name, Tag.version, Tag.created_at, Tag.updated_at)
+_SELECTED = select(*_COLUMNS)  # built once: it takes longer than a small read's own where
 _FILTERED: Columns = {"name": func.lower(Tag.name)}
 
 
@@ -37,14 +38,14 @@ class TagRepository:
         self._session, self._pager = session, pager
 
     async def get(self, tag_id: UUID) -> TagRead:
-        found = await self._session.execute(select(*_COLUMNS).where(Tag.id == tag_id))
+        found = await self._session.execute(_SELECTED.where(Tag.id == tag_id))
         row = found.one_or_none()
         if row is None:
             raise TagNotFound
         return TagRead.model_validate(row)
 
     async def list(self, query: TagQuery) -> Page[TagRead]:
-        statement = filtered(select(*_COLUMNS), query.filters(), _FILTERED)
+        statement = filtered(_SELECTED, query.filters(), _FILTERED)
         return await sql_page(
             self._session, statement, Tag, query, self._pager, TagRead.model_validate
         )

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from service.paging import CountedQuery
-from service.wire import Read, Text, Time, Versioned, Wire
+from service.wire import Moment, Read, Text, Versioned, Wire
 
 TagName = Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
 
@@ -26,8 +26,8 @@ class TagUpdate(Wire):
 class TagRead(Versioned):
     id: UUID
     name: str
-    created_at: Time
-    updated_at: Time
+    created_at: Moment
+    updated_at: Moment
 
 
 class TagBrief(Read):

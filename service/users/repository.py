@@ -15,7 +15,7 @@ from service.audit.repository import Trail
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
-from service.sql import SqlSession, after_commit
+from service.sql import SqlSession, after_commit, columns
 from service.sql_rows import (
     AnySelect,
     Columns,
@@ -65,10 +65,11 @@ class UnknownStatus(Refused):
     guards = "ck_users_status"
 
 
-COLUMNS = (
+COLUMNS = columns(
     User.id, User.username, User.email, User.name, User.age, User.city, User.bio, User.status,
     User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
 )  # fmt: skip
+_SELECTED = select(*COLUMNS)  # built once: it takes longer than a small read's own where
 _FILTERED: Columns = {
     "name": func.lower(User.name),
     "city": func.lower(User.city),
@@ -93,7 +94,7 @@ class UserRepository:
         self._caller, self._trail, self._gate = caller, trail, gate
 
     async def get(self, user_id: UUID) -> UserRead:
-        statement = select(*COLUMNS).where(self._seen(), User.id == user_id)
+        statement = _SELECTED.where(self._seen(), User.id == user_id)
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise UserNotFound
@@ -111,7 +112,7 @@ class UserRepository:
             raise UserNotFound
 
     async def list(self, query: UserQuery) -> Page[UserRead]:
-        statement = select(*COLUMNS).where(self._seen(query.deleted))
+        statement = _SELECTED.where(self._seen(query.deleted))
         statement = _narrowed(statement, query)
         return await sql_page(
             self._session, statement, User, query, self._pager, UserRead.model_validate

@@ -11,6 +11,7 @@ from service.access.roles import Role
 from service.paging import CountedQuery
 from service.wire import (
     MOST_AT_ONCE,
+    Moment,
     Name,
     Read,
     StrictBool,
@@ -88,9 +89,9 @@ class UserRead(Versioned):
     status: Status
     is_active: bool
     role: Role
-    created_at: Time
-    updated_at: Time
-    deleted_at: Time | None
+    created_at: Moment
+    updated_at: Moment
+    deleted_at: Moment | None
 
 
 class UserEmail(Read):
