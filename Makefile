@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check format lock clean
+.PHONY: help serve demo test bench check format lock clean
 
 help: ## Lists the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,10 @@ demo: .venv/serve ## Sends a day of sample traffic to the running service
 
 test: .venv/dev ## Runs the whole suite on engines of its own
 	@$(BIN)/pytest
+
+bench: .venv/dev ## Measures us against the tutorials' way and reads beside logins; some minutes
+	@$(BIN)/python -m benchmarks.relational
+	@$(BIN)/python -m benchmarks.login_load
 
 check: .venv/dev ## Format, lint, types, import contracts, migrations, lock files, spelling
 	@$(BIN)/ruff format --check --quiet .
