@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy import func, insert
+from sqlalchemy import func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
@@ -26,6 +26,7 @@ from service.api_keys.verify import PREFIX, hash_secret
 from service.audit.tables import AuditEvent
 from service.embedded import EmbeddedError, StoreUrls
 from service.embedded.folder import write_private
+from service.errors import ServiceError
 from service.logins import repository as logins
 from service.settings import Settings
 from service.sql import open_sql
@@ -44,6 +45,10 @@ TOKEN_LIVES = timedelta(hours=12)
 
 class NoCredentials(EmbeddedError):
     """There is no embedded administrator here."""
+
+
+class NotThisUser(EmbeddedError):
+    """Somebody else has the username or the email."""
 
 
 class Credentials(NamedTuple):
@@ -90,12 +95,23 @@ def kept_credentials(settings: Settings) -> Credentials:
 
 
 def make_administrator(urls: StoreUrls, settings: Settings, email: str, username: str) -> str:
-    """Makes a user an administrator, or makes the user; their new password."""
+    """Makes a user an administrator, or makes the user; their new password.
+
+    Raises:
+        NotThisUser: the username and the email are not of one user.
+    """
 
     async def work(session: AsyncSession) -> str:
-        return (await _put_administrator(session, username, email))[1]
+        user_id, password = await _put_administrator(session, username, email)
+        same = select(User.id).where(User.id == user_id, func.lower(User.email) == email.lower())
+        if await session.scalar(same) is None:
+            raise NotThisUser(f"{username} has another email. Choose another --username.")
+        return password
 
-    return _run(work, urls, settings)
+    try:
+        return _run(work, urls, settings)
+    except ServiceError as error:
+        raise NotThisUser(f"{username} <{email}> cannot be made: {error.said}") from error
 
 
 def administrator_token(urls: StoreUrls, settings: Settings) -> str:

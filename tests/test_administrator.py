@@ -8,6 +8,7 @@ import pytest
 
 from service.administrator import (
     NoCredentials,
+    NotThisUser,
     administrator_token,
     first_start,
     kept_credentials,
@@ -82,3 +83,14 @@ def test_an_operator_makes_an_administrator_and_gives_new_passwords(
     first = make_administrator(urls, folder, "ada@example.com", "ada")
     second = make_administrator(urls, folder, "ada@example.com", "Ada")
     assert first != second
+
+
+@pytest.mark.parametrize(
+    ("email", "username"), [("eve@example.com", "ada"), ("ada@example.com", "eve")]
+)
+def test_nobody_becomes_an_administrator_by_a_name_they_took_first(
+    urls: StoreUrls, folder: Settings, clean: None, email: str, username: str
+) -> None:
+    make_administrator(urls, folder, "ada@example.com", "ada")
+    with pytest.raises(NotThisUser, match=username):
+        make_administrator(urls, folder, email, username)
