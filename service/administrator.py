@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
@@ -35,7 +35,8 @@ from service.users.tables import User
 
 T = TypeVar("T")
 FILE = "credentials.json"
-USERNAME, EMAIL = "admin", "admin@polystore.local"
+USERNAME, EMAIL, DEMO = "admin", "admin@polystore.local", "demo"
+NOT_REVOKED = ApiKey.revoked_at.is_(None)
 DEMO_SCOPES = (
     "users:admin", "posts:admin", "comments:admin", "tags:admin", "items:admin", "item_types:admin",
     "predictions:admin", "metrics:read",
@@ -128,17 +129,9 @@ def administrator_token(urls: StoreUrls, settings: Settings) -> str:
                 "that file and start again: it makes a new one."
             )
         await _note(session, "login", user.id, user.id)
-        return _keyring(settings).sign(Claims(user.id, scopes, login_id), TOKEN_LIVES)
+        return Keyring.of(settings).sign(Claims(user.id, scopes, login_id), TOKEN_LIVES)
 
     return _run(work, urls, settings)
-
-
-def _keyring(settings: Settings) -> Keyring:
-    return Keyring(
-        settings.signing_secrets(),
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-    )
 
 
 def _run(work: Callable[[AsyncSession], Awaitable[T]], urls: StoreUrls, settings: Settings) -> T:
@@ -152,11 +145,14 @@ def _run(work: Callable[[AsyncSession], Awaitable[T]], urls: StoreUrls, settings
 async def _make_both(session: AsyncSession) -> Credentials:
     user_id, password = await _put_administrator(session, USERNAME, EMAIL)
     key_id, secret = uuid7(), secrets.token_urlsafe(32)
+    # Of a first start before, whose file was lost or taken away.
+    lost = update(ApiKey).where(ApiKey.user_id == user_id, ApiKey.name == DEMO, NOT_REVOKED)
+    await session.execute(lost.values(revoked_at=func.now(), version=ApiKey.version + 1))
     await session.execute(
         insert(ApiKey).values(
             id=key_id,
             user_id=user_id,
-            name="demo",
+            name=DEMO,
             secret_hash=hash_secret(secret),
             scopes=list(DEMO_SCOPES),
         )

@@ -147,7 +147,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        keyring = Keyring(secrets, issuer=settings.token_issuer, audience=settings.token_audience)
+        keyring = Keyring.of(settings)
         rates = Rates(
             caller=settings.rate_caller,
             address=settings.rate_address,
@@ -177,7 +177,7 @@ def _add(app: FastAPI, prefix: str, router: APIRouter) -> None:
     """Puts the routes of a router among the application's own.
 
     Those of an included router are looked for anew with every request, twice for each router that
-    is included in it: measured, a fifth of the time of a small GET.
+    is included in it: /livez took 218 µs instead of 133.
     """
     for route in iter_route_contexts(router.routes):
         original = route.original_route

@@ -3,12 +3,15 @@
 NDJSON, one JSON value a line; what a sender was told is done stays done when its connection is cut.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 
 from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from service.errors import ServiceError
 
 NDJSON = "application/x-ndjson"
 
@@ -25,6 +28,17 @@ async def lines_of(pieces: AsyncIterator[bytes], longest: int) -> AsyncIterator[
             rest += tail
     if rest:
         yield bytes(rest)
+
+
+def stopped(committed_through: int, refusal: ServiceError) -> bytes:
+    """The last line of an answer that could not be finished; go on after ``committed_through``."""
+    told = {
+        "committed_through": committed_through,
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.said,
+    }
+    return json.dumps(told).encode() + b"\n"
 
 
 class LinesAnswer(Response, ABC):

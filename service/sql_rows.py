@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from service.access.caller import NotYours
+from service.access.caller import Caller, NotYours
 from service.answers import Expected
 from service.errors import NotFound, PreconditionFailed
 from service.paging import ListQuery, Order, Page, Pager, Position
@@ -49,6 +49,13 @@ _OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "lte": operator.le,
     "prefix": _begins,
 }
+
+
+def owned_by(
+    caller: Caller, column: SQLColumnExpression[Any], *, unless: str
+) -> ColumnElement[bool]:
+    """The rows that are the caller's own; all of them for who holds the scope ``unless``."""
+    return _ANY if caller.may(unless) else column == caller.user_id
 
 
 def filtered(statement: AnySelect, filters: Mapping[str, Any], columns: Columns) -> AnySelect:

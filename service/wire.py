@@ -91,6 +91,11 @@ Money = Annotated[
     Field(strict=False, ge=0, max_digits=14, decimal_places=2),
     PlainSerializer(_format_money, return_type=str, when_used="json"),
 ]
+Currency = Annotated[
+    str, Field(pattern=r"^[A-Z]{3}$", description="three capitals, as ISO 4217 has them: `EUR`")
+]
+# What many prices come to, as wide as it may be; it only goes out.
+Sum = Annotated[Decimal, PlainSerializer(_format_money, return_type=str, when_used="json")]
 # What an account holds, or an entry does to it: below zero too.
 SignedMoney = Annotated[
     Decimal,

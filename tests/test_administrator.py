@@ -1,8 +1,10 @@
 """The administrator whom a first start makes, and whom operators make."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import httpx2
 import jwt
 import pytest
 
@@ -17,6 +19,7 @@ from service.administrator import (
 from service.embedded import StoreUrls
 from service.main import State
 from service.settings import Settings
+from tests.access.makers import bearer
 
 
 @pytest.fixture
@@ -57,6 +60,19 @@ def test_a_start_that_was_killed_before_it_kept_them_begins_again(
     first_start(urls, folder, lambda _line: None)
     assert kept_credentials(folder).password != before.password
     assert administrator_token(urls, folder)
+    assert before.demo_key != kept_credentials(folder).demo_key
+
+
+async def test_a_second_first_start_ends_the_key_of_the_one_before(
+    urls: StoreUrls, folder: Settings, stranger: httpx2.AsyncClient
+) -> None:
+    keys = []
+    for _ in range(2):
+        (folder.data_dir / "credentials.json").unlink(missing_ok=True)
+        await asyncio.to_thread(first_start, urls, folder, lambda _line: None)
+        keys.append(kept_credentials(folder).demo_key)
+    answers = [await stranger.get("/v1/me", headers=bearer(key)) for key in keys]
+    assert [answer.status_code for answer in answers] == [401, 200]
 
 
 def test_the_token_is_a_signed_one_for_twelve_hours(

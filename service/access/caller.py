@@ -98,6 +98,16 @@ class Caller:
             ]
             raise refusal
 
+    def on_behalf_of(self, named: UUID | None, scope: str, pointer: str) -> UUID | None:
+        """Whose something new will be: the caller's, or whom one with ``scope`` names.
+
+        Raises:
+            MissingScope: with the pointer, for who names another without it.
+        """
+        if named is not None and named != self.user_id:
+            self.must(scope, pointer)
+        return named or self.user_id
+
 
 def _fits(model: str, pattern: str) -> bool:
     if pattern.endswith("*"):

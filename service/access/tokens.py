@@ -15,6 +15,7 @@ import jwt
 from uuid_utils.compat import uuid7
 
 from service.access.caller import InvalidToken
+from service.settings import Settings
 
 ALGORITHM, KIND = "HS256", "at+jwt"
 _CLAIMS = ["iss", "aud", "sub", "exp", "iat", "jti", "scope"]
@@ -43,6 +44,15 @@ class Keyring:
         self._keys = {hashlib.sha256(key).hexdigest()[:8]: key for key in keys}
         self._signing = next(iter(self._keys))
         self._issuer, self._audience = issuer, audience
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Keyring":
+        """With the secrets, issuer and audience of the settings."""
+        return cls(
+            settings.signing_secrets(),
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+        )
 
     def sign(self, claims: Claims, lifetime: timedelta) -> str:
         """A token with these claims, good for ``lifetime`` from now."""

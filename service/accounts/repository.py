@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, true
+from sqlalchemy import Select, func, insert, select
 
 from service.access.caller import Caller, CurrentCaller
 from service.accounts.schemas import (
@@ -22,7 +22,7 @@ from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
 from service.sql import SqlSession, columns
-from service.sql_rows import Columns, change_row, filtered, sql_page
+from service.sql_rows import Columns, change_row, filtered, owned_by, sql_page
 from service.users.repository import Users
 from service.wire import changes
 
@@ -90,9 +90,7 @@ class AccountRepository:
         self, session: SqlSession, pager: Paging, users: Users, caller: CurrentCaller
     ) -> None:
         self._session, self._pager, self._users, self._caller = session, pager, users, caller
-        self._seen: ColumnElement[bool] = (
-            true() if caller.may("accounts:admin") else Account.owner_id == caller.user_id
-        )
+        self._seen = owned_by(caller, Account.owner_id, unless="accounts:admin")
 
     async def get(self, account_id: UUID) -> AccountRead:
         statement = select(*_COLUMNS).where(Account.id == account_id, self._seen)
@@ -118,9 +116,7 @@ class AccountRepository:
         )
 
     async def add(self, account: AccountCreate) -> AccountRead:
-        owner_id = account.owner_id or self._caller.user_id
-        if owner_id != self._caller.user_id:
-            self._caller.must("accounts:admin", "/owner_id")
+        owner_id = self._caller.on_behalf_of(account.owner_id, "accounts:admin", "/owner_id")
         if account.may_overdraw:
             self._caller.must("accounts:admin", "/may_overdraw")
         if not await self._users.hold(owner_id):

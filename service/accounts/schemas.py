@@ -7,6 +7,7 @@ from pydantic import MISSING, ConfigDict, Field
 
 from service.paging import ListQuery
 from service.wire import (
+    Currency,
     Moment,
     Money,
     Name,
@@ -19,9 +20,6 @@ from service.wire import (
     Wire,
 )
 
-Currency = Annotated[
-    str, Field(pattern=r"^[A-Z]{3}$", description="three capitals, as ISO 4217 has them: `EUR`")
-]
 Amount = Annotated[Money, Field(gt=0)]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated, NoReturn
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, literal, select, true, update
+from sqlalchemy import func, insert, literal, select, true, update
 from uuid_utils.compat import uuid7
 
 from service.access.caller import CurrentCaller, Forbidden, Gate
@@ -26,7 +26,7 @@ from service.errors import Conflict, FieldError, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
 from service.sql import SqlSession, after_commit, columns
-from service.sql_rows import Columns, filtered, sql_page
+from service.sql_rows import Columns, filtered, owned_by, sql_page
 from service.users.repository import may_act
 from service.users.tables import User
 
@@ -89,8 +89,7 @@ class ApiKeyRepository:
     ) -> None:
         self._session, self._pager = session, pager
         self._caller, self._trail, self._gate = caller, trail, gate
-        sees_all = caller.may("api_keys:admin")
-        self._seen: ColumnElement[bool] = true() if sees_all else ApiKey.user_id == caller.user_id
+        self._seen = owned_by(caller, ApiKey.user_id, unless="api_keys:admin")
 
     async def get(self, key_id: UUID) -> ApiKeyRead:
         statement = select(*_COLUMNS).where(ApiKey.id == key_id, self._seen)
@@ -115,9 +114,7 @@ class ApiKeyRepository:
         self._must_be_a_person()
         if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
             raise AlreadyOver
-        owner_id = key.user_id or self._caller.user_id
-        if owner_id != self._caller.user_id:
-            self._caller.must("api_keys:admin", "/user_id")
+        owner_id = self._caller.on_behalf_of(key.user_id, "api_keys:admin", "/user_id")
         held = select(User.role).where(User.id == owner_id, may_act())
         role = await self._session.scalar(held.with_for_update(read=True))
         if role is None:

@@ -23,7 +23,7 @@ from service.catalog.rows import LONGEST_RECORD, Format, Row, format_of, read_ro
 from service.catalog.schemas import ProductCreate
 from service.catalog.tables import Category, Product
 from service.errors import FieldError, ServiceError, UnsupportedMedia
-from service.ndjson import LinesAnswer, lines_of
+from service.ndjson import LinesAnswer, lines_of, stopped
 from service.sql import Sql
 
 LINES_AT_ONCE = 200
@@ -45,15 +45,6 @@ class Loaded(Struct):
     updated: int
     rejected: int
     errors: list[LoadError]
-
-
-class Stopped(Struct):
-    """The last line of an answer that could not be finished; go on after ``committed_through``."""
-
-    committed_through: int
-    status: int
-    code: str
-    detail: str
 
 
 class Load:
@@ -83,9 +74,7 @@ class Load:
         except ServiceError as refusal:
             if not self._told.committed_through:
                 raise
-            through = self._told.committed_through
-            stopped = Stopped(through, refusal.status, refusal.code, refusal.said)
-            yield msgspec.json.encode(stopped) + b"\n"
+            yield stopped(self._told.committed_through, refusal)
 
     def _take(self, row: Row) -> None:
         self._waiting.append(row)

@@ -7,11 +7,10 @@ from zlib import crc32
 from pydantic import MISSING, ConfigDict, Field
 
 from service.paging import CountedQuery, ListQuery
-from service.wire import Moment, Money, Name, Read, StrictInt, Text, Time, Versioned, Wire
+from service.wire import Currency, Moment, Money, Name, Read, StrictInt, Text, Time, Versioned, Wire
 
 MOST_STOCK = 1_000_000_000
 Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217: `EUR`")]
 Description = Annotated[Text, Field(max_length=5000)]
 Stock = Annotated[StrictInt, Field(ge=0, le=MOST_STOCK)]
 Reason = Literal["initial", "received", "returned", "damaged", "counted", "ordered", "cancelled"]

@@ -87,9 +87,7 @@ class ItemRepository:
         The key stands in the document it made, so one atomic write decides between two requests.
         """
         await self._types.check(item.type, item.attributes)
-        owner_id = item.owner_id or self._caller.user_id
-        if owner_id != self._caller.user_id:
-            self._caller.must("items:admin", "/owner_id")
+        owner_id = self._caller.on_behalf_of(item.owner_id, "items:admin", "/owner_id")
         values = {**item.model_dump(), "owner_id": owner_id, "price": as_money(item.price)}
         if sent is not None:
             values.update(idempotency_key=sent.key, fingerprint=sent.fingerprint)

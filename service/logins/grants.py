@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.caller import (
     Caller,
-    CurrentCaller,
     Gatekeeper,
     InvalidToken,
     address_of,
@@ -25,6 +24,7 @@ from service.access.passwords import verify_password
 from service.access.rates import Rates
 from service.access.roles import SCOPES, expanded, scopes_of
 from service.access.tokens import Claims, Keyring
+from service.api_keys.verify import PREFIX as KEY_PREFIX
 from service.api_keys.verify import hash_secret, mark_of, parse_key
 from service.audit.repository import Trail
 from service.logins import repository as logins
@@ -47,9 +47,7 @@ PREFIX = "rt_"
 class Grants:
     """Answers ``POST /v1/auth/token``."""
 
-    def __init__(
-        self, request: Request, sql: SqlStore, trail: Trail, _caller: CurrentCaller
-    ) -> None:
+    def __init__(self, request: Request, sql: SqlStore, trail: Trail) -> None:
         self._request, self._sql, self._trail = request, sql, trail
         self._address = address_of(request)
         self._gate: Gatekeeper = request.state.gate
@@ -159,7 +157,6 @@ class Grants:
         if claims is None:  # only here: raised within, it would take the end of the login back
             self._gate.forget(login_id)
             raise InvalidGrant
-        self._request.state.told = self._rates.count("caller", Caller(claims.user_id).name)
         return self._tokens(claims, secret)
 
     async def _by_key(self, form: TokenRequest) -> TokenRead:
@@ -185,7 +182,7 @@ class Grants:
             client_id, secret = _unpacked(basic)
         if not client_id or not secret:
             raise IncompleteGrant("client_id", "client_secret")
-        name = client_id if client_id.startswith("pk_") else f"pk_{client_id}"
+        name = client_id if client_id.startswith(KEY_PREFIX) else f"{KEY_PREFIX}{client_id}"
         return secret if secret.startswith(f"{name}_") else f"{name}_{secret}"
 
     def _tokens(self, claims: Claims, refresh: str | None) -> TokenRead:

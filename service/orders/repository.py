@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, select
 
 from service.access.caller import CurrentCaller
 from service.errors import Conflict, NotFound, Refused
@@ -15,7 +15,7 @@ from service.orders.tables import Order, OrderLine
 from service.paging import Page, Paging
 from service.provide import provided
 from service.sql import SqlSession, columns
-from service.sql_rows import Columns, filtered, sql_page
+from service.sql_rows import Columns, filtered, owned_by, sql_page
 
 
 class OrderNotFound(NotFound):
@@ -85,8 +85,7 @@ class OrderRepository:
 
     def seen(self) -> ColumnElement[bool]:
         """The base of every query: what the caller may see."""
-        everybodys = self._caller.may("orders:admin")
-        return true() if everybodys else Order.user_id == self._caller.user_id
+        return owned_by(self._caller, Order.user_id, unless="orders:admin")
 
     async def _with_lines(self, rows: Sequence[Any]) -> Sequence[OrderRead]:
         """The lines of all of them in one statement."""

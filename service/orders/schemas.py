@@ -1,18 +1,15 @@
 """What travels about orders."""
 
-from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, PlainSerializer
+from pydantic import ConfigDict, Field
 
 from service.paging import ListQuery
-from service.wire import Moment, Money, Read, StrictInt, Time, Versioned, Wire
+from service.wire import Moment, Money, Read, StrictInt, Sum, Time, Versioned, Wire
 
 MOST_LINES, MOST_OF_ONE = 100, 1_000_000
 State = Literal["placed", "paid", "fulfilled", "cancelled"]
-# Wider than a price: a hundred lines of a million each.
-Total = Annotated[Decimal, PlainSerializer("{:f}".format, return_type=str, when_used="json")]
 
 
 class OrderLineCreate(Wire):
@@ -43,7 +40,7 @@ class OrderLineRead(Read):
     name: str
     quantity: int
     price: Money
-    amount: Total
+    amount: Sum
 
 
 class OrderRead(Versioned):
@@ -51,7 +48,7 @@ class OrderRead(Versioned):
     user_id: UUID
     state: State
     currency: str
-    total: Total
+    total: Sum
     lines: list[OrderLineRead]
     created_at: Moment
     updated_at: Moment

@@ -3,18 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, insert, select, true
+from sqlalchemy import ColumnElement, exists, insert, select
 
 from service.access.caller import CurrentCaller
 from service.answers import Expected
 from service.errors import NotFound
 from service.paging import Page, Paging
-from service.posts.repository import AuthorUnknown, PostNotFound, author_of, seen_posts
+from service.posts.repository import AuthorUnknown, PostNotFound, seen_posts
 from service.posts.schemas import CommentCreate, CommentQuery, CommentRead, CommentUpdate
 from service.posts.tables import Comment, Post
 from service.provide import provided
 from service.sql import SqlSession, columns
-from service.sql_rows import change_row, remove_row, sql_page
+from service.sql_rows import change_row, owned_by, remove_row, sql_page
 from service.users.repository import Users
 from service.wire import changes
 
@@ -57,7 +57,7 @@ class CommentRepository:
         )
 
     async def add(self, post_id: UUID, comment: CommentCreate) -> CommentRead:
-        author_id = author_of(comment.author_id, self._caller, "comments:admin")
+        author_id = self._caller.on_behalf_of(comment.author_id, "comments:admin", "/author_id")
         if not await self._users.hold(author_id):
             raise AuthorUnknown
         await self._see(post_id)
@@ -89,8 +89,7 @@ class CommentRepository:
         return this & exists().where(Post.id == post_id, seen_posts(self._caller))
 
     def _mine(self) -> ColumnElement[bool]:
-        all_of_them = self._caller.may("comments:admin")
-        return true() if all_of_them else Comment.author_id == self._caller.user_id
+        return owned_by(self._caller, Comment.author_id, unless="comments:admin")
 
 
 Comments = Annotated[CommentRepository, provided(CommentRepository)]

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
 from service.errors import FieldError, ServiceError
-from service.ndjson import LinesAnswer, lines_of
+from service.ndjson import LinesAnswer, lines_of, stopped
 from service.predictions.body import unpacked
 from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event
@@ -45,15 +45,6 @@ class Progress(Struct, omit_defaults=False):
     errors: list[LineError]
 
 
-class Stopped(Struct):
-    """The last line of an answer that could not be finished; go on after ``committed_through``."""
-
-    committed_through: int
-    status: int
-    code: str
-    detail: str
-
-
 class Intake:
     """One stream: what has come in, and what has become of it."""
 
@@ -79,8 +70,7 @@ class Intake:
         except ServiceError as refusal:
             if not self._committed:
                 raise
-            stopped = Stopped(self._committed, refusal.status, refusal.code, refusal.said)
-            yield msgspec.json.encode(stopped) + b"\n"
+            yield stopped(self._committed, refusal)
 
     def _take(self, line: bytes) -> None:
         self._seen += 1

@@ -1,17 +1,15 @@
 """What travels about reports."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from service.wire import Moment, Read, Time, Wire
+from service.wire import Moment, Read, Sum, Time, Wire
 
 T = TypeVar("T")
 LONGEST_DAYS, USUAL_DAYS = 366, 30
-Amount = Annotated[Decimal, PlainSerializer("{:f}".format, return_type=str, when_used="json")]
 
 
 class Period(Wire):
@@ -62,7 +60,7 @@ class Sale(Read):
     currency: str
     orders: int
     quantity: int
-    amount: Amount
+    amount: Sum
 
 
 class TopAuthor(Read):
@@ -83,7 +81,7 @@ class StockValue(Read):
     currency: str
     products: int
     units: int
-    value: Amount
+    value: Sum
 
 
 class Growth(Read):

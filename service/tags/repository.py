@@ -29,7 +29,7 @@ class TagNameTaken(Conflict):
 
 
 _COLUMNS = columns(Tag.id, Tag.name, Tag.version, Tag.created_at, Tag.updated_at)
-_SELECTED = select(*_COLUMNS)  # built once: it takes longer than a small read's own where
+_SELECTED = select(*_COLUMNS)  # built once, not for each request
 _FILTERED: Columns = {"name": func.lower(Tag.name)}
 
 

@@ -69,7 +69,7 @@ COLUMNS = columns(
     User.id, User.username, User.email, User.name, User.age, User.city, User.bio, User.status,
     User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
 )  # fmt: skip
-_SELECTED = select(*COLUMNS)  # built once: it takes longer than a small read's own where
+_SELECTED = select(*COLUMNS)  # built once, not for each request
 _FILTERED: Columns = {
     "name": func.lower(User.name),
     "city": func.lower(User.city),
