@@ -1,7 +1,7 @@
 """ETag, If-Match, If-None-Match and Location (RFC 9110), once for both stores."""
 
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 from fastapi import Depends, Header, Request, Response
 
@@ -14,6 +14,13 @@ NO_STORE = "no-store"
 _ETAG = re.compile(r'\s*(W/)?"([^"]*)"\s*(?:,|$)')
 V = TypeVar("V", bound=Versioned)
 Expected = frozenset[int] | None
+
+
+class Found(NamedTuple):
+    """Something as it goes out: what its ETag says of it, and its JSON."""
+
+    mark: str
+    text: str
 
 
 class NotModified(Exception):
@@ -84,6 +91,13 @@ class Answer:
             raise NotModified(etag)
         self._response.headers["ETag"] = etag
         return read
+
+    def shown(self, found: Found) -> Response:
+        """The same of what is JSON already."""
+        etag = f'"{found.mark}"'
+        if self._if_none_match is not None and _matches(self._if_none_match, etag):
+            raise NotModified(etag)
+        return Response(found.text, media_type="application/json", headers={"ETag": etag})
 
     def changed(self, read: V) -> V:
         """A thing as it is after a change, with its new ETag."""

@@ -58,7 +58,8 @@ class Guard:
             OutcomeUnknown: it hung, and ``work`` may still have its effect.
         """
         task = asyncio.ensure_future(work)
-        await asyncio.wait((task, clock.expired), return_when=asyncio.FIRST_COMPLETED)
+        task.add_done_callback(clock.ring)
+        await clock.over
         clock.stop()
         if not task.done():
             self._abandon(task)
@@ -121,7 +122,7 @@ class Clock:
         self._seconds, self._admit = seconds, admit
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self.expired: asyncio.Future[None] = self._loop.create_future()
+        self.over: asyncio.Future[None] = self._loop.create_future()
         self.committing = False  # from here on a lost answer says nothing about the outcome
 
     def start(self) -> None:
@@ -132,7 +133,7 @@ class Clock:
         """
         if self._timer is None:
             self._admit()
-            self._timer = self._loop.call_later(self._seconds, self._ring)
+            self._timer = self._loop.call_later(self._seconds, self.ring)
 
     @property
     def running(self) -> bool:
@@ -144,6 +145,7 @@ class Clock:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _ring(self) -> None:
-        if not self.expired.done():
-            self.expired.set_result(None)
+    def ring(self, _done: object = None) -> None:
+        """The time is up, or the work is done: whoever waits goes on."""
+        if not self.over.done():
+            self.over.set_result(None)

@@ -22,6 +22,7 @@ from service.audit import router as audit
 from service.catalog import category_router as categories
 from service.catalog import file_router as product_files
 from service.catalog import router as products
+from service.directory import Directory
 from service.errors import ServiceError, answer_refusal
 from service.gate import Gate
 from service.items import router as items
@@ -125,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for feature in FEATURES:
         _add(app, "/v1", feature.router)
     _add(app, "", health.router)
+    app.router.middleware_stack = Directory(app.router)
     _describe_problems(app)
     return app
 

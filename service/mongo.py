@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import motor.frameworks.asyncio as motor_threads
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
-from fastapi import Depends, Request
+from fastapi import Request
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import WriteConcern
 from pymongo.errors import OperationFailure
@@ -25,6 +25,7 @@ from service.errors import OutcomeUnknown, QueryTooSlow
 from service.guard import Guard
 from service.metrics import Metrics
 from service.mongo_errors import MongoBusy, translate
+from service.provide import provided
 from service.settings import Settings
 
 T = TypeVar("T")
@@ -164,19 +165,19 @@ def _ms(seconds: float) -> int:
 # -- hand out --------------------------------------------------------------------------------------
 
 
-async def _this_database(request: Request) -> Database:
+def _this_database(request: Request) -> Database:
     mongo: Mongo = request.state.mongo
     return mongo.database
 
 
-async def _this_mongo(request: Request) -> Mongo:
+def _this_mongo(request: Request) -> Mongo:
     mongo: Mongo = request.state.mongo
     return mongo
 
 
-MongoDatabase = Annotated[Database, Depends(_this_database)]
+MongoDatabase = Annotated[Database, provided(_this_database)]
 # For those whose request is not itself within a place and a deadline: intakes, streams.
-MongoStore = Annotated[Mongo, Depends(_this_mongo)]
+MongoStore = Annotated[Mongo, provided(_this_mongo)]
 
 # -- base ------------------------------------------------------------------------------------------
 

@@ -145,12 +145,23 @@ class Pager:
             ends: the position of each of them.
             total: of all pages, if it was counted.
         """
-        has_more = len(found) > query.limit
+        has_more = len(ends) > query.limit
         cursor = self._cursor(ends[query.limit - 1], query) if has_more else None
         if cursor is not None and self._request.method == "GET":
             self._link(cursor)
         info = PageInfo(limit=query.limit, next_cursor=cursor, has_more=has_more)
         return Page(items=list(found[: query.limit]), page=info, total=total)
+
+    def answer(
+        self, query: ListQuery, texts: Sequence[str], ends: Sequence[Position], total: int | None
+    ) -> Response:
+        """The same of items that are JSON already, as it goes out."""
+        page: Page[Any] = self.page(query, (), ends, total)
+        items, rest = ",".join(texts[: query.limit]), page.model_dump_json(exclude={"items"})
+        headers = {"Link": self._response.headers["Link"]} if page.page.has_more else None
+        return Response(
+            f'{{"items":[{items}],{rest[1:]}', media_type="application/json", headers=headers
+        )
 
     def _cursor(self, end: Position, query: ListQuery) -> str:
         kind = type(end.value).__name__

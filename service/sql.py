@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Request
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -36,6 +36,7 @@ from uuid_utils.compat import uuid7
 
 from service.guard import Clock, Guard
 from service.metrics import Metrics
+from service.provide import provided
 from service.settings import Settings
 from service.sql_errors import translate
 from service.sql_pool import Reading, create_engine
@@ -169,25 +170,25 @@ async def open_sql(settings: Settings) -> AsyncIterator[Sql]:
 # -- hand out --------------------------------------------------------------------------------------
 
 
-async def _this_session(request: Request) -> AsyncSession:
+def _this_session(request: Request) -> AsyncSession:
     session: AsyncSession = request.state.sql_session
     return session
 
 
-async def _this_reporting_session(request: Request) -> AsyncSession:
+def _this_reporting_session(request: Request) -> AsyncSession:
     session: AsyncSession = request.state.reporting_session
     return session
 
 
-async def _this_sql(request: Request) -> Sql:
+def _this_sql(request: Request) -> Sql:
     sql: Sql = request.state.sql
     return sql
 
 
-SqlSession = Annotated[AsyncSession, Depends(_this_session)]
+SqlSession = Annotated[AsyncSession, provided(_this_session)]
 # For those whose request is not itself one session.
-SqlStore = Annotated[Sql, Depends(_this_sql)]
-ReportingSession = Annotated[AsyncSession, Depends(_this_reporting_session)]
+SqlStore = Annotated[Sql, provided(_this_sql)]
+ReportingSession = Annotated[AsyncSession, provided(_this_reporting_session)]
 
 # -- base ------------------------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ def is_collision(error: Exception) -> bool:
     returns: SQLAlchemy forgets the statement and says so with an error that has no cause.
     """
     if not isinstance(error, DBAPIError):
-        return False
+        return getattr(error, "sqlstate", "") in _TRY_AGAIN
     cause = _cause(error)
     forgotten = cause is None and isinstance(error, NotSupportedError)
     return forgotten or getattr(cause, "sqlstate", "") in _TRY_AGAIN

@@ -67,10 +67,14 @@ def filtered(statement: AnySelect, filters: Mapping[str, Any], columns: Columns)
     return statement
 
 
-def words_beginning_with(vector: Any, typed: str) -> ColumnElement[bool]:
-    """Each typed word begins a word of ``vector``; quoted, so that nothing typed is an operator."""
+def quoted_words(typed: str) -> str:
+    """The words of a search, for to_tsquery; quoted, so that nothing typed is an operator."""
     quoted = re.sub(r"(['\\])", r"\1\1", typed)
-    words = " & ".join(f"'{word}':*" for word in quoted.split())
+    return " & ".join(f"'{word}':*" for word in quoted.split())
+
+
+def words_beginning_with(vector: Any, words: Any) -> ColumnElement[bool]:
+    """Each of the words begins a word of ``vector``; they are as ``quoted_words`` gives them."""
     matches: ColumnElement[bool] = vector.bool_op("@@")(func.to_tsquery("simple", words))
     return matches
 

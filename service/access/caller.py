@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 
 from service.access.roles import SCOPES
 from service.errors import FieldError, ServiceError
+from service.provide import provided
 
 
 class Unauthenticated(ServiceError):
@@ -199,15 +200,15 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
-async def _current_caller(request: Request) -> Caller:
+def _current_caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
 
 
-async def _this_gate(request: Request) -> Gatekeeper:
+def _this_gate(request: Request) -> Gatekeeper:
     gate: Gatekeeper = request.state.gate
     return gate
 
 
-CurrentCaller = Annotated[Caller, Depends(_current_caller)]
-Gate = Annotated[Gatekeeper, Depends(_this_gate)]
+CurrentCaller = Annotated[Caller, provided(_current_caller)]
+Gate = Annotated[Gatekeeper, provided(_this_gate)]

@@ -26,6 +26,7 @@ from service.sql_rows import (
     Columns,
     change_row,
     filtered,
+    quoted_words,
     sql_page,
     words_beginning_with,
 )
@@ -93,7 +94,7 @@ class ProductRepository:
         if query.in_stock is not None:
             statement = statement.where(Product.stock > 0 if query.in_stock else Product.stock == 0)
         if query.q is not None:
-            statement = statement.where(words_beginning_with(Product.search, query.q))
+            statement = statement.where(words_beginning_with(Product.search, quoted_words(query.q)))
         return await sql_page(self._session, statement, Product, query, self._pager, _read)
 
     async def add(self, product: ProductCreate) -> ProductRead:

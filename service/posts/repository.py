@@ -2,18 +2,19 @@
 
 import secrets
 from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Annotated, Any
 from uuid import UUID
+from zlib import crc32
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, true, update
+from fastapi import Response
+from sqlalchemy import ColumnElement, delete, func, insert, select, true, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from service.access.caller import Caller, CurrentCaller
-from service.answers import Expected
+from service.answers import Expected, Found
 from service.errors import Conflict, NotFound, Refused
-from service.paging import Page, Paging
+from service.paging import Paging
+from service.posts.reading import one_post, posts
 from service.posts.schemas import (
     PostCreate,
     PostQuery,
@@ -25,20 +26,10 @@ from service.posts.slug import slug_of
 from service.posts.tables import Post, PostTag
 from service.provide import provided
 from service.sql import SqlSession, columns
-from service.sql_rows import (
-    AnySelect,
-    Columns,
-    change_row,
-    filtered,
-    owned_by,
-    remove_row,
-    sql_page,
-)
+from service.sql_pool import fetch
+from service.sql_rows import change_row, owned_by, remove_row
 from service.tags.repository import Tags
-from service.tags.schemas import TagBrief
-from service.tags.tables import Tag
 from service.users.repository import Users
-from service.users.tables import User
 from service.wire import changes
 
 
@@ -79,12 +70,6 @@ _COLUMNS = columns(
     Post.published_at, Post.views, Post.version, Post.created_at, Post.updated_at,
 )  # fmt: skip
 _SELECTED = select(*_COLUMNS)  # built once, not for each request
-_AUTHOR = (User.username.label("author_username"), User.name.label("author_name"))
-_FILTERED: Columns = {
-    "author_id": Post.author_id,
-    "published": Post.published,
-    "created_at": Post.created_at,
-}
 
 
 def seen_posts(caller: Caller) -> ColumnElement[bool]:
@@ -102,26 +87,31 @@ class PostRepository:
     ) -> None:
         self._session, self._pager, self._tags, self._users = session, pager, tags, users
         self._caller, self._seen = caller, seen_posts(caller)
+        self._sees_everything = caller.may("posts:admin")
 
-    async def get(self, post_id: UUID, expand: str | None = None) -> PostRead:
-        statement = _selected(expand).where(Post.id == post_id, self._seen)
+    async def show(self, post_id: UUID, expand: str | None) -> Found:
+        statement = one_post(_names(expand), everything=self._sees_everything)
+        values = {"post_id": post_id, "caller_id": self._caller.user_id}
+        rows = await fetch(self._session, statement, values)
+        if not rows:
+            raise PostNotFound
+        version, views, nested, text = rows[0]
+        mark = f".{crc32(nested.encode()):x}" if expand else ""
+        return Found(f"{version}.{views}{mark}", text)
+
+    async def get(self, post_id: UUID) -> PostRead:
+        statement = _SELECTED.where(Post.id == post_id, self._seen)
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise PostNotFound
-        return (await self._with_tags([_read(row)], expand))[0]
+        return PostRead.model_validate(row)
 
-    async def list(self, query: PostQuery) -> Page[PostRead]:
-        statement = _selected(query.expand).where(self._seen)
-        statement = filtered(statement, query.filters(), _FILTERED)
-        if query.tag is not None:
-            statement = statement.where(_filed_under(query.tag))
-        if query.q is not None:
-            words = func.websearch_to_tsquery("english", query.q)
-            statement = statement.where(Post.search.bool_op("@@")(words))
-        page = await sql_page(self._session, statement, Post, query, self._pager, _read)
-        return page.model_copy(update={"items": await self._with_tags(page.items, query.expand)})
+    async def list(self, query: PostQuery) -> Response:
+        listing = posts(_names(query.expand), everything=self._sees_everything)
+        caller_id = self._caller.user_id
+        return await listing.page(self._session, query, self._pager, caller_id=caller_id)
 
-    async def list_of(self, author_id: UUID, query: PostsOfQuery) -> Page[PostRead]:
+    async def list_of(self, author_id: UUID, query: PostsOfQuery) -> Response:
         """The posts of a user; :class:`UserNotFound` if there is no such user."""
         await self._users.must_exist(author_id)
         return await self.list(PostQuery(**query.model_dump(), author_id=author_id))
@@ -139,7 +129,7 @@ class PostRepository:
             statement = insert(Post).values(**values, slug=post.slug).returning(*_COLUMNS)
             row = (await self._session.execute(statement)).one()
         await self._file(row.id, post.tags)
-        return _read(row)
+        return PostRead.model_validate(row)
 
     async def change(self, post_id: UUID, change: PostUpdate, expected: Expected) -> PostRead:
         values = changes(change)
@@ -171,7 +161,7 @@ class PostRepository:
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise PostNotFound
-        return _read(row)
+        return PostRead.model_validate(row)
 
     async def remove(self, post_id: UUID, expected: Expected) -> None:
         where = (Post.id == post_id) & self._seen
@@ -205,44 +195,9 @@ class PostRepository:
             rows = [{"post_id": post_id, "tag_id": tag_id} for tag_id in tag_ids]
             await self._session.execute(insert_or(PostTag).on_conflict_do_nothing(), rows)
 
-    async def _with_tags(self, posts: Sequence[PostRead], expand: str | None) -> Sequence[PostRead]:
-        """The tags of all of them in one statement."""
-        if "tags" not in (expand or "").split(","):
-            return posts
-        statement = (
-            select(PostTag.post_id, Tag.id, Tag.name)
-            .join(Tag, Tag.id == PostTag.tag_id)
-            .where(PostTag.post_id.in_([post.id for post in posts]))
-            .order_by(PostTag.post_id, Tag.name)
-        )
-        rows = (await self._session.execute(statement)).all()
-        tags = {
-            post_id: [TagBrief(id=row.id, name=row.name) for row in group]
-            for post_id, group in groupby(rows, attrgetter("post_id"))
-        }
-        return [post.model_copy(update={"tags": tags.get(post.id, [])}) for post in posts]
 
-
-def _selected(expand: str | None) -> AnySelect:
-    if "author" not in (expand or "").split(","):
-        return _SELECTED
-    return select(*_COLUMNS, *_AUTHOR).join(User, User.id == Post.author_id)
-
-
-def _read(row: Any) -> PostRead:
-    found = dict(row._mapping)
-    if "author_username" in found:
-        found["author"] = {
-            "id": found["author_id"],
-            "username": found.pop("author_username"),
-            "name": found.pop("author_name"),
-        }
-    return PostRead(**found)
-
-
-def _filed_under(name: str) -> Any:
-    tagged = select(Tag.id).where(func.lower(Tag.name) == func.lower(name)).scalar_subquery()
-    return exists().where(PostTag.post_id == Post.id, PostTag.tag_id == tagged)
+def _names(expand: str | None) -> frozenset[str]:
+    return frozenset(expand.split(",")) if expand else frozenset()
 
 
 Posts = Annotated[PostRepository, provided(PostRepository)]

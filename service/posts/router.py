@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from service.access.caller import needs
 from service.answers import IfMatch, Reply
@@ -35,31 +35,38 @@ async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead
     return reply.created(made, made.id)
 
 
-@router.get("/posts", dependencies=[needs("posts:read")], responses=problems())
-async def posts_list(query: Annotated[PostQuery, Query()], posts: Posts) -> Page[PostRead]:
+@router.get(
+    "/posts",
+    response_model=Page[PostRead],
+    dependencies=[needs("posts:read")],
+    responses=problems(),
+)
+async def posts_list(query: Annotated[PostQuery, Query()], posts: Posts) -> Response:
     return await posts.list(query)
 
 
 @router.get(
     "/users/{user_id}/posts",
+    response_model=Page[PostRead],
     dependencies=[needs("posts:read")],
     responses=problems(UserNotFound),
 )
 async def posts_list_of_user(
     user_id: UUID, query: Annotated[PostsOfQuery, Query()], posts: Posts
-) -> Page[PostRead]:
+) -> Response:
     return await posts.list_of(user_id, query)
 
 
 @router.get(
     "/posts/{post_id}",
+    response_model=PostRead,
     dependencies=[needs("posts:read")],
     responses=problems(PostNotFound, cached=True),
 )
 async def posts_get(
     post_id: UUID, query: Annotated[PostExpand, Query()], posts: Posts, reply: Reply
-) -> PostRead:
-    return reply.found(await posts.get(post_id, query.expand))
+) -> Response:
+    return reply.shown(await posts.show(post_id, query.expand))
 
 
 @router.patch(

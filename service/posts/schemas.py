@@ -2,7 +2,6 @@
 
 from typing import Annotated, Literal
 from uuid import UUID
-from zlib import crc32
 
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
@@ -71,9 +70,7 @@ class PostRead(Versioned):
     tags: list[TagBrief] | MISSING = MISSING
 
     def mark(self) -> str:
-        nested = self.model_dump_json(include={"author", "tags"})
-        mark = "" if nested == "{}" else f".{crc32(nested.encode()):x}"
-        return f"{self.version}.{self.views}{mark}"
+        return f"{self.version}.{self.views}"
 
 
 def _known(expand: str) -> str:

@@ -28,8 +28,8 @@ from service.projects.tables import Project, ProjectInvitation, ProjectMember
 from service.provide import provided
 from service.sql import SqlSession, columns
 from service.sql_rows import AnySelect, remove_row, sql_page
+from service.users.reading import is_deleted as is_deleted_user
 from service.users.repository import Users
-from service.users.repository import is_deleted as is_deleted_user
 from service.users.tables import User
 
 GOOD_FOR = timedelta(days=14)

@@ -15,7 +15,8 @@ from service.audit.repository import Trail
 from service.errors import Conflict, FieldError
 from service.provide import provided
 from service.sql import SqlSession, after_commit
-from service.users.repository import COLUMNS, UserNotFound, Users, is_deleted, row_values
+from service.users.reading import is_deleted
+from service.users.repository import COLUMNS, UserNotFound, Users, row_values
 from service.users.schemas import UserCreate, UserRead
 from service.users.tables import User
 

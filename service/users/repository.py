@@ -5,26 +5,22 @@ from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy import ColumnElement, func, insert, select, update
 
 from service.access.caller import CurrentCaller, Forbidden, Gate
 from service.access.passwords import hash_password
 from service.access.roles import scopes_of
-from service.answers import Expected
+from service.answers import Expected, Found
 from service.audit.repository import Trail
 from service.errors import Conflict, NotFound, Refused
-from service.paging import Page, Paging
+from service.paging import Paging
 from service.provide import provided
 from service.sql import SqlSession, after_commit, columns
-from service.sql_rows import (
-    AnySelect,
-    Columns,
-    change_row,
-    filtered,
-    sql_page,
-    words_beginning_with,
-)
-from service.users.schemas import EmailQuery, UserCreate, UserEmail, UserQuery, UserRead, UserUpdate
+from service.sql_pool import fetch
+from service.sql_rows import change_row
+from service.users.reading import emails, is_deleted, one_user, users
+from service.users.schemas import EmailQuery, UserCreate, UserQuery, UserRead, UserUpdate
 from service.users.tables import User
 from service.wire import changes
 
@@ -70,16 +66,6 @@ COLUMNS = columns(
     User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
 )  # fmt: skip
 _SELECTED = select(*COLUMNS)  # built once, not for each request
-_FILTERED: Columns = {
-    "name": func.lower(User.name),
-    "city": func.lower(User.city),
-    "age": User.age,
-    "status": User.status,
-    "is_active": User.is_active,
-    "created_at": User.created_at,
-}
-
-
 # What a user may not choose for themselves.
 _PRIVILEGED = ("status", "is_active", "role", "password")
 
@@ -92,6 +78,14 @@ class UserRepository:
     ) -> None:
         self._session, self._pager = session, pager
         self._caller, self._trail, self._gate = caller, trail, gate
+
+    async def show(self, user_id: UUID) -> Found:
+        values = {"user_id": user_id, "caller_id": self._caller.user_id}
+        rows = await fetch(self._session, one_user(everybody=self._sees_everybody), values)
+        if not rows:
+            raise UserNotFound
+        version, text = rows[0]
+        return Found(str(version), text)
 
     async def get(self, user_id: UUID) -> UserRead:
         statement = _SELECTED.where(self._seen(), User.id == user_id)
@@ -111,19 +105,17 @@ class UserRepository:
         if await self._session.scalar(there) is None:
             raise UserNotFound
 
-    async def list(self, query: UserQuery) -> Page[UserRead]:
-        statement = _SELECTED.where(self._seen(query.deleted))
-        statement = _narrowed(statement, query)
-        return await sql_page(
-            self._session, statement, User, query, self._pager, UserRead.model_validate
-        )
+    async def list(self, query: UserQuery) -> Response:
+        listing = users(everybody=self._sees_everybody, deleted=query.deleted)
+        caller_id = self._caller.user_id
+        return await listing.page(self._session, query, self._pager, caller_id=caller_id)
 
-    async def list_emails(self, query: EmailQuery) -> Page[UserEmail]:
-        statement = select(User.id, User.email, User.created_at).where(self._seen())
-        statement = filtered(statement, query.filters(), _FILTERED)
-        return await sql_page(
-            self._session, statement, User, query, self._pager, UserEmail.model_validate
-        )
+    async def list_emails(self, query: EmailQuery) -> Response:
+        return await emails().page(self._session, query, self._pager)
+
+    @property
+    def _sees_everybody(self) -> bool:
+        return self._caller.may("users:admin")
 
     async def add(self, user: UserCreate) -> UserRead:
         values = await row_values(user)
@@ -171,7 +163,7 @@ class UserRepository:
     def _seen(self, deleted: bool = False) -> ColumnElement[bool]:
         """The base of every query: whom the caller may see."""
         seen = is_deleted(deleted)
-        if self._caller.may("users:admin"):
+        if self._sees_everybody:
             return seen
         return seen & (User.id == self._caller.user_id)
 
@@ -222,21 +214,6 @@ class UserRepository:
 def may_act() -> ColumnElement[bool]:
     """Users who may log in, and whose keys are good."""
     return is_deleted(False) & User.is_active & (User.status == "active")
-
-
-def is_deleted(deleted: bool) -> ColumnElement[bool]:
-    """Users who were deleted, or those who were not."""
-    return User.deleted_at.is_not(None) if deleted else User.deleted_at.is_(None)
-
-
-def _narrowed(statement: AnySelect, query: UserQuery) -> AnySelect:
-    filters = query.filters()
-    for field in ("name", "city"):
-        if field in filters:  # lowered by PostgreSQL, whose idea of it the index has
-            filters[field] = func.lower(filters[field])
-    if query.q is not None:
-        statement = statement.where(words_beginning_with(User.search, query.q))
-    return filtered(statement, filters, _FILTERED)
 
 
 async def row_values(user: UserCreate) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from service.access.caller import ANYBODY, needs
 from service.answers import IfMatch, Reply
@@ -41,13 +41,23 @@ async def users_create(user: UserCreate, newcomers: Newcomers, reply: Reply) -> 
     return reply.created(made, made.id)
 
 
-@router.get("", dependencies=[needs("users:read")], responses=problems())
-async def users_list(query: Annotated[UserQuery, Query()], users: Users) -> Page[UserRead]:
+@router.get(
+    "",
+    response_model=Page[UserRead],
+    dependencies=[needs("users:read")],
+    responses=problems(),
+)
+async def users_list(query: Annotated[UserQuery, Query()], users: Users) -> Response:
     return await users.list(query)
 
 
-@router.get("/emails", dependencies=[needs("users:admin")], responses=problems())
-async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users) -> Page[UserEmail]:
+@router.get(
+    "/emails",
+    response_model=Page[UserEmail],
+    dependencies=[needs("users:admin")],
+    responses=problems(),
+)
+async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users) -> Response:
     """The addresses alone, for those who write letters."""
     return await users.list_emails(query)
 
@@ -73,11 +83,12 @@ async def users_deactivate_bulk(body: UserBulkDeactivate, bulk: Bulk) -> UsersRe
 
 @router.get(
     "/{user_id}",
+    response_model=UserRead,
     dependencies=[needs("users:read")],
     responses=problems(UserNotFound, cached=True),
 )
-async def users_get(user_id: UUID, users: Users, reply: Reply) -> UserRead:
-    return reply.found(await users.get(user_id))
+async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
+    return reply.shown(await users.show(user_id))
 
 
 @router.patch(

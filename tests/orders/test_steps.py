@@ -5,12 +5,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import event
 
 from service.main import State
 from tests.catalog.makers import PRODUCTS, make_product, movements
 from tests.orders.makers import ORDERS, line, make_order, step
 from tests.users.makers import make_user
+from tests.users.statements import overheard
 
 STEPS = ("pay", "fulfill", "cancel")
 # What each step makes of an order that has come so far; None is refused.
@@ -92,14 +92,7 @@ async def test_orders_are_listed_by_user_state_and_time_with_their_lines(
         listed = (await client.get(ORDERS, params=query)).json()["items"]
         assert [each["id"] for each in listed] == expected
         assert all(each["lines"] for each in listed)
-    seen: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    engine = state["sql"].engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    for limit in (1, 4):
-        await client.get(ORDERS, params={"limit": limit})
-    event.remove(engine, "before_cursor_execute", note)
+    with overheard(state) as seen:
+        for limit in (1, 4):
+            await client.get(ORDERS, params={"limit": limit})
     assert len(seen) == 4, "the page and its lines, however long it is"

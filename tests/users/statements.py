@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,16 +22,29 @@ FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin' AND relkind =
 def overheard(state: State) -> Iterator[list[Statement]]:
     """Fills the list with each statement and its parameters."""
     said: list[Statement] = []
+    driven: list[asyncpg.Connection] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         said.append((statement, parameters))
 
+    def listen_below(record: asyncpg.connection.LoggedQuery) -> None:
+        if record.query.startswith(("SELECT", "EXPLAIN")):  # what goes past SQLAlchemy
+            said.append((record.query, record.args))
+
+    def listen_to(connection: Any, *_: Any) -> None:
+        connection.driver_connection.add_query_logger(listen_below)
+        driven.append(connection.driver_connection)
+
     engine = state["sql"].engine.sync_engine
     event.listen(engine, "before_cursor_execute", listen)
+    event.listen(engine, "checkout", listen_to)
     try:
         yield said
     finally:
         event.remove(engine, "before_cursor_execute", listen)
+        event.remove(engine, "checkout", listen_to)
+        for connection in driven:
+            connection.remove_query_logger(listen_below)
 
 
 async def used_indexes(connection: AsyncConnection, statement: Statement) -> set[str]:

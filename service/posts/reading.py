@@ -1,0 +1,99 @@
+"""What is shown of posts: statements built once, whose rows are the JSON that goes out."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from service.posts.tables import Post, PostTag
+from service.sql_list import Columns, Listing, Special
+from service.sql_statement import Shown, Statement, as_json
+from service.tags.tables import Tag
+from service.users.tables import User
+
+_SHOWN: Shown = {
+    each.name: each
+    for each in (
+        Post.id, Post.author_id, Post.title, Post.slug, Post.content, Post.published,
+        Post.published_at, Post.views, Post.version, Post.created_at, Post.updated_at,
+    )
+}  # fmt: skip
+_AUTHOR: Shown = {"id": User.id, "username": User.username, "name": User.name}
+_FILTERED: Columns = {
+    "author_id": Post.author_id,
+    "published": Post.published,
+    "created_at": Post.created_at,
+}
+
+
+def _tags() -> ColumnElement[Any]:
+    """The tags of a post, by name."""
+    brief = func.json_build_object("id", Tag.id, "name", Tag.name)
+    found = select(func.json_agg(aggregate_order_by(brief, Tag.name)))
+    found = found.join(PostTag, PostTag.tag_id == Tag.id).where(PostTag.post_id == Post.id)
+    return func.coalesce(found.correlate(Post).scalar_subquery(), literal_column("'[]'::json"))
+
+
+def _nested(expand: frozenset[str]) -> Shown:
+    nested: dict[str, Any] = {}
+    if "author" in expand:
+        nested["author"] = _AUTHOR
+    if "tags" in expand:
+        nested["tags"] = _tags()
+    return nested
+
+
+def _source(expand: frozenset[str]) -> FromClause:
+    posts: FromClause = Post.__table__
+    return posts.join(User, User.id == Post.author_id) if "author" in expand else posts
+
+
+def _seen(everything: bool) -> ColumnElement[bool]:
+    """What is published, and what is by ``caller_id``; or everything."""
+    return true() if everything else Post.published | (Post.author_id == bindparam("caller_id"))
+
+
+@cache
+def one_post(expand: frozenset[str], *, everything: bool) -> Statement:
+    """Version, views, what is nested and the whole JSON of ``post_id``."""
+    nested = _nested(expand)
+    shown: Select[*tuple[Any, ...]] = select(
+        Post.version, Post.views, as_json(nested), as_json({**_SHOWN, **nested})
+    ).select_from(_source(expand))
+    return Statement(shown.where(_seen(everything), Post.id == bindparam("post_id")))
+
+
+@cache
+def posts(expand: frozenset[str], *, everything: bool) -> Listing:
+    return Listing(
+        Post,
+        {**_SHOWN, **_nested(expand)},
+        where=_seen(everything),
+        filters=_FILTERED,
+        special={"tag": Special(_filed_under, Text), "q": Special(_says, Text)},
+        source=_source(expand),
+    )
+
+
+def _filed_under(name: Any) -> ColumnElement[bool]:
+    tagged = select(Tag.id).where(func.lower(Tag.name) == func.lower(name)).scalar_subquery()
+    return exists().where(PostTag.post_id == Post.id, PostTag.tag_id == tagged)
+
+
+def _says(words: Any) -> ColumnElement[bool]:
+    says: ColumnElement[bool] = Post.search.bool_op("@@")(
+        func.websearch_to_tsquery("english", words)
+    )
+    return says

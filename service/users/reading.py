@@ -1,0 +1,58 @@
+"""What is shown of users: statements built once, whose rows are the JSON that goes out."""
+
+from functools import cache
+
+from sqlalchemy import ColumnElement, Text, bindparam, func, select
+
+from service.sql_list import Columns, Listing, Special
+from service.sql_rows import quoted_words, words_beginning_with
+from service.sql_statement import Shown, Statement, as_json
+from service.users.tables import User
+
+SHOWN: Shown = {
+    each.name: each
+    for each in (
+        User.id, User.username, User.email, User.name, User.age, User.city, User.bio, User.status,
+        User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
+    )
+}  # fmt: skip
+_SHOWN_OF_EMAILS: Shown = {"id": User.id, "email": User.email}
+_FILTERED: Columns = {
+    "name": func.lower(User.name),
+    "city": func.lower(User.city),
+    "age": User.age,
+    "status": User.status,
+    "is_active": User.is_active,
+    "created_at": User.created_at,
+}
+_WORDS = Special(lambda typed: words_beginning_with(User.search, typed), Text, quoted_words)
+
+
+def is_deleted(deleted: bool) -> ColumnElement[bool]:
+    """Users who were deleted, or those who were not."""
+    return User.deleted_at.is_not(None) if deleted else User.deleted_at.is_(None)
+
+
+def _seen(everybody: bool, deleted: bool = False) -> ColumnElement[bool]:
+    """Whom ``caller_id`` may see: everybody, or themselves."""
+    seen = is_deleted(deleted)
+    return seen if everybody else seen & (User.id == bindparam("caller_id"))
+
+
+@cache
+def one_user(*, everybody: bool) -> Statement:
+    """The version and the JSON of ``user_id``."""
+    shown = select(User.version, as_json(SHOWN))
+    return Statement(shown.where(_seen(everybody), User.id == bindparam("user_id")))
+
+
+@cache
+def users(*, everybody: bool, deleted: bool) -> Listing:
+    seen = _seen(everybody, deleted)
+    return Listing(User, SHOWN, where=seen, filters=_FILTERED, special={"q": _WORDS})
+
+
+@cache
+def emails() -> Listing:
+    """For those who see everybody."""
+    return Listing(User, _SHOWN_OF_EMAILS, where=is_deleted(False), filters=_FILTERED)
