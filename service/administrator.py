@@ -15,7 +15,6 @@ from uuid import UUID
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
-from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from service.access.passwords import hash_password
@@ -30,6 +29,7 @@ from service.errors import ServiceError
 from service.logins import repository as logins
 from service.settings import Settings
 from service.sql import open_sql
+from service.sql_session import Session
 from service.stores import Tell, with_stores
 from service.users.tables import User
 
@@ -102,7 +102,7 @@ def make_administrator(urls: StoreUrls, settings: Settings, email: str, username
         NotThisUser: the username and the email are not of one user.
     """
 
-    async def work(session: AsyncSession) -> str:
+    async def work(session: Session) -> str:
         user_id, password = await _put_administrator(session, username, email)
         same = select(User.id).where(User.id == user_id, func.lower(User.email) == email.lower())
         if await session.scalar(same) is None:
@@ -119,7 +119,7 @@ def administrator_token(urls: StoreUrls, settings: Settings) -> str:
     """An access token of the embedded administrator, good for 12 hours."""
     kept = kept_credentials(settings)
 
-    async def work(session: AsyncSession) -> str:
+    async def work(session: Session) -> str:
         user = await logins.find_user(session, kept.username)
         scopes = scopes_of("admin")
         login_id = user and await logins.open_login(session, user, b"", scopes, TOKEN_LIVES)
@@ -134,7 +134,7 @@ def administrator_token(urls: StoreUrls, settings: Settings) -> str:
     return _run(work, urls, settings)
 
 
-def _run(work: Callable[[AsyncSession], Awaitable[T]], urls: StoreUrls, settings: Settings) -> T:
+def _run(work: Callable[[Session], Awaitable[T]], urls: StoreUrls, settings: Settings) -> T:
     async def run() -> T:
         async with open_sql(with_stores(settings, urls)) as sql:
             return await sql.run(work, writes=True)
@@ -142,7 +142,7 @@ def _run(work: Callable[[AsyncSession], Awaitable[T]], urls: StoreUrls, settings
     return asyncio.run(run())
 
 
-async def _make_both(session: AsyncSession) -> Credentials:
+async def _make_both(session: Session) -> Credentials:
     user_id, password = await _put_administrator(session, USERNAME, EMAIL)
     key_id, secret = uuid7(), secrets.token_urlsafe(32)
     # Of a first start before, whose file was lost or taken away.
@@ -161,7 +161,7 @@ async def _make_both(session: AsyncSession) -> Credentials:
     return Credentials(USERNAME, EMAIL, password, f"{PREFIX}{key_id.hex}_{secret}")
 
 
-async def _put_administrator(session: AsyncSession, username: str, email: str) -> tuple[UUID, str]:
+async def _put_administrator(session: Session, username: str, email: str) -> tuple[UUID, str]:
     password = secrets.token_urlsafe(18)
     values = {
         "password_hash": await hash_password(SecretStr(password)),
@@ -183,7 +183,7 @@ async def _put_administrator(session: AsyncSession, username: str, email: str) -
     return user_id, password
 
 
-async def _note(session: AsyncSession, act: str, by: UUID | None, of: UUID) -> None:
+async def _note(session: Session, act: str, by: UUID | None, of: UUID) -> None:
     await session.execute(
         insert(AuditEvent).values(
             act=act, user_id=by, subject_id=of, request_id="", details={"by": "polystore"}

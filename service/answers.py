@@ -99,6 +99,12 @@ class Answer:
             raise NotModified(etag)
         return Response(found.text, media_type="application/json", headers={"ETag": etag})
 
+    def made(self, found: Found, key: object) -> Response:
+        """A new thing that is JSON already: its ETag, and its address below the one posted to."""
+        address = f"{self._request.url.path}/{key}"
+        headers = {"ETag": f'"{found.mark}"', "Location": address}
+        return Response(found.text, 201, headers, media_type="application/json")
+
     def changed(self, read: V) -> V:
         """A thing as it is after a change, with its new ETag."""
         self._response.headers["ETag"] = etag_of(read)

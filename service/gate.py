@@ -12,7 +12,6 @@ from functools import partial
 from uuid import UUID
 
 from fastapi import Request
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.caller import (
     NOBODY,
@@ -33,6 +32,7 @@ from service.audit.repository import AuditTrail
 from service.errors import ServiceError
 from service.logins import repository as logins
 from service.sql import Sql
+from service.sql_session import Session
 
 SECONDS_BEFORE_ANOTHER_LOOK = 1.0
 SECONDS_BETWEEN_NOTES = 60.0
@@ -155,7 +155,7 @@ class Gate:
         self._noted[key_id] = now
         trail = AuditTrail(request, caller)
 
-        async def note(session: AsyncSession) -> None:
+        async def note(session: Session) -> None:
             if await keys.note_use(session, key_id):
                 await trail.note(session, "key_first_used", subject_id=key_id)
 

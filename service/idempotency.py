@@ -8,15 +8,15 @@ import hashlib
 from datetime import datetime, timedelta
 
 from fastapi import Response
-from sqlalchemy import Connection, SmallInteger, String, delete, func, select
+from sqlalchemy import SmallInteger, String, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.answers import NO_STORE
 from service.errors import Conflict
 from service.idempotency_key import REPLAYED, KeyReused, RequestedKey
 from service.sql import Base
+from service.sql_session import Session
 
 KEYS_LIVE = timedelta(hours=24)
 _KEPT_HEADERS = ("content-type", "etag", "location", "cache-control")
@@ -55,7 +55,7 @@ class Replay(Exception):
         self.response = response
 
 
-def recall(connection: Connection, wanted: RequestedKey) -> None:
+async def recall(session: Session, wanted: RequestedKey) -> None:
     """The first thing in the transaction of a POST with a key, which is ours until it ends.
 
     Only then, and not before the endpoint: what it does beforehand, such as hashing a password,
@@ -68,14 +68,13 @@ def recall(connection: Connection, wanted: RequestedKey) -> None:
         ShownOnce: what it answered is not kept.
     """
     hashed = int.from_bytes(hashlib.sha256(wanted.key.encode()).digest()[:8], "big", signed=True)
-    if not connection.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
+    if not await session.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
         raise StillRunning
     k = IdempotencyKey
-    found = connection.execute(
-        select(k.fingerprint, k.status, k.headers, k.body).where(
-            k.key == wanted.key, k.created_at > func.now() - KEYS_LIVE
-        )
-    ).one_or_none()
+    kept = select(k.fingerprint, k.status, k.headers, k.body).where(
+        k.key == wanted.key, k.created_at > func.now() - KEYS_LIVE
+    )
+    found = (await session.execute(kept)).one_or_none()
     if found is None:
         return
     if found.fingerprint != wanted.fingerprint:
@@ -85,7 +84,7 @@ def recall(connection: Connection, wanted: RequestedKey) -> None:
     raise Replay(Response(found.body, found.status, {**found.headers, REPLAYED: "true"}))
 
 
-async def remember(session: AsyncSession, wanted: RequestedKey, response: Response) -> None:
+async def remember(session: Session, wanted: RequestedKey, response: Response) -> None:
     """Keeps the answer, and clears a few keys that have outlived their day."""
     k = IdempotencyKey
     outlived = (
@@ -98,13 +97,11 @@ async def remember(session: AsyncSession, wanted: RequestedKey, response: Respon
     await session.execute(delete(k).where(k.key.in_(outlived)))
     await session.execute(delete(k).where(k.key == wanted.key))
     kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    session.add(
-        k(
-            key=wanted.key,
-            fingerprint=wanted.fingerprint,
-            status=response.status_code,
-            headers=kept,
-            body=b"" if kept.get("cache-control") == NO_STORE else bytes(response.body),
-        )
+    answered = insert(k).values(
+        key=wanted.key,
+        fingerprint=wanted.fingerprint,
+        status=response.status_code,
+        headers=kept,
+        body=b"" if kept.get("cache-control") == NO_STORE else bytes(response.body),
     )
-    await session.flush()
+    await session.execute(answered)

@@ -1,7 +1,7 @@
 """PostgreSQL: opened by the lifespan, handed out as SqlSession, the base of all tables.
 
-The only place where a transaction ends. ``sql_route`` wraps each endpoint in one of the sessions
-made here; a read runs on an autocommit view of the same pool, which spares it two round trips.
+``sql_route`` wraps each endpoint in one of the sessions made here; a read has no transaction, which
+spares it two round trips.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,20 +15,16 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Computed,
-    Connection,
     MetaData,
     Uuid,
-    event,
     func,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import (
     DeclarativeBase,
     InstrumentedAttribute,
     Mapped,
-    Session,
-    SessionTransaction,
     mapped_column,
 )
 from sqlalchemy.pool import QueuePool
@@ -39,7 +35,8 @@ from service.metrics import Metrics
 from service.provide import provided
 from service.settings import Settings
 from service.sql_errors import translate
-from service.sql_pool import Reading, create_engine
+from service.sql_pool import create_engine
+from service.sql_session import REPORTS, WRITES, Session
 
 T = TypeVar("T")
 
@@ -53,11 +50,10 @@ class Sql:
         self, engine: AsyncEngine, reporting: AsyncEngine, guard: Guard, reporting_guard: Guard
     ) -> None:
         self.engine, self.guard, self.reporting_guard = engine, guard, reporting_guard
-        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.has_replica = reporting is not engine
+        # Transactions are begun and ended by our sessions, and not by SQLAlchemy below them.
         self._replica, self._primary = (
-            each.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            for each in (reporting, engine)
+            each.execution_options(isolation_level="AUTOCOMMIT") for each in (reporting, engine)
         )
 
     def show(self, metrics: Metrics) -> None:
@@ -67,15 +63,24 @@ class Sql:
         metrics.watch("postgresql", "connections_idle", pool.checkedin)
         metrics.watch("postgresql", "calls_abandoned", lambda: self.guard.abandoned)
 
-    def reading(self, clock: Clock) -> Reading:
+    def reading(self, clock: Clock) -> Session:
         """For reads: each statement by itself, no transaction around them."""
-        return Reading(self._reading, clock)
+        return Session(self._primary, clock)
 
-    def reporting(self, clock: Clock, *, primary: bool = False) -> AsyncSession:
-        """A session on the replica, if there is one, that the server keeps read only."""
-        return _session(self._primary if primary else self._replica, clock)
+    def reporting(self, clock: Clock, *, primary: bool = False) -> Session:
+        """On the replica, if there is one: a snapshot that the server keeps read only."""
+        return Session(self._primary if primary else self._replica, clock, REPORTS)
 
-    async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, writes: bool) -> T:
+    def transaction(
+        self, clock: Clock, first: Callable[[Session], Awaitable[None]] | None = None
+    ) -> Session:
+        """One transaction: leaving commits, an exception rolls back.
+
+        It begins with the first use of the session; ``first`` is then awaited before anything else.
+        """
+        return Session(self._primary, clock, WRITES, first)
+
+    async def run(self, work: Callable[[Session], Awaitable[T]], *, writes: bool) -> T:
         """The result of ``work`` in a short session of its own, in time.
 
         For those whose request is not itself one session: they hash a password in between.
@@ -92,60 +97,10 @@ class Sql:
 
         return await self.guard.run(once(), clock, writes=writes)
 
-    @asynccontextmanager
-    async def transaction(
-        self, clock: Clock, first: Callable[[Connection], None] | None = None
-    ) -> AsyncIterator[AsyncSession]:
-        """One transaction: leaving commits, an exception rolls back.
 
-        It begins with the first use of the session; ``first`` is then called before anything else.
-        """
-        clock.committing = False
-        async with _session(self.engine, clock) as session:
-            session.info["first"] = first
-            yield session
-            await session.commit()
-
-
-class _ClockedSession(Session):
-    """Starts the request's deadline with its first use, before it waits for a connection."""
-
-
-@event.listens_for(_ClockedSession, "after_transaction_create")
-def _start_clock(session: Session, _transaction: SessionTransaction) -> None:
-    session.info["clock"].start()
-
-
-@event.listens_for(_ClockedSession, "after_begin")
-def _do_first(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
-    first = session.info.pop("first", None)
-    if first is not None:
-        first(connection)
-
-
-@event.listens_for(_ClockedSession, "before_commit")
-def _note_commit(session: Session) -> None:
-    session.info["clock"].committing = True
-
-
-@event.listens_for(_ClockedSession, "after_commit")
-def _do_after(session: Session) -> None:
-    for call in session.info.pop("after_commit", ()):
-        call()
-
-
-def after_commit(session: AsyncSession, call: Callable[[], None]) -> None:
+def after_commit(session: Session, call: Callable[[], None]) -> None:
     """Calls it once the session's transaction is durable, and never if it is not."""
-    session.info.setdefault("after_commit", []).append(call)
-
-
-def _session(engine: AsyncEngine, clock: Clock) -> AsyncSession:
-    return AsyncSession(
-        engine,
-        sync_session_class=_ClockedSession,
-        expire_on_commit=False,
-        info={"clock": clock},
-    )
+    session.after_commit(call)
 
 
 @asynccontextmanager
@@ -170,13 +125,13 @@ async def open_sql(settings: Settings) -> AsyncIterator[Sql]:
 # -- hand out --------------------------------------------------------------------------------------
 
 
-def _this_session(request: Request) -> AsyncSession:
-    session: AsyncSession = request.state.sql_session
+def _this_session(request: Request) -> Session:
+    session: Session = request.state.sql_session
     return session
 
 
-def _this_reporting_session(request: Request) -> AsyncSession:
-    session: AsyncSession = request.state.reporting_session
+def _this_reporting_session(request: Request) -> Session:
+    session: Session = request.state.reporting_session
     return session
 
 
@@ -185,10 +140,10 @@ def _this_sql(request: Request) -> Sql:
     return sql
 
 
-SqlSession = Annotated[AsyncSession, provided(_this_session)]
+SqlSession = Annotated[Session, provided(_this_session)]
 # For those whose request is not itself one session.
 SqlStore = Annotated[Sql, provided(_this_sql)]
-ReportingSession = Annotated[AsyncSession, provided(_this_reporting_session)]
+ReportingSession = Annotated[Session, provided(_this_reporting_session)]
 
 # -- base ------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What PostgreSQL and its driver say, as refusals: by constraint name first, then by SQLSTATE."""
 
 import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -60,6 +61,8 @@ def translate(error: Exception) -> ServiceError | None:
         if error.connection_invalidated:
             return SqlUnreachable()
         cause = _cause(error)
+    elif isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # a connection could not be made
+        cause = error.__cause__
     if isinstance(cause, asyncpg.PostgresError):
         guarded = ServiceError.guarded.get(getattr(cause, "constraint_name", None) or "")
         state = cause.sqlstate or ""

@@ -24,12 +24,11 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.functions import Function
 
 from service.paging import ListQuery, Order, Pager, Position
 from service.sql import Identified
-from service.sql_pool import fetch
+from service.sql_session import Session
 from service.sql_statement import Shown, Statement, as_json
 
 FORMS_KEPT = 256  # of each list
@@ -83,7 +82,7 @@ class Listing:
         self._count_in = lru_cache(FORMS_KEPT)(self._build_count)
 
     async def page(
-        self, session: AsyncSession, query: ListQuery, pager: Pager, **values: Any
+        self, session: Session, query: ListQuery, pager: Pager, **values: Any
     ) -> Response:
         """One page as it goes out; ``values`` are those of the parameters in ``where``.
 
@@ -101,7 +100,7 @@ class Listing:
             values |= {"_value": start.value, "_key": start.key}
         total = await self._count(session, names, values, query.count)
         form = _Form(names, query.sort, start is not None, bool(offset))
-        rows = await fetch(session, self._page_in(form), values)
+        rows = await session.fetch(self._page_in(form), values)
         ends = [Position(value, key) for key, value, _ in rows]
         return pager.answer(query, [text for _, _, text in rows], ends, total)
 
@@ -113,12 +112,12 @@ class Listing:
         return value
 
     async def _count(
-        self, session: AsyncSession, names: tuple[str, ...], values: Mapping[str, Any], how: str
+        self, session: Session, names: tuple[str, ...], values: Mapping[str, Any], how: str
     ) -> int | None:
         if how == "none":
             return None
         statement = self._count_in(names, how)
-        (found,) = (await fetch(session, statement, values))[0]
+        (found,) = (await session.fetch(statement, values))[0]
         if how == "exact":
             return int(found)
         plan = json.loads(found) if isinstance(found, str) else found

@@ -18,7 +18,6 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -27,6 +26,7 @@ from service.answers import Expected
 from service.errors import NotFound, PreconditionFailed
 from service.paging import ListQuery, Order, Page, Pager, Position
 from service.sql import Identified, Row
+from service.sql_session import Session
 
 T = TypeVar("T")
 AnySelect = Select[*tuple[Any, ...]]
@@ -80,7 +80,7 @@ def words_beginning_with(vector: Any, words: Any) -> ColumnElement[bool]:
 
 
 async def sql_page(
-    session: AsyncSession,
+    session: Session,
     statement: AnySelect,
     table: type[Identified],
     query: ListQuery,
@@ -108,7 +108,7 @@ async def sql_page(
     return pager.page(query, [read(row) for row in rows], ends, total)
 
 
-async def _count(session: AsyncSession, statement: AnySelect, how: str) -> int | None:
+async def _count(session: Session, statement: AnySelect, how: str) -> int | None:
     if how == "none":
         return None
     if how == "exact":
@@ -132,7 +132,7 @@ def _compile_explain(element: _Explain, compiler: SQLCompiler, **options: Any) -
 
 
 async def change_row(
-    session: AsyncSession,
+    session: Session,
     table: type[Row],
     where: ColumnElement[bool],
     values: Mapping[str, Any],
@@ -161,7 +161,7 @@ async def change_row(
 
 
 async def remove_row(
-    session: AsyncSession,
+    session: Session,
     table: type[Row],
     where: ColumnElement[bool],
     expected: Expected,
@@ -181,7 +181,7 @@ def _as_expected(table: type[Row], expected: Expected) -> ColumnElement[bool]:
 
 
 async def _refuse(
-    session: AsyncSession,
+    session: Session,
     table: type[Row],
     where: ColumnElement[bool],
     missing: type[NotFound],

@@ -5,7 +5,7 @@ SQLAlchemy builds them from the tables like any other. What it would do again wi
 quarters of a small read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.sql.dml import ReturningInsert
 
 # What a field of an answer is made of: a column, or fields nested under its name.
 Shown = Mapping[str, "SQLColumnExpression[Any] | Shown"]
@@ -35,17 +36,27 @@ _TIME = _quoted('YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 
 
 class Statement:
-    """A query of which only the values change: ``bindparam("user_id")``.
+    """A statement of which only the values change: ``bindparam("user_id")``.
+
+    Args:
+        clause: a SELECT, or what has a RETURNING.
+        keys: the columns an INSERT of a table gives a value, each by its name.
+        prefix: what stands before it: EXPLAIN.
 
     Raises:
         TypeError: it gives what SQLAlchemy would have to convert, or has ``IN (…)``.
     """
 
-    def __init__(self, clause: Select[*tuple[Any, ...]], prefix: str = "") -> None:
-        compiled = clause.compile(dialect=_DIALECT)
-        self.clause, self.text = clause, f"{prefix}{compiled}"
+    def __init__(
+        self,
+        clause: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]],
+        keys: Sequence[str] | None = None,
+        prefix: str = "",
+    ) -> None:
+        compiled = clause.compile(dialect=_DIALECT, column_keys=keys)
+        self.text = f"{prefix}{compiled}"
         self._given = {name: compiled.params[name] for name in compiled.positiontup or ()}
-        types = [column.type.result_processor(_DIALECT, None) for column in clause.selected_columns]
+        types = [column.type.result_processor(_DIALECT, None) for column in clause.exported_columns]
         if any(types) or compiled.post_compile_params:
             raise TypeError("a Statement gives what the driver gives; in_() becomes == any_()")
 

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.roles import expanded, scopes_of
 from service.access.standing import Standing
 from service.api_keys.tables import ApiKey
+from service.sql_session import Session
 from service.users.repository import may_act
 from service.users.tables import User
 
@@ -41,7 +41,7 @@ def is_good() -> tuple[ColumnElement[bool], ...]:
     return ApiKey.revoked_at.is_(None), lasting
 
 
-async def find_standing(session: AsyncSession, key_id: UUID) -> Standing | None:
+async def find_standing(session: Session, key_id: UUID) -> Standing | None:
     """What a key is good for now; None if it is not."""
     k = ApiKey
     statement = (
@@ -63,7 +63,7 @@ async def find_standing(session: AsyncSession, key_id: UUID) -> Standing | None:
     return Standing(row.id, scopes, row.expires_at, tuple(hashes), models)
 
 
-async def note_use(session: AsyncSession, key_id: UUID) -> bool:
+async def note_use(session: Session, key_id: UUID) -> bool:
     """Writes when a key was used last; whether it was the first time."""
     used = update(ApiKey).values(last_used_at=func.now(), updated_at=ApiKey.updated_at)
     used = used.where(ApiKey.id == key_id).returning(ApiKey.id)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import Request
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.caller import Caller, CurrentCaller, address_of
 from service.audit.schemas import Act, AuditEventRead, AuditQuery
@@ -16,6 +15,7 @@ from service.provide import provided
 from service.request_id import current_request_id
 from service.sql import SqlSession, columns
 from service.sql_rows import Columns, filtered, sql_page
+from service.sql_session import Session
 
 _COLUMNS = columns(
     AuditEvent.id, AuditEvent.act, AuditEvent.user_id, AuditEvent.key_id, AuditEvent.subject_id,
@@ -37,7 +37,7 @@ class AuditTrail:
 
     async def note(
         self,
-        session: AsyncSession,
+        session: Session,
         act: Act,
         *,
         subject_id: UUID | None = None,
@@ -50,7 +50,7 @@ class AuditTrail:
 
     async def note_all(
         self,
-        session: AsyncSession,
+        session: Session,
         act: Act,
         subject_ids: Iterable[UUID],
         details: Mapping[str, Any],

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.catalog.repository import COLUMNS
 from service.catalog.rows import Format, header, media_type, write_rows
@@ -15,6 +14,7 @@ from service.catalog.schemas import ProductRead
 from service.catalog.tables import Product
 from service.provide import provided
 from service.sql import SqlStore
+from service.sql_session import Session
 
 ROWS_AT_ONCE = 500
 
@@ -38,7 +38,7 @@ class ProductExport:
         return await self._sql.run(partial(_read_page, after=after), writes=False)
 
 
-async def _read_page(session: AsyncSession, after: UUID | None) -> list[ProductRead]:
+async def _read_page(session: Session, after: UUID | None) -> list[ProductRead]:
     statement = select(*COLUMNS).where(Product.deleted_at.is_(None))
     if after is not None:
         statement = statement.where(Product.id > after)

@@ -13,7 +13,6 @@ from fastapi import Request
 from msgspec import Struct
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 from uuid_utils.compat import uuid7
@@ -25,6 +24,7 @@ from service.catalog.tables import Category, Product
 from service.errors import FieldError, ServiceError, UnsupportedMedia
 from service.ndjson import LinesAnswer, lines_of, stopped
 from service.sql import Sql
+from service.sql_session import Session
 
 LINES_AT_ONCE = 200
 UNKNOWN = FieldError(
@@ -87,7 +87,7 @@ class Load:
         caller = await state.gate.admit(self._request, state.access)
         rows, self._waiting, self._skus = self._waiting, [], set()
 
-        async def work(session: AsyncSession) -> tuple[int, int, list[LoadError]]:
+        async def work(session: Session) -> tuple[int, int, list[LoadError]]:
             return await _put(session, rows, caller.user_id)
 
         created, updated, errors = await self._sql.run(work, writes=True) if rows else (0, 0, [])
@@ -100,7 +100,7 @@ class Load:
 
 
 async def _put(
-    session: AsyncSession, rows: Sequence[Row], user_id: UUID | None
+    session: Session, rows: Sequence[Row], user_id: UUID | None
 ) -> tuple[int, int, list[LoadError]]:
     """How many were made and changed, and what is wrong with the rest."""
     known = await _hold_categories(session, rows)
@@ -118,14 +118,14 @@ async def _put(
     return len(made), len(there), errors
 
 
-async def _hold_categories(session: AsyncSession, rows: Sequence[Row]) -> set[UUID]:
+async def _hold_categories(session: Session, rows: Sequence[Row]) -> set[UUID]:
     ids = {row.product.category_id for row in rows if row.product and row.product.category_id}
     held = select(Category.id).where(Category.id.in_(ids)).order_by(Category.id)
     return set(await session.scalars(held.with_for_update(read=True, key_share=True)))
 
 
 async def _insert(
-    session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
+    session: Session, products: Sequence[ProductCreate], user_id: UUID | None
 ) -> set[str]:
     """The skus of those that were not there, in the order in which everybody inserts them."""
     if not products:
@@ -149,7 +149,7 @@ async def _insert(
 
 
 async def _change(
-    session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
+    session: Session, products: Sequence[ProductCreate], user_id: UUID | None
 ) -> None:
     by_sku = {product.sku.lower(): product for product in products}
     if not by_sku:
@@ -161,7 +161,7 @@ async def _change(
     values: dict[str, Any] = {name: bindparam(name) for name in ProductCreate.model_fields}
     this = update(Product).where(Product.id == bindparam("product"))
     this = this.values(**values, deleted_at=None, version=Product.version + 1)
-    await (await session.connection()).execute(this, changed)
+    await session.execute(this, changed)
     moved = [
         {"product_id": row.id, "change": by, "stock_after": row.stock + by}
         for row in before

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Uuid, column, insert, select, update, values
-from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from service.catalog.schemas import Reason
 from service.catalog.tables import Product, StockMovement
 from service.errors import Conflict
+from service.sql_session import Session
 
 
 class NotEnoughStock(Conflict):
@@ -41,7 +41,7 @@ class Held(NamedTuple):
 
 
 async def hold_products(
-    session: AsyncSession, product_ids: Iterable[UUID], *, deleted_too: bool = False
+    session: Session, product_ids: Iterable[UUID], *, deleted_too: bool = False
 ) -> Mapping[UUID, Held]:
     """The products of these ids that are there, locked."""
     p = Product
@@ -54,7 +54,7 @@ async def hold_products(
 
 
 async def move_stock(
-    session: AsyncSession, changes: Mapping[UUID, int], reason: Reason, **about: Any
+    session: Session, changes: Mapping[UUID, int], reason: Reason, **about: Any
 ) -> None:
     """Adds to the stock of products that are held, and notes it; two statements for all of them.
 
@@ -84,7 +84,7 @@ async def move_stock(
 
 
 async def note_movements(
-    session: AsyncSession, moved: Sequence[Mapping[str, Any]], reason: Reason, **about: Any
+    session: Session, moved: Sequence[Mapping[str, Any]], reason: Reason, **about: Any
 ) -> None:
     """Keeps movements, in one statement."""
     rows = [{"id": uuid7(), "reason": reason, **about, **each} for each in moved]

@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.access.caller import (
     CurrentCaller,
@@ -26,6 +25,7 @@ from service.logins.repository import InvalidGrant, hash_token
 from service.logins.schemas import PasswordChange, RevokeRequest
 from service.provide import provided
 from service.sql import SqlStore
+from service.sql_session import Session
 
 
 class WrongPassword(Forbidden):
@@ -67,7 +67,7 @@ class Leaving:
         except (InvalidGrant, InvalidToken):
             return
 
-        async def end(session: AsyncSession) -> None:
+        async def end(session: Session) -> None:
             user_id = await logins.end_login(session, login_id, hashed)
             if user_id is not None:
                 await self._trail.note(session, "token_revoked", subject_id=user_id)
@@ -108,7 +108,7 @@ class Leaving:
             raise WrongPassword
         hashed = await hash_password(change.new_password)
 
-        async def put(session: AsyncSession) -> bool:
+        async def put(session: Session) -> bool:
             changed = await logins.change_password(session, user, hashed, ends_logins=True)
             if changed:
                 await self._trail.note(session, "password_changed", subject_id=user_id)
@@ -119,7 +119,7 @@ class Leaving:
         self._rates.forget("guess", self._address, str(user_id))
         self._gate.forget_user(user_id)
 
-    async def _note_failure(self, session: AsyncSession) -> None:
+    async def _note_failure(self, session: Session) -> None:
         await self._trail.note(session, "login_failed", subject_id=self._caller.user_id)
 
 

@@ -26,7 +26,6 @@ from service.posts.slug import slug_of
 from service.posts.tables import Post, PostTag
 from service.provide import provided
 from service.sql import SqlSession, columns
-from service.sql_pool import fetch
 from service.sql_rows import change_row, owned_by, remove_row
 from service.tags.repository import Tags
 from service.users.repository import Users
@@ -92,7 +91,7 @@ class PostRepository:
     async def show(self, post_id: UUID, expand: str | None) -> Found:
         statement = one_post(_names(expand), everything=self._sees_everything)
         values = {"post_id": post_id, "caller_id": self._caller.user_id}
-        rows = await fetch(self._session, statement, values)
+        rows = await self._session.fetch(statement, values)
         if not rows:
             raise PostNotFound
         version, views, nested, text = rows[0]

@@ -44,7 +44,7 @@ class UserBulk:
         if len(rows) < len(users):
             raise SomeUsersTaken(errors=await self._taken(values, {row.id for row in rows}))
         made = {row.id: UserRead.model_validate(row) for row in rows}
-        await self._users.note_roles(list(made.values()))
+        await self._users.note_roles({user.id: user.role for user in made.values()})
         return [made[value["id"]] for value in values]
 
     async def deactivate_all(self, user_ids: Sequence[UUID]) -> Sequence[UserRead]:

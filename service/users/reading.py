@@ -1,8 +1,9 @@
 """What is shown of users: statements built once, whose rows are the JSON that goes out."""
 
 from functools import cache
+from typing import cast
 
-from sqlalchemy import ColumnElement, Text, bindparam, func, select
+from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
 
 from service.sql_list import Columns, Listing, Special
 from service.sql_rows import quoted_words, words_beginning_with
@@ -37,6 +38,16 @@ def _seen(everybody: bool, deleted: bool = False) -> ColumnElement[bool]:
     """Whom ``caller_id`` may see: everybody, or themselves."""
     seen = is_deleted(deleted)
     return seen if everybody else seen & (User.id == bindparam("caller_id"))
+
+
+_TABLE = cast("Table", User.__table__)
+NEW_USER = Statement(
+    insert(_TABLE).returning(User.version, as_json(SHOWN)),
+    keys=(
+        "id", "username", "email", "name", "age", "city", "bio", "status", "is_active", "role",
+        "password_hash",
+    ),
+)  # fmt: skip
 
 
 @cache

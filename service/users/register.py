@@ -1,14 +1,16 @@
 """Registering: newcomers make themselves a user, where an operator lets them."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Request
 
 from service.access.caller import CurrentCaller, Forbidden, address_of
 from service.access.rates import Rates
+from service.answers import Found
 from service.provide import provided
 from service.users.repository import Users
-from service.users.schemas import UserCreate, UserRead
+from service.users.schemas import UserCreate
 
 
 class RegistrationClosed(Forbidden):
@@ -28,8 +30,8 @@ class Registration:
         self._rates: Rates = request.state.rates
         self._address = address_of(request)
 
-    async def add(self, user: UserCreate) -> UserRead:
-        """The new user.
+    async def add(self, user: UserCreate) -> tuple[UUID, Found]:
+        """The new user, by their id.
 
         Raises:
             RegistrationClosed: only administrators make users here.

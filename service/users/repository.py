@@ -1,12 +1,13 @@
 """Users in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Response
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, func, select, update
+from uuid_utils.compat import uuid7
 
 from service.access.caller import CurrentCaller, Forbidden, Gate
 from service.access.passwords import hash_password
@@ -17,9 +18,8 @@ from service.errors import Conflict, NotFound, Refused
 from service.paging import Paging
 from service.provide import provided
 from service.sql import SqlSession, after_commit, columns
-from service.sql_pool import fetch
 from service.sql_rows import change_row
-from service.users.reading import emails, is_deleted, one_user, users
+from service.users.reading import NEW_USER, emails, is_deleted, one_user, users
 from service.users.schemas import EmailQuery, UserCreate, UserQuery, UserRead, UserUpdate
 from service.users.tables import User
 from service.wire import changes
@@ -81,7 +81,7 @@ class UserRepository:
 
     async def show(self, user_id: UUID) -> Found:
         values = {"user_id": user_id, "caller_id": self._caller.user_id}
-        rows = await fetch(self._session, one_user(everybody=self._sees_everybody), values)
+        rows = await self._session.fetch(one_user(everybody=self._sees_everybody), values)
         if not rows:
             raise UserNotFound
         version, text = rows[0]
@@ -117,12 +117,12 @@ class UserRepository:
     def _sees_everybody(self) -> bool:
         return self._caller.may("users:admin")
 
-    async def add(self, user: UserCreate) -> UserRead:
+    async def add(self, user: UserCreate) -> tuple[UUID, Found]:
+        user_id = uuid7()
         values = await row_values(user)
-        row = (await self._session.execute(insert(User).values(**values).returning(*COLUMNS))).one()
-        made = UserRead.model_validate(row)
-        await self.note_roles([made])
-        return made
+        ((version, text),) = await self._session.fetch(NEW_USER, {"id": user_id, **values})
+        await self.note_roles({user_id: user.role})
+        return user_id, Found(str(version), text)
 
     async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
         values = changes(change)
@@ -203,11 +203,11 @@ class UserRepository:
         if changed:
             await self._trail.note_all(self._session, "user_changed", [after.id], changed)
 
-    async def note_roles(self, made: Sequence[UserRead]) -> None:
+    async def note_roles(self, made: Mapping[UUID, str]) -> None:
         """Tells the audit trail of new users who are more than members."""
-        for role in {user.role for user in made} - {"member"}:
+        for role in set(made.values()) - {"member"}:
             self.must_reach(role)
-            those, told = [user.id for user in made if user.role == role], {"after": role}
+            those, told = [each for each in made if made[each] == role], {"after": role}
             await self._trail.note_all(self._session, "role_changed", those, told)
 
 

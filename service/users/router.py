@@ -31,14 +31,15 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
 @router.post(
     "",
     status_code=201,
+    response_model=UserRead,
     dependencies=[ANYBODY],
     responses=problems(EmailTaken, UsernameTaken, RegistrationClosed),
     openapi_extra={"security": [{}, {"bearer": []}]},
 )
-async def users_create(user: UserCreate, newcomers: Newcomers, reply: Reply) -> UserRead:
+async def users_create(user: UserCreate, newcomers: Newcomers, reply: Reply) -> Response:
     """Registers a user; open to everybody, unless an operator has closed it."""
-    made = await newcomers.add(user)
-    return reply.created(made, made.id)
+    user_id, made = await newcomers.add(user)
+    return reply.made(made, user_id)
 
 
 @router.get(
