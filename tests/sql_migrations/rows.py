@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -96,27 +98,34 @@ ROWS = {
 }
 
 
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """A connection of asyncpg's own."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 def say(url: str, *statements: str) -> None:
     """Runs them in one transaction."""
 
     async def run() -> None:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-        async with connection.transaction():
+        async with connected(url) as connection, connection.transaction():
             for statement in statements:
                 await connection.execute(statement)
-        await connection.close()
 
     asyncio.run(run())
 
 
-def ask(url: str, question: str) -> list[asyncpg.Record]:
+def ask(url: str, question: str, *values: Any) -> list[asyncpg.Record]:
     """The rows of the answer."""
 
     async def run() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-        rows = await connection.fetch(question)
-        await connection.close()
-        return rows
+        async with connected(url) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(question, *values)
+            return rows
 
     return asyncio.run(run())
 

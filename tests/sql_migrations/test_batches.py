@@ -20,9 +20,8 @@ from service import migrate
 from service.embedded import StoreUrls
 from sql_migrations.batches import Batches
 from sql_migrations.post_slugs import NAME_POSTS
-from tests.fixtures.stores import new_database
 from tests.sql_migrations.posts import BEFORE, RULE, old_posts, other, post_id
-from tests.sql_migrations.rows import ADA, ask, say
+from tests.sql_migrations.rows import ADA, ask, connected, say
 
 MANY = 20_000
 STATE = "SELECT id, slug, version FROM posts ORDER BY title, id"
@@ -53,17 +52,15 @@ def interrupted(engines: StoreUrls, many_posts: str) -> str:
 
 
 def copy(engines: StoreUrls, name: str, end: str) -> str:
-    made = new_database(engines.database_url, f"{name}_{end}")
-    say_alone = f'CREATE DATABASE "{name}_{end}" TEMPLATE "{name}"'
+    """A copy of the database, made anew."""
 
     async def run() -> None:
-        connection = await asyncpg.connect(engines.database_url.replace("+asyncpg", ""))
-        await connection.execute(f'DROP DATABASE "{name}_{end}"')
-        await connection.execute(say_alone)
-        await connection.close()
+        async with connected(engines.database_url) as connection:
+            await connection.execute(f'DROP DATABASE IF EXISTS "{name}_{end}" WITH (FORCE)')
+            await connection.execute(f'CREATE DATABASE "{name}_{end}" TEMPLATE "{name}"')
 
     asyncio.run(run())
-    return made
+    return f"{engines.database_url.rpartition('/')[0]}/{name}_{end}"
 
 
 @pytest.fixture(scope="module")
@@ -139,15 +136,13 @@ async def walk(url: str, batches: Batches) -> int:
         return sum(batches.walk(connection))
 
     async with engine.connect() as connection:
-        done = await connection.run_sync(rows)
-    await engine.dispose()
-    return done
+        return await connection.run_sync(rows)
 
 
 def test_two_at_once_change_each_post_once(some_posts: str) -> None:
     small = replace(NAME_POSTS, size=7)
 
-    async def both() -> list[int]:
+    async def both() -> tuple[int, int]:
         return await asyncio.gather(walk(some_posts, small), walk(some_posts, small))
 
     done = asyncio.run(both())

@@ -1,10 +1,8 @@
 """The migration's slugs are the service's."""
 
-import asyncio
 import sys
 import unicodedata
 
-import asyncpg
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,7 +20,7 @@ TITLES = [
     "愛",
     "É x",
     "a" * 99 + " b",
-    "Foo™ 𝐁𝐨𝐥𝐝",
+    "Foo™ \N{MATHEMATICAL BOLD CAPITAL B}old",
     "İstanbul",
 ]
 
@@ -41,14 +39,8 @@ def test_every_character_of_a_title_becomes_what_the_service_makes_of_it(url: st
     )
     titles = [*TITLES, *assigned]
 
-    async def made() -> list[str]:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-        question = f"SELECT {SLUG_OF_TITLE} FROM unnest($1::text[]) WITH ORDINALITY AS t (title, n)"
-        rows = await connection.fetch(f"{question} ORDER BY n", titles)
-        await connection.close()
-        return [row[0] for row in rows]
-
-    slugs = asyncio.run(made())
+    question = f"SELECT {SLUG_OF_TITLE} FROM unnest($1::text[]) WITH ORDINALITY AS t (title, n)"
+    slugs = [row[0] for row in ask(url, f"{question} ORDER BY n", titles)]
     assert len(slugs) > 140_000
     differ = [(t, s) for t, s in zip(titles, slugs, strict=True) if s != slug_of(t)]
     assert differ == []
