@@ -112,12 +112,24 @@ def _explained(progress: Progress | None = None) -> Iterator[None]:
         newer = "Can't locate revision" in str(error)
         hint = " A newer release of this service has migrated it: use that one." if newer else ""
         raise MigrationFailed(f"Alembic refuses: {error}.{hint}") from error
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError, KeyboardInterrupt) as error:
         where = f" at {progress.at}" if progress is not None and progress.at else ""
         raise MigrationFailed(
             f"The migration stopped{where}. What was done before stays, batches of a data "
-            f"migration too; the rest was rolled back. Run it again to go on. {error}"
+            f"migration too; the rest was rolled back. Run it again to go on. {_cause(error)}"
         ) from error
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong first: whatever cleans up on a dead connection fails as well, and says so."""
+    first: BaseException | None = error
+    while first is not None:
+        if isinstance(first, KeyboardInterrupt | asyncio.CancelledError):
+            return "It was interrupted."
+        if isinstance(first, SQLAlchemyError | OSError):
+            error = first
+        first = first.__context__
+    return str(error)
 
 
 def pending(current: str | None) -> list[Step]:

@@ -97,6 +97,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stood(
     if how == "connection":
         assert "stopped at 202611211500" in said
         assert "Run it again" in said
+        assert "terminating connection due to administrator command" in said
         assert "Traceback" not in said
     assert migrate.head_of(interrupted) == BEFORE
 

@@ -108,6 +108,22 @@ def test_a_terminal_gets_a_line_that_moves_and_lines_that_stay(empty_database: s
     assert screen.count(b"applied 20261") == len(migrate.pending(None))
 
 
+def test_who_presses_ctrl_c_is_told_what_stays(empty_database: str) -> None:
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(migrate.MigrationFailed) as refused:
+        migrate.apply(empty_database, tell)
+    second = migrate.pending(None)[1].revision
+    assert f"stopped at {second}. What was done before stays" in str(refused.value)
+    assert str(refused.value).endswith("It was interrupted.")
+    assert migrate.head_of(empty_database) == migrate.pending(None)[0].revision
+
+
 def polystore(url: str, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*APPLY[:-1], *arguments],
