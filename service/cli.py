@@ -12,6 +12,7 @@ from service.administrator import (
     kept_credentials,
     make_administrator,
 )
+from service.cli_migrate import migrate_app
 from service.cli_stores import (
     CLEAN,
     DRIFT,
@@ -19,7 +20,6 @@ from service.cli_stores import (
     complaints,
     explained,
     indexes_app,
-    migrate_app,
     report,
     tell,
 )

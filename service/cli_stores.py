@@ -1,4 +1,4 @@
-"""What operators do to the stores: ``polystore migrate`` and ``polystore indexes``."""
+"""What commands on the stores share, and ``polystore indexes``."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,6 @@ from service.serve import AddressInUse
 from service.settings import BadSecret, Settings
 from service.stores import StoreName, store_at_hand
 
-migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 indexes_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 CLEAN, DRIFT, FAILED = 0, 2, 5  # the same as those of `polystore indexes`
 console, complaints = Console(highlight=False), Console(stderr=True, highlight=False)
@@ -56,7 +55,7 @@ def explained() -> Iterator[None]:
 
 
 @contextmanager
-def _store(name: StoreName) -> Iterator[str]:
+def store(name: StoreName) -> Iterator[str]:
     with explained(), store_at_hand(Settings(), name, tell) as url:
         yield url
 
@@ -67,64 +66,6 @@ def report(found: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
         return
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
-
-
-@migrate_app.command("plan")
-def migrate_plan(*, as_json: AsJson = False) -> None:
-    """Show what `apply` would do.
-
-    Example: `polystore migrate plan --json`
-    """
-    with _store("database_url") as url:
-        steps = migrate.pending(migrate.head_of(url))
-        told = {"pending": [{"revision": revision, "why": why} for revision, why in steps]}
-        lines = [f"{revision}  {why}" for revision, why in steps] or ["Nothing to do."]
-        report(told, lines, as_json=as_json)
-
-
-@migrate_app.command("apply")
-def migrate_apply(
-    *, sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead.")] = False
-) -> None:
-    """Bring the schema to its head. Two at once are safe: one works, the other finds it done.
-
-    Example: `polystore migrate apply` or `polystore migrate apply --sql > review.sql`
-    """
-    if sql:
-        migrate.print_sql()
-        return
-    with _store("database_url") as url:
-        migrate.apply(url, tell)
-        console.print(f"The schema is at its head, {migrate.expected_head()}.")
-
-
-@migrate_app.command("down")
-def migrate_down(*, yes: Yes = False) -> None:
-    """Take the last migration back, and the data in what it made with it.
-
-    Example: `polystore migrate down --yes`
-    """
-    with _store("database_url") as url:
-        if not yes:
-            typer.confirm(
-                "What the last migration made is dropped with its data. Go on?", abort=True
-            )
-        migrate.down(url, tell)
-
-
-@migrate_app.command("check")
-def migrate_check(*, as_json: AsJson = False) -> None:
-    """Compare the database with the code. Exit code 0: the same; 2: they differ.
-
-    Example: `polystore migrate check`
-    """
-    with _store("database_url") as url:
-        head, expected = migrate.head_of(url), migrate.expected_head()
-        behind = bool(migrate.pending(head))
-        found = "the schema is behind" if behind else migrate.differences(url)
-        told = {"head": head, "expected": expected, "difference": found}
-        report(told, [found or "The database is as the code says."], as_json=as_json)
-        raise typer.Exit(DRIFT if found else CLEAN)
 
 
 @indexes_app.command("plan")
@@ -139,7 +80,7 @@ def indexes_plan(
 
     Example: `polystore indexes plan --only items`
     """
-    with _store("mongodb_url") as url:
+    with store("mongodb_url") as url:
         name = database or database_name(url, Settings())
         code = run_plan(url, database=name, only=only or (), prune=prune, as_json=as_json)
         raise typer.Exit(code)
@@ -159,7 +100,7 @@ def indexes_apply(
 
     Example: `polystore indexes apply --yes`
     """
-    with _store("mongodb_url") as url:
+    with store("mongodb_url") as url:
         code = run_apply(
             url,
             database=database or database_name(url, Settings()),
@@ -180,6 +121,6 @@ def indexes_check(
 
     Example: `polystore indexes check --json`
     """
-    with _store("mongodb_url") as url:
+    with store("mongodb_url") as url:
         name = database or database_name(url, Settings())
         raise typer.Exit(run_check(url, database=name, only=only or (), as_json=as_json))

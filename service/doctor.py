@@ -39,7 +39,7 @@ def _postgresql(url: str) -> dict[str, Any]:
     found: dict[str, Any] = {"url": without_password(url), "ok": False}
     try:
         head = migrate.head_of(url)
-        behind = [f"{revision} {reason}" for revision, reason in migrate.pending(head)]
+        behind = [f"{step.revision} {step.why}" for step in migrate.pending(head)]
     except migrate.MigrationFailed as error:
         return {**found, "error": str(error)}
     found |= {"ok": not behind, "head": head, "pending": behind}

@@ -50,7 +50,7 @@ def test_the_schema_is_planned_applied_checked_and_taken_back(
     url = new_database(engines.database_url, f"{worker_name}_cli")
     plan = json.loads(polystore("migrate", "plan", "--json", DATABASE_URL=url).stdout)
     assert [step["revision"] for step in plan["pending"]] == [
-        each for each, _ in migrate.pending(None)
+        step.revision for step in migrate.pending(None)
     ]
     assert polystore("migrate", "check", DATABASE_URL=url).returncode == 2
     applied = polystore("migrate", "apply", DATABASE_URL=url)

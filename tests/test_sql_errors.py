@@ -46,6 +46,7 @@ INSERT_POST = "INSERT INTO posts (id, author_id, title, slug, content, published
             None,
         ),
         (f"{INSERT_POST} ('{NOBODY}', '{NOBODY}', 't', 's', '', false, -1)", "views", None),
+        (f"{INSERT_POST} ('{NOBODY}', '{NOBODY}', 't', 'A b', '', false, 0)", "slug_odd", "/slug"),
         (f"{INSERT_TAGGING} ('{NOBODY}', '{NOBODY}')", "post_not_found", None),
     ],
 )

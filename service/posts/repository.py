@@ -64,6 +64,11 @@ class ViewsBelowZero(Refused):
     code, title, guards = "views", "Nothing is seen fewer than 0 times", "ck_posts_views"
 
 
+class SlugOdd(Refused):
+    code, title, pointer = "slug_odd", "A slug is of a to z, 0 to 9 and single dashes", "/slug"
+    guards = "ck_posts_slug"
+
+
 _COLUMNS = columns(
     Post.id, Post.author_id, Post.title, Post.slug, Post.content, Post.published,
     Post.published_at, Post.views, Post.version, Post.created_at, Post.updated_at,

@@ -27,6 +27,7 @@ class Post(Row):
     __table_args__ = (
         CheckConstraint("published = (published_at IS NOT NULL)", name="published_has_date"),
         CheckConstraint("views >= 0", name="views"),
+        CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),
         Index("uq_posts_slug", "slug", unique=True),
         Index("ix_posts_created_at_id", "created_at", "id"),
         Index("ix_posts_author_id", "author_id", "created_at", "id"),

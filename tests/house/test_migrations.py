@@ -1,4 +1,4 @@
-"""The migrations lead to the tables in the code, forwards and backwards."""
+"""The migrations lead to the tables in the code, forwards and backwards, and lose no row."""
 
 import os
 import subprocess
@@ -9,8 +9,10 @@ from alembic import command
 from alembic.script import ScriptDirectory
 
 from service import migrate
+from service.all_tables import METADATA
 from service.embedded import StoreUrls
 from tests.fixtures.stores import new_database
+from tests.sql_migrations.rows import content, fill, lost
 
 
 @pytest.fixture
@@ -28,13 +30,47 @@ def test_the_database_is_what_the_tables_say(empty_database: str) -> None:
     assert migrate.head_of(empty_database) == migrate.expected_head()
 
 
-def test_every_step_goes_up_and_down_and_up_again(empty_database: str) -> None:
+def test_every_step_goes_up_and_down_and_up_again_among_the_rows_of_its_time(
+    empty_database: str,
+) -> None:
     config = migrate.alembic_config(empty_database)
-    steps = list(ScriptDirectory.from_config(config).walk_revisions())[::-1]
-    for step in steps:
-        command.upgrade(config, step.revision)
+    for step in migrate.pending(None):
+        before = content(empty_database)
+        for go, target in (
+            (command.upgrade, step.revision),
+            (command.downgrade, "-1"),
+            (command.upgrade, step.revision),
+        ):
+            go(config, target)
+            assert lost(before, content(empty_database)) == [], (step.revision, target)
+            fill(empty_database)
+    assert {table for table, rows in content(empty_database).items() if rows} >= set(
+        METADATA.tables
+    )
+    assert migrate.differences(empty_database) is None
+
+
+def test_a_full_database_goes_all_the_way_down_and_up_again(empty_database: str) -> None:
+    config = migrate.alembic_config(empty_database)
+    command.upgrade(config, "head")
+    fill(empty_database)
+    full = content(empty_database)
+    assert [table for table in METADATA.tables if not full[table]] == [], "tests/…/rows.py fills it"
+    for step in migrate.pending(None)[::-1]:
+        before, planned = content(empty_database), migrate.last_step(empty_database)
+        assert planned is not None
+        assert planned.revision == step.revision
+        assert planned.sql or planned.says, "an operator is told what happens"
         command.downgrade(config, "-1")
+        after = content(empty_database)
+        assert lost(before, after) == [], step.revision
+        assert planned.rows == {name: len(before[name]) for name in before if name not in after}
+    assert migrate.last_step(empty_database) is None
+    for step in migrate.pending(None):
+        before = content(empty_database)
         command.upgrade(config, step.revision)
+        fill(empty_database)
+        assert lost(before, content(empty_database)) == [], step.revision
     assert migrate.differences(empty_database) is None
 
 

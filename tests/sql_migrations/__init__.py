@@ -1,0 +1,1 @@
+"""Migrations on databases with rows in them."""

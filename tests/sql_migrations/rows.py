@@ -1,0 +1,168 @@
+"""Rows for every table, and what a database holds."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+Content = dict[str, list[dict[str, Any]]]
+
+ADA, BEN = "00000000-0000-7000-8000-0000000000a1", "00000000-0000-7000-8000-0000000000a2"
+ONE, TWO, THREE = (f"00000000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
+
+# With the columns a table was made with, in an order that suits foreign keys; what triggers demand
+# together stands together, for one transaction.
+ROWS = {
+    "idempotency_keys": f"""
+        INSERT INTO idempotency_keys (key, fingerprint, status, headers, body)
+        VALUES ('{ADA}:cart-1', '\\x0102', 201, '{{"etag": "\\"1\\""}}', '\\x7b7d')
+    """,
+    "users": f"""
+        INSERT INTO users (id, username, email, name, age, city, bio, status, password_hash)
+        VALUES ('{ADA}', 'ada', 'Ada@example.com', 'Ada Lovelace', 36, 'London', 'Größe', 'active',
+                '$argon2id$…'),
+               ('{BEN}', 'ben', 'ben@example.com', NULL, NULL, NULL, NULL, 'suspended', NULL)
+    """,
+    "tags": f"INSERT INTO tags (id, name) VALUES ('{ONE}', 'Datenbanken'), ('{TWO}', 'motor')",
+    "posts": f"""
+        INSERT INTO posts (id, author_id, title, slug, content, published, published_at, views)
+        VALUES ('{ONE}', '{ADA}', 'Größe', 'groesse', 'Rows here.', true, now(), 7),
+               ('{TWO}', '{BEN}', 'Maß', 'mass-2', '', false, NULL, 0)
+    """,
+    "post_tags": f"INSERT INTO post_tags VALUES ('{ONE}', '{ONE}'), ('{ONE}', '{TWO}')",
+    "comments": f"""
+        INSERT INTO comments (id, post_id, author_id, content)
+        VALUES ('{ONE}', '{ONE}', '{BEN}', 'Well said.')
+    """,
+    "audit_events": f"""
+        INSERT INTO audit_events (id, act, user_id, request_id, details)
+        VALUES ('{ONE}', 'login', '{ADA}', 'r-1', '{{"by": "password"}}')
+    """,
+    "logins": f"""
+        INSERT INTO logins (id, user_id, token_hash, scopes, expires_at)
+        VALUES ('{ONE}', '{ADA}', '\\x00ff', '{{posts:read,posts:write}}', now() + interval '1 d')
+    """,
+    "api_keys": f"""
+        INSERT INTO api_keys (id, user_id, name, secret_hash, scopes, models)
+        VALUES ('{ONE}', '{ADA}', 'scorer', '\\x01', '{{predictions:write}}', '{{churn*}}')
+    """,
+    "categories": f"""
+        INSERT INTO categories (id, name, parent_id)
+        VALUES ('{ONE}', 'Kitchen', NULL), ('{TWO}', 'Coffee', '{ONE}')
+    """,
+    "products": f"""
+        INSERT INTO products (id, sku, name, price, currency, stock, category_id)
+        VALUES ('{ONE}', 'ESP-1450', 'Espresso machine', 249.00, 'EUR', 58, '{TWO}')
+    """,
+    "stock_movements": f"""
+        INSERT INTO stock_movements (id, product_id, change, stock_after, reason, order_id)
+        VALUES ('{ONE}', '{ONE}', 60, 60, 'initial', NULL),
+               ('{TWO}', '{ONE}', -2, 58, 'ordered', '{ONE}')
+    """,
+    "orders": f"""
+        INSERT INTO orders (id, user_id, state, currency, total, paid_at)
+        VALUES ('{ONE}', '{ADA}', 'paid', 'EUR', 498.00, now())
+    """,
+    "order_lines": f"""
+        INSERT INTO order_lines VALUES
+        ('{ONE}', 1, '{ONE}', 'ESP-1450', 'Espresso machine', 2, 249.00)
+    """,
+    "accounts": f"""
+        INSERT INTO accounts (id, owner_id, name, currency, may_overdraw)
+        VALUES ('{ONE}', '{ADA}', 'Bank', 'EUR', true), ('{TWO}', '{BEN}', 'Savings', 'EUR', false)
+    """,
+    "transfers": f"""
+        INSERT INTO transfers (id, from_account_id, to_account_id, amount, currency, description,
+                               created_by, created_at)
+        VALUES ('{ONE}', '{ONE}', '{TWO}', 12.50, 'EUR', 'gift', '{ADA}', '2026-11-20T12:00:00Z')
+    """,
+    "entries": f"""
+        INSERT INTO entries VALUES
+        ('{ONE}', '{ONE}', '{ONE}', -12.50, '2026-11-20T12:00:00Z'),
+        ('{TWO}', '{ONE}', '{TWO}', 12.50, '2026-11-20T12:00:00Z')
+    """,
+    "projects": f"""
+        INSERT INTO projects (id, name, created_by) VALUES ('{ONE}', 'Compilers', '{ADA}')
+    """,
+    "project_members": f"""
+        INSERT INTO project_members (id, project_id, user_id, role)
+        VALUES ('{ONE}', '{ONE}', '{ADA}', 'owner'), ('{TWO}', '{ONE}', '{BEN}', 'viewer')
+    """,
+    "project_invitations": f"""
+        INSERT INTO project_invitations (id, project_id, email, role, invited_by, expires_at)
+        VALUES ('{ONE}', '{ONE}', 'jean@example.com', 'viewer', '{ADA}', now() + interval '14 d')
+    """,
+}
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """A connection of asyncpg's own."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def say(url: str, *statements: str) -> None:
+    """Runs them in one transaction."""
+
+    async def run() -> None:
+        async with connected(url) as connection, connection.transaction():
+            for statement in statements:
+                await connection.execute(statement)
+
+    asyncio.run(run())
+
+
+def ask(url: str, question: str, *values: Any) -> list[asyncpg.Record]:
+    """The rows of the answer."""
+
+    async def run() -> list[asyncpg.Record]:
+        async with connected(url) as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(question, *values)
+            return rows
+
+    return asyncio.run(run())
+
+
+def content(url: str) -> Content:
+    """Every row of every table, of Alembic's own too, in an order that does not change."""
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    names = [row["tablename"] for row in ask(url, tables)]
+    rows = "coalesce(jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)), '[]')"
+    parts = [f"SELECT '{name}' AS name, {rows} AS rows FROM {name} AS t" for name in names]
+    found = ask(url, " UNION ALL ".join(parts)) if parts else []
+    return {row["name"]: json.loads(row["rows"]) for row in found}
+
+
+def fill(url: str) -> None:
+    """Rows into each table that has none, as they can be at this revision."""
+    empty = [name for name, rows in content(url).items() if not rows and name in ROWS]
+    say(url, *(ROWS[name] for name in ROWS if name in empty))
+
+
+def lost(before: Content, after: Content) -> list[tuple[str, Any]]:
+    """What changed of tables and columns that are there before and after."""
+    return [
+        (table, (was, now))
+        for table, rows in before.items()
+        if table in after and table != "alembic_version"
+        for was, now in _pairs(rows, after[table])
+        if was != now
+    ]
+
+
+def _pairs(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[tuple[Any, Any]]:
+    if not before or not after:
+        return [(before, after)]
+    common = before[0].keys() & after[0].keys()
+    was, now = (
+        sorted(json.dumps({name: row[name] for name in common}, sort_keys=True) for row in rows)
+        for rows in (before, after)
+    )
+    return [(was, now)]
