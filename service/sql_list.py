@@ -84,7 +84,10 @@ class Listing:
     async def page(
         self, session: Session, query: ListQuery, pager: Pager, **values: Any
     ) -> Response:
-        """One page as it goes out; ``values`` are those of the parameters in ``where``.
+        """One page as it goes out.
+
+        ``values`` are those of the parameters in ``where``, and of filters whose value is not as
+        it was sent.
 
         Rows of equal sort value are ordered by id, so that no tie is lost or repeated.
         """
@@ -94,7 +97,7 @@ class Listing:
             if name in self._special or name.partition("__")[0] in self._filters
         }
         names, offset = tuple(narrowed), getattr(query, "offset", 0)
-        values |= {**narrowed, "_limit": query.limit + 1, "_offset": offset}
+        values = {**narrowed, "_limit": query.limit + 1, "_offset": offset, **values}
         start = pager.position(query)
         if start is not None:
             values |= {"_value": start.value, "_key": start.key}

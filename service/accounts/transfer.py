@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from service.access.caller import CurrentCaller, NotYours
 from service.accounts.repository import Accounts, HeldAccount, ids_owned_by
 from service.accounts.schemas import TransferCreate, TransferQuery, TransferRead
-from service.accounts.tables import Entry, Transfer
+from service.accounts.tables import Account, Entry, Transfer
 from service.errors import Conflict, FieldError, NotFound, Refused
 from service.paging import Page, Paging
 from service.provide import provided
@@ -109,7 +109,7 @@ class Ledger:
         if self._all_of_them and query.account_id is None:
             columns = (Transfer.id, *_COLUMNS, Transfer.created_at, _REVERSED_BY)
             return await self._page(select(*columns), Transfer, query)
-        return await self._page(self._by_entries(query.account_id), Entry, query)
+        return await self._page(await self._by_entries(query.account_id), Entry, query)
 
     async def make(self, transfer: TransferCreate) -> TransferRead:
         """Money moved, or one of the refusals above and nothing done."""
@@ -160,15 +160,20 @@ class Ledger:
         await self._session.execute(insert(Entry).values(entries))
         return _read(made)
 
-    def _by_entries(self, account_id: UUID | None) -> AnySelect:
+    async def _by_entries(self, account_id: UUID | None) -> AnySelect:
         """Transfers as the entries of an account find them, or of all accounts of the caller.
 
-        The entries are in order by account, on whichever side of the transfer it stands.
+        The entries are in order by account, on whichever side of the transfer it stands. Those with
+        an account of somebody else, who may have many, are looked for among the caller's own.
         """
         columns = (*_COLUMNS, Entry.id, Entry.transfer_id, Entry.created_at, _REVERSED_BY)
         statement = select(*columns).join(Transfer, Transfer.id == Entry.transfer_id)
         if account_id is not None:
-            return statement.where(Entry.account_id == account_id, self._seen())
+            if self._all_of_them or await self._owns(account_id):
+                return statement.where(Entry.account_id == account_id)
+            ends = (Transfer.from_account_id, Transfer.to_account_id)
+            with_it = or_(*(end == account_id for end in ends))
+            return statement.where(Entry.account_id.in_(self._mine), with_it)
         # One that goes from an account of theirs to another of theirs has two: once is enough.
         once = or_(Entry.amount < 0, Transfer.from_account_id.not_in(self._mine))
         return statement.where(Entry.account_id.in_(self._mine), once)
@@ -179,6 +184,10 @@ class Ledger:
         sorted_by: Columns = {"created_at": table.created_at}
         statement = filtered(statement, query.filters(), sorted_by)
         return await sql_page(self._session, statement, table, query, self._pager, _read)
+
+    async def _owns(self, account_id: UUID) -> bool:
+        mine = self._mine.where(Account.id == account_id)
+        return await self._session.scalar(mine) is not None
 
     def _seen(self) -> ColumnElement[bool]:
         if self._all_of_them:

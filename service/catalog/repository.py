@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, func, insert, select, update
 
 from service.access.caller import CurrentCaller
 from service.answers import Expected
@@ -90,7 +90,9 @@ class ProductRepository:
         statement = _selected(query.expand).where(_is_deleted(query.deleted))
         statement = filtered(statement, query.filters(), _FILTERED)
         if query.category_id is not None:
-            statement = statement.where(Product.category_id.in_(subtree(query.category_id)))
+            # Read first: how many products a tree has is for the planner to know.
+            within = list(await self._session.scalars(subtree(query.category_id)))
+            statement = statement.where(Product.category_id == any_(cast(within, ARRAY(Uuid))))
         if query.in_stock is not None:
             statement = statement.where(Product.stock > 0 if query.in_stock else Product.stock == 0)
         if query.q is not None:

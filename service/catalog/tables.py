@@ -74,6 +74,8 @@ class Product(Row):
         Index("ix_products_price_id", "price", "id"),
         Index("ix_products_category_id", "category_id", "created_at", "id"),
         Index("ix_products_in_stock", "created_at", "id", postgresql_where=text("stock > 0")),
+        Index("ix_products_out_of_stock", "created_at", "id", postgresql_where=text("stock = 0")),
+        Index("ix_products_currency", "currency", "created_at", "id"),
         Index(
             "ix_products_deleted",
             "created_at",

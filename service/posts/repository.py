@@ -111,9 +111,12 @@ class PostRepository:
         return PostRead.model_validate(row)
 
     async def list(self, query: PostQuery) -> Response:
-        listing = posts(_names(query.expand), everything=self._sees_everything)
-        caller_id = self._caller.user_id
-        return await listing.page(self._session, query, self._pager, caller_id=caller_id)
+        drafts = query.published is False
+        listing = posts(_names(query.expand), everything=self._sees_everything, drafts=drafts)
+        values: dict[str, Any] = {"caller_id": self._caller.user_id}
+        if query.tag is not None:
+            values["tag"] = await self._tags.find(query.tag)
+        return await listing.page(self._session, query, self._pager, **values)
 
     async def list_of(self, author_id: UUID, query: PostsOfQuery) -> Response:
         """The posts of a user; :class:`UserNotFound` if there is no such user."""

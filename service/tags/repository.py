@@ -44,6 +44,12 @@ class TagRepository:
             raise TagNotFound
         return TagRead.model_validate(row)
 
+    async def find(self, name: str) -> UUID | None:
+        """The id of the tag of this name."""
+        named = select(Tag.id).where(func.lower(Tag.name) == func.lower(name))
+        found: UUID | None = await self._session.scalar(named)
+        return found
+
     async def list(self, query: TagQuery) -> Page[TagRead]:
         statement = filtered(_SELECTED, query.filters(), _FILTERED)
         return await sql_page(

@@ -1,0 +1,259 @@
+"""32 clients at once on the same rows: nobody gets a 5xx or waits for long, and the sums are right.
+
+With more patience than the service has by default: it would rather send away whoever waits half a
+second for a lock or a connection, which says nothing about whether they get in each other's way.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from service.main import State
+from service.settings import Settings
+from service.sql import open_sql
+from tests.access.makers import somebody
+from tests.accounts.makers import balance_of, make_account, must_agree, transfer_body
+from tests.catalog.makers import make_category, make_product, movements
+from tests.fixtures.client import member, speaking_as
+from tests.orders.makers import line, order
+from tests.posts.makers import make_post
+from tests.projects.conftest import people as people  # noqa: PLC0414 - a fixture
+from tests.projects.makers import People, Someone, make_project
+from tests.test_sql_route import CROSS_LOCKS, TRIGGER, WAITING, failures
+from tests.users.makers import make_user, make_users
+
+CLIENTS, MOST_SECONDS = 32, 5.0
+PATIENCE: dict[str, Any] = {
+    **dict.fromkeys(("sql_lock_seconds", "sql_statement_seconds", "sql_pool_seconds"), 4.5),
+    "sql_deadline_seconds": MOST_SECONDS,
+    "sql_pool_size": CLIENTS + 4,
+}
+Ask = Callable[[], Awaitable[httpx2.Response]]
+
+
+@pytest.fixture
+async def patient(
+    state: State, clean: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[State]:
+    async with open_sql(settings.model_copy(update=PATIENCE)) as sql:
+        monkeypatch.setitem(state, "sql", sql)
+        yield state
+        monkeypatch.undo()
+
+
+@pytest.fixture
+async def boss(app: FastAPI, patient: State) -> AsyncIterator[httpx2.AsyncClient]:
+    """Speaks as an administrator who is a user: money and orders are somebody's."""
+    person = await somebody(patient, "admin")
+    async with speaking_as(member(person.id, "admin"), app, patient) as speaking:
+        yield speaking
+
+
+async def storm(requests: Sequence[Ask]) -> list[httpx2.Response]:
+    """The answers, in order; each client takes the next request once it has its answer."""
+    todo, answers = iter(enumerate(requests)), dict[int, httpx2.Response]()
+
+    async def client() -> None:
+        for place, ask in todo:
+            began = time.monotonic()
+            answers[place] = answer = await ask()
+            assert answer.status_code < 500, answer.text
+            assert time.monotonic() - began < MOST_SECONDS
+
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    return [answers[place] for place in range(len(requests))]
+
+
+def told(answers: Sequence[httpx2.Response]) -> Counter[str]:
+    """How often which code was answered, or which status where all is well."""
+    return Counter(
+        str(each.status_code) if each.is_success else each.json()["code"] for each in answers
+    )
+
+
+async def test_opposite_transfers_between_two_accounts_are_exact(
+    boss: httpx2.AsyncClient, patient: State
+) -> None:
+    one, other = [await make_account(boss, balance="20.00") for _ in range(2)]
+    chance = random.Random(1)
+    moves = [(chance.choice((1, -1)), Decimal(chance.randint(1, 900)) / 100) for _ in range(128)]
+    asked = []
+    for way, amount in moves:
+        ends = (other, one) if way > 0 else (one, other)
+        asked.append(partial(boss.post, "/v1/transfers", json=transfer_body(*ends, f"{amount}")))
+    answers = await storm(asked)
+    assert set(told(answers)) == {"201", "overdrawn"}
+    booked = [
+        way * amount
+        for (way, amount), answer in zip(moves, answers, strict=True)
+        if answer.is_success
+    ]
+    assert Decimal(await balance_of(boss, one)) == 20 + sum(booked)
+    assert Decimal(await balance_of(boss, other)) == 20 - sum(booked)
+    assert await must_agree(patient) == 40
+
+
+async def test_the_last_of_several_products_are_sold_once_in_whatever_order_they_stand(
+    boss: httpx2.AsyncClient,
+) -> None:
+    products = [await make_product(boss, stock=stock) for stock in (24, 40, 31)]
+    lines = [line(each) for each in products]
+    wanted = [lines[:: 1 if n % 2 else -1] for n in range(96)]
+    answers = await storm([partial(order, boss, *each) for each in wanted])
+    assert told(answers) == {"201": 24, "not_enough_stock": 72}
+    for product, left in zip(products, (0, 16, 7), strict=True):
+        found = (await boss.get(f"/v1/products/{product['id']}")).json()["stock"]
+        assert found == left == sum(each["change"] for each in await movements(boss, product))
+
+
+async def make_named_project(client: httpx2.AsyncClient) -> dict[str, Any]:
+    made: dict[str, Any] = (await client.post("/v1/projects", json={"name": "Churn"})).json()
+    return made
+
+
+CHANGED: dict[str, tuple[Callable[[httpx2.AsyncClient], Awaitable[dict[str, Any]]], str]] = {
+    "users": (make_user, "name"),
+    "posts": (make_post, "title"),
+    "products": (make_product, "name"),
+    "categories": (make_category, "name"),
+    "projects": (make_named_project, "name"),
+    "accounts": (make_account, "name"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+async def test_of_many_who_change_what_they_saw_one_does_and_whoever_did_not_look_all_do(
+    boss: httpx2.AsyncClient, kind: str
+) -> None:
+    make, field = CHANGED[kind]
+    address = f"/v1/{kind}/{(await make(boss))['id']}"
+    seen = {"If-Match": (await boss.get(address)).headers["etag"]}
+    bodies = [{field: f"{n}"} for n in range(CLIENTS)]
+    looked = await storm([partial(boss.patch, address, json=b, headers=seen) for b in bodies])
+    assert told(looked) == {"200": 1, "precondition_failed": CLIENTS - 1}
+    (winner,) = [each.json() for each in looked if each.is_success]
+    assert (await boss.get(address)).json() == winner
+    blind = await storm([partial(boss.patch, address, json=body) for body in bodies])
+    assert told(blind) == {"200": CLIENTS}
+    assert sorted(each.json()["version"] for each in blind) == list(range(3, CLIENTS + 3))
+
+
+async def test_a_project_keeps_an_owner_whoever_leaves_demotes_and_invites_at_once(
+    patient: State, people: People
+) -> None:
+    chance = random.Random(2)
+    for _ in range(3):
+        first = await people.new()
+        project = await make_project(first)
+        path = f"/projects/{project['id']}"
+        owners = [first, *[await people.joined(project, "owner") for _ in range(3)]]
+
+        def change(person: Someone, path: str, owners: list[Someone], n: int) -> Ask:
+            whom = f"{path}/members/{chance.choice(owners).id}"
+            kinds: list[Ask] = [
+                partial(person.ask, "POST", f"{path}/leave"),
+                partial(person.ask, "PATCH", whom, {"role": chance.choice(("viewer", "admin"))}),
+                partial(person.ask, "DELETE", whom),
+                partial(
+                    person.ask, "POST", f"{path}/invitations", {"email": f"x{n % 4}@example.com"}
+                ),
+            ]
+            return kinds[n % len(kinds)]
+
+        asked = [change(chance.choice(owners), path, owners, n) for n in range(2 * CLIENTS)]
+        answers = await storm(asked)
+        assert told(answers)["204"] + told(answers)["200"] >= 1
+        assert set(told(answers)) <= {
+            "200", "201", "204", "last_owner", "project_not_found", "member_not_found",
+            "project_role_too_weak", "project_role_too_strong", "already_invited",
+        }  # fmt: skip
+        count = "SELECT count(*) FROM project_members WHERE project_id = :id AND role = 'owner'"
+        async with patient["sql"].engine.connect() as connection:
+            assert await connection.scalar(text(count), {"id": project["id"]}) >= 1
+
+
+async def released_together(
+    state: State, asked: Sequence[Ask], hold: str, release: str
+) -> tuple[list[httpx2.Response], Counter[str]]:
+    """The answers, and which SQLSTATEs came up, once all waited for what ``hold`` holds."""
+    engine = state["sql"].engine
+    async with engine.connect() as gate, engine.connect() as watch:
+        await watch.execution_options(isolation_level="AUTOCOMMIT")
+        await gate.execute(text(hold))
+        with failures(state) as seen:
+            storming = asyncio.create_task(storm(asked))
+            while await watch.scalar(text(WAITING)) < CLIENTS:
+                assert not storming.done(), await storming
+            await gate.execute(text(release))
+            await gate.commit()
+            return await storming, Counter(seen)
+
+
+def there_and_back(things: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Neighbours in pairs, each both ways round."""
+    pairs = list(zip(things[::2], things[1::2], strict=True))
+    return [*pairs, *((other, one) for one, other in pairs)]
+
+
+async def test_16_deadlocks_at_once_are_all_retried_inside(
+    boss: httpx2.AsyncClient, patient: State
+) -> None:
+    asked = [
+        partial(boss.patch, f"/v1/users/{one['id']}", json={"bio": other["id"]})
+        for one, other in there_and_back(await make_users(boss, *[{}] * CLIENTS))
+    ]
+    async with patient["sql"].engine.begin() as connection:
+        await connection.execute(text(CROSS_LOCKS))
+        await connection.execute(text(TRIGGER))
+    hold, release = "SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)"
+    try:
+        answers, failed = await released_together(patient, asked, hold, release)
+    finally:
+        async with patient["sql"].engine.begin() as connection:
+            await connection.execute(text("DROP FUNCTION cross_locks CASCADE"))
+    assert failed == {"40P01": CLIENTS // 2}
+    assert told(answers) == {"200": CLIENTS}
+    assert {each.json()["version"] for each in answers} == {2}, "each done once"
+
+
+@pytest.fixture
+async def repeatable_read(
+    patient: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    """As an operator may set it for the database: who waited for a row that changed has failed."""
+    name = f'ALTER DATABASE "{patient["sql"].engine.url.database}"'
+    engine = patient["sql"].engine
+    async with engine.begin() as connection:
+        setting = "SET default_transaction_isolation = 'repeatable read'"
+        await connection.execute(text(f"{name} {setting}"))
+    async with open_sql(settings.model_copy(update=PATIENCE)) as sql:
+        monkeypatch.setitem(patient, "sql", sql)
+        yield
+    async with engine.begin() as connection:
+        await connection.execute(text(f"{name} RESET default_transaction_isolation"))
+
+
+async def test_16_serialization_failures_at_once_are_all_retried_inside(
+    boss: httpx2.AsyncClient, patient: State, repeatable_read: None
+) -> None:
+    accounts = [await make_account(boss, balance="5.00") for _ in range(CLIENTS)]
+    asked = [
+        partial(boss.post, "/v1/transfers", json=transfer_body(one, other, "1.25"))
+        for one, other in there_and_back(accounts)
+    ]
+    hold, release = "SELECT id FROM accounts FOR UPDATE", "SELECT 1"
+    answers, failed = await released_together(patient, asked, hold, release)
+    assert failed == {"40001": CLIENTS // 2}
+    assert told(answers) == {"201": CLIENTS}
+    assert {await balance_of(boss, account) for account in accounts} == {"5.00"}
+    assert await must_agree(patient) == 5 * CLIENTS
