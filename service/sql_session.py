@@ -52,10 +52,24 @@ class Session:
         self._taken: PoolProxiedConnection | None = None
         self._alchemy: AsyncConnection | None = None
         self._after: list[Callable[[], None]] = []
+        self._is_over = False
 
-    async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Any]:
-        """The rows, as tuples of what the driver makes of PostgreSQL's types."""
+    async def fetch(
+        self, statement: Statement, values: Mapping[str, Any], *, alone: bool = False
+    ) -> Sequence[Any]:
+        """The rows, as tuples of what the driver makes of PostgreSQL's types.
+
+        Args:
+            statement: what to run.
+            values: of its parameters.
+            alone: it is all that this session is for. Then it needs no transaction around it,
+                which spares two round trips; what comes after it is an error.
+        """
+        alone = alone and self._taken is None and self._first is None
+        if alone:
+            self._begin = None
         driver = await self._driver()
+        self._is_over = self._clock.committing = alone
         rows: Sequence[Any] = await driver.fetch(statement.text, *statement.arguments(values))
         return rows
 
@@ -135,6 +149,7 @@ class Session:
             taken.invalidate()
 
     async def _driver(self) -> asyncpg.Connection:
+        assert not self._is_over, "a statement that was to stand alone did not"  # noqa: S101
         if self._taken is None:
             self._clock.start()
             self._taken = await self._engine.raw_connection()

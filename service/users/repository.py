@@ -120,8 +120,11 @@ class UserRepository:
     async def add(self, user: UserCreate) -> tuple[UUID, Found]:
         user_id = uuid7()
         values = await row_values(user)
-        ((version, text),) = await self._session.fetch(NEW_USER, {"id": user_id, **values})
-        await self.note_roles({user_id: user.role})
+        as_member = user.role == "member"  # of whom nothing is noted
+        row = {"id": user_id, **values}
+        ((version, text),) = await self._session.fetch(NEW_USER, row, alone=as_member)
+        if not as_member:
+            await self.note_roles({user_id: user.role})
         return user_id, Found(str(version), text)
 
     async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
