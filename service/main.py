@@ -39,6 +39,7 @@ from service.posts import comment_router as comments
 from service.posts import router as posts
 from service.predictions import feedback_router as feedback
 from service.predictions import router as predictions
+from service.predictions.log import Together
 from service.projects import invitation_router as project_invitations
 from service.projects import member_router as project_members
 from service.projects import router as projects
@@ -71,6 +72,7 @@ class State(TypedDict):
     keyring: Keyring
     rates: Rates
     gate: Gatekeeper
+    together: Together
     metrics: Metrics
 
 
@@ -159,7 +161,7 @@ def _lifespan(
         async with open_sql(settings) as sql, open_mongo(settings) as mongo:
             sql.show(metrics)
             mongo.show(metrics)
-            gate = Gate(sql, keyring, rates)
+            gate, together = Gate(sql, keyring, rates), Together(mongo)
             yield State(
                 sql=sql,
                 mongo=mongo,
@@ -168,8 +170,10 @@ def _lifespan(
                 keyring=keyring,
                 rates=rates,
                 gate=gate,
+                together=together,
                 metrics=metrics,
             )
+            await together.drain()
             await gate.drain()
 
     return lifespan

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from uuid import uuid4
 
 import httpx2
@@ -82,23 +83,33 @@ async def test_the_database_has_the_constraints_of_the_tables(state: State) -> N
     assert kept == declared
 
 
-async def test_what_stands_alone_is_committed_and_ends_its_session(state: State) -> None:
+async def test_what_stands_alone_is_committed_and_ends_its_session(
+    state: State, clean: None
+) -> None:
     sql, values = state["sql"], {"id": uuid4(), "status": "active", "is_active": True}
     row = {**values, "username": "alone", "email": "alone@example.com", "role": "member"}
     optional = dict.fromkeys(("name", "age", "city", "bio", "password_hash"))
-    with pytest.raises(AssertionError, match="alone"):
+
+    async def write_more() -> None:
         async with sql.transaction(sql.guard.clock()) as session:
             await session.fetch(NEW_USER, {**row, **optional}, alone=True)
             await session.scalar(text("SELECT 1"))
+
+    with pytest.raises(AssertionError, match="alone"):
+        await write_more()
     async with sql.reading(sql.guard.clock()) as session:
         assert await session.scalar(text("SELECT count(*) FROM users WHERE username = 'alone'"))
 
 
 async def test_a_swallowed_error_is_never_taken_for_a_commit(state: State) -> None:
     sql = state["sql"]
-    with pytest.raises(NotCommitted):
+
+    async def swallow() -> None:
         async with sql.transaction(sql.guard.clock()) as session:
-            with pytest.raises(DBAPIError):
+            with suppress(DBAPIError):
                 await session.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(NotCommitted):
+        await swallow()
     async with sql.transaction(sql.guard.clock()) as session:
         assert await session.scalar(text("SELECT 1")) == 1

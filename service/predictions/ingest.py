@@ -8,12 +8,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from service.access.caller import Caller
-from service.errors import FieldError, Refused
+from service.errors import FieldError, Refused, ServiceError
 from service.json_body import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
 from service.mongo import now
 from service.predictions.decode import Rejected, decode_batch, decode_event
 from service.predictions.event import Event, as_document, fault_in
-from service.predictions.repository import ModelForbidden, PredictionConflict, PredictionLog
+from service.predictions.log import PredictionLog
+from service.predictions.repository import ModelForbidden, PredictionConflict
 
 STATUS = {"created": 201, "duplicate": 200, "conflict": 409, "rejected": 422}
 EVENTS_A_TURN = 8
@@ -74,17 +75,21 @@ async def ingest_one(log: PredictionLog, body: bytes) -> Result:
         ModelForbidden: the caller's key is bound to other models.
         PredictionConflict: another event was logged under its id.
     """
-    (result,) = await ingest(log, [decode_event(body)], suspicious=ESCAPED_NUL in body)
-    if result.code == "rejected":
-        (fault,) = result.errors
-        if fault is _FORBIDDEN:
-            raise ModelForbidden
-        if fault["code"] in _BAD_REQUESTS:
-            raise _BAD_REQUESTS[fault["code"]](fault["detail"])
-        raise Refused("See errors: each names its place in the event.", errors=[fault])
-    if result.code == "conflict":
+    event = _checked(decode_event(body), log.caller, suspicious=ESCAPED_NUL in body)
+    if isinstance(event, Rejected):
+        raise _refusal(event.fault)
+    code = await log.insert(as_document(event, now()))
+    if code == "conflict":
         raise PredictionConflict
-    return result
+    return _result(event.prediction_id, code)
+
+
+def _refusal(fault: FieldError) -> ServiceError:
+    if fault is _FORBIDDEN:
+        return ModelForbidden()
+    if fault["code"] in _BAD_REQUESTS:
+        return _BAD_REQUESTS[fault["code"]](fault["detail"])
+    return Refused("See errors: each names its place in the event.", errors=[fault])
 
 
 async def ingest(

@@ -1,24 +1,16 @@
 """Predictions in MongoDB."""
 
-import asyncio
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
-from pymongo.errors import BulkWriteError
-
 from service.access.caller import CurrentCaller, Forbidden
-from service.errors import Conflict, NotFound, OutcomeUnknown
-from service.mongo import Document, MongoDatabase, MongoStore
+from service.errors import Conflict, NotFound
+from service.mongo import MongoDatabase
 from service.mongo_documents import as_filter, mongo_page
 from service.paging import Page, Paging
 from service.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback, read_prediction
 from service.predictions.schemas import PredictionDetail, PredictionQuery, PredictionRead
 from service.provide import provided
-
-Code = Literal["created", "duplicate", "conflict"]
-DUPLICATE_KEY = 11000
-LOOKS, SECONDS_BETWEEN_LOOKS = 25, 0.02
 
 
 class PredictionNotFound(NotFound):
@@ -41,65 +33,6 @@ _FIELDS = {
     name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")
 }
 _READ = {"hash": 0, "expires_at": 0}
-
-
-class PredictionLog:
-    """Where events are written, each call in a place and a deadline of its own.
-
-    Reading, decoding and checking take no time from the store. What a key that is bound to models
-    may log, ``caller`` knows.
-    """
-
-    def __init__(self, mongo: MongoStore, caller: CurrentCaller) -> None:
-        self._mongo, self._predictions = mongo, mongo.database[PREDICTIONS]
-        self.caller = caller
-
-    async def insert_all(self, documents: Sequence[Document]) -> list[Code]:
-        """Writes those that are new, in one go; what became of each, in their order.
-
-        Raises:
-            Unavailable: MongoDB is down, hangs or is busy.
-            OutcomeUnknown: some may be written; sending all of them again is safe.
-        """
-        if not documents:
-            return []
-        return await self._mongo.run(lambda: self._insert(documents), writes=True)
-
-    async def _insert(self, documents: Sequence[Document]) -> list[Code]:
-        codes: list[Code] = ["created"] * len(documents)
-        try:
-            await self._predictions.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            for place, code in (await self._compared(documents, error)).items():
-                codes[place] = code
-        return codes
-
-    async def _compared(
-        self, documents: Sequence[Document], error: BulkWriteError
-    ) -> dict[int, Code]:
-        """Tells duplicates from conflicts among those whose id was there already."""
-        details = error.details
-        failed = details["writeErrors"]
-        if details["writeConcernErrors"] or any(one["code"] != DUPLICATE_KEY for one in failed):
-            raise OutcomeUnknown("Not all are known to be durable; send them again.") from error
-        collided = {one["index"]: documents[one["index"]] for one in failed}
-        stored = await self._stored_hashes({document["_id"] for document in collided.values()})
-        return {
-            place: "duplicate" if stored[document["_id"]] == document["hash"] else "conflict"
-            for place, document in collided.items()
-        }
-
-    async def _stored_hashes(self, ids: set[UUID]) -> dict[UUID, bytes]:
-        """Waits until each is there for a majority: until then it could still be rolled back."""
-        found: dict[UUID, bytes] = {}
-        for _ in range(LOOKS):
-            missing = list(ids - found.keys())
-            cursor = self._predictions.find({"_id": {"$in": missing}}, {"hash": 1})
-            found.update({each["_id"]: each["hash"] for each in await cursor.to_list(None)})
-            if len(found) == len(ids):
-                return found
-            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-        raise OutcomeUnknown("An event with this id is just being written; send it again.")
 
 
 class PredictionRepository:
@@ -127,4 +60,3 @@ class PredictionRepository:
 
 
 Predictions = Annotated[PredictionRepository, provided(PredictionRepository)]
-Log = Annotated[PredictionLog, provided(PredictionLog)]

@@ -16,8 +16,8 @@ from service.predictions.body import check_media, whole
 from service.predictions.decode import NotABatch
 from service.predictions.event import Event
 from service.predictions.ingest import BatchResult, ingest_batch, ingest_one
+from service.predictions.log import Log
 from service.predictions.repository import (
-    Log,
     ModelForbidden,
     PredictionConflict,
     PredictionNotFound,

@@ -19,7 +19,7 @@ from service.predictions.body import unpacked
 from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event
 from service.predictions.ingest import ESCAPED_NUL, Result, counts, ingest
-from service.predictions.repository import PredictionLog
+from service.predictions.log import PredictionLog
 
 LINES_AT_ONCE, BYTES_AT_ONCE = 500, 4_194_304
 LONGEST_LINE = 1_048_576
@@ -85,7 +85,7 @@ class Intake:
         # Who may log may have changed since the stream began, which can be long ago.
         state = self._request.state
         caller = await state.gate.admit(self._request, state.access)
-        log = PredictionLog(state.mongo, caller)
+        log = PredictionLog(state.mongo, caller, state.together)
         events = [event for _, event in self._waiting]
         results = await ingest(log, events, suspicious=self._suspicious)
         numbers = [number for number, _ in self._waiting]

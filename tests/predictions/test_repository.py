@@ -8,12 +8,12 @@ import httpx2
 import pytest
 from pymongo.errors import BulkWriteError
 
-from service.access.caller import Caller
-from service.errors import Unavailable
+from service.errors import OutcomeUnknown
 from service.main import State
 from service.mongo import now
+from service.predictions.documents import PREDICTIONS
 from service.predictions.event import Event, as_document
-from service.predictions.repository import PredictionLog
+from service.predictions.log import write
 from service.predictions.schemas import PredictionQuery
 from tests.predictions.makers import make_event, make_events, post_batch, stored_events
 from tests.predictions.profiling import profiling, scans
@@ -76,16 +76,15 @@ async def test_a_later_page_starts_where_the_one_before_ended(
 async def test_a_write_that_is_not_durable_is_not_acknowledged(
     state: State, clean: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = PredictionLog(state["mongo"], Caller())
     document = as_document(_event(), now())
     failure = {"writeErrors": [], "writeConcernErrors": [{"code": 64, "errmsg": "waiting"}]}
 
     async def insert_many(*_: object, **__: object) -> None:
         raise BulkWriteError(failure)
 
-    monkeypatch.setattr(type(log._predictions), "insert_many", insert_many)
-    with pytest.raises(Unavailable):
-        await log.insert_all([document])
+    monkeypatch.setattr(type(state["mongo"].database[PREDICTIONS]), "insert_many", insert_many)
+    with pytest.raises(OutcomeUnknown):
+        await write(state["mongo"], [document])
 
 
 async def test_what_is_stored_is_what_was_sent_and_its_hash(

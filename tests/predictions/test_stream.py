@@ -10,7 +10,7 @@ import pytest
 
 from service.errors import Unavailable
 from service.main import State
-from service.predictions.repository import PredictionLog
+from service.predictions.log import PredictionLog
 from tests.predictions.makers import (
     NDJSON,
     as_lines,
