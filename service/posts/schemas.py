@@ -1,11 +1,13 @@
 """What travels about posts and comments."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 from zlib import crc32
 
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
+from service.bulk import Items
 from service.paging import CountedQuery
 from service.tags.schemas import TagBrief, TagName
 from service.wire import LongText, Moment, Name, Read, StrictBool, Text, Time, Versioned, Wire
@@ -74,6 +76,26 @@ class PostRead(Versioned):
         nested = self.model_dump_json(include={"author", "tags"})
         mark = "" if nested == "{}" else f".{crc32(nested.encode()):x}"
         return f"{self.version}.{self.views}{mark}"
+
+
+class PostsCreate(Wire):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [{"title": "One"}, {"title": "Another"}]}}
+    )
+
+    items: Items[PostCreate]
+
+
+class PostIds(Wire):
+    """The ids of posts."""
+
+    items: Items[UUID]
+
+
+class PostsRead(Read):
+    """All that a bulk request made or changed, in the order of the request."""
+
+    items: Sequence[PostRead]
 
 
 def _known(expand: str) -> str:
