@@ -51,9 +51,8 @@ from service.users import router as users
 
 FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
-    product_bulk, products,
-    orders, accounts, transfers, projects, project_members, project_invitations, reports, items,
-    item_types, predictions, feedback,
+    product_bulk, products, orders, accounts, transfers, projects, project_members,
+    project_invitations, reports, items, item_types, predictions, feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")

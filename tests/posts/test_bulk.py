@@ -168,7 +168,7 @@ async def test_bulks_that_overlap_wait_for_each_other_and_never_in_a_circle(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     authors = [(await make_user(client))["id"] for _ in range(5)]
-    there = await make_posts(client, *[{} for _ in range(60)], author_id=authors[0])
+    there = await make_posts(client, *[{} for _ in range(300)], author_id=authors[0])
     ids = [post["id"] for post in there]
     chance = random.Random(7)
 
@@ -178,14 +178,14 @@ async def test_bulks_that_overlap_wait_for_each_other_and_never_in_a_circle(
                 "title": "x",
                 "slug": f"slug-{n}",
                 "author_id": chance.choice(authors),
-                "tags": [f"tag {chance.randrange(40)}" for _ in range(5)],
+                "tags": [f"tag {chance.randrange(300)}" for _ in range(5)],
             }
-            for n in chance.sample(range(40), 40)
+            for n in chance.sample(range(200), 200)
         ]
 
     def works() -> list[Any]:
         makes = [client.post(BULK, params=APART, json={"items": bodies()}) for _ in range(3)]
-        shuffled = [chance.sample(ids, 60) for _ in range(4)]
+        shuffled = [chance.sample(ids, 300) for _ in range(4)]
         return [
             *makes,
             *[

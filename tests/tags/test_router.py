@@ -122,14 +122,14 @@ async def test_a_bulk_makes_the_tags_that_are_missing_and_gives_all(
 async def test_bulks_of_the_same_tags_end_in_one_of_each(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    names = [{"name": f"tag {n}"} for n in range(200)]
+    names = [{"name": f"tag {n}"} for n in range(1000)]
     with deadlocks(state) as seen:
         answers = await rush(
             client,
             "POST",
             "/v1/tags/bulk",
-            *[{"json": {"items": order}} for order in (names, names[::-1], names[100:])] * 2,
+            *[{"json": {"items": order}} for order in (names, names[::-1], names[500:])] * 2,
         )
     assert seen == []
     ids = [{tag["id"] for tag in answer.json()["items"]} for answer in answers]
-    assert len(set.union(*ids)) == 200
+    assert len(set.union(*ids)) == 1000
