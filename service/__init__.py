@@ -12,7 +12,7 @@ The house, from the top (imports go down only; import-linter holds it):
     mongo_route mongo_documents            the same on MongoDB
     sql  mongo  embedded                   the stores: open, hand out, base; engines of our own
     sql_errors  mongo_errors               what the stores say, as refusals
-    route answers paging bulk middleware …   HTTP, the same for both stores
+    route answers bulk paging …            HTTP, the same for both stores
     access                                 the caller, scopes, passwords, tokens; no store
     wire errors settings                   words everybody uses
 

@@ -4,7 +4,8 @@ An array per column goes in and ``unnest`` makes a table of them, so a statement
 and never meets the driver's limit of 32,767 parameters.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -39,6 +40,16 @@ async def take_turns(session: AsyncSession, about: str, *, alone: bool) -> None:
     """
     lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
     await session.execute(select(lock(cast(_NAMESPACE, Integer), func.hashtext(about))))
+
+
+@asynccontextmanager
+async def savepoint(session: AsyncSession) -> AsyncIterator[None]:
+    """What raises inside is undone with its locks, and the transaction goes on.
+
+    It is the connection's: the session takes the end of its own for that of the transaction.
+    """
+    async with (await session.connection()).begin_nested():
+        yield
 
 
 def among(

@@ -31,7 +31,7 @@ from service.catalog.upsert import (
 from service.errors import PreconditionFailed
 from service.provide import provided
 from service.sql import SqlSession
-from service.sql_bulk import among, insert_missing
+from service.sql_bulk import among, insert_missing, savepoint
 from service.sql_errors import translate
 from service.wire import changes
 
@@ -133,19 +133,14 @@ class ProductBulk:
         self, batch: Batch[ProductPatch], held: Mapping[UUID, Any]
     ) -> dict[UUID, Any]:
         """As :meth:`_update`; looks again if a single product took one of the skus meanwhile."""
-        connection = await self._session.connection()
         for _ in range(_TIMES):
             await self._fail_taken(batch)
-            savepoint = await connection.begin_nested()
             try:
-                changed = await self._update(batch, held)
+                async with savepoint(self._session):
+                    return await self._update(batch, held)
             except IntegrityError as error:
-                await savepoint.rollback()
                 if not isinstance(translate(error), SkuTaken):
                     raise
-            else:
-                await savepoint.commit()
-                return changed
         raise SkuTaken
 
     async def _fail_taken(self, batch: Batch[ProductPatch]) -> None:

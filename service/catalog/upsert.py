@@ -7,6 +7,7 @@ held before skus are made, as an UPDATE does it too. Then nobody waits in a circ
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from service.catalog.movements import note_movements
 from service.catalog.repository import COLUMNS
 from service.catalog.schemas import ProductCreate, Reason
 from service.catalog.tables import Product
-from service.sql_bulk import among, given_rows, insert_missing, take_turns
+from service.sql_bulk import among, given_rows, insert_missing, savepoint, take_turns
 
 LOWERED = func.lower(Product.sku, type_=Text())
 
@@ -49,20 +50,20 @@ async def put_products(
     Each sku stands among them once, and their categories are held.
     """
     by_sku = {product.sku.lower(): product for product in products}
-    connection = await session.connection()
     while by_sku:
-        # Not of the session, which takes the end of a savepoint for its own.
-        savepoint = await connection.begin_nested()
-        there = await _hold(session, list(by_sku))
-        missing = [product for sku, product in by_sku.items() if sku not in there]
-        made = await _insert(session, missing, user_id)
-        if len(made) == len(missing):
-            changed = await _change(session, there, by_sku, user_id)
-            await savepoint.commit()
-            return made | changed
-        # Others made some meanwhile. Their rows come before skus: let go of these, and once more.
-        await savepoint.rollback()
+        with suppress(_MadeMeanwhile):
+            async with savepoint(session):
+                there = await _hold(session, list(by_sku))
+                missing = [product for sku, product in by_sku.items() if sku not in there]
+                made = await _insert(session, missing, user_id)
+                if len(made) < len(missing):
+                    raise _MadeMeanwhile
+                return made | await _change(session, there, by_sku, user_id)
     return {}
+
+
+class _MadeMeanwhile(Exception):
+    """Others made some. Their rows come before skus: let go of these, and once more."""
 
 
 async def _hold(session: AsyncSession, skus: Sequence[str]) -> dict[str, Any]:

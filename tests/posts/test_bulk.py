@@ -199,5 +199,5 @@ async def test_bulks_that_overlap_wait_for_each_other_and_never_in_a_circle(
         for _ in range(4):
             answers = await asyncio.gather(*works())
             assert {answer.status_code for answer in answers} <= {207, 503}
-            assert [answer.status_code for answer in answers].count(503) < 3
+            assert 207 in {answer.status_code for answer in answers}
     assert seen == []
