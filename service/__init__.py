@@ -7,11 +7,12 @@ The house, from the top (imports go down only; import-linter holds it):
     logins | posts | orders | accounts     features, strangers to one another
         | projects | items | predictions
     api_keys users tags audit              features that others may name
-    sql_route sql_rows idempotency         one request, and the usual verbs, on PostgreSQL
+    sql_route sql_rows sql_bulk            one request, and the usual verbs, on PostgreSQL
+        idempotency
     mongo_route mongo_documents            the same on MongoDB
     sql  mongo  embedded                   the stores: open, hand out, base; engines of our own
     sql_errors  mongo_errors               what the stores say, as refusals
-    route answers paging middleware …      HTTP, the same for both stores
+    route answers bulk paging …            HTTP, the same for both stores
     access                                 the caller, scopes, passwords, tokens; no store
     wire errors settings                   words everybody uses
 

@@ -59,6 +59,7 @@ class ServiceError(Exception):
         if not self.errors and self.pointer is not None:
             self.errors = [FieldError(pointer=self.pointer, code=self.code, detail=self.said)]
         self.headers = dict(headers or {})
+        self.most_errors = MOST_ERRORS
 
 
 class BadRequest(ServiceError):
@@ -135,7 +136,7 @@ def problem(error: ServiceError, request_path: str) -> Response:
         **error.members,
     }
     if error.errors:
-        body["errors"] = error.errors[:MOST_ERRORS]
+        body["errors"] = error.errors[: error.most_errors]
     return JSONResponse(body, error.status, error.headers, media_type=PROBLEM_JSON)
 
 

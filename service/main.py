@@ -19,6 +19,7 @@ from service.accounts import transfer_router as transfers
 from service.answers import NotModified, answer_not_modified
 from service.api_keys import router as api_keys
 from service.audit import router as audit
+from service.catalog import bulk_router as product_bulk
 from service.catalog import category_router as categories
 from service.catalog import file_router as product_files
 from service.catalog import router as products
@@ -35,6 +36,7 @@ from service.middleware import Frontier
 from service.mongo import Mongo, open_mongo
 from service.openapi import with_schemas
 from service.orders import router as orders
+from service.posts import bulk_router as post_bulk
 from service.posts import comment_router as comments
 from service.posts import router as posts
 from service.predictions import feedback_router as feedback
@@ -50,9 +52,9 @@ from service.tags import router as tags
 from service.users import router as users
 
 FEATURES = (
-    logins, me, api_keys, audit, users, tags, posts, comments, categories, product_files, products,
-    orders, accounts, transfers, projects, project_members, project_invitations, reports, items,
-    item_types, predictions, feedback,
+    logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
+    product_bulk, products, orders, accounts, transfers, projects, project_members,
+    project_invitations, reports, items, item_types, predictions, feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")

@@ -40,7 +40,9 @@ class Problem(BaseModel):
     instance: str
     code: str
     request_id: str
-    errors: list[ProblemError] = Field(default=[], description="the first 20")
+    errors: list[ProblemError] = Field(
+        default=[], description="the first 20; of a bulk request 1,000"
+    )
 
 
 # What any address may answer: the outermost layer, the strict reading, a store that is down.

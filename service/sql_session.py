@@ -5,8 +5,8 @@ written as rows here, nothing is an object with an identity, and what such a ses
 statement took longer than PostgreSQL did. A :class:`Statement` goes to the driver itself.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple, cast, overload
 
@@ -102,6 +102,20 @@ class Session:
     async def scalar(self, statement: Executable) -> Any:
         """The first column of the first row; None if there is no row."""
         return (await self.execute(statement)).scalar()
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What raises inside is undone with its locks, and the transaction goes on."""
+        driver = await self._driver()
+        await driver.execute("SAVEPOINT here")
+        try:
+            yield
+        except Exception:
+            await driver.execute("ROLLBACK TO SAVEPOINT here")
+            raise
+        finally:
+            if driver.is_in_transaction():
+                await driver.execute("RELEASE SAVEPOINT here")
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Calls it once the transaction is durable, and never if it is not."""

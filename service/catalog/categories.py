@@ -1,5 +1,6 @@
 """Categories in PostgreSQL."""
 
+from collections.abc import Iterable
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from service.errors import Conflict, NotFound
 from service.paging import Page, Paging
 from service.provide import provided
 from service.sql import SqlSession, columns
+from service.sql_bulk import among
 from service.sql_rows import Columns, change_row, filtered, remove_row, sql_page
+from service.sql_session import Session
 from service.wire import changes
 
 
@@ -94,6 +97,14 @@ class CategoryRepository:
     async def _hold_parent(self, parent_id: UUID | None) -> None:
         if parent_id is not None and not await self.hold(parent_id):
             raise ParentUnknown
+
+
+async def hold_categories(session: Session, category_ids: Iterable[UUID]) -> set[UUID]:
+    """Those that are there; they will be until the transaction ends."""
+    if not (wanted := set(category_ids)):
+        return set()
+    held = select(Category.id).where(among(Category.id, wanted)).order_by(Category.id)
+    return set(await session.scalars(held.with_for_update(read=True, key_share=True)))
 
 
 def subtree(category_id: UUID) -> Select[UUID]:

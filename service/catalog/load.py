@@ -5,22 +5,17 @@ line says, a deleted one too. Sending a file twice does no harm.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from fastapi import Request
 from msgspec import Struct
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
-from uuid_utils.compat import uuid7
 
-from service.catalog.movements import note_movements
+from service.catalog.categories import hold_categories
 from service.catalog.rows import LONGEST_RECORD, Format, Row, format_of, read_rows
-from service.catalog.schemas import ProductCreate
-from service.catalog.tables import Category, Product
+from service.catalog.upsert import put_products, share_skus
 from service.errors import FieldError, ServiceError, UnsupportedMedia
 from service.ndjson import LinesAnswer, lines_of, stopped
 from service.sql import Sql
@@ -103,7 +98,11 @@ async def _put(
     session: Session, rows: Sequence[Row], user_id: UUID | None
 ) -> tuple[int, int, list[LoadError]]:
     """How many were made and changed, and what is wrong with the rest."""
-    known = await _hold_categories(session, rows)
+    await share_skus(session)
+    known = await hold_categories(
+        session,
+        [row.product.category_id for row in rows if row.product and row.product.category_id],
+    )
     errors, good = [], []
     for row in rows:
         if row.product is None:
@@ -112,63 +111,9 @@ async def _put(
             errors.append(LoadError(row.line, [UNKNOWN]))
         else:
             good.append(row.product)
-    made = await _insert(session, good, user_id)
-    there = [product for product in good if product.sku.lower() not in made]
-    await _change(session, there, user_id)
-    return len(made), len(there), errors
-
-
-async def _hold_categories(session: Session, rows: Sequence[Row]) -> set[UUID]:
-    ids = {row.product.category_id for row in rows if row.product and row.product.category_id}
-    held = select(Category.id).where(Category.id.in_(ids)).order_by(Category.id)
-    return set(await session.scalars(held.with_for_update(read=True, key_share=True)))
-
-
-async def _insert(
-    session: Session, products: Sequence[ProductCreate], user_id: UUID | None
-) -> set[str]:
-    """The skus of those that were not there, in the order in which everybody inserts them."""
-    if not products:
-        return set()
-    ordered = sorted(products, key=lambda product: product.sku.lower())
-    values = [{"id": uuid7(), **product.model_dump()} for product in ordered]
-    statement = (
-        insert_or(Product)
-        .on_conflict_do_nothing()
-        .returning(Product.id, Product.sku, Product.stock)
-    )
-    made = (await session.execute(statement, values)).all()
-    moved = [
-        {"product_id": row.id, "change": row.stock, "stock_after": row.stock}
-        for row in made
-        if row.stock
-    ]
-    if moved:
-        await note_movements(session, moved, "initial", user_id=user_id)
-    return {row.sku.lower() for row in made}
-
-
-async def _change(
-    session: Session, products: Sequence[ProductCreate], user_id: UUID | None
-) -> None:
-    by_sku = {product.sku.lower(): product for product in products}
-    if not by_sku:
-        return
-    held = select(Product.id, Product.sku, Product.stock)
-    held = held.where(func.lower(Product.sku).in_(by_sku)).order_by(Product.id).with_for_update()
-    before = (await session.execute(held)).all()
-    changed = [{"product": row.id, **by_sku[row.sku.lower()].model_dump()} for row in before]
-    values: dict[str, Any] = {name: bindparam(name) for name in ProductCreate.model_fields}
-    this = update(Product).where(Product.id == bindparam("product"))
-    this = this.values(**values, deleted_at=None, version=Product.version + 1)
-    await session.execute(this, changed)
-    moved = [
-        {"product_id": row.id, "change": by, "stock_after": row.stock + by}
-        for row in before
-        if (by := by_sku[row.sku.lower()].stock - row.stock)
-    ]
-    if moved:
-        await note_movements(session, moved, "counted", user_id=user_id)
+    put = await put_products(session, good, user_id)
+    made = sum(each.made for each in put.values())
+    return made, len(put) - made, errors
 
 
 class LoadAnswer(LinesAnswer):

@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from service.catalog.schemas import Reason
 from service.catalog.tables import Product, StockMovement
 from service.errors import Conflict
+from service.sql_bulk import given_rows
 from service.sql_session import Session
 
 
@@ -86,6 +87,11 @@ async def move_stock(
 async def note_movements(
     session: Session, moved: Sequence[Mapping[str, Any]], reason: Reason, **about: Any
 ) -> None:
-    """Keeps movements, in one statement."""
+    """Keeps movements, if there are any, in one statement."""
+    if not moved:
+        return
     rows = [{"id": uuid7(), "reason": reason, **about, **each} for each in moved]
-    await session.execute(insert(StockMovement), rows)
+    given, names = given_rows(StockMovement, rows), list(rows[0])
+    chosen = select(*[given.c[name] for name in names]).order_by(given.c.nth)
+    into = insert(StockMovement).from_select(names, chosen, include_defaults=False)
+    await session.execute(into)

@@ -80,14 +80,14 @@ class ProductRepository:
         self._by = {"user_id": caller.user_id}
 
     async def get(self, product_id: UUID, expand: str | None = None) -> ProductRead:
-        statement = _selected(expand).where(Product.id == product_id, _is_deleted(False))
+        statement = _selected(expand).where(Product.id == product_id, is_deleted(False))
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             raise ProductNotFound
         return _read(row)
 
     async def list(self, query: ProductQuery) -> Page[ProductRead]:
-        statement = _selected(query.expand).where(_is_deleted(query.deleted))
+        statement = _selected(query.expand).where(is_deleted(query.deleted))
         statement = filtered(statement, query.filters(), _FILTERED)
         if query.category_id is not None:
             # Read first: how many products a tree has is for the planner to know.
@@ -114,7 +114,7 @@ class ProductRepository:
         values = changes(change)
         await self._hold_category(values.get("category_id"))
         held = await hold_products(self._session, [product_id]) if "stock" in values else {}
-        where = (Product.id == product_id) & _is_deleted(False)
+        where = (Product.id == product_id) & is_deleted(False)
         await change_row(self._session, Product, where, values, expected, ProductNotFound)
         after = await self.get(product_id)
         by = after.stock - held[product_id].stock if held else 0
@@ -124,14 +124,14 @@ class ProductRepository:
         return after
 
     async def remove(self, product_id: UUID, expected: Expected) -> None:
-        where, values = (Product.id == product_id) & _is_deleted(False), {"deleted_at": func.now()}
+        where, values = (Product.id == product_id) & is_deleted(False), {"deleted_at": func.now()}
         await change_row(self._session, Product, where, values, expected, ProductNotFound)
 
     async def restore(self, product_id: UUID) -> ProductRead:
         """Brings a deleted product back; one that was not deleted stays as it is."""
         statement = (
             update(Product)
-            .where(Product.id == product_id, _is_deleted(True))
+            .where(Product.id == product_id, is_deleted(True))
             .values(deleted_at=None, version=Product.version + 1)
         )
         await self._session.execute(statement)
@@ -142,7 +142,7 @@ class ProductRepository:
             raise CategoryUnknown
 
 
-def _is_deleted(deleted: bool) -> ColumnElement[bool]:
+def is_deleted(deleted: bool) -> ColumnElement[bool]:
     return Product.deleted_at.is_not(None) if deleted else Product.deleted_at.is_(None)
 
 

@@ -1,11 +1,13 @@
 """What travels about categories, products and the movements of their stock."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 from zlib import crc32
 
-from pydantic import MISSING, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field, JsonValue
 
+from service.bulk import Items
 from service.paging import CountedQuery, ListQuery
 from service.wire import Currency, Moment, Money, Name, Read, StrictInt, Text, Time, Versioned, Wire
 
@@ -48,18 +50,17 @@ class CategoryQuery(CountedQuery):
     parent_id: UUID | None = Field(None, description="those right below it")
 
 
+EXAMPLE: dict[str, JsonValue] = {
+    "sku": "ESP-1450",
+    "name": "Espresso machine",
+    "price": "249.00",
+    "currency": "EUR",
+    "stock": 60,
+}
+
+
 class ProductCreate(Wire):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "sku": "ESP-1450",
-                "name": "Espresso machine",
-                "price": "249.00",
-                "currency": "EUR",
-                "stock": 60,
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     sku: Sku
     name: Name
@@ -106,6 +107,35 @@ class ProductRead(Versioned):
     def mark(self) -> str:
         nested = self.model_dump_json(include={"category"})
         return super().mark() + ("" if nested == "{}" else f".{crc32(nested.encode()):x}")
+
+
+class ProductPatch(ProductUpdate):
+    """What one product becomes, if it still has the ``version``."""
+
+    id: UUID
+    version: StrictInt | MISSING = MISSING
+
+
+class ProductsCreate(Wire):
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE]}})
+
+    items: Items[ProductCreate]
+
+
+class ProductsUpdate(Wire):
+    items: Items[ProductPatch]
+
+
+class ProductsDelete(Wire):
+    """The ids of the products to delete."""
+
+    items: Items[UUID]
+
+
+class ProductsRead(Read):
+    """All that a bulk request made or changed, in the order of the request."""
+
+    items: Sequence[ProductRead]
 
 
 class ProductExpand(Wire):

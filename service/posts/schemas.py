@@ -1,10 +1,12 @@
 """What travels about posts and comments."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
+from service.bulk import Items
 from service.paging import CountedQuery
 from service.tags.schemas import TagBrief, TagName
 from service.wire import LongText, Moment, Name, Read, StrictBool, Text, Time, Versioned, Wire
@@ -71,6 +73,26 @@ class PostRead(Versioned):
 
     def mark(self) -> str:
         return f"{self.version}.{self.views}"
+
+
+class PostsCreate(Wire):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [{"title": "One"}, {"title": "Another"}]}}
+    )
+
+    items: Items[PostCreate]
+
+
+class PostIds(Wire):
+    """The ids of posts."""
+
+    items: Items[UUID]
+
+
+class PostsRead(Read):
+    """All that a bulk request made or changed, in the order of the request."""
+
+    items: Sequence[PostRead]
 
 
 def _known(expand: str) -> str:

@@ -1,18 +1,19 @@
 """Tags in PostgreSQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
 from sqlalchemy import func, insert, select
-from sqlalchemy.dialects.postgresql import insert as insert_or
 from uuid_utils.compat import uuid7
 
 from service.answers import Expected
+from service.bulk import Batch
 from service.errors import Conflict, NotFound
 from service.paging import Page, Paging
 from service.provide import provided
 from service.sql import SqlSession, columns
+from service.sql_bulk import given_rows, insert_missing
 from service.sql_rows import Columns, change_row, filtered, remove_row, sql_page
 from service.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.tags.tables import Tag
@@ -61,19 +62,36 @@ class TagRepository:
         return TagRead.model_validate((await self._session.execute(statement)).one())
 
     async def ids_of(self, names: Iterable[str]) -> Sequence[UUID]:
-        """The tags of these names, made where there are none; in the order of their names.
-
-        The order keeps two requests that make the same tags from waiting for each other in turn.
-        """
+        """The tags of these names, made where there are none; in the order of their names."""
         wanted = {name.lower(): name for name in names}
-        if not wanted:
-            return []
-        missing = [{"id": uuid7(), "name": wanted[key]} for key in sorted(wanted)]
-        await self._session.execute(insert_or(Tag).on_conflict_do_nothing(), missing)
-        # PostgreSQL lowers some letters otherwise than Python, and its index is what decides.
-        same = func.lower(Tag.name).in_([func.lower(name) for name in wanted.values()])
-        named = select(Tag.id).where(same).order_by(Tag.name)
-        return list(await self._session.scalars(named))
+        tags = (await self.hold_all(wanted.values())).values()
+        return list(dict.fromkeys(tag.id for tag in sorted(tags, key=lambda tag: tag.name)))
+
+    async def put_all(self, batch: Batch[TagCreate]) -> Mapping[int, TagRead]:
+        """The tags of these names, made where there are none."""
+        tags = await self.hold_all([tag.name for tag in batch.good.values()])
+        return {place: tags[tag.name] for place, tag in batch.good.items()}
+
+    async def hold_all(self, names: Iterable[str]) -> Mapping[str, TagRead]:
+        """The tags by these names, made where there are none; they stay until the transaction ends.
+
+        All who make tags make them in one order, so that nobody waits in a circle.
+        """
+        found: dict[str, TagRead] = {}
+        while missing := [name for name in dict.fromkeys(names) if name not in found]:
+            rows = [{"id": uuid7(), "name": name} for name in missing]
+            await self._session.execute(insert_missing(Tag, rows, ordered_by="name"))
+            # PostgreSQL lowers some letters otherwise than Python, and its index is what decides.
+            given = given_rows(Tag, rows)
+            held = (
+                select(given.c.name.label("typed"), *_COLUMNS)
+                .join_from(given, Tag, func.lower(Tag.name) == func.lower(given.c.name))
+                .order_by(Tag.id)
+                .with_for_update(read=True, key_share=True, of=Tag)
+            )
+            for row in await self._session.execute(held):
+                found[row.typed] = TagRead.model_validate(row)
+        return found
 
     async def change(self, tag_id: UUID, change: TagUpdate, expected: Expected) -> TagRead:
         values = changes(change)

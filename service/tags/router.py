@@ -4,14 +4,16 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
 
 from service.access.caller import needs
 from service.answers import IfMatch, Reply
+from service.bulk import Batch, Bulk, bulk_problems
 from service.openapi import problems
 from service.paging import Page
 from service.sql_route import SqlRoute
 from service.tags.repository import TagNameTaken, TagNotFound, Tags
-from service.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
+from service.tags.schemas import TagCreate, TagQuery, TagRead, TagsPut, TagsRead, TagUpdate
 
 router = APIRouter(prefix="/tags", tags=["tags"], route_class=SqlRoute)
 
@@ -25,6 +27,18 @@ router = APIRouter(prefix="/tags", tags=["tags"], route_class=SqlRoute)
 async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
     made = await tags.add(tag)
     return reply.created(made, made.id)
+
+
+@router.post(
+    "/bulk",
+    response_model=TagsRead,
+    dependencies=[needs("tags:write")],
+    responses=bulk_problems(),
+)
+async def tags_put_bulk(body: TagsPut, query: Bulk, tags: Tags) -> TagsRead | Response:
+    """Makes those that are missing and gives all of them."""
+    batch = Batch(body.items, query)
+    return batch.answer(await tags.put_all(batch), TagsRead)
 
 
 @router.get("", dependencies=[needs("tags:read")], responses=problems())

@@ -1,10 +1,12 @@
 """What travels about tags."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import MISSING, ConfigDict, Field
 
+from service.bulk import Items
 from service.paging import CountedQuery
 from service.wire import Moment, Read, Text, Versioned, Wire
 
@@ -28,6 +30,20 @@ class TagRead(Versioned):
     name: str
     created_at: Moment
     updated_at: Moment
+
+
+class TagsPut(Wire):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [{"name": "databases"}, {"name": "python"}]}}
+    )
+
+    items: Items[TagCreate]
+
+
+class TagsRead(Read):
+    """Those that a bulk request named, in its order."""
+
+    items: Sequence[TagRead]
 
 
 class TagBrief(Read):

@@ -1,20 +1,21 @@
-"""Many users at once, all or none."""
+"""Many users at once, all or none or each by itself."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, String, cast, func, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
 
 from service.access.caller import Gate
 from service.audit.repository import Trail
+from service.bulk import Batch
 from service.errors import Conflict, FieldError
 from service.provide import provided
 from service.sql import SqlSession, after_commit
+from service.sql_bulk import among, given_rows, insert_missing, take_turns
 from service.users.reading import is_deleted
 from service.users.repository import COLUMNS, UserNotFound, Users, row_values
 from service.users.schemas import UserCreate, UserRead
@@ -23,7 +24,7 @@ from service.users.tables import User
 
 class SomeUsersTaken(Conflict):
     code, title = "users_taken", "Some usernames or emails are already taken"
-    detail = "Nothing was created; errors names each place."
+    detail = "Somebody has the username or the email, perhaps a deleted user."
 
 
 class UserBulk:
@@ -33,36 +34,40 @@ class UserBulk:
         self._session, self._users = session, users
         self._trail, self._gate = trail, gate
 
-    async def add_all(self, users: Sequence[UserCreate]) -> Sequence[UserRead]:
-        """All or none, in one statement."""
-        prepared = await asyncio.gather(*map(row_values, users))
-        values = [{"id": uuid7(), **row} for row in prepared]
-        # In one order for everybody, so that two that overlap do not wait for each other in turn.
-        ordered = sorted(values, key=lambda row: str(row["username"]).lower())
-        statement = insert_or(User).on_conflict_do_nothing().returning(*COLUMNS)
-        rows = (await self._session.execute(statement, ordered)).all()
-        if len(rows) < len(users):
-            raise SomeUsersTaken(errors=await self._taken(values, {row.id for row in rows}))
+    async def add_all(self, batch: Batch[UserCreate]) -> Mapping[int, UserRead]:
+        """Those that can be made, in one statement."""
+        batch.sift(self._must_reach)
+        if not batch.good:
+            return {}
+        prepared = await asyncio.gather(*map(row_values, batch.good.values()))
+        values = {
+            place: {"id": uuid7(), **row} for place, row in zip(batch.good, prepared, strict=True)
+        }
+        # By username they have an order, but their emails have another.
+        await take_turns(self._session, "users", alone=True)
+        into = insert_missing(User, list(values.values()), ordered_by="username")
+        rows = await self._session.execute(into.returning(*COLUMNS))
         made = {row.id: UserRead.model_validate(row) for row in rows}
+        taken = {place: row for place, row in values.items() if row["id"] not in made}
+        for place, errors in (await self._taken(taken)).items():
+            batch.fail(place, SomeUsersTaken(errors=errors))
         await self._users.note_roles({user.id: user.role for user in made.values()})
-        return [made[value["id"]] for value in values]
+        return {place: made[values[place]["id"]] for place in batch.good}
 
-    async def deactivate_all(self, user_ids: Sequence[UUID]) -> Sequence[UserRead]:
-        """All or none; rows are locked in the order of their ids, so that two never deadlock."""
-        locked = select(User.id).where(User.id.in_(user_ids), is_deleted(False))
-        found = set(await self._session.scalars(locked.order_by(User.id).with_for_update()))
-        unknown = [place for place, user_id in enumerate(user_ids) if user_id not in found]
-        if unknown:
-            errors = [
-                FieldError(pointer=f"/items/{place}", code="user_not_found", detail="No such user.")
-                for place in unknown
-            ]
-            raise UserNotFound("Nothing was changed; errors names each place.", errors=errors)
+    async def deactivate_all(self, batch: Batch[UUID]) -> Mapping[int, UserRead]:
+        """Rows are locked in the order of their ids, so that two never deadlock."""
+        wanted = among(User.id, set(batch.good.values()))
+        locked = select(User.id).where(wanted, is_deleted(False)).order_by(User.id)
+        found = set(await self._session.scalars(locked.with_for_update(key_share=True)))
+        for place, user_id in list(batch.good.items()):
+            if user_id not in found:
+                batch.fail(place, UserNotFound())
         statement = (
             update(User)
-            .where(User.id.in_(found))
+            .where(among(User.id, found))
             .values(is_active=False, version=User.version + 1)
             .returning(*COLUMNS)
+            .execution_options(synchronize_session=False)
         )
         rows = {
             row.id: UserRead.model_validate(row) for row in await self._session.execute(statement)
@@ -70,26 +75,29 @@ class UserBulk:
         await self._trail.note_all(self._session, "user_changed", found, {"is_active": False})
         for user_id in found:
             after_commit(self._session, partial(self._gate.forget_user, user_id))
-        return [rows[user_id] for user_id in dict.fromkeys(user_ids)]
+        return {place: rows[user_id] for place, user_id in batch.good.items()}
+
+    def _must_reach(self, user: UserCreate) -> None:
+        if user.role != "member":
+            self._users.must_reach(user.role)
 
     async def _taken(
-        self, values: Sequence[dict[str, Any]], made: set[UUID]
-    ) -> Sequence[FieldError]:
+        self, unmade: Mapping[int, Mapping[str, Any]]
+    ) -> Mapping[int, Sequence[FieldError]]:
         """Which fields of which items collided, with a stored user or with one another."""
-        places = [place for place, value in enumerate(values) if value["id"] not in made]
-        taken = []
-        for field, column in (("email", User.email), ("username", User.username)):
-            wanted = cast([values[place][field] for place in places], ARRAY(String))
-            typed = (
-                func.unnest(wanted).table_valued("value", with_ordinality="nth").render_derived()
-            )
-            same = func.lower(column) == func.lower(typed.c.value)
-            found = await self._session.scalars(select(typed.c.nth).join(User, same))
-            taken += [(places[nth - 1], field) for nth in found]
-        return [
-            FieldError(pointer=f"/items/{place}/{field}", code=f"{field}_taken", detail="Taken.")
-            for place, field in sorted(taken)
-        ]
+        taken: dict[int, list[FieldError]] = {place: [] for place in unmade}
+        if not unmade:
+            return taken
+        given = given_rows(User, [{name: row[name] for name in _UNIQUE} for row in unmade.values()])
+        places = list(unmade)
+        for field, column in _UNIQUE.items():
+            same = func.lower(column) == func.lower(given.c[field])
+            found = select(given.c.nth).join(User, same).order_by(given.c.nth)
+            for nth in await self._session.scalars(found):
+                error = FieldError(pointer=f"/{field}", code=f"{field}_taken", detail="Taken.")
+                taken[places[nth - 1]].append(error)
+        return taken
 
 
-Bulk = Annotated[UserBulk, provided(UserBulk)]
+_UNIQUE = {"email": User.email, "username": User.username}
+UsersAtOnce = Annotated[UserBulk, provided(UserBulk)]

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Query, Response
 
 from service.access.caller import ANYBODY, needs
 from service.answers import IfMatch, Reply
+from service.bulk import Batch, Bulk, bulk_problems
 from service.openapi import problems
 from service.paging import Page
 from service.sql_route import SqlRoute
-from service.users.bulk import Bulk, SomeUsersTaken
+from service.users.bulk import SomeUsersTaken, UsersAtOnce
 from service.users.register import Newcomers, RegistrationClosed
-from service.users.repository import EmailTaken, UsernameTaken, UserNotFound, Users
+from service.users.repository import EmailTaken, RoleTooStrong, UsernameTaken, UserNotFound, Users
 from service.users.schemas import (
     EmailQuery,
     UserBulkCreate,
@@ -66,20 +67,30 @@ async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users)
 @router.post(
     "/bulk",
     status_code=201,
+    response_model=UsersRead,
     dependencies=[needs("users:admin")],
-    responses=problems(SomeUsersTaken),
+    responses=bulk_problems(SomeUsersTaken, RoleTooStrong),
 )
-async def users_create_bulk(body: UserBulkCreate, bulk: Bulk) -> UsersRead:
-    """Creates all of them or none."""
-    return UsersRead(items=await bulk.add_all(body.items))
+async def users_create_bulk(
+    body: UserBulkCreate, query: Bulk, users: UsersAtOnce
+) -> UsersRead | Response:
+    """Creates all of them or none, or those that can be."""
+    batch = Batch(body.items, query)
+    return batch.answer(await users.add_all(batch), UsersRead, 201)
 
 
 @router.post(
-    "/bulk/deactivate", dependencies=[needs("users:admin")], responses=problems(UserNotFound)
+    "/bulk/deactivate",
+    response_model=UsersRead,
+    dependencies=[needs("users:admin")],
+    responses=bulk_problems(UserNotFound),
 )
-async def users_deactivate_bulk(body: UserBulkDeactivate, bulk: Bulk) -> UsersRead:
-    """Sets ``is_active`` to false for all of them or none."""
-    return UsersRead(items=await bulk.deactivate_all(body.items))
+async def users_deactivate_bulk(
+    body: UserBulkDeactivate, query: Bulk, users: UsersAtOnce
+) -> UsersRead | Response:
+    """Sets ``is_active`` to false for all of them or none, or for those that there are."""
+    batch = Batch(body.items, query)
+    return batch.answer(await users.deactivate_all(batch), UsersRead.each_once)
 
 
 @router.get(

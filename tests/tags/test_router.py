@@ -7,9 +7,12 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from service.main import State
+from tests.bulk import APART, deadlocks, refused, told
 from tests.posts.makers import make_post
 from tests.tags.makers import make_tag
 from tests.users.makers import rush, walk
+from tests.users.statements import overheard
 
 
 async def test_a_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncClient) -> None:
@@ -82,3 +85,51 @@ async def test_a_removed_tag_is_off_every_post(client: httpx2.AsyncClient) -> No
     assert (await client.delete(f"/v1/tags/{tags[0]['id']}")).status_code == 204
     found = (await client.get(f"/v1/posts/{post['id']}?expand=tags")).json()
     assert [tag["name"] for tag in found["tags"]] == ["keep"]
+
+
+async def test_a_bulk_makes_the_tags_that_are_missing_and_gives_all(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    there = await make_tag(client, "Databases")
+    names = ["python", "DATABASES", "İstanbul", "Python"]
+    items = [{"name": name} for name in names]
+    answer = await client.post("/v1/tags/bulk", json={"items": items})
+    assert answer.status_code == 200, answer.text
+    python, databases, istanbul, again = answer.json()["items"]
+    assert (python["name"], databases, istanbul["name"]) == ("python", there, "İstanbul")
+    assert again == python
+    assert len((await client.get("/v1/tags")).json()["items"]) == 3
+
+    broken = [{"name": "new"}, {"name": ""}, {"name": "python"}]
+    refusal = await client.post("/v1/tags/bulk", json={"items": broken})
+    assert (refusal.status_code, refused(refusal)[2][0][0]) == (422, "/items/1/name")
+    answer = await client.post("/v1/tags/bulk", params=APART, json={"items": broken})
+    assert told(answer) == [
+        (200, None, []),
+        (422, "invalid", ["/items/1/name"]),
+        (200, None, []),
+    ]
+    counts = []
+    for many in (2, 1000):
+        items = [{"name": f"{many} {n}"} for n in range(many)]
+        with overheard(state) as said:
+            answer = await client.post("/v1/tags/bulk", json={"items": items})
+        assert [tag["name"] for tag in answer.json()["items"]] == [each["name"] for each in items]
+        counts.append(len(said))
+    assert counts == [2, 2]
+
+
+async def test_bulks_of_the_same_tags_end_in_one_of_each(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    names = [{"name": f"tag {n}"} for n in range(1000)]
+    with deadlocks(state) as seen:
+        answers = await rush(
+            client,
+            "POST",
+            "/v1/tags/bulk",
+            *[{"json": {"items": order}} for order in (names, names[::-1], names[500:])] * 2,
+        )
+    assert seen == []
+    ids = [{tag["id"] for tag in answer.json()["items"]} for answer in answers]
+    assert len(set.union(*ids)) == 1000
