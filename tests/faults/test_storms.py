@@ -6,6 +6,7 @@ second for a lock or a connection, which says nothing about whether they get in 
 
 import asyncio
 import random
+import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -34,10 +35,9 @@ from tests.users.makers import make_user, make_users
 
 CLIENTS, MOST_SECONDS = 32, 5.0
 PATIENCE: dict[str, Any] = {
-    **dict.fromkeys(("sql_lock_seconds", "sql_statement_seconds", "sql_pool_seconds"), 4.5),
-    "sql_deadline_seconds": MOST_SECONDS,
-    "sql_pool_size": CLIENTS + 4,
-}
+    f"sql_{what}_seconds": 20.0
+    for what in ("lock", "statement", "pool", "connect", "command", "deadline")
+} | {"sql_pool_size": CLIENTS + 4}
 Ask = Callable[[], Awaitable[httpx2.Response]]
 
 
@@ -62,15 +62,18 @@ async def boss(app: FastAPI, patient: State) -> AsyncIterator[httpx2.AsyncClient
 async def storm(requests: Sequence[Ask]) -> list[httpx2.Response]:
     """The answers, in order; each client takes the next request once it has its answer."""
     todo, answers = iter(enumerate(requests)), dict[int, httpx2.Response]()
+    waited: list[float] = []
 
     async def client() -> None:
         for place, ask in todo:
             began = time.monotonic()
-            answers[place] = answer = await ask()
-            assert answer.status_code < 500, answer.text
-            assert time.monotonic() - began < MOST_SECONDS
+            answers[place] = await ask()
+            waited.append(time.monotonic() - began)
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    assert [each.text for each in answers.values() if each.status_code >= 500] == []
+    # On a machine that has other things to do everybody waits longer, and nobody much longer.
+    assert max(waited) < max(MOST_SECONDS, 6 * statistics.median(waited))
     return [answers[place] for place in range(len(requests))]
 
 
