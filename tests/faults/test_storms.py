@@ -6,6 +6,7 @@ second for a lock or a connection, which says nothing about whether they get in 
 
 import asyncio
 import random
+import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -34,10 +35,9 @@ from tests.users.makers import make_user, make_users
 
 CLIENTS, MOST_SECONDS = 32, 5.0
 PATIENCE: dict[str, Any] = {
-    **dict.fromkeys(("sql_lock_seconds", "sql_statement_seconds", "sql_pool_seconds"), 4.5),
-    "sql_deadline_seconds": MOST_SECONDS,
-    "sql_pool_size": CLIENTS + 4,
-}
+    f"sql_{what}_seconds": 20.0
+    for what in ("lock", "statement", "pool", "connect", "command", "deadline")
+} | {"sql_pool_size": CLIENTS + 4}
 Ask = Callable[[], Awaitable[httpx2.Response]]
 
 
@@ -62,15 +62,18 @@ async def boss(app: FastAPI, patient: State) -> AsyncIterator[httpx2.AsyncClient
 async def storm(requests: Sequence[Ask]) -> list[httpx2.Response]:
     """The answers, in order; each client takes the next request once it has its answer."""
     todo, answers = iter(enumerate(requests)), dict[int, httpx2.Response]()
+    waited: list[float] = []
 
     async def client() -> None:
         for place, ask in todo:
             began = time.monotonic()
-            answers[place] = answer = await ask()
-            assert answer.status_code < 500, answer.text
-            assert time.monotonic() - began < MOST_SECONDS
+            answers[place] = await ask()
+            waited.append(time.monotonic() - began)
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    assert [each.text for each in answers.values() if each.status_code >= 500] == []
+    # On a machine that has other things to do everybody waits longer, and nobody much longer.
+    assert max(waited) < max(MOST_SECONDS, 6 * statistics.median(waited))
     return [answers[place] for place in range(len(requests))]
 
 
@@ -91,7 +94,9 @@ async def test_opposite_transfers_between_two_accounts_are_exact(
     for way, amount in moves:
         ends = (other, one) if way > 0 else (one, other)
         asked.append(partial(boss.post, "/v1/transfers", json=transfer_body(*ends, f"{amount}")))
-    answers = await storm(asked)
+    with failures(patient) as seen:
+        answers = await storm(asked)
+    assert "40P01" not in seen, "there was a deadlock"
     assert set(told(answers)) == {"201", "overdrawn"}
     booked = [
         way * amount
@@ -104,12 +109,14 @@ async def test_opposite_transfers_between_two_accounts_are_exact(
 
 
 async def test_the_last_of_several_products_are_sold_once_in_whatever_order_they_stand(
-    boss: httpx2.AsyncClient,
+    boss: httpx2.AsyncClient, patient: State
 ) -> None:
     products = [await make_product(boss, stock=stock) for stock in (24, 40, 31)]
     lines = [line(each) for each in products]
     wanted = [lines[:: 1 if n % 2 else -1] for n in range(96)]
-    answers = await storm([partial(order, boss, *each) for each in wanted])
+    with failures(patient) as seen:
+        answers = await storm([partial(order, boss, *each) for each in wanted])
+    assert "40P01" not in seen, "there was a deadlock"
     assert told(answers) == {"201": 24, "not_enough_stock": 72}
     for product, left in zip(products, (0, 16, 7), strict=True):
         found = (await boss.get(f"/v1/products/{product['id']}")).json()["stock"]
