@@ -14,13 +14,7 @@ from service.access.caller import Caller, CurrentCaller
 from service.answers import Expected
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Page, Paging
-from service.posts.schemas import (
-    PostCreate,
-    PostQuery,
-    PostRead,
-    PostsOfQuery,
-    PostUpdate,
-)
+from service.posts.schemas import PostCreate, PostQuery, PostRead, PostsOfQuery, PostUpdate
 from service.posts.slug import slug_of
 from service.posts.tables import Post, PostTag
 from service.provide import provided
