@@ -15,13 +15,7 @@ from service.answers import Expected, Found
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Paging
 from service.posts.reading import one_post, posts
-from service.posts.schemas import (
-    PostCreate,
-    PostQuery,
-    PostRead,
-    PostsOfQuery,
-    PostUpdate,
-)
+from service.posts.schemas import PostCreate, PostQuery, PostRead, PostsOfQuery, PostUpdate
 from service.posts.slug import slug_of
 from service.posts.tables import Post, PostTag
 from service.provide import provided
