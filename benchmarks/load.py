@@ -14,8 +14,11 @@ async def _ask(
         writer.write(request())
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.split(b" ", 2)[1] == status, head
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        await reader.readexactly(length)
+        _, has_length, rest = head.lower().partition(b"content-length: ")
+        if has_length:
+            await reader.readexactly(int(rest.split(b"\r\n")[0]))
+        else:
+            await reader.readuntil(b"\r\n0\r\n\r\n")
         seconds.append(time.perf_counter() - began)
     writer.close()
 
@@ -31,10 +34,12 @@ async def load(
     return taken
 
 
-def http(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-    """A request as it travels."""
+def http(
+    method: str, path: str, body: bytes = b"", kind: str = "application/json", **headers: str
+) -> bytes:
+    """A request as it travels; ``kind`` is the type of its body."""
     lines = [f"{method} {path} HTTP/1.1", "Host: x"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import NamedTuple
 
 import httpx2
@@ -27,6 +28,8 @@ class Started(NamedTuple):
     port: int
     key: str
     database_url: str
+    mongodb_url: str
+    environment: dict[str, str]
 
 
 @contextmanager
@@ -48,7 +51,10 @@ def service() -> Iterator[Started]:
             kept = json.loads((Path(folder) / "credentials.json").read_text())
             running = json.loads((Path(folder) / "running.json").read_text())
             port = int(url.rpartition(":")[2].partition("/")[0])
-            yield Started(url, port, kept["demo_key"], running["database_url"])
+            stores = {name.upper(): running[name] for name in ("database_url", "mongodb_url")}
+            quiet = {"POLYSTORE_LOG_LEVEL": "WARNING", "POLYSTORE_SECRET": token_urlsafe(32)}
+            settings = {**stores, **NO_LIMITS, **quiet}
+            yield Started(url, port, kept["demo_key"], *stores.values(), settings)
         finally:
             process.terminate()
             process.wait(30)
