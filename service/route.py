@@ -1,5 +1,6 @@
 """What every endpoint of ours does before its own first line: reads the request strictly."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -7,8 +8,9 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Form
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.access.caller import Gatekeeper, access_of
+from service.access.caller import Gatekeeper, access_of, is_access
 from service.errors import BadRequest, FieldError, Refused, UnknownParameter, UnsupportedMedia
 from service.json_body import parse_json
 
@@ -30,10 +32,20 @@ class _ReadRequest(Request):
 
 
 class Route(APIRoute):
-    """Strict about caller, content type, JSON, query and path; the stores' routes build on it."""
+    """Strict about caller, content type, JSON, query and path; the stores' routes build on it.
+
+    An endpoint that takes the request alone is called with it: what FastAPI would do around it
+    was a third of what it took to log one prediction.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        if _takes_request_alone(self.dependant):
+            self.app = _plain(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint = super().get_route_handler()
+        alone = _takes_request_alone(self.dependant)
+        endpoint = self.endpoint if alone else super().get_route_handler()
         takes_query = _takes_query(self.dependant)
         access = access_of(self.dependencies)
         takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
@@ -54,6 +66,22 @@ class Route(APIRoute):
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         """Runs the endpoint; a store's route opens and closes its store around this."""
         return await endpoint(request)
+
+
+def _plain(handle: Endpoint) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handle(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return app
+
+
+def _takes_request_alone(dependant: Dependant) -> bool:
+    """Nothing of the address, the headers or the body, and no dependency but who may call."""
+    theirs = inspect.signature(dependant.call).parameters.values() if dependant.call else ()
+    return [each.annotation for each in theirs] == [Request] and all(
+        is_access(each.call) for each in dependant.dependencies
+    )
 
 
 def _takes_query(dependant: Dependant) -> bool:

@@ -179,13 +179,18 @@ def needs(*scopes: str) -> Security:
     return Security(_BEARER, scopes=scopes)
 
 
+def is_access(dependency: object) -> bool:
+    """Whether it is one of those that say who may call."""
+    return dependency in (_BEARER, _anybody, _unasked)
+
+
 def access_of(dependencies: Sequence[Dependency]) -> Access:
     """What the dependencies of an endpoint say of its caller.
 
     Raises:
         TypeError: not exactly one of them says something; nothing is open by oversight.
     """
-    said = [each for each in dependencies if each.dependency in (_BEARER, _anybody, _unasked)]
+    said = [each for each in dependencies if is_access(each.dependency)]
     if len(said) != 1:
         raise TypeError("dependencies=[…] says once who may call: needs(…), ANYBODY or UNASKED")
     if said[0].dependency is _unasked:

@@ -66,7 +66,8 @@ class _Unpacker:
 async def whole(request: Request, most: int) -> bytes:
     """The body in one piece, of at most ``most`` bytes once unpacked."""
     pieces, size = [], 0
-    async for piece in unpacked(request):
+    plain = "content-encoding" not in request.headers
+    async for piece in request.stream() if plain else unpacked(request):
         size += len(piece)
         if size > most:
             headers = {"Connection": "close"}

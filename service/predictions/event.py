@@ -87,16 +87,18 @@ def fault_in(event: Event, *, suspicious: bool) -> FieldError | None:
     ):
         if not isinstance(mapping, dict):
             continue
-        for key, value in mapping.items():
-            if key not in _good_keys and not _is_good_key(key):
-                return _bad_key((*path, key))
-            if isinstance(value, dict | list):
-                suspicious = True
+        if not mapping.keys() <= _good_keys:
+            for key in mapping:
+                if not _is_good_key(key):
+                    return _bad_key((*path, key))
+        if not _NESTED.isdisjoint(map(type, mapping.values())):
+            suspicious = True
     return _deep_fault(event) if suspicious else None
 
 
 # Features have few names and many values: each name is looked at once.
 _good_keys: set[str] = set()
+_NESTED = {dict, list}
 _MOST_GOOD_KEYS = 10_000
 
 
@@ -155,8 +157,8 @@ def as_document(event: Event, received_at: datetime) -> dict[str, Any]:
         if value is not None:
             document[name] = value
     for name in ("output", "error"):
-        said = msgspec.to_builtins(getattr(event, name))
-        if said:
+        told = getattr(event, name)
+        if told is not None and (said := msgspec.to_builtins(told)):
             document[name] = said
     if event.tags:
         document["tags"] = event.tags

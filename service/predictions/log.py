@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from fastapi import Request
 from pymongo.errors import BulkWriteError
 
-from service.access.caller import CurrentCaller
+from service.access.caller import Caller
 from service.errors import OutcomeUnknown
-from service.mongo import Collection, Document, Mongo, MongoStore
+from service.mongo import Collection, Document, Mongo
 from service.predictions.documents import PREDICTIONS
 from service.predictions.gather import Gatherer
-from service.provide import provided
 
 Code = Literal["created", "duplicate", "conflict"]
 Outcome = Code | Exception
@@ -72,18 +71,10 @@ class Together(Gatherer[Document, Code]):
         super().__init__(partial(write, mongo))
 
 
-def _this_together(request: Request) -> Together:
-    together: Together = request.state.together
-    return together
-
-
-Shared = Annotated[Together, provided(_this_together)]
-
-
 class PredictionLog:
     """The log for one caller, who knows what a key that is bound to models may log."""
 
-    def __init__(self, mongo: MongoStore, caller: CurrentCaller, together: Shared) -> None:
+    def __init__(self, mongo: Mongo, caller: Caller, together: Together) -> None:
         self._mongo, self.caller, self._together = mongo, caller, together
 
     async def insert(self, document: Document) -> Code:
@@ -105,4 +96,7 @@ class PredictionLog:
         return codes
 
 
-Log = Annotated[PredictionLog, provided(PredictionLog)]
+def log_of(request: Request) -> PredictionLog:
+    """The log for who sent this request."""
+    state = request.state
+    return PredictionLog(state.mongo, state.caller, state.together)

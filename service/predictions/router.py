@@ -16,7 +16,7 @@ from service.predictions.body import check_media, whole
 from service.predictions.decode import NotABatch
 from service.predictions.event import Event
 from service.predictions.ingest import BatchResult, ingest_batch, ingest_one
-from service.predictions.log import Log
+from service.predictions.log import log_of
 from service.predictions.repository import (
     ModelForbidden,
     PredictionConflict,
@@ -58,8 +58,8 @@ def _takes(schema: dict[str, Any], media_type: str = "application/json") -> dict
     return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
 
 
-def _json(value: object, status: int) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+def _json(value: object, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(value), status, headers, media_type="application/json")
 
 
 @intake_router.post(
@@ -73,14 +73,13 @@ def _json(value: object, status: int) -> Response:
     },
     openapi_extra=_takes(_EVENT),
 )
-async def predictions_create(request: Request, log: Log) -> Response:
+async def predictions_create(request: Request) -> Response:
     """Logs one event: 201 once it is durable, 200 if it was there already."""
     check_media(request, "application/json")
     body = await whole(request, request.state.settings.max_body_bytes)
-    result = await ingest_one(log, body)
-    response = _json(result, result.status)
-    response.headers["Location"] = f"{request.url.path}/{result.prediction_id}"
-    return response
+    result = await ingest_one(log_of(request), body)
+    address = f"{request.scope['path']}/{result.prediction_id}"
+    return _json(result, result.status, {"Location": address})
 
 
 @intake_router.post(
@@ -93,11 +92,11 @@ async def predictions_create(request: Request, log: Log) -> Response:
     },
     openapi_extra=_takes(_BATCH),
 )
-async def predictions_create_batch(request: Request, log: Log) -> Response:
+async def predictions_create_batch(request: Request) -> Response:
     """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
     check_media(request, "application/json")
     body = await whole(request, request.state.settings.max_batch_bytes)
-    results = await ingest_batch(log, body)
+    results = await ingest_batch(log_of(request), body)
     told = BatchResult.of(results)
     return _json(told, 207 if told.conflicts or told.rejected else 200)
 

@@ -19,7 +19,7 @@ from service.predictions.body import unpacked
 from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event
 from service.predictions.ingest import ESCAPED_NUL, Result, counts, ingest
-from service.predictions.log import PredictionLog
+from service.predictions.log import log_of
 
 LINES_AT_ONCE, BYTES_AT_ONCE = 500, 4_194_304
 LONGEST_LINE = 1_048_576
@@ -84,8 +84,8 @@ class Intake:
     async def _commit(self) -> bytes:
         # Who may log may have changed since the stream began, which can be long ago.
         state = self._request.state
-        caller = await state.gate.admit(self._request, state.access)
-        log = PredictionLog(state.mongo, caller, state.together)
+        state.caller = await state.gate.admit(self._request, state.access)
+        log = log_of(self._request)
         events = [event for _, event in self._waiting]
         results = await ingest(log, events, suspicious=self._suspicious)
         numbers = [number for number, _ in self._waiting]
