@@ -3,7 +3,7 @@
 import re
 from contextvars import ContextVar
 
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _SAFE = re.compile(rb"[A-Za-z0-9._-]{1,64}")

@@ -1,4 +1,4 @@
-"""How often one may ask, counted in this process with the fixed windows of ``limits``.
+"""How often one may ask, counted in this process in fixed windows, as ``limits`` writes them.
 
 A caller with credentials counts for themselves, everybody else by address. Logins have limits of
 their own: by address, and for wrong passwords by address and account together, so that nobody can
@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from ipaddress import IPv6Network
 
 from limits import RateLimitItem, parse
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
 
 from service.errors import ServiceError
 
@@ -34,12 +32,12 @@ class Rates:
     """
 
     def __init__(self, *, caller: str, address: str, login: str, guess: str) -> None:
-        self._limiter = FixedWindowRateLimiter(_Counters())
+        self._counters = _Counters()
         self._items = {
-            "caller": parse(caller),
-            "address": parse(address),
-            "login": parse(login),
-            "guess": parse(guess),
+            "caller": _Limit("caller", parse(caller)),
+            "address": _Limit("address", parse(address)),
+            "login": _Limit("login", parse(login)),
+            "guess": _Limit("guess", parse(guess)),
         }
 
     def count(self, limit: str, *who: str) -> dict[str, str]:
@@ -50,33 +48,41 @@ class Rates:
         Raises:
             TooOften: it was one too many.
         """
-        item, who = self._items[limit], _blocked(who)
-        if not self._limiter.hit(item, limit, *who):
-            raise self._refusal(limit, item, who)
-        return self._headers(limit, item, who)
+        item = self._items[limit]
+        used, until = self._counters.count((limit, *_blocked(who)), item.seconds)
+        if used > item.most:
+            raise item.refusal(used, until)
+        return item.headers(used, until)
 
     def check(self, limit: str, *who: str) -> None:
         """Refuses who has no request left, without counting one."""
-        item, who = self._items[limit], _blocked(who)
-        if not self._limiter.test(item, limit, *who):
-            raise self._refusal(limit, item, who)
+        item = self._items[limit]
+        used, until = self._counters.counted((limit, *_blocked(who)))
+        if used >= item.most:
+            raise item.refusal(used, until)
 
     def forget(self, limit: str, *who: str) -> None:
         """Counts from nothing again."""
-        self._limiter.clear(self._items[limit], limit, *_blocked(who))
+        self._counters.forget((limit, *_blocked(who)))
 
-    def _refusal(self, limit: str, item: RateLimitItem, who: tuple[str, ...]) -> TooOften:
-        reset = self._limiter.get_window_stats(item, limit, *who).reset_time
-        return TooOften(max(1, math.ceil(reset - time.time())), self._headers(limit, item, who))
 
-    def _headers(self, limit: str, item: RateLimitItem, who: tuple[str, ...]) -> dict[str, str]:
+class _Limit:
+    """So many in so many seconds."""
+
+    def __init__(self, name: str, item: RateLimitItem) -> None:
+        self._name, self.most, self.seconds = name, item.amount, item.get_expiry()
+        self._policy = f'"{name}";q={self.most};w={self.seconds}'
+
+    def headers(self, used: int, until: float) -> dict[str, str]:
         """As draft-ietf-httpapi-ratelimit-headers-10 writes them."""
-        left = self._limiter.get_window_stats(item, limit, *who)
-        seconds = max(0, math.ceil(left.reset_time - time.time()))
+        seconds, left = max(0, math.ceil(until - time.time())), max(0, self.most - used)
         return {
-            "RateLimit-Policy": f'"{limit}";q={item.amount};w={item.get_expiry()}',
-            "RateLimit": f'"{limit}";r={max(0, left.remaining)};t={seconds}',
+            "RateLimit-Policy": self._policy,
+            "RateLimit": f'"{self._name}";r={left};t={seconds}',
         }
+
+    def refusal(self, used: int, until: float) -> TooOften:
+        return TooOften(max(1, math.ceil(until - time.time())), self.headers(used, until))
 
 
 def _blocked(who: tuple[str, ...]) -> tuple[str, ...]:
@@ -89,30 +95,31 @@ def _blocked(who: tuple[str, ...]) -> tuple[str, ...]:
         return who
 
 
-class _Counters(Storage):
-    """Counters in a dict.
+class _Counters:
+    """Fixed windows, each of which begins with its first request.
 
-    The library's own starts a thread that looks at all of them whenever one is counted.
+    The library's own thread looks at all of them whenever one is counted.
     """
 
-    STORAGE_SCHEME = None
-
     def __init__(self) -> None:
-        super().__init__()
-        self._counts: dict[str, tuple[int, float]] = {}
+        self._counts: dict[tuple[str, ...], tuple[int, float]] = {}
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return ValueError
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+    def count(self, key: tuple[str, ...], seconds: int) -> tuple[int, float]:
+        """How many there are in this window with this one, and when it ends."""
         now = time.time()
         count, until = self._counts.get(key, (0, 0.0))
         if until <= now:
             self._make_room(now)
-            count, until = 0, now + expiry
-        self._counts[key] = (count + amount, until)
-        return count + amount
+            count, until = 0, now + seconds
+        counted = self._counts[key] = (count + 1, until)
+        return counted
+
+    def counted(self, key: tuple[str, ...]) -> tuple[int, float]:
+        count, until = self._counts.get(key, (0, 0.0))
+        return (count, until) if until > time.time() else (0, until)
+
+    def forget(self, key: tuple[str, ...]) -> None:
+        self._counts.pop(key, None)
 
     def _make_room(self, now: float) -> None:
         """What has run out goes, once there are many; if that is not enough, so does all."""
@@ -121,21 +128,3 @@ class _Counters(Storage):
         self._counts = {key: kept for key, kept in self._counts.items() if kept[1] > now}
         if len(self._counts) >= MOST_COUNTERS:
             self._counts.clear()
-
-    def get(self, key: str) -> int:
-        count, until = self._counts.get(key, (0, 0.0))
-        return count if until > time.time() else 0
-
-    def get_expiry(self, key: str) -> float:
-        return self._counts.get(key, (0, time.time()))[1]
-
-    def check(self) -> bool:
-        return True
-
-    def reset(self) -> int:
-        count = len(self._counts)
-        self._counts.clear()
-        return count
-
-    def clear(self, key: str) -> None:
-        self._counts.pop(key, None)

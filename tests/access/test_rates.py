@@ -100,8 +100,7 @@ def test_there_is_an_end_to_the_counters(
     monkeypatch: pytest.MonkeyPatch, limits: Rates, clock: Clock
 ) -> None:
     monkeypatch.setattr(rates, "MOST_COUNTERS", 10)
-    counts = limits._limiter.storage
-    assert isinstance(counts, rates._Counters)
+    counts = limits._counters
     for number in range(100):
         limits.count("caller", str(number))
         assert len(counts._counts) <= 10
