@@ -41,6 +41,7 @@ from service.posts import comment_router as comments
 from service.posts import router as posts
 from service.predictions import feedback_router as feedback
 from service.predictions import router as predictions
+from service.predictions.flight import InFlight
 from service.predictions.log import Together
 from service.projects import invitation_router as project_invitations
 from service.projects import member_router as project_members
@@ -75,6 +76,7 @@ class State(TypedDict):
     rates: Rates
     gate: Gatekeeper
     together: Together
+    in_flight: InFlight
     metrics: Metrics
 
 
@@ -173,6 +175,7 @@ def _lifespan(
                 rates=rates,
                 gate=gate,
                 together=together,
+                in_flight=InFlight(settings.max_in_flight_bytes),
                 metrics=metrics,
             )
             await together.drain()

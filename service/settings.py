@@ -106,6 +106,9 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(1_048_576, gt=0, description="of a request's body")
     max_batch_bytes: int = Field(5_242_880, gt=0, description="of a prediction batch, unpacked")
+    max_in_flight_bytes: int = Field(
+        67_108_864, gt=0, description="of events read and not yet written; beyond, 429"
+    )
     body_seconds: Seconds = Field(5.0, description="patience between two pieces of a body")
 
     sql_deadline_seconds: Seconds = Field(1.8, description="PostgreSQL: when a client is answered")

@@ -1,19 +1,31 @@
-"""Bodies of the intake: plain or gzip, bounded by what they unpack to, in pieces or whole."""
+"""Bodies of the intake: plain or packed, bounded by what they unpack to, in pieces or whole."""
 
 import asyncio
+import sys
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 from fastapi import Request
+from typing_extensions import override
 
 from service.errors import BadRequest, TooLarge, UnsupportedMedia
+from service.predictions.flight import InFlight
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 _GZIP = 16 + zlib.MAX_WBITS
 _PIECE = 65_536
+# RFC 9659: over HTTP nobody needs to keep more than 8 MB of what was before.
+_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
 
-class BadGzip(BadRequest):
-    code, title = "bad_gzip", "The body is not gzip, or was cut short"
+class BadPacking(BadRequest):
+    code, title = "bad_encoding", "The body is not what its Content-Encoding says, or was cut short"
 
 
 def check_media(request: Request, *kinds: str) -> None:
@@ -25,52 +37,102 @@ def check_media(request: Request, *kinds: str) -> None:
 
 async def unpacked(request: Request) -> AsyncIterator[bytes]:
     """The pieces of the body, unpacked, at most 64 KiB each: a small bomb stays small."""
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", "gzip"):
-        raise UnsupportedMedia("Content-Encoding may be gzip.")
-    unpacker = _Unpacker()
-    async for piece in request.stream():
-        if encoding == "identity":
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity":
+        async for piece in request.stream():
             yield piece
-            continue
+        return
+    if encoding not in _UNPACKERS:
+        raise UnsupportedMedia("Content-Encoding may be gzip or zstd.")
+    unpacker = _UNPACKERS[encoding]()
+    async for piece in request.stream():
         for unpacked_piece in unpacker.feed(piece):
             yield unpacked_piece
             await asyncio.sleep(0)  # little can unpack to much; others have their turn in between
-    if encoding == "gzip" and not unpacker.complete:
-        raise BadGzip
+    if not unpacker.complete:
+        raise BadPacking
 
 
-class _Unpacker:
-    """Unpacks gzip of one member or several (RFC 1952 2.2), as `cat a.gz b.gz` makes them."""
+class _Unpacker(ABC):
+    """Unpacks a body of one member or several, as `cat a.gz b.gz` makes them."""
+
+    @property
+    @abstractmethod
+    def complete(self) -> bool:
+        """Whether a member has just ended."""
+
+    @abstractmethod
+    def feed(self, packed: bytes) -> Iterator[bytes]:
+        """What ``packed`` adds, at most 64 KiB at a time."""
+
+
+class _Gzip(_Unpacker):
+    """RFC 1952, members after one another: 2.2."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
 
     @property
+    @override
     def complete(self) -> bool:
-        """Whether a member has just ended."""
         return self._member.eof
 
+    @override
     def feed(self, packed: bytes) -> Iterator[bytes]:
-        """What ``packed`` adds, at most 64 KiB at a time."""
         while packed:
             if self._member.eof:
                 self._member = zlib.decompressobj(_GZIP)
             try:
                 yield self._member.decompress(packed, _PIECE)
             except zlib.error as error:
-                raise BadGzip from error
+                raise BadPacking from error
             packed = self._member.unused_data or self._member.unconsumed_tail
 
 
-async def whole(request: Request, most: int) -> bytes:
-    """The body in one piece, of at most ``most`` bytes once unpacked."""
+class _Zstd(_Unpacker):
+    """RFC 8878, frames after one another: 3."""
+
+    def __init__(self) -> None:
+        self._frame = zstd.ZstdDecompressor(options=_WINDOW)
+
+    @property
+    @override
+    def complete(self) -> bool:
+        return self._frame.eof
+
+    @override
+    def feed(self, packed: bytes) -> Iterator[bytes]:
+        while packed or not (self._frame.eof or self._frame.needs_input):
+            if self._frame.eof:
+                self._frame = zstd.ZstdDecompressor(options=_WINDOW)
+            try:
+                yield self._frame.decompress(packed, _PIECE)
+            except zstd.ZstdError as error:
+                raise BadPacking from error
+            packed = self._frame.unused_data if self._frame.eof else b""
+
+
+_UNPACKERS: dict[str, type[_Unpacker]] = {"gzip": _Gzip, "zstd": _Zstd}
+
+
+@asynccontextmanager
+async def held(request: Request, most: int) -> AsyncIterator[bytes]:
+    """The body in one piece, of at most ``most`` bytes once unpacked; in flight until it is done.
+
+    Raises:
+        TooLarge: it is larger.
+        TooMuchInFlight: all bodies together are.
+    """
+    in_flight: InFlight = request.state.in_flight
     pieces, size = [], 0
-    plain = "content-encoding" not in request.headers
-    async for piece in request.stream() if plain else unpacked(request):
-        size += len(piece)
-        if size > most:
-            headers = {"Connection": "close"}
-            raise TooLarge(f"At most {most} bytes are taken here.", headers=headers)
-        pieces.append(piece)
-    return b"".join(pieces)
+    try:
+        async for piece in unpacked(request):
+            in_flight.take(len(piece))
+            size += len(piece)
+            if size > most:
+                headers = {"Connection": "close"}
+                raise TooLarge(f"At most {most} bytes are taken here.", headers=headers)
+            pieces.append(piece)
+        yield b"".join(pieces)
+    finally:
+        in_flight.give_back(size)

@@ -28,7 +28,9 @@ class PredictionDocument(TypedDict, total=False):
     trace_id: str
     request_id: str
     tags: dict[str, str]
+    sampling_weight: float
     role: str
+    sent_at: datetime
     received_at: datetime
     hash: bytes
 

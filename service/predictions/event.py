@@ -5,18 +5,20 @@ its canonical bytes, over which the hash goes, come from the same definition.
 """
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
 
-from service.errors import FieldError, ServiceError, pointer_to
+from service.errors import FieldError, Refused, ServiceError, pointer_to
 from service.json_body import INT64, check_value
-from service.wire import EARLIEST, LATEST
+from service.wire import EARLIEST, LATEST, format_time
 
 LONGEST_KEY, MOST_SCORES = 200, 5_000
+MOST_BYTES = 262_144
+MOST_AHEAD = timedelta(hours=1)
 # The last part is for Python alone, whose $ also stands before a newline at the end.
 _WORD = r"^[^\x00-\x1f$][^\x00-\x1f]*$(?!\n)"
 Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORD)]
@@ -24,6 +26,13 @@ Int64 = Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
 Feature = Int64 | float | str | bool | list[Any] | dict[str, Any] | None
 Label = Int64 | bool | Annotated[str, Meta(max_length=200)]
 Tag = Annotated[str, Meta(max_length=200)]
+
+
+class TooBig(Refused):
+    code, title = "too_big", "This event is too big"
+
+    def __init__(self, fault: FieldError) -> None:
+        super().__init__(errors=[fault])
 
 
 class Output(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
@@ -50,6 +59,9 @@ class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
     """One prediction. ``prediction_id`` is made by the sender and makes sending it again safe.
 
     Of a key that stands twice in an object the last counts: a typed decoder does not look back.
+
+    ``sampling_weight`` is how many predictions this one stands for, where only some are logged.
+    ``sent_at`` is the sender's clock when it sent: another try may say another time.
     """
 
     prediction_id: UUID
@@ -66,19 +78,22 @@ class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
     trace_id: Word | None = None
     request_id: Word | None = None
     tags: Annotated[dict[str, Tag], Meta(max_length=20)] = {}
+    sampling_weight: Annotated[float, Meta(ge=1, le=1e9)] = 1.0
+    sent_at: Annotated[datetime, Meta(tz=True)] | None = None
     role: Literal["primary", "shadow", "canary", "replay"] = "primary"
 
 
-def fault_in(event: Event, *, suspicious: bool) -> FieldError | None:
+def fault_in(event: Event, received_at: datetime, *, suspicious: bool) -> FieldError | None:
     """What the types alone do not catch; None if there is nothing.
 
     Args:
         event: as decoded.
+        received_at: when it came; it may lie a little ahead of our clock, and no more.
         suspicious: the bytes it came from hold an escaped NUL somewhere, so look at every value.
     """
-    if not EARLIEST <= event.timestamp < LATEST:
-        detail = "A timestamp lies between the years 1900 and 2200."
-        return FieldError(pointer="/timestamp", code="out_of_range", detail=detail)
+    fault = _time_fault(event, received_at)
+    if fault is not None:
+        return fault
     scores = None if event.output is None else event.output.scores
     for path, mapping in (
         (("features",), event.features),
@@ -94,6 +109,17 @@ def fault_in(event: Event, *, suspicious: bool) -> FieldError | None:
         if not _NESTED.isdisjoint(map(type, mapping.values())):
             suspicious = True
     return _deep_fault(event) if suspicious else None
+
+
+def _time_fault(event: Event, received_at: datetime) -> FieldError | None:
+    for name, moment in (("timestamp", event.timestamp), ("sent_at", event.sent_at)):
+        if moment is not None and not EARLIEST <= moment < LATEST:
+            detail = "A time lies between the years 1900 and 2200."
+            return FieldError(pointer=f"/{name}", code="out_of_range", detail=detail)
+    if event.timestamp > received_at + MOST_AHEAD:
+        detail = f"It lies more than {MOST_AHEAD} after {format_time(received_at)}, our time."
+        return FieldError(pointer="/timestamp", code="in_the_future", detail=detail)
+    return None
 
 
 # Features have few names and many values: each name is looked at once.
@@ -142,7 +168,24 @@ def fault_of(refusal: ServiceError) -> FieldError:
 
 
 def as_document(event: Event, received_at: datetime) -> dict[str, Any]:
-    """The event as MongoDB keeps it; what is null or empty is left out."""
+    """The event as MongoDB keeps it; what is null or empty is left out.
+
+    Raises:
+        TooBig: it is larger than events may be.
+    """
+    document = _immutable(event)
+    canonical = _canonical.encode(document)
+    if len(canonical) > MOST_BYTES:
+        raise TooBig(_too_big(document))
+    document["hash"] = _hash_of(canonical)
+    document["received_at"] = received_at
+    if event.sent_at is not None:
+        document["sent_at"] = _in_milliseconds(event.sent_at)
+    return document
+
+
+def _immutable(event: Event) -> dict[str, Any]:
+    """All that the sender said of the prediction, which is the same however often it is sent."""
     document: dict[str, Any] = {
         "_id": event.prediction_id,
         "timestamp": _in_milliseconds(event.timestamp),
@@ -162,20 +205,33 @@ def as_document(event: Event, received_at: datetime) -> dict[str, Any]:
             document[name] = said
     if event.tags:
         document["tags"] = event.tags
-    document["hash"] = _hash_of(document)
-    document["received_at"] = received_at
+    if event.sampling_weight != 1:
+        document["sampling_weight"] = event.sampling_weight
     return document
+
+
+def _too_big(document: dict[str, Any]) -> FieldError:
+    """Names the largest of its values, which is what a sender can leave out."""
+    places = [(name,) for name in document if name != "features"]
+    features = {("features", key): value for key, value in document["features"].items()}
+    sizes = {
+        place: len(_canonical.encode(value))
+        for place, value in ({place: document[place[0]] for place in places} | features).items()
+    }
+    largest = max(sizes, key=sizes.__getitem__)
+    detail = f"An event has at most {MOST_BYTES} bytes as JSON; {sizes[largest]} are here."
+    return FieldError(pointer=pointer_to(largest), code="too_big", detail=detail)
 
 
 _canonical = msgspec.json.Encoder(order="sorted", uuid_format="hex")
 
 
-def _hash_of(document: dict[str, Any]) -> bytes:
+def _hash_of(canonical: bytes) -> bytes:
     """16 bytes of BLAKE2b over the canonical JSON of what is kept: keys sorted, times in UTC.
 
     So an event is the same however it was written; only 1 and 1.0 stay two values, as in BSON.
     """
-    return hashlib.blake2b(_canonical.encode(document), digest_size=16).digest()
+    return hashlib.blake2b(canonical, digest_size=16).digest()
 
 
 def _in_milliseconds(moment: datetime) -> datetime:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,9 +11,9 @@ from msgspec import Struct
 from service.access.caller import Caller
 from service.errors import FieldError, Refused, ServiceError
 from service.json_body import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
-from service.mongo import now
+from service.mongo import Document, now
 from service.predictions.decode import Rejected, decode_batch, decode_event
-from service.predictions.event import Event, as_document, fault_in
+from service.predictions.event import Event, TooBig, as_document, fault_in
 from service.predictions.log import PredictionLog
 from service.predictions.repository import ModelForbidden, PredictionConflict
 
@@ -75,13 +76,14 @@ async def ingest_one(log: PredictionLog, body: bytes) -> Result:
         ModelForbidden: the caller's key is bound to other models.
         PredictionConflict: another event was logged under its id.
     """
-    event = _checked(decode_event(body), log.caller, suspicious=ESCAPED_NUL in body)
-    if isinstance(event, Rejected):
-        raise _refusal(event.fault)
-    code = await log.insert(as_document(event, now()))
+    suspicious = ESCAPED_NUL in body
+    document = _prepared(decode_event(body), log.caller, now(), suspicious=suspicious)
+    if isinstance(document, Rejected):
+        raise _refusal(document.fault)
+    code = await log.insert(document)
     if code == "conflict":
         raise PredictionConflict
-    return _result(event.prediction_id, code)
+    return _result(document["_id"], code)
 
 
 def _refusal(fault: FieldError) -> ServiceError:
@@ -97,26 +99,33 @@ async def ingest(
 ) -> list[Result]:
     """Writes the events that are good and new; the result of each, in their order."""
     received_at = now()
-    checked = []
+    prepared = []
     for place, event in enumerate(events):
-        checked.append(_checked(event, log.caller, suspicious=suspicious))
+        prepared.append(_prepared(event, log.caller, received_at, suspicious=suspicious))
         if place % EVENTS_A_TURN == 0:
             await asyncio.sleep(0)  # an event of many nested values takes 20 ms to look at
-    good = [each for each in checked if isinstance(each, Event)]
-    codes = iter(await log.insert_all([as_document(event, received_at) for event in good]))
+    codes = iter(await log.insert_all([each for each in prepared if isinstance(each, dict)]))
     return [
-        _result(each.prediction_id, next(codes)) if isinstance(each, Event) else _rejected(each)
-        for each in checked
+        _result(each["_id"], next(codes)) if isinstance(each, dict) else _rejected(each)
+        for each in prepared
     ]
 
 
-def _checked(event: Event | Rejected, caller: Caller, *, suspicious: bool) -> Event | Rejected:
+def _prepared(
+    event: Event | Rejected, caller: Caller, received_at: datetime, *, suspicious: bool
+) -> Document | Rejected:
+    """What is to be kept, or why not."""
     if isinstance(event, Rejected):
         return event
-    fault = fault_in(event, suspicious=suspicious)
+    fault = fault_in(event, received_at, suspicious=suspicious)
     if fault is None and not caller.may_use(event.model):
         fault = _FORBIDDEN
-    return event if fault is None else Rejected(event.prediction_id, fault)
+    if fault is not None:
+        return Rejected(event.prediction_id, fault)
+    try:
+        return as_document(event, received_at)
+    except TooBig as refusal:
+        return Rejected(event.prediction_id, refusal.errors[0])
 
 
 def _result(prediction_id: UUID | None, code: str) -> Result:

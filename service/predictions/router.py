@@ -12,9 +12,10 @@ from service.mongo_route import MongoRoute
 from service.ndjson import NDJSON
 from service.openapi import problems
 from service.paging import Page
-from service.predictions.body import check_media, whole
+from service.predictions.body import BadPacking, check_media, held
 from service.predictions.decode import NotABatch
 from service.predictions.event import Event
+from service.predictions.flight import TooMuchInFlight
 from service.predictions.ingest import BatchResult, ingest_batch, ingest_one
 from service.predictions.log import log_of
 from service.predictions.repository import (
@@ -37,6 +38,7 @@ from service.route import Route
 reading_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
 # The intakes ask the store when their body is there; the stream does for each of its commits.
 intake_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
+BODY = (TooLarge, BadPacking, TooMuchInFlight)
 READS, WRITES = needs("predictions:read"), needs("predictions:write")
 _, EVENT_SCHEMAS = msgspec.json.schema_components(
     [Event], ref_template="#/components/schemas/{name}"
@@ -69,15 +71,15 @@ def _json(value: object, status: int, headers: dict[str, str] | None = None) -> 
     responses={
         200: {"model": IntakeResult, "description": "A duplicate: it was there already"},
         201: {"model": IntakeResult},
-        **problems(PredictionConflict, ModelForbidden, TooLarge),
+        **problems(PredictionConflict, ModelForbidden, *BODY),
     },
     openapi_extra=_takes(_EVENT),
 )
 async def predictions_create(request: Request) -> Response:
     """Logs one event: 201 once it is durable, 200 if it was there already."""
     check_media(request, "application/json")
-    body = await whole(request, request.state.settings.max_body_bytes)
-    result = await ingest_one(log_of(request), body)
+    async with held(request, request.state.settings.max_body_bytes) as body:
+        result = await ingest_one(log_of(request), body)
     address = f"{request.scope['path']}/{result.prediction_id}"
     return _json(result, result.status, {"Location": address})
 
@@ -88,15 +90,15 @@ async def predictions_create(request: Request) -> Response:
     responses={
         200: {"model": BatchRead, "description": "All were created or duplicates"},
         207: {"model": BatchRead, "description": "Some were conflicts or rejected"},
-        **problems(NotABatch, TooLarge),
+        **problems(NotABatch, *BODY),
     },
     openapi_extra=_takes(_BATCH),
 )
 async def predictions_create_batch(request: Request) -> Response:
     """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
     check_media(request, "application/json")
-    body = await whole(request, request.state.settings.max_batch_bytes)
-    results = await ingest_batch(log_of(request), body)
+    async with held(request, request.state.settings.max_batch_bytes) as body:
+        results = await ingest_batch(log_of(request), body)
     told = BatchResult.of(results)
     return _json(told, 207 if told.conflicts or told.rejected else 200)
 
@@ -106,7 +108,7 @@ async def predictions_create_batch(request: Request) -> Response:
     status_code=200,
     dependencies=[WRITES],
     response_class=StreamAnswer,
-    responses={200: {"model": StreamLine}, **problems(TooLarge)},
+    responses={200: {"model": StreamLine}, **problems(*BODY)},
     openapi_extra=_takes(_EVENT, NDJSON),
 )
 async def predictions_stream(request: Request) -> Response:

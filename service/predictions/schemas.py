@@ -68,7 +68,9 @@ class PredictionRead(Read):
     trace_id: str | None = None
     request_id: str | None = None
     tags: dict[str, str] = {}
+    sampling_weight: float = 1.0
     role: Role
+    sent_at: Moment | None = None
     received_at: Moment
 
 

@@ -18,6 +18,7 @@ from service.ndjson import LinesAnswer, lines_of, stopped
 from service.predictions.body import unpacked
 from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event
+from service.predictions.flight import InFlight
 from service.predictions.ingest import ESCAPED_NUL, Result, counts, ingest
 from service.predictions.log import log_of
 
@@ -50,6 +51,7 @@ class Intake:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._in_flight: InFlight = request.state.in_flight
         self._seen, self._committed = 0, 0
         self._counts: Counter[str] = Counter()
         self._waiting: list[tuple[int, Event | Rejected]] = []
@@ -71,12 +73,15 @@ class Intake:
             if not self._committed:
                 raise
             yield stopped(self._committed, refusal)
+        finally:
+            self._in_flight.give_back(self._bytes)
 
     def _take(self, line: bytes) -> None:
         self._seen += 1
         if line.strip():
-            self._suspicious |= ESCAPED_NUL in line
+            self._in_flight.take(len(line))
             self._bytes += len(line)
+            self._suspicious |= ESCAPED_NUL in line
             long = len(line) > LONGEST_LINE
             event = Rejected(None, TOO_LONG) if long else decode_event(line)
             self._waiting.append((self._seen, event))
@@ -89,6 +94,7 @@ class Intake:
         events = [event for _, event in self._waiting]
         results = await ingest(log, events, suspicious=self._suspicious)
         numbers = [number for number, _ in self._waiting]
+        self._in_flight.give_back(self._bytes)
         self._waiting, self._bytes, self._suspicious = [], 0, False
         self._committed = self._seen
         return self._progress(numbers, results)

@@ -2,9 +2,10 @@
 
 import gzip
 import json
+import sys
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx2
 import pytest
@@ -22,6 +23,12 @@ from tests.predictions.makers import (
     stored_ids,
 )
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zstd": zstd.compress}
 MOST = 5_242_880  # what a batch may unpack to
 
 
@@ -30,29 +37,37 @@ async def _pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
         yield body[start : start + size]
 
 
-async def test_a_gzip_batch_is_unpacked(client: httpx2.AsyncClient, state: State) -> None:
+@pytest.mark.parametrize("packing", PACKINGS)
+async def test_a_packed_batch_is_unpacked(
+    client: httpx2.AsyncClient, state: State, packing: str
+) -> None:
     events = make_events(300)
-    body = gzip.compress(json.dumps({"items": events}).encode())
-    answer = await client.post("/v1/predictions/batch", content=body, headers={**JSON, **GZIP})
+    body = PACKINGS[packing](json.dumps({"items": events}).encode())
+    headers = {**JSON, "Content-Encoding": packing}
+    answer = await client.post("/v1/predictions/batch", content=body, headers=headers)
     assert (answer.status_code, answer.json()["created"]) == (200, 300)
     assert await stored_ids(state) == ids_of(events)
 
 
-async def test_a_gzip_event_is_unpacked(client: httpx2.AsyncClient) -> None:
-    body = gzip.compress(json.dumps(make_event()).encode())
-    answer = await client.post("/v1/predictions", content=body, headers={**JSON, **GZIP})
+@pytest.mark.parametrize("packing", PACKINGS)
+async def test_a_packed_event_is_unpacked(client: httpx2.AsyncClient, packing: str) -> None:
+    body = PACKINGS[packing](json.dumps(make_event()).encode())
+    headers = {**JSON, "Content-Encoding": packing}
+    answer = await client.post("/v1/predictions", content=body, headers=headers)
     assert answer.status_code == 201
 
 
+@pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize("size", [1, 7, 100_000])
-async def test_gzip_of_several_members_is_read_to_the_end(
-    client: httpx2.AsyncClient, state: State, size: int
+async def test_several_members_are_read_to_the_end(
+    client: httpx2.AsyncClient, state: State, size: int, packing: str
 ) -> None:
-    """`cat monday.gz tuesday.gz` is one gzip file (RFC 1952 2.2)."""
+    """`cat monday.gz tuesday.gz` is one file (RFC 1952 2.2, RFC 8878 3)."""
     first, second = make_events(3), make_events(4)
-    body = b"".join(gzip.compress(as_lines(each)) for each in (first, second))
+    body = b"".join(PACKINGS[packing](as_lines(each)) for each in (first, second))
+    headers = {**NDJSON, "Content-Encoding": packing}
     answer = await client.post(
-        "/v1/predictions/stream", content=_pieces(body, size), headers={**NDJSON, **GZIP}
+        "/v1/predictions/stream", content=_pieces(body, size), headers=headers
     )
     assert json.loads(answer.content)["created"] == 7
     assert await stored_ids(state) == ids_of(first + second)
@@ -84,27 +99,31 @@ async def test_gzip_of_several_members_is_read_to_the_end(
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/predictions/batch", "/v1/predictions/stream"])
-async def test_gzip_that_is_broken_or_cut_short_is_a_bad_request(
-    client: httpx2.AsyncClient, state: State, path: str, spoil: object
+@pytest.mark.parametrize("packing", PACKINGS)
+async def test_a_body_that_is_broken_or_cut_short_is_a_bad_request(
+    client: httpx2.AsyncClient, state: State, path: str, spoil: object, packing: str
 ) -> None:
     assert callable(spoil)
     kind = NDJSON if path.endswith("stream") else JSON
     event = make_event()
     plain = as_lines([event]) if kind is NDJSON else json.dumps({"items": [event]}).encode()
-    body = plain if spoil is zlib.decompress else spoil(gzip.compress(plain))
-    answer = await client.post(path, content=body, headers={**kind, **GZIP})
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_gzip")
+    body = plain if spoil is zlib.decompress else spoil(PACKINGS[packing](plain))
+    headers = {**kind, "Content-Encoding": packing}
+    answer = await client.post(path, content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_encoding")
     assert await stored_ids(state) == set()
 
 
-async def test_a_bomb_is_refused_before_it_takes_memory(client: httpx2.AsyncClient) -> None:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    megabyte = bytes(1_048_576)
-    bomb = b"".join(packer.compress(megabyte) for _ in range(100)) + packer.flush()
+@pytest.mark.parametrize("packing", PACKINGS)
+async def test_a_bomb_is_refused_before_it_takes_memory(
+    client: httpx2.AsyncClient, packing: str
+) -> None:
+    bomb = PACKINGS[packing](bytes(100 * 1_048_576))
     assert len(bomb) < 110_000
+    headers = {**JSON, "Content-Encoding": packing}
     tracemalloc.start()
     try:
-        answer = await client.post("/v1/predictions/batch", content=bomb, headers={**JSON, **GZIP})
+        answer = await client.post("/v1/predictions/batch", content=bomb, headers=headers)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -136,3 +155,33 @@ async def test_a_body_may_be_as_large_as_its_limit_and_no_larger(
         for content in (plain.ljust(size), _pieces(plain.ljust(size), 100_000)):
             answer = await client.post(f"/v1/predictions{path}", content=content, headers=JSON)
             assert answer.status_code in statuses
+
+
+async def test_a_window_larger_than_http_allows_is_refused(client: httpx2.AsyncClient) -> None:
+    """RFC 9659: nobody is made to keep more than 8 MB of what was before."""
+    wide: dict[int, int] = {zstd.CompressionParameter.window_log: 27}
+    headers = {**JSON, "Content-Encoding": "zstd"}
+    head = zstd.ZstdCompressor(options=wide)
+    body = head.compress(json.dumps(make_event()).encode()) + head.flush()
+    answer = await client.post("/v1/predictions", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_encoding")
+
+
+async def test_more_in_flight_than_there_is_room_for_is_told_to_come_again(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    in_flight = state["in_flight"]
+    event, body = make_event(), as_lines(make_events(3))
+    in_flight.take(in_flight._most - 10)
+    try:
+        for path, content, kind in (
+            ("/v1/predictions", json.dumps(event).encode(), JSON),
+            ("/v1/predictions/stream", body, NDJSON),
+        ):
+            answer = await client.post(path, content=content, headers=kind)
+            assert (answer.status_code, answer.json()["code"]) == (429, "too_much_in_flight")
+            assert answer.headers["retry-after"] == "1"
+    finally:
+        in_flight.give_back(in_flight._most - 10)
+    assert (await client.post("/v1/predictions", json=event)).status_code == 201
+    assert in_flight.bytes == 0

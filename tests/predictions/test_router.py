@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,11 +12,13 @@ import pytest
 from service.main import State
 from tests.predictions.makers import (
     JSON,
+    ids_of,
     make_event,
     make_events,
     post_batch,
     post_event,
     stored_events,
+    stored_ids,
 )
 
 
@@ -32,6 +35,8 @@ async def test_an_event_is_created_and_reads_back_as_it_was_sent(
         request_id="r-1",
         tags={"region": "eu"},
         role="shadow",
+        sampling_weight=20.0,
+        sent_at="2026-01-05T00:00:03.000Z",
     )
     created = await post_event(client, event)
     assert (created.status_code, created.json()["code"]) == (201, "created")
@@ -39,6 +44,61 @@ async def test_an_event_is_created_and_reads_back_as_it_was_sent(
     assert read.pop("received_at").endswith("Z")
     assert read.pop("feedback") is None
     assert read == event
+
+
+async def test_another_try_says_another_time_and_is_the_same_event(
+    client: httpx2.AsyncClient,
+) -> None:
+    event = make_event()
+    for sent_at, code in (
+        ("2026-01-05T00:00:03Z", "created"),
+        ("2026-01-05T00:09:00Z", "duplicate"),
+    ):
+        answer = await post_event(client, {**event, "sent_at": sent_at})
+        assert answer.json()["code"] == code
+    read = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
+    assert read["sent_at"] == "2026-01-05T00:00:03.000Z"
+
+
+async def test_the_far_future_is_refused_and_a_clock_that_is_a_little_fast_is_not(
+    client: httpx2.AsyncClient,
+) -> None:
+    fast, far = (
+        make_event(timestamp=(datetime.now(UTC) + ahead).isoformat())
+        for ahead in (timedelta(minutes=50), timedelta(minutes=70))
+    )
+    told = await post_batch(client, [fast, far, make_event()])
+    assert [each["status"] for each in told["results"]] == [201, 422, 201]
+    (error,) = told["results"][1]["errors"]
+    assert (error["pointer"], error["code"]) == ("/timestamp", "in_the_future")
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"features": {"x": 1, "image": "y" * 262_144}}, "/features/image"),
+        ({"features": {"x": 1, "rows": [["y" * 300] * 10] * 100}}, "/features/rows"),
+        ({"output": {"scores": {f"{n:0200}": 0.5 for n in range(1500)}}}, "/output"),
+    ],
+)
+async def test_an_event_that_is_too_big_names_its_largest_part(
+    client: httpx2.AsyncClient, state: State, fields: dict[str, Any], pointer: str
+) -> None:
+    big, small = make_event(**fields), make_event(features={"image": "y" * 200_000})
+    told = await post_batch(client, [big, small])
+    assert [each["status"] for each in told["results"]] == [422, 201]
+    (error,) = told["results"][0]["errors"]
+    assert (error["pointer"], error["code"]) == (pointer, "too_big")
+    alone = await post_event(client, big)
+    assert (alone.status_code, alone.json()["errors"][0]["code"]) == (422, "too_big")
+    assert await stored_ids(state) == ids_of([small])
+
+
+@pytest.mark.parametrize("weight", [0, 0.5, -1, "2", 1e10])
+async def test_a_sampling_weight_is_one_or_more(client: httpx2.AsyncClient, weight: object) -> None:
+    answer = await post_event(client, make_event(sampling_weight=weight))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/sampling_weight"
 
 
 async def test_the_same_event_again_is_a_duplicate(client: httpx2.AsyncClient) -> None:
