@@ -27,6 +27,7 @@ class Started(NamedTuple):
     port: int
     key: str
     database_url: str
+    mongodb_url: str
 
 
 @contextmanager
@@ -48,7 +49,9 @@ def service() -> Iterator[Started]:
             kept = json.loads((Path(folder) / "credentials.json").read_text())
             running = json.loads((Path(folder) / "running.json").read_text())
             port = int(url.rpartition(":")[2].partition("/")[0])
-            yield Started(url, port, kept["demo_key"], running["database_url"])
+            yield Started(
+                url, port, kept["demo_key"], running["database_url"], running["mongodb_url"]
+            )
         finally:
             process.terminate()
             process.wait(30)
