@@ -6,6 +6,7 @@ adds nothing: a small proof of what the service promises.
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 SAMPLE = Path(__file__).parent.parent / "tests" / "data"
-EVENTS_AT_ONCE, LABELS = 500, 300
+ROWS_AT_ONCE = 500
 
 
 class DemoFailed(Exception):
@@ -32,19 +33,23 @@ def run_demo(url: str, token: str, console: Console) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"}
         with httpx2.Client(base_url=url, timeout=30, trust_env=False, headers=headers) as client:
             people = _people(client)
-            events = _events(client, console)
-            labels = _labels(client, console)
+            events = _sent(client, console, "events", "/v1/predictions/batch")
+            labels = _sent(client, console, "labels", "/v1/labels/batch")
     except httpx2.TransportError as error:
         raise DemoFailed(f"Nobody answers at {url}. Start the service: make serve") from error
-    return {**people, **events, **labels}
+    first = _sample("events")[0]
+    shown = {"prediction": first["prediction_id"], "model": first["model"]}
+    return {**people, **shown, **events, "labels": labels}
 
 
 def what_next(url: str, told: dict[str, Any]) -> list[str]:
     """What to look at now, for people."""
     newest = f"{url}/v1/predictions?model={told['model']}&status=error&limit=5"
     created, before = told["created"], told["duplicates"]
+    labelled, revised = told["labels"]["labelled"], told["labels"]["revised"]
     return [
-        f"{created} predictions created, {before} were there already. Look at:",
+        f"{created} predictions created, {before} were there already;",
+        f"{labelled} of them labelled, {revised} labels revised. Look at:",
         '  AUTH="Authorization: Bearer $(.venv/bin/polystore token)"',
         f"  curl -s -H \"$AUTH\" '{newest}'",
         f'  curl -s -H "$AUTH" {url}/v1/predictions/{told["prediction"]}',
@@ -116,8 +121,8 @@ def _people(client: httpx2.Client) -> dict[str, Any]:
 
 
 def _batches(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(rows), EVENTS_AT_ONCE):
-        yield rows[start : start + EVENTS_AT_ONCE]
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]
 
 
 def _bar(console: Console) -> Progress:
@@ -125,22 +130,14 @@ def _bar(console: Console) -> Progress:
     return Progress(*columns, console=console)
 
 
-def _events(client: httpx2.Client, console: Console) -> dict[str, Any]:
-    rows = _sample("events")
-    total = {"created": 0, "duplicates": 0, "conflicts": 0, "rejected": 0}
+def _sent(client: httpx2.Client, console: Console, name: str, path: str) -> dict[str, int]:
+    """Sends a sample in batches; the counts of all answers."""
+    rows, total = _sample(name), Counter[str]()
     with _bar(console) as bar:
-        task = bar.add_task("predictions", total=len(rows))
+        task = bar.add_task(name, total=len(rows))
         for batch in _batches(rows):
-            told = _send(client, "POST", "/v1/predictions/batch", json={"items": batch})
-            total = {name: count + told[name] for name, count in total.items()}
+            told = _send(client, "POST", path, json={"items": batch})
+            del told["results"]
+            total.update(told)
             bar.advance(task, len(batch))
-    return {**total, "prediction": rows[0]["prediction_id"], "model": rows[0]["model"]}
-
-
-def _labels(client: httpx2.Client, console: Console) -> dict[str, Any]:
-    rows = _sample("labels")[:LABELS]
-    with _bar(console) as bar:
-        for row in bar.track(rows, description="feedback"):
-            path = f"/v1/predictions/{row.pop('prediction_id')}/feedback"
-            _send(client, "PUT", path, json=row)
-    return {"labelled": len(rows)}
+    return dict(total)

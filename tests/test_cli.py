@@ -121,6 +121,9 @@ def test_a_served_folder_is_found_by_the_others_and_refused_to_a_second(tmp_path
         second = polystore("serve", PORT="0", POLYSTORE_DATA_DIR=data)
     assert (first["created"], first["duplicates"], first["conflicts"]) == (5072, 28, 0)
     assert (again["created"], again["duplicates"], again["conflicts"]) == (0, 5100, 0)
+    assert first["labels"]["labelled"] == 4595
+    assert sum(first["labels"][name] for name in ("revised", "unchanged")) == 40
+    assert again["labels"] == {**dict.fromkeys(first["labels"], 0), "unchanged": 4635}
     assert (again["user"], again["post"], again["item"]) == (
         first["user"],
         first["post"],

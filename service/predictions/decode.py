@@ -17,8 +17,8 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class NotABatch(Refused):
-    code, title = "not_a_batch", "This is not a batch of events"
-    detail = f'Send {{"items": [event, …]}} with 1 to {MOST_AT_ONCE} events.'
+    code, title = "not_a_batch", "This is not a batch"
+    detail = f'Send {{"items": […]}} with 1 to {MOST_AT_ONCE} items.'
 
 
 class Rejected(Struct):
@@ -65,7 +65,7 @@ def decode_batch(body: bytes) -> Sequence[Event | Rejected]:
     try:
         events = _batch.decode(body).items
     except _UNREADABLE:
-        return [decode_event(item) for item in _items(body)]
+        return [decode_event(item) for item in items_of(body)]
     _check_size(events)
     return events
 
@@ -75,7 +75,7 @@ def _check_size(items: Sequence[object]) -> None:
         raise NotABatch
 
 
-def _items(body: bytes) -> list[bytes]:
+def items_of(body: bytes) -> list[bytes]:
     """The items of a batch one by one, though some cannot be decoded.
 
     msgspec cannot find the end of a text with half a surrogate pair, such as one cut within an

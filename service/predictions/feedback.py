@@ -1,25 +1,22 @@
 """Feedback in MongoDB: what turned out to be true, with all that was ever said of it.
 
 One document per prediction, beside the event and not in it, because the event is immutable and the
-truth may arrive first. The history is a set ordered by when it was observed, so that neither the
-order nor the repetition of delivery matters.
+truth may arrive first. What is told twice or late, ``history.py`` says.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pymongo import ReturnDocument
 
 from service.access.caller import CurrentCaller
 from service.errors import Conflict
-from service.mongo import Document, MongoDatabase, now
+from service.mongo import MongoDatabase, now
 from service.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback
+from service.predictions.history import MOST_REVISIONS, as_kept, merged, with_observations
 from service.predictions.repository import PredictionNotFound
 from service.predictions.schemas import FeedbackRead, FeedbackWrite
 from service.provide import provided
-
-MOST_REVISIONS = 1000
-_SAID = ("observed_at", "source", "label")
 
 
 class TooManyRevisions(Conflict):
@@ -39,42 +36,16 @@ class FeedbackRepository:
         known = await self._predictions.find_one({"_id": prediction_id}, {"model": 1})
         if known is not None and not self._caller.may_use(known["model"]):
             raise PredictionNotFound
+        observation = {**told.model_dump(), "label": as_kept(told.label), "received_at": now()}
         document = await self._feedback.find_one_and_update(
             {"_id": prediction_id},
-            _with_observation({**told.model_dump(), "received_at": now()}),
+            with_observations([observation]),
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        if not any(_said(seen) == _said(told.model_dump()) for seen in document["history"]):
+        if merged(document["history"], [observation])[1] == ["refused"]:
             raise TooManyRevisions
         return read_feedback(document, pending=known is None)
-
-
-def _said(observation: Document) -> list[Any]:
-    return [observation[name] for name in _SAID]
-
-
-def _with_observation(observation: Document) -> list[Document]:
-    """An update that puts it into ``history`` at its place, if it is new and there is room.
-
-    BSON orders arrays element by element, so that the order is that of ``_SAID``.
-    """
-    literal = {name: {"$literal": value} for name, value in observation.items()}
-    history: dict[str, Any] = {"$ifNull": ["$history", []]}
-    seen, here = [f"$$seen.{name}" for name in _SAID], [literal[name] for name in _SAID]
-    before = _those(history, {"$lt": [seen, here]})
-    same = _those(history, {"$eq": [seen, here]})
-    after = _those(history, {"$gt": [seen, here]})
-    refused = {"$or": [{"$ne": [same, []]}, {"$gte": [{"$size": history}, MOST_REVISIONS]}]}
-    inserted = {"$concatArrays": [before, [literal], after]}
-    return [
-        {"$set": {"history": {"$cond": [refused, history, inserted]}}},
-        {"$set": {"latest": {"$last": "$history"}, "version": {"$size": "$history"}}},
-    ]
-
-
-def _those(history: Document, condition: Document) -> Document:
-    return {"$filter": {"input": history, "as": "seen", "cond": condition}}
 
 
 Feedback = Annotated[FeedbackRepository, provided(FeedbackRepository)]

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.main import State
-from service.predictions.stream import LINES_AT_ONCE
+from service.predictions.intake import LINES_AT_ONCE
 from tests.access.makers import bearer, key_of, somebody
 from tests.predictions.makers import as_lines, ids_of, make_event, post_event, stored_ids
 

@@ -25,7 +25,7 @@ from tests.house.walk import (
 from tests.predictions.makers import NDJSON
 
 FORMS = ("auth_token", "auth_revoke")
-STREAMS = ("predictions_stream", "products_import")
+STREAMS = ("predictions_stream", "labels_stream", "products_import")
 
 
 def operations(app: FastAPI) -> dict[str, tuple[str, str]]:

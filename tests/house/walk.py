@@ -222,6 +222,8 @@ WALK: dict[str, Row] = {
     "predictions_stream": staff(200, body=EVENT),
     "predictions_list": staff(200),
     "predictions_get": staff(200),
+    "labels_create_batch": staff(200, body={"items": [{**LABEL, "prediction_id": "~uuid"}]}),
+    "labels_stream": staff(200, body={**LABEL, "prediction_id": "~uuid"}),
     "feedback_put": staff(200, body=LABEL),
     "livez": open_to_all(200),
     "readyz": open_to_all(200),

@@ -1,0 +1,66 @@
+"""The NDJSON intake of labels."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+
+from fastapi import Request
+from msgspec import Struct
+from typing_extensions import override
+
+from service.ndjson import LinesAnswer
+from service.predictions.body import unpacked
+from service.predictions.intake import TOO_LONG, Intake, LineError
+from service.predictions.label import Label, WrongLabel, decode_label
+from service.predictions.labelling import LabelResult, counts, label_all
+from service.predictions.labels import LabelLog
+
+
+class LabelProgress(Struct):
+    """See :class:`LabelLine`."""
+
+    committed_through: int
+    labelled: int
+    revised: int
+    unchanged: int
+    pending: int
+    rejected: int
+    errors: list[LineError]
+
+
+class LabelIntake(Intake[Label | WrongLabel, LabelResult]):
+    """A stream of labels."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        self._counts = Counter(counts([]))
+
+    @override
+    def read(self, line: bytes) -> Label | WrongLabel:
+        return decode_label(line)
+
+    @override
+    def too_long(self) -> Label | WrongLabel:
+        return WrongLabel(None, [TOO_LONG])
+
+    @override
+    async def write(self, lines: Sequence[Label | WrongLabel]) -> list[LabelResult]:
+        state = self.request.state
+        return await label_all(LabelLog(state.mongo, state.caller), lines)
+
+    @override
+    def told(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelProgress:
+        self._counts.update(counts(result for _, result in results))
+        errors = [
+            LineError(number, result.code, result.errors)
+            for number, result in results
+            if result.code == "rejected"
+        ]
+        return LabelProgress(through, **self._counts, errors=errors)
+
+
+class LabelStreamAnswer(LinesAnswer):
+    """Takes in what comes, as :class:`LabelIntake` does."""
+
+    @override
+    def lines(self, request: Request) -> AsyncIterator[bytes]:
+        return LabelIntake(request).run(unpacked(request))

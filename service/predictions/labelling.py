@@ -1,0 +1,86 @@
+"""Takes labels in: each good or wrong by itself, those of one prediction in one write."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from msgspec import Struct
+
+from service.errors import FieldError, ServiceError
+from service.mongo import Document, now
+from service.predictions.feedback import TooManyRevisions
+from service.predictions.label import Label, WrongLabel, observation_of
+from service.predictions.labels import LabelLog
+from service.predictions.repository import PredictionNotFound
+
+STATUS = {"labelled": 201, "revised": 200, "unchanged": 200}
+
+
+class LabelResult(Struct, omit_defaults=True):
+    """What became of one label; see :class:`service.predictions.schemas.LabelResult`."""
+
+    prediction_id: UUID | None
+    status: int
+    code: str
+    pending: bool = False
+    errors: list[FieldError] = []
+
+
+class LabelBatchResult(Struct):
+    """The answer to a batch; see :class:`LabelBatchRead`."""
+
+    labelled: int
+    revised: int
+    unchanged: int
+    pending: int
+    rejected: int
+    results: list[LabelResult]
+
+    @classmethod
+    def of(cls, results: list[LabelResult]) -> "LabelBatchResult":
+        return cls(**counts(results), results=results)
+
+
+def counts(results: Iterable[LabelResult]) -> dict[str, int]:
+    """How many were labelled, revised, unchanged and rejected, and of these how many pending."""
+    found = Counter({"labelled": 0, "revised": 0, "unchanged": 0, "pending": 0, "rejected": 0})
+    for result in results:
+        found[result.code] += 1
+        found["pending"] += result.pending
+    return dict(found)
+
+
+async def label_all(log: LabelLog, labels: Sequence[Label | WrongLabel]) -> list[LabelResult]:
+    """Writes the labels that are good; the result of each, in their order.
+
+    Raises:
+        Unavailable: MongoDB is down, hangs or is busy.
+        OutcomeUnknown: some may be written; sending all of them again is safe.
+    """
+    good = [each for each in labels if isinstance(each, Label)]
+    known = await log.known({each.prediction_id for each in good}) if good else {}
+    received_at = now()
+    told: dict[UUID, list[Document]] = {}
+    for each in good:
+        if known.get(each.prediction_id, True):
+            told.setdefault(each.prediction_id, []).append(observation_of(each, received_at))
+    changes = await log.add_all(told) if told else {}
+    in_turn = {prediction_id: iter(those) for prediction_id, those in changes.items()}
+
+    def result(label: Label | WrongLabel) -> LabelResult:
+        if isinstance(label, WrongLabel):
+            return LabelResult(label.prediction_id, 422, "rejected", errors=label.errors)
+        if label.prediction_id not in in_turn:
+            return _refused(label, PredictionNotFound)
+        change = next(in_turn[label.prediction_id])
+        if change == "refused":
+            return _refused(label, TooManyRevisions)
+        pending = label.prediction_id not in known
+        return LabelResult(label.prediction_id, STATUS[change], change, pending)
+
+    return [result(each) for each in labels]
+
+
+def _refused(label: Label, kind: type[ServiceError]) -> LabelResult:
+    fault = FieldError(pointer="/prediction_id", code=kind.code, detail=f"{kind.title}.")
+    return LabelResult(label.prediction_id, kind.status, "rejected", errors=[fault])

@@ -1,0 +1,158 @@
+"""Labels in MongoDB, many at once: two reads and one bulk write for a thousand predictions.
+
+What a batch did to each prediction has to be told exactly, and a bulk write gives no documents
+back. So the histories are read and merged here, and each is replaced only if it is still as it was
+read. Where it is not, the replacement becomes an insert, which the primary key refuses, and that
+the server does tell one by one: those are read and merged again. The last few, and histories too
+long to be fetched by the thousand, MongoDB merges itself, one by one, and gives back what it was.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from pymongo import InsertOne, ReplaceOne, ReturnDocument
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from service.access.caller import CurrentCaller
+from service.errors import OutcomeUnknown, QueryTooSlow, Unavailable
+from service.mongo import Document, MongoStore
+from service.predictions.documents import FEEDBACK, PREDICTIONS
+from service.predictions.history import Change, document_of, merged, with_observations
+from service.predictions.log import DUPLICATE_KEY
+from service.provide import provided
+
+Told = Mapping[UUID, Sequence[Document]]
+Changes = dict[UUID, list[Change]]
+_Write = InsertOne[Document] | ReplaceOne[Document]
+ROUNDS, FEW = 4, 16
+LONGEST_FETCHED = 32
+SINGLES_AT_ONCE = 4
+_HISTORY = {"$cond": [{"$lte": [{"$size": "$history"}, LONGEST_FETCHED]}, "$history", None]}
+
+
+class LabelLog:
+    """Where labels are written, each call in a place and a deadline of its own."""
+
+    def __init__(self, mongo: MongoStore, caller: CurrentCaller) -> None:
+        self._mongo, self._caller = mongo, caller
+        database = mongo.database
+        self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]
+
+    async def known(self, ids: Collection[UUID]) -> dict[UUID, bool]:
+        """The predictions that have arrived; False if they are none of the caller's business."""
+        fields = {"_id": 1} if self._caller.models is None else {"model": 1}
+        where = {"_id": {"$in": list(ids)}}
+        found = await self._mongo.run(
+            lambda: self._predictions.find(where, fields).to_list(None), writes=False
+        )
+        return {each["_id"]: self._caller.may_use(each.get("model", "")) for each in found}
+
+    async def add_all(self, told: Told) -> Changes:
+        """Adds observations, all received at one time; what each did to its prediction's history.
+
+        Raises:
+            Unavailable: MongoDB is down, hangs or is busy, and nothing was written.
+            OutcomeUnknown: some may be written; sending all of them again is safe.
+        """
+        changes: Changes = {}
+        left = told
+        try:
+            for _ in range(ROUNDS):
+                done, lost = await self._at_once(left)
+                changes |= done
+                left = {each: told[each] for each in lost}
+                if len(left) <= FEW:
+                    break
+            await self._one_by_one(told, changes)
+        except (Unavailable, QueryTooSlow) as refusal:
+            if changes:
+                raise OutcomeUnknown from refusal
+            raise
+        return changes
+
+    async def _at_once(self, told: Told) -> tuple[Changes, list[UUID]]:
+        """Merges and writes; the changes, and those that somebody else changed in between."""
+        histories = await self._mongo.run(lambda: self._histories(told), writes=False)
+        changes: Changes = {}
+        writes: dict[UUID, _Write] = {}
+        for prediction_id, observations in told.items():
+            history = histories.get(prediction_id, [])
+            if history is None:
+                continue
+            after, changes[prediction_id] = merged(history, observations)
+            if after != history:
+                writes[prediction_id] = _write(prediction_id, history, after)
+        if not writes:
+            return changes, []
+        lost = await self._mongo.run(lambda: self._bulk(writes), writes=True)
+        for each in lost:
+            del changes[each]
+        return changes, lost
+
+    async def _histories(self, ids: Iterable[UUID]) -> dict[UUID, list[Document] | None]:
+        """The histories there are; None for one that is too long to be fetched."""
+        where = {"_id": {"$in": list(ids)}}
+        found = await self._feedback.find(where, {"history": _HISTORY}).to_list(None)
+        return {each["_id"]: each["history"] for each in found}
+
+    async def _bulk(self, writes: Mapping[UUID, _Write]) -> list[UUID]:
+        """Those that somebody else had changed; nothing was done to them."""
+        try:
+            await self._feedback.bulk_write([*writes.values()], ordered=False)
+        except BulkWriteError as error:
+            failed = error.details["writeErrors"]
+            strange = any(each["code"] != DUPLICATE_KEY for each in failed)
+            if strange or error.details["writeConcernErrors"]:
+                raise OutcomeUnknown from error
+            ids = list(writes)
+            return [ids[each["index"]] for each in failed]
+        return []
+
+    async def _one_by_one(self, told: Told, changes: Changes) -> None:
+        """The rest, a few at a time; what was changed is noted at once, whatever comes after."""
+        left = [each for each in told if each not in changes]
+        for start in range(0, len(left), SINGLES_AT_ONCE):
+            some = left[start : start + SINGLES_AT_ONCE]
+            adding = (self._add(each, told[each]) for each in some)
+            done = await asyncio.gather(*adding, return_exceptions=True)
+            for each, change in zip(some, done, strict=True):
+                if isinstance(change, list):
+                    changes[each] = change
+            for change in done:
+                if isinstance(change, BaseException):
+                    raise change
+
+    async def _add(self, prediction_id: UUID, observations: Sequence[Document]) -> list[Change]:
+        before = await self._mongo.run(
+            lambda: self._merge_there(prediction_id, observations), writes=True
+        )
+        return merged(before, observations)[1]
+
+    async def _merge_there(
+        self, prediction_id: UUID, observations: Sequence[Document]
+    ) -> list[Document]:
+        """Merges in MongoDB; the history as it was."""
+        update: dict[str, Any] = {
+            "update": with_observations(observations),
+            "projection": {"history": 1},
+            "upsert": True,
+            "return_document": ReturnDocument.BEFORE,
+        }
+        try:
+            found = await self._feedback.find_one_and_update({"_id": prediction_id}, **update)
+        except DuplicateKeyError:  # two made the first one at the same moment; now there is one
+            found = await self._feedback.find_one_and_update({"_id": prediction_id}, **update)
+        history: list[Document] = (found or {}).get("history", [])
+        return history
+
+
+def _write(prediction_id: UUID, before: list[Document], after: list[Document]) -> _Write:
+    document = document_of(prediction_id, after)
+    if not before:
+        return InsertOne(document)
+    return ReplaceOne({"_id": prediction_id, "history": before}, document, upsert=True)
+
+
+Labels = Annotated[LabelLog, provided(LabelLog)]
