@@ -37,6 +37,7 @@ from service.openapi import with_schemas
 from service.orders import router as orders
 from service.posts import comment_router as comments
 from service.posts import router as posts
+from service.predictions import cloudevents_router as cloudevents
 from service.predictions import feedback_router as feedback
 from service.predictions import router as predictions
 from service.projects import invitation_router as project_invitations
@@ -51,7 +52,7 @@ from service.users import router as users
 FEATURES = (
     logins, me, api_keys, audit, users, tags, posts, comments, categories, product_files, products,
     orders, accounts, transfers, projects, project_members, project_invitations, reports, items,
-    item_types, predictions, feedback,
+    item_types, cloudevents, predictions, feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         body_seconds=settings.body_seconds,
         body_limits={
             **predictions.body_limits(settings.max_batch_bytes),
+            **cloudevents.body_limits(settings.max_batch_bytes),
             **product_files.BODY_LIMITS,
             **dict.fromkeys(FORMS, MOST_FORM_BYTES),
         },
@@ -210,7 +212,7 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            with_schemas(plain(), predictions.EVENT_SCHEMAS)
+            with_schemas(plain(), predictions.EVENT_SCHEMAS | cloudevents.SCHEMAS)
         return plain()
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
