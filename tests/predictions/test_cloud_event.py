@@ -111,7 +111,8 @@ async def test_in_a_batch_one_that_is_wrong_takes_no_other_with_it(
 
 async def test_a_batch_may_be_empty_and_not_too_long(client: httpx2.AsyncClient) -> None:
     assert (await post_events(client, [])).json()["results"] == []
-    for body in ([{}] * 1001, {}, "x"):
+    bodies: tuple[object, ...] = ([{}] * 1001, {}, "x")
+    for body in bodies:
         answer = await client.post(PATH, content=json.dumps(body).encode(), headers=BATCH)
         assert (answer.status_code, answer.json()["code"]) == (422, "not_a_cloud_event_batch")
 

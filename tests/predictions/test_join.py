@@ -32,7 +32,7 @@ from tests.predictions.inference_server import (
     post_events,
     post_structured,
 )
-from tests.predictions.makers import stored_events
+from tests.predictions.makers import make_event, stored_events
 from tests.predictions.serving import serving
 
 FEATURES = {"iris_0": 6.8, "iris_1": 2.0}
@@ -271,8 +271,7 @@ async def test_a_pair_whose_id_is_taken_is_a_conflict_and_is_kept(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     event_id = str(uuid4())
-    other = {"prediction_id": id_of(event_id), "timestamp": "2026-11-20T12:00:00Z"}
-    other |= {"model": "other", "version": "1", "features": {}}
+    other = make_event(prediction_id=id_of(event_id), model="other")
     assert (await client.post("/v1/predictions", json=other)).status_code == 201
     await ask(client, event_id)
     for _ in range(2):
