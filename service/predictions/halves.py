@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Struct
-from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from service.access.caller import CurrentCaller
 from service.errors import Conflict, FieldError, OutcomeUnknown, Refused
@@ -70,24 +70,43 @@ class HalfStore:
         self._mongo, self._halves = mongo, mongo.database[HALVES]
 
     async def put(self, halves: Sequence[Half]) -> dict[UUID, Document]:
-        """Keeps each half whose place is free, durably; the pairs as they are then, without data.
+        """Keeps each half whose place is free, durably; the pairs as they are then.
+
+        Of several they come without data, which :meth:`with_data` adds.
 
         Raises:
             Unavailable: MongoDB is down, hangs or is busy; sending all again is safe.
         """
-        updates = [_update(half) for half in halves]
-        ids = list({half.pair_id for half in halves})
 
         async def work() -> list[Document]:
-            await self._write(updates)
+            if len(halves) == 1 and (pair := await self._put_one(halves[0])):
+                return [pair]
+            await self._write([_update(half) for half in halves])
+            ids = list({half.pair_id for half in halves})
             return await self._halves.find({"_id": {"$in": ids}}, _UNREAD).to_list(None)
 
         return {pair["_id"]: pair for pair in await self._mongo.run(work, writes=True)}
 
-    async def with_data(self, ids: Sequence[UUID]) -> list[Document]:
-        """Those that are whole."""
-        cursor = self._halves.find({"_id": {"$in": list(ids)}, "state": "whole"})
-        return await self._mongo.run(lambda: cursor.to_list(None), writes=False)
+    async def with_data(self, pairs: Sequence[Document]) -> list[Document]:
+        """Those that are whole, with what their halves say."""
+        held = [pair for pair in pairs if "data" in pair["request"]]
+        bare = [pair["_id"] for pair in pairs if "data" not in pair["request"]]
+        if not bare:
+            return held
+        cursor = self._halves.find({"_id": {"$in": bare}, "state": "whole"})
+        return held + await self._mongo.run(lambda: cursor.to_list(None), writes=False)
+
+    async def _put_one(self, half: Half) -> Document | None:
+        """In one step; None if somebody else has just made the pair."""
+        try:
+            return await self._halves.find_one_and_update(
+                {"_id": half.pair_id},
+                _change(half),
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        except DuplicateKeyError:
+            return None
 
     async def _write(self, updates: list[UpdateOne]) -> None:
         """Of two that insert a pair at the same moment one may be told that it is there already."""
@@ -108,12 +127,11 @@ class HalfStore:
             return [updates[one["index"]] for one in failed]
         return []
 
-    async def left_whole(self) -> list[UUID]:
+    async def left_whole(self) -> list[Document]:
         """Pairs that are whole for a while and became nothing: somebody died over them."""
         where = {"state": "whole", "received_at": {"$lt": now() - OLD_ENOUGH}}
-        cursor = self._halves.find(where, {"_id": 1}).sort("received_at").limit(MOST_FINISHED)
-        left = await self._mongo.run(lambda: cursor.to_list(None), writes=False)
-        return [each["_id"] for each in left]
+        cursor = self._halves.find(where, _UNREAD).sort("received_at").limit(MOST_FINISHED)
+        return await self._mongo.run(lambda: cursor.to_list(None), writes=False)
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Says what became of whole pairs: as many events, or what they were refused for."""
@@ -136,6 +154,11 @@ def _end(settled: Settled) -> Document:
 
 
 def _update(half: Half) -> UpdateOne:
+    return UpdateOne({"_id": half.pair_id}, _change(half), upsert=True)
+
+
+def _change(half: Half) -> list[Document]:
+    """An update that puts a half into its place, unless one is there already."""
     received_at = now()
     first = {
         half.side: half.kept,
@@ -148,9 +171,7 @@ def _update(half: Half) -> UpdateOne:
     kept: dict[str, Any] = {
         name: {"$ifNull": [f"${name}", {"$literal": value}]} for name, value in first.items()
     }
-    return UpdateOne(
-        {"_id": half.pair_id}, [{"$set": kept}, {"$set": {"state": _STATE}}], upsert=True
-    )
+    return [{"$set": kept}, {"$set": {"state": _STATE}}]
 
 
 class HalfRepository:

@@ -119,7 +119,7 @@ class Intake:
         if not halves:
             return {}
         pairs = await self._halves.put(list(halves.values()))
-        whole = [pair_id for pair_id, pair in pairs.items() if pair["state"] == "whole"]
+        whole = [pair for pair in pairs.values() if pair["state"] == "whole"]
         finished = await self._finish(whole)
         if ROUNDS.due():
             with suppress(ServiceError):  # somebody else's pairs, which stay where they are
@@ -129,7 +129,7 @@ class Intake:
             for place, half in halves.items()
         }
 
-    async def _finish(self, whole: Sequence[UUID]) -> dict[UUID, Settled]:
+    async def _finish(self, whole: Sequence[Document]) -> dict[UUID, Settled]:
         """Makes events of pairs, a few at a time: each may hold two bodies of the largest size."""
         done: dict[UUID, Settled] = {}
         for start in range(0, len(whole), PAIRS_AT_ONCE):

@@ -2,7 +2,8 @@
 
 KServe's logger (kserve/kserve, pkg/logger/worker.go) sends a request and its response as two events
 with one id, in binary mode; what they are about stands in ``inferenceservicename``, ``namespace``,
-``component`` and ``endpoint``. Its source is the same for all pods, so it joins nothing.
+``component`` and ``endpoint``. Its source is the pod, which who asked does not know; so it plays no
+part in the ids.
 """
 
 import asyncio
