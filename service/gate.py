@@ -5,6 +5,7 @@ for 15, so that the log of predictions goes on.
 """
 
 import asyncio
+import base64
 import hmac
 import time
 from datetime import UTC, datetime
@@ -78,7 +79,7 @@ class Gate:
 
     async def _recognised(self, header: str, address: str) -> Caller:
         try:
-            token = _bearer_in(header)
+            token = _token_in(header)
             if self._may_be_a_guess(token):  # which makes no work for PostgreSQL for ever
                 self._rates.check("address", address)
             return await self.recognise(token)
@@ -170,11 +171,28 @@ class Gate:
         task.add_done_callback(self._notes.discard)
 
 
-def _bearer_in(header: str) -> str:
+def _token_in(header: str) -> str:
+    """A bearer token, or the API key that is the password of HTTP Basic (RFC 7617).
+
+    The latter for clients that are given an address and nothing else, such as KServe's logger:
+    ``https://key:pk_…@host``. Passwords of people are not taken here, only keys are.
+    """
     kind, _, token = header.partition(" ")
-    if kind.lower() != "bearer" or not token.strip():
+    token = token.strip()
+    if kind.lower() == "basic":
+        token = _password_in(token)
+        if not token.startswith(keys.PREFIX):
+            raise Unauthenticated
+    elif kind.lower() != "bearer" or not token:
         raise Unauthenticated
-    return token.strip()
+    return token
+
+
+def _password_in(basic: str) -> str:
+    try:
+        return base64.b64decode(basic, validate=True).decode().partition(":")[2]
+    except ValueError as error:  # neither base64 nor UTF-8
+        raise Unauthenticated from error
 
 
 def _as_caller(claims: Claims, found: Standing | None) -> Caller:

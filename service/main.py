@@ -39,6 +39,7 @@ from service.orders import router as orders
 from service.posts import bulk_router as post_bulk
 from service.posts import comment_router as comments
 from service.posts import router as posts
+from service.predictions import cloudevents_router as cloudevents
 from service.predictions import feedback_router as feedback
 from service.predictions import label_router as labels
 from service.predictions import router as predictions
@@ -56,8 +57,8 @@ from service.users import router as users
 FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
     product_bulk, products, orders, accounts, transfers, projects, project_members,
-    project_invitations, reports, items, item_types, predictions, feedback,
-    labels,
+    project_invitations, reports, items, item_types, cloudevents, predictions,
+    feedback, labels,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -127,6 +128,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         body_limits={
             **predictions.body_limits(settings.max_batch_bytes),
             **labels.body_limits(settings.max_batch_bytes),
+            **cloudevents.body_limits(settings.max_batch_bytes),
             **product_files.BODY_LIMITS,
             **dict.fromkeys(FORMS, MOST_FORM_BYTES),
         },
@@ -222,7 +224,8 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            with_schemas(plain(), {**predictions.EVENT_SCHEMAS, **labels.LABEL_SCHEMAS})
+            schemas = predictions.EVENT_SCHEMAS | labels.LABEL_SCHEMAS | cloudevents.SCHEMAS
+            with_schemas(plain(), schemas)
         return plain()
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it

@@ -60,12 +60,35 @@ async def test_nobody_is_asked_to_say_who_they_are(stranger: httpx2.AsyncClient)
 
 
 @pytest.mark.parametrize(
-    "header", ["Basic YTpi", "Bearer", "Bearer ", "Digest x", "", "Token x", "Bearerx"]
+    "header",
+    [
+        "Basic YTpi",
+        "Basic ?",
+        "Basic /w==",
+        "Bearer",
+        "Bearer ",
+        "Digest x",
+        "",
+        "Token x",
+        "Bearerx",
+    ],
 )
 async def test_only_a_bearer_token_is_taken(stranger: httpx2.AsyncClient, header: str) -> None:
     answer = await stranger.get(ME, headers={"Authorization": header})
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"].startswith("Bearer ")
+
+
+async def test_a_key_may_be_the_password_of_an_address(
+    stranger: httpx2.AsyncClient, state: State
+) -> None:
+    owner = await somebody(state, "service")
+    key = await key_of(state, owner.id, "predictions:write")
+    answer = await stranger.post(EVENTS, json=make_event(), auth=("key", key))
+    assert answer.status_code == 201
+    for wrong in (f"{key}x", owner.token, "", "pk_"):
+        answer = await stranger.post(EVENTS, json=make_event(), auth=("key", wrong))
+        assert answer.status_code == 401, wrong
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "pk_", "rt_x_y", "e30.e30.e30", "x y", "x" * 9000])

@@ -5,10 +5,11 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 from service.mongo import Document
-from service.predictions.schemas import FeedbackRead, PredictionRead
+from service.predictions.schemas import FeedbackRead, HalfRead, PredictionRead
 
 PREDICTIONS = "predictions"
 FEEDBACK = "feedback"
+HALVES = "prediction_halves"
 
 
 class PredictionDocument(TypedDict, total=False):
@@ -53,6 +54,34 @@ class FeedbackDocument(TypedDict):
     version: int
 
 
+class HalfDocument(TypedDict, total=False):
+    """A request or a response as it came; ``data`` is gone when it has become events."""
+
+    data: bytes
+    hash: bytes
+    time: datetime | None
+    trace_id: str | None
+
+
+class PairDocument(TypedDict, total=False):
+    """A request and its response, or one that waits. ``_id`` comes of what they have in common.
+
+    ``state`` is waiting, whole (both are here), logged (they are events) or refused.
+    """
+
+    _id: UUID
+    request: HalfDocument
+    response: HalfDocument
+    model: str
+    event_id: str
+    context: dict[str, str]
+    state: str
+    rows: int
+    refusal: dict[str, str]
+    received_at: datetime
+    expires_at: datetime
+
+
 def read_prediction(document: Document) -> PredictionRead:
     """An event as it travels."""
     return PredictionRead(prediction_id=document.pop("_id"), **document)
@@ -69,4 +98,18 @@ def read_feedback(document: Document, *, pending: bool) -> FeedbackRead:
         history=document["history"],
         version=document["version"],
         pending=pending,
+    )
+
+
+def read_half(document: Document) -> HalfRead:
+    """A pair, or the half that is there, as it travels."""
+    return HalfRead(
+        pair_id=document["_id"],
+        event_id=document["event_id"],
+        model=document["model"],
+        state=document["state"],
+        has=[side for side in ("request", "response") if side in document],
+        refusal=document.get("refusal"),
+        received_at=document["received_at"],
+        expires_at=document["expires_at"],
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Request
@@ -14,6 +14,7 @@ from service.errors import OutcomeUnknown
 from service.mongo import Collection, Document, Mongo
 from service.predictions.documents import PREDICTIONS
 from service.predictions.gather import Gatherer
+from service.provide import provided
 
 Code = Literal["created", "duplicate", "conflict"]
 Outcome = Code | Exception
@@ -75,7 +76,7 @@ class PredictionLog:
     """The log for one caller, who knows what a key that is bound to models may log."""
 
     def __init__(self, mongo: Mongo, caller: Caller, together: Together) -> None:
-        self._mongo, self.caller, self._together = mongo, caller, together
+        self._mongo, self.caller, self.together = mongo, caller, together
 
     async def insert(self, document: Document) -> Code:
         """Writes one event along with those of others; what became of it.
@@ -83,7 +84,7 @@ class PredictionLog:
         Raises:
             Unavailable, OutcomeUnknown: as of :func:`write`.
         """
-        return await self._together.add(document)
+        return await self.together.add(document)
 
     async def insert_all(self, documents: Sequence[Document]) -> list[Code]:
         """Writes all in one go; what became of each. Raises what :func:`write` does."""
@@ -100,3 +101,6 @@ def log_of(request: Request) -> PredictionLog:
     """The log for who sent this request."""
     state = request.state
     return PredictionLog(state.mongo, state.caller, state.together)
+
+
+Log = Annotated[PredictionLog, provided(log_of)]

@@ -186,3 +186,53 @@ class LabelLine(LabelCounts):
 
     committed_through: int
     errors: list[StreamLineError]
+
+
+class CloudEventRead(Read):
+    """What became of one CloudEvent: 202 if it is half a pair and waits for the other.
+
+    ``prediction_ids`` are the events that it is, or that it made with its partner: one a row.
+    """
+
+    id: str | None
+    status: int
+    code: str
+    prediction_ids: list[UUID] = []
+    errors: list[IntakeError] = []
+
+
+class CloudEventsRead(Read):
+    """``results`` stand in the order of the batch."""
+
+    created: int
+    duplicates: int
+    waiting: int
+    rejected: int
+    results: list[CloudEventRead]
+
+
+class HalfRefusal(Read):
+    code: str
+    pointer: str
+    detail: str
+
+
+class HalfRead(Read):
+    """Half a pair that waits, or a pair: both halves are here (``has``)."""
+
+    pair_id: UUID
+    event_id: str
+    model: str
+    state: Literal["waiting", "whole", "logged", "refused"]
+    has: list[Literal["request", "response"]]
+    refusal: HalfRefusal | None = None
+    received_at: Moment
+    expires_at: Moment
+
+
+class HalfQuery(ListQuery):
+    """``count=exact`` says how many wait."""
+
+    sort: Literal["received_at", "-received_at"] = "-received_at"
+    state: Literal["waiting", "whole", "logged", "refused"] = "waiting"
+    model: Text | None = None

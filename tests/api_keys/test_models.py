@@ -12,6 +12,13 @@ from fastapi import FastAPI
 from service.main import State
 from service.predictions.intake import LINES_AT_ONCE
 from tests.access.makers import bearer, key_of, somebody
+from tests.predictions.inference_server import (
+    ASKED,
+    REQUEST,
+    cloud_event,
+    half_event,
+    post_structured,
+)
 from tests.predictions.makers import as_lines, ids_of, make_event, post_event, stored_ids
 
 PREDICTIONS = "/v1/predictions"
@@ -61,6 +68,24 @@ async def test_in_a_stream_a_line_of_another_model_is_an_error(
     assert told["errors"][0]["line"] == 2
     assert told["errors"][0]["errors"][0]["code"] == "model_forbidden"
     assert await stored_ids(state) == ids_of(events[:1])
+
+
+async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
+    bound: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    for model, status in (("churn", 403), ("fraud-eu", 202)):
+        half = half_event(REQUEST, "7", ASKED) | {"inferenceservicename": model}
+        answer = await post_structured(bound, half)
+        assert answer.status_code == status
+        if status == 403:
+            assert answer.json()["code"] == "model_forbidden"
+            assert answer.json()["errors"][0]["pointer"] == "/inferenceservicename"
+    other = await post_structured(bound, cloud_event(make_event(model="churn")))
+    assert (other.status_code, other.json()["errors"][0]["pointer"]) == (403, "/data/model")
+    halves = "/v1/predictions/halves"
+    assert [each["model"] for each in (await client.get(halves)).json()["items"]] == ["fraud-eu"]
+    assert (await bound.get(halves)).status_code == 403
+    assert (await bound.get(halves, params={"model": "fraud-eu"})).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,16 @@ from tests.house.walk import (
     Row,
     filled,
 )
+from tests.predictions.inference_server import STRUCTURED
 from tests.predictions.makers import NDJSON
 
 FORMS = ("auth_token", "auth_revoke")
-STREAMS = ("predictions_stream", "labels_stream", "products_import")
+TYPED = {
+    "predictions_stream": NDJSON,
+    "labels_stream": NDJSON,
+    "products_import": NDJSON,
+    "predictions_create_cloudevents": STRUCTURED,
+}
 
 
 def operations(app: FastAPI) -> dict[str, tuple[str, str]]:
@@ -123,8 +129,8 @@ def request_of(name: str, row: Row, world: dict[str, Any], app: FastAPI) -> dict
     body = None if row.body is None else filled(row.body, world)
     if operation in FORMS:
         return {**asked, "data": body}
-    if operation in STREAMS:
-        return {**asked, "content": json.dumps(body).encode(), "headers": NDJSON}
+    if operation in TYPED:
+        return {**asked, "content": json.dumps(body).encode(), "headers": TYPED[operation]}
     return asked if body is None else {**asked, "json": body}
 
 

@@ -53,6 +53,10 @@ EVENT = {
     "prediction_id": "~uuid", "timestamp": "2026-01-05T00:00:00Z", "model": "fraud", "version": "1",
     "features": {"a": 1}, "output": {"score": 0.5},
 }  # fmt: skip
+HALF = {
+    "specversion": "1.0", "id": "~new", "source": "/", "inferenceservicename": "fraud",
+    "type": "org.kubeflow.serving.inference.request", "data": {"instances": [1]},
+}  # fmt: skip
 PRODUCT = {"sku": "~new", "name": "thing", "price": "9.99", "currency": "EUR", "stock": 60}
 PROJECT, NOBODY_YET = {"name": "Churn"}, {"email": "~email"}
 KEY = {"name": "k", "scopes": ["items:read"]}
@@ -220,6 +224,8 @@ WALK: dict[str, Row] = {
     "predictions_create": staff(201, body=EVENT),
     "predictions_create_batch": staff(200, body={"items": [EVENT]}),
     "predictions_stream": staff(200, body=EVENT),
+    "predictions_create_cloudevents": staff(202, body=HALF),
+    "prediction_halves_list": staff(200),
     "predictions_list": staff(200),
     "predictions_get": staff(200),
     "labels_create_batch": staff(200, body={"items": [{**LABEL, "prediction_id": "~uuid"}]}),
