@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
+from fastapi import Response
 from pymongo import ReturnDocument
 
 from service.answers import Expected
@@ -35,10 +36,33 @@ async def mongo_page(
     *,
     projection: Mapping[str, int] | None = None,
 ) -> Page[T]:
-    """One page of the documents that match ``where``.
+    """One page of the documents that match ``where``."""
+    documents, ends, total = await _found(collection, where, query, pager, projection)
+    return pager.page(query, [read(document) for document in documents], ends, total)
 
-    Documents of equal sort value are ordered by ``_id``, so that no tie is lost or repeated.
-    """
+
+async def mongo_json_page(
+    collection: Collection,
+    where: Document,
+    query: ListQuery,
+    pager: Pager,
+    write: Callable[[Document], str],
+    *,
+    projection: Mapping[str, int] | None = None,
+) -> Response:
+    """The same, of documents that ``write`` makes JSON of, as it goes out."""
+    documents, ends, total = await _found(collection, where, query, pager, projection)
+    return pager.answer(query, [write(document) for document in documents], ends, total)
+
+
+async def _found(
+    collection: Collection,
+    where: Document,
+    query: ListQuery,
+    pager: Pager,
+    projection: Mapping[str, int] | None,
+) -> tuple[list[Document], list[Position], int | None]:
+    """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated."""
     order = Order.of(query.sort)
     direction = -1 if order.descending else 1
     total = await _count(collection, where, query.count)
@@ -53,7 +77,7 @@ async def mongo_page(
     )
     documents = await cursor.to_list(None)
     ends = [Position(document[order.field], document["_id"]) for document in documents]
-    return pager.page(query, [read(document) for document in documents], ends, total)
+    return documents, ends, total
 
 
 def _beyond(order: Order, start: Position) -> Document:

@@ -4,8 +4,11 @@ from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID
 
+import msgspec
+
 from service.mongo import Document
 from service.predictions.schemas import FeedbackRead, HalfRead, PredictionRead
+from service.wire import format_time
 
 PREDICTIONS = "predictions"
 FEEDBACK = "feedback"
@@ -85,6 +88,22 @@ class PairDocument(TypedDict, total=False):
 def read_prediction(document: Document) -> PredictionRead:
     """An event as it travels."""
     return PredictionRead(prediction_id=document.pop("_id"), **document)
+
+
+_ABSENT = {
+    name: field.get_default(call_default_factory=True)
+    for name, field in PredictionRead.model_fields.items()
+    if not field.is_required()
+}
+
+
+def write_prediction(document: Document) -> str:
+    """The same as JSON, without a look at each value: they were looked at when they came."""
+    told = {"prediction_id": document.pop("_id"), **_ABSENT, **document}
+    for name in ("timestamp", "sent_at", "received_at"):
+        if told[name] is not None:
+            told[name] = format_time(told[name])
+    return msgspec.json.encode(told).decode()
 
 
 def read_feedback(document: Document, *, pending: bool) -> FeedbackRead:

@@ -3,13 +3,21 @@
 from typing import Annotated
 from uuid import UUID
 
+from fastapi import Response
+
 from service.access.caller import CurrentCaller, Forbidden
 from service.errors import Conflict, NotFound
 from service.mongo import MongoDatabase
-from service.mongo_documents import as_filter, mongo_page
-from service.paging import Page, Paging
-from service.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback, read_prediction
-from service.predictions.schemas import PredictionDetail, PredictionQuery, PredictionRead
+from service.mongo_documents import as_filter, mongo_json_page
+from service.paging import Paging
+from service.predictions.documents import (
+    FEEDBACK,
+    PREDICTIONS,
+    read_feedback,
+    read_prediction,
+    write_prediction,
+)
+from service.predictions.schemas import PredictionDetail, PredictionQuery
 from service.provide import provided
 
 
@@ -50,12 +58,12 @@ class PredictionRepository:
         feedback = None if told is None else read_feedback(told, pending=False)
         return PredictionDetail(**dict(read_prediction(document)), feedback=feedback)
 
-    async def list(self, query: PredictionQuery) -> Page[PredictionRead]:
+    async def list(self, query: PredictionQuery) -> Response:
         if not self._caller.may_use(query.model or ""):
             raise ModelForbidden
         where = as_filter(query.filters(), _FIELDS)
-        return await mongo_page(
-            self._predictions, where, query, self._pager, read_prediction, projection=_READ
+        return await mongo_json_page(
+            self._predictions, where, query, self._pager, write_prediction, projection=_READ
         )
 
 

@@ -117,10 +117,15 @@ async def predictions_stream(request: Request) -> Response:
     return StreamAnswer()
 
 
-@reading_router.get("", dependencies=[READS], responses=problems(ModelForbidden))
+@reading_router.get(
+    "",
+    response_model=Page[PredictionRead],
+    dependencies=[READS],
+    responses=problems(ModelForbidden),
+)
 async def predictions_list(
     query: Annotated[PredictionQuery, Query()], predictions: Predictions
-) -> Page[PredictionRead]:
+) -> Response:
     """Newest first by the time of the prediction."""
     return await predictions.list(query)
 
