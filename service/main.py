@@ -1,5 +1,6 @@
 """The application: opens both stores in its lifespan and puts the features together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypedDict
@@ -33,12 +34,15 @@ from service.logs import configure_logs
 from service.metrics import Metrics
 from service.middleware import Frontier
 from service.mongo import Mongo, open_mongo
+from service.mongo_watch import Watches, open_watches
 from service.openapi import with_schemas
 from service.orders import router as orders
 from service.posts import comment_router as comments
 from service.posts import router as posts
 from service.predictions import feedback_router as feedback
+from service.predictions import file_router as prediction_files
 from service.predictions import router as predictions
+from service.predictions import tail_router as prediction_tails
 from service.projects import invitation_router as project_invitations
 from service.projects import member_router as project_members
 from service.projects import router as projects
@@ -51,7 +55,7 @@ from service.users import router as users
 FEATURES = (
     logins, me, api_keys, audit, users, tags, posts, comments, categories, product_files, products,
     orders, accounts, transfers, projects, project_members, project_invitations, reports, items,
-    item_types, predictions, feedback,
+    item_types, prediction_files, prediction_tails, predictions, feedback,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -66,6 +70,8 @@ class State(TypedDict):
 
     sql: Sql
     mongo: Mongo
+    watches: Watches
+    leaving: asyncio.Event  # set when the process is about to end: what has no end ends then
     settings: Settings
     secret: bytes
     keyring: Keyring
@@ -156,13 +162,20 @@ def _lifespan(
             login=settings.rate_login,
             guess=settings.rate_guess,
         )
-        async with open_sql(settings) as sql, open_mongo(settings) as mongo:
+        async with (
+            open_sql(settings) as sql,
+            open_mongo(settings) as mongo,
+            open_watches(settings) as watches,
+        ):
             sql.show(metrics)
             mongo.show(metrics)
+            watches.show(metrics)
             gate = Gate(sql, keyring, rates)
             yield State(
                 sql=sql,
                 mongo=mongo,
+                watches=watches,
+                leaving=asyncio.Event(),
                 settings=settings,
                 secret=secrets[0],
                 keyring=keyring,

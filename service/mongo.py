@@ -102,7 +102,7 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
         client = _client(url, settings)
         database = client.get_database(
             database_name(url, settings),
-            codec_options=_CODEC,
+            codec_options=CODEC,
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )
@@ -113,7 +113,7 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
             client.close()
 
 
-_CODEC: CodecOptions[Document] = CodecOptions(
+CODEC: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
     tzinfo=UTC,
     uuid_representation=UuidRepresentation.STANDARD,
