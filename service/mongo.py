@@ -47,9 +47,14 @@ class Mongo:
         self._at_work = 0
         self._place_seconds = settings.mongo_place_seconds
 
+    @property
+    def at_work(self) -> int:
+        """How many of the places are taken."""
+        return self._at_work
+
     def show(self, metrics: Metrics) -> None:
         """Lets /metrics see how many of the places are taken."""
-        metrics.watch("mongodb", "connections_in_use", lambda: self._at_work)
+        metrics.watch("mongodb", "connections_in_use", lambda: self.at_work)
         metrics.watch("mongodb", "calls_abandoned", lambda: self.guard.abandoned)
 
     async def run(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:

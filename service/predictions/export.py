@@ -2,19 +2,19 @@
 
 Between two pages nothing is open in the store, and at most one page is in memory. A page begins
 behind the last event of the one before, by its time and its id, so that what is logged meanwhile
-neither shifts nor repeats anything. Converting is work for a thread: a page takes some 20 ms.
+neither shifts nor repeats anything.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+import time
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from bson import decode_iter
-from bson.codec_options import CodecOptions
 from fastapi import Request
 from typing_extensions import override
 
@@ -32,6 +32,8 @@ from service.predictions.still import StillAllowed, check_model
 from service.provide import provided
 
 ROWS_AT_ONCE = {"ndjson": 500, "csv": 500, "parquet": 2_000}
+SECONDS_A_TURN = SECONDS_OF_REST = 0.001
+T = TypeVar("T")
 _ORDER = [("timestamp", 1), ("_id", 1)]
 
 
@@ -47,7 +49,7 @@ class PredictionPages:
     """The events that match, page after page."""
 
     def __init__(self, mongo: Mongo, query: ExportQuery) -> None:
-        self._mongo = mongo
+        self._mongo, self.turns = mongo, Turns(mongo)
         self._predictions = mongo.database[PREDICTIONS]
         self._feedback = mongo.database[FEEDBACK]
         self._where = as_filter(query.filters(), FIELDS)
@@ -58,7 +60,7 @@ class PredictionPages:
         """The next page, at most 16 MiB of it; empty behind the last."""
         raw = await self._mongo.run(self._read, writes=False)
         options = self._predictions.codec_options
-        page = await asyncio.to_thread(_decoded, raw, options)
+        page = await self.turns.all(decode_iter(raw, options))
         if page:
             self._after = page[-1]["timestamp"], page[-1]["_id"]
         return page
@@ -96,9 +98,27 @@ class PredictionPages:
             await cursor.close()
 
 
-def _decoded(raw: bytes, options: CodecOptions[Document]) -> list[Document]:
-    """One by one, so that the event loop has its turn in between."""
-    return list(decode_iter(raw, options))
+class Turns:
+    """Work of a kind that Python does not share: done a millisecond at a time."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def all(self, work: Iterable[T]) -> list[T]:
+        """What the work gives, while others have their turn after each millisecond.
+
+        In a thread it would hold up the event loop for 5 ms whenever that wants to go on, which is
+        how long Python lets a thread run. For the same reason it rests while others wait for
+        MongoDB: Motor does so in threads, each of which the loop holds up as long.
+        """
+        done = []
+        until = time.perf_counter() + SECONDS_A_TURN
+        for each in work:
+            done.append(each)
+            if time.perf_counter() > until:
+                await asyncio.sleep(SECONDS_OF_REST if self._mongo.at_work else 0)
+                until = time.perf_counter() + SECONDS_A_TURN
+        return done
 
 
 class ExportAnswer(LongAnswer):
@@ -121,7 +141,8 @@ class ExportAnswer(LongAnswer):
             while page := await self._pages.next():
                 latest = await self._pages.latest(page) if self._query.labels else {}
                 begin = b"" if self._rows else self._writer.begin()
-                yield begin + await asyncio.to_thread(self._writer.rows, page, latest)
+                rows = await self._pages.turns.all(self._writer.rows(page, latest))
+                yield b"".join((begin, *rows, await asyncio.to_thread(self._writer.page)))
                 self._rows += len(page)
                 await self._still.check()
         except ServiceError as refusal:

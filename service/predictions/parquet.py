@@ -1,7 +1,7 @@
 """Events as a Parquet file, a row group a page. Imported only when one is asked for: see export."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -38,6 +38,7 @@ class ParquetRows:
 
     def __init__(self, *, labels: bool) -> None:
         self._schema = schema_of(labels=labels)
+        self._columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
         self._labels = labels
         self._sink = _Sink()
         self._writer = pq.ParquetWriter(
@@ -51,26 +52,28 @@ class ParquetRows:
     def begin(self) -> bytes:
         return self._sink.take()
 
-    def rows(self, documents: Iterable[Document], latest: Latest) -> bytes:
-        columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
+    def rows(self, documents: Iterable[Document], latest: Latest) -> Iterator[bytes]:
         for document in documents:
-            self._add(columns, document, latest.get(document["_id"]))
-        self._writer.write_table(pa.table(columns, schema=self._schema))
+            self._add(document, latest.get(document["_id"]))
+            yield b""
+
+    def page(self) -> bytes:
+        self._writer.write_table(pa.table(self._columns, schema=self._schema))
+        for column in self._columns.values():
+            column.clear()
         return self._sink.take()
 
     def end(self) -> bytes:
         self._writer.close()
         return self._sink.take()
 
-    def _add(
-        self, columns: dict[str, list[Any]], document: Document, told: Document | None
-    ) -> None:
+    def _add(self, document: Document, told: Document | None) -> None:
         said = {**document, "prediction_id": document["_id"], "tags": document.get("tags", {})}
         if self._labels and told is not None:
             label = told["latest"]
             values = (label["label"], label["observed_at"], label["source"])
             said |= dict(zip(LABEL_FIELDS, values, strict=True))
-        for name, column in columns.items():
+        for name, column in self._columns.items():
             value = said.get(name)
             if value is not None and name not in _TYPES:
                 value = as_json(value).decode() if name in AS_JSON else str(value)

@@ -5,8 +5,7 @@ taken from some of them would be wrong for the others: they are JSON text, whate
 """
 
 import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -29,13 +28,19 @@ Latest = Mapping[UUID, Document]
 
 
 class RowWriter(Protocol):
-    """Makes the bytes of a file: those before its rows, those of some rows, those at its end."""
+    """Makes the bytes of a file: those before its rows, of each row, of a page, and at its end.
+
+    ``rows`` does its work one by one, so that others can have their turn in between; ``page``
+    does what is left of a page, in a thread.
+    """
 
     media_type: str
 
     def begin(self) -> bytes: ...
 
-    def rows(self, documents: Iterable[Document], latest: Latest) -> bytes: ...
+    def rows(self, documents: Iterable[Document], latest: Latest) -> Iterator[bytes]: ...
+
+    def page(self) -> bytes: ...
 
     def end(self) -> bytes: ...
 
@@ -91,9 +96,12 @@ class NdjsonRows:
     def begin(self) -> bytes:
         return b""
 
-    def rows(self, documents: Iterable[Document], latest: Latest) -> bytes:
-        lines = [as_json(row) for row in rows_of(documents, latest, labels=self._labels)]
-        return b"\n".join([*lines, b""])
+    def rows(self, documents: Iterable[Document], latest: Latest) -> Iterator[bytes]:
+        for row in rows_of(documents, latest, labels=self._labels):
+            yield as_json(row) + b"\n"
+
+    def page(self) -> bytes:
+        return b""
 
     def end(self) -> bytes:
         return b""
@@ -107,16 +115,31 @@ class CsvRows:
     def __init__(self, *, labels: bool) -> None:
         self._labels = labels
         self._names = (*FIELDS, *(LABEL_FIELDS if labels else ()))
+        self._csv = csv.writer(_Encoded())
 
     def begin(self) -> bytes:
-        return _as_csv([self._names])
+        return self._written(self._names)
 
-    def rows(self, documents: Iterable[Document], latest: Latest) -> bytes:
-        found = rows_of(documents, latest, labels=self._labels)
-        return _as_csv([_cell(name, row[name]) for name in self._names] for row in found)
+    def rows(self, documents: Iterable[Document], latest: Latest) -> Iterator[bytes]:
+        for row in rows_of(documents, latest, labels=self._labels):
+            yield self._written([_cell(name, row[name]) for name in self._names])
+
+    def page(self) -> bytes:
+        return b""
 
     def end(self) -> bytes:
         return b""
+
+    def _written(self, cells: Iterable[Any]) -> bytes:
+        row: Any = self._csv.writerow(cells)  # gives what the file's write gives
+        return bytes(row)
+
+
+class _Encoded:
+    """A file of which each write is its bytes."""
+
+    def write(self, text: str) -> bytes:
+        return text.encode()
 
 
 def _cell(name: str, value: Any) -> Any:
@@ -127,9 +150,3 @@ def _cell(name: str, value: Any) -> Any:
     if name in _FREE_TEXT and value.startswith(_FORMULA):
         return f"'{value}"  # also before one that was there: taking one away is always right
     return value
-
-
-def _as_csv(rows: Iterable[Iterable[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
