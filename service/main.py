@@ -1,5 +1,6 @@
 """The application: opens both stores in its lifespan and puts the features together."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypedDict
@@ -34,6 +35,7 @@ from service.logs import configure_logs
 from service.metrics import Metrics
 from service.middleware import Frontier
 from service.mongo import Mongo, open_mongo
+from service.mongo_watch import Watches, open_watches
 from service.openapi import with_schemas
 from service.orders import router as orders
 from service.posts import bulk_router as post_bulk
@@ -41,8 +43,10 @@ from service.posts import comment_router as comments
 from service.posts import router as posts
 from service.predictions import cloudevents_router as cloudevents
 from service.predictions import feedback_router as feedback
+from service.predictions import file_router as prediction_files
 from service.predictions import label_router as labels
 from service.predictions import router as predictions
+from service.predictions import tail_router as prediction_tails
 from service.predictions.flight import InFlight
 from service.predictions.log import Together
 from service.projects import invitation_router as project_invitations
@@ -57,7 +61,8 @@ from service.users import router as users
 FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
     product_bulk, products, orders, accounts, transfers, projects, project_members,
-    project_invitations, reports, items, item_types, cloudevents, predictions,
+    project_invitations, reports, items, item_types, cloudevents, prediction_files,
+    prediction_tails, predictions,
     feedback, labels,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
@@ -73,6 +78,8 @@ class State(TypedDict):
 
     sql: Sql
     mongo: Mongo
+    watches: Watches
+    leaving: asyncio.Event  # set when the process is about to end: what has no end ends then
     settings: Settings
     secret: bytes
     keyring: Keyring
@@ -167,13 +174,20 @@ def _lifespan(
             login=settings.rate_login,
             guess=settings.rate_guess,
         )
-        async with open_sql(settings) as sql, open_mongo(settings) as mongo:
+        async with (
+            open_sql(settings) as sql,
+            open_mongo(settings) as mongo,
+            open_watches(settings) as watches,
+        ):
             sql.show(metrics)
             mongo.show(metrics)
             gate, together = Gate(sql, keyring, rates), Together(mongo)
+            watches.show(metrics)
             yield State(
                 sql=sql,
                 mongo=mongo,
+                watches=watches,
+                leaving=asyncio.Event(),
                 settings=settings,
                 secret=secrets[0],
                 keyring=keyring,

@@ -47,9 +47,14 @@ class Mongo:
         self._at_work = 0
         self._place_seconds = settings.mongo_place_seconds
 
+    @property
+    def at_work(self) -> int:
+        """How many of the places are taken."""
+        return self._at_work
+
     def show(self, metrics: Metrics) -> None:
         """Lets /metrics see how many of the places are taken."""
-        metrics.watch("mongodb", "connections_in_use", lambda: self._at_work)
+        metrics.watch("mongodb", "connections_in_use", lambda: self.at_work)
         metrics.watch("mongodb", "calls_abandoned", lambda: self.guard.abandoned)
 
     async def run(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:
@@ -102,7 +107,7 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
         client = _client(url, settings)
         database = client.get_database(
             database_name(url, settings),
-            codec_options=_CODEC,
+            codec_options=CODEC,
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )
@@ -113,7 +118,7 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
             client.close()
 
 
-_CODEC: CodecOptions[Document] = CodecOptions(
+CODEC: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
     tzinfo=UTC,
     uuid_representation=UuidRepresentation.STANDARD,

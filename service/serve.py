@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import uvicorn
 from pymongo import MongoClient
+from typing_extensions import override
 
 from mongo_indexes.apply import apply_all
 from service import migrate
@@ -44,6 +45,17 @@ class _Leave:
         """Leaves if a signal came that was ignored."""
         if self.wished:
             raise SystemExit(0)
+
+
+class _Server(uvicorn.Server):
+    """Tells those who follow the log that it ends, before it waits for the last answer."""
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        leaving = self.lifespan.state.get("leaving")
+        if leaving is not None:
+            leaving.set()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings, tell: Tell) -> None:
@@ -92,7 +104,7 @@ def _run(settings: Settings, listener: socket.socket, tell: Tell, leave: _Leave)
     leave.if_wished()
     gc.collect()
     gc.freeze()  # what is there now stays; looking at it again and again was measured to cost 5 %
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config).run(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -134,6 +134,11 @@ class Settings(BaseSettings):
         1.5, description="longest operation, finding a primary included"
     )
 
+    tails: int = Field(16, gt=0, description="that follow the log at once, a connection each")
+    tail_heartbeat_seconds: Seconds = Field(
+        15.0, description="longest silence of a tail before a comment"
+    )
+
     @field_validator("database_url", "reporting_database_url", mode="after")
     @classmethod
     def _name_the_driver(cls, url: SecretStr | None) -> SecretStr | None:

@@ -37,10 +37,8 @@ class PredictionConflict(Conflict):
     pointer = "/prediction_id"
 
 
-_FIELDS = {
-    name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")
-}
-_READ = {"hash": 0, "expires_at": 0}
+FIELDS = {name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")}
+READ = {"hash": 0, "expires_at": 0}
 
 
 class PredictionRepository:
@@ -51,7 +49,7 @@ class PredictionRepository:
         self._pager, self._caller = pager, caller
 
     async def get(self, prediction_id: UUID) -> PredictionDetail:
-        document = await self._predictions.find_one({"_id": prediction_id}, _READ)
+        document = await self._predictions.find_one({"_id": prediction_id}, READ)
         if document is None or not self._caller.may_use(document["model"]):
             raise PredictionNotFound
         told = await self._feedback.find_one({"_id": prediction_id})
@@ -61,9 +59,9 @@ class PredictionRepository:
     async def list(self, query: PredictionQuery) -> Response:
         if not self._caller.may_use(query.model or ""):
             raise ModelForbidden
-        where = as_filter(query.filters(), _FIELDS)
+        where = as_filter(query.filters(), FIELDS)
         return await mongo_json_page(
-            self._predictions, where, query, self._pager, write_prediction, projection=_READ
+            self._predictions, where, query, self._pager, write_prediction, projection=READ
         )
 
 

@@ -3,12 +3,13 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.paging import ListQuery
 from service.wire import Moment, Read, StrictBool, StrictInt, Text, Time, Versioned, Wire
 
 Status = Literal["ok", "error", "timeout", "fallback"]
+ExportFormat = Literal["ndjson", "csv", "parquet"]
 Role = Literal["primary", "shadow", "canary", "replay"]
 LabelValue = (
     StrictInt
@@ -99,6 +100,24 @@ class PredictionDetail(PredictionRead):
     feedback: FeedbackRead | None = None
 
 
+class PredictionFilters(BaseModel):
+    """What the list, the export and the tail can be narrowed to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Text | None = None
+    version: Text | None = None
+    status: Status | None = None
+
+    def filters(self) -> dict[str, Any]:
+        """The filters that were given."""
+        given = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
+        return dict(given)
+
+
+_NOT_FILTERS = {"format", "labels", "after"}
+
+
 class PredictionQuery(ListQuery):
     sort: Literal["timestamp", "-timestamp"] = "-timestamp"
     model: Text | None = None
@@ -108,6 +127,29 @@ class PredictionQuery(ListQuery):
     order_id: UUID | None = None
     timestamp__gte: Time | None = None
     timestamp__lt: Time | None = None
+
+
+class ExportQuery(PredictionFilters):
+    format: ExportFormat = "ndjson"
+    labels: bool = Field(False, description="adds what turned out to be true, as of now")
+    user_id: UUID | None = None
+    order_id: UUID | None = None
+    timestamp__gte: Time | None = None
+    timestamp__lt: Time | None = None
+
+
+class TailQuery(PredictionFilters):
+    after: str | None = Field(
+        None, max_length=1000, description="the id of the last event you have; as Last-Event-ID"
+    )
+
+
+class ExportLine(PredictionRead):
+    """An event as in the list; with ``labels=true`` the latest label, null where there is none."""
+
+    label: LabelValue | None = None
+    label_observed_at: Moment | None = None
+    label_source: str | None = None
 
 
 class IntakeError(Read):

@@ -124,7 +124,9 @@ async def headers_of(caller: str, world: dict[str, Any], state: State, name: str
 def request_of(name: str, row: Row, world: dict[str, Any], app: FastAPI) -> dict[str, Any]:
     operation = name.split(maxsplit=1)[0]
     method, path = operations(app)[operation]
-    address = path.format(**{**world, **{part: world[of] for part, of in row.of.items()}})
+    address = (
+        path.format(**{**world, **{part: world[of] for part, of in row.of.items()}}) + row.query
+    )
     asked: dict[str, Any] = {"method": method.upper(), "url": address}
     body = None if row.body is None else filled(row.body, world)
     if operation in FORMS:

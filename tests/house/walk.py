@@ -13,7 +13,8 @@ class Row(NamedTuple):
     """The status each caller gets.
 
     ``stranger`` and ``owner`` are members, ``key`` is an administrator's that lacks the scope.
-    ``of`` says which thing of the world stands in the address instead of the usual one.
+    ``of`` says which thing of the world stands in the address instead of the usual one, ``query``
+    what stands behind it.
     """
 
     nobody: int
@@ -23,6 +24,7 @@ class Row(NamedTuple):
     admin: int
     body: Mapping[str, Any] | None = None
     of: Mapping[str, str] = {}
+    query: str = ""
 
 
 def open_to_all(status: int, body: Mapping[str, Any] | None = None) -> Row:
@@ -227,6 +229,8 @@ WALK: dict[str, Row] = {
     "predictions_create_cloudevents": staff(202, body=HALF),
     "prediction_halves_list": staff(200),
     "predictions_list": staff(200),
+    "predictions_export": staff(200),
+    "predictions_tail": staff(400, query="?after=nothing"),  # else it would not end
     "predictions_get": staff(200),
     "labels_create_batch": staff(200, body={"items": [{**LABEL, "prediction_id": "~uuid"}]}),
     "labels_stream": staff(200, body={**LABEL, "prediction_id": "~uuid"}),

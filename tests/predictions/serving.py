@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.access.caller import Gatekeeper
 from service.main import State, create_app
 from service.settings import Settings
 from tests.fixtures.client import ADMINISTRATOR, Doorman
@@ -35,15 +36,20 @@ class Answer(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def serving(state: State, **settings: Any) -> AsyncIterator[int]:
-    """The port of an application on the stores of this run, with other settings where given."""
+async def serving(
+    state: State, *, gate: Gatekeeper | None = None, **settings: Any
+) -> AsyncIterator[int]:
+    """The port of an application on the stores of this run, with other settings where given.
+
+    Without a gate everybody is an administrator.
+    """
     app = create_app(state["settings"].model_copy(update=settings))
     config = uvicorn.Config(
         _with_state(
             app,
             {
                 **state,
-                "gate": Doorman(ADMINISTRATOR),
+                "gate": gate or Doorman(ADMINISTRATOR),
                 "settings": _changed(state["settings"], settings),
             },
         ),

@@ -1,0 +1,46 @@
+"""SIGTERM while somebody follows the log: they are told, and nobody waits for them."""
+
+import json
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.fixtures.service import running_service
+from tests.predictions.makers import make_event
+
+
+def test_a_tail_ends_in_order_with_the_process(tmp_path: Path) -> None:
+    told: list[Any] = []
+    begun = threading.Event()
+    with running_service(tmp_path) as service:
+        url, headers = f"{service.url}/v1/predictions", service.administrator
+
+        def follow() -> None:
+            with httpx2.stream("GET", f"{url}/tail", headers=headers, timeout=30) as answer:
+                for line in answer.iter_lines():
+                    if line.startswith("data:"):
+                        told.append(json.loads(line.removeprefix("data:")))
+                    begun.set()
+
+        following = threading.Thread(target=follow)
+        following.start()
+        assert begun.wait(20)
+        event = make_event()
+        assert httpx2.post(url, json=event, headers=headers, timeout=10).status_code == 201
+        deadline = time.monotonic() + 10
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.01)
+        began = time.monotonic()
+        assert service.end(signal.SIGTERM) == 0
+        seconds = time.monotonic() - began
+        following.join(10)
+        assert not following.is_alive()
+        said = service.log.read_text()
+    assert [each.get("prediction_id") for each in told] == [event["prediction_id"], None]
+    assert told[-1]["code"] == "leaving"
+    assert seconds < 8, "it waited for a stream that has no end"
+    assert "graceful shutdown exceeded" not in said
