@@ -46,6 +46,8 @@ from service.projects import invitation_router as project_invitations
 from service.projects import member_router as project_members
 from service.projects import router as projects
 from service.reports import router as reports
+from service.retention import router as retention
+from service.retention.current import CurrentRules
 from service.settings import Settings
 from service.sql import Sql, open_sql
 from service.tags import router as tags
@@ -54,7 +56,7 @@ from service.users import router as users
 FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
     product_bulk, products, orders, accounts, transfers, projects, project_members,
-    project_invitations, reports, items, item_types, predictions, feedback,
+    project_invitations, reports, items, item_types, predictions, feedback, retention,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -75,6 +77,7 @@ class State(TypedDict):
     rates: Rates
     gate: Gatekeeper
     together: Together
+    retention: CurrentRules
     metrics: Metrics
 
 
@@ -164,7 +167,8 @@ def _lifespan(
             sql.show(metrics)
             mongo.show(metrics)
             gate, together = Gate(sql, keyring, rates), Together(mongo)
-            yield State(
+            rules = CurrentRules(mongo, settings.retention_days)
+            held = State(
                 sql=sql,
                 mongo=mongo,
                 settings=settings,
@@ -173,8 +177,11 @@ def _lifespan(
                 rates=rates,
                 gate=gate,
                 together=together,
+                retention=rules,
                 metrics=metrics,
             )
+            async with rules.kept_current():
+                yield held
             await together.drain()
             await gate.drain()
 

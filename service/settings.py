@@ -106,6 +106,12 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(1_048_576, gt=0, description="of a request's body")
     max_batch_bytes: int = Field(5_242_880, gt=0, description="of a prediction batch, unpacked")
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=3650,
+        description="predictions are kept so long where no rule says otherwise; unset: for ever",
+    )
     body_seconds: Seconds = Field(5.0, description="patience between two pieces of a body")
 
     sql_deadline_seconds: Seconds = Field(1.8, description="PostgreSQL: when a client is answered")

@@ -4,7 +4,14 @@ from mongo_indexes.collections.feedback import FEEDBACK
 from mongo_indexes.collections.item_types import ITEM_TYPES
 from mongo_indexes.collections.items import ITEMS
 from mongo_indexes.collections.predictions import PREDICTIONS
+from mongo_indexes.collections.retention_rules import RETENTION_RULES
 from mongo_indexes.declare import Collection
 
-COLLECTIONS: tuple[Collection, ...] = (ITEMS, ITEM_TYPES, PREDICTIONS, FEEDBACK)
+COLLECTIONS: tuple[Collection, ...] = (
+    ITEMS,
+    ITEM_TYPES,
+    PREDICTIONS,
+    FEEDBACK,
+    RETENTION_RULES,
+)
 """Every collection the service keeps in MongoDB, in the order of planning and applying."""

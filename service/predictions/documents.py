@@ -1,7 +1,7 @@
 """What is kept of predictions: an immutable event each, and beside it what is said of it later."""
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
 from service.mongo import Document
@@ -31,6 +31,7 @@ class PredictionDocument(TypedDict, total=False):
     role: str
     received_at: datetime
     hash: bytes
+    expires_at: datetime
 
 
 class ObservationDocument(TypedDict):
@@ -49,6 +50,7 @@ class FeedbackDocument(TypedDict):
     latest: ObservationDocument
     history: list[ObservationDocument]
     version: int
+    expires_at: NotRequired[datetime]
 
 
 def read_prediction(document: Document) -> PredictionRead:

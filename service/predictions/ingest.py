@@ -15,6 +15,7 @@ from service.predictions.decode import Rejected, decode_batch, decode_event
 from service.predictions.event import Event, as_document, fault_in
 from service.predictions.log import PredictionLog
 from service.predictions.repository import ModelForbidden, PredictionConflict
+from service.retention.rules import Rules
 
 STATUS = {"created": 201, "duplicate": 200, "conflict": 409, "rejected": 422}
 EVENTS_A_TURN = 8
@@ -75,10 +76,11 @@ async def ingest_one(log: PredictionLog, body: bytes) -> Result:
         ModelForbidden: the caller's key is bound to other models.
         PredictionConflict: another event was logged under its id.
     """
-    event = _checked(decode_event(body), log.caller, suspicious=ESCAPED_NUL in body)
+    rules = await log.retention.get()
+    event = _checked(decode_event(body), log.caller, rules, suspicious=ESCAPED_NUL in body)
     if isinstance(event, Rejected):
         raise _refusal(event.fault)
-    code = await log.insert(as_document(event, now()))
+    code = await log.insert(rules.stamped(as_document(event, now())))
     if code == "conflict":
         raise PredictionConflict
     return _result(event.prediction_id, code)
@@ -96,26 +98,31 @@ async def ingest(
     log: PredictionLog, events: Iterable[Event | Rejected], *, suspicious: bool
 ) -> list[Result]:
     """Writes the events that are good and new; the result of each, in their order."""
-    received_at = now()
+    received_at, rules = now(), await log.retention.get()
     checked = []
     for place, event in enumerate(events):
-        checked.append(_checked(event, log.caller, suspicious=suspicious))
+        checked.append(_checked(event, log.caller, rules, suspicious=suspicious))
         if place % EVENTS_A_TURN == 0:
             await asyncio.sleep(0)  # an event of many nested values takes 20 ms to look at
     good = [each for each in checked if isinstance(each, Event)]
-    codes = iter(await log.insert_all([as_document(event, received_at) for event in good]))
+    documents = [rules.stamped(as_document(event, received_at)) for event in good]
+    codes = iter(await log.insert_all(documents))
     return [
         _result(each.prediction_id, next(codes)) if isinstance(each, Event) else _rejected(each)
         for each in checked
     ]
 
 
-def _checked(event: Event | Rejected, caller: Caller, *, suspicious: bool) -> Event | Rejected:
+def _checked(
+    event: Event | Rejected, caller: Caller, rules: Rules, *, suspicious: bool
+) -> Event | Rejected:
     if isinstance(event, Rejected):
         return event
     fault = fault_in(event, suspicious=suspicious)
     if fault is None and not caller.may_use(event.model):
         fault = _FORBIDDEN
+    if fault is None:
+        fault = rules.fault_in(event.prediction_id, event.model, event.version, event.timestamp)
     return event if fault is None else Rejected(event.prediction_id, fault)
 
 
