@@ -17,7 +17,7 @@ from service.stores import Tell
 retention_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 SECONDS_BETWEEN_SIGNS = 10.0
 # A batch may take longer than a client of the service would wait.
-PATIENCE = {"mongo_operation_seconds": 30.0, "mongo_deadline_seconds": 40.0}
+PATIENCE = {"mongo_operation_seconds": 5.0, "mongo_deadline_seconds": 6.0}
 
 
 @retention_app.callback()

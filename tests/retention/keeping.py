@@ -14,9 +14,11 @@ from uuid import UUID
 import httpx2
 from pydantic import SecretStr
 from pymongo import MongoClient
+from typing_extensions import override
 
 from mongo_indexes.apply import apply_all
 from service.embedded import MongoEngine
+from service.embedded.guard import Spec
 from service.main import State, create_app
 from service.mongo import Collection, Document
 from service.predictions.documents import FEEDBACK, PREDICTIONS
@@ -29,21 +31,24 @@ DAY = timedelta(days=1)
 
 @contextmanager
 def mongod_that_deletes(folder: Path) -> Iterator[MongoEngine]:
-    engine = MongoEngine(folder)
+    engine = _DeletesEachSecond(folder)
     engine.start()
     try:
         with MongoClient[dict[str, Any]](engine.url) as client:
             apply_all(client["polystore"])
-        delete_each_second(engine)
         yield engine
     finally:
         engine.stop()
 
 
-def delete_each_second(engine: MongoEngine) -> None:
-    """As the server's own identity; until it is restarted."""
-    with engine._as_system() as system:
-        system.admin.command("setParameter", 1, ttlMonitorSleepSecs=1)
+class _DeletesEachSecond(MongoEngine):
+    """Told at its start: told later, it would first sleep out its minute."""
+
+    @override
+    def _spec(self) -> Spec:
+        spec = super()._spec()
+        spec["command"] += ["--setParameter", "ttlMonitorSleepSecs=1"]
+        return spec
 
 
 class Keeping(NamedTuple):
@@ -88,7 +93,9 @@ async def keeping(url: str, folder: Path, **settings: Any) -> AsyncIterator[Keep
     )
     with MongoClient[dict[str, Any]](url) as client:
         database = client["polystore"]
-        for name in database.list_collection_names():
+        for name in database.list_collection_names(
+            filter={"name": {"$not": {"$regex": "^system"}}}
+        ):
             database[name].delete_many({})
     async with (
         app.router.lifespan_context(app) as state,
