@@ -6,7 +6,7 @@ The house, from the top (imports go down only; import-linter holds it):
     gate                                   who is calling, asked before anything else
     logins | posts | orders | accounts     features, strangers to one another
         | projects | items | predictions
-    api_keys users tags audit              features that others may name
+    api_keys users tags audit retention    features that others may name
     sql_route sql_rows sql_bulk            one request, and the usual verbs, on PostgreSQL
         idempotency
     mongo_route mongo_documents            the same on MongoDB

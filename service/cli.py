@@ -13,6 +13,7 @@ from service.administrator import (
     make_administrator,
 )
 from service.cli_migrate import migrate_app
+from service.cli_retention import retention_app
 from service.cli_stores import (
     CLEAN,
     DRIFT,
@@ -38,6 +39,7 @@ app.add_typer(migrate_app, name="migrate", help="The PostgreSQL schema: plan, ap
 app.add_typer(
     indexes_app, name="indexes", help="MongoDB's indexes and validators: plan, apply, check."
 )
+app.add_typer(retention_app, name="retention", help="How long predictions are kept: apply.")
 
 
 @app.command()

@@ -1,11 +1,8 @@
 """What operators do to the PostgreSQL schema: ``polystore migrate``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from service import migrate
 from service.cli_stores import (
@@ -17,22 +14,12 @@ from service.cli_stores import (
     console,
     explained,
     report,
+    shown,
     store,
     tell,
 )
-from service.stores import Tell
 
 migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
-
-
-@contextmanager
-def _shown() -> Iterator[Tell | None]:
-    """The line of the moment, on a terminal that can take it back; a log gets whole lines."""
-    if not complaints.is_terminal or complaints.is_dumb_terminal:
-        yield None
-        return
-    with complaints.status("waiting for the database") as status:
-        yield lambda line: status.update(Text(line))
 
 
 @migrate_app.command("plan")
@@ -71,7 +58,7 @@ def migrate_apply(
         migrate.print_sql()
         return
     with explained(), store("database_url") as url:
-        with _shown() as show:
+        with shown() as show:
             done = migrate.apply(url, tell, show)
         head = migrate.expected_head()
         told = {"head": head, "applied": [step._asdict() for step in done]}
@@ -93,7 +80,7 @@ def migrate_down(*, yes: Yes = False) -> None:
             complaints.print(line, markup=False, soft_wrap=True)
         if not yes:
             typer.confirm("Go on?", abort=True)
-        with _shown() as show:
+        with shown() as show:
             migrate.down(url, tell, show, last=step.revision)
 
 

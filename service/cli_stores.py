@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from mongo_indexes.__main__ import DatabaseName, Only, Prune
 from mongo_indexes.apply import WAIT_SECONDS
@@ -18,7 +19,7 @@ from service.embedded import EmbeddedError
 from service.mongo import database_name
 from service.serve import AddressInUse
 from service.settings import BadSecret, Settings
-from service.stores import StoreName, store_at_hand
+from service.stores import StoreName, Tell, store_at_hand
 
 indexes_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 CLEAN, DRIFT, FAILED = 0, 2, 5  # the same as those of `polystore indexes`
@@ -30,6 +31,16 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def tell(text: str) -> None:
     """A line about progress, beside what scripts read."""
     complaints.print(f"  {text}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def shown() -> Iterator[Tell | None]:
+    """The line of the moment, on a terminal that can take it back; a log gets whole lines."""
+    if not complaints.is_terminal or complaints.is_dumb_terminal:
+        yield None
+        return
+    with complaints.status("waiting for the database") as status:
+        yield lambda line: status.update(Text(line))
 
 
 @contextmanager

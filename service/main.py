@@ -53,6 +53,8 @@ from service.projects import invitation_router as project_invitations
 from service.projects import member_router as project_members
 from service.projects import router as projects
 from service.reports import router as reports
+from service.retention import router as retention
+from service.retention.current import CurrentRules
 from service.settings import Settings
 from service.sql import Sql, open_sql
 from service.tags import router as tags
@@ -62,8 +64,7 @@ FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
     product_bulk, products, orders, accounts, transfers, projects, project_members,
     project_invitations, reports, items, item_types, cloudevents, prediction_files,
-    prediction_tails, predictions,
-    feedback, labels,
+    prediction_tails, predictions, feedback, labels, retention,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -87,6 +88,7 @@ class State(TypedDict):
     gate: Gatekeeper
     together: Together
     in_flight: InFlight
+    retention: CurrentRules
     metrics: Metrics
 
 
@@ -183,7 +185,8 @@ def _lifespan(
             mongo.show(metrics)
             gate, together = Gate(sql, keyring, rates), Together(mongo)
             watches.show(metrics)
-            yield State(
+            rules = CurrentRules(mongo, settings.retention_days)
+            held = State(
                 sql=sql,
                 mongo=mongo,
                 watches=watches,
@@ -195,8 +198,11 @@ def _lifespan(
                 gate=gate,
                 together=together,
                 in_flight=InFlight(settings.max_in_flight_bytes),
+                retention=rules,
                 metrics=metrics,
             )
+            async with rules.kept_current():
+                yield held
             await together.drain()
             await gate.drain()
 

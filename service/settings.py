@@ -109,6 +109,12 @@ class Settings(BaseSettings):
     max_in_flight_bytes: int = Field(
         67_108_864, gt=0, description="of events read and not yet written; beyond, 429"
     )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=3650,
+        description="predictions are kept so long where no rule says otherwise; unset: for ever",
+    )
     body_seconds: Seconds = Field(5.0, description="patience between two pieces of a body")
 
     sql_deadline_seconds: Seconds = Field(1.8, description="PostgreSQL: when a client is answered")

@@ -22,6 +22,7 @@ COMMANDS = [
     ["doctor"],
     *(["migrate", each] for each in ("plan", "apply", "down", "check")),
     *(["indexes", each] for each in ("plan", "apply", "check")),
+    ["retention", "apply"],
 ]
 
 

@@ -5,7 +5,15 @@ from mongo_indexes.collections.item_types import ITEM_TYPES
 from mongo_indexes.collections.items import ITEMS
 from mongo_indexes.collections.prediction_halves import PREDICTION_HALVES
 from mongo_indexes.collections.predictions import PREDICTIONS
+from mongo_indexes.collections.retention_rules import RETENTION_RULES
 from mongo_indexes.declare import Collection
 
-COLLECTIONS: tuple[Collection, ...] = (ITEMS, ITEM_TYPES, PREDICTIONS, FEEDBACK, PREDICTION_HALVES)
+COLLECTIONS: tuple[Collection, ...] = (
+    ITEMS,
+    ITEM_TYPES,
+    PREDICTIONS,
+    FEEDBACK,
+    PREDICTION_HALVES,
+    RETENTION_RULES,
+)
 """Every collection the service keeps in MongoDB, in the order of planning and applying."""

@@ -67,6 +67,13 @@ PREDICTIONS = Collection(
             why="what was predicted about an order",
             partial={"order_id": {"$exists": True}},
         ),
+        Index(
+            name="ix_predictions_expires_at",
+            keys=(("expires_at", 1),),
+            why="MongoDB deletes what has expired; what never does costs no write here",
+            ttl_seconds=0,
+            partial={"expires_at": {"$exists": True}},
+        ),
     ),
     validator={
         "$jsonSchema": {
@@ -80,6 +87,7 @@ PREDICTIONS = Collection(
                 "features": {"bsonType": "object"},
                 "status": {"enum": ["ok", "error", "timeout", "fallback"]},
                 "hash": {"bsonType": "binData"},
+                "expires_at": {"bsonType": "date"},
             },
         }
     },

@@ -26,6 +26,7 @@ RESOURCES = {
     "items": "items",
     "item_types": "item types",
     "predictions": "predictions and their feedback",
+    "retention": "rules of how long predictions are kept",
     "api_keys": "API keys",
     "audit": "the audit trail",
     "metrics": "figures for Prometheus",
@@ -48,8 +49,8 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
             "users:read", "users:write", "posts:admin", "comments:admin", "tags:admin",
             "catalog:admin", "orders:read", "orders:write", "projects:read", "projects:write",
             "accounts:read", "accounts:write", "transfers:read", "transfers:write",
-            "items:admin", "item_types:admin", "predictions:read", "reports:read",
-            "api_keys:read", "api_keys:write",
+            "items:admin", "item_types:admin", "predictions:read", "retention:read",
+            "reports:read", "api_keys:read", "api_keys:write",
         }
     ),
     "member": frozenset(
@@ -66,7 +67,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
             "users:read", "posts:read", "comments:read", "tags:read", "catalog:read",
             "orders:read", "accounts:read", "transfers:read", "projects:read", "items:read",
             "items:write", "item_types:read", "predictions:read", "predictions:write",
-            "metrics:read",
+            "retention:read", "metrics:read",
         }
     ),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """What is kept of predictions: an immutable event each, and beside it what is said of it later."""
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,7 @@ class PredictionDocument(TypedDict, total=False):
     sent_at: datetime
     received_at: datetime
     hash: bytes
+    expires_at: datetime
 
 
 class ObservationDocument(TypedDict):
@@ -55,6 +56,7 @@ class FeedbackDocument(TypedDict):
     latest: ObservationDocument
     history: list[ObservationDocument]
     version: int
+    expires_at: NotRequired[datetime]
 
 
 class HalfDocument(TypedDict, total=False):
@@ -90,20 +92,38 @@ def read_prediction(document: Document) -> PredictionRead:
     return PredictionRead(prediction_id=document.pop("_id"), **document)
 
 
-_ABSENT = {
-    name: field.get_default(call_default_factory=True)
+_ABSENT: dict[str, Any] = {
+    name: None if field.is_required() else field.get_default(call_default_factory=True)
     for name, field in PredictionRead.model_fields.items()
-    if not field.is_required()
 }
 
 
-def write_prediction(document: Document) -> str:
-    """The same as JSON, without a look at each value: they were looked at when they came."""
-    told = {"prediction_id": document.pop("_id"), **_ABSENT, **document}
+def as_row(document: Document) -> dict[str, Any]:
+    """An event as it travels, not looked at again: it was when it came."""
+    row = {name: document.get(name, absent) for name, absent in _ABSENT.items()}
+    row["prediction_id"] = document["_id"]
     for name in ("timestamp", "sent_at", "received_at"):
-        if told[name] is not None:
-            told[name] = format_time(told[name])
-    return msgspec.json.encode(told).decode()
+        if row[name] is not None:
+            row[name] = format_time(row[name])
+    return row
+
+
+def as_json(value: object) -> bytes:
+    """JSON on one line."""
+    return _encoder.encode(value)
+
+
+def _plain(value: object) -> object:
+    """What BSON has besides JSON's own: whole numbers of 64 bits, and what others may have kept."""
+    return int(value) if isinstance(value, int) else str(value)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+
+
+def write_prediction(document: Document) -> str:
+    """An event as it goes out."""
+    return as_json(as_row(document)).decode()
 
 
 def read_feedback(document: Document, *, pending: bool) -> FeedbackRead:

@@ -17,7 +17,7 @@ from service.json_body import INT64, check_value
 from service.wire import EARLIEST, LATEST, format_time
 
 LONGEST_KEY, MOST_SCORES = 200, 5_000
-MOST_BYTES = 262_144
+MOST_BYTES = 1_048_576
 MOST_AHEAD = timedelta(hours=1)
 # The last part is for Python alone, whose $ also stands before a newline at the end.
 _WORD = r"^[^\x00-\x1f$][^\x00-\x1f]*$(?!\n)"

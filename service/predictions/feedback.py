@@ -4,6 +4,7 @@ One document per prediction, beside the event and not in it, because the event i
 truth may arrive first. What is told twice or late, ``history.py`` says.
 """
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -11,12 +12,13 @@ from pymongo import ReturnDocument
 
 from service.access.caller import CurrentCaller
 from service.errors import Conflict
-from service.mongo import MongoDatabase, now
+from service.mongo import Document, MongoDatabase, now
 from service.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback
 from service.predictions.history import MOST_REVISIONS, as_kept, merged, with_observations
 from service.predictions.repository import PredictionNotFound
 from service.predictions.schemas import FeedbackRead, FeedbackWrite
 from service.provide import provided
+from service.retention.current import RulesHere
 
 
 class TooManyRevisions(Conflict):
@@ -24,28 +26,36 @@ class TooManyRevisions(Conflict):
 
 
 class FeedbackRepository:
-    def __init__(self, database: MongoDatabase, caller: CurrentCaller) -> None:
+    def __init__(self, database: MongoDatabase, caller: CurrentCaller, rules: RulesHere) -> None:
         self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]
-        self._caller = caller
+        self._caller, self._rules = caller, rules
 
     async def put(self, prediction_id: UUID, told: FeedbackWrite) -> FeedbackRead:
         """Adds an observation, unless it is known already; one atomic write.
 
         A key that is bound to models may speak of theirs, and of what has not arrived yet.
         """
-        known = await self._predictions.find_one({"_id": prediction_id}, {"model": 1})
+        known = await self._predictions.find_one(
+            {"_id": prediction_id}, {"model": 1, "expires_at": 1}
+        )
         if known is not None and not self._caller.may_use(known["model"]):
             raise PredictionNotFound
+        expires_at = (await self._rules.get()).label_expiry(prediction_id, known)
         observation = {**told.model_dump(), "label": as_kept(told.label), "received_at": now()}
         document = await self._feedback.find_one_and_update(
             {"_id": prediction_id},
-            with_observations([observation]),
+            [*with_observations([observation]), expiring(expires_at)],
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
         if merged(document["history"], [observation])[1] == ["refused"]:
             raise TooManyRevisions
         return read_feedback(document, pending=known is None)
+
+
+def expiring(expires_at: datetime | None) -> Document:
+    """The part of an update that says when a document goes; None is never."""
+    return {"$unset": "expires_at"} if expires_at is None else {"$set": {"expires_at": expires_at}}
 
 
 Feedback = Annotated[FeedbackRepository, provided(FeedbackRepository)]

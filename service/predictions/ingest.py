@@ -16,6 +16,7 @@ from service.predictions.decode import Rejected, decode_batch, decode_event
 from service.predictions.event import Event, TooBig, as_document, fault_in
 from service.predictions.log import PredictionLog
 from service.predictions.repository import ModelForbidden, PredictionConflict
+from service.retention.rules import Rules
 
 STATUS = {"created": 201, "duplicate": 200, "conflict": 409, "rejected": 422}
 EVENTS_A_TURN = 8
@@ -76,8 +77,8 @@ async def ingest_one(log: PredictionLog, body: bytes) -> Result:
         ModelForbidden: the caller's key is bound to other models.
         PredictionConflict: another event was logged under its id.
     """
-    suspicious = ESCAPED_NUL in body
-    document = _prepared(decode_event(body), log.caller, now(), suspicious=suspicious)
+    suspicious, rules = ESCAPED_NUL in body, await log.retention.get()
+    document = _prepared(decode_event(body), log.caller, rules, now(), suspicious=suspicious)
     if isinstance(document, Rejected):
         raise _refusal(document.fault)
     code = await log.insert(document)
@@ -98,10 +99,10 @@ async def ingest(
     log: PredictionLog, events: Iterable[Event | Rejected], *, suspicious: bool
 ) -> list[Result]:
     """Writes the events that are good and new; the result of each, in their order."""
-    received_at = now()
+    received_at, rules = now(), await log.retention.get()
     prepared = []
     for place, event in enumerate(events):
-        prepared.append(_prepared(event, log.caller, received_at, suspicious=suspicious))
+        prepared.append(_prepared(event, log.caller, rules, received_at, suspicious=suspicious))
         if place % EVENTS_A_TURN == 0:
             await asyncio.sleep(0)  # an event of many nested values takes 20 ms to look at
     codes = iter(await log.insert_all([each for each in prepared if isinstance(each, dict)]))
@@ -112,7 +113,12 @@ async def ingest(
 
 
 def _prepared(
-    event: Event | Rejected, caller: Caller, received_at: datetime, *, suspicious: bool
+    event: Event | Rejected,
+    caller: Caller,
+    rules: Rules,
+    received_at: datetime,
+    *,
+    suspicious: bool,
 ) -> Document | Rejected:
     """What is to be kept, or why not."""
     if isinstance(event, Rejected):
@@ -120,10 +126,12 @@ def _prepared(
     fault = fault_in(event, received_at, suspicious=suspicious)
     if fault is None and not caller.may_use(event.model):
         fault = _FORBIDDEN
+    if fault is None:
+        fault = rules.fault_in(event.prediction_id, event.model, event.version, event.timestamp)
     if fault is not None:
         return Rejected(event.prediction_id, fault)
     try:
-        return as_document(event, received_at)
+        return rules.stamped(as_document(event, received_at))
     except TooBig as refusal:
         return Rejected(event.prediction_id, refusal.errors[0])
 

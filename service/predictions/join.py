@@ -69,7 +69,7 @@ class Intake:
     def __init__(self, mongo: MongoStore, log: Log, halves: HalfLog) -> None:
         self._log, self._halves = log, halves
         # Who sent the halves of a pair was allowed to; who finishes it may be somebody else.
-        self._pairs = PredictionLog(mongo, Caller(), log.together)
+        self._pairs = PredictionLog(mongo, Caller(), log.together, log.retention)
 
     async def take(self, events: Sequence[CloudEvent | ServiceError]) -> list[Told]:
         """What became of each, in their order.

@@ -13,10 +13,10 @@ from service.predictions.body import BadPacking, check_media, held
 from service.predictions.decode import NotABatch
 from service.predictions.flight import TooMuchInFlight
 from service.predictions.label import LabelBatch, decode_labels
+from service.predictions.label_schemas import LabelBatchRead, LabelLine
 from service.predictions.label_stream import LabelStreamAnswer
 from service.predictions.labelling import LabelBatchResult, label_all
 from service.predictions.labels import Labels
-from service.predictions.schemas import LabelBatchRead, LabelLine
 from service.route import Route
 
 router = APIRouter(prefix="/labels", tags=["predictions"], route_class=Route)

@@ -45,7 +45,7 @@ class LabelIntake(Intake[Label | WrongLabel, LabelResult]):
     @override
     async def write(self, lines: Sequence[Label | WrongLabel]) -> list[LabelResult]:
         state = self.request.state
-        return await label_all(LabelLog(state.mongo, state.caller), lines)
+        return await label_all(LabelLog(state.mongo, state.caller, state.retention), lines)
 
     @override
     def told(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelProgress:

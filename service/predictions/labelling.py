@@ -1,7 +1,7 @@
 """Takes labels in: each good or wrong by itself, those of one prediction in one write."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,14 +10,15 @@ from service.errors import FieldError, ServiceError
 from service.mongo import Document, now
 from service.predictions.feedback import TooManyRevisions
 from service.predictions.label import Label, WrongLabel, observation_of
-from service.predictions.labels import LabelLog
+from service.predictions.labels import LabelLog, Told
 from service.predictions.repository import PredictionNotFound
+from service.retention.rules import PredictionExpired, Rules
 
 STATUS = {"labelled": 201, "revised": 200, "unchanged": 200}
 
 
 class LabelResult(Struct, omit_defaults=True):
-    """What became of one label; see :class:`service.predictions.schemas.LabelResult`."""
+    """What became of one label; see :class:`service.predictions.label_schemas.LabelResult`."""
 
     prediction_id: UUID | None
     status: int
@@ -59,19 +60,15 @@ async def label_all(log: LabelLog, labels: Sequence[Label | WrongLabel]) -> list
     """
     good = [each for each in labels if isinstance(each, Label)]
     known = await log.known({each.prediction_id for each in good}) if good else {}
-    received_at = now()
-    told: dict[UUID, list[Document]] = {}
-    for each in good:
-        if known.get(each.prediction_id, True):
-            told.setdefault(each.prediction_id, []).append(observation_of(each, received_at))
+    told, refused = _sorted(good, known, log, await log.rules.get())
     changes = await log.add_all(told) if told else {}
     in_turn = {prediction_id: iter(those) for prediction_id, those in changes.items()}
 
     def result(label: Label | WrongLabel) -> LabelResult:
         if isinstance(label, WrongLabel):
             return LabelResult(label.prediction_id, 422, "rejected", errors=label.errors)
-        if label.prediction_id not in in_turn:
-            return _refused(label, PredictionNotFound)
+        if label.prediction_id in refused:
+            return _refused(label, refused[label.prediction_id])
         change = next(in_turn[label.prediction_id])
         if change == "refused":
             return _refused(label, TooManyRevisions)
@@ -79,6 +76,26 @@ async def label_all(log: LabelLog, labels: Sequence[Label | WrongLabel]) -> list
         return LabelResult(label.prediction_id, STATUS[change], change, pending)
 
     return [result(each) for each in labels]
+
+
+def _sorted(
+    labels: Sequence[Label], known: Mapping[UUID, Document], log: LabelLog, rules: Rules
+) -> tuple[dict[UUID, Told], dict[UUID, type[ServiceError]]]:
+    """What is said of each prediction, and why of some nothing may be said."""
+    received_at = now()
+    told: dict[UUID, Told] = {}
+    refused: dict[UUID, type[ServiceError]] = {}
+    for label in labels:
+        prediction_id = label.prediction_id
+        if prediction_id not in told and prediction_id not in refused:
+            try:
+                expires_at = log.expiry(prediction_id, known.get(prediction_id), rules)
+                told[prediction_id] = Told([], expires_at)
+            except (PredictionNotFound, PredictionExpired) as refusal:
+                refused[prediction_id] = type(refusal)
+        if prediction_id in told:
+            told[prediction_id].observations.append(observation_of(label, received_at))
+    return told, refused
 
 
 def _refused(label: Label, kind: type[ServiceError]) -> LabelResult:

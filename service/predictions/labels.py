@@ -8,8 +8,9 @@ long to be fetched by the thousand, MongoDB merges itself, one by one, and gives
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pymongo import InsertOne, ReplaceOne, ReturnDocument
@@ -19,11 +20,23 @@ from service.access.caller import CurrentCaller
 from service.errors import OutcomeUnknown, QueryTooSlow, Unavailable
 from service.mongo import Document, MongoStore
 from service.predictions.documents import FEEDBACK, PREDICTIONS
+from service.predictions.feedback import expiring
 from service.predictions.history import Change, document_of, merged, with_observations
 from service.predictions.log import DUPLICATE_KEY
+from service.predictions.repository import PredictionNotFound
 from service.provide import provided
+from service.retention.current import RulesHere
+from service.retention.rules import Rules
 
-Told = Mapping[UUID, Sequence[Document]]
+
+class Told(NamedTuple):
+    """What is said of one prediction, and when that goes; None is never."""
+
+    observations: list[Document]
+    expires_at: datetime | None = None
+
+
+AllTold = Mapping[UUID, Told]
 Changes = dict[UUID, list[Change]]
 _Write = InsertOne[Document] | ReplaceOne[Document]
 ROUNDS, FEW = 4, 16
@@ -35,21 +48,34 @@ _HISTORY = {"$cond": [{"$lte": [{"$size": "$history"}, LONGEST_FETCHED]}, "$hist
 class LabelLog:
     """Where labels are written, each call in a place and a deadline of its own."""
 
-    def __init__(self, mongo: MongoStore, caller: CurrentCaller) -> None:
-        self._mongo, self._caller = mongo, caller
+    def __init__(self, mongo: MongoStore, caller: CurrentCaller, rules: RulesHere) -> None:
+        self._mongo, self._caller, self.rules = mongo, caller, rules
         database = mongo.database
         self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]
 
-    async def known(self, ids: Collection[UUID]) -> dict[UUID, bool]:
-        """The predictions that have arrived; False if they are none of the caller's business."""
-        fields = {"_id": 1} if self._caller.models is None else {"model": 1}
+    async def known(self, ids: Collection[UUID]) -> dict[UUID, Document]:
+        """The predictions that have arrived, as far as labels ask: model and ``expires_at``."""
         where = {"_id": {"$in": list(ids)}}
         found = await self._mongo.run(
-            lambda: self._predictions.find(where, fields).to_list(None), writes=False
+            lambda: self._predictions.find(where, {"model": 1, "expires_at": 1}).to_list(None),
+            writes=False,
         )
-        return {each["_id"]: self._caller.may_use(each.get("model", "")) for each in found}
+        return {each["_id"]: each for each in found}
 
-    async def add_all(self, told: Told) -> Changes:
+    def expiry(
+        self, prediction_id: UUID, prediction: Document | None, rules: Rules
+    ) -> datetime | None:
+        """When a label of it goes; None is never.
+
+        Raises:
+            PredictionNotFound: it is none of the caller's business.
+            PredictionExpired: it was there, or would have gone already.
+        """
+        if prediction is not None and not self._caller.may_use(prediction["model"]):
+            raise PredictionNotFound
+        return rules.label_expiry(prediction_id, prediction)
+
+    async def add_all(self, told: AllTold) -> Changes:
         """Adds observations, all received at one time; what each did to its prediction's history.
 
         Raises:
@@ -72,18 +98,18 @@ class LabelLog:
             raise
         return changes
 
-    async def _at_once(self, told: Told) -> tuple[Changes, list[UUID]]:
+    async def _at_once(self, told: AllTold) -> tuple[Changes, list[UUID]]:
         """Merges and writes; the changes, and those that somebody else changed in between."""
         histories = await self._mongo.run(lambda: self._histories(told), writes=False)
         changes: Changes = {}
         writes: dict[UUID, _Write] = {}
-        for prediction_id, observations in told.items():
+        for prediction_id, (observations, expires_at) in told.items():
             history = histories.get(prediction_id, [])
             if history is None:
                 continue
             after, changes[prediction_id] = merged(history, observations)
             if after != history:
-                writes[prediction_id] = _write(prediction_id, history, after)
+                writes[prediction_id] = _write(prediction_id, history, after, expires_at)
         if not writes:
             return changes, []
         lost = await self._mongo.run(lambda: self._bulk(writes), writes=True)
@@ -110,7 +136,7 @@ class LabelLog:
             return [ids[each["index"]] for each in failed]
         return []
 
-    async def _one_by_one(self, told: Told, changes: Changes) -> None:
+    async def _one_by_one(self, told: AllTold, changes: Changes) -> None:
         """The rest, a few at a time; what was changed is noted at once, whatever comes after."""
         left = [each for each in told if each not in changes]
         for start in range(0, len(left), SINGLES_AT_ONCE):
@@ -124,18 +150,14 @@ class LabelLog:
                 if isinstance(change, BaseException):
                     raise change
 
-    async def _add(self, prediction_id: UUID, observations: Sequence[Document]) -> list[Change]:
-        before = await self._mongo.run(
-            lambda: self._merge_there(prediction_id, observations), writes=True
-        )
-        return merged(before, observations)[1]
+    async def _add(self, prediction_id: UUID, told: Told) -> list[Change]:
+        before = await self._mongo.run(lambda: self._merge_there(prediction_id, told), writes=True)
+        return merged(before, told.observations)[1]
 
-    async def _merge_there(
-        self, prediction_id: UUID, observations: Sequence[Document]
-    ) -> list[Document]:
+    async def _merge_there(self, prediction_id: UUID, told: Told) -> list[Document]:
         """Merges in MongoDB; the history as it was."""
         update: dict[str, Any] = {
-            "update": with_observations(observations),
+            "update": [*with_observations(told.observations), expiring(told.expires_at)],
             "projection": {"history": 1},
             "upsert": True,
             "return_document": ReturnDocument.BEFORE,
@@ -148,8 +170,15 @@ class LabelLog:
         return history
 
 
-def _write(prediction_id: UUID, before: list[Document], after: list[Document]) -> _Write:
+def _write(
+    prediction_id: UUID,
+    before: list[Document],
+    after: list[Document],
+    expires_at: datetime | None,
+) -> _Write:
     document = document_of(prediction_id, after)
+    if expires_at is not None:
+        document["expires_at"] = expires_at
     if not before:
         return InsertOne(document)
     return ReplaceOne({"_id": prediction_id, "history": before}, document, upsert=True)

@@ -15,6 +15,7 @@ from service.mongo import Collection, Document, Mongo
 from service.predictions.documents import PREDICTIONS
 from service.predictions.gather import Gatherer
 from service.provide import provided
+from service.retention.current import CurrentRules
 
 Code = Literal["created", "duplicate", "conflict"]
 Outcome = Code | Exception
@@ -75,8 +76,11 @@ class Together(Gatherer[Document, Code]):
 class PredictionLog:
     """The log for one caller, who knows what a key that is bound to models may log."""
 
-    def __init__(self, mongo: Mongo, caller: Caller, together: Together) -> None:
+    def __init__(
+        self, mongo: Mongo, caller: Caller, together: Together, retention: CurrentRules
+    ) -> None:
         self._mongo, self.caller, self.together = mongo, caller, together
+        self.retention = retention
 
     async def insert(self, document: Document) -> Code:
         """Writes one event along with those of others; what became of it.
@@ -100,7 +104,7 @@ class PredictionLog:
 def log_of(request: Request) -> PredictionLog:
     """The log for who sent this request."""
     state = request.state
-    return PredictionLog(state.mongo, state.caller, state.together)
+    return PredictionLog(state.mongo, state.caller, state.together, state.retention)
 
 
 Log = Annotated[PredictionLog, provided(log_of)]

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from service.mongo import Document
-from service.predictions.rows import AS_JSON, FIELDS, LABEL_FIELDS, Latest, as_json
+from service.predictions.documents import as_json
+from service.predictions.rows import AS_JSON, FIELDS, LABEL_FIELDS, Latest
 
 _MOMENT = pa.timestamp("ms", tz="UTC")
 _TYPES = {
@@ -17,6 +18,8 @@ _TYPES = {
     "received_at": _MOMENT,
     "label_observed_at": _MOMENT,
     "latency_ms": pa.float64(),
+    "sampling_weight": pa.float64(),
+    "sent_at": _MOMENT,
 }
 # All that is not listed is text; what differs from event to event is JSON text.
 _COUNTED = ["timestamp", "received_at", "model", "version", "status", "latency_ms"]
@@ -68,7 +71,7 @@ class ParquetRows:
         return self._sink.take()
 
     def _add(self, document: Document, told: Document | None) -> None:
-        said = {**document, "prediction_id": document["_id"], "tags": document.get("tags", {})}
+        said = {"tags": {}, "sampling_weight": 1.0, **document, "prediction_id": document["_id"]}
         if self._labels and told is not None:
             label = told["latest"]
             values = (label["label"], label["observed_at"], label["source"])

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-import msgspec
-
 from service.mongo import Document
 from service.ndjson import NDJSON
+from service.predictions.documents import as_json, as_row
 from service.predictions.schemas import PredictionRead
 from service.wire import format_time
 
@@ -45,16 +44,6 @@ class RowWriter(Protocol):
     def end(self) -> bytes: ...
 
 
-def as_row(document: Document) -> Row:
-    """An event as it stands in the list."""
-    row = {name: document.get(name) for name in FIELDS}
-    row["prediction_id"] = document["_id"]
-    row["timestamp"] = format_time(document["timestamp"])
-    row["received_at"] = format_time(document["received_at"])
-    row["tags"] = document.get("tags", {})
-    return row
-
-
 def labelled(row: Row, told: Document | None) -> Row:
     """The row with the latest label, if there is one."""
     latest = {} if told is None else told["latest"]
@@ -70,19 +59,6 @@ def rows_of(documents: Iterable[Document], latest: Latest, *, labels: bool) -> I
     for document in documents:
         row = as_row(document)
         yield labelled(row, latest.get(document["_id"])) if labels else row
-
-
-def as_json(value: object) -> bytes:
-    """JSON on one line."""
-    return _encoder.encode(value)
-
-
-def _plain(value: object) -> object:
-    """What BSON has besides JSON's own: whole numbers of 64 bits, and what others may have kept."""
-    return int(value) if isinstance(value, int) else str(value)
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 class NdjsonRows:

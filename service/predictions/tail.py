@@ -27,9 +27,8 @@ from service.mongo import Document
 from service.mongo_documents import as_filter
 from service.mongo_errors import translate
 from service.mongo_watch import ChangeStream, Token, Watches
-from service.predictions.documents import PREDICTIONS
+from service.predictions.documents import PREDICTIONS, as_json, as_row
 from service.predictions.repository import FIELDS
-from service.predictions.rows import as_json, as_row
 from service.predictions.schemas import TailQuery
 from service.predictions.still import StillAllowed, check_model
 from service.provide import provided

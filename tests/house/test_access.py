@@ -16,6 +16,7 @@ from tests.house.walk import (
     CALLERS,
     COMMENT,
     EVENT,
+    KEPT,
     PRODUCT,
     PROJECT,
     WALK,
@@ -92,6 +93,8 @@ async def world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -> dic
         ),
         "prediction_id": await made(admin, "/predictions", filled(EVENT, things)),
         "name": "device",
+        "model": "kept",
+        "version": "1",
     }
     bank = await made(admin, "/accounts", {**ACCOUNT, "may_overdraw": True})
     account = await made(owner, "/accounts", ACCOUNT)
@@ -108,6 +111,8 @@ async def world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -> dic
     async with speaking_as(ADMINISTRATOR, app, state) as everything:
         schema = {"json_schema": {"type": "object"}}
         assert (await everything.put("/v1/item_types/device", json=schema)).status_code == 200
+        for path in ("/v1/models/kept", "/v1/models/kept/versions/1"):
+            assert (await everything.put(f"{path}/retention", json=KEPT)).status_code == 200
     return {**things, "people": people}
 
 

@@ -8,6 +8,7 @@ from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.server import plan
 from service.items.documents import ITEM_TYPES, ITEMS
 from service.predictions.documents import FEEDBACK, HALVES, PREDICTIONS
+from service.retention.documents import RETENTION_RULES
 from service.settings import Settings
 
 
@@ -19,7 +20,7 @@ def test_declared_indexes_are_the_existing_ones(settings: Settings) -> None:
 
 def test_every_collection_of_the_code_is_declared() -> None:
     declared = {collection.name for collection in COLLECTIONS}
-    assert declared == {ITEMS, ITEM_TYPES, PREDICTIONS, FEEDBACK, HALVES}
+    assert declared == {ITEMS, ITEM_TYPES, PREDICTIONS, FEEDBACK, HALVES, RETENTION_RULES}
 
 
 def test_every_index_is_named_after_its_collection() -> None:

@@ -65,6 +65,7 @@ KEY = {"name": "k", "scopes": ["items:read"]}
 ACCOUNT = {"name": "Savings", "currency": "EUR"}
 TRANSFER = {"from_account_id": "~account_id", "to_account_id": "~bank", "amount": "1.00"}
 FROM_BANK = {**TRANSFER, "from_account_id": "~bank", "to_account_id": "~account_id"}
+KEPT = {"days": 30}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
 
 WALK: dict[str, Row] = {
@@ -235,6 +236,13 @@ WALK: dict[str, Row] = {
     "labels_create_batch": staff(200, body={"items": [{**LABEL, "prediction_id": "~uuid"}]}),
     "labels_stream": staff(200, body={**LABEL, "prediction_id": "~uuid"}),
     "feedback_put": staff(200, body=LABEL),
+    "retention_list": staff(200),
+    "model_retention_get": staff(200),
+    "model_retention_put": staff(200, body=KEPT),
+    "model_retention_delete": staff(204),
+    "version_retention_get": staff(200),
+    "version_retention_put": staff(200, body=KEPT),
+    "version_retention_delete": staff(204),
     "livez": open_to_all(200),
     "readyz": open_to_all(200),
     "metrics": staff(200),

@@ -64,7 +64,7 @@ def _read_cell(name: str, cell: str) -> Any:
         return None
     if name in ("features", "output", "error", "tags", "label"):
         return json.loads(cell)
-    return float(cell) if name == "latency_ms" else cell.removeprefix("'")
+    return float(cell) if name in ("latency_ms", "sampling_weight") else cell.removeprefix("'")
 
 
 def _read_value(name: str, value: Any) -> Any:

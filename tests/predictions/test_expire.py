@@ -1,0 +1,234 @@
+"""What has expired goes, by MongoDB's own hand; changed rules hold for what is there."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from service.embedded import MongoEngine
+from service.main import State
+from service.mongo import Document, now
+from service.predictions import expire
+from service.predictions.expire import Applied, Expire
+from service.retention.current import stored_rules
+from tests.predictions.makers import make_event, post_batch, post_event
+from tests.retention.keeping import (
+    DAY,
+    Keeping,
+    ago,
+    keeping,
+    made_ago,
+    mongod_that_deletes,
+    until,
+)
+from tests.test_cli import polystore
+
+
+@pytest.fixture(scope="module")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoEngine]:
+    with mongod_that_deletes(tmp_path_factory.mktemp("mongodb")) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def service(mongod: MongoEngine, tmp_path: Path) -> AsyncIterator[Keeping]:
+    async with keeping(mongod.url, tmp_path) as running:
+        yield running
+
+
+def _event(**fields: Any) -> dict[str, Any]:
+    return make_event(**{"timestamp": ago(hours=1), **fields})
+
+
+async def _label(service: Keeping, prediction_id: object) -> httpx2.Response:
+    told = {"label": 1, "observed_at": ago(minutes=1)}
+    return await service.client.put(f"/v1/predictions/{prediction_id}/feedback", json=told)
+
+
+async def _apply(service: Keeping) -> Applied:
+    return await Expire(service.state["mongo"], None, lambda _applied, _place: None).run()
+
+
+async def _gone(service: Keeping, prediction_id: str) -> None:
+    async def nothing_left() -> bool:
+        labels = await service.feedback.find_one({"_id": UUID(prediction_id)})
+        return await service.one(prediction_id) is None and labels is None
+
+    await until(nothing_left, 30)
+
+
+async def test_what_expires_is_deleted_with_its_labels_and_what_does_not_stays(
+    service: Keeping,
+) -> None:
+    await service.keep("fraud", 1)
+    soon = _event(timestamp=(now() - DAY + timedelta(seconds=3)).isoformat())
+    later, free = _event(), _event(model="churn")
+    for event in (soon, later, free):
+        assert (await post_event(service.client, event)).status_code == 201
+        assert (await _label(service, event["prediction_id"])).status_code == 200
+    await _gone(service, soon["prediction_id"])
+    for event in (later, free):
+        read = await service.client.get(f"/v1/predictions/{event['prediction_id']}")
+        assert read.json()["feedback"]["label"] == 1
+    again = await post_event(service.client, soon)
+    assert (again.status_code, again.json()["errors"][0]["code"]) == (422, "event_expired")
+
+
+async def test_a_label_of_what_has_expired_is_gone_and_of_what_is_to_come_is_kept(
+    mongod: MongoEngine, tmp_path: Path
+) -> None:
+    async with keeping(mongod.url, tmp_path, retention_days=30) as service:
+        gone = await _label(service, made_ago(days=31))
+        assert (gone.status_code, gone.json()["code"]) == (410, "prediction_expired")
+        assert gone.json()["errors"][0]["pointer"] == "/prediction_id"
+        assert await service.feedback.count_documents({}) == 0
+        for prediction_id in (made_ago(days=29), uuid4()):
+            early = (await _label(service, prediction_id)).json()
+            assert early["pending"]
+            stored = await service.feedback.find_one({"_id": prediction_id}) or {}
+            assert abs(stored["expires_at"] - now() - 30 * DAY) < timedelta(minutes=1)
+
+
+async def test_a_label_between_expiry_and_deletion_is_not_lost_silently(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    here, event = Keeping(client, state), _event()  # this mongod deletes once a minute
+    await post_event(client, event)
+    expired = {"$set": {"expires_at": now()}}
+    await here.predictions.update_one({"_id": UUID(event["prediction_id"])}, expired)
+    answer = await _label(here, event["prediction_id"])
+    assert (answer.status_code, answer.json()["code"]) == (410, "prediction_expired")
+    assert await here.feedback.count_documents({}) == 0
+
+
+async def _spread(service: Keeping, each: int) -> list[dict[str, Any]]:
+    """Events of four versions, some at the same moment, some with labels, logged before a rule."""
+    events = [
+        _event(model=model, version=version, timestamp=ago(days=number // 4))
+        for model in ("churn", "fraud")
+        for version in ("1", "2")
+        for number in range(each)
+    ]
+    assert (await post_batch(service.client, events))["created"] == len(events)
+    for event in events[::5]:
+        await _label(service, event["prediction_id"])
+    return events
+
+
+async def _as_the_rules_say(service: Keeping) -> bool:
+    rules = await stored_rules(service.state["mongo"].database, None)
+    stored: list[Document] = await service.predictions.find().to_list(None)
+    wanted = {each["_id"]: rules.expiry(each) for each in stored}
+    labels = await service.feedback.find().to_list(None)
+    return all(each.get("expires_at") == wanted[each["_id"]] for each in (*stored, *labels))
+
+
+async def test_changed_rules_hold_for_what_is_there_once_they_are_applied(
+    service: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expire, "AT_ONCE", 3)
+    events = await _spread(service, 11)
+    await service.keep("fraud", 30)
+    await service.keep("fraud/versions/2", 20)
+    assert not await service.predictions.count_documents({"expires_at": {"$exists": True}})
+    assert await _apply(service) == Applied(4, 44, 22, 9, 4)
+    assert await _as_the_rules_say(service)
+    assert await _apply(service) == Applied(4, 44, 0, 9, 0)
+    await service.client.delete("/v1/models/fraud/retention")
+    assert (await _apply(service)).predictions_changed == 11
+    assert await _as_the_rules_say(service)
+    assert await service.predictions.count_documents({}) == len(events)
+    await service.keep("churn/versions/1", 1)  # shorter: the older of them go
+    await _apply(service)
+
+    async def only_a_day() -> bool:
+        return await service.predictions.count_documents({"model": "churn", "version": "1"}) == 4
+
+    await until(only_a_day, 30)
+    assert await _as_the_rules_say(service)
+
+
+@pytest.mark.parametrize("batches", [0, 1, 5, 8, 9])
+async def test_it_ends_the_same_when_it_was_interrupted(
+    service: Keeping, monkeypatch: pytest.MonkeyPatch, batches: int
+) -> None:
+    monkeypatch.setattr(expire, "AT_ONCE", 7)
+    await _spread(service, 11)
+    await service.keep("fraud", 30)
+    done = 0
+
+    def interrupt(_applied: Applied, _place: str) -> None:
+        nonlocal done
+        done += 1
+        if done > batches:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await Expire(service.state["mongo"], None, interrupt).run()
+    assert done == batches + 1
+    await asyncio.gather(_apply(service), _apply(service))
+    assert await _as_the_rules_say(service)
+
+
+async def test_rules_that_change_meanwhile_are_those_it_ends_with(
+    service: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expire, "AT_ONCE", 7)
+    await _spread(service, 11)
+    await service.keep("fraud", 30)
+    loop, changes = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+
+    def change(_applied: Applied, place: str) -> None:
+        if not changes and place == "fraud 2":
+            changes.append(loop.create_task(service.keep("churn", 40)))
+
+    await Expire(service.state["mongo"], None, change).run()
+    await asyncio.gather(*changes)
+    assert len(changes) == 1
+    assert await _as_the_rules_say(service)
+
+
+async def test_labels_that_came_before_their_prediction_go_with_it(service: Keeping) -> None:
+    event, never = _event(), uuid4()
+    for prediction_id in (event["prediction_id"], never):
+        assert (await _label(service, prediction_id)).json()["pending"]
+    await service.keep("fraud", 30)
+    await post_event(service.client, event)
+    assert (await _apply(service)).labels_changed == 1
+    labels = await service.feedback.find_one({"_id": UUID(event["prediction_id"])}) or {}
+    stored = await service.one(event["prediction_id"]) or {}
+    assert labels["expires_at"] == stored["expires_at"]
+    assert "expires_at" not in (await service.feedback.find_one({"_id": never}) or {})
+
+
+async def test_the_command_tells_what_it_did(service: Keeping, mongod: MongoEngine) -> None:
+    await _spread(service, 11)
+    await service.keep("fraud", 30)
+    told = await asyncio.to_thread(
+        polystore, "retention", "apply", "--json", MONGODB_URL=mongod.url, NO_COLOR="1"
+    )
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout) == {
+        "versions": 4,
+        "predictions": 44,
+        "predictions_changed": 22,
+        "labels": 9,
+        "labels_changed": 4,
+    }
+    assert await _as_the_rules_say(service)
+
+
+async def test_the_command_says_in_a_sentence_that_mongodb_is_not_there() -> None:
+    nowhere = "mongodb://127.0.0.1:9/?connectTimeoutMS=100"
+    told = await asyncio.to_thread(
+        polystore, "retention", "apply", MONGODB_URL=nowhere, DATABASE_URL="postgresql://h/d"
+    )
+    assert told.returncode == 5
+    assert "not reachable" in told.stderr
+    assert "Traceback" not in told.stderr
