@@ -6,6 +6,7 @@ taken from some of them would be wrong for the others: they are JSON text, whate
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -46,21 +47,27 @@ class RowWriter(Protocol):
 
 
 def as_row(document: Document) -> Row:
-    """An event as it stands in the list."""
+    """An event as it stands in the list.
+
+    What the validator lets others leave out is null: one odd event must not stop all behind it.
+    """
     row = {name: document.get(name) for name in FIELDS}
     row["prediction_id"] = document["_id"]
     row["timestamp"] = format_time(document["timestamp"])
-    row["received_at"] = format_time(document["received_at"])
+    row["received_at"] = _time_or_null(document.get("received_at"))
     row["tags"] = document.get("tags", {})
     return row
+
+
+def _time_or_null(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)
 
 
 def labelled(row: Row, told: Document | None) -> Row:
     """The row with the latest label, if there is one."""
     latest = {} if told is None else told["latest"]
-    observed_at = latest.get("observed_at")
     row["label"] = latest.get("label")
-    row["label_observed_at"] = None if observed_at is None else format_time(observed_at)
+    row["label_observed_at"] = _time_or_null(latest.get("observed_at"))
     row["label_source"] = latest.get("source")
     return row
 
