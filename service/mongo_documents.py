@@ -68,7 +68,7 @@ async def _found(
     total = await _count(collection, where, query.count)
     start = pager.position(query)
     if start is not None:
-        where = {"$and": [where, _beyond(order, start)]}
+        where = {"$and": [where, beyond(order, start)]}
     cursor = (
         collection.find(where, projection)
         .sort([(order.field, direction), ("_id", direction)])
@@ -80,7 +80,7 @@ async def _found(
     return documents, ends, total
 
 
-def _beyond(order: Order, start: Position) -> Document:
+def beyond(order: Order, start: Position) -> Document:
     """After ``start``; the plain bound comes first because it alone narrows the index scan."""
     op = "$lt" if order.descending else "$gt"
     return {

@@ -22,8 +22,9 @@ from service.access.caller import CurrentCaller
 from service.errors import ServiceError
 from service.long_answer import LongAnswer
 from service.mongo import Document, Mongo, MongoStore
-from service.mongo_documents import as_filter
+from service.mongo_documents import as_filter, beyond
 from service.ndjson import NDJSON
+from service.paging import Order, Position
 from service.predictions.documents import FEEDBACK, PREDICTIONS
 from service.predictions.repository import FIELDS, READ
 from service.predictions.rows import CsvRows, NdjsonRows, RowWriter
@@ -34,7 +35,7 @@ from service.provide import provided
 ROWS_AT_ONCE = {"ndjson": 500, "csv": 500, "parquet": 2_000}
 SECONDS_A_TURN = SECONDS_OF_REST = 0.001
 T = TypeVar("T")
-_ORDER = [("timestamp", 1), ("_id", 1)]
+_OLDEST_FIRST = Order("timestamp", descending=False)
 
 
 class ParquetNotInstalled(ServiceError):
@@ -54,7 +55,7 @@ class PredictionPages:
         self._feedback = mongo.database[FEEDBACK]
         self._where = as_filter(query.filters(), FIELDS)
         self._most = ROWS_AT_ONCE[query.format]
-        self._after: tuple[datetime, UUID] | None = None
+        self._after: Position | None = None
 
     async def next(self) -> list[Document]:
         """The next page, at most 16 MiB of it; empty behind the last."""
@@ -62,7 +63,7 @@ class PredictionPages:
         options = self._predictions.codec_options
         page = await self.turns.all(decode_iter(raw, options))
         if page:
-            self._after = page[-1]["timestamp"], page[-1]["_id"]
+            self._after = Position(page[-1]["timestamp"], page[-1]["_id"])
         return page
 
     async def latest(self, page: Sequence[Document]) -> dict[UUID, Document]:
@@ -73,22 +74,16 @@ class PredictionPages:
         return {each["_id"]: each for each in found}
 
     async def _read(self) -> bytes:
-        """Those of the very time the last page ended with, if there are more; else those later.
-
-        Two queries, each within exact bounds of an index: one for both would walk through all of a
-        time again for each page of it, and a nightly scoring has one time for a million.
-        """
-        if self._after is None:
-            return await self._first_batch({})
-        moment, last_id = self._after
-        same = await self._first_batch({"timestamp": moment, "_id": {"$gt": last_id}})
-        return same or await self._first_batch({"timestamp": {"$gt": moment}})
-
-    async def _first_batch(self, beyond: Document) -> bytes:
         """The documents as MongoDB sent them; it sends no more than 16 MiB at once."""
-        where = {"$and": [self._where, beyond]} if beyond else self._where
+        where = self._where
+        if self._after is not None:
+            where = {"$and": [where, beyond(_OLDEST_FIRST, self._after)]}
         cursor = self._predictions.find_raw_batches(
-            where, READ, sort=_ORDER, limit=self._most, batch_size=self._most
+            where,
+            READ,
+            sort=[("timestamp", 1), ("_id", 1)],
+            limit=self._most,
+            batch_size=self._most,
         )
         try:
             async for batch in cursor:

@@ -28,7 +28,7 @@ _COUNTED = ["timestamp", "received_at", "model", "version", "status", "latency_m
 def schema_of(*, labels: bool) -> pa.Schema:
     """The same for every file, whatever is in it."""
     names = (*FIELDS, *(LABEL_FIELDS if labels else ()))
-    always = {"prediction_id", "timestamp", "model", "version", "features", "status", "role"}
+    always = {"prediction_id", "timestamp", "model", "version", "features", "status"}
     return pa.schema(
         pa.field(name, _TYPES.get(name, pa.string()), nullable=name not in always) for name in names
     )

@@ -13,7 +13,6 @@ from service.mongo import Document
 from service.ndjson import NDJSON
 from service.predictions.documents import as_json, as_row
 from service.predictions.schemas import PredictionRead
-from service.wire import format_time
 
 FIELDS = tuple(PredictionRead.model_fields)
 LABEL_FIELDS = ("label", "label_observed_at", "label_source")
@@ -47,8 +46,8 @@ class RowWriter(Protocol):
 def labelled(row: Row, told: Document | None) -> Row:
     """The row with the latest label, if there is one."""
     latest = {} if told is None else told["latest"]
-    observed_at = latest.get("observed_at")
     row["label"] = latest.get("label")
+    observed_at = latest.get("observed_at")
     row["label_observed_at"] = None if observed_at is None else format_time(observed_at)
     row["label_source"] = latest.get("source")
     return row
