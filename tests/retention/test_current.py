@@ -89,8 +89,9 @@ async def test_all_intakes_stamp_what_they_log_and_the_hash_is_as_before(
 
 
 async def test_removing_a_rule_brings_back_the_more_general_one(
-    mongod: MongoEngine, tmp_path: Path
+    mongod: MongoEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(current, "SECONDS_BETWEEN_LOOKS", 600)  # at once where it was changed
     async with keeping(mongod.url, tmp_path, retention_days=90) as service:
         rules = service.state["retention"]
         await service.keep("fraud", 30)
