@@ -13,6 +13,7 @@ from service.mongo import Document
 from service.ndjson import NDJSON
 from service.predictions.documents import as_json, as_row
 from service.predictions.schemas import PredictionRead
+from service.wire import format_time
 
 FIELDS = tuple(PredictionRead.model_fields)
 LABEL_FIELDS = ("label", "label_observed_at", "label_source")

@@ -18,6 +18,7 @@ from service.retention import current
 from service.retention.current import READS_THE_RULES
 from service.settings import Settings
 from tests.access.makers import somebody
+from tests.faults.test_store_down import hanging
 from tests.fixtures.client import ADMINISTRATOR, speaking_as
 from tests.fixtures.service import running_service
 from tests.predictions.makers import as_lines, make_event, post_batch, post_event, post_stream
@@ -88,8 +89,9 @@ async def test_all_intakes_stamp_what_they_log_and_the_hash_is_as_before(
 
 
 async def test_removing_a_rule_brings_back_the_more_general_one(
-    mongod: MongoEngine, tmp_path: Path
+    mongod: MongoEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(current, "SECONDS_BETWEEN_LOOKS", 600)  # at once where it was changed
     async with keeping(mongod.url, tmp_path, retention_days=90) as service:
         rules = service.state["retention"]
         await service.keep("fraud", 30)
@@ -146,30 +148,44 @@ async def test_of_many_first_requests_one_reads_and_later_ones_wait_for_nothing(
         waiting.send(None)
 
 
-async def test_rules_go_on_through_a_restart_and_events_are_logged_once(
+async def test_rules_go_on_while_mongodb_hangs_and_events_are_logged_by_them_once_it_is_back(
     service: Keeping, mongod: MongoEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(current, "SECONDS_BETWEEN_LOOKS", 0.1)
     await service.keep("fraud", 30)
-    known = await service.state["retention"].get()
-    events = [_event() for _ in range(40)]
-    killed = mongod.pid
-    assert killed is not None
-    os.kill(killed, signal.SIGKILL)  # its guard starts it again
+    known, event = await service.state["retention"].get(), _event()
+    with hanging(mongod.pid):
+        for _ in range(2):  # 1.8 s each, and so some looks that found nothing
+            assert (await post_event(service.client, event)).status_code == 503
+        assert await service.state["retention"].get() == known
+    await _log(service, [event])
+    await service.keep("fraud", 31)  # and they are read again
+
+
+async def test_a_restart_of_mongodb_changes_nothing_about_what_is_kept(
+    service: Keeping, mongod: MongoEngine
+) -> None:
+    await service.keep("fraud", 30)
+    before = mongod.pid
+    assert before is not None
+    os.kill(before, signal.SIGKILL)  # its guard starts it again
+    await _log(service, [_event() for _ in range(40)])
+    assert mongod.pid != before
+
+
+async def _log(service: Keeping, events: list[dict[str, Any]]) -> None:
+    """Sends each until it is logged; then all are there, with the time they are kept for."""
 
     async def log(event: dict[str, Any]) -> None:
         while (answer := await post_event(service.client, event)).status_code == 503:
-            assert (await service.state["retention"].get()) == known
             await asyncio.sleep(0.05)
         assert answer.status_code in (200, 201)
 
     async with asyncio.timeout(60):
-        await asyncio.gather(*(log(event) for event in events))
-    assert mongod.pid != killed
+        await asyncio.gather(*map(log, events))
     stored = await service.predictions.find().to_list(None)
     assert len(stored) == len(events)
     assert all(each["expires_at"] == each["timestamp"] + 30 * DAY for each in stored)
-    await service.keep("fraud", 31)
 
 
 async def test_before_any_rule_was_read_nothing_is_logged_by_none(tmp_path: Path) -> None:
