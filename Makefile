@@ -22,6 +22,7 @@ test: .venv/dev ## Runs the whole suite on engines of its own
 bench: .venv/dev ## Measures us against the tutorials' way, reads beside logins, page 1,000 against page 1, labels against raw writes
 	@$(BIN)/python -m benchmarks.relational
 	@$(BIN)/python -m benchmarks.login_load
+	@$(BIN)/python -m benchmarks.intake
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.labels
 

@@ -13,13 +13,15 @@ import socket
 import statistics
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from pymongo import AsyncMongoClient, WriteConcern
+from pymongo import AsyncMongoClient, MongoClient, WriteConcern
 
 from benchmarks.load import http, load
 from benchmarks.started import Started, beside, service
+from mongo_indexes.apply import apply_all
 
 MANY, BATCH, PAGES = 64, 1000, 8
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -31,6 +33,14 @@ EVENT = {
     "features": {f"feature_{n}": n * 1.25 for n in range(20)},
     "output": {"label": 1, "score": 0.75},
     "latency_ms": 12.5,
+}
+_DOCUMENT = {
+    **{name: value for name, value in EVENT.items() if name != "prediction_id"},
+    "timestamp": datetime(2026, 11, 20, 12, tzinfo=UTC),
+    "received_at": datetime(2026, 11, 20, 12, tzinfo=UTC),
+    "status": "ok",
+    "role": "primary",
+    "hash": bytes(16),
 }
 _SHAPE = json.dumps(EVENT).encode()
 
@@ -48,16 +58,26 @@ def lines() -> bytes:
     return b"\n".join(event() for _ in range(BATCH))
 
 
+FLOOR = "bench_floor"
+
+
+def make_floor(url: str) -> None:
+    """A database like ours, with its indexes and validators, for the raw inserts."""
+    with MongoClient[dict[str, Any]](url) as client:
+        apply_all(client[FLOOR])
+
+
 async def raw_inserts(url: str, clients: int, seconds: float) -> int:
-    """How many ``insert_many`` of a batch so many clients do, as durable as ours."""
+    """How many ``insert_many`` of a batch so many clients do, as durable and indexed as ours."""
     client: Any = AsyncMongoClient(url, uuidRepresentation="standard")
-    raw = client["bench"].get_collection("raw", write_concern=WriteConcern(w="majority", j=True))
+    durable = WriteConcern(w="majority", j=True)
+    raw = client[FLOOR].get_collection("predictions", write_concern=durable)
     done, until = 0, time.perf_counter() + seconds
 
     async def insert() -> None:
         nonlocal done
         while time.perf_counter() < until:
-            documents = [{**EVENT, "_id": uuid4()} for _ in range(BATCH)]
+            documents = [{**_DOCUMENT, "_id": uuid4()} for _ in range(BATCH)]
             await raw.insert_many(documents, ordered=False)
             done += 1
 
@@ -159,6 +179,7 @@ def main() -> None:
     told = parser.parse_args()
     ports = free_port(), free_port()
     with service() as ours:
+        make_floor(ours.mongodb_url)
         urls = {"DATABASE_URL": ours.database_url, "MONGODB_URL": ours.mongodb_url}
         with (
             beside("benchmarks.tutorial_log:app", ports[0], **urls),
