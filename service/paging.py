@@ -183,6 +183,9 @@ class Pager:
             for name, value in self._request.query_params.multi_items()
             if name not in ("cursor", "offset")
         ]
+        fields = self._request.scope.get("fields")
+        if fields is not None:
+            kept.append(("fields", fields))
         target = f"{self._request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
         self._response.headers["Link"] = f'<{target}>; rel="next"'
 

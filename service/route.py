@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request, Response
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.caller import Gatekeeper, access_of, is_access
 from service.errors import BadRequest, FieldError, Refused, UnknownParameter, UnsupportedMedia
+from service.fields import fields_in, narrowed, take_fields, with_parameter
 from service.json_body import parse_json
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -40,13 +42,15 @@ class Route(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
+        if self._fields:
+            self.openapi_extra = with_parameter(self.openapi_extra)
         if _takes_request_alone(self.dependant):
             self.app = _plain(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         alone = _takes_request_alone(self.dependant)
-        endpoint = self.endpoint if alone else super().get_route_handler()
-        takes_query = _takes_query(self.dependant)
+        endpoint = self.endpoint if alone else self._without_access()
+        takes_query, fields = _takes_query(self.dependant), self._fields
         access = access_of(self.dependencies)
         takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
 
@@ -54,14 +58,31 @@ class Route(APIRoute):
             gate: Gatekeeper = request.state.gate
             request.state.access = access
             request.state.caller = await gate.admit(request, access)
+            wanted = take_fields(request, fields)
             _check_address(request, takes_query=takes_query)
             if takes_form:
                 _check_form(request)
             elif self.body_field is not None:
                 request = await _read_json(request)
-            return await self.visit(request, endpoint)
+            return narrowed(await self.visit(request, endpoint), wanted)
 
         return handle
+
+    @property
+    def _fields(self) -> frozenset[str]:
+        """What ``fields=`` may ask for."""
+        reads = self.methods is not None and "GET" in self.methods
+        return fields_in(self.response_model) if reads else frozenset()
+
+    def _without_access(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler; who may call is in its document, and asked by the gate alone."""
+        whole = self.dependant
+        others = [each for each in whole.dependencies if not is_access(each.call)]
+        self.dependant = replace(whole, dependencies=others)
+        try:
+            return super().get_route_handler()
+        finally:
+            self.dependant = whole
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         """Runs the endpoint; a store's route opens and closes its store around this."""

@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar, TypeVarTuple, cast, overload
 import asyncpg
 from sqlalchemy import Connection, CursorResult, Executable, ScalarResult
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.util.concurrency import greenlet_spawn
 
@@ -158,7 +158,11 @@ class Session:
             return
         driver = cast("asyncpg.Connection", taken.driver_connection)
         if unharmed and not driver.is_closed() and not driver.is_in_transaction():
-            await greenlet_spawn(taken.close)  # which ends the connection if the pool is full
+            pool = cast("QueuePool", self._engine.pool)
+            if pool.checkedin() < pool.size():
+                taken.close()
+            else:  # it is one too many and is ended, for which SQLAlchemy has to wait
+                await greenlet_spawn(taken.close)
         else:
             taken.invalidate()
 

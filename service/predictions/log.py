@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Request
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, WriteConcernError, WriteError
 
 from service.access.caller import Caller
 from service.errors import OutcomeUnknown
@@ -37,20 +37,34 @@ async def write(mongo: Mongo, documents: Sequence[Document]) -> list[Outcome]:
 
 async def _insert(predictions: Collection, documents: Sequence[Document]) -> list[Outcome]:
     outcomes: list[Outcome] = ["created"] * len(documents)
-    try:
-        await predictions.insert_many(documents, ordered=False)
-    except BulkWriteError as error:
-        if error.details["writeConcernErrors"]:
-            raise OutcomeUnknown("Not all are known to be durable; send them again.") from error
-        failed = {one["index"]: one["code"] for one in error.details["writeErrors"]}
-        known = [place for place in failed if failed[place] == DUPLICATE_KEY]
-        for place in failed.keys() - known:
-            outcomes[place] = OutcomeUnknown("It is not known to be durable; send it again.")
+    failed = await _failed(predictions, documents)
+    known = [place for place in failed if failed[place] == DUPLICATE_KEY]
+    for place in failed.keys() - known:
+        outcomes[place] = OutcomeUnknown("It is not known to be durable; send it again.")
+    if known:
         stored = await _stored_hashes(predictions, {documents[place]["_id"] for place in known})
         for place in known:
             one = documents[place]
             outcomes[place] = "duplicate" if stored[one["_id"]] == one["hash"] else "conflict"
     return outcomes
+
+
+async def _failed(predictions: Collection, documents: Sequence[Document]) -> dict[int, int | None]:
+    """Writes; the codes of those that were not written, by their place."""
+    try:
+        if len(documents) == 1:  # less work for the driver, which a lone client waits for
+            await predictions.insert_one(documents[0])
+        else:
+            await predictions.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"]:
+            raise OutcomeUnknown("Not all are known to be durable; send them again.") from error
+        return {one["index"]: one["code"] for one in error.details["writeErrors"]}
+    except WriteConcernError as error:
+        raise OutcomeUnknown("It is not known to be durable; send it again.") from error
+    except WriteError as error:
+        return {0: error.code}
+    return {}
 
 
 async def _stored_hashes(predictions: Collection, ids: set[UUID]) -> dict[UUID, bytes]:

@@ -84,7 +84,7 @@ async def test_a_write_that_is_not_durable_is_not_acknowledged(
 
     monkeypatch.setattr(type(state["mongo"].database[PREDICTIONS]), "insert_many", insert_many)
     with pytest.raises(OutcomeUnknown):
-        await write(state["mongo"], [document])
+        await write(state["mongo"], [document, {**document, "_id": uuid4()}])
 
 
 async def test_what_is_stored_is_what_was_sent_and_its_hash(
