@@ -14,7 +14,7 @@ from tests.fixtures.stores import new_database
 from tests.sql_migrations.rows import ADA, ROWS, say
 
 SECONDS_TO_COME = 60.0
-BEFORE = "202611211402"
+BEFORE, AFTER = "202611211402", "202611211502"  # around the steps of the slugs
 RULE = "slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'"
 
 

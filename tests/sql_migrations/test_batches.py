@@ -20,7 +20,7 @@ from service import migrate
 from service.embedded import StoreUrls
 from sql_migrations.batches import Batches
 from sql_migrations.post_slugs import NAME_POSTS
-from tests.sql_migrations.posts import BEFORE, RULE, old_posts, other, post_id
+from tests.sql_migrations.posts import AFTER, BEFORE, RULE, old_posts, other, post_id
 from tests.sql_migrations.rows import ADA, ask, connected, say
 
 MANY = 20_000
@@ -104,7 +104,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stood(
     again = start(interrupted)
     said = again.communicate(timeout=60)[1]
     assert again.returncode == 0, said
-    done = re.search(r"applied 202611211500 \(1 of 3, .* s, ([\d,]+) rows\)", said)
+    done = re.search(r"applied 202611211500 \(1 of \d+, .* s, ([\d,]+) rows\)", said)
     assert done is not None, said
     # A batch that waited in the server when its client was killed may still be done there.
     assert done[1] in ("11,000", "10,000")
@@ -200,13 +200,14 @@ def test_as_sql_it_is_one_statement_that_does_the_same(
     ).stdout
     _, _, rest = printed.partition(f"-- Running upgrade {BEFORE} ->")
     assert "1,000 rows at a time" in rest
-    by_hand = rest.partition("\n")[2].replace("COMMIT;", "").replace("BEGIN;", "")
+    mine, _, _ = rest.partition(f"-- Running upgrade {AFTER} ->")
+    by_hand = mine.partition("\n")[2].replace("COMMIT;", "").replace("BEGIN;", "")
     say(some_posts, by_hand)
     online = old_posts(engines.database_url, f"{worker_name}_online", 600)
     migrate.apply(online, lambda _line: None)
     kept = STATE.replace("FROM posts", "FROM posts WHERE title <> 'Kept'")
     assert ask(some_posts, kept) == ask(online, kept)
-    assert migrate.head_of(some_posts) == migrate.expected_head()
+    assert migrate.head_of(some_posts) == AFTER
 
 
 def test_a_post_that_slips_in_before_the_guard_stops_nothing(some_posts: str) -> None:

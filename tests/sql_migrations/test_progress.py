@@ -14,7 +14,7 @@ from service import migrate
 from service.embedded import StoreUrls
 from sql_migrations import progress
 from tests.fixtures.stores import new_database
-from tests.sql_migrations.posts import old_posts, other, post_id
+from tests.sql_migrations.posts import BEFORE, old_posts, other, post_id
 from tests.sql_migrations.rows import ROWS, say
 
 APPLY = [sys.executable, "-m", "service.cli", "migrate", "apply"]
@@ -34,7 +34,7 @@ def test_a_terminal_shows_the_rows_that_are_done(old_database: str) -> None:
     told: list[str] = []
     shown: list[str] = []
     done = migrate.apply(old_database, told.append, shown.append)
-    assert [step.rows for step in done] == [2_500, None, 0]
+    assert [step.rows for step in done[:3]] == [2_500, None, 0]
     assert [each.split(":")[0].split(" (")[0] for each in told] == [
         f"applied {step.revision}" for step in done
     ]
@@ -46,7 +46,8 @@ def test_a_log_gets_a_line_now_and_then(old_database: str, monkeypatch: pytest.M
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_SIGNS", 0.0)
     told: list[str] = []
     migrate.apply(old_database, told.append)
-    assert any("at work on 202611211500 (1 of 3, 2,000 of 2,500 rows" in each for each in told)
+    steps = len(migrate.pending(BEFORE))
+    assert any(f"on 202611211500 (1 of {steps}, 2,000 of 2,500 rows" in each for each in told)
 
 
 def test_a_statement_that_takes_long_shows_that_it_is_alive(old_database: str) -> None:
@@ -142,7 +143,7 @@ def test_the_plan_tells_how_many_rows_a_data_migration_would_change(
     assert found[0] | {"why": ""} == {
         "revision": "202611211500", "why": "", "data": True, "rows": 2_500, "batch": 1_000,
     }  # fmt: skip
-    assert [step["data"] for step in found] == [True, False, False]
+    assert [step["data"] for step in found[:3]] == [True, False, False]
     assert "2,500 rows as of now, 1,000 at a time" in polystore(old_database, "plan").stdout
     from_nothing = json.loads(polystore(empty_database, "plan", "--json").stdout)["pending"]
     assert [step["rows"] for step in from_nothing if step["data"]] == [0]
