@@ -7,6 +7,7 @@ here and not in an exception handler, because only here the keep-alive connectio
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -26,6 +27,7 @@ from service.metrics import Metrics
 from service.request_id import begin_request
 
 MOST_HEADER_BYTES, MOST_ADDRESS_BYTES = 16_384, 8_192
+SECONDS_TO_LINGER = 0.5
 log = structlog.get_logger("service.http")
 # OWASP REST Security Cheat Sheet; a browser that shows an answer by itself runs nothing of it.
 _SAFE = [
@@ -98,6 +100,7 @@ class _Visit:
         self.received = 0
         self.more = True  # of the body is still to come
         self.status = 0
+        self.closes = False  # the connection, behind the answer
         self.began = time.perf_counter()
 
     def check_head(self) -> None:
@@ -133,8 +136,24 @@ class _Visit:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self._add_headers(MutableHeaders(scope=message))
+            headers = MutableHeaders(scope=message)
+            self.closes = headers.get("connection") == "close"
+            self._add_headers(headers)
+        elif self.closes and self.more and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
+
+    async def _linger(self) -> None:
+        """Lets the rest of the body come and go until the caller has read the answer.
+
+        Closed at once, the connection would be reset, and the answer lost (RFC 9112 9.6).
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS_TO_LINGER):
+                while (await self._receive()).get("more_body", False):
+                    pass
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         """The request's name, how often its caller may come, and what browsers are to keep to."""
