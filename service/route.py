@@ -70,9 +70,10 @@ class Route(APIRoute):
 
     @property
     def _fields(self) -> frozenset[str]:
-        """What ``fields=`` may ask for."""
+        """What ``fields=`` may ask for, where an address takes anything at all."""
         reads = self.methods is not None and "GET" in self.methods
-        return fields_in(self.response_model) if reads else frozenset()
+        asks = bool(self.dependant.path_params) or _takes_query(self.dependant)
+        return fields_in(self.response_model) if reads and asks else frozenset()
 
     def _without_access(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler; who may call is in its document, and asked by the gate alone."""

@@ -118,7 +118,7 @@ def lists_of(app: FastAPI) -> list[List]:
         }
         if "cursor" in queries:
             name = operation["operationId"]
-            filters = frozenset(queries) - PAGING
+            filters = frozenset(queries) - PAGING - {"fields"}
             expand = EXPANDS[name] if "expand" in queries else None
             sorts = tuple(queries["sort"]["enum"])
             found.append(List(name, str(route.path_format), filters, sorts, expand))
