@@ -1,4 +1,4 @@
-"""``fields=``: of an answer only the fields somebody asks for, on every GET that gives an object.
+"""``fields=``: of an answer only the fields somebody asks for, on lists and on single things.
 
 The whole answer is made first: what may be asked for, its ETag and its cursor are the same.
 """

@@ -25,12 +25,14 @@ class Gatherer(Generic[D, R]):
         self._write = write
         self._waiting: list[tuple[D, asyncio.Future[R]]] = []
         self._writers: set[asyncio.Task[None]] = set()
+        self._writing = 0  # of them look for more; a task that has just ended is still in the set
 
     async def add(self, one: D) -> R:
         """What became of it; raises what ``write`` raised, or gave for this one."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((one, answer))
-        if len(self._writers) < AT_ONCE:
+        if self._writing < AT_ONCE:
+            self._writing += 1
             writer = asyncio.ensure_future(self._write_all())
             self._writers.add(writer)
             writer.add_done_callback(self._writers.discard)
@@ -42,6 +44,12 @@ class Gatherer(Generic[D, R]):
             await asyncio.wait(self._writers)
 
     async def _write_all(self) -> None:
+        try:
+            await self._write_waiting()
+        finally:
+            self._writing -= 1
+
+    async def _write_waiting(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
             outcomes: Sequence[R | Exception]

@@ -101,3 +101,17 @@ async def test_one_event_sent_by_many_at_once_is_there_once(
     codes = sorted(each.status_code for each in answers)
     assert codes in ([200] * 29 + [201] + [409] * 10, [200] * 9 + [201] + [409] * 30)
     assert await stored_ids(state) == ids_of([event])
+
+
+async def test_what_comes_as_the_last_writer_ends_is_written_too() -> None:
+    """Everything that can happen between two steps of a writer does: nobody is forgotten."""
+    store = Store()
+    store.go.set()
+    gatherer = Gatherer(store.write)
+    for pause in range(12):
+        first = [asyncio.ensure_future(gatherer.add(number)) for number in range(AT_ONCE)]
+        for _ in range(pause):
+            await asyncio.sleep(0)
+        late = asyncio.ensure_future(gatherer.add(7))
+        async with asyncio.timeout(5):
+            await asyncio.gather(*first, late)
