@@ -5,7 +5,6 @@ kept; its rows come as the JSON that goes out.
 """
 
 import json
-import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -17,7 +16,6 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
-    SQLColumnExpression,
     bindparam,
     func,
     select,
@@ -28,12 +26,12 @@ from sqlalchemy.sql.functions import Function
 
 from service.paging import ListQuery, Order, Pager, Position
 from service.sql import Identified
+from service.sql_rows import OPERATORS, Columns
 from service.sql_session import Session
 from service.sql_statement import Shown, Statement, as_json
 
 FORMS_KEPT = 256  # of each list
 Condition = ColumnElement[bool]
-Columns = Mapping[str, SQLColumnExpression[Any]]
 
 
 class Special(NamedTuple):
@@ -172,12 +170,4 @@ def _begins(column: Any, escaped: Any) -> Condition:
     return begins
 
 
-_OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
-    "": operator.eq,
-    "ne": operator.ne,
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-    "prefix": _begins,
-}
+_OPERATORS = {**OPERATORS, "prefix": _begins}

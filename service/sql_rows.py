@@ -40,7 +40,7 @@ def _begins(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
     return column.like(func.lower(f"{escaped}%"), escape="/")
 
 
-_OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+OPERATORS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "": operator.eq,
     "ne": operator.ne,
     "gt": operator.gt,
@@ -63,7 +63,7 @@ def filtered(statement: AnySelect, filters: Mapping[str, Any], columns: Columns)
     for name, value in filters.items():
         field, _, op = name.partition("__")
         if field in columns:
-            statement = statement.where(_OPERATORS[op](columns[field], value))
+            statement = statement.where(OPERATORS[op](columns[field], value))
     return statement
 
 

@@ -19,7 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from service.posts.tables import Post, PostTag
-from service.sql_list import Columns, Listing, Special
+from service.sql_list import Listing, Special
+from service.sql_rows import Columns
 from service.sql_statement import Shown, Statement, as_json
 from service.tags.tables import Tag
 from service.users.tables import User

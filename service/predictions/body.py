@@ -11,7 +11,7 @@ from fastapi import Request
 from typing_extensions import override
 
 from service.errors import BadRequest, TooLarge, UnsupportedMedia
-from service.predictions.flight import InFlight
+from service.predictions.flight import InFlight, TooMuchInFlight
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -26,6 +26,10 @@ _WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
 class BadPacking(BadRequest):
     code, title = "bad_encoding", "The body is not what its Content-Encoding says, or was cut short"
+
+
+# What any body here may be refused with, for ``problems(…)``.
+REFUSALS = (TooLarge, BadPacking, TooMuchInFlight)
 
 
 def check_media(request: Request, *kinds: str) -> None:

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request, Response
 from msgspec import Struct
 
 from service.access.caller import needs
-from service.errors import FieldError, ServiceError, TooLarge
+from service.errors import FieldError, ServiceError
 from service.mongo_route import MongoRoute
 from service.openapi import problems
 from service.paging import Page
-from service.predictions.body import BadPacking, held
+from service.predictions.body import REFUSALS, held
 from service.predictions.cloud_event import (
     BATCH,
     STRUCTURED,
@@ -22,7 +22,6 @@ from service.predictions.cloud_event import (
     read_binary,
     read_structured,
 )
-from service.predictions.flight import TooMuchInFlight
 from service.predictions.halves import HalfConflict, Halves, PairRefused
 from service.predictions.join import PREDICTION, CloudEvents, Taken, Told
 from service.predictions.pair import SIDES
@@ -121,7 +120,7 @@ halves_router = APIRouter(
         207: {"model": CloudEventsRead, "description": "A batch of which some were refused"},
         **problems(
             PredictionConflict, HalfConflict, ModelForbidden, NotACloudEvent, NotACloudEventBatch,
-            PairRefused, TooLarge, BadPacking, TooMuchInFlight,
+            PairRefused, *REFUSALS,
         ),
     },
     openapi_extra=_TAKES,

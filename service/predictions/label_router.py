@@ -6,12 +6,10 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from service.access.caller import needs
-from service.errors import TooLarge
 from service.ndjson import NDJSON
 from service.openapi import problems
-from service.predictions.body import BadPacking, check_media, held
+from service.predictions.body import REFUSALS, check_media, held
 from service.predictions.decode import NotABatch
-from service.predictions.flight import TooMuchInFlight
 from service.predictions.label import LabelBatch, decode_labels
 from service.predictions.label_schemas import LabelBatchRead, LabelLine
 from service.predictions.label_stream import LabelStreamAnswer
@@ -20,7 +18,6 @@ from service.predictions.labels import Labels
 from service.route import Route
 
 router = APIRouter(prefix="/labels", tags=["predictions"], route_class=Route)
-BODY = (TooLarge, BadPacking, TooMuchInFlight)
 WRITES = needs("predictions:write")
 _, LABEL_SCHEMAS = msgspec.json.schema_components(
     [LabelBatch], ref_template="#/components/schemas/{name}"
@@ -65,7 +62,7 @@ def _shows(media_type: str, example: object) -> dict[str, Any]:
             **_shows("application/json", {**_COUNTS, "results": [_RESULT]}),
         },
         207: {"model": LabelBatchRead, "description": "Some were rejected"},
-        **problems(NotABatch, *BODY),
+        **problems(NotABatch, *REFUSALS),
     },
     openapi_extra=_takes("LabelBatch", "application/json", {"items": [_LABEL]}),
 )
@@ -104,7 +101,7 @@ async def labels_create_batch(request: Request, log: Labels) -> Response:
             "model": LabelLine,
             **_shows(NDJSON, {"committed_through": 1, **_COUNTS, "errors": []}),
         },
-        **problems(*BODY),
+        **problems(*REFUSALS),
     },
     openapi_extra=_takes("Label", NDJSON, _LABEL),
 )

@@ -7,15 +7,13 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from service.access.caller import needs
-from service.errors import TooLarge
 from service.mongo_route import MongoRoute
 from service.ndjson import NDJSON
 from service.openapi import problems
 from service.paging import Page
-from service.predictions.body import BadPacking, check_media, held
+from service.predictions.body import REFUSALS, check_media, held
 from service.predictions.decode import NotABatch
 from service.predictions.event import Event
-from service.predictions.flight import TooMuchInFlight
 from service.predictions.ingest import BatchResult, ingest_batch, ingest_one
 from service.predictions.log import log_of
 from service.predictions.repository import (
@@ -38,7 +36,6 @@ from service.route import Route
 reading_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
 # The intakes ask the store when their body is there; the stream does for each of its commits.
 intake_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
-BODY = (TooLarge, BadPacking, TooMuchInFlight)
 READS, WRITES = needs("predictions:read"), needs("predictions:write")
 _, EVENT_SCHEMAS = msgspec.json.schema_components(
     [Event], ref_template="#/components/schemas/{name}"
@@ -71,7 +68,7 @@ def _json(value: object, status: int, headers: dict[str, str] | None = None) -> 
     responses={
         200: {"model": IntakeResult, "description": "A duplicate: it was there already"},
         201: {"model": IntakeResult},
-        **problems(PredictionConflict, ModelForbidden, *BODY),
+        **problems(PredictionConflict, ModelForbidden, *REFUSALS),
     },
     openapi_extra=_takes(_EVENT),
 )
@@ -90,7 +87,7 @@ async def predictions_create(request: Request) -> Response:
     responses={
         200: {"model": BatchRead, "description": "All were created or duplicates"},
         207: {"model": BatchRead, "description": "Some were conflicts or rejected"},
-        **problems(NotABatch, *BODY),
+        **problems(NotABatch, *REFUSALS),
     },
     openapi_extra=_takes(_BATCH),
 )
@@ -108,7 +105,7 @@ async def predictions_create_batch(request: Request) -> Response:
     status_code=200,
     dependencies=[WRITES],
     response_class=StreamAnswer,
-    responses={200: {"model": StreamLine}, **problems(*BODY)},
+    responses={200: {"model": StreamLine}, **problems(*REFUSALS)},
     openapi_extra=_takes(_EVENT, NDJSON),
 )
 async def predictions_stream(request: Request) -> Response:

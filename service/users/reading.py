@@ -5,8 +5,8 @@ from typing import cast
 
 from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
 
-from service.sql_list import Columns, Listing, Special
-from service.sql_rows import quoted_words, words_beginning_with
+from service.sql_list import Listing, Special
+from service.sql_rows import Columns, quoted_words, words_beginning_with
 from service.sql_statement import Shown, Statement, as_json
 from service.users.tables import User
 
