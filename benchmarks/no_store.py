@@ -5,6 +5,7 @@ import gc
 from service.main import create_app
 from service.mongo import Document
 from service.predictions.log import Code, Together
+from service.serve import GARBAGE
 
 
 async def add(_together: Together, _document: Document) -> Code:
@@ -15,3 +16,4 @@ Together.add = add  # type: ignore[method-assign] # the point of it
 app = create_app()
 gc.collect()
 gc.freeze()  # as `polystore serve` does
+gc.set_threshold(*GARBAGE)

@@ -61,36 +61,32 @@ class Gate:
         """
         if not access.asks:
             return NOBODY
-        address = address_of(request)
         header = request.headers.get("authorization")
         if header is None:
-            request.state.told = self._rates.count("address", address)
+            request.state.told = self._rates.count("address", address_of(request))
             if access.scopes is not None:
                 raise Unauthenticated
             return NOBODY
-        caller = await self._recognised(header, address)
+        caller = await self._recognised(header, request)
         request.state.told = self._rates.count("caller", caller.name)
-        missing = set(access.scopes or ()) - caller.scopes
-        if missing:
-            raise MissingScope(*sorted(missing))
+        if access.scopes is not None and not caller.scopes.issuperset(access.scopes):
+            raise MissingScope(*sorted(set(access.scopes) - caller.scopes))
         if caller.key_id is not None:
             self._note_use(request, caller, caller.key_id)
         return caller
 
-    async def _recognised(self, header: str, address: str) -> Caller:
+    async def _recognised(self, header: str, request: Request) -> Caller:
         try:
             token = _token_in(header)
-            if self._may_be_a_guess(token):  # which makes no work for PostgreSQL for ever
-                self._rates.check("address", address)
-            return await self.recognise(token)
+            key = keys.parse_key(token)
+            if key is None:
+                return await self.recognise(token)
+            if key.id not in self._keys:  # a guess makes no work for PostgreSQL for ever
+                self._rates.check("address", address_of(request))
+            return await self._by_key(key)
         except Unauthenticated:
-            self._rates.count("address", address)
+            self._rates.count("address", address_of(request))
             raise
-
-    def _may_be_a_guess(self, token: str) -> bool:
-        """A key that is not known; an access token is signed, which nobody guesses."""
-        parsed = keys.parse_key(token)
-        return parsed is not None and parsed[0] not in self._keys
 
     async def recognise(self, token: str) -> Caller:
         """Whose access token or API key this is.
@@ -99,7 +95,10 @@ class Gate:
             InvalidToken: it is not good, or not any more.
         """
         if token.startswith(keys.PREFIX):
-            return await self._by_key(token)
+            key = keys.parse_key(token)
+            if key is None:
+                raise InvalidToken
+            return await self._by_key(key)
         claims = self._keyring.read(token)
         if claims.key_id is not None:
             return _as_caller(claims, await self._keys.get(claims.key_id))
@@ -124,21 +123,19 @@ class Gate:
         if self._notes:
             await asyncio.wait(self._notes)
 
-    async def _by_key(self, token: str) -> Caller:
-        parsed = keys.parse_key(token)
-        if parsed is None:
-            raise InvalidToken
-        key_id, secret = parsed
-        given = keys.hash_secret(secret)
-        found = await self._keys.get(key_id)
+    async def _by_key(self, key: keys.Key) -> Caller:
+        given = keys.hash_secret(key.secret)
+        found = await self._keys.get(key.id)
         if found is not None and not _opens(given, found):
             # It may have been rotated elsewhere since it was looked up.
             found = await self._keys.get(
-                key_id, younger_than=SECONDS_BEFORE_ANOTHER_LOOK, or_stale=False
+                key.id, younger_than=SECONDS_BEFORE_ANOTHER_LOOK, or_stale=False
             )
-        if found is None or _is_over(found) or not _opens(given, found):
+            if found is not None and not _opens(given, found):
+                raise InvalidToken
+        if found is None or _is_over(found):
             raise InvalidToken
-        return Caller(found.user_id, found.scopes, key_id=key_id, models=found.models)
+        return Caller(found.user_id, found.scopes, key_id=key.id, models=found.models)
 
     async def _find_login(self, login_id: UUID) -> Standing | None:
         return await self._sql.run(partial(logins.find_standing, login_id=login_id), writes=False)

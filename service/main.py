@@ -7,9 +7,12 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, ExceptionHandler
 
 from service import health
 from service.access.caller import Gatekeeper
@@ -68,6 +71,12 @@ FEATURES = (
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
+HANDLERS: dict[Any, ExceptionHandler] = {
+    ServiceError: answer_refusal,
+    RequestValidationError: answer_refusal,
+    HTTPException: answer_refusal,
+    NotModified: answer_not_modified,
+}
 DESCRIPTION = """
 Rows in PostgreSQL, documents and prediction logs in MongoDB. A 2xx means the data is durable;
 every refusal is `application/problem+json` and says what was wrong, where, and what to do.
@@ -123,17 +132,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         # To look for somebody who traces takes 5 µs a request, and nobody does; see /metrics.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        exception_handlers={
-            ServiceError: answer_refusal,
-            RequestValidationError: answer_refusal,
-            HTTPException: answer_refusal,
-            NotModified: answer_not_modified,
-        },
     )
+    for feature in FEATURES:
+        add_routes(app, "/v1", feature.router)
+    add_routes(app, "", health.router)
+    app.middleware_stack = _layers(app, settings, metrics)
+    _describe_problems(app)
+    return app
+
+
+def _layers(app: FastAPI, settings: Settings, metrics: Metrics) -> ASGIApp:
+    """What a request goes through before its route, instead of what FastAPI would put there.
+
+    Of its five layers two are of use: answers for what routes raise, and a place for what they
+    open. The others answer a 500, trace, and bound bodies, which the frontier or nobody does here.
+    """
+
+    def within(router: ASGIApp) -> ASGIApp:
+        return ExceptionMiddleware(AsyncExitStackMiddleware(router), handlers=HANDLERS)
+
+    routes: ASGIApp = Directory(app.router, within)
     if settings.cors_origins:
-        app.add_middleware(CORSMiddleware, **_cors(settings.cors_origins))
-    app.add_middleware(
-        Frontier,
+        routes = CORSMiddleware(routes, **_cors(settings.cors_origins))
+    return Frontier(
+        routes,
         max_body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,
         body_limits={
@@ -145,12 +167,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         },
         metrics=metrics,
     )
-    for feature in FEATURES:
-        add_routes(app, "/v1", feature.router)
-    add_routes(app, "", health.router)
-    app.router.middleware_stack = Directory(app.router)
-    _describe_problems(app)
-    return app
 
 
 def _cors(origins: str) -> dict[str, Any]:

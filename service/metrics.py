@@ -20,6 +20,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self._series: dict[tuple[str, str, str], Histogram] = {}
         self._store = Gauge(
             "polystore_store",
             "Figures of a store's connections: what they are is in the label `figure`",
@@ -30,7 +31,10 @@ class Metrics:
     def request(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """One answered request. ``route`` is the template: an address has too many values."""
         labels = (method, route or UNKNOWN_ROUTE, str(status))
-        self._requests.labels(*labels).observe(seconds)
+        series = self._series.get(labels)
+        if series is None:  # the library takes a lock to look it up
+            series = self._series[labels] = self._requests.labels(*labels)
+        series.observe(seconds)
 
     def watch(self, store: str, figure: str, read: Callable[[], float]) -> None:
         """A figure that is read whenever somebody looks."""

@@ -6,11 +6,11 @@ here and not in an exception handler, because only here the keep-alive connectio
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,7 +28,6 @@ from service.request_id import begin_request
 
 MOST_HEADER_BYTES, MOST_ADDRESS_BYTES = 16_384, 8_192
 SECONDS_TO_LINGER = 0.5
-log = structlog.get_logger("service.http")
 # OWASP REST Security Cheat Sheet; a browser that shows an answer by itself runs nothing of it.
 _SAFE = [
     (b"x-content-type-options", b"nosniff"),
@@ -63,6 +62,7 @@ class Frontier:
     ) -> None:
         self.app = app
         self.metrics = metrics
+        self.log = structlog.get_logger("service.http").bind()  # once, and not for each request
         self.max_body_bytes = max_body_bytes
         self.body_seconds = body_seconds
         self.body_limits = body_limits
@@ -80,7 +80,7 @@ class Frontier:
         except ClientDisconnect:
             pass  # nobody is left to be told
         except Exception:  # the last line of defence: logged whole, told nothing
-            log.exception("unforeseen", path=scope["path"])
+            self.log.exception("unforeseen", path=scope["path"])
             await visit.refuse(ServiceError("It is in our log under this request_id."))
         finally:
             visit.tell()
@@ -91,12 +91,11 @@ class _Visit:
 
     def __init__(self, frontier: Frontier, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self._receive, self._send = scope, receive, send
-        self.headers = Headers(scope=scope)
-        offered = self.headers.get("x-request-id")
-        self.request_id = begin_request(offered.encode("latin-1") if offered else None)
+        self.headers = dict[bytes, bytes](scope["headers"])
+        self.request_id = begin_request(self.headers.get(b"x-request-id"))
         self.limit = frontier.body_limits.get(scope["path"], frontier.max_body_bytes)
         self.patience = frontier.body_seconds
-        self.metrics = frontier.metrics
+        self.metrics, self.log = frontier.metrics, frontier.log
         self.received = 0
         self.more = True  # of the body is still to come
         self.status = 0
@@ -104,15 +103,14 @@ class _Visit:
         self.began = time.perf_counter()
 
     def check_head(self) -> None:
-        size = sum(len(name) + len(value) for name, value in self.scope["headers"])
-        if size > MOST_HEADER_BYTES:
+        if sum(map(len, chain.from_iterable(self.scope["headers"]))) > MOST_HEADER_BYTES:
             raise HeadersTooLarge
         if len(self.scope["raw_path"]) + len(self.scope["query_string"]) > MOST_ADDRESS_BYTES:
             raise AddressTooLong
-        if not self.headers.get("host"):
+        if not self.headers.get(b"host"):
             raise BadRequest("The Host header is missing.")
-        length = self.headers.get("content-length", "0")
-        if self.limit and length.isdecimal() and int(length) > self.limit:
+        length = self.headers.get(b"content-length", b"0")
+        if self.limit and length.isdigit() and int(length) > self.limit:
             raise self.too_large()
 
     def too_large(self) -> TooLarge:
@@ -136,9 +134,7 @@ class _Visit:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            self.closes = headers.get("connection") == "close"
-            self._add_headers(headers)
+            message["headers"] = [*message["headers"], *self._added(dict(message["headers"]))]
         elif self.closes and self.more and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
             await self._linger()
@@ -155,17 +151,21 @@ class _Visit:
                 while (await self._receive()).get("more_body", False):
                     pass
 
-    def _add_headers(self, headers: MutableHeaders) -> None:
+    def _added(self, headers: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
         """The request's name, how often its caller may come, and what browsers are to keep to."""
-        headers["X-Request-Id"] = self.request_id
+        self.closes = headers.get(b"connection") == b"close"
+        yield b"x-request-id", self.request_id.encode()
         for name, value in self.scope.get("state", {}).get("told", {}).items():
-            headers.setdefault(name, value)
-        headers.setdefault("Cache-Control", "private, no-cache")
+            raw = name.lower().encode()
+            if raw not in headers:
+                yield raw, value.encode()
+        if b"cache-control" not in headers:
+            yield b"cache-control", b"private, no-cache"
+        yield from _SAFE
         docs = self.scope["path"].startswith("/docs")
-        headers.raw.extend(_SAFE)
-        headers.raw.append((b"content-security-policy", _POLICY_OF_DOCS if docs else _POLICY))
+        yield b"content-security-policy", _POLICY_OF_DOCS if docs else _POLICY
         if self.scope.get("scheme") == "https":
-            headers.raw.append(_HSTS)
+            yield _HSTS
 
     async def refuse(self, error: ServiceError) -> None:
         if self.status:  # the answer has begun: all that is left is to end it
@@ -177,7 +177,7 @@ class _Visit:
         seconds = time.perf_counter() - self.began
         method, route = self.scope["method"], getattr(self.scope.get("route"), "path", None)
         self.metrics.request(method, route, self.status, seconds)
-        log.info(
+        self.log.info(
             "request",
             method=method,
             path=self.scope["path"],

@@ -86,6 +86,9 @@ class Mongo:
             raise
 
     async def _take_place(self) -> None:
+        if not self._places.locked():  # nobody waits, and a timer is not needed
+            await self._places.acquire()
+            return
         try:
             async with asyncio.timeout(self._place_seconds):
                 await self._places.acquire()

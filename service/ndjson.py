@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.errors import ServiceError
+from service.errors import ServiceError, problem
 
 NDJSON = "application/x-ndjson"
 
@@ -56,10 +56,15 @@ class LinesAnswer(Response, ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        async for line in self.lines(Request(scope, receive)):
-            if head:  # only now: what fails before the first line still gets its own status
-                await send(head)
-                head = {}
-            await send({"type": "http.response.body", "body": line, "more_body": True})
+        try:
+            async for line in self.lines(Request(scope, receive)):
+                if head:  # only now: what fails before the first line still gets its own status
+                    await send(head)
+                    head = {}
+                await send({"type": "http.response.body", "body": line, "more_body": True})
+        except ServiceError as refusal:
+            if not head:
+                raise
+            await problem(refusal, scope["path"])(scope, receive, send)
         if not head:
             await send({"type": "http.response.body", "body": b""})

@@ -12,7 +12,15 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.caller import Gatekeeper, access_of, is_access
-from service.errors import BadRequest, FieldError, Refused, UnknownParameter, UnsupportedMedia
+from service.errors import (
+    BadRequest,
+    FieldError,
+    Refused,
+    ServiceError,
+    UnknownParameter,
+    UnsupportedMedia,
+    problem,
+)
 from service.fields import fields_in, narrowed, take_fields, with_parameter
 from service.json_body import parse_json
 
@@ -44,12 +52,11 @@ class Route(APIRoute):
         super().__init__(path, endpoint, **options)
         if self._fields:
             self.openapi_extra = with_parameter(self.openapi_extra)
-        if _takes_request_alone(self.dependant):
+        if self.takes_request_alone:
             self.app = _plain(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        alone = _takes_request_alone(self.dependant)
-        endpoint = self.endpoint if alone else self._without_access()
+        endpoint = self.endpoint if self.takes_request_alone else self._without_access()
         takes_query, fields = _takes_query(self.dependant), self._fields
         access = access_of(self.dependencies)
         takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
@@ -67,6 +74,14 @@ class Route(APIRoute):
             return narrowed(await self.visit(request, endpoint), wanted)
 
         return handle
+
+    @property
+    def takes_request_alone(self) -> bool:
+        """Nothing of the address, the headers or the body, and no dependency but who may call."""
+        theirs = inspect.signature(self.endpoint).parameters.values()
+        return [each.annotation for each in theirs] == [Request] and all(
+            is_access(each.call) for each in self.dependant.dependencies
+        )
 
     @property
     def _fields(self) -> frozenset[str]:
@@ -92,18 +107,13 @@ class Route(APIRoute):
 
 def _plain(handle: Endpoint) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await handle(Request(scope, receive, send))
+        try:
+            response = await handle(Request(scope, receive, send))
+        except ServiceError as refusal:
+            response = problem(refusal, scope["path"])
         await response(scope, receive, send)
 
     return app
-
-
-def _takes_request_alone(dependant: Dependant) -> bool:
-    """Nothing of the address, the headers or the body, and no dependency but who may call."""
-    theirs = inspect.signature(dependant.call).parameters.values() if dependant.call else ()
-    return [each.annotation for each in theirs] == [Request] and all(
-        is_access(each.call) for each in dependant.dependencies
-    )
 
 
 def _takes_query(dependant: Dependant) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from service.embedded import StoreUrls, embedded_stores
 
-pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.client"]
+pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.client", "tests.fixtures.logs"]
 ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
 
 

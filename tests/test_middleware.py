@@ -25,14 +25,6 @@ MEGABYTE = 1_048_576
 KIND = "Content-Type: application/json"
 
 
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
-    """What the layer logs."""
-    log = CapturingLogger()
-    monkeypatch.setattr("service.middleware.log", log)
-    return log
-
-
 @pytest.mark.parametrize("path", ["/v1/items", "/v1/predictions"])
 async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(
     state: State, clean: None, path: str

@@ -40,10 +40,8 @@ async def test_a_stream_that_stops_in_the_middle_is_not_waited_for(
 
 
 async def test_who_goes_away_in_the_middle_is_no_error_of_ours(
-    state: State, clean: None, monkeypatch: pytest.MonkeyPatch
+    state: State, clean: None, logged: CapturingLogger
 ) -> None:
-    logged = CapturingLogger()
-    monkeypatch.setattr("service.middleware.log", logged)
     async with serving(state) as port:
         _, writer = await connect(port)
         writer.write(

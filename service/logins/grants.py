@@ -161,16 +161,16 @@ class Grants:
 
     async def _by_key(self, form: TokenRequest) -> TokenRead:
         token = self._key_of(form)
-        parsed = parse_key(token)
+        key = parse_key(token)
         try:
             caller = await self._gate.recognise(token)
         except InvalidToken:
-            await self._note_failure(parsed and parsed[0])
+            await self._note_failure(key and key.id)
             raise InvalidClient from None
-        if parsed is None or caller.user_id is None:
+        if key is None or caller.user_id is None:
             raise InvalidClient
         self._request.state.told = self._rates.count("caller", caller.name)
-        scopes, mark = _narrowed(caller.scopes, form), mark_of(hash_secret(parsed[1]))
+        scopes, mark = _narrowed(caller.scopes, form), mark_of(hash_secret(key.secret))
         return self._tokens(Claims(caller.user_id, scopes, None, caller.key_id, mark), None)
 
     def _key_of(self, form: TokenRequest) -> str:

@@ -5,7 +5,6 @@ import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 
 from fastapi import Request
 from typing_extensions import override
@@ -39,17 +38,23 @@ def check_media(request: Request, *kinds: str) -> None:
         raise UnsupportedMedia(f"Send it with Content-Type: {kinds[0]}.")
 
 
-async def unpacked(request: Request) -> AsyncIterator[bytes]:
-    """The pieces of the body, unpacked, at most 64 KiB each: a small bomb stays small."""
+def unpacked(request: Request) -> AsyncIterator[bytes]:
+    """The pieces of the body, unpacked, at most 64 KiB each: a small bomb stays small.
+
+    Raises:
+        UnsupportedMedia: it is packed in a way that is not known here.
+        BadPacking: from the iterator.
+    """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity":
-        async for piece in request.stream():
-            yield piece
-        return
+        return request.stream()
     if encoding not in _UNPACKERS:
         raise UnsupportedMedia("Content-Encoding may be gzip or zstd.")
-    unpacker = _UNPACKERS[encoding]()
-    async for piece in request.stream():
+    return _unpacked(request.stream(), _UNPACKERS[encoding]())
+
+
+async def _unpacked(pieces: AsyncIterator[bytes], unpacker: "_Unpacker") -> AsyncIterator[bytes]:
+    async for piece in pieces:
         for unpacked_piece in unpacker.feed(piece):
             yield unpacked_piece
             await asyncio.sleep(0)  # little can unpack to much; others have their turn in between
@@ -119,24 +124,37 @@ class _Zstd(_Unpacker):
 _UNPACKERS: dict[str, type[_Unpacker]] = {"gzip": _Gzip, "zstd": _Zstd}
 
 
-@asynccontextmanager
-async def held(request: Request, most: int) -> AsyncIterator[bytes]:
+class Held:
     """The body in one piece, of at most ``most`` bytes once unpacked; in flight until it is done.
+
+    ``async with Held(request, most) as body:``
 
     Raises:
         TooLarge: it is larger.
         TooMuchInFlight: all bodies together are.
     """
-    in_flight: InFlight = request.state.in_flight
-    pieces, size = [], 0
-    try:
-        async for piece in unpacked(request):
-            in_flight.take(len(piece))
-            size += len(piece)
-            if size > most:
-                headers = {"Connection": "close"}
-                raise TooLarge(f"At most {most} bytes are taken here.", headers=headers)
-            pieces.append(piece)
-        yield b"".join(pieces)
-    finally:
-        in_flight.give_back(size)
+
+    def __init__(self, request: Request, most: int) -> None:
+        self._request, self._most, self._size = request, most, 0
+        self._in_flight: InFlight = request.state.in_flight
+
+    async def __aenter__(self) -> bytes:
+        pieces = []
+        try:
+            async for piece in unpacked(self._request):
+                self._take(len(piece))
+                pieces.append(piece)
+        except BaseException:
+            self._in_flight.give_back(self._size)
+            raise
+        return b"".join(pieces)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._in_flight.give_back(self._size)
+
+    def _take(self, size: int) -> None:
+        self._in_flight.take(size)
+        self._size += size
+        if self._size > self._most:
+            headers = {"Connection": "close"}
+            raise TooLarge(f"At most {self._most} bytes are taken here.", headers=headers)

@@ -11,7 +11,7 @@ from service.errors import FieldError, ServiceError
 from service.mongo_route import MongoRoute
 from service.openapi import problems
 from service.paging import Page
-from service.predictions.body import REFUSALS, held
+from service.predictions.body import REFUSALS, Held
 from service.predictions.cloud_event import (
     BATCH,
     STRUCTURED,
@@ -132,7 +132,7 @@ async def predictions_create_cloudevents(request: Request, events: CloudEvents) 
     types `org.kubeflow.serving.inference.request` and `…response` (KServe's logger) two halves with
     one id become an event, or one for each row; the first of them gets a 202.
     """
-    async with held(request, request.state.settings.max_batch_bytes) as body:
+    async with Held(request, request.state.settings.max_batch_bytes) as body:
         return await _taken(request, events, body)
 
 

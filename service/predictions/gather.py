@@ -2,6 +2,7 @@
 
 There is no timer. A lone event is written at once; of many at a time hundreds share one insert and
 one flush of the journal, which is what an insert costs. Each is acknowledged only after its own.
+There is one insert at a time: two were measured to be smaller, and slower by a tenth.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ from typing import Generic, TypeVar
 
 D = TypeVar("D")
 R = TypeVar("R")
-AT_ONCE = 2  # while one waits for the journal, the next is on its way
 MOST_TOGETHER = 500
 
 
@@ -24,43 +24,39 @@ class Gatherer(Generic[D, R]):
     def __init__(self, write: Callable[[Sequence[D]], Awaitable[Sequence[R | Exception]]]) -> None:
         self._write = write
         self._waiting: list[tuple[D, asyncio.Future[R]]] = []
-        self._writers: set[asyncio.Task[None]] = set()
-        self._writing = 0  # of them look for more; a task that has just ended is still in the set
+        self._writer: asyncio.Task[None] | None = None
 
     async def add(self, one: D) -> R:
         """What became of it; raises what ``write`` raised, or gave for this one."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((one, answer))
-        if self._writing < AT_ONCE:
-            self._writing += 1
-            writer = asyncio.ensure_future(self._write_all())
-            self._writers.add(writer)
-            writer.add_done_callback(self._writers.discard)
+        if self._writer is None:
+            self._writer = asyncio.ensure_future(self._write_all())
         return await answer
 
     async def drain(self) -> None:
         """Waits until nothing is left, before the store closes."""
-        while self._writers:
-            await asyncio.wait(self._writers)
+        while self._writer is not None:
+            await asyncio.wait([self._writer])
 
     async def _write_all(self) -> None:
         try:
-            await self._write_waiting()
+            while self._waiting:
+                await self._write_group()
         finally:
-            self._writing -= 1
+            self._writer = None  # no event can come between the last look and this
 
-    async def _write_waiting(self) -> None:
-        while self._waiting:
-            group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-            outcomes: Sequence[R | Exception]
-            try:
-                outcomes = await self._write([one for one, _ in group])
-            except Exception as error:  # each of them is told, and nobody else has to be
-                outcomes = [error] * len(group)
-            for (_, answer), outcome in zip(group, outcomes, strict=True):
-                if answer.done():  # whoever waited has gone
-                    continue
-                if isinstance(outcome, Exception):
-                    answer.set_exception(outcome)
-                else:
-                    answer.set_result(outcome)
+    async def _write_group(self) -> None:
+        group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+        outcomes: Sequence[R | Exception]
+        try:
+            outcomes = await self._write([one for one, _ in group])
+        except Exception as error:  # each of them is told, and nobody else has to be
+            outcomes = [error] * len(group)
+        for (_, answer), outcome in zip(group, outcomes, strict=True):
+            if answer.done():  # whoever waited has gone
+                continue
+            if isinstance(outcome, Exception):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from service.access.caller import needs
 from service.ndjson import NDJSON
 from service.openapi import problems
-from service.predictions.body import REFUSALS, check_media, held
+from service.predictions.body import REFUSALS, Held, check_media
 from service.predictions.decode import NotABatch
 from service.predictions.label import LabelBatch, decode_labels
 from service.predictions.label_schemas import LabelBatchRead, LabelLine
@@ -85,7 +85,7 @@ async def labels_create_batch(request: Request, log: Labels) -> Response:
     unchanged. 1 and 1.0 are the same label, 1 and `true` are not.
     """
     check_media(request, "application/json")
-    async with held(request, request.state.settings.max_batch_bytes) as body:
+    async with Held(request, request.state.settings.max_batch_bytes) as body:
         told = LabelBatchResult.of(await label_all(log, decode_labels(body)))
     status = 207 if told.rejected else 200
     return Response(msgspec.json.encode(told), status, media_type="application/json")

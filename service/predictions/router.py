@@ -11,7 +11,7 @@ from service.mongo_route import MongoRoute
 from service.ndjson import NDJSON
 from service.openapi import problems
 from service.paging import Page
-from service.predictions.body import REFUSALS, check_media, held
+from service.predictions.body import REFUSALS, Held, check_media
 from service.predictions.decode import NotABatch
 from service.predictions.event import Event
 from service.predictions.ingest import BatchResult, ingest_batch, ingest_one
@@ -75,7 +75,7 @@ def _json(value: object, status: int, headers: dict[str, str] | None = None) -> 
 async def predictions_create(request: Request) -> Response:
     """Logs one event: 201 once it is durable, 200 if it was there already."""
     check_media(request, "application/json")
-    async with held(request, request.state.settings.max_body_bytes) as body:
+    async with Held(request, request.state.settings.max_body_bytes) as body:
         result = await ingest_one(log_of(request), body)
     address = f"{request.scope['path']}/{result.prediction_id}"
     return _json(result, result.status, {"Location": address})
@@ -94,7 +94,7 @@ async def predictions_create(request: Request) -> Response:
 async def predictions_create_batch(request: Request) -> Response:
     """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
     check_media(request, "application/json")
-    async with held(request, request.state.settings.max_batch_bytes) as body:
+    async with Held(request, request.state.settings.max_batch_bytes) as body:
         results = await ingest_batch(log_of(request), body)
     told = BatchResult.of(results)
     return _json(told, 207 if told.conflicts or told.rejected else 200)

@@ -22,7 +22,9 @@ HOUR = timedelta(hours=1)
 
 
 def now() -> datetime:
-    return datetime.now(UTC)
+    """In milliseconds, as it is kept."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 async def test_a_key_is_made_listed_and_read(door: httpx2.AsyncClient, state: State) -> None:
