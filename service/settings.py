@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1_048_576, gt=0, description="of a request's body")
     max_batch_bytes: int = Field(5_242_880, gt=0, description="of a prediction batch, unpacked")
     max_in_flight_bytes: int = Field(
-        67_108_864, gt=0, description="of events read and not yet written; beyond, 429"
+        33_554_432, gt=0, description="of events read and not yet written; beyond, 429"
     )
     retention_days: int | None = Field(
         None,

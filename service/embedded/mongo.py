@@ -18,7 +18,7 @@ from service.embedded.errors import EngineFailed
 from service.embedded.folder import kept_secret, write_private
 from service.embedded.guard import Spec
 
-CACHE_GB, OPLOG_MB = "0.25", "512"
+OPLOG_MB = "512"
 CLIENT_MS = 10_000
 KEY_BYTES = 48
 # Any database, because the tests make one per worker; clusterMonitor, because the index manager
@@ -142,7 +142,6 @@ class MongoEngine(Engine):
             "--port": str(self.port),
             "--replSet": "rs0",
             "--keyFile": str(self._key_file),
-            "--wiredTigerCacheSizeGB": CACHE_GB,
             "--oplogSize": OPLOG_MB,
         }
         command = [str(self._mongod), "--noscripting", "--nounixsocket", "--quiet"]

@@ -139,8 +139,9 @@ async def predictions_create_cloudevents(request: Request, events: CloudEvents) 
 async def _taken(request: Request, events: CloudEvents, body: bytes) -> Response:
     kind = kind_of(request)
     if kind == BATCH:
-        batch = read_batch(body)
-        return _all(await events.take(batch), [getattr(each, "id", None) for each in batch])
+        async with request.state.in_flight.turn:
+            batch = read_batch(body)
+            return _all(await events.take(batch), [getattr(each, "id", None) for each in batch])
     event = read_structured(body) if kind else read_binary(request.headers.items(), body)
     (told,) = await events.take([event])
     if isinstance(told, ServiceError):

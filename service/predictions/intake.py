@@ -22,7 +22,6 @@ LONGEST_LINE = 1_048_576
 TOO_LONG = FieldError(
     pointer="", code="line_too_long", detail=f"A line has at most {LONGEST_LINE} bytes."
 )
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -32,26 +31,21 @@ class LineError(Struct, omit_defaults=True):
     errors: list[FieldError] = []
 
 
-class Intake(ABC, Generic[T, R]):
+class Intake(ABC, Generic[R]):
     """One stream: what has come in, and what has become of it."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self._in_flight: InFlight = request.state.in_flight
         self._seen, self._bytes, self._committed = 0, 0, 0
-        self._waiting: list[tuple[int, T]] = []
+        self._waiting: list[tuple[int, bytes]] = []
 
     @abstractmethod
-    def read(self, line: bytes) -> T:
-        """What stands in a line, or why it is nothing; no line is longer than LONGEST_LINE."""
+    async def write(self, lines: Sequence[bytes]) -> list[R]:
+        """Makes lines durable, for the caller of the request; what became of each, in order.
 
-    @abstractmethod
-    def too_long(self) -> T:
-        """What stands for a line that is."""
-
-    @abstractmethod
-    async def write(self, lines: Sequence[T]) -> list[R]:
-        """Makes lines durable, for the caller of the request; what became of each, in order."""
+        Those that are longer than LONGEST_LINE are cut and come to nothing.
+        """
 
     @abstractmethod
     def told(self, through: int, results: Sequence[tuple[int, R]]) -> Struct:
@@ -81,14 +75,14 @@ class Intake(ABC, Generic[T, R]):
         if line.strip():
             self._in_flight.take(len(line))
             self._bytes += len(line)
-            found = self.too_long() if len(line) > LONGEST_LINE else self.read(line)
-            self._waiting.append((self._seen, found))
+            self._waiting.append((self._seen, line))
 
     async def _write(self) -> bytes:
-        # Who may write may have changed since the stream began, which can be long ago.
         state = self.request.state
-        state.caller = await state.gate.admit(self.request, state.access)
-        results = await self.write([each for _, each in self._waiting])
+        async with self._in_flight.turn:
+            # Who may write may have changed since the stream began, which can be long ago.
+            state.caller = await state.gate.admit(self.request, state.access)
+            results = await self.write([line for _, line in self._waiting])
         numbers = [number for number, _ in self._waiting]
         self._in_flight.give_back(self._bytes)
         self._waiting, self._bytes, self._committed = [], 0, self._seen

@@ -85,7 +85,8 @@ async def labels_create_batch(request: Request, log: Labels) -> Response:
     unchanged. 1 and 1.0 are the same label, 1 and `true` are not.
     """
     check_media(request, "application/json")
-    async with Held(request, request.state.settings.max_batch_bytes) as body:
+    state = request.state
+    async with Held(request, state.settings.max_batch_bytes) as body, state.in_flight.turn:
         told = LabelBatchResult.of(await label_all(log, decode_labels(body)))
     status = 207 if told.rejected else 200
     return Response(msgspec.json.encode(told), status, media_type="application/json")

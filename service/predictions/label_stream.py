@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from service.ndjson import LinesAnswer
 from service.predictions.body import unpacked
-from service.predictions.intake import TOO_LONG, Intake, LineError
+from service.predictions.intake import LONGEST_LINE, TOO_LONG, Intake, LineError
 from service.predictions.label import Label, WrongLabel, decode_label
 from service.predictions.labelling import LabelResult, counts, label_all
 from service.predictions.labels import LabelLog
@@ -27,7 +27,7 @@ class LabelProgress(Struct):
     errors: list[LineError]
 
 
-class LabelIntake(Intake[Label | WrongLabel, LabelResult]):
+class LabelIntake(Intake[LabelResult]):
     """A stream of labels."""
 
     def __init__(self, request: Request) -> None:
@@ -35,17 +35,10 @@ class LabelIntake(Intake[Label | WrongLabel, LabelResult]):
         self._counts = Counter(counts([]))
 
     @override
-    def read(self, line: bytes) -> Label | WrongLabel:
-        return decode_label(line)
-
-    @override
-    def too_long(self) -> Label | WrongLabel:
-        return WrongLabel(None, [TOO_LONG])
-
-    @override
-    async def write(self, lines: Sequence[Label | WrongLabel]) -> list[LabelResult]:
+    async def write(self, lines: Sequence[bytes]) -> list[LabelResult]:
         state = self.request.state
-        return await label_all(LabelLog(state.mongo, state.caller, state.retention), lines)
+        log = LabelLog(state.mongo, state.caller, state.retention)
+        return await label_all(log, [*map(_read, lines)])
 
     @override
     def told(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelProgress:
@@ -56,6 +49,10 @@ class LabelIntake(Intake[Label | WrongLabel, LabelResult]):
             if result.code == "rejected"
         ]
         return LabelProgress(through, **self._counts, errors=errors)
+
+
+def _read(line: bytes) -> Label | WrongLabel:
+    return WrongLabel(None, [TOO_LONG]) if len(line) > LONGEST_LINE else decode_label(line)
 
 
 class LabelStreamAnswer(LinesAnswer):

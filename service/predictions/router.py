@@ -94,7 +94,8 @@ async def predictions_create(request: Request) -> Response:
 async def predictions_create_batch(request: Request) -> Response:
     """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
     check_media(request, "application/json")
-    async with Held(request, request.state.settings.max_batch_bytes) as body:
+    state = request.state
+    async with Held(request, state.settings.max_batch_bytes) as body, state.in_flight.turn:
         results = await ingest_batch(log_of(request), body)
     told = BatchResult.of(results)
     return _json(told, 207 if told.conflicts or told.rejected else 200)

@@ -12,7 +12,7 @@ from service.predictions.body import unpacked
 from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event
 from service.predictions.ingest import ESCAPED_NUL, Result, counts, ingest
-from service.predictions.intake import TOO_LONG, Intake, LineError
+from service.predictions.intake import LONGEST_LINE, TOO_LONG, Intake, LineError
 from service.predictions.log import log_of
 
 
@@ -27,27 +27,18 @@ class Progress(Struct, omit_defaults=False):
     errors: list[LineError]
 
 
-class EventIntake(Intake[Event | Rejected, Result]):
+class EventIntake(Intake[Result]):
     """A stream of events."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         self._counts: Counter[str] = Counter()
-        self._suspicious = False
 
     @override
-    def read(self, line: bytes) -> Event | Rejected:
-        self._suspicious |= ESCAPED_NUL in line
-        return decode_event(line)
-
-    @override
-    def too_long(self) -> Event | Rejected:
-        return Rejected(None, TOO_LONG)
-
-    @override
-    async def write(self, lines: Sequence[Event | Rejected]) -> list[Result]:
-        suspicious, self._suspicious = self._suspicious, False
-        return await ingest(log_of(self.request), lines, suspicious=suspicious)
+    async def write(self, lines: Sequence[bytes]) -> list[Result]:
+        suspicious = any(ESCAPED_NUL in line for line in lines)
+        events = map(_read, lines)
+        return await ingest(log_of(self.request), events, suspicious=suspicious)
 
     @override
     def told(self, through: int, results: Sequence[tuple[int, Result]]) -> Progress:
@@ -64,6 +55,10 @@ class EventIntake(Intake[Event | Rejected, Result]):
                 if result.code in ("conflict", "rejected")
             ],
         )
+
+
+def _read(line: bytes) -> Event | Rejected:
+    return Rejected(None, TOO_LONG) if len(line) > LONGEST_LINE else decode_event(line)
 
 
 class StreamAnswer(LinesAnswer):

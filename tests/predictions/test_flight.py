@@ -1,0 +1,67 @@
+"""Batches and streams are worked on a few at a time; single events and others do not wait."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import httpx2
+import pytest
+
+from service.main import State
+from service.mongo import Document, Mongo
+from service.predictions import log
+from service.predictions.flight import GROUPS_AT_ONCE
+from tests.predictions.makers import as_lines, ids_of, make_event, make_events, stored_ids
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+async def test_groups_wait_for_their_turn_and_single_events_do_not(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    events = make_events(3)
+    labels = [
+        {"prediction_id": each["prediction_id"], "label": 1, "observed_at": each["timestamp"]}
+        for each in events
+    ]
+    async with AsyncExitStack() as turns:
+        for _ in range(GROUPS_AT_ONCE):
+            await turns.enter_async_context(state["in_flight"].turn)
+        asked = [
+            asyncio.ensure_future(each)
+            for each in (
+                client.post("/v1/predictions/batch", json={"items": events[:2]}),
+                client.post("/v1/predictions/stream", content=as_lines(events), headers=NDJSON),
+                client.post("/v1/labels/batch", json={"items": labels}),
+                client.post("/v1/labels/stream", content=as_lines(labels), headers=NDJSON),
+            )
+        ]
+        for _ in range(3):
+            assert (await client.post("/v1/predictions", json=make_event())).status_code == 201
+        assert not any(each.done() for each in asked)
+    assert [(await each).status_code for each in asked] == [200] * 4
+    assert ids_of(events) <= await stored_ids(state)
+    assert state["in_flight"].bytes == 0
+
+
+async def test_few_groups_are_written_at_a_time(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, most, plain = 0, 0, log.write
+
+    async def counted(mongo: Mongo, documents: Sequence[Document]) -> list[log.Outcome]:
+        nonlocal writing, most
+        writing += 1
+        most = max(most, writing)
+        try:
+            return await plain(mongo, documents)
+        finally:
+            writing -= 1
+
+    monkeypatch.setattr(log, "write", counted)
+    batches = [{"items": make_events(20)} for _ in range(4 * GROUPS_AT_ONCE)]
+    answers = await asyncio.gather(
+        *[client.post("/v1/predictions/batch", json=each) for each in batches]
+    )
+    assert [each.status_code for each in answers] == [200] * len(batches)
+    assert 1 < most <= GROUPS_AT_ONCE
