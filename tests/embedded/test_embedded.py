@@ -56,12 +56,12 @@ def test_a_second_user_of_the_folder_is_refused_and_told_who_has_it(tmp_path: Pa
 def test_when_one_engine_fails_the_other_is_stopped_and_the_log_is_shown(
     tmp_path: Path, working_in: Callable[[Path], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.embedded.mongo.CACHE_GB", "a lot")
+    monkeypatch.setattr("service.embedded.mongo.OPLOG_MB", "a lot")
     refused = pytest.raises(EngineFailed, match="MongoDB ended with exit code")
     with refused as failure, embedded_stores(tmp_path):
         pass
     assert str(tmp_path / "mongodb" / "log") in str(failure.value)
-    assert "wiredTigerCacheSizeGB" in str(failure.value)
+    assert "oplogSize" in str(failure.value)
     assert working_in(tmp_path) == []
     assert running_stores(tmp_path) is None
 
