@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service.request_id import current_request_id
 
@@ -187,6 +188,14 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         error = invalid_input(error.errors())
     elif isinstance(error, HTTPException):
-        error = _KINDS.get(error.status_code, BadRequest)(headers=error.headers)
+        kind = _KINDS.get(error.status_code, BadRequest)
+        headers = {"Allow": _allowed(request)} if kind is MethodNotAllowed else error.headers
+        error = kind(headers=headers)
     assert isinstance(error, ServiceError)  # noqa: S101 - the kinds main.py registers
     return problem(error, request.url.path)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes of an address; Starlette names those of the first (RFC 9110)."""
+    found = [each for each in request.app.routes if each.matches(request.scope)[0] != Match.NONE]
+    return ", ".join(sorted({method for each in found for method in each.methods or ()}))
