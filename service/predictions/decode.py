@@ -47,6 +47,11 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _only_id = msgspec.json.Decoder(_OnlyId)
 
 
+def has_escaped_nul(body: bytes) -> bool:
+    """Whether some string in it may hold a NUL; one byte is found ten times as fast as six."""
+    return b"\\" in body and b"\\u0000" in body
+
+
 def decode_event(line: bytes) -> Event | Rejected:
     """The event in ``line``, or why there is none."""
     try:

@@ -20,10 +20,10 @@ from service.errors import FieldError, OutcomeUnknown, Refused, ServiceError, Un
 from service.json_body import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
 from service.mongo import Document, MongoStore, now
 from service.predictions.cloud_event import CloudEvent, faulty, is_json
-from service.predictions.decode import Rejected, decode_event
+from service.predictions.decode import Rejected, decode_event, has_escaped_nul
 from service.predictions.event import Event
 from service.predictions.halves import HalfConflict, HalfLog, PairRefused, Settled
-from service.predictions.ingest import ESCAPED_NUL, Result, ingest
+from service.predictions.ingest import Result, ingest
 from service.predictions.log import Log, PredictionLog
 from service.predictions.pair import NAMESPACE, SIDES, Half, check_half, events_of, half_of, ids_of
 from service.predictions.repository import ModelForbidden, PredictionConflict
@@ -100,7 +100,7 @@ class Intake:
     async def _log_own(
         self, own: dict[int, tuple[CloudEvent, Event | Rejected]]
     ) -> dict[int, Told]:
-        suspicious = any(ESCAPED_NUL in event.data for event, _ in own.values())
+        suspicious = any(has_escaped_nul(event.data) for event, _ in own.values())
         results = await ingest(
             self._log, [decoded for _, decoded in own.values()], suspicious=suspicious
         )

@@ -9,9 +9,9 @@ from typing_extensions import override
 
 from service.ndjson import LinesAnswer
 from service.predictions.body import unpacked
-from service.predictions.decode import Rejected, decode_event
+from service.predictions.decode import Rejected, decode_event, has_escaped_nul
 from service.predictions.event import Event
-from service.predictions.ingest import ESCAPED_NUL, Result, counts, ingest
+from service.predictions.ingest import Result, counts, ingest
 from service.predictions.intake import LONGEST_LINE, TOO_LONG, Intake, LineError
 from service.predictions.log import log_of
 
@@ -36,7 +36,7 @@ class EventIntake(Intake[Result]):
 
     @override
     async def write(self, lines: Sequence[bytes]) -> list[Result]:
-        suspicious = any(ESCAPED_NUL in line for line in lines)
+        suspicious = any(map(has_escaped_nul, lines))
         events = map(_read, lines)
         return await ingest(log_of(self.request), events, suspicious=suspicious)
 
