@@ -39,7 +39,7 @@ app.add_typer(migrate_app, name="migrate", help="The PostgreSQL schema: plan, ap
 app.add_typer(
     indexes_app, name="indexes", help="MongoDB's indexes and validators: plan, apply, check."
 )
-app.add_typer(retention_app, name="retention", help="How long predictions are kept: apply.")
+app.add_typer(retention_app, name="retention", help="How long predictions are kept: plan, apply.")
 
 
 @app.command()

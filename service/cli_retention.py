@@ -25,29 +25,43 @@ def retention() -> None:
     """How long predictions are kept."""
 
 
+@retention_app.command("plan")
+def retention_plan(*, as_json: AsJson = False) -> None:
+    """Tell what `apply` would change, and how much would be deleted then; changes nothing.
+
+    Example: `polystore retention plan`
+    """
+    _run(changes=False, as_json=as_json)
+
+
 @retention_app.command("apply")
 def retention_apply(*, as_json: AsJson = False) -> None:
     """Make the rules hold for the predictions and labels that are there already.
 
+    What has expired by them is deleted within minutes: see `polystore retention plan` first.
     Interrupted, or beside the traffic, it does no harm: run it again. A rule is known to all
-    processes after about 5 s; run it after that. MongoDB deletes what has expired within minutes.
+    processes after about 5 s; run it after that.
 
     Example: `polystore retention apply --json`
     """
+    _run(changes=True, as_json=as_json)
+
+
+def _run(*, changes: bool, as_json: bool) -> None:
     with store("mongodb_url") as url:
         settings = Settings().model_copy(update={"mongodb_url": SecretStr(url), **PATIENCE})
         with shown() as show:
             try:
-                applied = asyncio.run(_apply(settings, _Progress(show)))
+                applied = asyncio.run(_apply(settings, _Progress(show), changes=changes))
             except ServiceError as refusal:
                 complaints.print(f"{refusal.said} What is done stays; run it again.", style="red")
                 raise typer.Exit(FAILED) from refusal
         report(asdict(applied), [_as_line(applied)], as_json=as_json)
 
 
-async def _apply(settings: Settings, progress: "_Progress") -> Applied:
+async def _apply(settings: Settings, progress: "_Progress", *, changes: bool) -> Applied:
     async with open_mongo(settings) as mongo:
-        return await Expire(mongo, settings.retention_days, progress).run()
+        return await Expire(mongo, settings.retention_days, progress, changes=changes).run()
 
 
 class _Progress:
@@ -68,6 +82,7 @@ class _Progress:
 def _as_line(applied: Applied) -> str:
     return (
         f"{applied.predictions:,} predictions of {applied.versions:,} versions looked at, "
-        f"{applied.predictions_changed:,} changed; {applied.labels:,} with labels, "
-        f"{applied.labels_changed:,} changed."
+        f"{applied.predictions_changed:,} change and {applied.predictions_expired:,} have expired; "
+        f"{applied.labels:,} with labels, {applied.labels_changed:,} change and "
+        f"{applied.labels_expired:,} have expired."
     )

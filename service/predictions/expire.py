@@ -1,4 +1,4 @@
-"""Applies the rules of retention to what is there already: `polystore retention apply`.
+"""Applies the rules of retention to what is there already: `polystore retention plan`, `apply`.
 
 In batches, by the order of an index, each document by itself and only if it differs. So it can be
 interrupted at any moment and run again, beside the traffic and beside another of its kind: it ends
@@ -20,26 +20,38 @@ from service.retention.rules import Rules
 
 BY_VERSION = "ix_predictions_model"
 AT_ONCE = 1000
+Wanted = Sequence[tuple[Document, datetime | None]]
 _DATES = {"timestamp": 1, "received_at": 1, "expires_at": 1, "model": 1, "version": 1}
 
 
 @dataclass
 class Applied:
-    """What was looked at, and of how many the time to go has changed."""
+    """What was looked at, of how many the time to go has changed, and for how many it has come."""
 
     versions: int = 0
     predictions: int = 0
     predictions_changed: int = 0
     labels: int = 0
     labels_changed: int = 0
+    predictions_expired: int = 0
+    labels_expired: int = 0
 
 
 class Expire:
-    """One run. ``progress`` is called after each batch, with what is done and where it is."""
+    """One run. ``progress`` is called after each batch, with what is done and where it is.
+
+    Without ``changes`` it tells what it would do, and does nothing.
+    """
 
     def __init__(
-        self, mongo: Mongo, default_days: int | None, progress: Callable[[Applied, str], None]
+        self,
+        mongo: Mongo,
+        default_days: int | None,
+        progress: Callable[[Applied, str], None],
+        *,
+        changes: bool = True,
     ) -> None:
+        self._changes = changes
         self._mongo, self._default_days, self._progress = mongo, default_days, progress
         self._predictions = mongo.database[PREDICTIONS]
         self._feedback = mongo.database[FEEDBACK]
@@ -53,6 +65,8 @@ class Expire:
         """
         before: Rules | None = None
         while before != (rules := await self._rules()):
+            if not self._changes:
+                self.applied = Applied()  # what it would do by these rules, and not by others too
             async for model, version in self._versions():
                 await self._apply_to(model, version, rules)
             await self._apply_to_labels(rules)
@@ -93,6 +107,7 @@ class Expire:
         ):
             wanted = [(each, rules.expiry(each)) for each in batch]
             self.applied.predictions_changed += await self._write(self._predictions, wanted)
+            self.applied.predictions_expired += _expired(wanted)
             self.applied.predictions += len(batch)
             self._progress(self.applied, f"{model} {version}")
             time, last = batch[-1]["timestamp"], batch[-1]["_id"]
@@ -112,6 +127,7 @@ class Expire:
                 for each in batch
             ]
             self.applied.labels_changed += await self._write(self._feedback, wanted)
+            self.applied.labels_expired += _expired(wanted)
             self.applied.labels += len(batch)
             self._progress(self.applied, "labels")
             where = {"_id": {"$gt": ids[-1]}}
@@ -120,22 +136,26 @@ class Expire:
         found: list[Document] = await self._mongo.run(lambda: cursor.to_list(None), writes=False)
         return found
 
-    async def _write(
-        self, collection: Collection, wanted: Sequence[tuple[Document, datetime | None]]
-    ) -> int:
+    async def _write(self, collection: Collection, wanted: Wanted) -> int:
         """Sets the expiry of those that have another; how many that were."""
         updates = [
             UpdateOne({"_id": document["_id"]}, [expiring(expires_at)])
             for document, expires_at in wanted
             if document.get("expires_at") != expires_at
         ]
-        if not updates:
-            return 0
+        if not updates or not self._changes:
+            return len(updates)
         result = await self._mongo.run(
             lambda: collection.bulk_write(updates, ordered=False), writes=True
         )
         changed: int = result.modified_count
         return changed
+
+
+def _expired(wanted: Wanted) -> int:
+    """For how many of them the time has come."""
+    moment = now()
+    return sum(expires_at is not None and expires_at <= moment for _, expires_at in wanted)
 
 
 def _of_pending(labels: Document, rules: Rules) -> datetime | None:

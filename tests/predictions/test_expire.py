@@ -51,8 +51,9 @@ async def _label(service: Keeping, prediction_id: object) -> httpx2.Response:
     return await service.client.put(f"/v1/predictions/{prediction_id}/feedback", json=told)
 
 
-async def _apply(service: Keeping) -> Applied:
-    return await Expire(service.state["mongo"], None, lambda _applied, _place: None).run()
+async def _apply(service: Keeping, *, changes: bool = True) -> Applied:
+    mongo = service.state["mongo"]
+    return await Expire(mongo, None, lambda _applied, _place: None, changes=changes).run()
 
 
 async def _gone(service: Keeping, prediction_id: str) -> None:
@@ -154,6 +155,25 @@ async def test_changed_rules_hold_for_what_is_there_once_they_are_applied(
     assert await _as_the_rules_say(service)
 
 
+async def test_a_plan_tells_what_would_change_and_go_and_changes_nothing(
+    service: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expire, "AT_ONCE", 3)
+    await _spread(service, 11)
+    await service.keep("churn/versions/1", 1)
+    before = (
+        await service.predictions.find().to_list(None),
+        await service.feedback.find().to_list(None),
+    )
+    planned = await _apply(service, changes=False)
+    assert planned == Applied(4, 44, 11, 9, 3, predictions_expired=7, labels_expired=2)
+    assert before == (
+        await service.predictions.find().to_list(None),
+        await service.feedback.find().to_list(None),
+    )
+    assert await _apply(service) == planned
+
+
 @pytest.mark.parametrize("batches", [0, 1, 5, 8, 9])
 async def test_it_ends_the_same_when_it_was_interrupted(
     service: Keeping, monkeypatch: pytest.MonkeyPatch, batches: int
@@ -207,11 +227,14 @@ async def test_labels_that_came_before_their_prediction_go_with_it(service: Keep
     assert "expires_at" not in (await service.feedback.find_one({"_id": never}) or {})
 
 
-async def test_the_command_tells_what_it_did(service: Keeping, mongod: MongoEngine) -> None:
+@pytest.mark.parametrize("command", ["plan", "apply"])
+async def test_the_command_tells_what_it_did(
+    service: Keeping, mongod: MongoEngine, command: str
+) -> None:
     await _spread(service, 11)
     await service.keep("fraud", 30)
     told = await asyncio.to_thread(
-        polystore, "retention", "apply", "--json", MONGODB_URL=mongod.url, NO_COLOR="1"
+        polystore, "retention", command, "--json", MONGODB_URL=mongod.url, NO_COLOR="1"
     )
     assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout) == {
@@ -220,8 +243,10 @@ async def test_the_command_tells_what_it_did(service: Keeping, mongod: MongoEngi
         "predictions_changed": 22,
         "labels": 9,
         "labels_changed": 4,
+        "predictions_expired": 0,
+        "labels_expired": 0,
     }
-    assert await _as_the_rules_say(service)
+    assert await _as_the_rules_say(service) == (command == "apply")
 
 
 async def test_the_command_says_in_a_sentence_that_mongodb_is_not_there() -> None:
