@@ -51,5 +51,9 @@ async def products_import(request: Request) -> Response:
     },
 )
 async def products_export(query: Annotated[ExportQuery, Query()], export: Export) -> Response:
-    """All products, in a form that import takes."""
+    """All products, in a form that import takes.
+
+    In a CSV, text that a spreadsheet would take for a formula has a `'` in front, and so has one
+    that begins with `'`; import takes it away.
+    """
     return await export.answer(query.format)

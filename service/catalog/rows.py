@@ -1,7 +1,7 @@
 """Products as rows of a file: read from NDJSON or CSV, each by itself, and written as either.
 
 A CSV has a first row of names. Its values are text: what is empty is left out, ``stock`` is a
-whole number.
+whole number, and what a spreadsheet would take for a formula has a ``'`` in front.
 """
 
 import csv
@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from service.catalog.schemas import ProductCreate, ProductRead
+from service.csv_cell import guarded, unguarded
 from service.errors import BadRequest, FieldError, ServiceError, invalid_input
 from service.json_body import parse_json
 
@@ -106,7 +107,9 @@ def _csv_row(number: int, names: list[str], text: bytes) -> Row:
     if cells is None or len(cells) != len(names):
         told = f"It is no CSV of {len(names)} values in UTF-8."
         return Row(number, None, [FieldError(pointer="", code="bad_csv", detail=told)])
-    found: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+    found: dict[str, Any] = {
+        name: unguarded(cell) for name, cell in zip(names, cells, strict=True) if cell
+    }
     stock = found.get("stock", "")
     if stock.isdecimal() and len(stock) < 19:
         found["stock"] = int(stock)
@@ -125,7 +128,11 @@ def write_rows(products: Iterable[ProductRead], kind: Format) -> bytes:
     rows = [product.model_dump(mode="json", include=set(FIELDS)) for product in products]
     if kind == "ndjson":
         return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-    return _as_csv([row[name] for name in FIELDS] for row in rows)
+    return _as_csv([_cell(row[name]) for name in FIELDS] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else value
 
 
 def header(kind: Format) -> bytes:

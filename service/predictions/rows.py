@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.csv_cell import guarded
 from service.mongo import Document
 from service.ndjson import NDJSON
 from service.predictions.documents import as_json, as_row
@@ -20,8 +21,6 @@ LABEL_FIELDS = ("label", "label_observed_at", "label_source")
 AS_JSON = frozenset(("features", "output", "error", "tags", "label"))
 # What senders write freely; all else is a time, an id, a number, one of our words, or JSON.
 _FREE_TEXT = ("model", "version", "trace_id", "request_id", "label_source")
-# OWASP, CSV Injection: with these, and their full-width forms, a cell is a formula.
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠'")  # noqa: RUF001 - meant
 Row = dict[str, Any]
 Latest = Mapping[UUID, Document]
 
@@ -123,6 +122,4 @@ def _cell(name: str, value: Any) -> Any:
         return ""
     if name in AS_JSON:
         return as_json(value).decode()
-    if name in _FREE_TEXT and value.startswith(_FORMULA):
-        return f"'{value}"  # also before one that was there: taking one away is always right
-    return value
+    return guarded(value) if name in _FREE_TEXT else value

@@ -159,6 +159,28 @@ async def test_what_is_exported_can_be_imported(client: httpx2.AsyncClient, kind
         assert [after[sku][name] for name in same] == [product[name] for name in same]
 
 
+@pytest.mark.parametrize(
+    "text", ["=1+1", "-1", "@SUM(A1)", "\uff1d1", "'t Hooft", "''", "'=1", "a=1"]
+)
+async def test_no_cell_is_a_formula_and_all_come_back(
+    client: httpx2.AsyncClient, text: str
+) -> None:
+    made = await make_product(client, name=text, description=text)
+    file = (await client.get(f"{PRODUCTS}/export", params={"format": "csv"})).content
+    (row,) = csv.DictReader(io.StringIO(file.decode()))
+    assert row["name"] == (text if text == "a=1" else f"'{text}")
+    (told,) = await load(client, file, CSV)
+    assert (told["updated"], told["rejected"]) == (1, 0)
+    after = (await by_sku(client))[made["sku"]]
+    assert (after["name"], after["description"]) == (text, text)
+
+
+async def test_a_quote_of_somebody_elses_file_stays(client: httpx2.AsyncClient) -> None:
+    file = b"sku,name,price,currency\nq-1,'t Hooft,1.00,EUR\n"
+    await load(client, file, CSV)
+    assert (await by_sku(client))["q-1"]["name"] == "'t Hooft"
+
+
 async def test_an_export_is_read_in_pages(client: httpx2.AsyncClient) -> None:
     rows = [product_body() for _ in range(1100)]
     await load(client, as_lines(*rows))
