@@ -19,11 +19,12 @@ demo: .venv/serve ## Sends a day of sample traffic to the running service
 test: .venv/dev ## Runs the whole suite on engines of its own
 	@$(BIN)/pytest
 
-bench: .venv/dev ## Measures us against the tutorials' way, reads beside logins, page 1,000 against page 1, labels against raw writes
+bench: .venv/dev ## Measures us against the tutorials' way, raw writes and ourselves: reads, logins, intake, labels, growth
 	@$(BIN)/python -m benchmarks.relational
 	@$(BIN)/python -m benchmarks.login_load
 	@$(BIN)/python -m benchmarks.intake
 	@$(BIN)/python -m benchmarks.growth
+	@$(BIN)/python -m benchmarks.log_growth
 	@$(BIN)/python -m benchmarks.labels
 
 check: .venv/dev ## Format, lint, types, import contracts, migrations, lock files, spelling

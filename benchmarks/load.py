@@ -35,7 +35,7 @@ async def load(
 
 
 def http(
-    method: str, path: str, body: bytes = b"", kind: str = "application/json", **headers: str
+    method: str, path: str, body: bytes = b"", /, kind: str = "application/json", **headers: str
 ) -> bytes:
     """A request as it travels; ``kind`` is the type of its body."""
     lines = [f"{method} {path} HTTP/1.1", "Host: x"]

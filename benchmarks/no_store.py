@@ -12,7 +12,7 @@ async def add(_together: Together, _document: Document) -> Code:
     return "created"
 
 
-Together.add = add  # type: ignore[method-assign] # the point of it
+Together.add = add  # type: ignore[method-assign,assignment] # the point of it
 app = create_app()
 gc.collect()
 gc.freeze()  # as `polystore serve` does

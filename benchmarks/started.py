@@ -26,6 +26,7 @@ class Started(NamedTuple):
 
     url: str
     port: int
+    pid: int
     key: str
     database_url: str
     mongodb_url: str
@@ -51,10 +52,14 @@ def service() -> Iterator[Started]:
             kept = json.loads((Path(folder) / "credentials.json").read_text())
             running = json.loads((Path(folder) / "running.json").read_text())
             port = int(url.rpartition(":")[2].partition("/")[0])
-            stores = {name.upper(): running[name] for name in ("database_url", "mongodb_url")}
+            stores = {
+                "DATABASE_URL": running["database_url"],
+                "MONGODB_URL": running["mongodb_url"],
+            }
             quiet = {"POLYSTORE_LOG_LEVEL": "WARNING", "POLYSTORE_SECRET": token_urlsafe(32)}
             settings = {**stores, **NO_LIMITS, **quiet}
-            yield Started(url, port, kept["demo_key"], *stores.values(), settings)
+            sql, mongo = running["database_url"], running["mongodb_url"]
+            yield Started(url, port, process.pid, kept["demo_key"], sql, mongo, settings)
         finally:
             process.terminate()
             process.wait(30)
