@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from pymongo import AsyncMongoClient, MongoClient, WriteConcern
 
-from benchmarks.load import http, load
+from benchmarks.load import http, load, report
 from benchmarks.started import Started, beside, service
 from mongo_indexes.apply import apply_all
 
@@ -50,8 +50,8 @@ def event() -> bytes:
     return _SHAPE.replace(b"ID", str(uuid4()).encode(), 1)
 
 
-def batch() -> bytes:
-    return b'{"items":[' + b",".join(event() for _ in range(BATCH)) + b"]}"
+def batch(make: Callable[[], bytes] = event) -> bytes:
+    return b'{"items":[' + b",".join(make() for _ in range(BATCH)) + b"]}"
 
 
 def lines() -> bytes:
@@ -186,12 +186,7 @@ def main() -> None:
             beside("benchmarks.no_store:app", ports[1], **ours.environment),
         ):
             found = Bench(ours, ports, told.rounds, told.seconds).all()
-    if told.json:
-        print(json.dumps(found))
-        return
-    for each in found:
-        figures = (f"{name} {value:.2f}" for name, value in each.items() if name != "what")
-        print(f"{each['what']:28} {'  '.join(figures)}")
+    report(found, as_json=told.json)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """A load generator that does not itself eat the core: raw HTTP/1.1 over kept connections."""
 
 import asyncio
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
 async def _ask(
@@ -43,3 +45,14 @@ def http(
     if body:
         lines += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def report(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Prints what was found, a row each: its ``what``, then its figures."""
+    if as_json:
+        print(json.dumps(rows))
+        return
+    width = max(len(row["what"]) for row in rows)
+    for row in rows:
+        figures = (f"{name} {value:.2f}" for name, value in row.items() if name != "what")
+        print(f"{row['what']:{width}}  {'  '.join(figures)}")

@@ -20,8 +20,8 @@ from uuid import uuid4
 import httpx2
 import psutil
 
-from benchmarks.intake import BATCH, EVENT
-from benchmarks.load import http, load
+from benchmarks.intake import BATCH, EVENT, batch
+from benchmarks.load import http, load, report
 from benchmarks.started import Started, service
 
 FEW, PAGE, FAR, PIECE_SECONDS, CHECKPOINT_SECONDS = 10_000, 50, 10, 5.0, 65.0
@@ -45,10 +45,6 @@ def event() -> bytes:
     return random.choice(SHAPES).replace(b'"ID"', b'"%b"' % str(uuid4()).encode(), 1)
 
 
-def batch() -> bytes:
-    return b'{"items":[' + b",".join(event() for _ in range(BATCH)) + b"]}"
-
-
 class Growth:
     """One service, as it fills."""
 
@@ -70,7 +66,7 @@ class Growth:
         if self.single:
             post = partial(self._post, "", event)
             return len(asyncio.run(load(self.started.port, post, 64, seconds, b"201")))
-        post = partial(self._post, "/batch", batch)
+        post = partial(self._post, "/batch", partial(batch, event))
         return BATCH * len(asyncio.run(load(self.started.port, post, 4, seconds, b"200")))
 
     def _post(self, path: str, make: Any) -> bytes:
@@ -113,12 +109,7 @@ def main() -> None:
         time.sleep(CHECKPOINT_SECONDS)
         many = growth.pages()
     rows += [{"what": name, "few_ms": few[name], "ratio": many[name] / few[name]} for name in few]
-    if told.json:
-        print(json.dumps(rows))
-        return
-    for row in rows:
-        figures = (f"{name} {value:.2f}" for name, value in row.items() if name != "what")
-        print(f"{row['what']:40} {'  '.join(figures)}")
+    report(rows, as_json=told.json)
 
 
 if __name__ == "__main__":

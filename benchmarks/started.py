@@ -52,13 +52,10 @@ def service() -> Iterator[Started]:
             kept = json.loads((Path(folder) / "credentials.json").read_text())
             running = json.loads((Path(folder) / "running.json").read_text())
             port = int(url.rpartition(":")[2].partition("/")[0])
-            stores = {
-                "DATABASE_URL": running["database_url"],
-                "MONGODB_URL": running["mongodb_url"],
-            }
+            sql, mongo = running["database_url"], running["mongodb_url"]
+            stores = {"DATABASE_URL": sql, "MONGODB_URL": mongo}
             quiet = {"POLYSTORE_LOG_LEVEL": "WARNING", "POLYSTORE_SECRET": token_urlsafe(32)}
             settings = {**stores, **NO_LIMITS, **quiet}
-            sql, mongo = running["database_url"], running["mongodb_url"]
             yield Started(url, port, process.pid, kept["demo_key"], sql, mongo, settings)
         finally:
             process.terminate()
