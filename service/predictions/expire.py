@@ -106,6 +106,7 @@ class Expire:
             .hint(BY_VERSION)
         ):
             wanted = [(each, rules.expiry(each)) for each in batch]
+            await self._apply_to_labels_of(wanted)
             self.applied.predictions_changed += await self._write(self._predictions, wanted)
             self.applied.predictions_expired += _expired(wanted)
             self.applied.predictions += len(batch)
@@ -113,6 +114,17 @@ class Expire:
             time, last = batch[-1]["timestamp"], batch[-1]["_id"]
             beyond = [{"timestamp": {"$gt": time}}, {"_id": {"$gt": last}}]
             where = {**within, "timestamp": {"$gte": time}, "$or": beyond}
+
+    async def _apply_to_labels_of(self, predictions: Wanted) -> None:
+        """Before MongoDB can delete them: of labels alone nobody knows when they are to go."""
+        if not self._changes:
+            return
+        expiry = {document["_id"]: expires_at for document, expires_at in predictions}
+        labels = await self._read(
+            self._feedback.find({"_id": {"$in": [*expiry]}}, {"expires_at": 1})
+        )
+        wanted = [(each, expiry[each["_id"]]) for each in labels]
+        self.applied.labels_changed += await self._write(self._feedback, wanted)
 
     async def _apply_to_labels(self, rules: Rules) -> None:
         fields, where = {"expires_at": 1, "history.received_at": 1}, Document()

@@ -17,6 +17,7 @@ from service.mongo import Document, now
 from service.predictions import expire
 from service.predictions.expire import Applied, Expire
 from service.retention.current import stored_rules
+from service.retention.rules import Rules
 from tests.predictions.makers import make_event, post_batch, post_event
 from tests.retention.keeping import (
     DAY,
@@ -171,7 +172,27 @@ async def test_a_plan_tells_what_would_change_and_go_and_changes_nothing(
         await service.predictions.find().to_list(None),
         await service.feedback.find().to_list(None),
     )
-    assert await _apply(service) == planned
+    applied = await _apply(service)
+    assert applied.predictions_changed == planned.predictions_changed
+    assert applied.labels_changed == planned.labels_changed
+
+
+async def test_labels_go_too_when_their_prediction_is_deleted_before_their_turn(
+    service: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _spread(service, 11)
+    await service.keep("churn/versions/1", 1)
+    plain = Expire._apply_to_labels
+
+    async def later(run: Expire, rules: Rules) -> None:
+        await service.predictions.delete_many({"expires_at": {"$lte": now()}})
+        await plain(run, rules)
+
+    monkeypatch.setattr(Expire, "_apply_to_labels", later)
+    await _apply(service)
+    there = {each["_id"] for each in await service.predictions.find().to_list(None)}
+    left = await service.feedback.find({"expires_at": {"$exists": False}}).to_list(None)
+    assert {each["_id"] for each in left} <= there
 
 
 @pytest.mark.parametrize("batches", [0, 1, 5, 8, 9])
