@@ -12,9 +12,17 @@ Profile = list[dict[str, Any]]
 
 @contextlib.asynccontextmanager
 async def profiling(state: State) -> AsyncIterator[Profile]:
-    """Is filled, at the end, with the finds and aggregates in between, in their order."""
+    """Is filled, at the end, with the finds and aggregates in between, in their order.
+
+    Plans are chosen for what the collections hold now: MongoDB would remember those that suited
+    an earlier test.
+    """
     database = state["mongo"].database
     found: Profile = []
+    for name in await database.list_collection_names(
+        filter={"name": {"$not": {"$regex": r"^system\."}}}
+    ):
+        await database.command("planCacheClear", name)
     await database.command("profile", 2)
     try:
         yield found
