@@ -1,14 +1,15 @@
 """The verbs every repository on MongoDB needs: list a page and change a document."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
+from bson import decode_all
 from fastapi import Response
 from pymongo import ReturnDocument
 
 from service.answers import Expected
 from service.errors import NotFound, PreconditionFailed
-from service.mongo import Collection, Document, now
+from service.mongo import CODEC, UTC_CODEC, Codec, Collection, Document, now
 from service.paging import ListQuery, Order, Page, Pager, Position
 
 T = TypeVar("T")
@@ -37,8 +38,8 @@ async def mongo_page(
     projection: Mapping[str, int] | None = None,
 ) -> Page[T]:
     """One page of the documents that match ``where``."""
-    documents, ends, total = await _found(collection, where, query, pager, projection)
-    return pager.page(query, [read(document) for document in documents], ends, total)
+    documents, end, total = await _found(collection, where, query, pager, projection, CODEC)
+    return pager.page(query, [read(document) for document in documents], end, total)
 
 
 async def mongo_json_page(
@@ -46,13 +47,13 @@ async def mongo_json_page(
     where: Document,
     query: ListQuery,
     pager: Pager,
-    write: Callable[[Document], str],
+    write: Callable[[Sequence[Document]], str],
     *,
     projection: Mapping[str, int] | None = None,
 ) -> Response:
-    """The same, of documents that ``write`` makes JSON of, as it goes out."""
-    documents, ends, total = await _found(collection, where, query, pager, projection)
-    return pager.answer(query, [write(document) for document in documents], ends, total)
+    """The same as it goes out: ``write`` makes JSON of documents whose times are UTC_CODEC's."""
+    documents, end, total = await _found(collection, where, query, pager, projection, UTC_CODEC)
+    return pager.answer(query, write(documents), end, total)
 
 
 async def _found(
@@ -61,23 +62,30 @@ async def _found(
     query: ListQuery,
     pager: Pager,
     projection: Mapping[str, int] | None,
-) -> tuple[list[Document], list[Position], int | None]:
-    """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated."""
+    codec: Codec,
+) -> tuple[Sequence[Document], Position | None, int | None]:
+    """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated.
+
+    Decoded here and not in Motor's threads, for which the event loop would have to wait anyway.
+    """
     order = Order.of(query.sort)
     direction = -1 if order.descending else 1
     total = await _count(collection, where, query.count)
     start = pager.position(query)
     if start is not None:
         where = {"$and": [where, beyond(order, start)]}
-    cursor = (
-        collection.find(where, projection)
-        .sort([(order.field, direction), ("_id", direction)])
-        .skip(getattr(query, "offset", 0))
-        .limit(query.limit + 1)
+    cursor = collection.find_raw_batches(
+        where,
+        projection,
+        sort=[(order.field, direction), ("_id", direction)],
+        skip=getattr(query, "offset", 0),
+        limit=query.limit + 1,
+        batch_size=query.limit + 1,
     )
-    documents = await cursor.to_list(None)
-    ends = [Position(document[order.field], document["_id"]) for document in documents]
-    return documents, ends, total
+    found = [each async for batch in cursor for each in decode_all(batch, codec)]
+    documents, last = query.cut(found)
+    end = None if last is None else Position(last[order.field], last["_id"])
+    return documents, end, total
 
 
 def beyond(order: Order, start: Position) -> Document:

@@ -65,6 +65,14 @@ class ListQuery(BaseModel):
         given = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
         return {name: value for name, value in given.items() if value is not None}
 
+    def cut(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
+        """What is on the page, and the last of it if there is more.
+
+        ``found`` are at most ``limit + 1``: the one too many says that there is.
+        """
+        shown = found[: self.limit]
+        return shown, shown[-1] if len(found) > self.limit else None
+
 
 class CountedQuery(ListQuery):
     """For the lists in which people count pages."""
@@ -135,33 +143,34 @@ class Pager:
         return Position(_KINDS[kind](value), UUID(key))
 
     def page(
-        self, query: ListQuery, found: Sequence[T], ends: Sequence[Position], total: int | None
+        self, query: ListQuery, items: Sequence[T], end: Position | None, total: int | None
     ) -> Page[T]:
-        """Cuts the one item too many that says whether there is more.
+        """A page of ``items``.
 
         Args:
             query: as it was asked.
-            found: at most ``limit + 1`` items.
-            ends: the position of each of them.
+            items: what is on the page.
+            end: the position of the last of them, if there is more.
             total: of all pages, if it was counted.
         """
-        has_more = len(ends) > query.limit
-        cursor = self._cursor(ends[query.limit - 1], query) if has_more else None
-        if cursor is not None and self._request.method == "GET":
-            self._link(cursor)
-        info = PageInfo(limit=query.limit, next_cursor=cursor, has_more=has_more)
-        return Page(items=list(found[: query.limit]), page=info, total=total)
+        return Page(items=list(items), page=self._info(query, end), total=total)
 
     def answer(
-        self, query: ListQuery, texts: Sequence[str], ends: Sequence[Position], total: int | None
+        self, query: ListQuery, items: str, end: Position | None, total: int | None
     ) -> Response:
-        """The same of items that are JSON already, as it goes out."""
-        page: Page[Any] = self.page(query, (), ends, total)
-        items, rest = ",".join(texts[: query.limit]), page.model_dump_json(exclude={"items"})
-        headers = {"Link": self._response.headers["Link"]} if page.page.has_more else None
+        """The same as it goes out, of items that are JSON already."""
+        info = self._info(query, end).model_dump_json()
+        body = f'{{"items":{items},"page":{info},"total":{json.dumps(total)}}}'
+        link = self._response.headers.get("Link")
         return Response(
-            f'{{"items":[{items}],{rest[1:]}', media_type="application/json", headers=headers
+            body, media_type="application/json", headers=None if link is None else {"Link": link}
         )
+
+    def _info(self, query: ListQuery, end: Position | None) -> PageInfo:
+        cursor = None if end is None else self._cursor(end, query)
+        if cursor is not None and self._request.method == "GET":
+            self._link(cursor)
+        return PageInfo(limit=query.limit, next_cursor=cursor, has_more=cursor is not None)
 
     def _cursor(self, end: Position, query: ListQuery) -> str:
         kind = type(end.value).__name__

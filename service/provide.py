@@ -19,7 +19,7 @@ def provided(make: Callable[..., Any]) -> Any:
     Those that are provided themselves are made along with it; the others, such as the request or a
     header, are FastAPI's, and what is called alike is the same in all of them.
     """
-    maker = _Maker(make)
+    maker = Maker(make)
 
     async def build(**asked: Any) -> Any:
         return maker.made(asked)
@@ -29,12 +29,12 @@ def provided(make: Callable[..., Any]) -> Any:
     return Depends(build)
 
 
-class _Maker:
+class Maker:
     """What it takes to make one thing: parts that are made first, and what FastAPI is asked for."""
 
     def __init__(self, make: Callable[..., Any]) -> None:
         self._make = make
-        self._parts: dict[str, _Maker] = {}
+        self._parts: dict[str, Maker] = {}
         self.asked: dict[str, Parameter] = {}
         for name, parameter in inspect.signature(make).parameters.items():
             part = _maker_in(parameter)
@@ -53,7 +53,7 @@ class _Maker:
         return self._make(**arguments)
 
 
-def _maker_in(parameter: Parameter) -> _Maker | None:
+def _maker_in(parameter: Parameter) -> Maker | None:
     for each in get_args(parameter.annotation):
         if isinstance(each, Dependency):
             return getattr(each.dependency, "maker", None)

@@ -1,6 +1,5 @@
 """What every endpoint of ours does before its own first line: reads the request strictly."""
 
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
@@ -23,6 +22,7 @@ from service.errors import (
 )
 from service.fields import fields_in, narrowed, take_fields, with_parameter
 from service.json_body import parse_json
+from service.plain import as_plain
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,19 +44,20 @@ class _ReadRequest(Request):
 class Route(APIRoute):
     """Strict about caller, content type, JSON, query and path; the stores' routes build on it.
 
-    An endpoint that takes the request alone is called with it: what FastAPI would do around it
-    was a third of what it took to log one prediction.
+    ``plain`` is the endpoint where it can be called without FastAPI; see :mod:`service.plain`.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        others = [each for each in options["dependencies"] if not is_access(each.dependency)]
+        self.plain = None if others else as_plain(endpoint)
         super().__init__(path, endpoint, **options)
         if self._fields:
             self.openapi_extra = with_parameter(self.openapi_extra)
-        if self.takes_request_alone:
-            self.app = _plain(self.get_route_handler())
+        if self.plain:
+            self.app = _answering(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint = self.endpoint if self.takes_request_alone else self._without_access()
+        endpoint = self.plain or self._without_access()
         takes_query, fields = _takes_query(self.dependant), self._fields
         access = access_of(self.dependencies)
         takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
@@ -74,14 +75,6 @@ class Route(APIRoute):
             return narrowed(await self.visit(request, endpoint), wanted)
 
         return handle
-
-    @property
-    def takes_request_alone(self) -> bool:
-        """Nothing of the address, the headers or the body, and no dependency but who may call."""
-        theirs = inspect.signature(self.endpoint).parameters.values()
-        return [each.annotation for each in theirs] == [Request] and all(
-            is_access(each.call) for each in self.dependant.dependencies
-        )
 
     @property
     def _fields(self) -> frozenset[str]:
@@ -105,7 +98,7 @@ class Route(APIRoute):
         return await endpoint(request)
 
 
-def _plain(handle: Endpoint) -> ASGIApp:
+def _answering(handle: Endpoint) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             response = await handle(Request(scope, receive, send))

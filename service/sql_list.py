@@ -101,9 +101,10 @@ class Listing:
             values |= {"_value": start.value, "_key": start.key}
         total = await self._count(session, names, values, query.count)
         form = _Form(names, query.sort, start is not None, bool(offset))
-        rows = await session.fetch(self._page_in(form), values)
-        ends = [Position(value, key) for key, value, _ in rows]
-        return pager.answer(query, [text for _, _, text in rows], ends, total)
+        rows, last = query.cut(await session.fetch(self._page_in(form), values))
+        end = None if last is None else Position(last[1], last[0])
+        items = ",".join([text for _, _, text in rows])
+        return pager.answer(query, f"[{items}]", end, total)
 
     def _prepared(self, name: str, value: Any) -> Any:
         if name in self._special:

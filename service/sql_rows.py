@@ -103,9 +103,9 @@ async def sql_page(
     offset = getattr(query, "offset", 0)
     if offset:
         statement = statement.offset(offset)
-    rows = (await session.execute(statement)).all()
-    ends = [Position(getattr(row, order.field), row.id) for row in rows]
-    return pager.page(query, [read(row) for row in rows], ends, total)
+    rows, last = query.cut((await session.execute(statement)).all())
+    end = None if last is None else Position(getattr(last, order.field), last.id)
+    return pager.page(query, [read(row) for row in rows], end, total)
 
 
 async def _count(session: Session, statement: AnySelect, how: str) -> int | None:

@@ -1,5 +1,6 @@
 """What is kept of predictions: an immutable event each, and beside it what is said of it later."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
@@ -8,7 +9,6 @@ import msgspec
 
 from service.mongo import Document
 from service.predictions.schemas import FeedbackRead, HalfRead, PredictionRead
-from service.wire import format_time
 
 PREDICTIONS = "predictions"
 FEEDBACK = "feedback"
@@ -100,12 +100,12 @@ _ABSENT: dict[str, Any] = {
 
 def as_row(document: Document) -> dict[str, Any]:
     """An event as it travels, not looked at again: it was when it came."""
-    row = {name: document.get(name, absent) for name, absent in _ABSENT.items()}
-    row["prediction_id"] = document["_id"]
+    row = _ABSENT | document
+    row["prediction_id"] = row.pop("_id")
     for name in ("timestamp", "sent_at", "received_at"):
-        if row[name] is not None:
-            row[name] = format_time(row[name])
-    return row
+        if row[name] is not None:  # of UTC, whether it says so or not
+            row[name] = f"{row[name].isoformat(timespec='milliseconds')[:23]}Z"
+    return row if len(row) == len(_ABSENT) else {name: row[name] for name in _ABSENT}
 
 
 def as_json(value: object) -> bytes:
@@ -121,9 +121,9 @@ def _plain(value: object) -> object:
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
-def write_prediction(document: Document) -> str:
-    """An event as it goes out."""
-    return as_json(as_row(document)).decode()
+def write_predictions(documents: Sequence[Document]) -> str:
+    """A list of events as it goes out."""
+    return as_json([as_row(document) for document in documents]).decode()
 
 
 def read_feedback(document: Document, *, pending: bool) -> FeedbackRead:
