@@ -9,7 +9,7 @@ from pymongo import ReturnDocument
 
 from service.answers import Expected
 from service.errors import NotFound, PreconditionFailed
-from service.mongo import CODEC, UTC_CODEC, Codec, Collection, Document, now
+from service.mongo import CODEC, Collection, Document, now
 from service.paging import ListQuery, Order, Page, Pager, Position
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ async def mongo_page(
     projection: Mapping[str, int] | None = None,
 ) -> Page[T]:
     """One page of the documents that match ``where``."""
-    documents, end, total = await _found(collection, where, query, pager, projection, CODEC)
+    documents, end, total = await _found(collection, where, query, pager, projection)
     return pager.page(query, [read(document) for document in documents], end, total)
 
 
@@ -51,8 +51,8 @@ async def mongo_json_page(
     *,
     projection: Mapping[str, int] | None = None,
 ) -> Response:
-    """The same as it goes out: ``write`` makes JSON of documents whose times are UTC_CODEC's."""
-    documents, end, total = await _found(collection, where, query, pager, projection, UTC_CODEC)
+    """The same as it goes out: ``write`` makes JSON of the documents."""
+    documents, end, total = await _found(collection, where, query, pager, projection)
     return pager.answer(query, write(documents), end, total)
 
 
@@ -62,7 +62,6 @@ async def _found(
     query: ListQuery,
     pager: Pager,
     projection: Mapping[str, int] | None,
-    codec: Codec,
 ) -> tuple[Sequence[Document], Position | None, int | None]:
     """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated.
 
@@ -82,7 +81,7 @@ async def _found(
         limit=query.limit + 1,
         batch_size=query.limit + 1,
     )
-    found = [each async for batch in cursor for each in decode_all(batch, codec)]
+    found = [each async for batch in cursor for each in decode_all(batch, CODEC)]
     documents, last = query.cut(found)
     end = None if last is None else Position(last[order.field], last["_id"])
     return documents, end, total

@@ -9,6 +9,7 @@ import msgspec
 
 from service.mongo import Document
 from service.predictions.schemas import FeedbackRead, HalfRead, PredictionRead
+from service.wire import format_time
 
 PREDICTIONS = "predictions"
 FEEDBACK = "feedback"
@@ -103,8 +104,8 @@ def as_row(document: Document) -> dict[str, Any]:
     row = _ABSENT | document
     row["prediction_id"] = row.pop("_id")
     for name in ("timestamp", "sent_at", "received_at"):
-        if row[name] is not None:  # of UTC, whether it says so or not
-            row[name] = f"{row[name].isoformat(timespec='milliseconds')[:23]}Z"
+        if row[name] is not None:
+            row[name] = format_time(row[name])
     return row if len(row) == len(_ABSENT) else {name: row[name] for name in _ABSENT}
 
 

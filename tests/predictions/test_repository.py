@@ -79,13 +79,15 @@ async def test_what_somebody_else_kept_with_an_event_does_not_go_out(
     event = make_event(sent_at="2026-01-05T01:00:00.5+01:00", user_id=str(uuid4()))
     await post_batch(client, [event])
     log = state["mongo"].database[PREDICTIONS]
-    await log.update_one({}, {"$set": {"secret": 1, "features.there": 2**40}})
+    odd = {"secret": 1, "features.there": 2**40, "features.at": now()}
+    await log.update_one({}, {"$set": odd})
     (item,) = (await client.get("/v1/predictions")).json()["items"]
     one = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
     assert "secret" not in item
     assert item == {name: value for name, value in one.items() if name != "feedback"}
     assert item["sent_at"] == "2026-01-05T00:00:00.500Z"
     assert item["features"]["there"] == 2**40
+    assert item["features"]["at"].endswith("Z")
 
 
 async def test_a_write_that_is_not_durable_is_not_acknowledged(
