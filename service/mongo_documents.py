@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from bson import decode_all
+from bson import decode_iter
 from fastapi import Response
 from pymongo import ReturnDocument
 
 from service.answers import Expected
 from service.errors import NotFound, PreconditionFailed
 from service.mongo import CODEC, Collection, Document, now
-from service.paging import ListQuery, Order, Page, Pager, Position
+from service.paging import CountedQuery, ListQuery, Order, Page, Pager, Position
+from service.turns import in_turns
 
 T = TypeVar("T")
 _OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
@@ -47,13 +48,14 @@ async def mongo_json_page(
     where: Document,
     query: ListQuery,
     pager: Pager,
-    write: Callable[[Sequence[Document]], str],
+    write: Callable[[Document], str],
     *,
     projection: Mapping[str, int] | None = None,
 ) -> Response:
-    """The same as it goes out: ``write`` makes JSON of the documents."""
+    """The same as it goes out: ``write`` makes JSON of a document."""
     documents, end, total = await _found(collection, where, query, pager, projection)
-    return pager.answer(query, write(documents), end, total)
+    items = ",".join(await in_turns(map(write, documents)))
+    return pager.answer(query, f"[{items}]", end, total)
 
 
 async def _found(
@@ -65,7 +67,9 @@ async def _found(
 ) -> tuple[Sequence[Document], Position | None, int | None]:
     """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated.
 
-    Decoded here and not in Motor's threads, for which the event loop would have to wait anyway.
+    Of large ones a page holds fewer, as many as MongoDB sends at once, which is 16 MiB; not so
+    where people count pages. Decoded here and not in Motor's threads, for which the event loop
+    would have to wait anyway.
     """
     order = Order.of(query.sort)
     direction = -1 if order.descending else 1
@@ -81,8 +85,15 @@ async def _found(
         limit=query.limit + 1,
         batch_size=query.limit + 1,
     )
-    found = [each async for batch in cursor for each in decode_all(batch, CODEC)]
+    found: list[Document] = []
+    async for batch in cursor:
+        found += await in_turns(decode_iter(bytes(batch), CODEC))
+        if not isinstance(query, CountedQuery):
+            break
     documents, last = query.cut(found)
+    if bool(cursor.alive):
+        await cursor.close()
+        last = documents[-1]
     end = None if last is None else Position(last[order.field], last["_id"])
     return documents, end, total
 

@@ -50,7 +50,11 @@ class ListQuery(BaseModel):
     limit: Annotated[
         int,
         BeforeValidator(_coerced),
-        Field(ge=1, description=f"items a page; more than {MOST_LIMIT} is taken as {MOST_LIMIT}"),
+        Field(
+            ge=1,
+            description=f"items a page, fewer of large predictions; more than {MOST_LIMIT} is "
+            f"taken as {MOST_LIMIT}",
+        ),
     ] = DEFAULT_LIMIT
     cursor: str | None = Field(None, max_length=1000, description="next_cursor of the page before")
     sort: str = "-created_at"

@@ -1,6 +1,5 @@
 """What is kept of predictions: an immutable event each, and beside it what is said of it later."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
@@ -122,9 +121,9 @@ def _plain(value: object) -> object:
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
-def write_predictions(documents: Sequence[Document]) -> str:
-    """A list of events as it goes out."""
-    return as_json([as_row(document) for document in documents]).decode()
+def write_prediction(document: Document) -> str:
+    """An event as it goes out."""
+    return as_json(as_row(document)).decode()
 
 
 def read_feedback(document: Document, *, pending: bool) -> FeedbackRead:

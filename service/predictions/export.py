@@ -7,7 +7,6 @@ neither shifts nor repeats anything.
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
@@ -31,6 +30,7 @@ from service.predictions.rows import CsvRows, NdjsonRows, RowWriter
 from service.predictions.schemas import ExportQuery
 from service.predictions.still import StillAllowed, check_model
 from service.provide import provided
+from service.turns import in_turns
 
 ROWS_AT_ONCE = {"ndjson": 500, "csv": 500, "parquet": 2_000}
 SECONDS_A_TURN = SECONDS_OF_REST = 0.001
@@ -106,14 +106,11 @@ class Turns:
         how long Python lets a thread run. For the same reason it rests while others wait for
         MongoDB: Motor does so in threads, each of which the loop holds up as long.
         """
-        done = []
-        until = time.perf_counter() + SECONDS_A_TURN
-        for each in work:
-            done.append(each)
-            if time.perf_counter() > until:
-                await asyncio.sleep(SECONDS_OF_REST if self._mongo.at_work else 0)
-                until = time.perf_counter() + SECONDS_A_TURN
-        return done
+        return await in_turns(
+            work,
+            seconds=SECONDS_A_TURN,
+            rest=lambda: SECONDS_OF_REST if self._mongo.at_work else 0,
+        )
 
 
 class ExportAnswer(LongAnswer):

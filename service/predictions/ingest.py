@@ -1,7 +1,5 @@
 """Takes events in: checks each by itself, writes the good ones in one insert."""
 
-import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,9 +16,9 @@ from service.predictions.event import Event, TooBig, as_document, fault_in
 from service.predictions.log import PredictionLog
 from service.predictions.repository import ModelForbidden, PredictionConflict
 from service.retention.rules import Rules
+from service.turns import in_turns
 
 STATUS = {"created": 201, "duplicate": 200, "conflict": 409, "rejected": 422}
-SECONDS_A_TURN = 0.0005
 _FORBIDDEN = FieldError(
     pointer="/model", code=ModelForbidden.code, detail="Your key is bound to other models."
 )
@@ -100,13 +98,9 @@ async def ingest(
 ) -> list[Result]:
     """Writes the events that are good and new; the result of each, in their order."""
     received_at, rules = now(), await log.retention.get()
-    prepared = []
-    turn_ends = time.perf_counter() + SECONDS_A_TURN
-    for event in events:
-        prepared.append(_prepared(event, log.caller, rules, received_at, suspicious=suspicious))
-        if time.perf_counter() > turn_ends:  # others have theirs, each time
-            await asyncio.sleep(0)
-            turn_ends = time.perf_counter() + SECONDS_A_TURN
+    prepared = await in_turns(
+        _prepared(event, log.caller, rules, received_at, suspicious=suspicious) for event in events
+    )
     codes = iter(await log.insert_all([each for each in prepared if isinstance(each, dict)]))
     return [
         _result(each["_id"], next(codes)) if isinstance(each, dict) else _rejected(each)

@@ -1,6 +1,6 @@
 """The label, as whoever finds out the truth sends it; msgspec for the same reasons as the event."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -60,8 +60,8 @@ def decode_label(line: bytes) -> Label | WrongLabel:
         return _read_strictly(line)
 
 
-def decode_labels(body: bytes) -> Sequence[Label | WrongLabel]:
-    """What stands in a body ``{"items": […]}``, in its order.
+def decode_labels(body: bytes) -> Iterable[Label | WrongLabel]:
+    """What stands in a body ``{"items": […]}``, in its order, one at a time.
 
     Raises:
         BadRequest: it is not JSON.
@@ -70,8 +70,8 @@ def decode_labels(body: bytes) -> Sequence[Label | WrongLabel]:
     try:
         labels = _batch.decode(body).items
     except _UNREADABLE:
-        return [decode_label(item) for item in items_of(body)]
-    return [_checked(label) for label in labels]
+        return map(decode_label, items_of(body))
+    return map(_checked, labels)
 
 
 def _checked(label: Label) -> Label | WrongLabel:

@@ -38,7 +38,7 @@ class LabelIntake(Intake[LabelResult]):
     async def write(self, lines: Sequence[bytes]) -> list[LabelResult]:
         state = self.request.state
         log = LabelLog(state.mongo, state.caller, state.retention)
-        return await label_all(log, [*map(_read, lines)])
+        return await label_all(log, map(_read, lines))
 
     @override
     def told(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelProgress:

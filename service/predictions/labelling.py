@@ -13,6 +13,7 @@ from service.predictions.label import Label, WrongLabel, observation_of
 from service.predictions.labels import LabelLog, Told
 from service.predictions.repository import PredictionNotFound
 from service.retention.rules import PredictionExpired, Rules
+from service.turns import in_turns
 
 STATUS = {"labelled": 201, "revised": 200, "unchanged": 200}
 
@@ -51,13 +52,14 @@ def counts(results: Iterable[LabelResult]) -> dict[str, int]:
     return dict(found)
 
 
-async def label_all(log: LabelLog, labels: Sequence[Label | WrongLabel]) -> list[LabelResult]:
+async def label_all(log: LabelLog, told_now: Iterable[Label | WrongLabel]) -> list[LabelResult]:
     """Writes the labels that are good; the result of each, in their order.
 
     Raises:
         Unavailable: MongoDB is down, hangs or is busy.
         OutcomeUnknown: some may be written; sending all of them again is safe.
     """
+    labels = await in_turns(told_now)
     good = [each for each in labels if isinstance(each, Label)]
     known = await log.known({each.prediction_id for each in good}) if good else {}
     told, refused = _sorted(good, known, log, await log.rules.get())

@@ -15,7 +15,7 @@ from service.predictions.documents import (
     PREDICTIONS,
     read_feedback,
     read_prediction,
-    write_predictions,
+    write_prediction,
 )
 from service.predictions.schemas import PredictionDetail, PredictionQuery
 from service.provide import provided
@@ -61,7 +61,7 @@ class PredictionRepository:
             raise ModelForbidden
         where = as_filter(query.filters(), FIELDS)
         return await mongo_json_page(
-            self._predictions, where, query, self._pager, write_predictions, projection=READ
+            self._predictions, where, query, self._pager, write_prediction, projection=READ
         )
 
 

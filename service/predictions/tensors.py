@@ -32,6 +32,7 @@ _Type = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
     "FP16", "FP32", "FP64", "BF16", "BYTES",
 ]  # fmt: skip
+_Size = Annotated[int, Meta(ge=0, le=2**62)]
 _Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -39,7 +40,7 @@ class Tensor(Struct):
     """One input or output; ``data`` is flat or nested."""
 
     name: _Text
-    shape: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(max_length=MOST_DIMENSIONS)]
+    shape: Annotated[list[_Size], Meta(max_length=MOST_DIMENSIONS)]
     datatype: _Type
     data: list[Any]
     parameters: dict[str, Any] | None = None
@@ -121,12 +122,13 @@ def _names(tensor: Tensor, width: int, where: Where) -> list[str]:
     said = (tensor.parameters or {}).get("columns")
     if said is None:
         return []
-    names = said.split(",") if isinstance(said, str) else said
-    good = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if not good or len({name.strip() for name in names}) != width:
+    told = said.split(",") if isinstance(said, str) else said
+    good = isinstance(told, list) and all(isinstance(name, str) for name in told)
+    names = [name.strip() for name in told] if good else []
+    if not len(names) == len(set(names)) == width:
         pointer = pointer_to((*where, "parameters", "columns"))
         raise faulty(pointer, f"{width} different names: a list, or text with commas.")
-    return [name.strip() for name in names]
+    return names
 
 
 def _nested(row: list[Any], shape: list[int]) -> list[Any]:

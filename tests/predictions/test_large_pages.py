@@ -1,0 +1,25 @@
+"""Events of a megabyte each: a page holds what fits."""
+
+import httpx2
+
+from tests.predictions.makers import make_event, post_event
+
+EACH, MANY = 900_000, 24
+
+
+async def test_a_page_of_large_events_is_short_and_the_next_goes_on(
+    client: httpx2.AsyncClient,
+) -> None:
+    events = [make_event(features={"x": "y" * EACH, "n": n}) for n in range(MANY)]
+    for event in events:
+        await post_event(client, event)
+    pages, cursor = [], {}
+    while True:
+        page = (await client.get("/v1/predictions", params={"limit": 200, **cursor})).json()
+        pages.append([item["prediction_id"] for item in page["items"]])
+        if not page["page"]["has_more"]:
+            break
+        cursor = {"cursor": page["page"]["next_cursor"]}
+    assert len(pages) == 2
+    assert len(pages[0]) * EACH < 17 * 2**20
+    assert sorted(pages[0] + pages[1]) == sorted(event["prediction_id"] for event in events)
