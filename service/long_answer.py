@@ -13,6 +13,8 @@ from fastapi import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from service.errors import ServiceError, problem
+
 # A client that takes nothing for so long is no client any more.
 SECONDS_TO_TAKE = 60.0
 SECONDS_TO_HEED = 0.2
@@ -32,7 +34,7 @@ class LongAnswer(Response, ABC):
         """The body; a refusal before the first piece is the answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
+        self._begun = False
         writing = asyncio.create_task(self._write(send))
         listening = asyncio.create_task(_until_gone(receive))
         try:
@@ -42,26 +44,38 @@ class LongAnswer(Response, ABC):
             await _end(writing)
         if writing.cancelled():
             raise ClientDisconnect
-        writing.result()
+        try:
+            writing.result()
+        except ServiceError as refusal:
+            if self._begun:
+                raise
+            await problem(refusal, scope["path"])(scope, receive, send)
 
     async def _write(self, send: Send) -> None:
-        head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         async with aclosing(self.pieces()) as pieces:
             async for piece in pieces:
-                if head:  # only now: what fails before still gets its own status
-                    await send(head)
-                    head = {}
-                await self._hand_over(send, piece)
-        if head:
-            await send(head)
+                await self._begin(send)  # only now: what fails before still gets its own status
+                await hand_over(send, piece, self.seconds_to_take)
+        await self._begin(send)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _hand_over(self, send: Send, piece: bytes) -> None:
-        try:
-            async with asyncio.timeout(self.seconds_to_take):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except TimeoutError:
-            raise ClientDisconnect from None
+    async def _begin(self, send: Send) -> None:
+        if not self._begun:
+            self._begun = True
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+
+
+async def hand_over(send: Send, piece: bytes, seconds: float) -> None:
+    """Sends a piece of a body.
+
+    Raises:
+        ClientDisconnect: it was not taken in so many seconds.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except TimeoutError:
+        raise ClientDisconnect from None
 
 
 async def _end(task: asyncio.Task[None]) -> None:

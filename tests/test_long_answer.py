@@ -5,12 +5,14 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 from typing_extensions import override
 
 from service.errors import Unavailable
 from service.long_answer import LongAnswer
+from service.ndjson import LinesAnswer
 
 
 class Pieces(LongAnswer):
@@ -82,11 +84,11 @@ async def test_no_piece_is_an_empty_answer() -> None:
     ]
 
 
-async def test_a_refusal_before_the_first_piece_leaves_the_answer_to_others() -> None:
+async def test_a_refusal_before_the_first_piece_is_the_answer() -> None:
     connection = Connection()
-    with pytest.raises(Unavailable):
-        await Pieces(0, then=Unavailable())({}, connection.receive, connection.send)
-    assert connection.sent == []
+    scope = {"type": "http", "path": "/"}
+    await Pieces(0, then=Unavailable())(scope, connection.receive, connection.send)
+    assert (connection.sent[0]["status"], connection.whole) == (503, True)
 
 
 async def test_a_failure_later_leaves_the_answer_without_its_end() -> None:
@@ -116,6 +118,32 @@ async def test_one_piece_is_made_at_a_time_and_who_takes_none_is_left(
     connection, answer = Connection(takes=False), Pieces(100)
     with pytest.raises(ClientDisconnect):
         await answer({}, connection.receive, connection.send)
+    assert (answer.made, answer.closed) == (1, True)
+
+
+class Lines(LinesAnswer):
+    """One line after the other, until nobody wants more."""
+
+    made, closed = 0, False
+
+    @override
+    async def lines(self, request: Request) -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                self.made += 1
+                yield b"{}"
+        finally:
+            self.closed = True
+
+
+async def test_who_takes_no_line_while_they_send_is_left_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They would wait for us to read on, and we for them."""
+    monkeypatch.setattr(LinesAnswer, "seconds_to_take", 0.05)
+    connection, answer = Connection(takes=False), Lines()
+    with pytest.raises(ClientDisconnect):
+        await answer({"type": "http", "path": "/"}, connection.receive, connection.send)
     assert (answer.made, answer.closed) == (1, True)
 
 

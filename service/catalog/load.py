@@ -4,7 +4,7 @@ A product is known by its sku: there is none, and it is made; there is one, and 
 line says, a deleted one too. Sending a file twice does no harm.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
 import msgspec
@@ -52,7 +52,7 @@ class Load:
         self._waiting: list[Row] = []
         self._skus: set[str] = set()
 
-    async def run(self) -> AsyncIterator[bytes]:
+    async def run(self) -> AsyncGenerator[bytes]:
         """The lines of the answer."""
         lines = lines_of(self._request.stream(), LONGEST_RECORD)
         try:
@@ -127,5 +127,5 @@ class LoadAnswer(LinesAnswer):
         self._kind = kind
 
     @override
-    def lines(self, request: Request) -> AsyncIterator[bytes]:
+    def lines(self, request: Request) -> AsyncGenerator[bytes]:
         return Load(request, self._kind).run()

@@ -7,7 +7,7 @@ from service.errors import ServiceError
 
 class TooMuchInFlight(ServiceError):
     status, code, title = 429, "too_much_in_flight", "More is coming in than can be written"
-    detail = "Nothing of this request was kept. Wait, then send it again."
+    detail = "What was not acknowledged was not kept. Wait, then send it again."
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "1"})

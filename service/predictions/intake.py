@@ -5,7 +5,7 @@ no harm: what is written here can be repeated.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -51,7 +51,7 @@ class Intake(ABC, Generic[R]):
     def told(self, through: int, results: Sequence[tuple[int, R]]) -> Struct:
         """The next line of the answer, after these results of lines of these numbers."""
 
-    async def run(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def run(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The lines of the answer."""
         try:
             async for line in lines_of(pieces, LONGEST_LINE):

@@ -77,8 +77,9 @@ async def labels_create_batch(request: Request, log: Labels) -> Response:
     - `revised` (200): it was not known, and became the latest; the value may be the same as before.
     - `unchanged` (200): it was known already, or was observed before the latest and is now in the
       history behind it. The latest is what it was.
-    - `rejected` (422, 404, 409): it is no label, or its prediction is none of your key's models, or
-      has 1,000 labels already and this is another. The others of the batch are taken nevertheless.
+    - `rejected` (422, 404, 409, 410): it is no label, or its prediction is none of your key's
+      models, or has 1,000 labels already and this is another, or has expired and is not kept any
+      more. The others of the batch are taken nevertheless.
 
     `pending` marks and counts those that were taken of predictions that have not arrived yet; they
     stand there once these do. A label counts as `pending` beside being labelled, revised or

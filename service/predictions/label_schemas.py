@@ -11,7 +11,7 @@ class LabelResult(Read):
     """What became of one label: 201 labelled, 200 revised or unchanged, else rejected, and why."""
 
     prediction_id: UUID | None
-    status: Literal[200, 201, 404, 409, 422]
+    status: Literal[200, 201, 404, 409, 410, 422]
     code: Literal["labelled", "revised", "unchanged", "rejected"]
     pending: bool = False
     errors: list[IntakeError] = []

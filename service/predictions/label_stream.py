@@ -1,7 +1,7 @@
 """The NDJSON intake of labels."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from fastapi import Request
 from msgspec import Struct
@@ -59,5 +59,5 @@ class LabelStreamAnswer(LinesAnswer):
     """Takes in what comes, as :class:`LabelIntake` does."""
 
     @override
-    def lines(self, request: Request) -> AsyncIterator[bytes]:
+    def lines(self, request: Request) -> AsyncGenerator[bytes]:
         return LabelIntake(request).run(unpacked(request))

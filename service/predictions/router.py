@@ -110,7 +110,10 @@ async def predictions_create_batch(request: Request) -> Response:
     openapi_extra=_takes(_EVENT, NDJSON),
 )
 async def predictions_stream(request: Request) -> Response:
-    """Logs events, one a line, as many as you like; every 500 lines the answer gets a line."""
+    """Logs events, one a line, as many as you like; every 500 lines the answer gets a line.
+
+    Read it while you send: whoever takes nothing of the answer for a minute is cut off.
+    """
     check_media(request, NDJSON, "application/jsonl", "application/ndjson")
     return StreamAnswer()
 

@@ -1,7 +1,7 @@
 """The NDJSON intake of events: lines in, lines out, durable in between."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from fastapi import Request
 from msgspec import Struct
@@ -65,5 +65,5 @@ class StreamAnswer(LinesAnswer):
     """Logs what comes, as :class:`EventIntake` does."""
 
     @override
-    def lines(self, request: Request) -> AsyncIterator[bytes]:
+    def lines(self, request: Request) -> AsyncGenerator[bytes]:
         return EventIntake(request).run(unpacked(request))

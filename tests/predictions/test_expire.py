@@ -18,7 +18,7 @@ from service.predictions import expire
 from service.predictions.expire import Applied, Expire
 from service.retention.current import stored_rules
 from service.retention.rules import Rules
-from tests.predictions.makers import make_event, post_batch, post_event
+from tests.predictions.makers import NDJSON, make_event, post_batch, post_event
 from tests.retention.keeping import (
     DAY,
     Keeping,
@@ -89,6 +89,15 @@ async def test_a_label_of_what_has_expired_is_gone_and_of_what_is_to_come_is_kep
         gone = await _label(service, made_ago(days=31))
         assert (gone.status_code, gone.json()["code"]) == (410, "prediction_expired")
         assert gone.json()["errors"][0]["pointer"] == "/prediction_id"
+        label = {"prediction_id": str(made_ago(days=31)), "label": 1, "observed_at": ago(days=1)}
+        batch = await service.client.post("/v1/labels/batch", json={"items": [label]})
+        (result,) = batch.json()["results"]
+        assert (result["status"], result["code"]) == (410, "rejected")
+        assert result["errors"][0]["code"] == "prediction_expired"
+        stream = await service.client.post(
+            "/v1/labels/stream", content=json.dumps(label), headers=NDJSON
+        )
+        assert stream.json()["errors"][0]["errors"][0]["code"] == "prediction_expired"
         assert await service.feedback.count_documents({}) == 0
         for prediction_id in (made_ago(days=29), uuid4()):
             early = (await _label(service, prediction_id)).json()

@@ -13,7 +13,8 @@ async def test_a_page_of_large_events_is_short_and_the_next_goes_on(
     events = [make_event(features={"x": "y" * EACH, "n": n}) for n in range(MANY)]
     for event in events:
         await post_event(client, event)
-    pages, cursor = [], {}
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
     while True:
         page = (await client.get("/v1/predictions", params={"limit": 200, **cursor})).json()
         pages.append([item["prediction_id"] for item in page["items"]])
