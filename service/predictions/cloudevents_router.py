@@ -1,5 +1,6 @@
 """Addresses of the intake for CloudEvents, and of the halves that wait."""
 
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import msgspec
@@ -23,7 +24,7 @@ from service.predictions.cloud_event import (
     read_structured,
 )
 from service.predictions.halves import HalfConflict, Halves, PairRefused
-from service.predictions.join import PREDICTION, CloudEvents, Taken, Told
+from service.predictions.join import MUCH, PREDICTION, CloudEvents, Taken, Told
 from service.predictions.pair import SIDES
 from service.predictions.repository import ModelForbidden, PredictionConflict
 from service.predictions.schemas import CloudEventRead, CloudEventsRead, HalfQuery, HalfRead
@@ -132,16 +133,19 @@ async def predictions_create_cloudevents(request: Request, events: CloudEvents) 
     types `org.kubeflow.serving.inference.request` and `…response` (KServe's logger) two halves with
     one id become an event, or one for each row; the first of them gets a 202.
     """
-    async with Held(request, request.state.settings.max_batch_bytes) as body:
+    state = request.state
+    async with (
+        Held(request, state.settings.max_batch_bytes) as body,
+        nullcontext() if len(body) < MUCH else state.in_flight.turn,
+    ):
         return await _taken(request, events, body)
 
 
 async def _taken(request: Request, events: CloudEvents, body: bytes) -> Response:
     kind = kind_of(request)
     if kind == BATCH:
-        async with request.state.in_flight.turn:
-            batch = read_batch(body)
-            return _all(await events.take(batch), [getattr(each, "id", None) for each in batch])
+        batch = read_batch(body)
+        return _all(await events.take(batch), [getattr(each, "id", None) for each in batch])
     event = read_structured(body) if kind else read_binary(request.headers.items(), body)
     (told,) = await events.take([event])
     if isinstance(told, ServiceError):

@@ -6,7 +6,7 @@ document says that it is whole and whoever comes next finishes it. What has beco
 for another day, without its data, so that what is sent again is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -83,10 +83,17 @@ class HalfStore:
             if len(halves) == 1 and (pair := await self._put_one(halves[0])):
                 return [pair]
             await self._write([_update(half) for half in halves])
-            ids = list({half.pair_id for half in halves})
-            return await self._halves.find({"_id": {"$in": ids}}, _UNREAD).to_list(None)
+            return await self._read({half.pair_id for half in halves})
 
         return {pair["_id"]: pair for pair in await self._mongo.run(work, writes=True)}
+
+    async def again(self, ids: Collection[UUID]) -> dict[UUID, Document]:
+        """The pairs as they are now, without data."""
+        found = await self._mongo.run(lambda: self._read(ids), writes=False)
+        return {pair["_id"]: pair for pair in found}
+
+    async def _read(self, ids: Collection[UUID]) -> list[Document]:
+        return await self._halves.find({"_id": {"$in": list(ids)}}, _UNREAD).to_list(None)
 
     async def with_data(self, pairs: Sequence[Document]) -> list[Document]:
         """Those that are whole, with what their halves say."""

@@ -124,6 +124,10 @@ class Intake:
         pairs = await self._halves.put(list(halves.values()))
         whole = [pair for pair in pairs.values() if pair["state"] == "whole"]
         finished = await self._finish(whole)
+        others = {pair["_id"] for pair in whole} - finished.keys()
+        if others:  # somebody else has finished them in this moment
+            pairs = {each: pairs[each] for each in pairs.keys() - others}
+            pairs |= await self._halves.again(others)
         if ROUNDS.due():
             with suppress(ServiceError):  # somebody else's pairs, which stay where they are
                 await self._finish(await self._halves.left_whole())
@@ -180,7 +184,6 @@ def _became(half: Half, pair: Document | None, finished: dict[UUID, Settled]) ->
         return (
             PredictionConflict() if refusal["code"] == "conflict" else PairRefused(errors=[refusal])
         )
-    # Logged, or somebody else has finished it in this moment.
     rows = pair.get("rows")
     return Taken(half.event_id, 200, "duplicate", ids_of(half.pair_id, rows) if rows else [])
 

@@ -39,6 +39,7 @@ class Told(NamedTuple):
 AllTold = Mapping[UUID, Told]
 Changes = dict[UUID, list[Change]]
 _Write = InsertOne[Document] | ReplaceOne[Document]
+_Stored = tuple[list[Document] | None, datetime | None]
 ROUNDS, FEW = 4, 16
 LONGEST_FETCHED = 32
 SINGLES_AT_ONCE = 4
@@ -100,15 +101,15 @@ class LabelLog:
 
     async def _at_once(self, told: AllTold) -> tuple[Changes, list[UUID]]:
         """Merges and writes; the changes, and those that somebody else changed in between."""
-        histories = await self._mongo.run(lambda: self._histories(told), writes=False)
+        stored = await self._mongo.run(lambda: self._histories(told), writes=False)
         changes: Changes = {}
         writes: dict[UUID, _Write] = {}
         for prediction_id, (observations, expires_at) in told.items():
-            history = histories.get(prediction_id, [])
+            history, goes_at = stored.get(prediction_id, ([], None))
             if history is None:
                 continue
             after, changes[prediction_id] = merged(history, observations)
-            if after != history:
+            if (after, expires_at) != (history, goes_at):  # it may have been here before its event
                 writes[prediction_id] = _write(prediction_id, history, after, expires_at)
         if not writes:
             return changes, []
@@ -117,11 +118,11 @@ class LabelLog:
             del changes[each]
         return changes, lost
 
-    async def _histories(self, ids: Iterable[UUID]) -> dict[UUID, list[Document] | None]:
-        """The histories there are; None for one that is too long to be fetched."""
-        where = {"_id": {"$in": list(ids)}}
-        found = await self._feedback.find(where, {"history": _HISTORY}).to_list(None)
-        return {each["_id"]: each["history"] for each in found}
+    async def _histories(self, ids: Iterable[UUID]) -> dict[UUID, _Stored]:
+        """The histories there are, and when each goes; None for one too long to be fetched."""
+        where, wanted = {"_id": {"$in": list(ids)}}, {"history": _HISTORY, "expires_at": 1}
+        found = await self._feedback.find(where, wanted).to_list(None)
+        return {each["_id"]: (each["history"], each.get("expires_at")) for each in found}
 
     async def _bulk(self, writes: Mapping[UUID, _Write]) -> list[UUID]:
         """Those that somebody else had changed; nothing was done to them."""

@@ -106,6 +106,8 @@ class PredictionLog:
 
     async def insert_all(self, documents: Sequence[Document]) -> list[Code]:
         """Writes all in one go; what became of each. Raises what :func:`write` does."""
+        if len(documents) == 1:
+            return [await self.insert(documents[0])]
         outcomes = await write(self._mongo, documents) if documents else []
         codes: list[Code] = []
         for outcome in outcomes:

@@ -6,10 +6,9 @@ with one id, in binary mode; what they are about stands in ``inferenceservicenam
 part in the ids.
 """
 
-import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -24,6 +23,8 @@ from service.predictions.cloud_event import CloudEvent, faulty
 from service.predictions.decode import Rejected, decode_event
 from service.predictions.event import Event, TooBig, as_document, fault_in
 from service.predictions.inference import Side, paired, read_side
+from service.predictions.tensors import Row
+from service.turns import in_turns
 
 SIDES = {
     "org.kubeflow.serving.inference.request": "request",
@@ -32,7 +33,7 @@ SIDES = {
 # uuid5(NAMESPACE_URL, "https://polystore.dev/cloudevents")
 NAMESPACE = UUID("c2efa09e-693a-5b4e-b23c-86e71a609d54")
 UNVERSIONED = "unversioned"
-LONGEST_NAME, ROWS_A_TURN = 200, 8
+LONGEST_NAME = 200
 _NAMES = ("namespace", "inferenceservicename", "component", "endpoint")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 _canonical = msgspec.json.Encoder(order="sorted")
@@ -108,8 +109,12 @@ async def check_half(half: Half, read: Side) -> None:
     Raises:
         Refused: with a pointer into the data; the detail names the place in the event.
     """
+    await in_turns(_checked(half, read.rows or [read.whole]))
+
+
+def _checked(half: Half, rows: Sequence[Row]) -> Iterator[None]:
     nothing = Side(rows=[{}], whole={})
-    for place, row in enumerate(read.rows or [read.whole]):
+    for place, row in enumerate(rows):
         one = Side(rows=[row], whole=row)
         ((features, output),) = (
             paired(one, nothing) if half.side == "request" else paired(nothing, one)
@@ -119,8 +124,7 @@ async def check_half(half: Half, read: Side) -> None:
         fault = event.fault if isinstance(event, Rejected) else _fault_in(event)
         if fault is not None:
             raise _refused(half.side, place, fault)
-        if place % ROWS_A_TURN == 0:
-            await asyncio.sleep(0)
+        yield
 
 
 def _fault_in(event: Event) -> FieldError | None:

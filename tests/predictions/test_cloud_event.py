@@ -1,8 +1,10 @@
 """CloudEvents of ours in their three modes, and what is none."""
 
+import asyncio
 import base64
 import gzip
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,8 @@ import httpx2
 import pytest
 
 from service.main import State
+from service.mongo import Collection, Document
+from service.predictions import log
 from service.predictions.cloud_event import read_binary
 from tests.predictions.inference_server import (
     BATCH,
@@ -228,3 +232,23 @@ async def test_a_half_needs_a_name_and_inference_data(client: httpx2.AsyncClient
         assert answer.status_code == 422, (change, answer.text)
         assert answer.json()["errors"][0]["pointer"] == pointer
     assert (await post_structured(client, good)).status_code == 202
+
+
+async def test_those_that_come_together_are_written_together(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As single events are: a logger sends each of them once, and a busy store would refuse it."""
+    groups: list[int] = []
+    insert = log._insert
+
+    async def noted(predictions: Collection, documents: Sequence[Document]) -> list[log.Outcome]:
+        groups.append(len(documents))
+        return await insert(predictions, documents)
+
+    monkeypatch.setattr(log, "_insert", noted)
+    events = [make_event() for _ in range(64)]
+    told = await asyncio.gather(*[post_structured(client, cloud_event(each)) for each in events])
+    assert {each.status_code for each in told} == {201}
+    assert ids_of(events) == await stored_ids(state)
+    assert sum(groups) == 64
+    assert len(groups) < 16

@@ -18,7 +18,7 @@ from service.predictions import expire
 from service.predictions.expire import Applied, Expire
 from service.retention.current import stored_rules
 from service.retention.rules import Rules
-from tests.predictions.makers import NDJSON, make_event, post_batch, post_event
+from tests.predictions.makers import JSON, NDJSON, make_event, post_batch, post_event
 from tests.retention.keeping import (
     DAY,
     Keeping,
@@ -104,6 +104,37 @@ async def test_a_label_of_what_has_expired_is_gone_and_of_what_is_to_come_is_kep
             assert early["pending"]
             stored = await service.feedback.find_one({"_id": prediction_id}) or {}
             assert abs(stored["expires_at"] - now() - 30 * DAY) < timedelta(minutes=1)
+
+
+async def test_a_label_told_again_goes_with_its_prediction_however_it_is_told(
+    mongod: MongoEngine, tmp_path: Path
+) -> None:
+    """It was there first, and so kept for as long as any prediction could be."""
+    async with keeping(mongod.url, tmp_path, retention_days=30) as service:
+        await service.keep("fraud", 10)
+        for way in ("batch", "stream"):
+            event = make_event(timestamp=ago(days=1))
+            label = {
+                "prediction_id": event["prediction_id"],
+                "label": 1,
+                "observed_at": ago(days=1),
+            }
+            body = json.dumps(label if way == "stream" else {"items": [label]})
+            headers = NDJSON if way == "stream" else JSON
+            stored = []
+            for told in (None, event, None):
+                if told is not None:
+                    await post_event(service.client, told)
+                    continue
+                answer = await service.client.post(
+                    f"/v1/labels/{way}", content=body, headers=headers
+                )
+                assert answer.status_code == 200
+                where = {"_id": UUID(event["prediction_id"])}
+                stored.append((await service.feedback.find_one(where) or {})["expires_at"])
+            prediction = await service.one(event["prediction_id"]) or {}
+            assert stored[0] > now() + 29 * DAY
+            assert stored[1] == prediction["expires_at"] < now() + 10 * DAY
 
 
 async def test_a_label_between_expiry_and_deletion_is_not_lost_silently(

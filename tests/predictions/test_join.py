@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
+from service.errors import FieldError
 from service.main import State
-from service.mongo import now
+from service.mongo import Document, now
 from service.predictions.documents import HALVES, PREDICTIONS
+from service.predictions.flight import GROUPS_AT_ONCE
+from service.predictions.halves import HalfStore, Settled
 from service.predictions.join import ROUNDS
 from service.predictions.pair import ids_of, pair_id_of
 from tests.fixtures.service import running_service
@@ -314,3 +318,35 @@ async def test_a_half_may_be_as_large_as_a_batch(client: httpx2.AsyncClient, sta
     stored = await stored_events(state)
     assert sorted(each["output"]["value"] for each in stored) == numbers[:rows]
     assert {len(each["features"]) for each in stored} == {columns}
+
+
+async def test_a_pair_that_somebody_else_refuses_meanwhile_is_told_as_refused(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_data = HalfStore.with_data
+
+    async def late(store: HalfStore, pairs: Sequence[Document]) -> list[Document]:
+        refusal = FieldError(pointer="", code="invalid", detail="They make no event.")
+        await store.settle([Settled(pair["_id"], 0, "refused", refusal) for pair in pairs])
+        return await with_data(store, pairs)
+
+    monkeypatch.setattr(HalfStore, "with_data", late)
+    told = await post_events(
+        client, [half_event(REQUEST, "a", ASKED), half_event(RESPONSE, "a", ANSWERED)]
+    )
+    assert [each["code"] for each in told.json()["results"]] == ["pair_refused"] * 2
+    assert await stored_events(state) == []
+
+
+async def test_a_large_half_waits_for_its_turn_and_a_small_one_does_not(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    numbers = {"name": "x", "shape": [200, 100], "datatype": "INT32", "data": [1000] * 20_000}
+    async with AsyncExitStack() as turns:
+        for _ in range(GROUPS_AT_ONCE):
+            await turns.enter_async_context(state["in_flight"].turn)
+        large = asyncio.ensure_future(ask(client, "large", {"inputs": [numbers]}))
+        for number in range(3):
+            assert (await ask(client, f"small {number}")).status_code == 202
+        assert not large.done()
+    assert (await large).status_code == 202

@@ -311,7 +311,7 @@ async def test_long_histories_are_not_fetched_and_told_as_exactly(
             client, [make_label(each, 2, label=value) for value in range(LONGEST_FETCHED + 1)]
         )
     log = LabelLog(state["mongo"], ADMINISTRATOR, state["retention"])
-    assert await log._histories(long) == dict.fromkeys(long)
+    assert await log._histories(long) == dict.fromkeys(long, (None, None))
     fresh = make_label()
     labels = [make_label(each, day) for each in long for day in (1, 2, 3)]
     told = await post_labels(client, [*labels, fresh])
