@@ -5,8 +5,11 @@ each is accepted by some parser or store and breaks another one later.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
+
+from msgspec import Raw
 
 from service.errors import BadRequest, FieldError, Refused, pointer_to
 
@@ -14,6 +17,7 @@ DEEPEST = 32
 MOST_VALUES = 20_000
 INT64 = 2**63
 Path = tuple[object, ...]
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 class InvalidJson(BadRequest):
@@ -63,6 +67,21 @@ def parse_json(body: bytes) -> Any:
         raise InvalidJson("A number has too many digits.") from error
     check_value(value)
     return value
+
+
+def texts_in(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
+    """The parts of a JSON text that ``find`` finds, as they stand there, though some are wrong.
+
+    msgspec cannot find the end of a string with half a surrogate pair, such as one cut within an
+    emoji; so it looks in a copy of the same length that has none.
+    """
+    masked = _SURROGATE.sub(rb"\\u0020", body)
+    texts, end = [], 0
+    for found in map(bytes, find(masked)):
+        start = masked.index(found, end)
+        end = start + len(found)
+        texts.append(body[start:end])
+    return texts
 
 
 def check_value(value: Any) -> None:

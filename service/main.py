@@ -58,6 +58,7 @@ from service.projects import router as projects
 from service.reports import router as reports
 from service.retention import router as retention
 from service.retention.current import CurrentRules
+from service.seal import Seal
 from service.settings import Settings
 from service.sql import Sql, open_sql
 from service.tags import router as tags
@@ -91,7 +92,7 @@ class State(TypedDict):
     watches: Watches
     leaving: asyncio.Event  # set when the process is about to end: what has no end ends then
     settings: Settings
-    secret: bytes
+    seal: Seal
     keyring: Keyring
     rates: Rates
     gate: Gatekeeper
@@ -210,7 +211,7 @@ def _lifespan(
                 watches=watches,
                 leaving=asyncio.Event(),
                 settings=settings,
-                secret=secrets[0],
+                seal=Seal(secrets),
                 keyring=keyring,
                 rates=rates,
                 gate=gate,

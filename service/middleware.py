@@ -28,6 +28,7 @@ from service.request_id import begin_request
 
 MOST_HEADER_BYTES, MOST_ADDRESS_BYTES = 16_384, 8_192
 SECONDS_TO_LINGER = 0.5
+SECONDS_FOR_A_BODY = 60.0  # where all of it is held: a byte now and then keeps no place for ever
 # OWASP REST Security Cheat Sheet; a browser that shows an answer by itself runs nothing of it.
 _SAFE = [
     (b"x-content-type-options", b"nosniff"),
@@ -94,7 +95,7 @@ class _Visit:
         self.headers = dict[bytes, bytes](scope["headers"])
         self.request_id = begin_request(self.headers.get(b"x-request-id"))
         self.limit = frontier.body_limits.get(scope["path"], frontier.max_body_bytes)
-        self.patience = frontier.body_seconds
+        self.body_seconds = frontier.body_seconds
         self.metrics, self.log = frontier.metrics, frontier.log
         self.received = 0
         self.more = True  # of the body is still to come
@@ -120,7 +121,7 @@ class _Visit:
 
     async def receive(self) -> Message:
         try:
-            async with asyncio.timeout(self.patience if self.more else None):
+            async with asyncio.timeout(self._patience() if self.more else None):
                 message = await self._receive()
         except TimeoutError:
             raise BodyTooSlow(headers={"Connection": "close"}) from None
@@ -130,6 +131,11 @@ class _Visit:
             if self.limit and self.received > self.limit:
                 raise self.too_large()
         return message
+
+    def _patience(self) -> float:
+        if not self.limit:
+            return self.body_seconds
+        return min(self.body_seconds, self.began + SECONDS_FOR_A_BODY - time.perf_counter())
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -6,8 +6,6 @@ with other filters or another order it is refused instead of giving a page that 
 
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -21,11 +19,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from service.errors import BadRequest
 from service.provide import provided
+from service.seal import SIGNATURE_BYTES, Seal
 from service.wire import Read
 
 T = TypeVar("T")
 DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 50, 200, 10_000
-_SIGNATURE_BYTES = 16
 
 
 class BadCursor(BadRequest):
@@ -130,7 +128,7 @@ class Pager:
 
     def __init__(self, request: Request, response: Response) -> None:
         self._request, self._response = request, response
-        self._secret: bytes = request.state.secret
+        self._seal: Seal = request.state.seal
 
     def position(self, query: ListQuery) -> Position | None:
         """Where the page begins; None at the start of the list."""
@@ -138,8 +136,8 @@ class Pager:
             return None
         try:
             raw = base64.urlsafe_b64decode(query.cursor.encode("ascii"))
-            signature, payload = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
-            if not hmac.compare_digest(signature, self._sign(payload, query)):
+            signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
+            if not self._seal.is_ours(signature, self._said(payload, query)):
                 raise BadCursor
             kind, value, key = json.loads(payload)
         except (binascii.Error, UnicodeError, ValueError) as error:
@@ -180,14 +178,14 @@ class Pager:
         kind = type(end.value).__name__
         value = end.value if kind in ("int", "str", "float") else str(end.value)
         payload = json.dumps([kind, value, str(end.key)]).encode()
-        return base64.urlsafe_b64encode(self._sign(payload, query) + payload).decode()
+        signature = self._seal.sign(self._said(payload, query))
+        return base64.urlsafe_b64encode(signature + payload).decode()
 
-    def _sign(self, payload: bytes, query: ListQuery) -> bytes:
+    def _said(self, payload: bytes, query: ListQuery) -> bytes:
         made_for = json.dumps(
             [self._request.url.path, query.sort, query.filters()], default=str, sort_keys=True
         )
-        whole = payload + b"\0" + made_for.encode()
-        return hmac.digest(self._secret, whole, hashlib.sha256)[:_SIGNATURE_BYTES]
+        return payload + b"\0" + made_for.encode()
 
     def _link(self, cursor: str) -> None:
         """RFC 8288; relative, so that it holds behind any proxy."""

@@ -115,7 +115,9 @@ class Settings(BaseSettings):
         le=3650,
         description="predictions are kept so long where no rule says otherwise; unset: for ever",
     )
-    body_seconds: Seconds = Field(5.0, description="patience between two pieces of a body")
+    body_seconds: Seconds = Field(
+        5.0, description="patience between two pieces of a body; all of it has a minute"
+    )
 
     sql_deadline_seconds: Seconds = Field(1.8, description="PostgreSQL: when a client is answered")
     sql_pool_size: int = Field(10, gt=0, description="connections that stay open")

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from structlog.testing import CapturingLogger
 
+from service import middleware
 from service.main import State
 from tests.predictions.makers import as_lines, make_events
 from tests.predictions.serving import (
@@ -89,3 +90,27 @@ async def test_a_bomb_of_blank_lines_lets_others_have_their_turn(
             await asyncio.sleep(0.001)
         assert (await exploding).status == 200
     assert longest < 0.5
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions/batch", "/v1/items"])
+async def test_a_body_that_drips_is_not_waited_for_until_it_is_whole(
+    state: State, clean: None, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Each byte in time, and all of it in flight meanwhile."""
+    monkeypatch.setattr(middleware, "SECONDS_FOR_A_BODY", 0.3)
+    head = request_head(path, "Content-Type: application/json")
+    async with serving(state) as port:
+        reader, writer = await connect(port)
+        writer.write(head)
+
+        async def drip() -> None:
+            while True:
+                writer.write(chunk(b" "))
+                await asyncio.sleep(0.02)
+
+        dripping = asyncio.ensure_future(drip())
+        async with asyncio.timeout(5):
+            assert await read_head(reader) == 408
+        dripping.cancel()
+        writer.close()
+    assert state["in_flight"].bytes == 0

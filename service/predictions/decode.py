@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from service.errors import FieldError, Refused, ServiceError, pointer_to
-from service.json_body import InvalidJson, TooDeep, parse_json
+from service.json_body import InvalidJson, TooDeep, parse_json, texts_in
 from service.predictions.event import Event, Tag, fault_of
 from service.wire import MOST_AT_ONCE
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class NotABatch(Refused):
@@ -43,7 +43,6 @@ class _OnlyId(Struct):
 _event = msgspec.json.Decoder(Event)
 _batch = msgspec.json.Decoder(Batch)
 _raw_batch = msgspec.json.Decoder(RawBatch)
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _only_id = msgspec.json.Decoder(_OnlyId)
 
 
@@ -56,8 +55,8 @@ def decode_event(line: bytes) -> Event | Rejected:
     """The event in ``line``, or why there is none."""
     try:
         return _event.decode(line)
-    except _UNREADABLE as error:
-        return Rejected(_id_in(line), _why(line, error))
+    except UNREADABLE as error:
+        return Rejected(id_in(line), _why(line, error))
 
 
 def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
@@ -69,7 +68,7 @@ def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
     """
     try:
         events = _batch.decode(body).items
-    except _UNREADABLE:
+    except UNREADABLE:
         return map(decode_event, items_of(body))
     _check_size(events)
     return events
@@ -81,24 +80,13 @@ def _check_size(items: Sequence[object]) -> None:
 
 
 def items_of(body: bytes) -> list[bytes]:
-    """The items of a batch one by one, though some cannot be decoded.
-
-    msgspec cannot find the end of a text with half a surrogate pair, such as one cut within an
-    emoji; so it looks in a copy of the same length that has none.
-    """
-    masked = _SURROGATE.sub(rb"\\u0020", body)
+    """The items of a batch one by one, though some cannot be decoded."""
     try:
-        found = [bytes(raw) for raw in _raw_items(masked)]
+        return texts_in(body, _raw_items)
     except RecursionError as error:
         raise TooDeep from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidJson(f"{error}.") from error
-    items, end = [], 0
-    for item in found:
-        start = masked.index(item, end)
-        end = start + len(item)
-        items.append(body[start:end])
-    return items
 
 
 def _raw_items(body: bytes) -> list[Raw]:
@@ -110,10 +98,11 @@ def _raw_items(body: bytes) -> list[Raw]:
     return items
 
 
-def _id_in(line: bytes) -> UUID | None:
+def id_in(line: bytes) -> UUID | None:
+    """The ``prediction_id`` of what is otherwise wrong, if there is one."""
     try:
         return _only_id.decode(line).prediction_id
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 

@@ -23,7 +23,7 @@ _FORBIDDEN = FieldError(
     pointer="/model", code=ModelForbidden.code, detail="Your key is bound to other models."
 )
 # Faults that make the request of a single event unreadable, and not just wrong.
-_BAD_REQUESTS = {kind.code: kind for kind in (InvalidJson, InvalidUtf8, DuplicateKey, TooDeep)}
+BAD_REQUESTS = {kind.code: kind for kind in (InvalidJson, InvalidUtf8, DuplicateKey, TooDeep)}
 
 
 class Result(Struct, omit_defaults=True):
@@ -88,8 +88,8 @@ async def ingest_one(log: PredictionLog, body: bytes) -> Result:
 def _refusal(fault: FieldError) -> ServiceError:
     if fault is _FORBIDDEN:
         return ModelForbidden()
-    if fault["code"] in _BAD_REQUESTS:
-        return _BAD_REQUESTS[fault["code"]](fault["detail"])
+    if fault["code"] in BAD_REQUESTS:
+        return BAD_REQUESTS[fault["code"]](fault["detail"])
     return Refused("See errors: each names its place in the event.", errors=[fault])
 
 

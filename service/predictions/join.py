@@ -17,13 +17,12 @@ from msgspec import Raw, Struct
 
 from service.access.caller import Caller
 from service.errors import FieldError, OutcomeUnknown, Refused, ServiceError, UnsupportedMedia
-from service.json_body import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
 from service.mongo import Document, MongoStore, now
 from service.predictions.cloud_event import CloudEvent, faulty, is_json
 from service.predictions.decode import Rejected, decode_event, has_escaped_nul
 from service.predictions.event import Event
 from service.predictions.halves import HalfConflict, HalfLog, PairRefused, Settled
-from service.predictions.ingest import Result, ingest
+from service.predictions.ingest import BAD_REQUESTS, Result, ingest
 from service.predictions.log import Log, PredictionLog
 from service.predictions.pair import NAMESPACE, SIDES, Half, check_half, events_of, half_of, ids_of
 from service.predictions.repository import ModelForbidden, PredictionConflict
@@ -33,7 +32,6 @@ T = TypeVar("T")
 PREDICTION = "org.polystore.prediction"
 PAIRS_AT_ONCE, SECONDS_BETWEEN_ROUNDS = 4, 10.0
 MUCH = 65_536
-_BAD_REQUESTS = {kind.code: kind for kind in (InvalidJson, InvalidUtf8, DuplicateKey, TooDeep)}
 
 
 class Taken(Struct, omit_defaults=True):
@@ -223,7 +221,7 @@ def _told(event_id: str, result: Result) -> Told:
     )
     if result.status == ModelForbidden.status:
         return ModelForbidden(errors=[placed])
-    kind = _BAD_REQUESTS.get(fault["code"], Refused)
+    kind = BAD_REQUESTS.get(fault["code"], Refused)
     return kind("See errors: each names its place in the event.", errors=[placed])
 
 

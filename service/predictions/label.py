@@ -12,13 +12,12 @@ from pydantic import ValidationError
 from service.errors import MOST_ERRORS, FieldError, ServiceError, pointer_to
 from service.json_body import parse_json
 from service.mongo import Document
-from service.predictions.decode import items_of
+from service.predictions.decode import UNREADABLE, id_in, items_of
+from service.predictions.event import Int64
 from service.predictions.history import as_kept
 from service.predictions.schemas import LabelWrite
 from service.wire import EARLIEST, LATEST, MOST_AT_ONCE
 
-Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _LONGEST_STEP = 200
 _NO_LABEL = FieldError(
     pointer="/label",
@@ -56,7 +55,7 @@ def decode_label(line: bytes) -> Label | WrongLabel:
     """The label in ``line``, or why there is none."""
     try:
         return _checked(_label.decode(line))
-    except _UNREADABLE:
+    except UNREADABLE:
         return _read_strictly(line)
 
 
@@ -69,7 +68,7 @@ def decode_labels(body: bytes) -> Iterable[Label | WrongLabel]:
     """
     try:
         labels = _batch.decode(body).items
-    except _UNREADABLE:
+    except UNREADABLE:
         return map(decode_label, items_of(body))
     return map(_checked, labels)
 
@@ -102,26 +101,12 @@ def _read_strictly(line: bytes) -> Label | WrongLabel:
         plain = parse_json(line)
     except ServiceError as refusal:
         whole = FieldError(pointer="", code=refusal.code, detail=refusal.said)
-        return WrongLabel(_id_in(line), refusal.errors or [whole])
+        return WrongLabel(id_in(line), refusal.errors or [whole])
     try:
         told = LabelWrite.model_validate(plain)
     except ValidationError as error:
-        return WrongLabel(_id_in(line), _faults_in(error))
+        return WrongLabel(id_in(line), _faults_in(error))
     return Label(told.prediction_id, told.label, told.observed_at, told.source)
-
-
-class _OnlyId(Struct):
-    prediction_id: UUID
-
-
-_only_id = msgspec.json.Decoder(_OnlyId)
-
-
-def _id_in(line: bytes) -> UUID | None:
-    try:
-        return _only_id.decode(line).prediction_id
-    except _UNREADABLE:
-        return None
 
 
 def _faults_in(error: ValidationError) -> list[FieldError]:

@@ -8,8 +8,6 @@ and the next is fetched when the client has taken it.
 import asyncio
 import base64
 import binascii
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import AsyncGenerator
@@ -32,9 +30,10 @@ from service.predictions.repository import FIELDS
 from service.predictions.schemas import TailQuery
 from service.predictions.still import StillAllowed, check_model
 from service.provide import provided
+from service.seal import SIGNATURE_BYTES, Seal
 
 RETRY_MS = 1_000
-_SIGNATURE_BYTES = 16
+_PURPOSE = b"predictions/tail\0"
 # mongo/src/mongo/base/error_codes.yml: InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
 _GONE = (260, 280, 286)
 
@@ -56,13 +55,14 @@ class Leaving(Unavailable):
 class EventIds:
     """Places in the log as text."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
 
     def write(self, token: Token) -> str:
         """The id behind which a token stands."""
         place = bytes.fromhex(token["_data"])
-        return base64.urlsafe_b64encode(self._sign(place) + place).decode().rstrip("=")
+        signature = self._seal.sign(_PURPOSE + place)
+        return base64.urlsafe_b64encode(signature + place).decode().rstrip("=")
 
     def read(self, event_id: str) -> Token:
         """The token.
@@ -77,14 +77,10 @@ class EventIds:
             )
         except (binascii.Error, UnicodeError) as error:
             raise BadEventId from error
-        signature, place = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
-        if not hmac.compare_digest(signature, self._sign(place)):
+        signature, place = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
+        if not self._seal.is_ours(signature, _PURPOSE + place):
             raise BadEventId
         return {"_data": place.hex().upper()}
-
-    def _sign(self, place: bytes) -> bytes:
-        whole = b"predictions/tail\0" + place
-        return hmac.digest(self._secret, whole, hashlib.sha256)[:_SIGNATURE_BYTES]
 
 
 class PredictionStream:
@@ -158,7 +154,7 @@ class TailAnswer(LongAnswer):
         self._watches: Watches = state.watches
         self._leaving: asyncio.Event = state.leaving
         self._heartbeat: float = state.settings.tail_heartbeat_seconds
-        self._ids, self._stream, self._still = EventIds(state.secret), stream, still
+        self._ids, self._stream, self._still = EventIds(state.seal), stream, still
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
@@ -226,7 +222,7 @@ class PredictionTails:
         check_model(self._caller, query.model)
         state = self._request.state
         after = last_event_id or query.after
-        token = None if after is None else EventIds(state.secret).read(after)
+        token = None if after is None else EventIds(state.seal).read(after)
         stream = PredictionStream(state.watches, query, token)
         return TailAnswer(stream, self._request, StillAllowed(self._request, query.model))
 

@@ -25,6 +25,7 @@ from service.main import State
 from service.mongo import open_mongo
 from service.mongo_watch import open_watches
 from service.predictions.tail import EventIds
+from service.seal import Seal
 from tests.access.makers import bearer, key_of, somebody
 from tests.fixtures.client import speaking_as
 from tests.predictions.following import TAIL, Following, following
@@ -189,7 +190,7 @@ async def test_an_id_that_is_not_ours_is_refused(client: httpx2.AsyncClient, las
 
 
 async def test_an_id_of_another_service_is_refused(client: httpx2.AsyncClient) -> None:
-    foreign = EventIds(b"another secret").write({"_data": "82AA"})
+    foreign = EventIds(Seal([b"another secret"])).write({"_data": "82AA"})
     answer = await client.get(TAIL, headers={"Last-Event-ID": foreign})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_event_id")
 
@@ -202,7 +203,7 @@ async def test_an_id_of_an_event_that_mongodb_does_not_have_is_gone(
         await post_batch(client, make_events(2))
         await tail.events(1)
         assert tail.last_id is not None
-    ids = EventIds(state["secret"])
+    ids = EventIds(state["seal"])
     token = ids.read(tail.last_id)["_data"]
     unknown = ids.write({"_data": f"{token[:2]}00000001{token[10:]}"})
     answer = await client.get(TAIL, headers={"Last-Event-ID": unknown})
@@ -396,7 +397,7 @@ async def test_an_id_older_than_what_mongodb_keeps_is_gone(state: State, tmp_pat
 
 
 def test_an_id_is_read_as_it_was_written_and_not_if_a_bit_of_it_is_changed() -> None:
-    ids = EventIds(b"secret")
+    ids = EventIds(Seal([b"secret"]))
     token = {"_data": "82" + "AB" * 60}
     text = ids.write(token)
     assert ids.read(text) == token

@@ -1,0 +1,35 @@
+"""What was signed before the secret changed is still believed."""
+
+import httpx2
+from fastapi import FastAPI
+
+from service.main import State
+from service.predictions.tail import EventIds
+from service.seal import SIGNATURE_BYTES, Seal
+from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.users.makers import make_users
+
+OLD, NEW = b"the old secret", b"the new secret"
+
+
+def test_the_first_signs_and_each_is_believed() -> None:
+    old, both = Seal([OLD]), Seal([NEW, OLD])
+    assert len(both.sign(b"x")) == SIGNATURE_BYTES
+    assert both.sign(b"x") == Seal([NEW]).sign(b"x")
+    assert both.is_ours(old.sign(b"x"), b"x")
+    assert not both.is_ours(old.sign(b"x"), b"y")
+    assert not old.is_ours(both.sign(b"x"), b"x")
+    assert EventIds(both).read(EventIds(old).write({"_data": "82AA"})) == {"_data": "82AA"}
+
+
+async def test_a_list_goes_on_past_a_new_secret(
+    client: httpx2.AsyncClient, app: FastAPI, state: State
+) -> None:
+    await make_users(client, {}, {}, {})
+    cursor = (await client.get("/v1/users?limit=1")).json()["page"]["next_cursor"]
+    before = state["settings"].signing_secrets()
+    for secrets, status in (([NEW, *before], 200), ([NEW], 400)):
+        held = {**state, "seal": Seal(secrets)}
+        async with speaking_as(ADMINISTRATOR, app, held) as later:
+            answer = await later.get("/v1/users", params={"limit": 1, "cursor": cursor})
+        assert answer.status_code == status
