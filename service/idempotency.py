@@ -77,7 +77,7 @@ async def recall(session: Session, wanted: RequestedKey) -> None:
     found = (await session.execute(kept)).one_or_none()
     if found is None:
         return
-    if found.fingerprint != wanted.fingerprint:
+    if not wanted.was_sent_with(found.fingerprint):
         raise KeyReused
     if found.headers.get("cache-control") == NO_STORE:
         raise ShownOnce

@@ -5,13 +5,13 @@ answer, with another request it is refused.
 """
 
 import hashlib
-import hmac
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
 from service.access.caller import NOBODY, Caller, address_of
 from service.errors import BadRequest, Refused
+from service.seal import Seal
 
 REPLAYED = "Idempotency-Replayed"
 
@@ -27,13 +27,22 @@ class KeyReused(Refused):
 
 
 class RequestedKey(NamedTuple):
-    """A key as it is kept, and the keyed SHA-256 of the address and body it was sent with.
+    """A key as it is kept, and digests of the address and body it was sent with.
 
-    What is kept is a digest of the caller and the key: callers never meet in one.
+    What is kept is a digest of the caller and the key: callers never meet in one. Of the request
+    that is the first of ``fingerprints``; the others are what it was under earlier secrets.
     """
 
     key: str
-    fingerprint: bytes
+    fingerprints: tuple[bytes, ...]
+
+    @property
+    def fingerprint(self) -> bytes:
+        return self.fingerprints[0]
+
+    def was_sent_with(self, kept: bytes) -> bool:
+        """Whether this is the request of which ``kept`` was kept."""
+        return kept in self.fingerprints
 
 
 async def requested_key(request: Request) -> RequestedKey | None:
@@ -44,14 +53,13 @@ async def requested_key(request: Request) -> RequestedKey | None:
     if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
         raise BadIdempotencyKey
     # Keyed, for a body may hold a password: nobody who reads the digest can try guesses against it.
-    digest = hmac.new(request.state.secret, digestmod=hashlib.sha256)
-    for part in (request.url.path, request.url.query, await request.body()):
-        piece = part if isinstance(part, bytes) else part.encode()
-        digest.update(len(piece).to_bytes(8, "big") + piece)
+    pieces = (request.url.path.encode(), request.url.query.encode(), await request.body())
+    said = b"".join(len(piece).to_bytes(8, "big") + piece for piece in pieces)
+    seal: Seal = request.state.seal
     caller: Caller = request.state.caller
     name = address_of(request) if caller is NOBODY else caller.name
     kept = hashlib.sha256(f"{name}\n{key}".encode()).hexdigest()
-    return RequestedKey(kept, digest.digest())
+    return RequestedKey(kept, tuple(seal.digests(said)))
 
 
 SentKey = Annotated[RequestedKey | None, Depends(requested_key)]

@@ -1,14 +1,14 @@
-"""Signatures of what leaves us as text and comes back: cursors, and ids of a stream."""
+"""Signatures: of what leaves us as text and comes back, and of what a request was."""
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 SIGNATURE_BYTES = 16
 
 
 class Seal:
-    """HMAC-SHA-256, cut short (RFC 2104, 5): the first of the secrets signs, each is believed.
+    """HMAC-SHA-256 (RFC 2104): the first of the secrets signs, each is believed.
 
     So a secret is changed and nobody loses the place they had.
     """
@@ -16,14 +16,16 @@ class Seal:
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self._secrets = tuple(secrets)
 
+    def digests(self, said: bytes) -> Iterator[bytes]:
+        """Its digest under each secret, 32 bytes; the present one first."""
+        return (hmac.digest(each, said, hashlib.sha256) for each in self._secrets)
+
     def sign(self, said: bytes) -> bytes:
-        """The signature, SIGNATURE_BYTES long."""
-        return _sign(self._secrets[0], said)
+        """The signature: a digest cut to SIGNATURE_BYTES (RFC 2104, 5)."""
+        return next(self.digests(said))[:SIGNATURE_BYTES]
 
     def is_ours(self, signature: bytes, said: bytes) -> bool:
         """Whether we have signed this, now or under an earlier secret."""
-        return any(hmac.compare_digest(signature, _sign(each, said)) for each in self._secrets)
-
-
-def _sign(secret: bytes, said: bytes) -> bytes:
-    return hmac.digest(secret, said, hashlib.sha256)[:SIGNATURE_BYTES]
+        return any(
+            hmac.compare_digest(signature, each[:SIGNATURE_BYTES]) for each in self.digests(said)
+        )

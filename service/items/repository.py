@@ -104,7 +104,7 @@ class ItemRepository:
         document = await self._items.find_one({"idempotency_key": sent.key})
         if document is None:
             raise ItemKeyUsed
-        if document["fingerprint"] != sent.fingerprint:
+        if not sent.was_sent_with(document["fingerprint"]):
             raise KeyReused
         return read_item(document)
 

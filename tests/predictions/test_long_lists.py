@@ -16,8 +16,6 @@ async def test_long_lists_are_no_reason_to_fail(client: httpx2.AsyncClient) -> N
     zeros = [0] * 1_500_000
     told = await post_batch(client, [event, make_event(features={"x": zeros})])
     assert [each["code"] for each in told["results"]] == ["created", "rejected"]
-    told = await post_batch(client, [event, make_event(output={"scores": zeros})])
-    assert [each["code"] for each in told["results"]] == ["duplicate", "rejected"]
 
 
 async def test_long_scores_are_no_reason_to_fail(client: httpx2.AsyncClient) -> None:
@@ -34,4 +32,4 @@ def test_a_list_that_is_too_long_is_refused_at_once() -> None:
     began = time.perf_counter()
     with pytest.raises(Refused):
         parse_json(body)
-    assert time.perf_counter() - began < 0.5  # 1.7 s now, in which nobody else is served
+    assert time.perf_counter() - began < 0.5  # looked at whole it took 1.7 s
