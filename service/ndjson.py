@@ -5,7 +5,7 @@ NDJSON, one JSON value a line; what a sender was told is done stays done when it
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 from fastapi import Request
@@ -18,8 +18,13 @@ from service.long_answer import SECONDS_TO_TAKE, hand_over
 NDJSON = "application/x-ndjson"
 
 
-async def lines_of(pieces: AsyncIterator[bytes], longest: int) -> AsyncIterator[bytes]:
-    """Whole lines; the last needs no newline. Of one that is too long the first part will do."""
+async def lines_of(
+    pieces: AsyncIterator[bytes], longest: int, holding: Callable[[int], None] = lambda _: None
+) -> AsyncIterator[bytes]:
+    """Whole lines; the last needs no newline. Of one that is too long the first part will do.
+
+    ``holding`` hears how many bytes there are of a line whose end has not come.
+    """
     rest = bytearray()
     async for piece in pieces:
         *ends, tail = piece.split(b"\n")
@@ -28,6 +33,7 @@ async def lines_of(pieces: AsyncIterator[bytes], longest: int) -> AsyncIterator[
             rest.clear()
         if len(rest) <= longest:
             rest += tail
+        holding(len(rest))
     if rest:
         yield bytes(rest)
 

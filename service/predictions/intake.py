@@ -37,7 +37,7 @@ class Intake(ABC, Generic[R]):
     def __init__(self, request: Request) -> None:
         self.request = request
         self._in_flight: InFlight = request.state.in_flight
-        self._seen, self._bytes, self._committed = 0, 0, 0
+        self._seen, self._bytes, self._rest, self._committed = 0, 0, 0, 0
         self._waiting: list[tuple[int, bytes]] = []
 
     @abstractmethod
@@ -54,7 +54,7 @@ class Intake(ABC, Generic[R]):
     async def run(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The lines of the answer."""
         try:
-            async for line in lines_of(pieces, LONGEST_LINE):
+            async for line in lines_of(pieces, LONGEST_LINE, self._hold):
                 self._take(line)
                 if len(self._waiting) >= LINES_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
                     yield await self._write()
@@ -68,7 +68,13 @@ class Intake(ABC, Generic[R]):
                 raise
             yield stopped(self._committed, refusal)
         finally:
-            self._in_flight.give_back(self._bytes)
+            self._in_flight.give_back(self._bytes + self._rest)
+
+    def _hold(self, rest: int) -> None:
+        self._in_flight.give_back(self._rest)
+        self._rest = 0
+        self._in_flight.take(rest)
+        self._rest = rest
 
     def _take(self, line: bytes) -> None:
         self._seen += 1

@@ -1,17 +1,20 @@
 """Batches and streams are worked on a few at a time; single events and others do not wait."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from service.main import State
 from service.mongo import Document, Mongo
 from service.predictions import log
-from service.predictions.flight import GROUPS_AT_ONCE
+from service.predictions.flight import GROUPS_AT_ONCE, InFlight
+from tests.fixtures.client import ADMINISTRATOR, speaking_as
 from tests.predictions.makers import as_lines, ids_of, make_event, make_events, stored_ids
+from tests.predictions.serving import chunk, connect, request_head, serving
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
@@ -65,3 +68,39 @@ async def test_few_groups_are_written_at_a_time(
     )
     assert [each.status_code for each in answers] == [200] * len(batches)
     assert 1 < most <= GROUPS_AT_ONCE
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions/stream", "/v1/labels/stream"])
+async def test_a_line_whose_end_has_not_come_is_in_flight_too(
+    state: State, clean: None, path: str
+) -> None:
+    in_flight = state["in_flight"]
+    async with serving(state) as port, asyncio.timeout(10):
+        _, writer = await connect(port)
+        head = request_head(path, "Content-Type: application/x-ndjson")
+        writer.write(head + chunk(b"\n" * 10 + b"x" * 300_000))
+        while in_flight.bytes != 300_000:
+            await asyncio.sleep(0.005)
+        writer.write(chunk(b"x" * 50_000))
+        while in_flight.bytes != 350_000:
+            await asyncio.sleep(0.005)
+        writer.close()
+        while in_flight.bytes:
+            await asyncio.sleep(0.005)
+
+
+async def test_who_has_no_room_for_a_line_hears_of_it(
+    app: FastAPI, state: State, clean: None
+) -> None:
+    """And the room that there was is there again."""
+    in_flight = InFlight(most=100_000)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * 60_000
+
+    held = {**state, "in_flight": in_flight}
+    async with speaking_as(ADMINISTRATOR, app, held) as client:
+        answer = await client.post("/v1/predictions/stream", content=pieces(), headers=NDJSON)
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_much_in_flight")
+    assert in_flight.bytes == 0
