@@ -14,6 +14,7 @@ from service.paging import CountedQuery, ListQuery, Order, Page, Pager, Position
 from service.turns import in_turns
 
 T = TypeVar("T")
+MOST_BYTES = 4_194_304  # of a page, and one document more
 _OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
 
 
@@ -67,9 +68,8 @@ async def _found(
 ) -> tuple[Sequence[Document], Position | None, int | None]:
     """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated.
 
-    Of large ones a page holds fewer, as many as MongoDB sends at once, which is 16 MiB; not so
-    where people count pages. Decoded here and not in Motor's threads, for which the event loop
-    would have to wait anyway.
+    Of large ones a page holds fewer, but not where people count pages. Decoded here and not in
+    Motor's threads, for which the event loop would have to wait anyway.
     """
     order = Order.of(query.sort)
     direction = -1 if order.descending else 1
@@ -85,17 +85,37 @@ async def _found(
         limit=query.limit + 1,
         batch_size=query.limit + 1,
     )
-    found: list[Document] = []
-    async for batch in cursor:
-        found += await in_turns(decode_iter(bytes(batch), CODEC))
-        if not isinstance(query, CountedQuery):
-            break
+    found, is_cut = await _read(cursor, whole=isinstance(query, CountedQuery))
     documents, last = query.cut(found)
-    if bool(cursor.alive):
-        await cursor.close()
+    if is_cut:
         last = documents[-1]
     end = None if last is None else Position(last[order.field], last["_id"])
     return documents, end, total
+
+
+async def _read(cursor: Any, *, whole: bool) -> tuple[list[Document], bool]:
+    """The documents of a raw cursor, ``whole`` or as many as are enough; whether some are left."""
+    found: list[Document] = []
+    async for batch in cursor:
+        taken = batch if whole else _first_of(batch)
+        found += await in_turns(decode_iter(taken, CODEC))
+        if not whole and cursor.alive:
+            await cursor.close()
+            return found, True
+        if len(taken) < len(batch):
+            return found, True
+    return found, False
+
+
+def _first_of(batch: bytes) -> bytes:
+    """The first documents of a batch: those that begin within MOST_BYTES.
+
+    Each begins with its length (BSON 1.1: ``document ::= int32 e_list x00``).
+    """
+    end = 0
+    while end < min(len(batch), MOST_BYTES):
+        end += int.from_bytes(batch[end : end + 4], "little")
+    return batch[:end]
 
 
 def beyond(order: Order, start: Position) -> Document:

