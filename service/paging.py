@@ -50,7 +50,7 @@ class ListQuery(BaseModel):
         BeforeValidator(_coerced),
         Field(
             ge=1,
-            description=f"items a page, fewer of large predictions; more than {MOST_LIMIT} is "
+            description=f"items a page, fewer of large documents; more than {MOST_LIMIT} is "
             f"taken as {MOST_LIMIT}",
         ),
     ] = DEFAULT_LIMIT
