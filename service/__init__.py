@@ -12,9 +12,9 @@ The house, from the top (imports go down only; import-linter holds it):
     mongo_route mongo_documents            the same on MongoDB
     sql  mongo  embedded                   the stores: open, hand out, base; engines of our own
     sql_errors  mongo_errors               what the stores say, as refusals
-    route answers bulk paging …            HTTP, the same for both stores
+    route plain answers bulk paging …      HTTP, the same for both stores
     access                                 the caller, scopes, passwords, tokens; no store
-    wire errors settings                   words everybody uses
+    wire errors settings seal turns …      words everybody uses
 
 The rooms of a feature, in the order a request passes them: router → repository → tables or
 documents; schemas is what travels. Start reading at users/router.py, then items/router.py.

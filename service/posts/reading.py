@@ -19,19 +19,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from service.posts.tables import Post, PostTag
+from service.sql import columns
 from service.sql_list import Listing, Special
 from service.sql_rows import Columns
 from service.sql_statement import Shown, Statement, as_json
 from service.tags.tables import Tag
 from service.users.tables import User
 
-_SHOWN: Shown = {
-    each.name: each
-    for each in (
-        Post.id, Post.author_id, Post.title, Post.slug, Post.content, Post.published,
-        Post.published_at, Post.views, Post.version, Post.created_at, Post.updated_at,
-    )
-}  # fmt: skip
+COLUMNS = columns(
+    Post.id, Post.author_id, Post.title, Post.slug, Post.content, Post.published,
+    Post.published_at, Post.views, Post.version, Post.created_at, Post.updated_at,
+)  # fmt: skip
+_SHOWN: Shown = {each.name: each for each in COLUMNS}
 _AUTHOR: Shown = {"id": User.id, "username": User.username, "name": User.name}
 _FILTERED: Columns = {
     "author_id": Post.author_id,

@@ -14,12 +14,12 @@ from service.access.caller import Caller, CurrentCaller
 from service.answers import Expected, Found
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Paging
-from service.posts.reading import one_post, posts
+from service.posts.reading import COLUMNS, one_post, posts
 from service.posts.schemas import PostCreate, PostQuery, PostRead, PostsOfQuery, PostUpdate
 from service.posts.slug import slug_of
 from service.posts.tables import Post, PostTag
 from service.provide import provided
-from service.sql import SqlSession, columns
+from service.sql import SqlSession
 from service.sql_rows import change_row, owned_by, remove_row
 from service.tags.repository import Tags
 from service.users.repository import Users
@@ -63,11 +63,7 @@ class SlugOdd(Refused):
     guards = "ck_posts_slug"
 
 
-_COLUMNS = columns(
-    Post.id, Post.author_id, Post.title, Post.slug, Post.content, Post.published,
-    Post.published_at, Post.views, Post.version, Post.created_at, Post.updated_at,
-)  # fmt: skip
-_SELECTED = select(*_COLUMNS)  # built once, not for each request
+_SELECTED = select(*COLUMNS)  # built once, not for each request
 
 
 def seen_posts(caller: Caller) -> ColumnElement[bool]:
@@ -127,7 +123,7 @@ class PostRepository:
         if post.slug is None:
             row = await self._insert_with_free_slug(values, slug_of(post.title))
         else:
-            statement = insert(Post).values(**values, slug=post.slug).returning(*_COLUMNS)
+            statement = insert(Post).values(**values, slug=post.slug).returning(*COLUMNS)
             row = (await self._session.execute(statement)).one()
         await self._file(row.id, post.tags)
         return PostRead.model_validate(row)
@@ -157,7 +153,7 @@ class PostRepository:
             update(Post)
             .where(Post.id == post_id, self._seen)
             .values(views=Post.views + 1, updated_at=Post.updated_at)
-            .returning(*_COLUMNS)
+            .returning(*COLUMNS)
         )
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
@@ -183,7 +179,7 @@ class PostRepository:
                 insert_or(Post)
                 .values(**values, slug=candidate)
                 .on_conflict_do_nothing(index_elements=[Post.slug])
-                .returning(*_COLUMNS)
+                .returning(*COLUMNS)
             )
             row = (await self._session.execute(statement)).one_or_none()
             if row is not None:

@@ -16,8 +16,8 @@ from service.errors import Conflict, FieldError
 from service.provide import provided
 from service.sql import SqlSession, after_commit
 from service.sql_bulk import among, given_rows, insert_missing, take_turns
-from service.users.reading import is_deleted
-from service.users.repository import COLUMNS, UserNotFound, Users, row_values
+from service.users.reading import COLUMNS, is_deleted
+from service.users.repository import UserNotFound, Users, row_values
 from service.users.schemas import UserCreate, UserRead
 from service.users.tables import User
 

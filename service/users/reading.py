@@ -5,18 +5,17 @@ from typing import cast
 
 from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
 
+from service.sql import columns
 from service.sql_list import Listing, Special
 from service.sql_rows import Columns, quoted_words, words_beginning_with
 from service.sql_statement import Shown, Statement, as_json
 from service.users.tables import User
 
-SHOWN: Shown = {
-    each.name: each
-    for each in (
-        User.id, User.username, User.email, User.name, User.age, User.city, User.bio, User.status,
-        User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
-    )
-}  # fmt: skip
+COLUMNS = columns(
+    User.id, User.username, User.email, User.name, User.age, User.city, User.bio, User.status,
+    User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
+)  # fmt: skip
+SHOWN: Shown = {each.name: each for each in COLUMNS}
 _SHOWN_OF_EMAILS: Shown = {"id": User.id, "email": User.email}
 _FILTERED: Columns = {
     "name": func.lower(User.name),

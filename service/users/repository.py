@@ -17,9 +17,9 @@ from service.audit.repository import Trail
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Paging
 from service.provide import provided
-from service.sql import SqlSession, after_commit, columns
+from service.sql import SqlSession, after_commit
 from service.sql_rows import change_row
-from service.users.reading import NEW_USER, emails, is_deleted, one_user, users
+from service.users.reading import COLUMNS, NEW_USER, emails, is_deleted, one_user, users
 from service.users.schemas import EmailQuery, UserCreate, UserQuery, UserRead, UserUpdate
 from service.users.tables import User
 from service.wire import changes
@@ -61,10 +61,6 @@ class UnknownStatus(Refused):
     guards = "ck_users_status"
 
 
-COLUMNS = columns(
-    User.id, User.username, User.email, User.name, User.age, User.city, User.bio, User.status,
-    User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
-)  # fmt: skip
 _SELECTED = select(*COLUMNS)  # built once, not for each request
 # What a user may not choose for themselves.
 _PRIVILEGED = ("status", "is_active", "role", "password")
