@@ -1,4 +1,4 @@
-"""The prediction log against the tutorials' way, a raw ``insert_many``, and itself without a store.
+"""The prediction log against the tutorials' way, the driver alone, and itself without a store.
 
     python -m benchmarks.intake --rounds 5 --seconds 3 [--json]
 
@@ -93,6 +93,24 @@ async def raw_inserts(url: str, clients: int, seconds: float) -> int:
     return done
 
 
+async def raw_finds(url: str, clients: int, seconds: float) -> int:
+    """How many times so many clients find what is on a page of ours, decoded and no more."""
+    client: Any = AsyncMongoClient(url, uuidRepresentation="standard", tz_aware=True)
+    raw = client.get_default_database(FLOOR)["predictions"]
+    done, until = 0, time.perf_counter() + seconds
+
+    async def find() -> None:
+        nonlocal done
+        while time.perf_counter() < until:
+            page = raw.find({"model": "bench"}).sort([("timestamp", -1), ("_id", -1)]).limit(51)
+            await page.to_list()
+            done += 1
+
+    await asyncio.gather(*[find() for _ in range(clients)])
+    await client.close()
+    return done
+
+
 def milliseconds(seconds: list[float], share: float) -> float:
     return sorted(seconds)[int(len(seconds) * share)] * 1000
 
@@ -146,6 +164,8 @@ class Bench:
         return self.medians(f"{path} of {BATCH}, clients: {clients}", row)
 
     def page(self) -> dict[str, Any]:
+        url = self.ours.mongodb_url
+
         def row() -> dict[str, float]:
             def get() -> bytes:
                 return http("GET", "/v1/predictions?model=bench&limit=50", **self.key)
@@ -155,6 +175,7 @@ class Bench:
             return {
                 "per_second": len(ours) / self.seconds,
                 "to_tutorial": len(ours) / len(theirs),
+                "to_raw": len(ours) / asyncio.run(raw_finds(url, PAGES, self.seconds)),
                 "p99_ms": milliseconds(ours, 0.99),
             }
 
