@@ -14,7 +14,6 @@ from service.paging import CountedQuery, ListQuery, Order, Page, Pager, Position
 from service.turns import in_turns
 
 T = TypeVar("T")
-MOST_BYTES = 4_194_304  # of a page, and one document more
 _OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
 
 
@@ -68,8 +67,9 @@ async def _found(
 ) -> tuple[Sequence[Document], Position | None, int | None]:
     """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated.
 
-    Of large ones a page holds fewer, but not where people count pages. Decoded here and not in
-    Motor's threads, for which the event loop would have to wait anyway.
+    Of large ones a page holds fewer, what MongoDB sends at once, which is 16 MiB; but not where
+    people count pages. Decoded here and not in Motor's threads, for which the event loop would
+    have to wait anyway.
     """
     order = Order.of(query.sort)
     direction = -1 if order.descending else 1
@@ -94,28 +94,14 @@ async def _found(
 
 
 async def _read(cursor: Any, *, whole: bool) -> tuple[list[Document], bool]:
-    """The documents of a raw cursor, ``whole`` or as many as are enough; whether some are left."""
+    """The documents of a raw cursor, ``whole`` or its first batch; whether some are left."""
     found: list[Document] = []
     async for batch in cursor:
-        taken = batch if whole else _first_of(batch)
-        found += await in_turns(decode_iter(taken, CODEC))
+        found += await in_turns(decode_iter(batch, CODEC))
         if not whole and cursor.alive:
             await cursor.close()
             return found, True
-        if len(taken) < len(batch):
-            return found, True
     return found, False
-
-
-def _first_of(batch: bytes) -> bytes:
-    """The first documents of a batch: those that begin within MOST_BYTES.
-
-    Each begins with its length (BSON 1.1: ``document ::= int32 e_list x00``).
-    """
-    end = 0
-    while end < min(len(batch), MOST_BYTES):
-        end += int.from_bytes(batch[end : end + 4], "little")
-    return batch[:end]
 
 
 def beyond(order: Order, start: Position) -> Document:
