@@ -20,22 +20,55 @@ SECONDS_TO_TAKE = 60.0
 SECONDS_TO_HEED = 0.2
 
 
-class LongAnswer(Response, ABC):
-    """Holds one piece at a time: the next is made when the connection has room again."""
+class LateAnswer(Response, ABC):
+    """Begins with its first piece: what fails before it still gets a status of its own."""
 
     seconds_to_take = SECONDS_TO_TAKE
 
-    def __init__(self, media_type: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, media_type: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(media_type=media_type, headers=headers)
         del self.headers["content-length"]
+        self._begun = False
+
+    async def _answer(self, pieces: AsyncGenerator[bytes], send: Send) -> None:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                await self._begin(send)
+                await self._hand_over(send, piece)
+        await self._begin(send)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _begin(self, send: Send) -> None:
+        if not self._begun:
+            self._begun = True
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+
+    async def _hand_over(self, send: Send, piece: bytes) -> None:
+        try:
+            async with asyncio.timeout(self.seconds_to_take):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except TimeoutError:
+            raise ClientDisconnect from None
+
+    async def _refuse(
+        self, refusal: ServiceError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if self._begun:
+            raise refusal
+        await problem(refusal, scope["path"])(scope, receive, send)
+
+
+class LongAnswer(LateAnswer):
+    """Holds one piece at a time: the next is made when the connection has room again."""
 
     @abstractmethod
     def pieces(self) -> AsyncGenerator[bytes]:
         """The body; a refusal before the first piece is the answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._begun = False
-        writing = asyncio.create_task(self._write(send))
+        writing = asyncio.create_task(self._answer(self.pieces(), send))
         listening = asyncio.create_task(_until_gone(receive))
         try:
             await asyncio.wait((writing, listening), return_when=asyncio.FIRST_COMPLETED)
@@ -47,35 +80,7 @@ class LongAnswer(Response, ABC):
         try:
             writing.result()
         except ServiceError as refusal:
-            if self._begun:
-                raise
-            await problem(refusal, scope["path"])(scope, receive, send)
-
-    async def _write(self, send: Send) -> None:
-        async with aclosing(self.pieces()) as pieces:
-            async for piece in pieces:
-                await self._begin(send)  # only now: what fails before still gets its own status
-                await hand_over(send, piece, self.seconds_to_take)
-        await self._begin(send)
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _begin(self, send: Send) -> None:
-        if not self._begun:
-            self._begun = True
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-
-
-async def hand_over(send: Send, piece: bytes, seconds: float) -> None:
-    """Sends a piece of a body.
-
-    Raises:
-        ClientDisconnect: it was not taken in so many seconds.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-    except TimeoutError:
-        raise ClientDisconnect from None
+            await self._refuse(refusal, scope, receive, send)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

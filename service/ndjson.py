@@ -4,16 +4,14 @@ NDJSON, one JSON value a line; what a sender was told is done stays done when it
 """
 
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
 
 from fastapi import Request
-from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.errors import ServiceError, problem
-from service.long_answer import SECONDS_TO_TAKE, hand_over
+from service.errors import ServiceError
+from service.long_answer import LateAnswer
 
 NDJSON = "application/x-ndjson"
 
@@ -49,32 +47,17 @@ def stopped(committed_through: int, refusal: ServiceError) -> bytes:
     return json.dumps(told).encode() + b"\n"
 
 
-class LinesAnswer(Response, ABC):
+class LinesAnswer(LateAnswer):
     """Answers while the request is still coming in, to who reads while they send."""
 
     media_type = NDJSON
-    seconds_to_take = SECONDS_TO_TAKE
-
-    def __init__(self) -> None:
-        super().__init__()
-        del self.headers["content-length"]
 
     @abstractmethod
     def lines(self, request: Request) -> AsyncGenerator[bytes]:
         """The lines of the answer; a refusal before the first is the answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         try:
-            async with aclosing(self.lines(Request(scope, receive))) as lines:
-                async for line in lines:
-                    if head:  # only now: what fails before the first line has its own status
-                        await send(head)
-                        head = {}
-                    await hand_over(send, line, self.seconds_to_take)
+            await self._answer(self.lines(Request(scope, receive)), send)
         except ServiceError as refusal:
-            if not head:
-                raise
-            await problem(refusal, scope["path"])(scope, receive, send)
-        if not head:
-            await send({"type": "http.response.body", "body": b""})
+            await self._refuse(refusal, scope, receive, send)
