@@ -71,9 +71,7 @@ class Intake(ABC, Generic[R]):
             self._in_flight.give_back(self._bytes + self._rest)
 
     def _hold(self, rest: int) -> None:
-        self._in_flight.give_back(self._rest)
-        self._rest = 0
-        self._in_flight.take(rest)
+        self._in_flight.take(rest - self._rest)
         self._rest = rest
 
     def _take(self, line: bytes) -> None:
