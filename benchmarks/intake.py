@@ -12,7 +12,7 @@ import json
 import socket
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -74,41 +74,36 @@ def make_floor(url: str) -> None:
         apply_all(client.get_default_database(FLOOR), collections=[log])
 
 
-async def raw_inserts(url: str, clients: int, seconds: float) -> int:
-    """How many ``insert_many`` of a batch so many clients do, as durable and indexed as ours."""
-    client: Any = AsyncMongoClient(url, uuidRepresentation="standard")
-    durable = WriteConcern(w="majority", j=True)
-    raw = client[FLOOR].get_collection("predictions", write_concern=durable)
-    done, until = 0, time.perf_counter() + seconds
-
-    async def insert() -> None:
-        nonlocal done
-        while time.perf_counter() < until:
-            documents = [{**_DOCUMENT, "_id": uuid4()} for _ in range(BATCH)]
-            await raw.insert_many(documents, ordered=False)
-            done += 1
-
-    await asyncio.gather(*[insert() for _ in range(clients)])
-    await client.close()
-    return done
-
-
-async def raw_finds(url: str, clients: int, seconds: float) -> int:
-    """How many times so many clients find what is on a page of ours, decoded and no more."""
+async def raw(
+    url: str, clients: int, seconds: float, work: Callable[[Any], Awaitable[object]]
+) -> int:
+    """How often so many clients do ``work`` with a driver that is one's own."""
     client: Any = AsyncMongoClient(url, uuidRepresentation="standard", tz_aware=True)
-    raw = client.get_default_database(FLOOR)["predictions"]
     done, until = 0, time.perf_counter() + seconds
 
-    async def find() -> None:
+    async def again() -> None:
         nonlocal done
         while time.perf_counter() < until:
-            page = raw.find({"model": "bench"}).sort([("timestamp", -1), ("_id", -1)]).limit(51)
-            await page.to_list()
+            await work(client)
             done += 1
 
-    await asyncio.gather(*[find() for _ in range(clients)])
+    await asyncio.gather(*[again() for _ in range(clients)])
     await client.close()
     return done
+
+
+async def insert_batch(client: Any) -> None:
+    """An ``insert_many`` of a batch, as durable and indexed as ours."""
+    durable = WriteConcern(w="majority", j=True)
+    documents = [{**_DOCUMENT, "_id": uuid4()} for _ in range(BATCH)]
+    log = client[FLOOR].get_collection("predictions", write_concern=durable)
+    await log.insert_many(documents, ordered=False)
+
+
+async def find_page(client: Any) -> None:
+    """What is on a page of ours, decoded and no more."""
+    log = client.get_default_database(FLOOR)["predictions"]
+    await log.find({"model": "bench"}).sort([("timestamp", -1), ("_id", -1)]).limit(51).to_list()
 
 
 def milliseconds(seconds: list[float], share: float) -> float:
@@ -127,6 +122,9 @@ class Bench:
         self, port: int, request: Callable[[], bytes], clients: int, status: bytes
     ) -> list[float]:
         return asyncio.run(load(port, request, clients, self.seconds, status))
+
+    def by_driver(self, work: Callable[[Any], Awaitable[object]], clients: int) -> int:
+        return asyncio.run(raw(self.ours.mongodb_url, clients, self.seconds, work))
 
     def medians(self, what: str, row: Callable[[], dict[str, float]]) -> dict[str, Any]:
         rows = [row() for _ in range(self.rounds)]
@@ -158,14 +156,12 @@ class Bench:
                 return http("POST", f"/v1/predictions/{path}", make(), kind=kind, **self.key)
 
             ours = len(self.ask(self.ours.port, post, clients, b"200"))
-            raw = asyncio.run(raw_inserts(self.ours.mongodb_url, clients, self.seconds))
-            return {"per_second": ours * BATCH / self.seconds, "to_raw": ours / raw}
+            theirs = self.by_driver(insert_batch, clients)
+            return {"per_second": ours * BATCH / self.seconds, "to_raw": ours / theirs}
 
         return self.medians(f"{path} of {BATCH}, clients: {clients}", row)
 
     def page(self) -> dict[str, Any]:
-        url = self.ours.mongodb_url
-
         def row() -> dict[str, float]:
             def get() -> bytes:
                 return http("GET", "/v1/predictions?model=bench&limit=50", **self.key)
@@ -175,7 +171,7 @@ class Bench:
             return {
                 "per_second": len(ours) / self.seconds,
                 "to_tutorial": len(ours) / len(theirs),
-                "to_raw": len(ours) / asyncio.run(raw_finds(url, PAGES, self.seconds)),
+                "to_raw": len(ours) / self.by_driver(find_page, PAGES),
                 "p99_ms": milliseconds(ours, 0.99),
             }
 
