@@ -25,7 +25,7 @@ from service.api_keys.verify import PREFIX, hash_secret
 from service.audit.tables import AuditEvent
 from service.embedded import EmbeddedError, StoreUrls
 from service.embedded.folder import write_private
-from service.errors import ServiceError
+from service.errors import ServiceError, Unavailable
 from service.logins import repository as logins
 from service.settings import Settings
 from service.sql import open_sql
@@ -42,6 +42,11 @@ DEMO_SCOPES = (
     "predictions:admin", "metrics:read",
 )  # fmt: skip
 TOKEN_LIVES = timedelta(hours=12)
+# Nobody waits for a request here; on a machine that just started, a disk may take its time.
+PATIENCE = dict.fromkeys(
+    ("sql_connect_seconds", "sql_lock_seconds", "sql_statement_seconds", "sql_deadline_seconds"),
+    20.0,
+)
 
 
 class NoCredentials(EmbeddedError):
@@ -50,6 +55,10 @@ class NoCredentials(EmbeddedError):
 
 class NotThisUser(EmbeddedError):
     """Somebody else has the username or the email."""
+
+
+class NotDone(EmbeddedError):
+    """PostgreSQL is not there, or did not say in time whether it was done."""
 
 
 class Credentials(NamedTuple):
@@ -100,6 +109,7 @@ def make_administrator(urls: StoreUrls, settings: Settings, email: str, username
 
     Raises:
         NotThisUser: the username and the email are not of one user.
+        NotDone: PostgreSQL did not answer.
     """
 
     async def work(session: Session) -> str:
@@ -136,10 +146,15 @@ def administrator_token(urls: StoreUrls, settings: Settings) -> str:
 
 def _run(work: Callable[[Session], Awaitable[T]], urls: StoreUrls, settings: Settings) -> T:
     async def run() -> T:
-        async with open_sql(with_stores(settings, urls)) as sql:
+        patient = with_stores(settings, urls).model_copy(update=PATIENCE)
+        async with open_sql(patient) as sql:
             return await sql.run(work, writes=True)
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except Unavailable as error:
+        told = f"PostgreSQL: {error.title}. Run this again; nothing is made twice."
+        raise NotDone(told) from error
 
 
 async def _make_both(session: Session) -> Credentials:

@@ -1,7 +1,7 @@
 """Answers in time whatever a store does, and sheds load while a store hangs.
 
-Cancelling a call on a hung database can itself take seconds, so nothing is cancelled: at the
-deadline the client is answered, and the abandoned call cleans up behind, still holding its
+Cancelling a call on a hung database can itself take seconds, so no request waits for it: at
+the deadline the client is answered, and the abandoned call cleans up behind, still holding its
 connection. After several such failures in a row the store is left alone, but for one request a
 second that finds out whether it is back (a circuit breaker, half open after a second).
 """
@@ -59,10 +59,8 @@ class Guard:
         """
         task = asyncio.ensure_future(work)
         task.add_done_callback(clock.ring)
-        await clock.over
-        clock.stop()
+        await self._until_over(task, clock)
         if not task.done():
-            self._abandon(task)
             self._failed()
             if writes:
                 raise OutcomeUnknown
@@ -83,6 +81,14 @@ class Guard:
             self._failures = 0
         return result
 
+    async def _until_over(self, task: asyncio.Task[Any], clock: "Clock") -> None:
+        try:
+            await clock.over
+        finally:  # whoever waits may be cancelled; the call goes on all the same
+            clock.stop()
+            if not task.done():
+                self.abandon(task)
+
     def _lost(self, told: Unavailable, clock: "Clock", *, writes: bool) -> Unavailable:
         if not told.store_fails:  # the store answered, and said that nothing was done
             return told
@@ -97,7 +103,8 @@ class Guard:
         if self._failures == FAILURES_THAT_OPEN:
             self._open_until = time.monotonic() + SECONDS_OPEN
 
-    def _abandon(self, task: asyncio.Task[Any]) -> None:
+    def abandon(self, task: asyncio.Task[Any]) -> None:
+        """Waits for it no more; it ends before the store closes."""
         self._abandoned.add(task)
         task.add_done_callback(self._forget)
 
@@ -107,9 +114,16 @@ class Guard:
             task.exception()  # the client has its answer; asking marks the failure as seen
 
     async def drain(self) -> None:
-        """Waits for the abandoned calls, when the store closes."""
+        """Waits for the abandoned calls, when the store closes; what hangs on is cancelled.
+
+        Else its connection came back to a pool that is closed, and stayed open.
+        """
         if self._abandoned:
-            await asyncio.wait(self._abandoned, timeout=self._seconds)
+            _, late = await asyncio.wait(self._abandoned, timeout=self._seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=self._seconds)
 
 
 class Clock:

@@ -12,6 +12,7 @@ from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.plan import diff
 from service.access.caller import UNASKED, needs
 from service.errors import ServiceError
+from service.guard import Guard
 from service.metrics import Metrics
 from service.migrate import current_head, expected_head
 from service.mongo import Mongo, list_indexes
@@ -87,7 +88,7 @@ async def _sql_health(sql: Sql) -> SqlHealth:
             return await current_head(connection)
 
     try:
-        head = await _in_time(ask())
+        head = await _in_time(ask(), sql.guard)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         return SqlHealth(ok=False, detail=_said(translate_sql(error)), expected_head=expected)
     ok = head == expected
@@ -105,19 +106,19 @@ async def _mongo_health(mongo: Mongo) -> MongoHealth:
         return missing
 
     try:
-        missing = await _in_time(ask())
+        missing = await _in_time(ask(), mongo.guard)
     except Exception as error:  # a probe says so, whatever it is
         return MongoHealth(ok=False, detail=_said(translate_mongo(error)))
     detail = "indexes are missing: run `polystore indexes apply`" if missing else "indexes in place"
     return MongoHealth(ok=not missing, detail=detail, missing_indexes=missing)
 
 
-async def _in_time(work: Coroutine[Any, Any, Any]) -> Any:
+async def _in_time(work: Coroutine[Any, Any, Any], guard: Guard) -> Any:
     """Abandons it at the deadline: cancelling a hung call can take seconds itself."""
     task = asyncio.ensure_future(work)
     done, _ = await asyncio.wait((task,), timeout=SECONDS_EACH)
     if not done:
-        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        guard.abandon(task)
         raise TimeoutError
     return task.result()
 

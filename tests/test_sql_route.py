@@ -11,8 +11,6 @@ from sqlalchemy import event, text
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from service.main import State
-from service.settings import Settings
-from service.sql import open_sql
 from tests.users.makers import make_user, make_users
 from tests.users.statements import overheard
 
@@ -33,23 +31,12 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 
 
 @pytest.fixture
-async def cross_locks(
-    state: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[None]:
-    """Two that change each other's users lock each other out, until PostgreSQL looks for that.
-
-    It looks after ``deadlock_timeout``, a second by default; nobody gives up before.
-    """
-    patience = dict.fromkeys(
-        ("sql_lock_seconds", "sql_statement_seconds", "sql_deadline_seconds"), 8.0
-    )
+async def cross_locks(state: State) -> AsyncIterator[None]:
+    """Two that change each other's users lock each other out, until PostgreSQL looks for that."""
     async with state["sql"].engine.begin() as connection:
         await connection.execute(text(CROSS_LOCKS))
         await connection.execute(text(TRIGGER))
-    async with open_sql(settings.model_copy(update=patience)) as patient:
-        monkeypatch.setitem(state, "sql", patient)
-        yield
-        monkeypatch.undo()
+    yield
     async with state["sql"].engine.begin() as connection:
         await connection.execute(text("DROP FUNCTION cross_locks CASCADE"))
 

@@ -32,7 +32,8 @@ class Known(Generic[V]):
     ) -> None:
         self._load, self._now = load, now
         self._entries: dict[UUID, _Entry[V]] = {}
-        self._loading: dict[UUID, asyncio.Task[bool]] = {}
+        self._loading: dict[UUID, asyncio.Task[bool]] = {}  # those that are still wanted
+        self._asked: set[asyncio.Task[bool]] = set()
 
     async def get(
         self, key: UUID, *, younger_than: float = SECONDS_FRESH, or_stale: bool = True
@@ -81,13 +82,14 @@ class Known(Generic[V]):
 
     async def drain(self) -> None:
         """Waits for what is being looked up, before the store closes."""
-        if self._loading:
-            await asyncio.wait(list(self._loading.values()))
+        if self._asked:
+            await asyncio.wait(self._asked)
 
     def _ask(self, key: UUID) -> asyncio.Task[bool]:
         task = asyncio.ensure_future(self._look_up(key))
         self._loading[key] = task
-        task.add_done_callback(_notice)
+        self._asked.add(task)
+        task.add_done_callback(self._notice)
         return task
 
     async def _look_up(self, key: UUID) -> bool:
@@ -109,12 +111,12 @@ class Known(Generic[V]):
                 del self._entries[next(iter(self._entries))]
         return True
 
+    def _notice(self, task: asyncio.Task[bool]) -> None:
+        self._asked.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits is told; a look-up in the background is not missed
+
 
 def _is_down(error: Unavailable | QueryTooSlow) -> bool:
     """Not merely busy: whoever makes it busy would bring back what was revoked."""
     return isinstance(error, QueryTooSlow) or error.store_fails
-
-
-def _notice(task: asyncio.Task[bool]) -> None:
-    if not task.cancelled():
-        task.exception()  # whoever waits for it is told; a look-up in the background is not missed

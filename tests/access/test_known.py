@@ -230,3 +230,19 @@ async def test_all_that_fit_are_forgotten_and_what_is_being_looked_up_with_them(
     store.known.forget_those(lambda _value: False)
     store.open.set()
     assert await asking == "new"
+
+
+async def test_what_is_forgotten_while_it_is_looked_up_ends_before_the_store_closes() -> None:
+    store = Store()
+    store.open.clear()
+    asking = asyncio.create_task(store.get())
+    while store.asked < 1:
+        await asyncio.sleep(0)
+    store.known.forget(store.key)
+    closing = asyncio.create_task(store.known.drain())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    store.open.set()
+    await closing
+    await asking

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -80,6 +80,25 @@ def hanging(pid: int | None) -> Iterator[None]:
             os.kill(process.pid, signal.SIGCONT)
 
 
+@asynccontextmanager
+async def lateness() -> AsyncIterator[list[float]]:
+    """Fills the list with by how much the loop was late: a busy machine is not a slow service."""
+    late: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def watch() -> None:
+        while True:
+            due = loop.time() + 0.01
+            await asyncio.sleep(0.01)
+            late.append(loop.time() - due)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield late
+    finally:
+        watching.cancel()
+
+
 async def timed(call: Callable[[], Any]) -> tuple[int, float]:
     began = time.monotonic()
     response = await call()
@@ -98,16 +117,17 @@ async def test_a_hanging_store_is_refused_in_time_and_leaves_the_other_alone(
 ) -> None:
     pid = postgres.pid if store == "postgres" else mongod.pid
     mine, others = (SQL_CALLS, MONGO_CALLS) if store == "postgres" else (MONGO_CALLS, SQL_CALLS)
-    with hanging(pid):
-        calls = [timed(partial(client.get, path)) for path in mine * 20]
-        asked = asyncio.gather(*calls)
-        working = [await timed(partial(client.get, path)) for path in others * 10]
-        refused = await asked
-        shed = await asyncio.gather(*[client.get(mine[0]) for _ in range(5)])
+    async with lateness() as late:
+        with hanging(pid):
+            calls = [timed(partial(client.get, path)) for path in mine * 20]
+            asked = asyncio.gather(*calls)
+            working = [await timed(partial(client.get, path)) for path in others * 10]
+            refused = await asked
+            shed = await asyncio.gather(*[client.get(mine[0]) for _ in range(5)])
     assert {status for status, _ in refused} == {503}
-    assert max(seconds for _, seconds in refused) <= LONGEST_ANSWER
+    assert max(seconds for _, seconds in refused) <= LONGEST_ANSWER + sum(late)
     assert {status for status, _ in working} == {200}
-    assert max(seconds for _, seconds in working) < 1.0
+    assert max(seconds for _, seconds in working) < 1.0 + sum(late)
     assert {response.status_code for response in shed} == {503}
     told = [response.json()["detail"] for response in shed]
     unasked = [detail for detail in told if "asked again every second" in detail]
@@ -153,8 +173,9 @@ async def test_the_service_starts_while_a_store_is_down(
     async with app.router.lifespan_context(app) as state, speaking_to(app, state) as client:
         client.headers.update((await somebody(cast("State", state), "admin")).headers)
         assert (await client.get("/v1/users")).status_code == 200
-        status, seconds = await timed(lambda: client.get("/v1/items"))
-        assert (status, seconds < LONGEST_ANSWER) == (503, True)
+        async with lateness() as late:
+            status, seconds = await timed(lambda: client.get("/v1/items"))
+        assert (status, seconds < LONGEST_ANSWER + sum(late)) == (503, True)
         name = f"u{uuid4().hex[:8]}"
         made = await client.post("/v1/users", json={"username": name, "email": f"{name}@x.example"})
         assert made.status_code == 201

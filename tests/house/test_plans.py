@@ -63,18 +63,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrowdedEngine]
 
 @pytest.fixture(scope="module")
 def crowded_app(crowded: CrowdedEngine, settings: Settings) -> FastAPI:
-    """With the patience of a busy machine: what counts is what is read, not how soon."""
-    patience = dict.fromkeys(
-        (
-            "sql_statement_seconds",
-            "sql_pool_seconds",
-            "sql_command_seconds",
-            "sql_deadline_seconds",
-        ),
-        30.0,
-    )
-    url = {"database_url": SecretStr(crowded.url)}
-    return create_app(settings.model_copy(update={**patience, **url}))
+    return create_app(settings.model_copy(update={"database_url": SecretStr(crowded.url)}))
 
 
 @pytest.fixture(scope="module")
