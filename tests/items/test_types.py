@@ -170,9 +170,9 @@ async def test_nothing_is_fetched_for_a_schema(client: httpx2.AsyncClient, keywo
 )
 async def test_no_pattern_hangs_us(client: httpx2.AsyncClient, schema: Any) -> None:
     assert (await _put(client, schema)).status_code == 200
-    began = time.perf_counter()
+    began = time.process_time()
     await _post(client, {"a": "a" * 50_000 + "!", "b": {"b": {}}})
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert (await client.get("/v1/item_types/shirt")).status_code == 200
 
 

@@ -52,13 +52,13 @@ async def test_a_password_longer_than_any_is_refused_before_it_is_hashed(
     door: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
-    began = time.perf_counter()
+    began = time.process_time()
     for password in ("x" * 10_000, "é" * 513):
         answer = await by_password(door, user.username, password)
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/password"]
         assert password not in answer.text
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 async def test_a_form_that_is_too_large_is_refused(door: httpx2.AsyncClient, state: State) -> None:

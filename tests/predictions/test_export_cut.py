@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import httpx2
@@ -36,8 +37,13 @@ async def begun(port: int, query: str = "", **headers: str) -> Any:
 
 
 async def open_cursors(state: State) -> int:
-    told = await state["mongo"].database.command("serverStatus")
-    return int(told["metrics"]["cursor"]["open"]["total"])
+    """Of this worker's database: the server has those of others as well."""
+    database = state["mongo"].database
+    stages: list[dict[str, Any]] = [
+        {"$currentOp": {"idleCursors": True, "allUsers": True, "localOps": True}},
+        {"$match": {"cursor.cursorId": {"$exists": True}, "ns": {"$regex": f"^{database.name}."}}},
+    ]
+    return len(await database.client.admin.aggregate(stages).to_list(None))
 
 
 async def test_a_client_that_leaves_is_read_for_no_more(
@@ -142,14 +148,13 @@ async def test_others_are_answered_while_an_export_runs(
     for _ in range(3):
         await post_batch(client, make_events(200, features=wide))
     assert await state["mongo"].database[PREDICTIONS].estimated_document_count() == 600
-    loop = asyncio.get_running_loop()
-    late: list[float] = []
+    busy: list[float] = []
 
     async def watch() -> None:
         while True:
-            began = loop.time()
+            began = time.process_time()
             await asyncio.sleep(0.001)
-            late.append(loop.time() - began - 0.001)
+            busy.append(time.process_time() - began)
 
     async with serving(state) as port, httpx2.AsyncClient() as speaking:
         watching = asyncio.create_task(watch())
@@ -157,5 +162,5 @@ async def test_others_are_answered_while_an_export_runs(
             url = f"http://127.0.0.1:{port}{PATH}?format={kind}"
             assert (await speaking.get(url)).status_code == 200
         watching.cancel()
-    late.sort()
-    assert late[int(len(late) * 0.95)] < 0.05, late[-10:]
+    busy.sort()
+    assert busy[int(len(busy) * 0.95)] < 0.05, busy[-10:]

@@ -29,7 +29,7 @@ async def test_long_scores_are_no_reason_to_fail(client: httpx2.AsyncClient) -> 
 def test_a_list_that_is_too_long_is_refused_at_once() -> None:
     """A batch may have 5 MiB; what is looked at is 20,000 values."""
     body = b"[" + b"0," * 2_600_000 + b"0]"
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Refused):
         parse_json(body)
-    assert time.perf_counter() - began < 0.5  # looked at whole it took 1.7 s
+    assert time.process_time() - began < 0.5  # looked at whole it took 1.7 s
