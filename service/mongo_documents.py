@@ -8,13 +8,21 @@ from fastapi import Response
 from pymongo import ReturnDocument
 
 from service.answers import Expected
-from service.errors import NotFound, PreconditionFailed
+from service.errors import NotFound, PreconditionFailed, Refused
 from service.mongo import CODEC, Collection, Document, now
 from service.paging import CountedQuery, ListQuery, Order, Page, Pager, Position
 from service.turns import in_turns
 
 T = TypeVar("T")
 _OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
+
+
+class PageTooLarge(Refused):
+    code, title = "page_too_large", "So many of these are too much for one answer"
+    pointer = "/query/limit"
+
+    def __init__(self, fitting: int) -> None:
+        super().__init__(f"They are large, and {fitting} of them fit. Ask for as many or fewer.")
 
 
 def as_filter(filters: Mapping[str, Any], fields: Mapping[str, str]) -> Document:
@@ -67,9 +75,12 @@ async def _found(
 ) -> tuple[Sequence[Document], Position | None, int | None]:
     """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated.
 
-    Of large ones a page holds fewer, what MongoDB sends at once, which is 16 MiB; but not where
-    people count pages. Decoded here and not in Motor's threads, for which the event loop would
-    have to wait anyway.
+    Of large ones a page holds fewer, what MongoDB sends at once, which is 16 MiB; where people
+    count pages it is refused, since the next would leave some out. Decoded here and not in Motor's
+    threads, for which the event loop would have to wait anyway.
+
+    Raises:
+        PageTooLarge: of a list whose pages can be counted, asked for without a cursor.
     """
     order = Order.of(query.sort)
     direction = -1 if order.descending else 1
@@ -85,7 +96,9 @@ async def _found(
         limit=query.limit + 1,
         batch_size=query.limit + 1,
     )
-    found, is_cut = await _read(cursor, whole=isinstance(query, CountedQuery))
+    found, is_cut = await _read(cursor)
+    if len(found) < query.limit and is_cut and start is None and isinstance(query, CountedQuery):
+        raise PageTooLarge(len(found))
     documents, last = query.cut(found)
     if is_cut:
         last = documents[-1]
@@ -93,15 +106,14 @@ async def _found(
     return documents, end, total
 
 
-async def _read(cursor: Any, *, whole: bool) -> tuple[list[Document], bool]:
-    """The documents of a raw cursor, ``whole`` or its first batch; whether some are left."""
-    found: list[Document] = []
+async def _read(cursor: Any) -> tuple[list[Document], bool]:
+    """The documents of a raw cursor's first batch; whether some are left."""
     async for batch in cursor:
-        found += await in_turns(decode_iter(batch, CODEC))
-        if not whole and cursor.alive:
+        found = await in_turns(decode_iter(batch, CODEC))
+        if is_cut := cursor.alive:
             await cursor.close()
-            return found, True
-    return found, False
+        return found, is_cut
+    return [], False
 
 
 def beyond(order: Order, start: Position) -> Document:

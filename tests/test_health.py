@@ -60,6 +60,6 @@ async def test_figures_are_by_route_and_by_store(client: httpx2.AsyncClient, fig
     await client.get("/v1/users/nobody")
     response = await client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain")
-    async with asyncio.timeout(10):  # the retention rules may be being looked at
+    async with asyncio.timeout(30):  # the retention rules may be being looked at
         while figure not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.01)

@@ -102,7 +102,7 @@ async def test_a_failure_later_leaves_the_answer_without_its_end() -> None:
 async def test_it_ends_when_the_client_goes_also_if_a_cancellation_is_lost() -> None:
     connection, answer = Connection(), Pieces(2, ends=False)
     answering = asyncio.create_task(answer({}, connection.receive, connection.send))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(connection.sent) < 3:
             await asyncio.sleep(0)
         connection.gone.set()
@@ -150,7 +150,7 @@ async def test_who_takes_no_line_while_they_send_is_left_as_well(
 async def test_who_is_told_to_stop_stops_what_it_began() -> None:
     connection, answer = Connection(), Pieces(1, ends=False)
     answering = asyncio.create_task(answer({}, connection.receive, connection.send))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not connection.sent:
             await asyncio.sleep(0)
         answering.cancel()

@@ -50,7 +50,7 @@ async def test_who_goes_away_in_the_middle_is_no_error_of_ours(
         )
         await writer.drain()
         writer.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not logged.calls:
                 await asyncio.sleep(0.01)
     assert "exception" not in [call.method_name for call in logged.calls]
@@ -109,7 +109,7 @@ async def test_a_body_that_drips_is_not_waited_for_until_it_is_whole(
                 await asyncio.sleep(0.02)
 
         dripping = asyncio.ensure_future(drip())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await read_head(reader) == 408
         dripping.cancel()
         writer.close()

@@ -307,7 +307,7 @@ async def held_up(state: State, many: int, tasks: list[Any]) -> AsyncIterator[As
         await gate.execute(stop, {"id": uuid4()})
         tasks[:] = [asyncio.ensure_future(each) for each in tasks]
         watching = await watch.execution_options(isolation_level="AUTOCOMMIT")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await watching.scalar(WAITING) != many:
                 pass
         yield gate

@@ -104,7 +104,7 @@ async def test_reports_read_from_the_replica_which_follows(
 ) -> None:
     before = await counted(client)
     await make_user(client)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await counted(client) != before + 1:
             await asyncio.sleep(0.02)
     async with open_sql(settings_of_both) as sql:

@@ -77,7 +77,7 @@ async def following(
     lines += [f"{name}: {value}" for name, value in asked.items()]
     writer.write("\r\n".join([*lines, "", ""]).encode())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         assert head.startswith("http/1.1 200"), head
         assert "content-type: text/event-stream" in head

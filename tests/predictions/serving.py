@@ -95,7 +95,7 @@ async def exchange(port: int, sent: bytes) -> Answer:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {
             name.lower(): value.strip()
@@ -120,12 +120,12 @@ def chunk(data: bytes) -> bytes:
 
 async def read_head(reader: asyncio.StreamReader) -> int:
     """Reads the head of an answer that comes in chunks; its status."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
 
 
 async def read_chunk(reader: asyncio.StreamReader) -> bytes:
     """The next chunk of an answer; empty at its end."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         size = int(await reader.readline(), 16)
         return (await reader.readexactly(size + 2))[:-2]

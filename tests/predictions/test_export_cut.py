@@ -77,7 +77,7 @@ async def test_between_two_pages_nothing_is_open_in_the_store(
     async with serving(state) as port:
         reader, writer = await begun(port)
         assert await read_head(reader) == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while state["mongo"]._at_work or await open_cursors(state):
                 await asyncio.sleep(0.02)
         taken = [await read_chunk(reader)]
@@ -103,7 +103,7 @@ async def test_what_is_not_whole_is_not_taken_for_it(
 
     await many(client, 500)
     monkeypatch.setattr(export.PredictionPages, "next", fails)
-    async with serving(state) as port, httpx2.AsyncClient() as speaking:
+    async with serving(state) as port, httpx2.AsyncClient(timeout=30) as speaking:
         asked = speaking.get(f"http://127.0.0.1:{port}{PATH}", params={"format": kind})
         if kind == "ndjson":
             *rows, last = (await asked).content.splitlines()
@@ -156,7 +156,7 @@ async def test_others_are_answered_while_an_export_runs(
             await asyncio.sleep(0.001)
             busy.append(time.process_time() - began)
 
-    async with serving(state) as port, httpx2.AsyncClient() as speaking:
+    async with serving(state) as port, httpx2.AsyncClient(timeout=30) as speaking:
         watching = asyncio.create_task(watch())
         for kind in FORMATS:
             url = f"http://127.0.0.1:{port}{PATH}?format={kind}"

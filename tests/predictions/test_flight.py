@@ -75,7 +75,7 @@ async def test_a_line_whose_end_has_not_come_is_in_flight_too(
     state: State, clean: None, path: str
 ) -> None:
     in_flight = state["in_flight"]
-    async with serving(state) as port, asyncio.timeout(10):
+    async with serving(state) as port, asyncio.timeout(30):
         _, writer = await connect(port)
         head = request_head(path, "Content-Type: application/x-ndjson")
         writer.write(head + chunk(b"\n" * 10 + b"x" * 300_000))

@@ -112,5 +112,5 @@ async def test_what_comes_as_the_last_writer_ends_is_written_too() -> None:
         for _ in range(pause):
             await asyncio.sleep(0)
         late = asyncio.ensure_future(gatherer.add(7))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await asyncio.gather(first, late)

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("clean")
 
 async def nobody_follows(state: Any) -> None:
     """Waits until every place is free again."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while state["watches"].taken:
             await asyncio.sleep(0.01)
 
@@ -219,7 +219,7 @@ async def test_there_is_room_for_so_many_and_no_more(state: State) -> None:
         held: Any = {**state, "watches": watches}
         async with serving(held) as port:
             async with following(port), following(port):
-                async with httpx2.AsyncClient() as client:
+                async with httpx2.AsyncClient(timeout=30) as client:
                     answer = await client.get(f"http://127.0.0.1:{port}{TAIL}")
                 assert (answer.status_code, answer.json()["code"]) == (503, "too_many_tails")
                 assert answer.headers["retry-after"] == "5"
@@ -241,7 +241,7 @@ async def test_tails_take_no_connection_and_no_thread_from_requests(
                 await tails.enter_async_context(following(port))
             assert watches.taken == 8
             url = f"http://127.0.0.1:{port}/v1/predictions"
-            async with httpx2.AsyncClient() as asking, asyncio.timeout(20):
+            async with httpx2.AsyncClient(timeout=30) as asking, asyncio.timeout(20):
                 answers = await asyncio.gather(*(asking.get(url) for _ in range(20)))
             assert {answer.status_code for answer in answers} == {200}
         await nobody_follows(held)
@@ -256,7 +256,7 @@ async def test_a_client_that_takes_nothing_fills_no_memory_and_is_left(
         for event in events:
             await post_batch(client, [event])
         await nobody_follows(state)  # though the client is still there
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             rest = await tail.reader.read(100_000_000)
             while piece := await tail.reader.read(100_000_000):
                 rest += piece
@@ -384,7 +384,7 @@ async def test_an_id_older_than_what_mongodb_keeps_is_gone(state: State, tmp_pat
             assert tail.last_id is not None
             headers = {"Last-Event-ID": tail.last_id}
             url = f"http://127.0.0.1:{port}{TAIL}"
-            async with httpx2.AsyncClient() as asking, asyncio.timeout(60):
+            async with httpx2.AsyncClient(timeout=30) as asking, asyncio.timeout(60):
                 status = 200
                 while status == 200:
                     await log_on(port, make_events(5, features={"text": "x" * 900_000}))
