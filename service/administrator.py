@@ -25,7 +25,7 @@ from service.api_keys.verify import PREFIX, hash_secret
 from service.audit.tables import AuditEvent
 from service.embedded import EmbeddedError, StoreUrls
 from service.embedded.folder import write_private
-from service.errors import ServiceError, Unavailable
+from service.errors import OutcomeUnknown, QueryTooSlow, ServiceError, Unavailable
 from service.logins import repository as logins
 from service.settings import Settings
 from service.sql import open_sql
@@ -44,7 +44,10 @@ DEMO_SCOPES = (
 TOKEN_LIVES = timedelta(hours=12)
 # Nobody waits for a request here; on a machine that just started, a disk may take its time.
 PATIENCE = dict.fromkeys(
-    ("sql_connect_seconds", "sql_lock_seconds", "sql_statement_seconds", "sql_deadline_seconds"),
+    (
+        *("sql_connect_seconds", "sql_lock_seconds", "sql_statement_seconds"),
+        *("sql_command_seconds", "sql_deadline_seconds"),
+    ),
     20.0,
 )
 
@@ -58,7 +61,7 @@ class NotThisUser(EmbeddedError):
 
 
 class NotDone(EmbeddedError):
-    """PostgreSQL is not there, or did not say in time whether it was done."""
+    """PostgreSQL is not there or not as it should be, or did not say whether it was done."""
 
 
 class Credentials(NamedTuple):
@@ -152,9 +155,10 @@ def _run(work: Callable[[Session], Awaitable[T]], urls: StoreUrls, settings: Set
 
     try:
         return asyncio.run(run())
-    except Unavailable as error:
-        told = f"PostgreSQL: {error.title}. Run this again; nothing is made twice."
-        raise NotDone(told) from error
+    except OutcomeUnknown as error:
+        raise NotDone(f"PostgreSQL did not answer. {error.title}. Run this again.") from error
+    except (Unavailable, QueryTooSlow) as error:
+        raise NotDone(f"PostgreSQL refused, and nothing was done. {error.said}") from error
 
 
 async def _make_both(session: Session) -> Credentials:

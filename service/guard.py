@@ -9,6 +9,7 @@ second that finds out whether it is back (a circuit breaker, half open after a s
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from service.errors import OutcomeUnknown, Unavailable
@@ -61,6 +62,7 @@ class Guard:
         task.add_done_callback(clock.ring)
         await self._until_over(task, clock)
         if not task.done():
+            self.abandon(task)
             self._failed()
             if writes:
                 raise OutcomeUnknown
@@ -84,10 +86,11 @@ class Guard:
     async def _until_over(self, task: asyncio.Task[Any], clock: "Clock") -> None:
         try:
             await clock.over
-        finally:  # whoever waits may be cancelled; the call goes on all the same
+        except asyncio.CancelledError:  # who waits for it has gone; the call goes on all the same
+            self.abandon(task)
+            raise
+        finally:
             clock.stop()
-            if not task.done():
-                self.abandon(task)
 
     def _lost(self, told: Unavailable, clock: "Clock", *, writes: bool) -> Unavailable:
         if not told.store_fails:  # the store answered, and said that nothing was done
@@ -118,12 +121,17 @@ class Guard:
 
         Else its connection came back to a pool that is closed, and stayed open.
         """
-        if self._abandoned:
-            _, late = await asyncio.wait(self._abandoned, timeout=self._seconds)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=self._seconds)
+        await self._until_none_is_left()
+        for task in self._abandoned:
+            task.cancel()
+        await self._until_none_is_left()
+
+    async def _until_none_is_left(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                await asyncio.sleep(0)  # whoever is being cancelled abandons their call now
+                while self._abandoned:
+                    await asyncio.wait(self._abandoned)
 
 
 class Clock:

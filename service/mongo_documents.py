@@ -108,12 +108,11 @@ async def _found(
 
 async def _read(cursor: Any) -> tuple[list[Document], bool]:
     """The documents of a raw cursor's first batch; whether some are left."""
-    async for batch in cursor:
-        found = await in_turns(decode_iter(batch, CODEC))
-        if is_cut := cursor.alive:
-            await cursor.close()
-        return found, is_cut
-    return [], False
+    batch = await anext(cursor, b"")
+    found = await in_turns(decode_iter(batch, CODEC))
+    if is_cut := cursor.alive:
+        await cursor.close()
+    return found, is_cut
 
 
 def beyond(order: Order, start: Position) -> Document:

@@ -50,8 +50,8 @@ class ListQuery(BaseModel):
         BeforeValidator(_coerced),
         Field(
             ge=1,
-            description=f"items a page, fewer of large documents; more than {MOST_LIMIT} is "
-            f"taken as {MOST_LIMIT}",
+            description=f"items a page; more than {MOST_LIMIT} is taken as {MOST_LIMIT}. Of large "
+            "documents it has fewer; the first page of items is refused with how many fit",
         ),
     ] = DEFAULT_LIMIT
     cursor: str | None = Field(None, max_length=1000, description="next_cursor of the page before")

@@ -117,7 +117,8 @@ async def open_sql(settings: Settings) -> AsyncIterator[Sql]:
         yield Sql(engine, reporting, guard, replicas)
     finally:
         await guard.drain()
-        await replicas.drain()
+        if replicas is not guard:
+            await replicas.drain()
         await reporting.dispose()
         await engine.dispose()
 

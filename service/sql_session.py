@@ -111,11 +111,9 @@ class Session:
         try:
             yield
         except Exception:
-            await driver.execute("ROLLBACK TO SAVEPOINT here")
+            await driver.execute("ROLLBACK TO SAVEPOINT here; RELEASE SAVEPOINT here")
             raise
-        finally:
-            if driver.is_in_transaction():
-                await driver.execute("RELEASE SAVEPOINT here")
+        await driver.execute("RELEASE SAVEPOINT here")
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Calls it once the transaction is durable, and never if it is not."""

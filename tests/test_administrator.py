@@ -10,6 +10,7 @@ import pytest
 
 from service.administrator import (
     NoCredentials,
+    NotDone,
     NotThisUser,
     administrator_token,
     first_start,
@@ -20,6 +21,7 @@ from service.embedded import StoreUrls
 from service.main import State
 from service.settings import Settings
 from tests.access.makers import bearer
+from tests.fixtures.stores import new_database
 
 
 @pytest.fixture
@@ -110,3 +112,16 @@ def test_nobody_becomes_an_administrator_by_a_name_they_took_first(
     make_administrator(urls, folder, "ada@example.com", "ada")
     with pytest.raises(NotThisUser, match=username):
         make_administrator(urls, folder, email, username)
+
+
+@pytest.mark.parametrize("what", ["schema", "server"])
+def test_whoever_cannot_be_made_is_told_what_is_missing(
+    urls: StoreUrls, folder: Settings, worker_name: str, what: str
+) -> None:
+    if what == "schema":
+        url = new_database(urls.database_url, f"{worker_name}_bare")
+    else:
+        url = "postgresql+asyncpg://polystore:x@127.0.0.1:9/polystore"
+    told = {"schema": "polystore migrate apply", "server": "not reachable"}[what]
+    with pytest.raises(NotDone, match=told):
+        make_administrator(urls._replace(database_url=url), folder, "ada@example.com", "ada")

@@ -1,12 +1,12 @@
 """Contention is not failure: who waits for a lock closes the store to nobody else."""
 
 import asyncio
+from datetime import timedelta
 
 import httpx2
 from sqlalchemy import text
 
 from service.main import State
-from service.settings import Settings
 from tests.users.makers import make_users
 
 
@@ -25,8 +25,11 @@ async def test_locked_rows_do_not_close_the_store_to_everybody_else(
         assert (await client.get(f"/v1/users/{free['id']}")).status_code == 200
 
 
-async def test_a_deadlock_is_seen_before_the_wait_for_a_lock_ends(state: State) -> None:
-    asked = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float"
+async def test_a_deadlock_is_seen_before_the_wait_for_a_lock_ends(
+    state: State, impatient: None
+) -> None:
+    asked = "SELECT current_setting('{}')::interval"
     async with state["sql"].engine.connect() as connection:
-        seconds = await connection.scalar(text(asked))
-    assert 0 < seconds <= Settings.model_fields["sql_lock_seconds"].default / 2
+        seen = await connection.scalar(text(asked.format("deadlock_timeout")))
+        given_up = await connection.scalar(text(asked.format("lock_timeout")))
+    assert timedelta(0) < seen <= given_up / 2

@@ -10,6 +10,7 @@ from structlog.testing import CapturingLogger
 
 from service import middleware
 from service.main import State
+from tests.machine import seconds_unserved
 from tests.predictions.makers import as_lines, make_events
 from tests.predictions.serving import (
     chunk,
@@ -83,10 +84,10 @@ async def test_a_bomb_of_blank_lines_lets_others_have_their_turn(
         exploding = asyncio.create_task(exchange(port, head + chunk(bomb) + b"0\r\n\r\n"))
         longest = 0.0
         while not exploding.done():
-            began = time.process_time()
+            began = time.perf_counter() - seconds_unserved()
             await asyncio.sleep(0)
             assert (await client.get("/livez")).status_code == 200
-            longest = max(longest, time.process_time() - began)
+            longest = max(longest, time.perf_counter() - seconds_unserved() - began)
             await asyncio.sleep(0.001)
         assert (await exploding).status == 200
     assert longest < 0.5

@@ -132,7 +132,8 @@ async def test_what_hangs_when_the_store_closes_leaves_no_connection(settings: S
         with pytest.raises(Unavailable):
             await sql.run(hang, writes=False)
         leaving = asyncio.create_task(sql.run(hang, writes=False))
-        while len(made) < 2:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            while len(made) < 2:
+                await asyncio.sleep(0)
         leaving.cancel()
     assert [connection.is_closed() for connection in made] == [True, True]
