@@ -77,12 +77,12 @@ async def test_a_stream_that_does_not_begin_is_not_waited_for(state: State, clea
 
 
 async def test_patience_begins_anew_with_each_piece(state: State, clean: None) -> None:
-    async with serving(state, body_seconds=0.2) as port:
+    async with serving(state, body_seconds=1.5) as port:
         reader, writer = await connect(port)
         writer.write(request_head("/v1/items", KIND))
         for byte in b'{"name":"x"}':
             writer.write(chunk(bytes([byte])))
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.15)  # 1.8 in all
         writer.write(chunk(b""))
         answer = await read_answer(reader)
         writer.close()

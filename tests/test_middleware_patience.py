@@ -32,7 +32,7 @@ async def test_a_stream_that_stops_in_the_middle_is_not_waited_for(
     state: State, clean: None
 ) -> None:
     head = request_head("/v1/predictions/stream", "Content-Type: application/x-ndjson")
-    async with serving(state, body_seconds=0.1) as port:
+    async with serving(state, body_seconds=1.0) as port:
         reader, writer = await connect(port)
         writer.write(head + chunk(as_lines(make_events(501))))
         assert await read_head(reader) == 200

@@ -11,6 +11,8 @@ from sqlalchemy import event, text
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from service.main import State
+from service.settings import Settings
+from service.sql import open_sql
 from tests.users.makers import make_user, make_users
 from tests.users.statements import overheard
 
@@ -31,12 +33,20 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 
 
 @pytest.fixture
-async def cross_locks(state: State) -> AsyncIterator[None]:
-    """Two that change each other's users lock each other out, until PostgreSQL looks for that."""
+async def cross_locks(
+    state: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    """Two that change each other's users lock each other out, until PostgreSQL looks for that.
+
+    On connections that remember no statement of before.
+    """
     async with state["sql"].engine.begin() as connection:
         await connection.execute(text(CROSS_LOCKS))
         await connection.execute(text(TRIGGER))
-    yield
+    async with open_sql(settings) as sql:
+        monkeypatch.setitem(state, "sql", sql)
+        yield
+        monkeypatch.undo()
     async with state["sql"].engine.begin() as connection:
         await connection.execute(text("DROP FUNCTION cross_locks CASCADE"))
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
@@ -83,8 +84,9 @@ def _seen_by_another_process(folder: Path) -> str:
 def _assert_private(folder: Path) -> None:
     assert S_IMODE(folder.stat().st_mode) == 0o700
     for path in folder.rglob("*"):
-        mode = S_IMODE(path.stat().st_mode)
-        assert mode & 0o077 == 0, f"{path} is open to others: {mode:o}"
+        with suppress(FileNotFoundError):  # the engines are running, and may have removed it
+            mode = S_IMODE(path.stat().st_mode)
+            assert mode & 0o077 == 0, f"{path} is open to others: {mode:o}"
     secret_files = ["running.json", "mongodb/keyfile", "mongodb/password", "postgres/password"]
     for name in secret_files:
         assert S_IMODE((folder / name).stat().st_mode) == 0o600

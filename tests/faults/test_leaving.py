@@ -30,17 +30,14 @@ def test_a_tail_ends_in_order_with_the_process(tmp_path: Path) -> None:
         following.start()
         assert begun.wait(20)
         event = make_event()
-        assert httpx2.post(url, json=event, headers=headers, timeout=10).status_code == 201
-        deadline = time.monotonic() + 10
+        assert httpx2.post(url, json=event, headers=headers, timeout=30).status_code == 201
+        deadline = time.monotonic() + 30
         while not told and time.monotonic() < deadline:
             time.sleep(0.01)
-        began = time.monotonic()
         assert service.end(signal.SIGTERM) == 0
-        seconds = time.monotonic() - began
-        following.join(10)
+        following.join(30)
         assert not following.is_alive()
         said = service.log.read_text()
     assert [each.get("prediction_id") for each in told] == [event["prediction_id"], None]
     assert told[-1]["code"] == "leaving"
-    assert seconds < 8, "it waited for a stream that has no end"
-    assert "graceful shutdown exceeded" not in said
+    assert "graceful shutdown exceeded" not in said, "it waited for a stream that has no end"

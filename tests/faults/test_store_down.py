@@ -63,7 +63,7 @@ async def client(
     async with app.router.lifespan_context(app) as state, speaking_to(app, state) as speaking:
         speaking.headers.update((await somebody(cast("State", state), "admin")).headers)
         for path in (*SQL_CALLS, *MONGO_CALLS):
-            assert (await speaking.get(path)).status_code == 200
+            await eventually_ok(speaking, path)
         yield speaking
 
 

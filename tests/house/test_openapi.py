@@ -37,7 +37,7 @@ def test_generated_requests_meet_only_documented_answers(tmp_path: Path, who: st
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=600,
             check=False,
         )
         unforeseen = service.log.read_text()

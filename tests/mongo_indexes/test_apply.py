@@ -89,11 +89,15 @@ def test_index_still_being_built_is_drift_and_is_waited_for(connect: Connect) ->
     database = connect()
     database.things.insert_many([{"a": str(number)} for number in range(60_000)])
     reasons = set()
-    builder = Thread(target=make, args=(connect(), PLAIN))
-    builder.start()
-    while builder.is_alive():
-        reasons |= {step.reason for step in plan(database, things(PLAIN))}
-    builder.join()
+    for _ in range(5):  # a build may be over before somebody looks
+        builder = Thread(target=make, args=(connect(), PLAIN))
+        builder.start()
+        while builder.is_alive():
+            reasons |= {step.reason for step in plan(database, things(PLAIN))}
+        builder.join()
+        if "being built on the server: waits for it" in reasons:
+            break
+        database.things.drop_indexes()
     assert "being built on the server: waits for it" in reasons
     assert plan(database, things(PLAIN)) == []
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.predictions.event import Event, as_document, fault_in
@@ -40,7 +40,7 @@ def _reversed(value: Any) -> Any:
     return [_reversed(each) for each in value] if isinstance(value, list) else value
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(features=st.dictionaries(keys, values, max_size=5))
 def test_the_hash_does_not_know_how_an_event_was_written(features: dict[str, Any]) -> None:
     event = make_event(features=features)
@@ -50,7 +50,7 @@ def test_the_hash_does_not_know_how_an_event_was_written(features: dict[str, Any
     assert plain["hash"] == other["hash"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(one=values, other=values)
 def test_the_hash_knows_every_value(one: Any, other: Any) -> None:
     event = make_event()

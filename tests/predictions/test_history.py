@@ -74,7 +74,9 @@ def received_together(told: Sequence[dict[str, Any]], seconds: int) -> list[dict
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     deliveries=st.lists(
@@ -98,6 +100,7 @@ def test_mongodb_merges_as_python_does(
     assert typed(there) == typed(here)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(told=st.lists(observations, min_size=1, max_size=12), order=st.randoms())
 def test_merging_knows_no_order_and_no_repetition(
     told: list[dict[str, Any]], order: random.Random

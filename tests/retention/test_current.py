@@ -149,17 +149,19 @@ async def test_of_many_first_requests_one_reads_and_later_ones_wait_for_nothing(
 
 
 async def test_rules_go_on_while_mongodb_hangs_and_events_are_logged_by_them_once_it_is_back(
-    service: Keeping, mongod: MongoEngine, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mongod: MongoEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(current, "SECONDS_BETWEEN_LOOKS", 0.1)
-    await service.keep("fraud", 30)
-    known, event = await service.state["retention"].get(), _event()
-    with hanging(mongod.pid):
-        for _ in range(2):  # 1.8 s each, and so some looks that found nothing
-            assert (await post_event(service.client, event)).status_code == 503
-        assert await service.state["retention"].get() == known
-    await _log(service, [event])
-    await service.keep("fraud", 31)  # and they are read again
+    patience = {"mongo_deadline_seconds": 1.8, "mongo_operation_seconds": 1.5}
+    async with keeping(mongod.url, tmp_path, **patience) as service:
+        await service.keep("fraud", 30)
+        known, event = await service.state["retention"].get(), _event()
+        with hanging(mongod.pid):
+            for _ in range(2):  # 1.8 s each, and so some looks that found nothing
+                assert (await post_event(service.client, event)).status_code == 503
+            assert await service.state["retention"].get() == known
+        await _log(service, [event])
+        await service.keep("fraud", 31)  # and they are read again
 
 
 async def test_a_restart_of_mongodb_changes_nothing_about_what_is_kept(

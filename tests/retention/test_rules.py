@@ -54,7 +54,7 @@ def _prediction(**fields: Any) -> Document:
     [
         (uuid4(), 6.99, None),
         (uuid4(), 7, "/timestamp"),
-        (made_ago(days=6.99), 6.99, None),
+        (made_ago(days=6.9), 6.9, None),
         (made_ago(days=7.01), 0, "/prediction_id"),
         (made_ago(days=7.01), -900, "/prediction_id"),
         (made_ago(days=0), 8, "/timestamp"),

@@ -129,7 +129,7 @@ def some_posts(engines: StoreUrls, worker_name: str) -> str:
     return old_posts(engines.database_url, f"{worker_name}_some", 600)
 
 
-async def walk(url: str, batches: Batches) -> int:
+async def walk(url: str, batches: Batches, together: asyncio.Barrier | None = None) -> int:
     """What a runner does who holds no lock: the rows it has done."""
     engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
@@ -137,14 +137,17 @@ async def walk(url: str, batches: Batches) -> int:
         return sum(batches.walk(connection))
 
     async with engine.connect() as connection:
+        if together is not None:
+            await together.wait()
         return await connection.run_sync(rows)
 
 
 def test_two_at_once_change_each_post_once(some_posts: str) -> None:
     small = replace(NAME_POSTS, size=7)
 
-    async def both() -> tuple[int, int]:
-        return await asyncio.gather(walk(some_posts, small), walk(some_posts, small))
+    async def both() -> list[int]:
+        start = asyncio.Barrier(2)
+        return await asyncio.gather(*(walk(some_posts, small, start) for _ in range(2)))
 
     done = asyncio.run(both())
     assert sum(done) == 600

@@ -39,7 +39,8 @@ def test_a_terminal_shows_the_rows_that_are_done(old_database: str) -> None:
         f"applied {step.revision}" for step in done
     ]
     rows = [found[0] for each in shown if (found := re.search(r"[\d,]+ of 2,500 rows", each))]
-    assert list(dict.fromkeys(rows)) == [f"{n} of 2,500 rows" for n in ("1,000", "2,000", "2,500")]
+    told_rows = [each for each in dict.fromkeys(rows) if not each.startswith("0 ")]
+    assert told_rows == [f"{n} of 2,500 rows" for n in ("1,000", "2,000", "2,500")]
 
 
 def test_a_log_gets_a_line_now_and_then(old_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
