@@ -5,7 +5,7 @@ spares it two round trips.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
@@ -35,7 +35,7 @@ from service.metrics import Metrics
 from service.provide import provided
 from service.settings import Settings
 from service.sql_errors import translate
-from service.sql_pool import create_engine
+from service.sql_pool import open_engine
 from service.sql_session import REPORTS, WRITES, Session
 
 T = TypeVar("T")
@@ -107,20 +107,24 @@ def after_commit(session: Session, call: Callable[[], None]) -> None:
 async def open_sql(settings: Settings) -> AsyncIterator[Sql]:
     """For the lifespan. Connects to nothing yet: the service starts while PostgreSQL is down."""
     assert settings.database_url is not None  # noqa: S101 - create_app has refused otherwise
-    engine = create_engine(settings.database_url.get_secret_value(), settings)
-    replica = settings.reporting_database_url
-    reporting = create_engine(replica.get_secret_value(), settings) if replica else engine
+    url, replica = settings.database_url, settings.reporting_database_url
     guard = Guard("PostgreSQL", settings.sql_deadline_seconds, translate)
     # A replica that is down closes the reports and nothing else.
     replicas = Guard("The replica", settings.sql_deadline_seconds, translate) if replica else guard
-    try:
-        yield Sql(engine, reporting, guard, replicas)
-    finally:
-        await guard.drain()
-        if replicas is not guard:
-            await replicas.drain()
-        await reporting.dispose()
-        await engine.dispose()
+    async with AsyncExitStack() as engines:
+        engine = reporting = await engines.enter_async_context(
+            open_engine(url.get_secret_value(), settings)
+        )
+        if replica:
+            reporting = await engines.enter_async_context(
+                open_engine(replica.get_secret_value(), settings)
+            )
+        try:
+            yield Sql(engine, reporting, guard, replicas)
+        finally:
+            await guard.drain()
+            if replicas is not guard:
+                await replicas.drain()
 
 
 # -- hand out --------------------------------------------------------------------------------------

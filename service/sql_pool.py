@@ -1,9 +1,13 @@
 """An engine and its pool of connections, within our limits."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DisconnectionError
@@ -18,7 +22,27 @@ from service.settings import Settings
 SECONDS_UNASKED = 1.0
 
 
-def create_engine(url: str, settings: Settings) -> AsyncEngine:
+@asynccontextmanager
+async def open_engine(url: str, settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine within our limits. At the end no connection of it is left.
+
+    None of them says goodbye: on each, SQLAlchemy would wait for the answer of a server that hangs.
+    """
+    engine, made = _create_engine(url, settings), WeakSet[asyncpg.Connection]()
+
+    def note(connection: Any, _record: ConnectionPoolEntry) -> None:
+        made.add(connection.driver_connection)
+
+    event.listen(engine.sync_engine, "connect", note)
+    try:
+        yield engine
+    finally:
+        for connection in tuple(made):
+            connection.terminate()
+        await engine.dispose()
+
+
+def _create_engine(url: str, settings: Settings) -> AsyncEngine:
     """An engine with our limits: on the server, in the driver and in the pool."""
     engine = create_async_engine(
         url,

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,12 +16,15 @@ import psutil
 import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
+from sqlalchemy import text
 
 from mongo_indexes.apply import apply_all
 from service import migrate
 from service.embedded import MongoEngine, PostgresEngine
 from service.main import State, create_app
 from service.settings import Settings
+from service.sql import open_sql
+from service.sql_session import Session
 from tests.access.makers import somebody
 from tests.fixtures.client import speaking_to
 from tests.machine import seconds_unserved
@@ -143,6 +146,20 @@ async def test_readiness_names_the_store_that_is_down(
     assert (told["postgresql"]["ok"], told["mongodb"]["ok"]) == (False, True)
     assert alive.status_code == 200
     await eventually_ok(client, "/v1/users")
+
+
+async def test_the_service_ends_in_time_while_postgresql_hangs(postgres: PostgresEngine) -> None:
+    """Whoever says goodbye on each connection waits 5 seconds for an answer on each."""
+
+    async def rest(session: Session) -> None:
+        await session.scalar(text("SELECT pg_sleep(0.2)"))
+
+    with ExitStack() as hung:
+        async with open_sql(Settings(database_url=SecretStr(postgres.url))) as sql:
+            await asyncio.gather(*(sql.run(rest, writes=False) for _ in range(4)))
+            hung.enter_context(hanging(postgres.pid))
+            began = time.monotonic() - seconds_unserved()
+        assert time.monotonic() - seconds_unserved() - began < 4
 
 
 async def test_the_service_starts_while_a_store_is_down(
