@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+
+from tests.fixtures.stores import connected
 
 Content = dict[str, list[dict[str, Any]]]
 
@@ -96,16 +96,6 @@ ROWS = {
         VALUES ('{ONE}', '{ONE}', 'jean@example.com', 'viewer', '{ADA}', now() + interval '14 d')
     """,
 }
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Any]:
-    """A connection of asyncpg's own."""
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 def say(url: str, *statements: str) -> None:

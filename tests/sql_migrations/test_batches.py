@@ -20,8 +20,9 @@ from service import migrate
 from service.embedded import StoreUrls
 from sql_migrations.batches import Batches
 from sql_migrations.post_slugs import NAME_POSTS
+from tests.fixtures.stores import connected, recreate
 from tests.sql_migrations.posts import AFTER, BEFORE, RULE, old_posts, other, post_id
-from tests.sql_migrations.rows import ADA, ask, connected, say
+from tests.sql_migrations.rows import ADA, ask, say
 
 MANY = 20_000
 STATE = "SELECT id, slug, version FROM posts ORDER BY title, id"
@@ -56,8 +57,7 @@ def copy(engines: StoreUrls, name: str, end: str) -> str:
 
     async def run() -> None:
         async with connected(engines.database_url) as connection:
-            await connection.execute(f'DROP DATABASE IF EXISTS "{name}_{end}" WITH (FORCE)')
-            await connection.execute(f'CREATE DATABASE "{name}_{end}" TEMPLATE "{name}"')
+            await recreate(connection, f"{name}_{end}", template=name)
 
     asyncio.run(run())
     return f"{engines.database_url.rpartition('/')[0]}/{name}_{end}"
