@@ -43,13 +43,9 @@ DEMO_SCOPES = (
 )  # fmt: skip
 TOKEN_LIVES = timedelta(hours=12)
 # Nobody waits for a request here; on a machine that just started, a disk may take its time.
-PATIENCE = dict.fromkeys(
-    (
-        *("sql_connect_seconds", "sql_lock_seconds", "sql_statement_seconds"),
-        *("sql_command_seconds", "sql_deadline_seconds"),
-    ),
-    20.0,
-)
+PATIENCE = {
+    f"sql_{what}_seconds": 20.0 for what in ("connect", "lock", "statement", "command", "deadline")
+}
 
 
 class NoCredentials(EmbeddedError):
