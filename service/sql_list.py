@@ -95,11 +95,14 @@ class Listing:
             if name in self._special or name.partition("__")[0] in self._filters
         }
         names, offset = tuple(narrowed), getattr(query, "offset", 0)
-        values = {**narrowed, "_limit": query.limit + 1, "_offset": offset, **values}
+        values = {**narrowed, **values}
+        total = await self._count(session, names, values, query.count)
+        values["_limit"] = query.limit + 1
+        if offset:
+            values["_offset"] = offset
         start = pager.position(query)
         if start is not None:
             values |= {"_value": start.value, "_key": start.key}
-        total = await self._count(session, names, values, query.count)
         form = _Form(names, query.sort, start is not None, bool(offset))
         rows, last = query.cut(await session.fetch(self._page_in(form), values))
         end = None if last is None else Position(last[1], last[0])

@@ -61,7 +61,13 @@ class Statement:
             raise TypeError("a Statement gives what the driver gives; in_() becomes == any_()")
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
-        """The values in the order the driver wants them; those not named are the clause's own."""
+        """Return the values in the driver's order; values not named are the clause's own.
+
+        Raises:
+            TypeError: a name belongs to no parameter, so its value would be lost.
+        """
+        if not values.keys() <= self._given.keys():
+            raise TypeError(f"unknown parameters: {sorted(values.keys() - self._given.keys())}")
         return [values.get(name, given) for name, given in self._given.items()]
 
 

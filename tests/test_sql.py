@@ -19,6 +19,7 @@ from service.settings import Settings
 from service.sql import open_sql
 from service.sql_session import NotCommitted, Session
 from service.users.reading import NEW_USER
+from service.users.schemas import UserCreate
 from tests.users.makers import make_user, user_body
 
 
@@ -102,6 +103,30 @@ async def test_what_stands_alone_is_committed_and_ends_its_session(
         await write_more()
     async with sql.reading(sql.guard.clock()) as session:
         assert await session.scalar(text("SELECT count(*) FROM users WHERE username = 'alone'"))
+
+
+def test_a_prepared_statement_refuses_a_value_that_it_would_lose() -> None:
+    with pytest.raises(TypeError, match="pronouns"):
+        NEW_USER.arguments({"id": uuid4(), "pronouns": "she"})
+
+
+async def test_every_field_of_a_new_user_is_stored_and_answered(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    """A field that is added to the schema and the table reaches the database and the answer."""
+    example: dict[str, Any] = {
+        "username": "grace", "email": "grace@example.com", "name": "Grace", "age": 36,
+        "city": "Ulm", "bio": "Compilers", "status": "pending", "is_active": False,
+        "role": "editor", "password": "a long sentence",
+    }  # fmt: skip
+    assert set(example) == set(UserCreate.model_fields), "give the new field a value here"
+    answer = await client.post("/v1/users", json=example)
+    shown = {name: value for name, value in answer.json().items() if name in example}
+    assert shown == {name: value for name, value in example.items() if name != "password"}
+    async with state["sql"].engine.connect() as connection:
+        row = (await connection.execute(text("SELECT * FROM users"))).mappings().one()
+    assert {name: row[name] for name in shown} == shown
+    assert row["password_hash"].startswith("$argon2id$")
 
 
 async def test_a_swallowed_error_is_never_taken_for_a_commit(state: State) -> None:

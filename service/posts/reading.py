@@ -2,6 +2,7 @@
 
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from service.posts.schemas import EXPANDABLE, PostRead
 from service.posts.tables import Post, PostTag
 from service.sql import columns
 from service.sql_list import Listing, Special
@@ -27,9 +29,8 @@ from service.tags.tables import Tag
 from service.users.tables import User
 
 COLUMNS = columns(
-    Post.id, Post.author_id, Post.title, Post.slug, Post.content, Post.published,
-    Post.published_at, Post.views, Post.version, Post.created_at, Post.updated_at,
-)  # fmt: skip
+    *(getattr(Post, name) for name in PostRead.model_fields if name not in EXPANDABLE)
+)
 _SHOWN: Shown = {each.name: each for each in COLUMNS}
 _AUTHOR: Shown = {"id": User.id, "username": User.username, "name": User.name}
 _FILTERED: Columns = {
@@ -61,9 +62,16 @@ def _source(expand: frozenset[str]) -> FromClause:
     return posts.join(User, User.id == Post.author_id) if "author" in expand else posts
 
 
-def _seen(everything: bool) -> ColumnElement[bool]:
-    """What is published, and what is by ``caller_id``; or everything."""
-    return true() if everything else Post.published | (Post.author_id == bindparam("caller_id"))
+def visible_posts(everything: bool, caller_id: UUID | None = None) -> ColumnElement[bool]:
+    """Return the condition of the posts that a caller may see: all, or published and own posts.
+
+    Lists and single reads share it. Without ``caller_id`` it is a parameter of that name.
+    """
+    return true() if everything else Post.published | _written_by(caller_id)
+
+
+def _written_by(caller_id: UUID | None = None) -> ColumnElement[bool]:
+    return Post.author_id == bindparam("caller_id", caller_id)
 
 
 @cache
@@ -73,7 +81,7 @@ def one_post(expand: frozenset[str], *, everything: bool) -> Statement:
     shown: Select[*tuple[Any, ...]] = select(
         Post.version, Post.views, as_json(nested), as_json({**_SHOWN, **nested})
     ).select_from(_source(expand))
-    return Statement(shown.where(_seen(everything), Post.id == bindparam("post_id")))
+    return Statement(shown.where(visible_posts(everything), Post.id == bindparam("post_id")))
 
 
 @cache
@@ -82,11 +90,11 @@ def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> Listing:
 
     The value of ``tag`` is the id of one.
     """
-    mine = Post.author_id == bindparam("caller_id")
+    own_drafts = drafts and not everything
     return Listing(
         Post,
         {**_SHOWN, **_nested(expand)},
-        where=mine if drafts and not everything else _seen(everything),
+        where=_written_by() if own_drafts else visible_posts(everything),
         filters=_FILTERED,
         special={"tag": Special(_filed_under, Uuid), "q": Special(_says, Text)},
         source=_source(expand),

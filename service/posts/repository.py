@@ -7,14 +7,14 @@ from uuid import UUID
 from zlib import crc32
 
 from fastapi import Response
-from sqlalchemy import ColumnElement, delete, func, insert, select, true, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from service.access.caller import Caller, CurrentCaller
 from service.answers import Expected, Found
 from service.errors import Conflict, NotFound, Refused
 from service.paging import Paging
-from service.posts.reading import COLUMNS, one_post, posts
+from service.posts.reading import COLUMNS, one_post, posts, visible_posts
 from service.posts.schemas import PostCreate, PostQuery, PostRead, PostsOfQuery, PostUpdate
 from service.posts.slug import slug_of
 from service.posts.tables import Post, PostTag
@@ -68,9 +68,7 @@ _SELECTED = select(*COLUMNS)  # built once, not for each request
 
 def seen_posts(caller: Caller) -> ColumnElement[bool]:
     """The base of every query: what is published, and what is the caller's own."""
-    if caller.may("posts:admin"):
-        return true()
-    return Post.published | (Post.author_id == caller.user_id)
+    return visible_posts(caller.may("posts:admin"), caller.user_id)
 
 
 class PostRepository:
@@ -85,7 +83,7 @@ class PostRepository:
 
     async def show(self, post_id: UUID, expand: str | None) -> Found:
         statement = one_post(_names(expand), everything=self._sees_everything)
-        values = {"post_id": post_id, "caller_id": self._caller.user_id}
+        values = {"post_id": post_id, **self._caller_id()}
         rows = await self._session.fetch(statement, values)
         if not rows:
             raise PostNotFound
@@ -103,10 +101,14 @@ class PostRepository:
     async def list(self, query: PostQuery) -> Response:
         drafts = query.published is False
         listing = posts(_names(query.expand), everything=self._sees_everything, drafts=drafts)
-        values: dict[str, Any] = {"caller_id": self._caller.user_id}
+        values = self._caller_id()
         if query.tag is not None:
             values["tag"] = await self._tags.find(query.tag)
         return await listing.page(self._session, query, self._pager, **values)
+
+    def _caller_id(self) -> dict[str, Any]:
+        """The parameter that statements have where the caller does not see everything."""
+        return {} if self._sees_everything else {"caller_id": self._caller.user_id}
 
     async def list_of(self, author_id: UUID, query: PostsOfQuery) -> Response:
         """The posts of a user; :class:`UserNotFound` if there is no such user."""

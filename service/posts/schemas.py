@@ -57,6 +57,9 @@ class AuthorBrief(Read):
     name: str | None
 
 
+EXPANDABLE = ("author", "tags")
+
+
 class PostRead(Versioned):
     id: UUID
     author_id: UUID
@@ -96,7 +99,7 @@ class PostsRead(Read):
 
 
 def _known(expand: str) -> str:
-    unknown = set(expand.split(",")) - {"author", "tags"}
+    unknown = set(expand.split(",")) - set(EXPANDABLE)
     if unknown:
         raise ValueError("names author, tags or both, separated by a comma")
     return expand

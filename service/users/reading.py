@@ -2,6 +2,7 @@
 
 from functools import cache
 from typing import cast
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
 
@@ -9,12 +10,10 @@ from service.sql import columns
 from service.sql_list import Listing, Special
 from service.sql_rows import Columns, quoted_words, words_beginning_with
 from service.sql_statement import Shown, Statement, as_json
+from service.users.schemas import UserCreate, UserRead
 from service.users.tables import User
 
-COLUMNS = columns(
-    User.id, User.username, User.email, User.name, User.age, User.city, User.bio, User.status,
-    User.is_active, User.role, User.version, User.created_at, User.updated_at, User.deleted_at,
-)  # fmt: skip
+COLUMNS = columns(*(getattr(User, name) for name in UserRead.model_fields))
 SHOWN: Shown = {each.name: each for each in COLUMNS}
 _SHOWN_OF_EMAILS: Shown = {"id": User.id, "email": User.email}
 _FILTERED: Columns = {
@@ -33,32 +32,35 @@ def is_deleted(deleted: bool) -> ColumnElement[bool]:
     return User.deleted_at.is_not(None) if deleted else User.deleted_at.is_(None)
 
 
-def _seen(everybody: bool, deleted: bool = False) -> ColumnElement[bool]:
-    """Whom ``caller_id`` may see: everybody, or themselves."""
+def visible_users(
+    everybody: bool, caller_id: UUID | None = None, *, deleted: bool = False
+) -> ColumnElement[bool]:
+    """Return the condition of the users that a caller may see: all of them, or the caller alone.
+
+    Lists and single reads share it. Without ``caller_id`` it is a parameter of that name.
+    """
     seen = is_deleted(deleted)
-    return seen if everybody else seen & (User.id == bindparam("caller_id"))
+    return seen if everybody else seen & (User.id == bindparam("caller_id", caller_id))
 
 
 _TABLE = cast("Table", User.__table__)
+# UserCreate decides the columns, so that a new field is never dropped.
 NEW_USER = Statement(
     insert(_TABLE).returning(User.version, as_json(SHOWN)),
-    keys=(
-        "id", "username", "email", "name", "age", "city", "bio", "status", "is_active", "role",
-        "password_hash",
-    ),
-)  # fmt: skip
+    keys=("id", *(name for name in UserCreate.model_fields if name != "password"), "password_hash"),
+)
 
 
 @cache
 def one_user(*, everybody: bool) -> Statement:
     """The version and the JSON of ``user_id``."""
     shown = select(User.version, as_json(SHOWN))
-    return Statement(shown.where(_seen(everybody), User.id == bindparam("user_id")))
+    return Statement(shown.where(visible_users(everybody), User.id == bindparam("user_id")))
 
 
 @cache
 def users(*, everybody: bool, deleted: bool) -> Listing:
-    seen = _seen(everybody, deleted)
+    seen = visible_users(everybody, deleted=deleted)
     return Listing(User, SHOWN, where=seen, filters=_FILTERED, special={"q": _WORDS})
 
 

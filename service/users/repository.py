@@ -19,7 +19,15 @@ from service.paging import Paging
 from service.provide import provided
 from service.sql import SqlSession, after_commit
 from service.sql_rows import change_row
-from service.users.reading import COLUMNS, NEW_USER, emails, is_deleted, one_user, users
+from service.users.reading import (
+    COLUMNS,
+    NEW_USER,
+    emails,
+    is_deleted,
+    one_user,
+    users,
+    visible_users,
+)
 from service.users.schemas import EmailQuery, UserCreate, UserQuery, UserRead, UserUpdate
 from service.users.tables import User
 from service.wire import changes
@@ -76,7 +84,7 @@ class UserRepository:
         self._caller, self._trail, self._gate = caller, trail, gate
 
     async def show(self, user_id: UUID) -> Found:
-        values = {"user_id": user_id, "caller_id": self._caller.user_id}
+        values = {"user_id": user_id, **self._caller_id()}
         rows = await self._session.fetch(one_user(everybody=self._sees_everybody), values)
         if not rows:
             raise UserNotFound
@@ -103,8 +111,7 @@ class UserRepository:
 
     async def list(self, query: UserQuery) -> Response:
         listing = users(everybody=self._sees_everybody, deleted=query.deleted)
-        caller_id = self._caller.user_id
-        return await listing.page(self._session, query, self._pager, caller_id=caller_id)
+        return await listing.page(self._session, query, self._pager, **self._caller_id())
 
     async def list_emails(self, query: EmailQuery) -> Response:
         return await emails().page(self._session, query, self._pager)
@@ -112,6 +119,10 @@ class UserRepository:
     @property
     def _sees_everybody(self) -> bool:
         return self._caller.may("users:admin")
+
+    def _caller_id(self) -> dict[str, Any]:
+        """The parameter that statements have where the caller does not see everybody."""
+        return {} if self._sees_everybody else {"caller_id": self._caller.user_id}
 
     async def add(self, user: UserCreate) -> tuple[UUID, Found]:
         user_id = uuid7()
@@ -159,12 +170,9 @@ class UserRepository:
         await change_row(self._session, User, where, values, expected, UserNotFound)
         after_commit(self._session, partial(self._gate.forget_user, user_id))
 
-    def _seen(self, deleted: bool = False) -> ColumnElement[bool]:
+    def _seen(self) -> ColumnElement[bool]:
         """The base of every query: whom the caller may see."""
-        seen = is_deleted(deleted)
-        if self._sees_everybody:
-            return seen
-        return seen & (User.id == self._caller.user_id)
+        return visible_users(self._sees_everybody, self._caller.user_id)
 
     async def _held_role(self, user_id: UUID, values: dict[str, Any]) -> str | None:
         """The role as it is until the transaction ends, if the change is about their power."""
