@@ -21,7 +21,7 @@ from bson.codec_options import CodecOptions
 from pymongo import InsertOne, MongoClient, ReplaceOne, UpdateOne, WriteConcern
 
 from benchmarks.started import service
-from service.predictions.history import document_of, with_observations
+from service.documents.predictions.labels.history import document_of, with_observations
 
 BATCHES, SIZE = 20, 1000
 START = datetime(2026, 1, 1, tzinfo=UTC)

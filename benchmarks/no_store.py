@@ -2,10 +2,10 @@
 
 import gc
 
+from service.cli.serve import GARBAGE
+from service.documents.predictions.ingest.writer import Code, Together
 from service.main import create_app
-from service.mongo import Document
-from service.predictions.log import Code, Together
-from service.serve import GARBAGE
+from service.stores.mongo.client import Document
 
 
 async def add(_together: Together, _document: Document) -> Code:

@@ -8,11 +8,11 @@ from pymongo.errors import PyMongoError
 
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.declare import Collection
+from mongo_indexes.execute import Refused, perform, said
+from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LEASE_SECONDS, Lease, LeaseLost, lease
-from mongo_indexes.perform import Refused, perform, said
 from mongo_indexes.server import plan
 from mongo_indexes.step import Step
-from mongo_indexes.verdict import ExitCode
 
 Document = dict[str, Any]
 Tell = Callable[[str], None]

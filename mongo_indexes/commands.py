@@ -15,14 +15,14 @@ from pymongo.errors import PyMongoError
 
 from mongo_indexes.apply import WAIT_SECONDS, ApplyStopped, apply_all
 from mongo_indexes.collections import COLLECTIONS
+from mongo_indexes.connect import Stop, opened
 from mongo_indexes.declare import Collection
+from mongo_indexes.execute import said
+from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LockHeld
-from mongo_indexes.opened import Stop, opened
-from mongo_indexes.perform import said
+from mongo_indexes.output import show_json, show_steps, steps_as_json
 from mongo_indexes.server import plan
-from mongo_indexes.show import show_json, show_steps, steps_as_json
 from mongo_indexes.step import Step
-from mongo_indexes.verdict import ExitCode
 
 Command = Callable[[Database[dict[str, Any]]], ExitCode]
 

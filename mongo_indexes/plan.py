@@ -12,7 +12,7 @@ from typing import Any
 
 from mongo_indexes.declare import Collection, Index
 from mongo_indexes.definition import Definition, canonical, of_declared
-from mongo_indexes.existing import Existing
+from mongo_indexes.server_index import Existing
 from mongo_indexes.step import Kind, Risk, Step
 
 

@@ -10,18 +10,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.plan import diff
-from service.access.caller import UNASKED, needs
-from service.errors import ServiceError
-from service.guard import Guard
-from service.metrics import Metrics
-from service.migrate import current_head, expected_head
-from service.mongo import Mongo, list_indexes
-from service.mongo_errors import translate as translate_mongo
-from service.openapi import problems
-from service.route import Route
-from service.sql import Sql
-from service.sql_errors import translate as translate_sql
-from service.wire import Read
+from service.auth.caller import UNASKED, needs
+from service.core.circuit_breaker import Guard
+from service.core.errors import ServiceError
+from service.core.metrics import Metrics
+from service.stores.mongo.client import Mongo, list_indexes
+from service.stores.mongo.errors import translate as translate_mongo
+from service.stores.sql.engine import Sql
+from service.stores.sql.errors import translate as translate_sql
+from service.stores.sql.migrations import current_head, expected_head
+from service.web.openapi import problems
+from service.web.route import Route
+from service.web.schemas import Read
 
 SECONDS_EACH = 1.5
 

@@ -15,54 +15,55 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, ExceptionHandler
 
 from service import health
-from service.access.caller import Gatekeeper
-from service.access.rates import Rates
-from service.access.tokens import Keyring
-from service.accounts import router as accounts
-from service.accounts import transfer_router as transfers
-from service.answers import NotModified, answer_not_modified
-from service.api_keys import router as api_keys
-from service.audit import router as audit
-from service.catalog import bulk_router as product_bulk
-from service.catalog import category_router as categories
-from service.catalog import file_router as product_files
-from service.catalog import router as products
-from service.directory import Directory, add_routes
-from service.errors import ServiceError, answer_refusal
-from service.gate import Gate
-from service.items import router as items
-from service.items import type_router as item_types
-from service.logins import me_router as me
-from service.logins import router as logins
-from service.logs import configure_logs
-from service.metrics import Metrics
-from service.middleware import Frontier
-from service.mongo import Mongo, open_mongo
-from service.mongo_watch import Watches, open_watches
-from service.openapi import with_schemas
-from service.orders import router as orders
-from service.posts import bulk_router as post_bulk
-from service.posts import comment_router as comments
-from service.posts import router as posts
-from service.predictions import cloudevents_router as cloudevents
-from service.predictions import feedback_router as feedback
-from service.predictions import file_router as prediction_files
-from service.predictions import label_router as labels
-from service.predictions import router as predictions
-from service.predictions import tail_router as prediction_tails
-from service.predictions.flight import InFlight
-from service.predictions.log import Together
-from service.projects import invitation_router as project_invitations
-from service.projects import member_router as project_members
-from service.projects import router as projects
-from service.reports import router as reports
-from service.retention import router as retention
-from service.retention.current import CurrentRules
-from service.seal import Seal
+from service.auth.access_tokens import Keyring
+from service.auth.caller import Gatekeeper
+from service.auth.rate_limits import Rates
+from service.core.errors import ServiceError
+from service.core.logging import configure_logs
+from service.core.metrics import Metrics
+from service.core.signing import Seal
+from service.documents.items import router as items
+from service.documents.items import type_router as item_types
+from service.documents.predictions.cloudevents import router as cloudevents
+from service.documents.predictions.export import router as prediction_files
+from service.documents.predictions.ingest.limiter import InFlight
+from service.documents.predictions.ingest.writer import Together
+from service.documents.predictions.labels import feedback_router as feedback
+from service.documents.predictions.labels import router as labels
+from service.documents.predictions.reading import router as predictions
+from service.documents.predictions.tail import router as prediction_tails
+from service.documents.retention import router as retention
+from service.documents.retention.rule_cache import CurrentRules
+from service.relational.accounts import router as accounts
+from service.relational.accounts import transfer_router as transfers
+from service.relational.api_keys import router as api_keys
+from service.relational.audit import router as audit
+from service.relational.authenticator import Gate
+from service.relational.catalog import bulk_router as product_bulk
+from service.relational.catalog import category_router as categories
+from service.relational.catalog import file_router as product_files
+from service.relational.catalog import router as products
+from service.relational.logins import me_router as me
+from service.relational.logins import router as logins
+from service.relational.orders import router as orders
+from service.relational.posts import bulk_router as post_bulk
+from service.relational.posts import comment_router as comments
+from service.relational.posts import router as posts
+from service.relational.projects import invitation_router as project_invitations
+from service.relational.projects import member_router as project_members
+from service.relational.projects import router as projects
+from service.relational.reports import router as reports
+from service.relational.tags import router as tags
+from service.relational.users import router as users
 from service.settings import Settings
-from service.sql import Sql, open_sql
-from service.tags import router as tags
-from service.users import router as users
+from service.stores.mongo.change_streams import Watches, open_watches
+from service.stores.mongo.client import Mongo, open_mongo
+from service.stores.sql.engine import Sql, open_sql
+from service.web.conditional import NotModified, answer_not_modified
+from service.web.middleware import Frontier
+from service.web.openapi import with_schemas
+from service.web.problems import answer_refusal
+from service.web.routing import Directory, add_routes
 
 FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from service.all_tables import METADATA
+from service.relational.metadata import METADATA
 from service.settings import Settings
 from sql_migrations.progress import Progress
 

@@ -1,6 +1,6 @@
 """How a run of migrations gets on: which step of how many, how long each took, that it is alive.
 
-``service.migrate`` hands one of these to env.py, which calls it; plain ``alembic`` goes without.
+``service.stores.sql.migrations`` hands one to env.py, which calls it; plain ``alembic`` does not.
 """
 
 import time

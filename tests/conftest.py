@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.embedded import StoreUrls, embedded_stores
+from service.stores.embedded import StoreUrls, embedded_stores
 
 pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.client", "tests.fixtures.logs"]
 ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from service.main import State
-from service.migrate import expected_head
+from service.stores.sql.migrations import expected_head
 
 
 async def test_alive_is_alive(client: httpx2.AsyncClient) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx2
 
+from tests.documents.predictions.factories import make_event
 from tests.fixtures.service import running_service
-from tests.predictions.makers import make_event
 
 
 def test_a_tail_ends_in_order_with_the_process(tmp_path: Path) -> None:

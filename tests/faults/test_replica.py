@@ -14,13 +14,13 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from service import migrate
-from service.embedded import PostgresEngine, StoreUrls
 from service.main import create_app
 from service.settings import Settings
-from service.sql import open_sql
+from service.stores.embedded import PostgresEngine, StoreUrls
+from service.stores.sql import migrations as migrate
+from service.stores.sql.engine import open_sql
 from tests.fixtures.client import ADMINISTRATOR, speaking_as
-from tests.users.makers import make_user
+from tests.relational.users.factories import make_user
 
 GROWTH = "/v1/reports/user_growth"
 

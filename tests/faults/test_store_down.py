@@ -19,15 +19,15 @@ from pymongo import MongoClient
 from sqlalchemy import text
 
 from mongo_indexes.apply import apply_all
-from service import migrate
-from service.embedded import MongoEngine, PostgresEngine
 from service.main import State, create_app
 from service.settings import Settings
-from service.sql import open_sql
-from service.sql_session import Session
-from tests.access.makers import somebody
+from service.stores.embedded import MongoEngine, PostgresEngine
+from service.stores.sql import migrations as migrate
+from service.stores.sql.engine import open_sql
+from service.stores.sql.session import Session
+from tests.auth.factories import somebody
 from tests.fixtures.client import speaking_to
-from tests.machine import seconds_unserved
+from tests.fixtures.cpu_time import seconds_unserved
 
 SQL_CALLS = ["/v1/users", "/v1/posts", "/v1/tags"]
 MONGO_CALLS = ["/v1/items", "/v1/predictions", "/v1/item_types"]

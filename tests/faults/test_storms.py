@@ -21,18 +21,18 @@ from sqlalchemy import text
 
 from service.main import State
 from service.settings import Settings
-from service.sql import open_sql
-from tests.access.makers import somebody
-from tests.accounts.makers import balance_of, make_account, must_agree, transfer_body
-from tests.catalog.makers import make_category, make_product, movements
+from service.stores.sql.engine import open_sql
+from tests.auth.factories import somebody
 from tests.fixtures.client import member, speaking_as
-from tests.machine import seconds_unserved
-from tests.orders.makers import line, order
-from tests.posts.makers import make_post
-from tests.projects.conftest import people as people  # noqa: PLC0414 - a fixture
-from tests.projects.makers import People, Someone, make_project
-from tests.test_sql_route import CROSS_LOCKS, TRIGGER, WAITING, failures
-from tests.users.makers import make_user, make_users
+from tests.fixtures.cpu_time import seconds_unserved
+from tests.relational.accounts.factories import balance_of, make_account, must_agree, transfer_body
+from tests.relational.catalog.factories import make_category, make_product, movements
+from tests.relational.orders.factories import line, order
+from tests.relational.posts.factories import make_post
+from tests.relational.projects.conftest import people as people  # noqa: PLC0414 - a fixture
+from tests.relational.projects.factories import People, Someone, make_project
+from tests.relational.users.factories import make_user, make_users
+from tests.stores.sql.test_route import CROSS_LOCKS, TRIGGER, WAITING, failures
 
 CLIENTS, MOST_SECONDS = 32, 5.0
 ROOM = {"sql_pool_size": CLIENTS + 4}

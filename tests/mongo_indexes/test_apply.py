@@ -8,9 +8,9 @@ from pymongo.errors import OperationFailure
 
 from mongo_indexes.apply import ApplyStopped, apply_all
 from mongo_indexes.declare import Index
+from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LOCKS
 from mongo_indexes.server import plan
-from mongo_indexes.verdict import ExitCode
 from tests.mongo_indexes.applied import PLAIN, UNIQUE, Data, existing, make, things
 from tests.mongo_indexes.conftest import Connect
 

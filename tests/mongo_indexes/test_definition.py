@@ -9,7 +9,7 @@ from bson import SON, Int64
 from mongo_indexes.declare import Index
 from mongo_indexes.plan import diff
 from mongo_indexes.step import Kind, Risk
-from tests.mongo_indexes.makers import ID, SCHEMA, index, kinds, stored, things
+from tests.mongo_indexes.factories import ID, SCHEMA, index, kinds, stored, things
 
 
 def test_same_fields_in_another_order_are_another_index() -> None:

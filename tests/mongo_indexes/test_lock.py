@@ -12,8 +12,8 @@ from pymongo.database import Database
 
 from mongo_indexes.apply import ApplyStopped, apply_all
 from mongo_indexes.declare import Collection, Index
+from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LOCKS, Lease, LeaseLost, LockHeld, lease
-from mongo_indexes.verdict import ExitCode
 from tests.mongo_indexes.conftest import Connect
 
 Data = Database[dict[str, Any]]

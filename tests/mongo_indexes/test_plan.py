@@ -8,7 +8,7 @@ from bson import SON
 from mongo_indexes.declare import Index
 from mongo_indexes.plan import diff
 from mongo_indexes.step import Kind, Risk
-from tests.mongo_indexes.makers import ID, SCHEMA, index, kinds, stored, things
+from tests.mongo_indexes.factories import ID, SCHEMA, index, kinds, stored, things
 
 
 def test_nothing_is_planned_when_all_is_as_declared() -> None:

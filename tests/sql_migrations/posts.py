@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 from alembic import command
 
-from service import migrate
+from service.stores.sql import migrations as migrate
 from tests.fixtures.stores import new_database
 from tests.sql_migrations.rows import ADA, ROWS, say
 

@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from service import migrate
-from service.embedded import StoreUrls
+from service.stores.embedded import StoreUrls
+from service.stores.sql import migrations as migrate
 from sql_migrations.batches import Batches
 from sql_migrations.post_slugs import NAME_POSTS
 from tests.fixtures.stores import connected, recreate

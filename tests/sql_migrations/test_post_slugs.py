@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from service.posts.schemas import Slug
-from service.posts.slug import slug_of
+from service.relational.posts.schemas import Slug
+from service.relational.posts.slug import slug_of
 from service.settings import Settings
 from sql_migrations.post_slugs import RULE, SLUG_OF_TITLE
 from tests.sql_migrations.rows import ask

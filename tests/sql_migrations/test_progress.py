@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
-from service import migrate
-from service.embedded import StoreUrls
+from service.stores.embedded import StoreUrls
+from service.stores.sql import migrations as migrate
 from sql_migrations import progress
 from tests.fixtures.stores import new_database
 from tests.sql_migrations.posts import BEFORE, old_posts, other, post_id

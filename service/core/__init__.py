@@ -1,0 +1,1 @@
+"""Errors, deadlines, logging, metrics and signing: no FastAPI and no database."""

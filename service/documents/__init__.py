@@ -1,0 +1,1 @@
+"""Features kept in MongoDB, one package each."""

@@ -1,0 +1,87 @@
+"""What is kept about items and their types."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypedDict
+from uuid import UUID
+
+from bson.decimal128 import Decimal128
+from uuid_utils.compat import uuid7
+
+from service.documents.items.schemas import ItemRead, ItemTypeRead
+from service.stores.mongo.client import Document, now
+
+ITEMS = "items"
+ITEM_TYPES = "item_types"
+
+
+class ItemDocument(TypedDict, total=False):
+    """One item. ``_id`` is its id; the key's two fields are there if one was sent.
+
+    ``owner_id`` is a user of PostgreSQL; what was made before there were owners has none.
+    """
+
+    _id: UUID
+    owner_id: UUID | None
+    name: str
+    type: str
+    attributes: dict[str, Any]
+    tags: list[str]
+    price: Decimal128 | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+    idempotency_key: str
+    fingerprint: bytes
+
+
+class ItemTypeDocument(TypedDict):
+    """One type. ``_id`` is its name; the schema is text, for its own keys begin with ``$``.
+
+    A type that was removed keeps its document, without a schema.
+    """
+
+    _id: str
+    json_schema: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def as_money(price: Decimal | None) -> Decimal128 | None:
+    """Exact in BSON."""
+    return None if price is None else Decimal128(price)
+
+
+def new_item(values: Document) -> Document:
+    """A document of version 1 with an id of its own."""
+    moment = now()
+    birth = {"version": 1, "created_at": moment, "updated_at": moment, "deleted_at": None}
+    return {"_id": uuid7(), **values, **birth}
+
+
+def read_item(document: Document) -> ItemRead:
+    """An item as it travels."""
+    price = document["price"]
+    return ItemRead(
+        id=document["_id"],
+        owner_id=document.get("owner_id"),
+        price=None if price is None else price.to_decimal(),
+        **{name: document[name] for name in _SAME},
+    )
+
+
+_SAME = tuple(name for name in ItemRead.model_fields if name not in ("id", "owner_id", "price"))
+
+
+def read_item_type(document: Document) -> ItemTypeRead:
+    """A type as it travels."""
+    return ItemTypeRead(
+        name=document["_id"],
+        json_schema=json.loads(document["json_schema"]),
+        version=document["version"],
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+    )

@@ -1,0 +1,91 @@
+"""Addresses of items."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from service.auth.caller import needs
+from service.documents.items.item_types import SchemaMismatch
+from service.documents.items.repository import (
+    ItemContended,
+    ItemKeyUsed,
+    ItemNotFound,
+    Items,
+    ItemTooLarge,
+)
+from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
+from service.documents.items.search import BadSearch
+from service.stores.mongo.route import MongoRoute, MongoSearchRoute
+from service.web.conditional import IfMatch, Reply
+from service.web.idempotency_key import KeyReused, SentKey
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
+search_router = APIRouter(route_class=MongoSearchRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs("items:write")],
+    responses=problems(SchemaMismatch, KeyReused, ItemKeyUsed),
+)
+async def items_create(item: ItemCreate, items: Items, sent: SentKey, reply: Reply) -> ItemRead:
+    made, again = await items.add(item, sent)
+    return reply.created(made, made.id, replayed=again)
+
+
+@router.get("", dependencies=[needs("items:read")], responses=problems())
+async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Page[ItemRead]:
+    return await items.list(query)
+
+
+@search_router.post("/search", dependencies=[needs("items:read")], responses=problems(BadSearch))
+async def items_search(search: ItemSearch, items: Items) -> Page[ItemRead]:
+    """Finds items by conditions on fields and attributes; the schema below tells the grammar."""
+    return await items.search(search)
+
+
+@router.get(
+    "/{item_id}",
+    dependencies=[needs("items:read")],
+    responses=problems(ItemNotFound, cached=True),
+)
+async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
+    return reply.found(await items.get(item_id))
+
+
+@router.patch(
+    "/{item_id}",
+    dependencies=[needs("items:write")],
+    responses=problems(ItemNotFound, ItemContended, ItemTooLarge, SchemaMismatch, guarded=True),
+)
+async def items_update(
+    item_id: UUID, change: ItemUpdate, items: Items, expected: IfMatch, reply: Reply
+) -> ItemRead:
+    return reply.changed(await items.change(item_id, change, expected))
+
+
+@router.delete(
+    "/{item_id}",
+    status_code=204,
+    dependencies=[needs("items:write")],
+    responses=problems(ItemNotFound, guarded=True),
+)
+async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
+    """Hides the item; restore brings it back."""
+    await items.remove(item_id, expected)
+
+
+@router.post(
+    "/{item_id}/restore",
+    dependencies=[needs("items:write")],
+    responses=problems(ItemNotFound),
+)
+async def items_restore(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
+    return reply.changed(await items.restore(item_id))
+
+
+router.include_router(search_router)

@@ -1,0 +1,1 @@
+"""CloudEvents and KServe's request and response messages, paired into one event."""

@@ -1,0 +1,1 @@
+"""The log as NDJSON, CSV or Parquet, read page by page."""

@@ -1,0 +1,1 @@
+"""Read predictions: one by its id, and pages of the log."""

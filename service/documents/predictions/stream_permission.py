@@ -1,0 +1,37 @@
+"""Whether the caller of an answer that goes on for long still may have the rest of it."""
+
+import time
+
+from fastapi import Request
+
+from service.auth.caller import Caller, Gatekeeper
+from service.documents.predictions.reading.repository import ModelForbidden
+
+SECONDS_BETWEEN_LOOKS = 2.0
+
+
+class StillAllowed:
+    """Asks the gate anew every two seconds: a stream does not outlive its key or its login."""
+
+    def __init__(self, request: Request, model: str | None) -> None:
+        self._request, self._model = request, model
+        self._asked = time.monotonic()
+
+    async def check(self) -> None:
+        """Refuses who may not any more.
+
+        Raises:
+            Unauthenticated, Forbidden, TooOften, Unavailable: as at the beginning.
+        """
+        if time.monotonic() - self._asked < SECONDS_BETWEEN_LOOKS:
+            return
+        state = self._request.state
+        gate: Gatekeeper = state.gate
+        check_model(await gate.admit(self._request, state.access), self._model)
+        self._asked = time.monotonic()
+
+
+def check_model(caller: Caller, model: str | None) -> None:
+    """Refuses a key that is bound to models and asks for others, or for all."""
+    if not caller.may_use(model or ""):
+        raise ModelForbidden

@@ -1,0 +1,1 @@
+"""The log as it happens, as server-sent events over a change stream."""

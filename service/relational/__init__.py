@@ -1,0 +1,1 @@
+"""Features kept in PostgreSQL, one package each."""

@@ -1,0 +1,89 @@
+"""Addresses of accounts and their entries."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from service.auth.caller import needs
+from service.relational.accounts.repository import (
+    AccountNotEmpty,
+    AccountNotFound,
+    Accounts,
+    OwnerUnknown,
+)
+from service.relational.accounts.schemas import (
+    AccountCreate,
+    AccountQuery,
+    AccountRead,
+    AccountUpdate,
+    EntryQuery,
+    EntryRead,
+)
+from service.stores.sql.route import SqlRoute
+from service.web.conditional import IfMatch, Reply
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(prefix="/accounts", tags=["accounts"], route_class=SqlRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs("accounts:write")],
+    responses=problems(OwnerUnknown),
+)
+async def accounts_create(account: AccountCreate, accounts: Accounts, reply: Reply) -> AccountRead:
+    made = await accounts.add(account)
+    return reply.created(made, made.id)
+
+
+@router.get("", dependencies=[needs("accounts:read")], responses=problems())
+async def accounts_list(
+    query: Annotated[AccountQuery, Query()], accounts: Accounts
+) -> Page[AccountRead]:
+    return await accounts.list(query)
+
+
+@router.get(
+    "/{account_id}",
+    dependencies=[needs("accounts:read")],
+    responses=problems(AccountNotFound, cached=True),
+)
+async def accounts_get(account_id: UUID, accounts: Accounts, reply: Reply) -> AccountRead:
+    return reply.found(await accounts.get(account_id))
+
+
+@router.patch(
+    "/{account_id}",
+    dependencies=[needs("accounts:write")],
+    responses=problems(AccountNotFound, guarded=True),
+)
+async def accounts_update(
+    account_id: UUID, change: AccountUpdate, accounts: Accounts, expected: IfMatch, reply: Reply
+) -> AccountRead:
+    return reply.changed(await accounts.change(account_id, change, expected))
+
+
+@router.delete(
+    "/{account_id}",
+    status_code=204,
+    dependencies=[needs("accounts:write")],
+    responses=problems(AccountNotFound, AccountNotEmpty, guarded=True),
+)
+async def accounts_close(account_id: UUID, accounts: Accounts, expected: IfMatch) -> None:
+    """Closes an empty account. It can still be read, with its entries; no transfer uses it."""
+    await accounts.close(account_id, expected)
+
+
+@router.get(
+    "/{account_id}/entries",
+    dependencies=[needs("accounts:read")],
+    responses=problems(AccountNotFound),
+)
+async def entries_list(
+    account_id: UUID, query: Annotated[EntryQuery, Query()], accounts: Accounts
+) -> Page[EntryRead]:
+    """What every transfer did to the account: its balance is the sum of them."""
+    return await accounts.list_entries(account_id, query)

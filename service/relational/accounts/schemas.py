@@ -1,0 +1,124 @@
+"""What travels about accounts, transfers and entries."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, ConfigDict, Field
+
+from service.web.pagination import ListQuery
+from service.web.schemas import (
+    Currency,
+    Moment,
+    Money,
+    Name,
+    Read,
+    SignedMoney,
+    StrictBool,
+    Text,
+    Time,
+    Versioned,
+    Wire,
+)
+
+Amount = Annotated[Money, Field(gt=0)]
+
+
+class AccountCreate(Wire):
+    """A new account, empty. Its currency stays.
+
+    It is the caller's own, unless one with ``accounts:admin`` names another owner; they alone let
+    it be overdrawn, which is where the first money comes from.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "Savings", "currency": "EUR"}})
+
+    owner_id: UUID | None = None
+    name: Name
+    currency: Currency
+    may_overdraw: StrictBool = False
+
+
+class AccountUpdate(Wire):
+    """A merge patch: absent is unchanged."""
+
+    name: Name | MISSING = MISSING
+
+
+class AccountRead(Versioned):
+    """``balance`` is the sum of its entries; ``updated_at`` and ``version`` are of the rest."""
+
+    id: UUID
+    owner_id: UUID
+    name: str
+    currency: str
+    balance: SignedMoney
+    may_overdraw: bool
+    closed_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+
+    def mark(self) -> str:
+        return f"{self.version}.{self.balance}"
+
+
+class AccountQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    owner_id: UUID | None = None
+
+
+class EntryRead(Read):
+    """What a transfer did to one account: below zero it took, above it gave."""
+
+    id: UUID
+    transfer_id: UUID
+    account_id: UUID
+    amount: SignedMoney
+    created_at: Moment
+
+
+class EntryQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None
+
+
+class TransferCreate(Wire):
+    """Money from an account of the caller's to any open one of the same currency."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "from_account_id": "01930d6e-7a00-7000-8000-000000000001",
+                "to_account_id": "01930d6e-7a00-7000-8000-000000000002",
+                "amount": "12.50",
+                "description": "Lunch",
+            }
+        }
+    )
+
+    from_account_id: UUID
+    to_account_id: UUID
+    amount: Amount
+    description: Annotated[Text, Field(max_length=500)] = ""
+
+
+class TransferRead(Versioned):
+    """A transfer never changes; its version is 2 once another has reversed it."""
+
+    id: UUID
+    from_account_id: UUID
+    to_account_id: UUID
+    amount: SignedMoney
+    currency: str
+    description: str
+    reverses_id: UUID | None
+    reversed_by_id: UUID | None
+    created_by: UUID
+    created_at: Moment
+
+
+class TransferQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    account_id: UUID | None = Field(None, description="it took from this account or gave to it")
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None

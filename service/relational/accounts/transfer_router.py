@@ -1,0 +1,66 @@
+"""Addresses of transfers."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from service.auth.caller import needs
+from service.relational.accounts.repository import Overdrawn
+from service.relational.accounts.schemas import TransferCreate, TransferQuery, TransferRead
+from service.relational.accounts.transfer import (
+    AccountClosed,
+    AccountUnknown,
+    AlreadyReversed,
+    CurrenciesDiffer,
+    IsReversal,
+    SameAccount,
+    TransferNotFound,
+    Transfers,
+)
+from service.stores.sql.route import SqlRoute
+from service.web.conditional import Reply
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(prefix="/transfers", tags=["transfers"], route_class=SqlRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs("transfers:write")],
+    responses=problems(AccountUnknown, AccountClosed, CurrenciesDiffer, Overdrawn, SameAccount),
+)
+async def transfers_create(
+    transfer: TransferCreate, transfers: Transfers, reply: Reply
+) -> TransferRead:
+    """Moves money. Send an Idempotency-Key: a repetition then never moves it twice."""
+    made = await transfers.make(transfer)
+    return reply.created(made, made.id)
+
+
+@router.get("", dependencies=[needs("transfers:read")], responses=problems())
+async def transfers_list(
+    query: Annotated[TransferQuery, Query()], transfers: Transfers
+) -> Page[TransferRead]:
+    return await transfers.list(query)
+
+
+@router.get(
+    "/{transfer_id}",
+    dependencies=[needs("transfers:read")],
+    responses=problems(TransferNotFound, cached=True),
+)
+async def transfers_get(transfer_id: UUID, transfers: Transfers, reply: Reply) -> TransferRead:
+    return reply.found(await transfers.get(transfer_id))
+
+
+@router.post(
+    "/{transfer_id}/reverse",
+    dependencies=[needs("transfers:write")],
+    responses=problems(TransferNotFound, AlreadyReversed, IsReversal, AccountClosed, Overdrawn),
+)
+async def transfers_reverse(transfer_id: UUID, transfers: Transfers, reply: Reply) -> TransferRead:
+    """Gives the money back, once, by a new transfer; whoever got it may, and administrators."""
+    return reply.changed(await transfers.reverse(transfer_id))

@@ -1,0 +1,86 @@
+"""Addresses of API keys."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from service.auth.caller import needs
+from service.relational.api_keys.repository import (
+    AlreadyOver,
+    ApiKeyEnded,
+    ApiKeyNotFound,
+    ApiKeys,
+    KeyOwnerUnknown,
+    KeysMakeNoKeys,
+    KeyTooStrong,
+    RotationRunning,
+)
+from service.relational.api_keys.schemas import (
+    ApiKeyCreate,
+    ApiKeyQuery,
+    ApiKeyRead,
+    ApiKeyRotate,
+    ApiKeySecret,
+)
+from service.stores.sql.idempotency import ShownOnce
+from service.stores.sql.route import SqlRoute
+from service.web.conditional import Reply
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(prefix="/api_keys", tags=["access"], route_class=SqlRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs("api_keys:write")],
+    responses=problems(KeyOwnerUnknown, KeyTooStrong, KeysMakeNoKeys, AlreadyOver, ShownOnce),
+)
+async def api_keys_create(key: ApiKeyCreate, keys: ApiKeys, reply: Reply) -> ApiKeySecret:
+    """Makes a key. Its secret stands in this answer and is never shown again."""
+    made = await keys.add(key)
+    reply.secret()
+    return reply.created(made, made.id)
+
+
+@router.get("", dependencies=[needs("api_keys:read")], responses=problems())
+async def api_keys_list(query: Annotated[ApiKeyQuery, Query()], keys: ApiKeys) -> Page[ApiKeyRead]:
+    return await keys.list(query)
+
+
+@router.get(
+    "/{key_id}",
+    dependencies=[needs("api_keys:read")],
+    responses=problems(ApiKeyNotFound, cached=True),
+)
+async def api_keys_get(key_id: UUID, keys: ApiKeys, reply: Reply) -> ApiKeyRead:
+    return reply.found(await keys.get(key_id))
+
+
+@router.post(
+    "/{key_id}/rotate",
+    dependencies=[needs("api_keys:write")],
+    responses=problems(
+        ApiKeyNotFound, ApiKeyEnded, RotationRunning, KeyTooStrong, KeysMakeNoKeys, ShownOnce
+    ),
+)
+async def api_keys_rotate(
+    key_id: UUID, rotation: ApiKeyRotate, keys: ApiKeys, reply: Reply
+) -> ApiKeySecret:
+    """Gives the key a new secret; the old one stays good beside it for as long as you say."""
+    made = await keys.rotate(key_id, rotation)
+    reply.secret()
+    return reply.changed(made)
+
+
+@router.delete(
+    "/{key_id}",
+    status_code=204,
+    dependencies=[needs("api_keys:write")],
+    responses=problems(ApiKeyNotFound),
+)
+async def api_keys_revoke(key_id: UUID, keys: ApiKeys) -> None:
+    """Revokes the key: at once here, within a minute in every other process."""
+    await keys.revoke(key_id)

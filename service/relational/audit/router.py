@@ -1,0 +1,22 @@
+"""Addresses of the audit trail."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from service.auth.caller import needs
+from service.relational.audit.repository import Audit
+from service.relational.audit.schemas import AuditEventRead, AuditQuery
+from service.stores.sql.route import SqlRoute
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(prefix="/audit_events", tags=["access"], route_class=SqlRoute)
+
+
+@router.get("", dependencies=[needs("audit:read")], responses=problems())
+async def audit_events_list(
+    query: Annotated[AuditQuery, Query()], audit: Audit
+) -> Page[AuditEventRead]:
+    """Acts that matter for security, newest first."""
+    return await audit.list(query)

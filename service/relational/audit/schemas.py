@@ -1,0 +1,49 @@
+"""What travels about the audit trail."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from service.web.pagination import ListQuery
+from service.web.schemas import Moment, Read, Time
+
+Act = Literal[
+    "login",
+    "login_failed",
+    "token_reused",
+    "token_revoked",
+    "password_changed",
+    "role_changed",
+    "user_changed",
+    "user_deleted",
+    "user_restored",
+    "key_created",
+    "key_rotated",
+    "key_revoked",
+    "key_first_used",
+    "project_role_changed",
+]
+
+
+class AuditEventRead(Read):
+    """Who did what to whom: ``user_id`` (by ``key_id``, if it was a key) to ``subject_id``."""
+
+    id: UUID
+    act: Act
+    user_id: UUID | None
+    key_id: UUID | None
+    subject_id: UUID | None
+    address: str | None
+    request_id: str
+    details: dict[str, Any]
+    created_at: Moment
+
+
+class AuditQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    act: Act | None = None
+    user_id: UUID | None = Field(None, description="who did it")
+    subject_id: UUID | None = Field(None, description="the user or key it was done to")
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None

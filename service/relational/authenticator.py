@@ -1,0 +1,216 @@
+"""The gate: who is calling, may they, and how often. Every request passes it before it is read.
+
+A login or a key is looked up in PostgreSQL and then known for a minute; while PostgreSQL is down,
+for 15, so that the log of predictions goes on.
+"""
+
+import asyncio
+import base64
+import hmac
+import time
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+from fastapi import Request
+
+from service.auth.access_tokens import Claims, Keyring
+from service.auth.caller import (
+    NOBODY,
+    Access,
+    Caller,
+    InvalidToken,
+    MissingScope,
+    Unauthenticated,
+    address_of,
+)
+from service.auth.credential_cache import Known
+from service.auth.credentials import Standing
+from service.auth.rate_limits import Rates
+from service.auth.roles import expanded
+from service.core.errors import ServiceError
+from service.relational.api_keys import verification as keys
+from service.relational.audit.repository import AuditTrail
+from service.relational.logins import repository as logins
+from service.stores.sql.engine import Sql
+from service.stores.sql.session import Session
+
+SECONDS_BEFORE_ANOTHER_LOOK = 1.0
+SECONDS_BETWEEN_NOTES = 60.0
+MOST_NOTED = 10_000
+
+
+class Gate:
+    """Implements :class:`service.auth.caller.Gatekeeper`."""
+
+    def __init__(self, sql: Sql, keyring: Keyring, rates: Rates) -> None:
+        self._sql, self._keyring, self._rates = sql, keyring, rates
+        self._logins = Known(self._find_login)
+        self._keys = Known(self._find_key)
+        self._noted: dict[UUID, float] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def admit(self, request: Request, access: Access) -> Caller:
+        """The caller of a request, counted.
+
+        Raises:
+            Unauthenticated: nobody, or by credentials that are not good.
+            MissingScope: they do not reach that far.
+            TooOften: too many requests.
+            Unavailable: PostgreSQL is down and they are not known, or it is busy.
+        """
+        if not access.asks:
+            return NOBODY
+        header = request.headers.get("authorization")
+        if header is None:
+            request.state.told = self._rates.count("address", address_of(request))
+            if access.scopes is not None:
+                raise Unauthenticated
+            return NOBODY
+        caller = await self._recognised(header, request)
+        request.state.told = self._rates.count("caller", caller.name)
+        if access.scopes is not None and not caller.scopes.issuperset(access.scopes):
+            raise MissingScope(*sorted(set(access.scopes) - caller.scopes))
+        if caller.key_id is not None:
+            self._note_use(request, caller, caller.key_id)
+        return caller
+
+    async def _recognised(self, header: str, request: Request) -> Caller:
+        try:
+            token = _token_in(header)
+            key = keys.parse_key(token)
+            if key is None:
+                return await self.recognise(token)
+            if key.id not in self._keys:  # a guess makes no work for PostgreSQL for ever
+                self._rates.check("address", address_of(request))
+            return await self._by_key(key)
+        except Unauthenticated:
+            self._rates.count("address", address_of(request))
+            raise
+
+    async def recognise(self, token: str) -> Caller:
+        """Whose access token or API key this is.
+
+        Raises:
+            InvalidToken: it is not good, or not any more.
+        """
+        if token.startswith(keys.PREFIX):
+            key = keys.parse_key(token)
+            if key is None:
+                raise InvalidToken
+            return await self._by_key(key)
+        claims = self._keyring.read(token)
+        if claims.key_id is not None:
+            return _as_caller(claims, await self._keys.get(claims.key_id))
+        if claims.login_id is not None:
+            return _as_caller(claims, await self._logins.get(claims.login_id))
+        raise InvalidToken
+
+    def forget(self, standing_id: UUID) -> None:
+        """Asks PostgreSQL anew about a login or a key at the next request."""
+        self._logins.forget(standing_id)
+        self._keys.forget(standing_id)
+
+    def forget_user(self, user_id: UUID) -> None:
+        """Asks PostgreSQL anew about every login and key of a user."""
+        for known in (self._logins, self._keys):
+            known.forget_those(lambda standing: standing.user_id == user_id)
+
+    async def drain(self) -> None:
+        """Waits for what is still on its way to PostgreSQL."""
+        await self._logins.drain()
+        await self._keys.drain()
+        if self._notes:
+            await asyncio.wait(self._notes)
+
+    async def _by_key(self, key: keys.Key) -> Caller:
+        given = keys.hash_secret(key.secret)
+        found = await self._keys.get(key.id)
+        if found is not None and not _opens(given, found):
+            # It may have been rotated elsewhere since it was looked up.
+            found = await self._keys.get(
+                key.id, younger_than=SECONDS_BEFORE_ANOTHER_LOOK, or_stale=False
+            )
+            if found is not None and not _opens(given, found):
+                raise InvalidToken
+        if found is None or _is_over(found):
+            raise InvalidToken
+        return Caller(found.user_id, found.scopes, key_id=key.id, models=found.models)
+
+    async def _find_login(self, login_id: UUID) -> Standing | None:
+        return await self._sql.run(partial(logins.find_standing, login_id=login_id), writes=False)
+
+    async def _find_key(self, key_id: UUID) -> Standing | None:
+        return await self._sql.run(partial(keys.find_standing, key_id=key_id), writes=False)
+
+    def _note_use(self, request: Request, caller: Caller, key_id: UUID) -> None:
+        """Has it written when a key was used, at most once a minute, while nobody waits."""
+        now = time.monotonic()
+        if now - self._noted.get(key_id, -SECONDS_BETWEEN_NOTES) < SECONDS_BETWEEN_NOTES:
+            return
+        if len(self._noted) >= MOST_NOTED:
+            self._noted.clear()
+        self._noted[key_id] = now
+        trail = AuditTrail(request, caller)
+
+        async def note(session: Session) -> None:
+            if await keys.note_use(session, key_id):
+                await trail.note(session, "key_first_used", subject_id=key_id)
+
+        async def write() -> None:
+            try:
+                await self._sql.run(note, writes=True)
+            except ServiceError:
+                self._noted.pop(key_id, None)  # the next request tries again
+
+        task = asyncio.ensure_future(write())
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+
+def _token_in(header: str) -> str:
+    """A bearer token, or the API key that is the password of HTTP Basic (RFC 7617).
+
+    The latter for clients that are given an address and nothing else, such as KServe's logger:
+    ``https://key:pk_…@host``. Passwords of people are not taken here, only keys are.
+    """
+    kind, _, token = header.partition(" ")
+    token = token.strip()
+    if kind.lower() == "basic":
+        token = _password_in(token)
+        if not token.startswith(keys.PREFIX):
+            raise Unauthenticated
+    elif kind.lower() != "bearer" or not token:
+        raise Unauthenticated
+    return token
+
+
+def _password_in(basic: str) -> str:
+    try:
+        return base64.b64decode(basic, validate=True).decode().partition(":")[2]
+    except ValueError as error:  # neither base64 nor UTF-8
+        raise Unauthenticated from error
+
+
+def _as_caller(claims: Claims, found: Standing | None) -> Caller:
+    """Who a token is for: as far as it says, and as what it came by still reaches."""
+    if found is None or _is_over(found):
+        raise InvalidToken
+    if claims.secret_mark is not None and claims.secret_mark not in map(keys.mark_of, _good(found)):
+        raise InvalidToken
+    scopes = expanded(claims.scopes) & found.scopes
+    return Caller(found.user_id, scopes, claims.key_id, claims.login_id, found.models)
+
+
+def _opens(given: bytes, found: Standing) -> bool:
+    return any(hmac.compare_digest(given, kept) for kept in _good(found))
+
+
+def _good(found: Standing) -> list[bytes]:
+    """The hashes of the secrets that open a key now."""
+    now = datetime.now(UTC)
+    return [kept for kept, until in found.hashes if until is None or until > now]
+
+
+def _is_over(standing: Standing) -> bool:
+    return standing.expires_at is not None and standing.expires_at <= datetime.now(UTC)

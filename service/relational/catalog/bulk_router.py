@@ -1,0 +1,84 @@
+"""Addresses of many products at once."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from service.auth.caller import needs
+from service.core.errors import PreconditionFailed
+from service.relational.catalog.bulk import ProductsAtOnce
+from service.relational.catalog.repository import (
+    BadPrice,
+    CategoryUnknown,
+    ProductNotFound,
+    SkuTaken,
+)
+from service.relational.catalog.schemas import (
+    ProductsCreate,
+    ProductsDelete,
+    ProductsRead,
+    ProductsUpdate,
+)
+from service.stores.sql.route import SqlRoute
+from service.web.bulk import Batch, Bulk, ItemsDone, Repeated, bulk_problems, no_content
+
+router = APIRouter(prefix="/products/bulk", tags=["catalog"], route_class=SqlRoute)
+WRITES = needs("catalog:write")
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=ProductsRead,
+    dependencies=[WRITES],
+    responses=bulk_problems(SkuTaken, CategoryUnknown, BadPrice),
+)
+async def products_create_bulk(
+    body: ProductsCreate, query: Bulk, products: ProductsAtOnce
+) -> ProductsRead | Response:
+    """Creates all of them or none, or those that can be."""
+    batch = Batch(body.items, query)
+    return batch.answer(await products.add_all(batch), ProductsRead, 201)
+
+
+@router.patch(
+    "",
+    response_model=ProductsRead,
+    dependencies=[WRITES],
+    responses=bulk_problems(
+        ProductNotFound, SkuTaken, CategoryUnknown, BadPrice, PreconditionFailed, Repeated
+    ),
+)
+async def products_update_bulk(
+    body: ProductsUpdate, query: Bulk, products: ProductsAtOnce
+) -> ProductsRead | Response:
+    """A merge patch for each; a ``version`` guards its item as If-Match does."""
+    batch = Batch(body.items, query)
+    return batch.answer(await products.change_all(batch), ProductsRead)
+
+
+@router.put(
+    "",
+    response_model=ItemsDone,
+    dependencies=[WRITES],
+    responses=bulk_problems(CategoryUnknown, BadPrice, Repeated),
+)
+async def products_put_bulk(
+    body: ProductsCreate, query: Bulk, products: ProductsAtOnce
+) -> ItemsDone | Response:
+    """Makes those whose sku is new (201) and changes the others (200), as import does."""
+    batch = Batch(body.items, query)
+    return batch.answer(await products.put_all(batch), ItemsDone)
+
+
+@router.post(
+    "/delete",
+    status_code=204,
+    dependencies=[WRITES],
+    responses=bulk_problems(ProductNotFound),
+)
+async def products_delete_bulk(
+    body: ProductsDelete, query: Bulk, products: ProductsAtOnce
+) -> Response:
+    """Hides them; restore brings each back."""
+    batch = Batch(body.items, query)
+    return batch.answer(await products.remove_all(batch), no_content)

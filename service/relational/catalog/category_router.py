@@ -1,0 +1,87 @@
+"""Addresses of categories."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from service.auth.caller import needs
+from service.relational.catalog.categories import (
+    Categories,
+    CategoryCircle,
+    CategoryInUse,
+    CategoryNameTaken,
+    CategoryNotFound,
+    ParentUnknown,
+)
+from service.relational.catalog.schemas import (
+    CategoryCreate,
+    CategoryQuery,
+    CategoryRead,
+    CategoryUpdate,
+)
+from service.stores.sql.route import SqlRoute
+from service.web.conditional import IfMatch, Reply
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(prefix="/categories", tags=["catalog"], route_class=SqlRoute)
+READS, WRITES = needs("catalog:read"), needs("catalog:write")
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[WRITES],
+    responses=problems(CategoryNameTaken, ParentUnknown),
+)
+async def categories_create(
+    category: CategoryCreate, categories: Categories, reply: Reply
+) -> CategoryRead:
+    made = await categories.add(category)
+    return reply.created(made, made.id)
+
+
+@router.get("", dependencies=[READS], responses=problems())
+async def categories_list(
+    query: Annotated[CategoryQuery, Query()], categories: Categories
+) -> Page[CategoryRead]:
+    return await categories.list(query)
+
+
+@router.get(
+    "/{category_id}",
+    dependencies=[READS],
+    responses=problems(CategoryNotFound, cached=True),
+)
+async def categories_get(category_id: UUID, categories: Categories, reply: Reply) -> CategoryRead:
+    return reply.found(await categories.get(category_id))
+
+
+@router.patch(
+    "/{category_id}",
+    dependencies=[WRITES],
+    responses=problems(
+        CategoryNotFound, CategoryNameTaken, ParentUnknown, CategoryCircle, guarded=True
+    ),
+)
+async def categories_update(
+    category_id: UUID,
+    change: CategoryUpdate,
+    categories: Categories,
+    expected: IfMatch,
+    reply: Reply,
+) -> CategoryRead:
+    """Changes it, or moves it with all that is below it."""
+    return reply.changed(await categories.change(category_id, change, expected))
+
+
+@router.delete(
+    "/{category_id}",
+    status_code=204,
+    dependencies=[WRITES],
+    responses=problems(CategoryNotFound, CategoryInUse, guarded=True),
+)
+async def categories_delete(category_id: UUID, categories: Categories, expected: IfMatch) -> None:
+    """Removes it, once nothing is in it."""
+    await categories.remove(category_id, expected)

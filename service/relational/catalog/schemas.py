@@ -1,0 +1,223 @@
+"""What travels about categories, products and the movements of their stock."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+from zlib import crc32
+
+from pydantic import MISSING, ConfigDict, Field, JsonValue
+
+from service.web.bulk import Items
+from service.web.pagination import CountedQuery, ListQuery
+from service.web.schemas import (
+    Currency,
+    Moment,
+    Money,
+    Name,
+    Read,
+    StrictInt,
+    Text,
+    Time,
+    Versioned,
+    Wire,
+)
+
+MOST_STOCK = 1_000_000_000
+Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Description = Annotated[Text, Field(max_length=5000)]
+Stock = Annotated[StrictInt, Field(ge=0, le=MOST_STOCK)]
+Reason = Literal["initial", "received", "returned", "damaged", "counted", "ordered", "cancelled"]
+
+
+class CategoryCreate(Wire):
+    """A new category, at the top or below another."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "Coffee machines"}})
+
+    name: Name
+    description: Description = ""
+    parent_id: UUID | None = None
+
+
+class CategoryUpdate(Wire):
+    """A merge patch: absent is unchanged; a ``parent_id`` of null moves it to the top."""
+
+    name: Name | MISSING = MISSING
+    description: Description | MISSING = MISSING
+    parent_id: UUID | None | MISSING = MISSING
+
+
+class CategoryRead(Versioned):
+    id: UUID
+    name: str
+    description: str
+    parent_id: UUID | None
+    created_at: Moment
+    updated_at: Moment
+
+
+class CategoryQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at", "name", "-name"] = "name"
+    parent_id: UUID | None = Field(None, description="those right below it")
+
+
+EXAMPLE: dict[str, JsonValue] = {
+    "sku": "ESP-1450",
+    "name": "Espresso machine",
+    "price": "249.00",
+    "currency": "EUR",
+    "stock": 60,
+}
+
+
+class ProductCreate(Wire):
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
+
+    sku: Sku
+    name: Name
+    description: Description = ""
+    price: Money
+    currency: Currency
+    stock: Stock = 0
+    category_id: UUID | None = None
+
+
+class ProductUpdate(Wire):
+    """A merge patch: absent is unchanged. A new ``stock`` is kept as a count of what is there."""
+
+    sku: Sku | MISSING = MISSING
+    name: Name | MISSING = MISSING
+    description: Description | MISSING = MISSING
+    price: Money | MISSING = MISSING
+    currency: Currency | MISSING = MISSING
+    stock: Stock | MISSING = MISSING
+    category_id: UUID | None | MISSING = MISSING
+
+
+class CategoryBrief(Read):
+    """A category as it stands nested in a product."""
+
+    id: UUID
+    name: str
+
+
+class ProductRead(Versioned):
+    id: UUID
+    sku: str
+    name: str
+    description: str
+    price: Money
+    currency: str
+    stock: int
+    category_id: UUID | None
+    created_at: Moment
+    updated_at: Moment
+    deleted_at: Moment | None
+    category: CategoryBrief | None | MISSING = MISSING
+
+    def mark(self) -> str:
+        nested = self.model_dump_json(include={"category"})
+        return super().mark() + ("" if nested == "{}" else f".{crc32(nested.encode()):x}")
+
+
+class ProductPatch(ProductUpdate):
+    """What one product becomes, if it still has the ``version``."""
+
+    id: UUID
+    version: StrictInt | MISSING = MISSING
+
+
+class ProductsCreate(Wire):
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE]}})
+
+    items: Items[ProductCreate]
+
+
+class ProductsUpdate(Wire):
+    items: Items[ProductPatch]
+
+
+class ProductsDelete(Wire):
+    """The ids of the products to delete."""
+
+    items: Items[UUID]
+
+
+class ProductsRead(Read):
+    """All that a bulk request made or changed, in the order of the request."""
+
+    items: Sequence[ProductRead]
+
+
+class ProductExpand(Wire):
+    expand: Literal["category"] | None = Field(None, description="`category`: nests it")
+
+
+class ProductQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at", "name", "-name", "price", "-price"] = "-created_at"
+    q: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="words that sku, name or description begin with",
+    )
+    category_id: UUID | None = Field(None, description="with all that is below it")
+    price__gte: Money | None = None
+    price__lte: Money | None = None
+    in_stock: bool | None = Field(None, description="true: only what is there; false: the rest")
+    currency: Currency | None = None
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None
+    deleted: bool = Field(False, description="list the deleted products instead")
+    expand: Literal["category"] | None = Field(None, description="`category`: nests it")
+
+
+class StockAdjust(Wire):
+    """A change of stock: what came is positive, what went negative."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"change": -2, "reason": "damaged", "note": "dropped"}}
+    )
+
+    change: Annotated[StrictInt, Field(ge=-MOST_STOCK, le=MOST_STOCK)]
+    reason: Literal["received", "returned", "damaged", "counted"]
+    note: Annotated[Text, Field(max_length=500)] | None = None
+
+
+class MovementRead(Read):
+    """One change of stock; ``order_id`` if an order caused it."""
+
+    id: UUID
+    product_id: UUID
+    change: int
+    stock_after: int
+    reason: Reason
+    note: str | None
+    order_id: UUID | None
+    user_id: UUID | None
+    created_at: Moment
+
+
+class LoadFault(Read):
+    line: int
+    errors: list[dict[str, str]]
+
+
+class LoadLine(Read):
+    """Everything through this line of the file is durable; counts are of all lines until here."""
+
+    committed_through: int
+    created: int
+    updated: int
+    rejected: int
+    errors: list[LoadFault]
+
+
+class ExportQuery(Wire):
+    format: Literal["ndjson", "csv"] = "ndjson"
+
+
+class MovementQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None

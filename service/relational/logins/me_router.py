@@ -1,0 +1,44 @@
+"""Addresses of the caller."""
+
+from fastapi import APIRouter
+
+from service.auth.caller import CurrentCaller, Unauthenticated, needs
+from service.relational.logins.logout import Leave, PeopleOnly, WrongPassword
+from service.relational.logins.schemas import MeRead, PasswordChange
+from service.relational.users.repository import UserNotFound, Users
+from service.stores.sql.route import SqlRoute
+from service.web.openapi import problems
+from service.web.route import Route
+
+reading_router = APIRouter(prefix="/me", tags=["access"], route_class=SqlRoute)
+writing_router = APIRouter(prefix="/me", tags=["access"], route_class=Route)
+
+
+@reading_router.get("", dependencies=[needs()], responses=problems(UserNotFound))
+async def me_get(users: Users, caller: CurrentCaller) -> MeRead:
+    """Who these credentials are, and how far they reach."""
+    if caller.user_id is None:
+        raise Unauthenticated
+    user = await users.get(caller.user_id)
+    return MeRead(
+        **dict(user),
+        scopes=sorted(caller.scopes),
+        key_id=caller.key_id,
+        models=None if caller.models is None else list(caller.models),
+    )
+
+
+@writing_router.post(
+    "/password",
+    status_code=204,
+    dependencies=[needs()],
+    responses=problems(WrongPassword, PeopleOnly),
+)
+async def me_change_password(change: PasswordChange, leave: Leave) -> None:
+    """Changes your password. Every login ends, this one too: log in again."""
+    await leave.change_password(change)
+
+
+router = APIRouter()
+router.include_router(reading_router)
+router.include_router(writing_router)

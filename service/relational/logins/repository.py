@@ -1,0 +1,206 @@
+"""Logins in PostgreSQL. Each function is one short piece of work in a session of its caller's."""
+
+import hashlib
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
+
+from service.auth.caller import Unauthenticated
+from service.auth.credentials import Standing
+from service.auth.roles import expanded, scopes_of
+from service.core.errors import BadRequest, FieldError
+from service.relational.logins.tables import Login
+from service.relational.users.repository import may_act
+from service.relational.users.tables import User
+from service.stores.sql.session import Session
+
+CLEARED_AT_ONCE = 10
+
+
+class InvalidGrant(Unauthenticated):
+    code, title = "invalid_grant", "These credentials are not good"
+    detail = "Email, username or password are wrong, or the refresh token is not good any more."
+    members = {"error": "invalid_grant"}
+
+
+class UserGone(InvalidGrant):
+    guards = "fk_logins_user_id"
+
+
+class InvalidClient(Unauthenticated):
+    code, title = "invalid_client", "This API key is not good"
+    detail = "client_id is pk_<id>, client_secret the rest of the key; or send both by HTTP Basic."
+    members = {"error": "invalid_client"}
+
+    def __init__(self) -> None:
+        super().__init__(challenge='Basic realm="polystore"')
+
+
+class IncompleteGrant(BadRequest):
+    code, title = "invalid_request", "A field of this grant is missing"
+    members = {"error": "invalid_request"}
+
+    def __init__(self, *names: str) -> None:
+        errors = [
+            FieldError(pointer=f"/{name}", code="missing", detail="This grant needs it.")
+            for name in names
+        ]
+        super().__init__(f"It needs {' and '.join(names)}.", errors=errors)
+
+
+class UnsupportedGrant(BadRequest):
+    code, title, pointer = "unsupported_grant_type", "There is no such grant", "/grant_type"
+    detail = "There are password, refresh_token and client_credentials."
+    members = {"error": "unsupported_grant_type"}
+
+
+class InvalidScope(BadRequest):
+    code, title, pointer = "invalid_scope", "You cannot have all of these scopes", "/scope"
+    detail = "Ask for no scope to get all you may have; GET /v1/me shows them."
+    members = {"error": "invalid_scope"}
+
+
+class PasswordUser(NamedTuple):
+    """Who logs in, as far as the check of a password needs it."""
+
+    id: UUID
+    role: str
+    password_hash: str
+
+
+class Rotated(NamedTuple):
+    """What a refresh token opened."""
+
+    user_id: UUID
+    scopes: frozenset[str]
+
+
+def hash_token(secret: str) -> bytes:
+    """SHA-256: the secret is 256 random bits, which nobody guesses however fast the hash is."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def find_user(session: Session, name: str) -> PasswordUser | None:
+    """Who has this email or username, and may log in with a password."""
+    column = User.email if "@" in name else User.username  # no username holds an @
+    statement = select(User.id, User.role, User.password_hash).where(
+        func.lower(column) == func.lower(name), may_act(), User.password_hash.is_not(None)
+    )
+    return _as_user((await session.execute(statement)).one_or_none())
+
+
+async def find_user_by_id(session: Session, user_id: UUID) -> PasswordUser | None:
+    """The same by id."""
+    statement = select(User.id, User.role, User.password_hash).where(
+        User.id == user_id, may_act(), User.password_hash.is_not(None)
+    )
+    return _as_user((await session.execute(statement)).one_or_none())
+
+
+async def open_login(
+    session: Session,
+    user: PasswordUser,
+    token_hash: bytes,
+    scopes: frozenset[str],
+    lifetime: timedelta,
+) -> UUID | None:
+    """A new login's id; None if the password was changed since it was checked."""
+    held = select(User.id).where(User.id == user.id, User.password_hash == user.password_hash)
+    if await session.scalar(held.with_for_update(read=True)) is None:
+        return None
+    outlived = select(Login.id).where(Login.expires_at <= func.now()).order_by(Login.expires_at)
+    outlived = outlived.limit(CLEARED_AT_ONCE).with_for_update(skip_locked=True)
+    await session.execute(delete(Login).where(Login.id.in_(outlived)))
+    values = {
+        "user_id": user.id,
+        "token_hash": token_hash,
+        "scopes": sorted(scopes),
+        "expires_at": func.now() + lifetime,
+    }
+    return await session.scalar(insert(Login).values(**values).returning(Login.id))
+
+
+async def rotate(session: Session, login_id: UUID, old: bytes, new: bytes) -> Rotated | None:
+    """Puts a new refresh token in place of the one that is good now, if ``old`` is its hash."""
+    statement = (
+        update(Login)
+        .where(Login.id == login_id, Login.token_hash == old, *_is_good())
+        .values(token_hash=new, version=Login.version + 1)
+        .returning(Login.user_id, Login.scopes)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else Rotated(row.user_id, frozenset(row.scopes))
+
+
+async def end_reused(session: Session, login_id: UUID, token: bytes) -> UUID | None:
+    """Ends the login if this is not its token of now; the user whose it was.
+
+    Nobody knows the id who has not seen a token of this login: so it was used before, and one of
+    the two who used it is a thief.
+    """
+    return await session.scalar(
+        update(Login)
+        .where(Login.id == login_id, Login.token_hash != token, Login.revoked_at.is_(None))
+        .values(revoked_at=func.now(), version=Login.version + 1)
+        .returning(Login.user_id)
+    )
+
+
+async def end_login(session: Session, login_id: UUID, token: bytes | None) -> UUID | None:
+    """Ends it, if this is its token of now or none is asked for; the user whose it was."""
+    statement = update(Login).where(Login.id == login_id, Login.revoked_at.is_(None))
+    if token is not None:
+        statement = statement.where(Login.token_hash == token)
+    ended = statement.values(revoked_at=func.now(), version=Login.version + 1)
+    return await session.scalar(ended.returning(Login.user_id))
+
+
+async def change_password(
+    session: Session, user: PasswordUser, password_hash: str, *, ends_logins: bool
+) -> bool:
+    """Puts another hash in place of the one that was checked; whether it was still that one."""
+    values: dict[str, Any] = {"password_hash": password_hash}
+    if ends_logins:
+        # Not now(): a login that held the row meanwhile is younger than this transaction.
+        values["password_changed_at"] = func.clock_timestamp()
+        values["version"] = User.version + 1
+    statement = (
+        update(User)
+        .where(User.id == user.id, User.password_hash == user.password_hash)
+        .values(**values)
+        .returning(User.id)
+    )
+    return await session.scalar(statement) is not None
+
+
+async def find_standing(session: Session, login_id: UUID) -> Standing | None:
+    """What a login is good for now; None if it is not."""
+    statement = (
+        select(User.id, User.role, Login.scopes, Login.expires_at)
+        .join(User, User.id == Login.user_id)
+        .where(Login.id == login_id, *_is_good())
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    scopes = expanded(row.scopes) & scopes_of(row.role)
+    return Standing(row.id, scopes, row.expires_at)
+
+
+def _is_good() -> tuple[ColumnElement[bool], ...]:
+    never_changed = User.password_changed_at.is_(None)
+    return (
+        Login.revoked_at.is_(None),
+        Login.expires_at > func.now(),
+        User.id == Login.user_id,
+        may_act(),
+        or_(never_changed, Login.created_at >= User.password_changed_at),
+    )
+
+
+def _as_user(row: Row[UUID, str, str | None] | None) -> PasswordUser | None:
+    if row is None or row.password_hash is None:
+        return None
+    return PasswordUser(row.id, row.role, row.password_hash)

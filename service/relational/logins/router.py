@@ -1,0 +1,47 @@
+"""Addresses of logins."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+
+from service.auth.caller import UNASKED
+from service.relational.logins.logout import Leave, UnsupportedToken
+from service.relational.logins.repository import (
+    IncompleteGrant,
+    InvalidClient,
+    InvalidGrant,
+    InvalidScope,
+    UnsupportedGrant,
+)
+from service.relational.logins.schemas import Revoked, RevokeRequest, TokenRead, TokenRequest
+from service.relational.logins.token_grants import TokenGrants
+from service.web.conditional import Reply
+from service.web.openapi import problems
+from service.web.route import Route
+
+# No SqlRoute: passwords are hashed between two short transactions, and no answer is to be kept.
+router = APIRouter(prefix="/auth", tags=["access"], route_class=Route, dependencies=[UNASKED])
+
+
+@router.post(
+    "/token",
+    responses=problems(
+        IncompleteGrant, UnsupportedGrant, InvalidScope, InvalidGrant, InvalidClient
+    ),
+)
+async def auth_token(
+    form: Annotated[TokenRequest, Form()], grants: TokenGrants, reply: Reply
+) -> TokenRead:
+    """Tokens for a password, a refresh token or an API key (OAuth 2, RFC 6749).
+
+    A refresh token is good once; when it comes a second time, the whole login ends.
+    """
+    reply.secret()
+    return await grants.exchange(form)
+
+
+@router.post("/revoke", responses=problems(UnsupportedToken))
+async def auth_revoke(form: Annotated[RevokeRequest, Form()], leave: Leave) -> Revoked:
+    """Ends the login of a refresh or access token (RFC 7009); within a minute, everywhere."""
+    await leave.revoke(form)
+    return Revoked()

@@ -1,0 +1,67 @@
+"""What travels about logins."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import MISSING, BaseModel, ConfigDict, Field, SecretStr
+
+from service.auth.passwords import Password, TypedPassword
+from service.relational.users.schemas import UserRead
+from service.web.schemas import Read, Text, Wire
+
+Word = Annotated[Text, Field(max_length=1000)]
+Secret = Annotated[SecretStr, Field(max_length=4000)]
+
+
+class TokenRequest(BaseModel):
+    """A form of RFC 6749, sections 4.3, 4.4 and 6; what it does not know it passes over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    grant_type: Word = Field(description="`password`, `refresh_token` or `client_credentials`")
+    username: Annotated[Text, Field(max_length=254)] | None = Field(
+        None, description="password: an email or a username"
+    )
+    password: TypedPassword | None = Field(None, json_schema_extra={"format": "password"})
+    refresh_token: Secret | None = None
+    client_id: Word | None = Field(None, description="client_credentials: `pk_<id>` of an API key")
+    client_secret: Secret | None = Field(None, json_schema_extra={"format": "password"})
+    scope: Word | None = Field(None, description="fewer scopes than there could be, by spaces")
+
+
+class RevokeRequest(BaseModel):
+    """A form of RFC 7009."""
+
+    model_config = ConfigDict(frozen=True)
+
+    token: Secret
+    token_type_hint: Word | None = None
+
+
+class TokenRead(Read):
+    """An answer of RFC 6749, section 5.1."""
+
+    access_token: str
+    token_type: str = "bearer"  # noqa: S105 - its kind
+    expires_in: int = Field(description="seconds")
+    refresh_token: str | MISSING = MISSING
+    scope: str
+
+
+class Revoked(Read):
+    """Whatever it was, it is not good any more."""
+
+    revoked: bool = True
+
+
+class MeRead(UserRead):
+    """The user who calls, and how far these credentials reach."""
+
+    scopes: list[str]
+    key_id: UUID | None
+    models: list[str] | None
+
+
+class PasswordChange(Wire):
+    current_password: TypedPassword
+    new_password: Password

@@ -1,0 +1,27 @@
+"""What is kept of logins."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.stores.sql.base import Row
+
+
+class Login(Row):
+    """One login: the hash of the refresh token that is good now."""
+
+    __tablename__ = "logins"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_logins_user_id"))
+    token_hash: Mapped[bytes]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_logins_user_id", "user_id"),
+        Index("ix_logins_expires_at", "expires_at"),
+    )

@@ -1,0 +1,234 @@
+"""The grants of OAuth 2: a password, a refresh token or an API key becomes an access token.
+
+RFC 6749, with refresh tokens that are good once (RFC 9700, section 4.14.2).
+"""
+
+import base64
+import secrets
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import unquote_plus
+from uuid import UUID
+
+from fastapi import Request
+from pydantic import SecretStr
+
+from service.auth.access_tokens import Claims, Keyring
+from service.auth.caller import (
+    Caller,
+    Gatekeeper,
+    InvalidToken,
+    address_of,
+)
+from service.auth.passwords import verify_password
+from service.auth.rate_limits import Rates
+from service.auth.roles import SCOPES, expanded, scopes_of
+from service.relational.api_keys.verification import PREFIX as KEY_PREFIX
+from service.relational.api_keys.verification import hash_secret, mark_of, parse_key
+from service.relational.audit.repository import Trail
+from service.relational.logins import repository as logins
+from service.relational.logins.repository import (
+    IncompleteGrant,
+    InvalidClient,
+    InvalidGrant,
+    InvalidScope,
+    PasswordUser,
+    UnsupportedGrant,
+    hash_token,
+)
+from service.relational.logins.schemas import TokenRead, TokenRequest
+from service.stores.sql.engine import SqlStore
+from service.stores.sql.session import Session
+from service.web.context import provided
+
+PREFIX = "rt_"
+
+
+class Grants:
+    """Answers ``POST /v1/auth/token``."""
+
+    def __init__(self, request: Request, sql: SqlStore, trail: Trail) -> None:
+        self._request, self._sql, self._trail = request, sql, trail
+        self._address = address_of(request)
+        self._gate: Gatekeeper = request.state.gate
+        self._rates: Rates = request.state.rates
+        self._keyring: Keyring = request.state.keyring
+        self._access = timedelta(seconds=request.state.settings.access_token_seconds)
+        self._refresh = timedelta(days=request.state.settings.refresh_token_days)
+
+    async def exchange(self, form: TokenRequest) -> TokenRead:
+        """Tokens for what the form holds.
+
+        Raises:
+            InvalidGrant, InvalidClient: it is not good.
+            IncompleteGrant, UnsupportedGrant, InvalidScope: the form is not.
+            TooOften: too many tries from this address.
+        """
+        self._rates.count("address", self._address)
+        if _asked(form) - SCOPES.keys():
+            raise InvalidScope
+        if form.grant_type == "password":
+            return await self._by_password(form)
+        if form.grant_type == "refresh_token":
+            return await self._by_refresh(form)
+        if form.grant_type == "client_credentials":
+            return await self._by_key(form)
+        raise UnsupportedGrant
+
+    async def _by_password(self, form: TokenRequest) -> TokenRead:
+        if form.username is None or form.password is None:
+            raise IncompleteGrant("username", "password")
+        name = form.username
+        self._request.state.told = self._rates.count("login", self._address)
+        user = await self._sql.run(lambda session: logins.find_user(session, name), writes=False)
+        # By the user if there is one, who has two names to be guessed by.
+        account = name.lower() if user is None else str(user.id)
+        self._rates.count("guess", self._address, account)
+        kept = None if user is None else user.password_hash
+        good, better = await verify_password(form.password, kept)
+        if user is None or not good:
+            await self._note_failure(None if user is None else user.id)
+            raise InvalidGrant
+        if not _asked(form) <= scopes_of(user.role):
+            await self._note_failure(user.id)
+            raise InvalidScope
+        self._rates.forget("guess", self._address, account)
+        if better is not None:
+            user = await self._rehash(user, form.password, better)
+        return await self._open(user, _asked(form) or scopes_of(user.role))
+
+    async def _note_failure(self, subject: UUID | None) -> None:
+        """What was typed is not kept: it may have been the password."""
+
+        async def note(session: Session) -> None:
+            await self._trail.note(session, "login_failed", subject_id=subject)
+
+        await self._sql.run(note, writes=True)
+
+    async def _rehash(self, user: PasswordUser, password: SecretStr, better: str) -> PasswordUser:
+        async def change(session: Session) -> bool:
+            return await logins.change_password(session, user, better, ends_logins=False)
+
+        if await self._sql.run(change, writes=True):
+            return user._replace(password_hash=better)
+        # Somebody was faster: another login with a better hash, or a new password.
+        now = await self._sql.run(
+            lambda session: logins.find_user_by_id(session, user.id), writes=False
+        )
+        good, _ = await verify_password(password, None if now is None else now.password_hash)
+        if now is None or not good:
+            raise InvalidGrant
+        return now
+
+    async def _open(self, user: PasswordUser, scopes: frozenset[str]) -> TokenRead:
+        secret = secrets.token_urlsafe(32)
+
+        async def work(session: Session) -> UUID | None:
+            hashed = hash_token(secret)
+            login_id = await logins.open_login(session, user, hashed, scopes, self._refresh)
+            if login_id is not None:
+                by = Caller(user.id)
+                await self._trail.note(session, "login", subject_id=user.id, by=by)
+            return login_id
+
+        login_id = await self._sql.run(work, writes=True)
+        if login_id is None:
+            raise InvalidGrant
+        return self._tokens(Claims(user.id, scopes, login_id=login_id), secret)
+
+    async def _by_refresh(self, form: TokenRequest) -> TokenRead:
+        if form.refresh_token is None:
+            raise IncompleteGrant("refresh_token")
+        login_id, old = parse_refresh(form.refresh_token.get_secret_value())
+        secret = secrets.token_urlsafe(32)
+
+        async def work(session: Session) -> Claims | None:
+            old_hash, new_hash = hash_token(old), hash_token(secret)
+            rotated = await logins.rotate(session, login_id, old_hash, new_hash)
+            if rotated is not None:  # a refusal here leaves the old token good
+                scopes = _narrowed(expanded(rotated.scopes), form)
+                return Claims(rotated.user_id, scopes, login_id=login_id)
+            robbed = await logins.end_reused(session, login_id, old_hash)
+            if robbed is not None:
+                await self._trail.note(session, "token_reused", subject_id=robbed)
+            return None
+
+        claims = await self._sql.run(work, writes=True)
+        if claims is None:  # only here: raised within, it would take the end of the login back
+            self._gate.forget(login_id)
+            raise InvalidGrant
+        return self._tokens(claims, secret)
+
+    async def _by_key(self, form: TokenRequest) -> TokenRead:
+        token = self._key_of(form)
+        key = parse_key(token)
+        try:
+            caller = await self._gate.recognise(token)
+        except InvalidToken:
+            await self._note_failure(key and key.id)
+            raise InvalidClient from None
+        if key is None or caller.user_id is None:
+            raise InvalidClient
+        self._request.state.told = self._rates.count("caller", caller.name)
+        scopes, mark = _narrowed(caller.scopes, form), mark_of(hash_secret(key.secret))
+        return self._tokens(Claims(caller.user_id, scopes, None, caller.key_id, mark), None)
+
+    def _key_of(self, form: TokenRequest) -> str:
+        """The API key, from the form or from HTTP Basic (RFC 6749, section 2.3.1)."""
+        client_id = form.client_id
+        secret = form.client_secret and form.client_secret.get_secret_value()
+        kind, _, basic = self._request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "basic":
+            client_id, secret = _unpacked(basic)
+        if not client_id or not secret:
+            raise IncompleteGrant("client_id", "client_secret")
+        name = client_id if client_id.startswith(KEY_PREFIX) else f"{KEY_PREFIX}{client_id}"
+        return secret if secret.startswith(f"{name}_") else f"{name}_{secret}"
+
+    def _tokens(self, claims: Claims, refresh: str | None) -> TokenRead:
+        return TokenRead(
+            access_token=self._keyring.sign(claims, self._access),
+            expires_in=int(self._access.total_seconds()),
+            scope=" ".join(sorted(claims.scopes)),
+            **({} if refresh is None else {"refresh_token": as_refresh(claims, refresh)}),
+        )
+
+
+def as_refresh(claims: Claims, secret: str) -> str:
+    """``rt_<login>_<secret>``."""
+    assert claims.login_id is not None  # noqa: S101 - a login's claims
+    return f"{PREFIX}{claims.login_id.hex}_{secret}"
+
+
+def parse_refresh(token: str) -> tuple[UUID, str]:
+    """The login and the secret of a refresh token.
+
+    Raises:
+        InvalidGrant: it is none.
+    """
+    login_id, _, secret = token.removeprefix(PREFIX).partition("_")
+    try:
+        return UUID(login_id), secret
+    except ValueError:
+        raise InvalidGrant from None
+
+
+def _asked(form: TokenRequest) -> frozenset[str]:
+    return frozenset((form.scope or "").split())
+
+
+def _narrowed(all_of_them: frozenset[str], form: TokenRequest) -> frozenset[str]:
+    if not _asked(form) <= all_of_them:
+        raise InvalidScope
+    return _asked(form) or all_of_them
+
+
+def _unpacked(basic: str) -> tuple[str, str]:
+    try:
+        client_id, _, secret = base64.b64decode(basic, validate=True).decode().partition(":")
+    except ValueError:  # neither Base64 nor UTF-8, or not even ASCII
+        raise InvalidClient from None
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+TokenGrants = Annotated[Grants, provided(Grants)]

@@ -1,0 +1,21 @@
+"""Every table there is, so that Alembic sees one metadata. A new tables.py gets a line here."""
+
+from sqlalchemy import MetaData
+
+from service.relational.accounts import tables as accounts
+from service.relational.api_keys import tables as api_keys
+from service.relational.audit import tables as audit
+from service.relational.catalog import tables as catalog
+from service.relational.logins import tables as logins
+from service.relational.orders import tables as orders
+from service.relational.posts import tables as posts
+from service.relational.projects import tables as projects
+from service.relational.tags import tables as tags
+from service.relational.users import tables as users
+from service.stores.sql import idempotency
+from service.stores.sql.base import Base
+
+OWNERS = (
+    accounts, api_keys, audit, catalog, idempotency, logins, orders, posts, projects, tags, users
+)  # fmt: skip
+METADATA: MetaData = Base.metadata

@@ -1,0 +1,65 @@
+"""What travels about orders."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from service.web.pagination import ListQuery
+from service.web.schemas import Moment, Money, Read, StrictInt, Sum, Time, Versioned, Wire
+
+MOST_LINES, MOST_OF_ONE = 100, 1_000_000
+State = Literal["placed", "paid", "fulfilled", "cancelled"]
+
+
+class OrderLineCreate(Wire):
+    product_id: UUID
+    quantity: Annotated[StrictInt, Field(ge=1, le=MOST_OF_ONE)]
+
+
+class OrderCreate(Wire):
+    """A new order, of the caller or of whom one with ``orders:admin`` names."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "lines": [{"product_id": "01930d6e-0000-7000-8000-000000000000", "quantity": 2}]
+            }
+        }
+    )
+
+    lines: Annotated[list[OrderLineCreate], Field(min_length=1, max_length=MOST_LINES)]
+    user_id: UUID | None = None
+
+
+class OrderLineRead(Read):
+    """A line with name and price as they were when the order was placed."""
+
+    product_id: UUID
+    sku: str
+    name: str
+    quantity: int
+    price: Money
+    amount: Sum
+
+
+class OrderRead(Versioned):
+    id: UUID
+    user_id: UUID
+    state: State
+    currency: str
+    total: Sum
+    lines: list[OrderLineRead]
+    created_at: Moment
+    updated_at: Moment
+    paid_at: Moment | None
+    fulfilled_at: Moment | None
+    cancelled_at: Moment | None
+
+
+class OrderQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    user_id: UUID | None = None
+    state: State | None = None
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None

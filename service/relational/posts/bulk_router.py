@@ -1,0 +1,52 @@
+"""Addresses of many posts at once."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from service.auth.caller import needs
+from service.relational.posts.bulk import PostsAtOnce
+from service.relational.posts.repository import AuthorUnknown, PostNotFound, SlugTaken
+from service.relational.posts.schemas import PostIds, PostsCreate, PostsRead
+from service.stores.sql.route import SqlRoute
+from service.web.bulk import Batch, Bulk, bulk_problems, no_content
+
+router = APIRouter(prefix="/posts/bulk", tags=["posts"], route_class=SqlRoute)
+WRITES = needs("posts:write")
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=PostsRead,
+    dependencies=[WRITES],
+    responses=bulk_problems(AuthorUnknown, SlugTaken),
+)
+async def posts_create_bulk(
+    body: PostsCreate, query: Bulk, posts: PostsAtOnce
+) -> PostsRead | Response:
+    """Creates all of them or none, or those that can be."""
+    batch = Batch(body.items, query)
+    return batch.answer(await posts.add_all(batch), PostsRead, 201)
+
+
+@router.post(
+    "/publish",
+    response_model=PostsRead,
+    dependencies=[WRITES],
+    responses=bulk_problems(PostNotFound),
+)
+async def posts_publish_bulk(
+    body: PostIds, query: Bulk, posts: PostsAtOnce
+) -> PostsRead | Response:
+    """Published twice is published once: the first date stays."""
+    batch = Batch(body.items, query)
+    return batch.answer(await posts.publish_all(batch), PostsRead)
+
+
+@router.post(
+    "/delete", status_code=204, dependencies=[WRITES], responses=bulk_problems(PostNotFound)
+)
+async def posts_delete_bulk(body: PostIds, query: Bulk, posts: PostsAtOnce) -> Response:
+    """Their comments go with them."""
+    batch = Batch(body.items, query)
+    return batch.answer(await posts.remove_all(batch), no_content)

@@ -1,0 +1,120 @@
+"""Addresses of posts."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from service.auth.caller import needs
+from service.relational.posts.repository import AuthorUnknown, PostNotFound, Posts, SlugTaken
+from service.relational.posts.schemas import (
+    PostCreate,
+    PostExpand,
+    PostQuery,
+    PostRead,
+    PostsOfQuery,
+    PostUpdate,
+)
+from service.relational.users.repository import UserNotFound
+from service.stores.sql.route import SqlRoute
+from service.web.conditional import IfMatch, Reply
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(tags=["posts"], route_class=SqlRoute)
+
+
+@router.post(
+    "/posts",
+    status_code=201,
+    dependencies=[needs("posts:write")],
+    responses=problems(AuthorUnknown, SlugTaken),
+)
+async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead:
+    made = await posts.add(post)
+    return reply.created(made, made.id)
+
+
+@router.get(
+    "/posts",
+    response_model=Page[PostRead],
+    dependencies=[needs("posts:read")],
+    responses=problems(),
+)
+async def posts_list(query: Annotated[PostQuery, Query()], posts: Posts) -> Response:
+    return await posts.list(query)
+
+
+@router.get(
+    "/users/{user_id}/posts",
+    response_model=Page[PostRead],
+    dependencies=[needs("posts:read")],
+    responses=problems(UserNotFound),
+)
+async def posts_list_of_user(
+    user_id: UUID, query: Annotated[PostsOfQuery, Query()], posts: Posts
+) -> Response:
+    return await posts.list_of(user_id, query)
+
+
+@router.get(
+    "/posts/{post_id}",
+    response_model=PostRead,
+    dependencies=[needs("posts:read")],
+    responses=problems(PostNotFound, cached=True),
+)
+async def posts_get(
+    post_id: UUID, query: Annotated[PostExpand, Query()], posts: Posts, reply: Reply
+) -> Response:
+    return reply.shown(await posts.show(post_id, query.expand))
+
+
+@router.patch(
+    "/posts/{post_id}",
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, SlugTaken, guarded=True),
+)
+async def posts_update(
+    post_id: UUID, change: PostUpdate, posts: Posts, expected: IfMatch, reply: Reply
+) -> PostRead:
+    return reply.changed(await posts.change(post_id, change, expected))
+
+
+@router.delete(
+    "/posts/{post_id}",
+    status_code=204,
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, guarded=True),
+)
+async def posts_delete(post_id: UUID, posts: Posts, expected: IfMatch) -> None:
+    """Its comments go with it."""
+    await posts.remove(post_id, expected)
+
+
+@router.post(
+    "/posts/{post_id}/publish",
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, guarded=True),
+)
+async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
+    """Published twice is published once: the first date stays."""
+    return reply.changed(await posts.publish(post_id, expected))
+
+
+@router.post(
+    "/posts/{post_id}/unpublish",
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, guarded=True),
+)
+async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
+    return reply.changed(await posts.unpublish(post_id, expected))
+
+
+@router.post(
+    "/posts/{post_id}/views",
+    dependencies=[needs("posts:read")],
+    responses=problems(PostNotFound),
+)
+async def posts_count_view(post_id: UUID, posts: Posts, reply: Reply) -> PostRead:
+    """Counts one view. The version stays, so that readers never stand in an editor's way."""
+    return reply.changed(await posts.count_view(post_id))

@@ -1,0 +1,169 @@
+"""What travels about posts and comments."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, AfterValidator, ConfigDict, Field
+
+from service.relational.tags.schemas import TagBrief, TagName
+from service.web.bulk import Items
+from service.web.pagination import CountedQuery
+from service.web.schemas import (
+    LongText,
+    Moment,
+    Name,
+    Read,
+    StrictBool,
+    Text,
+    Time,
+    Versioned,
+    Wire,
+)
+
+Slug = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
+TagNames = Annotated[list[TagName], Field(max_length=20)]
+CommentText = Annotated[Text, Field(min_length=1, max_length=10_000)]
+
+
+class PostCreate(Wire):
+    """A new post. Without a slug it gets one from its title; tags that do not exist are made.
+
+    It is the caller's own, unless one with ``posts:admin`` names another author.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "title": "Two stores, one house",
+                "content": "Rows here, documents there.",
+                "tags": ["databases"],
+            }
+        }
+    )
+
+    author_id: UUID | None = None
+    title: Name
+    slug: Slug | None = None
+    content: LongText = ""
+    published: StrictBool = False
+    tags: TagNames = []
+
+
+class PostUpdate(Wire):
+    """A merge patch: absent is unchanged; ``tags`` replaces all of them."""
+
+    title: Name | MISSING = MISSING
+    slug: Slug | MISSING = MISSING
+    content: LongText | MISSING = MISSING
+    tags: TagNames | MISSING = MISSING
+
+
+class AuthorBrief(Read):
+    """An author as they stand nested in a post."""
+
+    id: UUID
+    username: str
+    name: str | None
+
+
+EXPANDABLE = ("author", "tags")
+
+
+class PostRead(Versioned):
+    id: UUID
+    author_id: UUID
+    title: str
+    slug: str
+    content: str
+    published: bool
+    published_at: Moment | None
+    views: int
+    created_at: Moment
+    updated_at: Moment
+    author: AuthorBrief | MISSING = MISSING
+    tags: list[TagBrief] | MISSING = MISSING
+
+    def mark(self) -> str:
+        return f"{self.version}.{self.views}"
+
+
+class PostsCreate(Wire):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [{"title": "One"}, {"title": "Another"}]}}
+    )
+
+    items: Items[PostCreate]
+
+
+class PostIds(Wire):
+    """The ids of posts."""
+
+    items: Items[UUID]
+
+
+class PostsRead(Read):
+    """All that a bulk request made or changed, in the order of the request."""
+
+    items: Sequence[PostRead]
+
+
+def _known(expand: str) -> str:
+    unknown = set(expand.split(",")) - set(EXPANDABLE)
+    if unknown:
+        raise ValueError("names author, tags or both, separated by a comma")
+    return expand
+
+
+Expand = Annotated[str, AfterValidator(_known)]
+
+
+class PostExpand(Wire):
+    expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
+
+
+class PostsOfQuery(CountedQuery):
+    """What the list of one user's posts takes."""
+
+    sort: Literal["created_at", "-created_at", "views", "-views"] = "-created_at"
+    q: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description='words of title or content, as in a search engine: `motor -"end of life"`',
+    )
+    tag: Text | None = Field(None, max_length=60, description="a tag's name, whatever the case")
+    published: bool | None = None
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None
+    expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
+
+
+class PostQuery(PostsOfQuery):
+    author_id: UUID | None = None
+
+
+class CommentCreate(Wire):
+    """A new comment, of the caller or of whom one with ``comments:admin`` names."""
+
+    author_id: UUID | None = None
+    content: CommentText
+
+
+class CommentUpdate(Wire):
+    """A merge patch: absent is unchanged."""
+
+    content: CommentText | MISSING = MISSING
+
+
+class CommentRead(Versioned):
+    id: UUID
+    post_id: UUID
+    author_id: UUID
+    content: str
+    created_at: Moment
+    updated_at: Moment
+
+
+class CommentQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at"] = "created_at"

@@ -1,0 +1,70 @@
+"""What is kept about posts and comments."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.stores.sql.base import Base, Row, search_vector
+
+
+class Post(Row):
+    """What a user wrote."""
+
+    __tablename__ = "posts"
+
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_posts_author_id"))
+    title: Mapped[str] = mapped_column(String(200))
+    slug: Mapped[str] = mapped_column(String(120))
+    content: Mapped[str] = mapped_column(String(100_000))
+    published: Mapped[bool] = mapped_column(server_default=text("false"))
+    published_at: Mapped[datetime | None]
+    views: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    search: Mapped[Any] = search_vector("to_tsvector('english', title || ' ' || content)")
+
+    __table_args__ = (
+        CheckConstraint("published = (published_at IS NOT NULL)", name="published_has_date"),
+        CheckConstraint("views >= 0", name="views"),
+        CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),
+        Index("uq_posts_slug", "slug", unique=True),
+        Index("ix_posts_created_at_id", "created_at", "id"),
+        Index("ix_posts_author_id", "author_id", "created_at", "id"),
+        Index("ix_posts_published", "published", "created_at", "id"),
+        Index("ix_posts_published_at", "published_at", postgresql_where=text("published")),
+        Index("ix_posts_views_id", "views", "id"),
+        Index("ix_posts_search", "search", postgresql_using="gin"),
+    )
+
+
+class PostTag(Base):
+    """That a post is filed under a tag."""
+
+    __tablename__ = "post_tags"
+
+    post_id: Mapped[UUID] = mapped_column(
+        ForeignKey("posts.id", name="fk_post_tags_post_id", ondelete="CASCADE"), primary_key=True
+    )
+    tag_id: Mapped[UUID] = mapped_column(
+        ForeignKey("tags.id", name="fk_post_tags_tag_id", ondelete="CASCADE"), primary_key=True
+    )
+
+    __table_args__ = (Index("ix_post_tags_tag_id", "tag_id", "post_id"),)
+
+
+class Comment(Row):
+    """What a user said to a post."""
+
+    __tablename__ = "comments"
+
+    post_id: Mapped[UUID] = mapped_column(
+        ForeignKey("posts.id", name="fk_comments_post_id", ondelete="CASCADE")
+    )
+    author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_comments_author_id"))
+    content: Mapped[str] = mapped_column(String(10_000))
+
+    __table_args__ = (
+        Index("ix_comments_post_id", "post_id", "created_at", "id"),
+        Index("ix_comments_author_id", "author_id"),
+    )

@@ -1,0 +1,116 @@
+"""What travels about projects, their members and invitations."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+from zlib import crc32
+
+from pydantic import MISSING, ConfigDict, Field
+
+from service.relational.projects.permissions import ProjectRole
+from service.relational.users.schemas import Email
+from service.web.pagination import ListQuery
+from service.web.schemas import Moment, Name, Text, Versioned, Wire
+
+Description = Annotated[Text, Field(max_length=5000)]
+
+
+class ProjectCreate(Wire):
+    """A new project. Its creator is its first owner."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "Churn", "description": "Who leaves, and why."}}
+    )
+
+    name: Name
+    description: Description = ""
+
+
+class ProjectUpdate(Wire):
+    """A merge patch: absent is unchanged."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"description": "Who stays."}})
+
+    name: Name | MISSING = MISSING
+    description: Description | MISSING = MISSING
+
+
+class ProjectRead(Versioned):
+    id: UUID
+    name: str
+    description: str
+    created_by: UUID
+    my_role: ProjectRole | None = Field(
+        description="null if you are no member and see it because you hold `projects:admin`"
+    )
+    created_at: Moment
+    updated_at: Moment
+    deleted_at: Moment | None
+
+    def mark(self) -> str:
+        return f"{self.version}.{self.my_role or 'none'}"
+
+
+class ProjectQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    deleted: bool = Field(False, description="list the deleted ones that you may restore instead")
+    my_role: ProjectRole | None = None
+
+
+class MemberUpdate(Wire):
+    model_config = ConfigDict(json_schema_extra={"example": {"role": "admin"}})
+
+    role: ProjectRole
+
+
+class MemberRead(Versioned):
+    """That a user is in a project. ``created_at`` is when they came."""
+
+    project_id: UUID
+    user_id: UUID
+    username: str
+    name: str | None
+    role: ProjectRole
+    created_at: Moment
+    updated_at: Moment
+
+    def mark(self) -> str:
+        return f"{self.version}.{crc32(f'{self.username} {self.name}'.encode()):x}"
+
+
+class MemberQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "created_at"
+
+
+class InvitationCreate(Wire):
+    """To whoever has, or will have, this email; good for 14 days."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"email": "grace@example.com", "role": "member"}}
+    )
+
+    email: Email
+    role: ProjectRole = "member"
+
+
+class InvitationRead(Versioned):
+    id: UUID
+    project_id: UUID
+    email: str
+    role: ProjectRole
+    invited_by: UUID
+    expires_at: Moment
+    accepted_at: Moment | None
+    declined_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+
+
+class InvitationToMe(InvitationRead):
+    """An invitation as the invited one sees it: into what, and from whom."""
+
+    project_name: str
+    invited_by_username: str
+
+
+class InvitationQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"

@@ -1,0 +1,84 @@
+"""Addresses of tags."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from service.auth.caller import needs
+from service.relational.tags.repository import TagNameTaken, TagNotFound, Tags
+from service.relational.tags.schemas import (
+    TagCreate,
+    TagQuery,
+    TagRead,
+    TagsPut,
+    TagsRead,
+    TagUpdate,
+)
+from service.stores.sql.route import SqlRoute
+from service.web.bulk import Batch, Bulk, bulk_problems
+from service.web.conditional import IfMatch, Reply
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(prefix="/tags", tags=["tags"], route_class=SqlRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[needs("tags:write")],
+    responses=problems(TagNameTaken),
+)
+async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
+    made = await tags.add(tag)
+    return reply.created(made, made.id)
+
+
+@router.post(
+    "/bulk",
+    response_model=TagsRead,
+    dependencies=[needs("tags:write")],
+    responses=bulk_problems(),
+)
+async def tags_put_bulk(body: TagsPut, query: Bulk, tags: Tags) -> TagsRead | Response:
+    """Makes those that are missing and gives all of them."""
+    batch = Batch(body.items, query)
+    return batch.answer(await tags.put_all(batch), TagsRead)
+
+
+@router.get("", dependencies=[needs("tags:read")], responses=problems())
+async def tags_list(query: Annotated[TagQuery, Query()], tags: Tags) -> Page[TagRead]:
+    return await tags.list(query)
+
+
+@router.get(
+    "/{tag_id}",
+    dependencies=[needs("tags:read")],
+    responses=problems(TagNotFound, cached=True),
+)
+async def tags_get(tag_id: UUID, tags: Tags, reply: Reply) -> TagRead:
+    return reply.found(await tags.get(tag_id))
+
+
+@router.patch(
+    "/{tag_id}",
+    dependencies=[needs("tags:write")],
+    responses=problems(TagNotFound, TagNameTaken, guarded=True),
+)
+async def tags_update(
+    tag_id: UUID, change: TagUpdate, tags: Tags, expected: IfMatch, reply: Reply
+) -> TagRead:
+    return reply.changed(await tags.change(tag_id, change, expected))
+
+
+@router.delete(
+    "/{tag_id}",
+    status_code=204,
+    dependencies=[needs("tags:write")],
+    responses=problems(TagNotFound, guarded=True),
+)
+async def tags_delete(tag_id: UUID, tags: Tags, expected: IfMatch) -> None:
+    """Takes the tag off every post as well."""
+    await tags.remove(tag_id, expected)

@@ -1,0 +1,58 @@
+"""What travels about tags."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, ConfigDict, Field
+
+from service.web.bulk import Items
+from service.web.pagination import CountedQuery
+from service.web.schemas import Moment, Read, Text, Versioned, Wire
+
+TagName = Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
+
+
+class TagCreate(Wire):
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "databases"}})
+
+    name: TagName
+
+
+class TagUpdate(Wire):
+    """A merge patch: absent is unchanged."""
+
+    name: TagName | MISSING = MISSING
+
+
+class TagRead(Versioned):
+    id: UUID
+    name: str
+    created_at: Moment
+    updated_at: Moment
+
+
+class TagsPut(Wire):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [{"name": "databases"}, {"name": "python"}]}}
+    )
+
+    items: Items[TagCreate]
+
+
+class TagsRead(Read):
+    """Those that a bulk request named, in its order."""
+
+    items: Sequence[TagRead]
+
+
+class TagBrief(Read):
+    """A tag as it stands nested in something else."""
+
+    id: UUID
+    name: str
+
+
+class TagQuery(CountedQuery):
+    sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
+    name__prefix: Text | None = Field(None, description="how the name begins, whatever the case")

@@ -1,0 +1,140 @@
+"""Addresses of users."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from service.auth.caller import ANYBODY, needs
+from service.relational.users.bulk import SomeUsersTaken, UsersAtOnce
+from service.relational.users.registration import Newcomers, RegistrationClosed
+from service.relational.users.repository import (
+    EmailTaken,
+    RoleTooStrong,
+    UsernameTaken,
+    UserNotFound,
+    Users,
+)
+from service.relational.users.schemas import (
+    EmailQuery,
+    UserBulkCreate,
+    UserBulkDeactivate,
+    UserCreate,
+    UserEmail,
+    UserQuery,
+    UserRead,
+    UsersRead,
+    UserUpdate,
+)
+from service.stores.sql.route import SqlRoute
+from service.web.bulk import Batch, Bulk, bulk_problems
+from service.web.conditional import IfMatch, Reply
+from service.web.openapi import problems
+from service.web.pagination import Page
+
+router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=UserRead,
+    dependencies=[ANYBODY],
+    responses=problems(EmailTaken, UsernameTaken, RegistrationClosed),
+    openapi_extra={"security": [{}, {"bearer": []}]},
+)
+async def users_create(user: UserCreate, newcomers: Newcomers, reply: Reply) -> Response:
+    """Registers a user; open to everybody, unless an operator has closed it."""
+    user_id, made = await newcomers.add(user)
+    return reply.made(made, user_id)
+
+
+@router.get(
+    "",
+    response_model=Page[UserRead],
+    dependencies=[needs("users:read")],
+    responses=problems(),
+)
+async def users_list(query: Annotated[UserQuery, Query()], users: Users) -> Response:
+    return await users.list(query)
+
+
+@router.get(
+    "/emails",
+    response_model=Page[UserEmail],
+    dependencies=[needs("users:admin")],
+    responses=problems(),
+)
+async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users) -> Response:
+    """The addresses alone, for those who write letters."""
+    return await users.list_emails(query)
+
+
+@router.post(
+    "/bulk",
+    status_code=201,
+    response_model=UsersRead,
+    dependencies=[needs("users:admin")],
+    responses=bulk_problems(SomeUsersTaken, RoleTooStrong),
+)
+async def users_create_bulk(
+    body: UserBulkCreate, query: Bulk, users: UsersAtOnce
+) -> UsersRead | Response:
+    """Creates all of them or none, or those that can be."""
+    batch = Batch(body.items, query)
+    return batch.answer(await users.add_all(batch), UsersRead, 201)
+
+
+@router.post(
+    "/bulk/deactivate",
+    response_model=UsersRead,
+    dependencies=[needs("users:admin")],
+    responses=bulk_problems(UserNotFound),
+)
+async def users_deactivate_bulk(
+    body: UserBulkDeactivate, query: Bulk, users: UsersAtOnce
+) -> UsersRead | Response:
+    """Sets ``is_active`` to false for all of them or none, or for those that there are."""
+    batch = Batch(body.items, query)
+    return batch.answer(await users.deactivate_all(batch), UsersRead.each_once)
+
+
+@router.get(
+    "/{user_id}",
+    response_model=UserRead,
+    dependencies=[needs("users:read")],
+    responses=problems(UserNotFound, cached=True),
+)
+async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
+    return reply.shown(await users.show(user_id))
+
+
+@router.patch(
+    "/{user_id}",
+    dependencies=[needs("users:write")],
+    responses=problems(UserNotFound, EmailTaken, UsernameTaken, guarded=True),
+)
+async def users_update(
+    user_id: UUID, change: UserUpdate, users: Users, expected: IfMatch, reply: Reply
+) -> UserRead:
+    return reply.changed(await users.change(user_id, change, expected))
+
+
+@router.delete(
+    "/{user_id}",
+    status_code=204,
+    dependencies=[needs("users:write")],
+    responses=problems(UserNotFound, guarded=True),
+)
+async def users_delete(user_id: UUID, users: Users, expected: IfMatch) -> None:
+    """Hides the user; restore brings them back."""
+    await users.remove(user_id, expected)
+
+
+@router.post(
+    "/{user_id}/restore",
+    dependencies=[needs("users:admin")],
+    responses=problems(UserNotFound),
+)
+async def users_restore(user_id: UUID, users: Users, reply: Reply) -> UserRead:
+    return reply.changed(await users.restore(user_id))

@@ -1,0 +1,155 @@
+"""What travels about users."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import MISSING, AfterValidator, ConfigDict, Field
+
+from service.auth.passwords import Password
+from service.auth.roles import Role
+from service.web.bulk import Items
+from service.web.pagination import CountedQuery
+from service.web.schemas import (
+    Moment,
+    Name,
+    Read,
+    StrictBool,
+    StrictInt,
+    Text,
+    Time,
+    Versioned,
+    Wire,
+)
+
+MOST_PASSWORDS_AT_ONCE = 100
+Username = Annotated[
+    str, Field(min_length=2, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00.]+$")]
+Age = Annotated[StrictInt, Field(ge=0, le=150)]
+Status = Literal["active", "inactive", "pending", "suspended"]
+City = Annotated[Text, Field(max_length=200)]
+Bio = Annotated[Text, Field(max_length=5000)]
+
+
+class UserCreate(Wire):
+    """A new user. Without a password nobody can log in as them.
+
+    ``status``, ``is_active`` and ``role`` are for those with ``users:admin`` to choose.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"username": "ada", "email": "ada@example.com", "name": "Ada Lovelace"}
+        }
+    )
+
+    username: Username
+    email: Email
+    name: Name | None = None
+    age: Age | None = None
+    city: City | None = None
+    bio: Bio | None = None
+    status: Status = "active"
+    is_active: StrictBool = True
+    role: Role = "member"
+    password: Password | None = None
+
+
+class UserUpdate(Wire):
+    """A merge patch: absent is unchanged, null removes.
+
+    ``status``, ``is_active``, ``role`` and ``password`` are for those with ``users:admin``; one's
+    own password is changed by POST /v1/me/password.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {"city": "London", "bio": None}})
+
+    username: Username | MISSING = MISSING
+    email: Email | MISSING = MISSING
+    name: Name | None | MISSING = MISSING
+    age: Age | None | MISSING = MISSING
+    city: City | None | MISSING = MISSING
+    bio: Bio | None | MISSING = MISSING
+    status: Status | MISSING = MISSING
+    is_active: StrictBool | MISSING = MISSING
+    role: Role | MISSING = MISSING
+    password: Password | MISSING = MISSING
+
+
+class UserRead(Versioned):
+    id: UUID
+    username: str
+    email: str
+    name: str | None
+    age: int | None
+    city: str | None
+    bio: str | None
+    status: Status
+    is_active: bool
+    role: Role
+    created_at: Moment
+    updated_at: Moment
+    deleted_at: Moment | None
+
+
+class UserEmail(Read):
+    id: UUID
+    email: str
+
+
+def _few_passwords(users: list[UserCreate]) -> list[UserCreate]:
+    # Those that break the schema are Broken, and make nobody hash.
+    if sum(getattr(user, "password", None) is not None for user in users) > MOST_PASSWORDS_AT_ONCE:
+        raise ValueError(
+            f"at most {MOST_PASSWORDS_AT_ONCE} may have a password: each takes 30 ms to hash"
+        )
+    return users
+
+
+class UserBulkCreate(Wire):
+    items: Annotated[Items[UserCreate], AfterValidator(_few_passwords)]
+
+
+class UserBulkDeactivate(Wire):
+    """The ids of the users to deactivate."""
+
+    items: Items[UUID]
+
+
+class UsersRead(Read):
+    """All users that a bulk request made or changed, in the order of the request."""
+
+    items: Sequence[UserRead]
+
+    @classmethod
+    def each_once(cls, items: Sequence[UserRead]) -> "UsersRead":
+        """Where a request may name somebody twice."""
+        return cls(items=list({user.id: user for user in items}.values()))
+
+
+class UserQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at", "username", "-username"] = "-created_at"
+    q: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="words that username, name or city begin with",
+    )
+    name: Text | None = Field(None, description="the whole name, whatever the case")
+    name__prefix: Text | None = Field(None, description="how the name begins, whatever the case")
+    city: Text | None = Field(None, description="the whole city, whatever the case")
+    age: int | None = Field(None, ge=0, le=150)
+    age__gte: int | None = Field(None, ge=0, le=150)
+    age__lte: int | None = Field(None, ge=0, le=150)
+    status: Status | None = None
+    is_active: bool | None = None
+    created_at__gte: Time | None = None
+    created_at__lt: Time | None = None
+    deleted: bool = Field(False, description="list the deleted users instead")
+
+
+class EmailQuery(CountedQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    is_active: bool | None = None

@@ -1,0 +1,57 @@
+"""What is kept about users."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, SmallInteger, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.stores.sql.base import Row, search_vector
+
+
+class User(Row):
+    """A person."""
+
+    __tablename__ = "users"
+
+    username: Mapped[str] = mapped_column(String(50))
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str | None] = mapped_column(String(200))
+    age: Mapped[int | None] = mapped_column(SmallInteger)
+    city: Mapped[str | None] = mapped_column(String(200))
+    bio: Mapped[str | None] = mapped_column(String(5000))
+    status: Mapped[str] = mapped_column(String(20), server_default="active")
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    role: Mapped[str] = mapped_column(String(20), server_default="member")
+    password_hash: Mapped[str | None]
+    password_changed_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    search: Mapped[Any] = search_vector(
+        "to_tsvector('simple', username || ' ' || coalesce(name, '') || ' ' || coalesce(city, ''))"
+    )
+
+    __table_args__ = (
+        CheckConstraint("age BETWEEN 0 AND 150", name="age"),
+        CheckConstraint("status IN ('active', 'inactive', 'pending', 'suspended')", name="status"),
+        CheckConstraint("role IN ('admin', 'editor', 'member', 'service')", name="role"),
+        Index("uq_users_username", func.lower(username), unique=True),
+        Index("uq_users_email", func.lower(email), unique=True),
+        Index("ix_users_created_at_id", "created_at", "id"),
+        Index(
+            "ix_users_deleted",
+            "created_at",
+            "id",
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
+        Index("ix_users_username_id", "username", "id"),
+        Index(
+            "ix_users_name_prefix",
+            func.lower(name).label("name_lower"),
+            postgresql_ops={"name_lower": "text_pattern_ops"},
+        ),
+        Index("ix_users_city", func.lower(city), "created_at", "id"),
+        Index("ix_users_age", "age", "created_at", "id"),
+        Index("ix_users_status", "status", "created_at", "id"),
+        Index("ix_users_is_active", "is_active", "created_at", "id"),
+        Index("ix_users_search", "search", postgresql_using="gin"),
+    )

@@ -1,0 +1,61 @@
+"""Base classes of all tables: naming of constraints, ids, versions and times."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, Computed, MetaData, Uuid, func
+from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+# Milliseconds, as in MongoDB and on the wire: what is stored is what is shown.
+Timestamp = TIMESTAMP(timezone=True, precision=3)
+
+
+class Base(DeclarativeBase):
+    """What every table inherits: names that say what a constraint protects, and times in UTC."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Timestamp, UUID: Uuid()}
+
+
+class Identified(Base):
+    """A table with an id, for what never changes."""
+
+    __abstract__ = True
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-10)
+
+
+class Row(Identified):
+    """A table with an id, a version and the times of its birth and last change."""
+
+    __abstract__ = True
+
+    version: Mapped[int] = mapped_column(BigInteger, server_default="1", sort_order=90)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=func.now(), onupdate=func.now(), sort_order=92
+    )
+
+
+def columns(*attributes: InstrumentedAttribute[Any]) -> tuple[Column[Any], ...]:
+    """The columns of a table themselves, for statements that read rows.
+
+    Those of the ORM are compared one by one with each result, which was a tenth of a small read.
+    """
+    return tuple(attribute.property.columns[0] for attribute in attributes)
+
+
+def search_vector(expression: str) -> Any:
+    """A stored tsvector column over ``expression``; index it with GIN."""
+    return mapped_column(TSVECTOR, Computed(expression, persisted=True), sort_order=99)

@@ -1,0 +1,114 @@
+"""One request on PostgreSQL: its deadline, its transaction, its retries and its Idempotency-Key.
+
+A route class and not a dependency with ``yield``, for three reasons: an endpoint that lost a
+deadlock has to run again; the row that remembers an Idempotency-Key holds the answer and belongs
+into the same transaction; and a session abandoned at the deadline must not be closed under the
+statement that still runs on it. The commit comes before the answer leaves.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import stamina
+from fastapi import Request, Response
+
+from service.core.circuit_breaker import Clock
+from service.core.errors import Unavailable
+from service.stores.sql.engine import Sql
+from service.stores.sql.errors import is_collision
+from service.stores.sql.idempotency import Replay, recall, remember
+from service.web.idempotency_key import RequestedKey, requested_key
+from service.web.route import Endpoint, Route
+
+SAFE_METHODS = ("GET", "HEAD")
+
+
+class SqlRoute(Route):
+    """For the routers of PostgreSQL features: ``APIRouter(route_class=SqlRoute)``."""
+
+    async def visit(self, request: Request, endpoint: Endpoint) -> Response:
+        sql: Sql = request.state.sql
+        clock = sql.guard.clock()
+        writes = request.method not in SAFE_METHODS
+        work = _write if writes else _read
+        return await sql.guard.run(work(sql, request, endpoint, clock), clock, writes=writes)
+
+
+class ReportRoute(Route):
+    """For routers of reports: ReportingSession, a snapshot that the server keeps read only.
+
+    A replica that is down is none; the primary answers then.
+    """
+
+    async def visit(self, request: Request, endpoint: Endpoint) -> Response:
+        sql: Sql = request.state.sql
+        try:
+            return await _reported(sql, request, endpoint, primary=not sql.has_replica)
+        except Unavailable as error:
+            if not (sql.has_replica and error.store_fails):
+                raise
+        return await _reported(sql, request, endpoint, primary=True)
+
+
+async def _reported(sql: Sql, request: Request, endpoint: Endpoint, *, primary: bool) -> Response:
+    guard = sql.guard if primary else sql.reporting_guard
+    clock = guard.clock()
+    work = _report(sql, request, endpoint, clock, primary=primary)
+    return await guard.run(work, clock, writes=False)
+
+
+async def _report(
+    sql: Sql, request: Request, endpoint: Endpoint, clock: Clock, *, primary: bool
+) -> Response:
+    async with sql.reporting(clock, primary=primary) as session:
+        request.state.reporting_session = session
+        return await endpoint(request)
+
+
+async def _read(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
+    async def once() -> Response:
+        async with sql.reading(clock) as session:
+            request.state.sql_session = session
+            return await endpoint(request)
+
+    return await _patiently(once)
+
+
+async def _write(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
+    key = await requested_key(request)
+    return await _patiently(partial(_once, sql, request, endpoint, clock, key))
+
+
+async def _patiently(once: Callable[[], Awaitable[Response]]) -> Response:
+    """Again after a collision; the first time without what counts the times, which is slower."""
+    try:
+        return await once()
+    except Exception as error:
+        if not is_collision(error):
+            raise
+    async for attempt in _attempts():
+        with attempt:
+            return await once()
+    raise AssertionError("the attempts return or raise")
+
+
+def _attempts() -> AsyncIterator[stamina.Attempt]:
+    return stamina.retry_context(
+        on=is_collision, attempts=3, wait_initial=0.01, wait_max=0.1, wait_jitter=0.05, timeout=None
+    )
+
+
+async def _once(
+    sql: Sql, request: Request, endpoint: Endpoint, clock: Clock, key: RequestedKey | None
+) -> Response:
+    """The endpoint's answer in a transaction of its own, or the one it gave to its key before."""
+    first = None if key is None else partial(recall, wanted=key)
+    try:
+        async with sql.transaction(clock, first) as session:
+            request.state.sql_session = session
+            response = await endpoint(request)
+            if key is not None:
+                await remember(session, key, response)
+            return response
+    except Replay as replay:
+        return replay.response

@@ -1,0 +1,220 @@
+"""Bulk requests: up to 1,000 items, all or none; or, with ``atomic=false``, those that can be done.
+
+Both ways are the same few statements for all items. A deed takes what fails out of its
+:class:`Batch` and does the rest, whose answer has a status per item. If all or none are wanted,
+anything that failed becomes one refusal, and with it the transaction rolls back.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import (
+    MISSING,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from service.core.errors import MOST_ERRORS, Conflict, FieldError, Refused, ServiceError
+from service.web.openapi import ProblemError, problems
+from service.web.problems import invalid_input
+from service.web.schemas import MOST_AT_ONCE, Read, Versioned, Wire
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class SomeItemsRefused(Conflict):
+    code, title = "items_refused", "Some of the items cannot be done"
+    detail = "Nothing was changed; errors names each place with a code of its own."
+
+
+class Repeated(Refused):
+    code, title = "repeated", "It stands in the request twice"
+    detail = "An item before this one is about the same thing; send it once."
+
+
+# -- in --------------------------------------------------------------------------------------------
+
+
+class Broken(NamedTuple):
+    """An item that breaks the schema, and how."""
+
+    refusal: ServiceError
+
+
+def _or_broken(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        return Broken(invalid_input({**each, "loc": ("body", *each["loc"])} for each in found))
+
+
+# The items of a body. One that breaks the schema is a Broken in the list, which Batch sorts out.
+Items = Annotated[
+    list[Annotated[T, WrapValidator(_or_broken)]], Field(min_length=1, max_length=MOST_AT_ONCE)
+]
+
+
+class BulkQuery(Wire):
+    atomic: bool = Field(
+        True,
+        description="`true`: all or none; `false`: what can be done is, and 207 tells of each",
+    )
+
+
+Bulk = Annotated[BulkQuery, Query()]
+
+# -- out -------------------------------------------------------------------------------------------
+
+
+class ItemDone(Read):
+    """201 made, 200 changed, 204 removed."""
+
+    status: Literal[200, 201, 204]
+    id: UUID
+    version: int | MISSING = MISSING
+
+
+class ItemFailed(Read):
+    """What it would have been refused with by itself; pointers are into the whole request."""
+
+    status: int
+    code: str
+    detail: str
+    errors: list[ProblemError]
+
+
+class ItemsRead(Read):
+    """What became of each item, in the order of the request."""
+
+    items: Sequence[ItemDone | ItemFailed]
+
+
+class ItemsDone(Read):
+    """What became of each item where all were done."""
+
+    items: Sequence[ItemDone]
+
+
+def bulk_problems(*refusals: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """The ``responses=`` of a bulk endpoint."""
+    each = {"model": ItemsRead, "description": "`atomic=false`: a status for each item"}
+    return {207: each, **problems(SomeItemsRefused, *refusals)}
+
+
+def no_content(**_items: object) -> Response:
+    """Of an atomic request that leaves nothing to tell."""
+    return Response(status_code=204)
+
+
+# -- between ---------------------------------------------------------------------------------------
+
+
+class Batch(Generic[T]):
+    """The items of one request by their places: ``good`` are those that have not failed.
+
+    Raises:
+        Refused: all or none are wanted, and some break the schema.
+    """
+
+    def __init__(self, items: Sequence[T], query: BulkQuery) -> None:
+        self._atomic, self._places = query.atomic, range(len(items))
+        self.good = dict(enumerate(items))
+        self._failed: dict[int, ServiceError] = {}
+        for place, item in enumerate(items):
+            if isinstance(item, Broken):
+                self.fail(place, item.refusal)
+        self._must_be_whole()
+
+    def fail(self, place: int, refusal: ServiceError) -> None:
+        """Takes an item out; pointers of the refusal are into the item."""
+        self.good.pop(place, None)
+        self._failed[place] = refusal
+
+    def fail_at(self, place: int, kind: type[ServiceError], pointer: str) -> None:
+        """Takes an item out for what stands at ``pointer`` in it."""
+        refusal = kind()
+        refusal.errors = [FieldError(pointer=pointer, code=refusal.code, detail=refusal.said)]
+        self.fail(place, refusal)
+
+    def fail_repeats(self, of: Callable[[T], Hashable], pointer: str) -> None:
+        """Takes out what is about the same thing as an item before it."""
+        seen = set[Hashable]()
+        for place, item in list(self.good.items()):
+            if of(item) in seen:
+                self.fail_at(place, Repeated, pointer)
+            seen.add(of(item))
+
+    def sift(self, check: Callable[[T], R]) -> dict[int, R]:
+        """What ``check`` gives for each item; those it refuses are taken out."""
+        found = {}
+        for place, item in list(self.good.items()):
+            try:
+                found[place] = check(item)
+            except ServiceError as refusal:
+                self.fail(place, refusal)
+        return found
+
+    def answer(
+        self,
+        done: Mapping[int, Versioned | ItemDone],
+        whole: Callable[..., R],
+        status: Literal[200, 201] = 200,
+    ) -> R | Response:
+        """``whole(items=…)`` of what was done, or 207 with a status for each.
+
+        Raises:
+            ServiceError: all or none are wanted, and some failed. It is of the one kind they
+                have in common, or :class:`SomeItemsRefused`.
+        """
+        self._must_be_whole()
+        if self._atomic:
+            return whole(items=[done[place] for place in self._places])
+        told = [
+            self._told(place) if place in self._failed else _outcome(done[place], status)
+            for place in self._places
+        ]
+        body = ItemsRead(items=told).model_dump_json()
+        return Response(body, 207, media_type="application/json")
+
+    def _must_be_whole(self) -> None:
+        if not (self._atomic and self._failed):
+            return
+        places = sorted(self._failed)
+        errors = [error for place in places for error in self._errors(place)]
+        kinds = {type(refusal) for refusal in self._failed.values()}
+        refusal = self._failed[places[0]] if len(kinds) == 1 else SomeItemsRefused()
+        refusal.said = SomeItemsRefused.detail
+        refusal.errors, refusal.most_errors = errors, MOST_AT_ONCE
+        raise refusal
+
+    def _told(self, place: int) -> ItemFailed:
+        refusal = self._failed[place]
+        errors = [ProblemError(**error) for error in self._errors(place)[:MOST_ERRORS]]
+        return ItemFailed(
+            status=refusal.status, code=refusal.code, detail=refusal.said, errors=errors
+        )
+
+    def _errors(self, place: int) -> Sequence[FieldError]:
+        """What is wrong with an item, with pointers into the request."""
+        refusal = self._failed[place]
+        itself = FieldError(pointer="", code=refusal.code, detail=refusal.said)
+        return [
+            FieldError(
+                pointer=f"/items/{place}{error['pointer']}",
+                code=error["code"],
+                detail=error["detail"],
+            )
+            for error in refusal.errors or [itself]
+        ]
+
+
+def _outcome(done: Any, status: Literal[200, 201]) -> ItemDone:
+    if isinstance(done, ItemDone):
+        return done
+    return ItemDone(status=status, id=done.id, version=done.version)

@@ -1,0 +1,115 @@
+"""What the OpenAPI document says of refusals, taken from the classes that are raised."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from service.auth.caller import Forbidden, Unauthenticated
+from service.auth.rate_limits import TooOften
+from service.core.errors import (
+    AddressTooLong,
+    BadRequest,
+    BodyTooSlow,
+    HeadersTooLarge,
+    PreconditionFailed,
+    QueryTooSlow,
+    Refused,
+    ServiceError,
+    TooLarge,
+    Unavailable,
+    UnsupportedMedia,
+)
+from service.web.problems import PROBLEM_JSON
+
+
+class ProblemError(BaseModel):
+    """One thing wrong with one place of the input."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[ProblemError] = Field(
+        default=[], description="the first 20; of a bulk request 1,000"
+    )
+
+
+# What any address may answer: the outermost layer, the strict reading, a store that is down.
+_ANYWHERE = (
+    BadRequest,
+    Unauthenticated,
+    Forbidden,
+    BodyTooSlow,
+    TooLarge,
+    AddressTooLong,
+    UnsupportedMedia,
+    Refused,
+    TooOften,
+    HeadersTooLarge,
+    Unavailable,
+    QueryTooSlow,
+)
+
+
+def problems(
+    *refusals: type[ServiceError], cached: bool = False, guarded: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """The ``responses=`` of an endpoint.
+
+    Args:
+        refusals: what it may refuse with, beyond what any address may.
+        cached: it honours If-None-Match.
+        guarded: it honours If-Match.
+    """
+    kinds: dict[int, list[type[ServiceError]]] = {}
+    for kind in (*refusals, *_ANYWHERE, *((PreconditionFailed,) if guarded else ())):
+        kinds.setdefault(kind.status, []).append(kind)
+    found: dict[int | str, dict[str, Any]] = {
+        status: {
+            "description": "; ".join(f"`{kind.code}` {kind.title}" for kind in same),
+            "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}},
+        }
+        for status, same in sorted(kinds.items())
+    }
+    if cached:
+        found[304] = {"description": "Your copy is still good"}
+    return found
+
+
+_PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
+
+
+def with_schemas(document: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Adds the one schema that all refusals share, and those that are not Pydantic's."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs", {}), Problem=problem, **more)
+    _let_keys_in(document)
+    return document
+
+
+def _let_keys_in(document: dict[str, Any]) -> None:
+    """Wherever a token is good an API key is too; in /docs it is pasted."""
+    schemes = document["components"].setdefault("securitySchemes", {})
+    schemes["api_key"] = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, `pk_<id>_<secret>`, or any other token.",
+    }
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if {} in operation.get("security", ()):
+                operation["security"] = [{}, {"bearer": []}, {"api_key": []}]
+            elif "security" in operation:
+                operation["security"] = [*operation["security"], {"api_key": []}]

@@ -1,0 +1,211 @@
+"""Lists: cursor in, Page out, the same for both stores.
+
+A cursor is the sort key and the id of the last item, signed, together with what it was made for:
+with other filters or another order it is refused instead of giving a page that means nothing.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from service.core.errors import BadRequest
+from service.core.signing import SIGNATURE_BYTES, Seal
+from service.web.context import provided
+from service.web.schemas import Read
+
+T = TypeVar("T")
+DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 50, 200, 10_000
+
+
+class BadCursor(BadRequest):
+    code, title = "bad_cursor", "This cursor is not one of ours, or not for this list"
+    detail = "Take next_cursor as it came, with the same filters and sort, or start without one."
+
+
+def _coerced(value: Any) -> Any:
+    """More than the most is the most; anything odd is left for the validator to refuse."""
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value.lstrip("0")[:10] or "0")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return min(value, MOST_LIMIT)
+    return value
+
+
+class ListQuery(BaseModel):
+    """What every list takes. A feature adds its ``sort`` and filters: ``field``, ``field__op``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[
+        int,
+        BeforeValidator(_coerced),
+        Field(
+            ge=1,
+            description=f"items a page; more than {MOST_LIMIT} is taken as {MOST_LIMIT}. Of large "
+            "documents it has fewer; the first page of items is refused with how many fit",
+        ),
+    ] = DEFAULT_LIMIT
+    cursor: str | None = Field(None, max_length=1000, description="next_cursor of the page before")
+    sort: str = "-created_at"
+    count: Literal["none", "estimated", "exact"] = Field(
+        "none",
+        description="fills `total`; exact reads all that the filters let through, and so does "
+        "estimated on MongoDB where there are filters",
+    )
+
+    def filters(self) -> dict[str, Any]:
+        """The filters that were given."""
+        given = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
+        return {name: value for name, value in given.items() if value is not None}
+
+    def cut(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
+        """What is on the page, and the last of it if there is more.
+
+        ``found`` are at most ``limit + 1``: the one too many says that there is.
+        """
+        shown = found[: self.limit]
+        return shown, shown[-1] if len(found) > self.limit else None
+
+
+class CountedQuery(ListQuery):
+    """For the lists in which people count pages."""
+
+    offset: int = Field(0, ge=0, le=MOST_OFFSET, description="items to skip, instead of a cursor")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.offset and self.cursor is not None:
+            raise ValueError("takes a cursor or an offset, not both")
+        return self
+
+
+_NOT_FILTERS = {"limit", "cursor", "sort", "count", "offset", "expand"}
+
+
+class PageInfo(Read):
+    limit: int
+    next_cursor: str | None
+    has_more: bool
+
+
+class Page(Read, Generic[T]):
+    """One page of a list. ``total`` is there if ``count`` asked for it."""
+
+    items: list[T]
+    page: PageInfo
+    total: int | None = None
+
+
+class Position(NamedTuple):
+    """The last item of a page: its sort value and its id."""
+
+    value: Any
+    key: UUID
+
+
+class Order(NamedTuple):
+    """A sort: the field, and which way."""
+
+    field: str
+    descending: bool
+
+    @classmethod
+    def of(cls, sort: str) -> "Order":
+        return cls(sort.removeprefix("-"), sort.startswith("-"))
+
+
+class Pager:
+    """Reads and writes the cursors of one request and sets its Link header."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self._request, self._response = request, response
+        self._seal: Seal = request.state.seal
+
+    def position(self, query: ListQuery) -> Position | None:
+        """Where the page begins; None at the start of the list."""
+        if query.cursor is None:
+            return None
+        try:
+            raw = base64.urlsafe_b64decode(query.cursor.encode("ascii"))
+            signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
+            if not self._seal.is_ours(signature, self._said(payload, query)):
+                raise BadCursor
+            kind, value, key = json.loads(payload)
+        except (binascii.Error, UnicodeError, ValueError) as error:
+            raise BadCursor from error
+        return Position(_KINDS[kind](value), UUID(key))
+
+    def page(
+        self, query: ListQuery, items: Sequence[T], end: Position | None, total: int | None
+    ) -> Page[T]:
+        """A page of ``items``.
+
+        Args:
+            query: as it was asked.
+            items: what is on the page.
+            end: the position of the last of them, if there is more.
+            total: of all pages, if it was counted.
+        """
+        return Page(items=list(items), page=self._info(query, end), total=total)
+
+    def answer(
+        self, query: ListQuery, items: str, end: Position | None, total: int | None
+    ) -> Response:
+        """The same as it goes out, of items that are JSON already."""
+        info = self._info(query, end).model_dump_json()
+        body = f'{{"items":{items},"page":{info},"total":{json.dumps(total)}}}'
+        link = self._response.headers.get("Link")
+        return Response(
+            body, media_type="application/json", headers=None if link is None else {"Link": link}
+        )
+
+    def _info(self, query: ListQuery, end: Position | None) -> PageInfo:
+        cursor = None if end is None else self._cursor(end, query)
+        if cursor is not None and self._request.method == "GET":
+            self._link(cursor)
+        return PageInfo(limit=query.limit, next_cursor=cursor, has_more=cursor is not None)
+
+    def _cursor(self, end: Position, query: ListQuery) -> str:
+        kind = type(end.value).__name__
+        value = end.value if kind in ("int", "str", "float") else str(end.value)
+        payload = json.dumps([kind, value, str(end.key)]).encode()
+        signature = self._seal.sign(self._said(payload, query))
+        return base64.urlsafe_b64encode(signature + payload).decode()
+
+    def _said(self, payload: bytes, query: ListQuery) -> bytes:
+        made_for = json.dumps(
+            [self._request.url.path, query.sort, query.filters()], default=str, sort_keys=True
+        )
+        return payload + b"\0" + made_for.encode()
+
+    def _link(self, cursor: str) -> None:
+        """RFC 8288; relative, so that it holds behind any proxy."""
+        kept = [
+            (name, value)
+            for name, value in self._request.query_params.multi_items()
+            if name not in ("cursor", "offset")
+        ]
+        fields = self._request.scope.get("fields")
+        if fields is not None:
+            kept.append(("fields", fields))
+        target = f"{self._request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
+        self._response.headers["Link"] = f'<{target}>; rel="next"'
+
+
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "int": int,
+    "str": str,
+    "float": float,
+    "Decimal": Decimal,
+    "datetime": datetime.fromisoformat,
+}
+Paging = Annotated[Pager, provided(Pager)]

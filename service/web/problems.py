@@ -1,0 +1,87 @@
+"""Errors as responses: RFC 9457 ``application/problem+json``, written in one place."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from service.core.errors import (
+    BadRequest,
+    FieldError,
+    MethodNotAllowed,
+    NoSuchAddress,
+    Refused,
+    ServiceError,
+    TooLarge,
+    UnknownParameter,
+)
+from service.core.request_id import current_request_id
+
+PROBLEM_JSON = "application/problem+json"
+PROBLEM_BASE = "https://polystore.dev/problems/"
+
+
+def problem(error: ServiceError, request_path: str) -> Response:
+    """The answer that carries a refusal."""
+    body: dict[str, Any] = {
+        "type": PROBLEM_BASE + error.code.replace("_", "-"),
+        "title": error.title,
+        "status": error.status,
+        "detail": error.said,
+        "instance": request_path,
+        "code": error.code,
+        "request_id": current_request_id(),
+        **error.members,
+    }
+    if error.errors:
+        body["errors"] = error.errors[: error.most_errors]
+    return JSONResponse(body, error.status, error.headers, media_type=PROBLEM_JSON)
+
+
+def pointer_to(parts: Iterable[object]) -> str:
+    """RFC 6901: ``("items", 3, "a/b")`` becomes ``/items/3/a~1b``."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def invalid_input(errors: Iterable[Mapping[str, Any]]) -> ServiceError:
+    """Pydantic's findings as one refusal; what was sent is never repeated in it."""
+    found = []
+    unknown_parameter = False
+    for error in errors:
+        where, *path = error["loc"] or ("body",)
+        unknown_parameter |= where == "query" and error["type"] == "extra_forbidden"
+        prefix = () if where == "body" else (where,)
+        found.append(
+            FieldError(
+                pointer=pointer_to((*prefix, *path)), code=error["type"], detail=error["msg"]
+            )
+        )
+    if unknown_parameter:
+        return UnknownParameter(errors=found)
+    return Refused("See errors: each names its place in the input.", errors=found)
+
+
+# What Starlette itself refuses, in our words.
+_KINDS: dict[int, type[ServiceError]] = {404: NoSuchAddress, 405: MethodNotAllowed, 413: TooLarge}
+
+
+async def answer_refusal(request: Request, error: Exception) -> Response:
+    """The one error handler: every refusal leaves through here."""
+    if isinstance(error, RequestValidationError):
+        error = invalid_input(error.errors())
+    elif isinstance(error, HTTPException):
+        kind = _KINDS.get(error.status_code, BadRequest)
+        headers = {"Allow": _allowed(request)} if kind is MethodNotAllowed else error.headers
+        error = kind(headers=headers)
+    assert isinstance(error, ServiceError)  # noqa: S101 - the kinds main.py registers
+    return problem(error, request.url.path)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes of an address; Starlette names those of the first (RFC 9110)."""
+    found = [each for each in request.app.routes if each.matches(request.scope)[0] != Match.NONE]
+    return ", ".join(sorted({method for each in found for method in each.methods or ()}))

@@ -1,0 +1,147 @@
+"""What every endpoint of ours does before its own first line: reads the request strictly."""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.params import Form
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.auth.caller import Gatekeeper, access_of, is_access
+from service.core.errors import (
+    BadRequest,
+    FieldError,
+    Refused,
+    ServiceError,
+    UnknownParameter,
+    UnsupportedMedia,
+)
+from service.web.direct_route import as_plain
+from service.web.problems import problem
+from service.web.sparse_fields import fields_in, narrowed, take_fields, with_parameter
+from service.web.strict_json import parse_json
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _ReadRequest(Request):
+    """A request whose body was read and parsed already."""
+
+    def __init__(self, request: Request, body: bytes, value: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._read, self._value = body, value
+
+    async def body(self) -> bytes:
+        return self._read
+
+    async def json(self) -> Any:
+        return self._value
+
+
+class Route(APIRoute):
+    """Strict about caller, content type, JSON, query and path; the stores' routes build on it.
+
+    ``plain`` is the endpoint where it can be called without FastAPI; see ``direct_route.py``.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        others = [each for each in options["dependencies"] if not is_access(each.dependency)]
+        self.plain = None if others else as_plain(endpoint)
+        super().__init__(path, endpoint, **options)
+        if self._fields:
+            self.openapi_extra = with_parameter(self.openapi_extra)
+        if self.plain:
+            self.app = _answering(self.get_route_handler())
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = self.plain or self._without_access()
+        takes_query, fields = _takes_query(self.dependant), self._fields
+        access = access_of(self.dependencies)
+        takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
+
+        async def handle(request: Request) -> Response:
+            gate: Gatekeeper = request.state.gate
+            request.state.access = access
+            request.state.caller = await gate.admit(request, access)
+            wanted = take_fields(request, fields)
+            _check_address(request, takes_query=takes_query)
+            if takes_form:
+                _check_form(request)
+            elif self.body_field is not None:
+                request = await _read_json(request)
+            return narrowed(await self.visit(request, endpoint), wanted)
+
+        return handle
+
+    @property
+    def _fields(self) -> frozenset[str]:
+        """What ``fields=`` may ask for, where an address takes anything at all."""
+        reads = self.methods is not None and "GET" in self.methods
+        asks = bool(self.dependant.path_params) or _takes_query(self.dependant)
+        return fields_in(self.response_model) if reads and asks else frozenset()
+
+    def _without_access(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler; who may call is in its document, and asked by the gate alone."""
+        whole = self.dependant
+        others = [each for each in whole.dependencies if not is_access(each.call)]
+        self.dependant = replace(whole, dependencies=others)
+        try:
+            return super().get_route_handler()
+        finally:
+            self.dependant = whole
+
+    async def visit(self, request: Request, endpoint: Endpoint) -> Response:
+        """Runs the endpoint; a store's route opens and closes its store around this."""
+        return await endpoint(request)
+
+
+def _answering(handle: Endpoint) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await handle(Request(scope, receive, send))
+        except ServiceError as refusal:
+            response = problem(refusal, scope["path"])
+        await response(scope, receive, send)
+
+    return app
+
+
+def _takes_query(dependant: Dependant) -> bool:
+    return bool(dependant.query_params) or any(map(_takes_query, dependant.dependencies))
+
+
+def _check_address(request: Request, *, takes_query: bool) -> None:
+    if "\x00" in request.scope["path"]:
+        raise BadRequest("The path holds a NUL character.")
+    query: bytes = request.scope["query_string"]
+    if not query:
+        return
+    if b"%00" in query or b"\x00" in query:
+        error = FieldError(pointer="/query", code="nul_character", detail="Remove the %00.")
+        raise Refused("The query holds a NUL character.", errors=[error])
+    if not takes_query:
+        raise UnknownParameter("This address takes no query parameters.")
+
+
+def _check_form(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded" or "content-encoding" in request.headers:
+        raise UnsupportedMedia("Send a form: Content-Type: application/x-www-form-urlencoded.")
+
+
+async def _read_json(request: Request) -> Request:
+    if "content-encoding" in request.headers:
+        raise UnsupportedMedia("Compressed bodies are taken by the prediction intake only.")
+    body = await request.body()
+    if not body:
+        error = FieldError(pointer="", code="missing", detail="A JSON object is required.")
+        raise Refused("The body is empty.", errors=[error])
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise UnsupportedMedia("Send JSON with Content-Type: application/json.")
+    return _ReadRequest(request, body, parse_json(body))

@@ -1,0 +1,139 @@
+"""Reads a JSON body strictly: what two parsers could understand differently is refused.
+
+Duplicate keys, NaN and Infinity, numbers beyond 64 bits, lone surrogates, NUL, nesting without end:
+each is accepted by some parser or store and breaks another one later.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn
+
+from msgspec import Raw
+
+from service.core.errors import BadRequest, FieldError, Refused
+from service.web.problems import pointer_to
+
+DEEPEST = 32
+MOST_VALUES = 20_000
+INT64 = 2**63
+Path = tuple[object, ...]
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+
+
+class InvalidJson(BadRequest):
+    code, title = "invalid_json", "The body is not JSON as RFC 8259 has it"
+
+
+class InvalidUtf8(BadRequest):
+    code, title = "invalid_utf8", "The body is not UTF-8"
+    detail = "JSON travels as UTF-8 without a byte order mark."
+
+
+class DuplicateKey(BadRequest):
+    code, title = "duplicate_key", "An object names a key twice"
+
+
+class TooDeep(BadRequest):
+    code, title = "too_deep", "The body is nested too deeply"
+    detail = f"At most {DEEPEST} levels are taken."
+
+
+class TooManyValues(Refused):
+    code, title = "too_many_values", "The body holds too many values"
+    detail = f"At most {MOST_VALUES} are taken, keys included."
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON body.
+
+    Raises:
+        BadRequest: it is not strict JSON (400).
+        Refused: a value neither store could keep, with its pointer (422).
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidUtf8 from error
+    if text.startswith("\ufeff"):
+        raise InvalidUtf8
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise TooDeep from error
+    except json.JSONDecodeError as error:
+        where = f"{error.msg} at line {error.lineno}, column {error.colno}."
+        raise InvalidJson(where) from error
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise InvalidJson("A number has too many digits.") from error
+    check_value(value)
+    return value
+
+
+def texts_in(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
+    """The parts of a JSON text that ``find`` finds, as they stand there, though some are wrong.
+
+    msgspec cannot find the end of a string with half a surrogate pair, such as one cut within an
+    emoji; so it looks in a copy of the same length that has none.
+    """
+    masked = _SURROGATE.sub(rb"\\u0020", body)
+    texts, end = [], 0
+    for found in map(bytes, find(masked)):
+        start = masked.index(found, end)
+        end = start + len(found)
+        texts.append(body[start:end])
+    return texts
+
+
+def check_value(value: Any) -> None:
+    """Refuses what a store could not keep; the walk is iterative, so depth costs no stack."""
+    for count, (path, leaf) in enumerate(_walk(value)):
+        if count > MOST_VALUES:
+            raise TooManyValues
+        code, detail = _fault(leaf)
+        if code:
+            error = FieldError(pointer=pointer_to(path), code=code, detail=detail)
+            raise Refused(detail, errors=[error])
+
+
+def _walk(value: Any) -> Iterator[tuple[Path, Any]]:
+    todo: list[tuple[Path, Any]] = [((), value)]
+    while todo:
+        path, here = todo.pop()
+        if len(path) > DEEPEST:
+            raise TooDeep
+        if isinstance(here, dict):
+            for key, child in here.items():
+                yield (*path, key), key
+                todo.append(((*path, key), child))
+        elif isinstance(here, list):
+            if len(here) > MOST_VALUES:
+                raise TooManyValues
+            todo.extend(((*path, index), child) for index, child in enumerate(here))
+        else:
+            yield path, here
+
+
+def _fault(leaf: Any) -> tuple[str, str]:
+    if isinstance(leaf, str):
+        if "\x00" in leaf:
+            return "nul_character", "Text must not contain the NUL character."
+        if not leaf.isascii() and any("\ud800" <= character <= "\udfff" for character in leaf):
+            return "invalid_unicode", "Text must not contain lone surrogates."
+    elif isinstance(leaf, float):
+        if leaf in (float("inf"), float("-inf")):
+            return "number_out_of_range", "The number is too large for a 64-bit float."
+    elif isinstance(leaf, int) and not -INT64 <= leaf < INT64:
+        return "integer_out_of_range", "Integers must fit in 64 bits."
+    return "", ""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise DuplicateKey("Each key of an object may stand there once.")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise InvalidJson(f"{name} is not a JSON number.")

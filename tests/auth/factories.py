@@ -1,0 +1,65 @@
+"""Makes people and keys in the database itself, with what they call with."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert
+from uuid_utils.compat import uuid7
+
+from service.auth.access_tokens import Claims
+from service.auth.roles import scopes_of
+from service.main import State
+from service.relational.api_keys.tables import ApiKey
+from service.relational.api_keys.verification import hash_secret
+from service.relational.logins.tables import Login
+from service.relational.users.tables import User
+from service.stores.sql.session import Session
+
+HOUR = timedelta(hours=1)
+
+
+class Person(NamedTuple):
+    """A user who is logged in."""
+
+    id: UUID
+    login_id: UUID
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return bearer(self.token)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def somebody(state: State, role: str = "member", **values: Any) -> Person:
+    """A new user of a role."""
+    name = f"u{uuid4().hex[:12]}"
+    user = {"id": uuid7(), "username": name, "email": f"{name}@example.com", "role": role, **values}
+    login_id, scopes = uuid7(), scopes_of(role)
+
+    async def work(session: Session) -> None:
+        await session.execute(insert(User).values(**user))
+        login = {"id": login_id, "user_id": user["id"], "token_hash": b"", "scopes": sorted(scopes)}
+        expires_at = datetime.now(UTC) + HOUR
+        await session.execute(insert(Login).values(**login, expires_at=expires_at))
+
+    await state["sql"].run(work, writes=True)
+    token = state["keyring"].sign(Claims(user["id"], scopes, login_id), HOUR)
+    return Person(user["id"], login_id, token)
+
+
+async def key_of(state: State, user_id: UUID, *scopes: str, **values: Any) -> str:
+    """An API key of a user."""
+    key_id, secret = uuid7(), secrets.token_urlsafe(32)
+    row = {"id": key_id, "user_id": user_id, "name": "test", "scopes": list(scopes), **values}
+
+    async def work(session: Session) -> None:
+        await session.execute(insert(ApiKey).values(**row, secret_hash=hash_secret(secret)))
+
+    await state["sql"].run(work, writes=True)
+    return f"pk_{key_id.hex}_{secret}"

@@ -1,0 +1,71 @@
+"""The hash that tells a duplicate from a conflict."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.documents.predictions.ingest.event import Event, as_document, fault_in
+from tests.documents.predictions.factories import make_event
+
+RECEIVED = datetime(2030, 1, 1, tzinfo=UTC)
+keys = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x00.$"), min_size=1, max_size=20
+)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=10
+)
+
+
+def _document(event: dict[str, Any], **written: Any) -> dict[str, Any]:
+    decoded = msgspec.json.decode(json.dumps(event, **written), type=Event)
+    assert fault_in(decoded, RECEIVED, suspicious=True) is None
+    return as_document(decoded, RECEIVED)
+
+
+def _reversed(value: Any) -> Any:
+    """The same value with the keys of every object the other way round."""
+    if isinstance(value, dict):
+        return {key: _reversed(value[key]) for key in reversed(value)}
+    return [_reversed(each) for each in value] if isinstance(value, list) else value
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(features=st.dictionaries(keys, values, max_size=5))
+def test_the_hash_does_not_know_how_an_event_was_written(features: dict[str, Any]) -> None:
+    event = make_event(features=features)
+    plain = _document(event)
+    other = _document(_reversed(event), ensure_ascii=False, indent=2)
+    assert plain["features"] == features
+    assert plain["hash"] == other["hash"]
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(one=values, other=values)
+def test_the_hash_knows_every_value(one: Any, other: Any) -> None:
+    event = make_event()
+    hashes = [_document({**event, "features": {"x": value}})["hash"] for value in (one, other)]
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (hashes[0] == hashes[1]) is same
+
+
+def test_the_hash_does_not_depend_on_when_it_came() -> None:
+    event = msgspec.convert(make_event(), Event)
+    later = RECEIVED.replace(year=2027)
+    assert as_document(event, RECEIVED)["hash"] == as_document(event, later)["hash"]
+
+
+def test_times_are_kept_in_utc_and_milliseconds() -> None:
+    document = _document(make_event(timestamp="2026-01-05T01:00:00.123999+01:00"))
+    assert document["timestamp"] == datetime(2026, 1, 5, 0, 0, 0, 123000, tzinfo=UTC)
+    assert document["timestamp"].tzinfo is UTC

@@ -1,0 +1,197 @@
+"""The history of labels: the same whatever the order of delivery, in Python and in MongoDB."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.documents.predictions.documents import FEEDBACK
+from service.documents.predictions.labels.history import (
+    MOST_REVISIONS,
+    document_of,
+    merged,
+    with_observations,
+)
+from service.main import State
+from tests.documents.predictions.factories import make_event, post_event
+from tests.documents.predictions.labels.factories import (
+    make_label,
+    post_labels,
+    put_label,
+    stored_labels,
+    stream_labels,
+    without_times,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+VALUES = [
+    0,
+    1,
+    -1,
+    2**53,
+    2**53 + 1,
+    2**62,
+    0.5,
+    -0.5,
+    2.0**70,
+    True,
+    False,
+    "",
+    "1",
+    "é",
+    "🦉",
+    "￿",
+]
+# As they travel: three ways to write one number, and what is not that number.
+LABELS = [0, 0.0, -0.0, 1, 1.0, True, False, "1", 0.5, 2**53, float(2**53), 2**53 + 1]
+observations = st.builds(
+    lambda label, hours, source, seconds: {
+        "label": label,
+        "observed_at": START + timedelta(hours=hours),
+        "source": source,
+        "received_at": START + timedelta(days=9, seconds=seconds),
+    },
+    st.sampled_from(VALUES),
+    st.integers(0, 2),
+    st.sampled_from(["lab", "audit", "🦉", "￿"]),
+    st.integers(0, 3),
+)
+
+
+def typed(document: Any) -> Any:
+    """Tells 1 from true, which Python takes for equal."""
+    return [
+        (each["observed_at"], each["source"], isinstance(each["label"], bool), each["label"])
+        for each in (*document["history"], document["latest"])
+    ]
+
+
+def received_together(told: Sequence[dict[str, Any]], seconds: int) -> list[dict[str, Any]]:
+    return [{**each, "received_at": START + timedelta(days=9, seconds=seconds)} for each in told]
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    deliveries=st.lists(
+        st.tuples(st.lists(observations, min_size=1, max_size=8), st.integers(0, 3)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_mongodb_merges_as_python_does(
+    deliveries: list[tuple[list[dict[str, Any]], int]], sync_feedback: Any
+) -> None:
+    prediction_id = uuid4()
+    history: list[dict[str, Any]] = []
+    for told, seconds in deliveries:
+        together = received_together(told, seconds)
+        history, _ = merged(history, together)
+        sync_feedback.update_one({"_id": prediction_id}, with_observations(together), upsert=True)
+    there = sync_feedback.find_one({"_id": prediction_id})
+    here = document_of(prediction_id, history)
+    assert there == here
+    assert typed(there) == typed(here)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(told=st.lists(observations, min_size=1, max_size=12), order=st.randoms())
+def test_merging_knows_no_order_and_no_repetition(
+    told: list[dict[str, Any]], order: random.Random
+) -> None:
+    once, changes = merged([], told)
+    before = deepcopy(once)
+    delivered = order.sample(told * 2, len(told) * 2)
+    history: list[dict[str, Any]] = []
+    for start in range(0, len(delivered), 3):
+        history, _ = merged(history, delivered[start : start + 3])
+    assert (typed(document_of(0, history)), history) == (typed(document_of(0, once)), once)
+    assert merged(history, told) == (before, ["unchanged"] * len(told))
+    assert changes.count("labelled") == 1
+    assert changes[0] == "labelled"
+
+
+def test_a_full_history_takes_what_it_knows_and_refuses_the_rest(sync_feedback: Any) -> None:
+    told = [
+        {"label": each, "observed_at": START, "source": "lab", "received_at": START}
+        for each in range(MOST_REVISIONS + 3)
+    ]
+    full = uuid4()
+    history, changes = merged([], told)
+    assert changes[-4:] == ["revised", "refused", "refused", "refused"]
+    assert len(history) == MOST_REVISIONS
+    sync_feedback.update_one({"_id": full}, with_observations(told[:400]), upsert=True)
+    sync_feedback.update_one({"_id": full}, with_observations(told[200:]), upsert=True)
+    assert sync_feedback.find_one({"_id": full}) == document_of(full, history)
+
+
+def _deliveries(ids: list[UUID], chance: random.Random) -> list[dict[str, Any]]:
+    return [
+        make_label(each, chance.randint(1, 3), label=label, source=chance.choice(["lab", "audit"]))
+        for each in ids
+        for label in chance.sample(LABELS, 4)
+    ]
+
+
+async def _delivered(
+    client: httpx2.AsyncClient, labels: list[dict[str, Any]], chance: random.Random
+) -> None:
+    """Cut into parts, each sent by one of three ways, some of them at the same time."""
+    parts = []
+    while labels:
+        size = chance.choice([1, 1, 2, 7, 30, 100])
+        part, labels = labels[:size], labels[size:]
+        if size == 1:
+            parts.append(put_label(client, part[0]))
+        else:
+            parts.append(chance.choice([post_labels, stream_labels])(client, part))
+    while parts:
+        at_once = chance.randint(1, 8)
+        await asyncio.gather(*parts[:at_once])
+        parts = parts[at_once:]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_any_delivery_ends_in_the_same_state(
+    client: httpx2.AsyncClient, state: State, seed: int
+) -> None:
+    """In any order and any number, one by one, in batches and streams, and many at once."""
+    ids = [uuid4() for _ in range(25)]
+    labels = _deliveries(ids, random.Random(seed))
+    await _delivered(client, labels, random.Random(0))
+    wanted = {key: without_times(each) for key, each in (await stored_labels(state)).items()}
+    assert len(wanted) == 25
+    feedback = state["mongo"].database[FEEDBACK]
+    for again in range(3):
+        await feedback.delete_many({})
+        chance = random.Random(f"{seed} {again}")
+        await _delivered(client, chance.sample(labels * 2, len(labels) * 2), chance)
+        found = {key: without_times(each) for key, each in (await stored_labels(state)).items()}
+        assert found == wanted
+
+
+async def test_labels_and_their_predictions_may_come_at_the_same_time(
+    client: httpx2.AsyncClient,
+) -> None:
+    events = [make_event() for _ in range(30)]
+    labels = [make_label(event["prediction_id"], day) for event in events for day in (1, 2)]
+    await asyncio.gather(
+        *(post_event(client, event) for event in events),
+        *(post_labels(client, labels[start::4]) for start in range(4)),
+    )
+    for event in events:
+        read = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
+        assert (read["feedback"]["version"], read["feedback"]["pending"]) == (2, False)
+    told = await post_labels(client, labels)
+    assert (told["unchanged"], told["pending"]) == (60, 0)

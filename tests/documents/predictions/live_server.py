@@ -1,0 +1,131 @@
+"""The application behind a real socket, for what a client without one cannot see."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NamedTuple
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.auth.caller import Gatekeeper
+from service.main import State, create_app
+from service.settings import Settings
+from tests.fixtures.client import ADMINISTRATOR, Doorman
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ctrl-C belongs to pytest."""
+        yield
+
+
+class Answer(NamedTuple):
+    """What came back over a connection that was read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def problem(self) -> Any:
+        assert self.headers["content-type"] == "application/problem+json"
+        return json.loads(self.body)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    state: State, *, gate: Gatekeeper | None = None, **settings: Any
+) -> AsyncIterator[int]:
+    """The port of an application on the stores of this run, with other settings where given.
+
+    Without a gate everybody is an administrator.
+    """
+    app = create_app(state["settings"].model_copy(update=settings))
+    config = uvicorn.Config(
+        _with_state(
+            app,
+            {
+                **state,
+                "gate": gate or Doorman(ADMINISTRATOR),
+                "settings": _changed(state["settings"], settings),
+            },
+        ),
+        port=0,
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
+
+
+def _changed(settings: Settings, update: dict[str, Any]) -> Settings:
+    return settings.model_copy(update=update)
+
+
+def _with_state(app: ASGIApp, held: dict[str, Any]) -> ASGIApp:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": dict(held)}, receive, send)
+
+    return wrapped
+
+
+async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def exchange(port: int, sent: bytes) -> Answer:
+    """Sends bytes as they are and reads the answer to its end."""
+    reader, writer = await connect(port)
+    writer.write(sent)
+    try:
+        return await read_answer(reader)
+    finally:
+        writer.close()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    async with asyncio.timeout(30):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in head[1:] if line)
+        }
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Answer(int(head[0].split()[1]), headers, body)
+
+
+def request_head(path: str, *headers: str) -> bytes:
+    """The head of a POST whose body comes in chunks, unless the headers say how long it is."""
+    lines = [f"POST {path} HTTP/1.1", "Host: polystore", *headers]
+    if not any(line.lower().startswith("content-length") for line in headers):
+        lines.append("Transfer-Encoding: chunked")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk of a body; an empty one ends it."""
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+async def read_head(reader: asyncio.StreamReader) -> int:
+    """Reads the head of an answer that comes in chunks; its status."""
+    async with asyncio.timeout(30):
+        return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
+
+
+async def read_chunk(reader: asyncio.StreamReader) -> bytes:
+    """The next chunk of an answer; empty at its end."""
+    async with asyncio.timeout(30):
+        size = int(await reader.readline(), 16)
+        return (await reader.readexactly(size + 2))[:-2]

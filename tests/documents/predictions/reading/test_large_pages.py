@@ -1,0 +1,27 @@
+"""Events of a megabyte each: a page holds what fits."""
+
+from itertools import chain
+
+import httpx2
+
+from tests.documents.predictions.factories import make_event, post_event
+
+EACH, MANY = 900_000, 24
+
+
+async def test_a_page_of_large_events_is_short_and_the_next_goes_on(
+    client: httpx2.AsyncClient,
+) -> None:
+    events = [make_event(features={"x": "y" * EACH, "n": n}) for n in range(MANY)]
+    for event in events:
+        await post_event(client, event)
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await client.get("/v1/predictions", params={"limit": 200, **cursor})).json()
+        pages.append([item["prediction_id"] for item in page["items"]])
+        if not page["page"]["has_more"]:
+            break
+        cursor = {"cursor": page["page"]["next_cursor"]}
+    assert [len(page) for page in pages] == [18, 6]
+    assert sorted(chain(*pages)) == sorted(event["prediction_id"] for event in events)

@@ -1,0 +1,165 @@
+"""Every list on PostgreSQL reads about a page, of 200,000 rows, whatever is asked of it."""
+
+import json
+import math
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from service.auth.caller import Caller
+from service.auth.roles import scopes_of
+from service.main import State, create_app
+from service.settings import Settings
+from service.web.pagination import DEFAULT_LIMIT
+from tests.fixtures.client import member, speaking_as
+from tests.project.large_dataset import (
+    FEW,
+    MANY,
+    ROWS,
+    CrowdedEngine,
+    Said,
+    crowd,
+    crowded_engine,
+    numbered,
+)
+from tests.project.list_endpoints import FILTERS, List, lists_of
+
+PAGE = DEFAULT_LIMIT + 1
+# Without a filter: some pages, for what is joined, what is not shown, and all one's projects.
+MOST_OF_ALL = 10 * PAGE
+# A filter in an order that no index has with it is answered in one of two ways: what it lets
+# through is sorted, or the order is walked until a page is full. Where it lets through one row in
+# k, these read ROWS / k and k * PAGE rows. The cheaper of both is the dearest where they meet;
+# twice that, for the planner only estimates k. An index for each pair would cost each write.
+MOST_OF_SOME = round(2 * math.sqrt(PAGE * ROWS))
+# Whoever has the busiest account of all: their own entries are sorted, from all their accounts.
+MANY_ENTRIES = {("many", "transfers_list"): 2 * ROWS // 10 + 200}
+SMALL_TABLES = {"categories"}
+CALLERS = {
+    "administrator": Caller(UUID(numbered(FEW)), scopes_of("admin")),
+    "few": member(numbered(FEW)),
+    "many": member(numbered(MANY)),
+}
+
+
+class Work(NamedTuple):
+    """What PostgreSQL did for a statement."""
+
+    read: int
+    sorted: int
+    scanned: set[str]
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrowdedEngine]:
+    with crowded_engine(tmp_path_factory.mktemp("crowd")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def crowded_app(crowded: CrowdedEngine, settings: Settings) -> FastAPI:
+    return create_app(settings.model_copy(update={"database_url": SecretStr(crowded.url)}))
+
+
+@pytest.fixture(scope="module")
+async def crowded_state(crowded: CrowdedEngine, crowded_app: FastAPI) -> AsyncIterator[State]:
+    await crowd(crowded)
+    async with crowded_app.router.lifespan_context(crowded_app) as state:
+        yield state  # type: ignore[misc] # Starlette knows no type for it
+
+
+def test_every_list_and_every_filter_of_it_is_asked(app: FastAPI) -> None:
+    found = {each.name: each.filters for each in lists_of(app)}
+    assert found == {name: set(values) for name, values in FILTERS.items()}, "say what to ask"
+
+
+async def test_no_list_reads_much_more_than_it_shows(
+    crowded: CrowdedEngine, crowded_app: FastAPI, crowded_state: State
+) -> None:
+    wrong, done = [], set[str]()
+    async with crowded_state["sql"].engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        # Else the fifth page of its kind may get a plan that is made for no value in particular.
+        assert await driver.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
+        for who, caller in CALLERS.items():
+            async with speaking_as(caller, crowded_app, crowded_state) as client:
+                for each, path, query in asked_of(lists_of(crowded_app)):
+                    place = crowded.log.stat().st_size
+                    answer = await client.get(path, params=query)
+                    assert answer.status_code in (200, 403, 404), answer.text
+                    said = [one for one in crowded.said_since(place) if str(one) not in done]
+                    done |= set(map(str, said))
+                    filtered = "{" in each.path or (len(query) > 1 and "expand" not in query)
+                    most = MANY_ENTRIES.get((who, each.name), MOST_OF_SOME)
+                    for statement in said:
+                        work = await done_for(driver, statement)
+                        allowed = most if filtered or most > MOST_OF_SOME else MOST_OF_ALL
+                        if work.scanned or max(work.read, work.sorted) > allowed:
+                            wrong.append(f"{who} GET {path} {query}: {work}\n{statement.sql}")
+    assert len(done) > 500, "nothing was heard"
+    assert not wrong, "\n\n".join(wrong)
+
+
+def asked_of(lists: list[List]) -> Iterator[tuple[List, str, dict[str, Any]]]:
+    """All requests: those of a list that hangs on something, for one that has few and many."""
+    for each in lists:
+        for number in (FEW, MANY) if "{" in each.path else (FEW,):
+            path = re.sub(r"\{\w+\}", numbered(number), each.path)
+            for query in each.asked():
+                yield each, path, query
+
+
+async def done_for(driver: Any, statement: Said) -> Work:
+    """What the server does for it, on a connection of the service's."""
+    await driver.execute(f"PREPARE this AS {statement.sql}")
+    values = f"({', '.join(statement.values)})" if statement.values else ""
+    explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE this{values}"
+    told = await driver.fetchval(explain)
+    plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
+    await driver.execute("DEALLOCATE this")
+    return work_in(plan)
+
+
+def work_in(plan: dict[str, Any]) -> Work:
+    read, most_sorted, scanned, todo = 0.0, 0.0, set(), [plan]
+    while todo:
+        node = todo.pop()
+        below = node.get("Plans", [])
+        todo += below
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] not in SMALL_TABLES:
+            scanned.add(node["Relation Name"])
+        if "Relation Name" in node:
+            read += rows_of(node)
+        elif node["Node Type"] == "Bitmap Index Scan":
+            read += rows_of(node) / 10  # places of rows, thousands of them on a page
+        elif "Sort" in node["Node Type"]:
+            most_sorted = max(most_sorted, sum(map(rows_of, below)))
+    return Work(round(read), round(most_sorted), scanned)
+
+
+def rows_of(node: dict[str, Any]) -> float:
+    """How many it gave or threw away, in all its turns."""
+    kinds = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return float(node["Actual Loops"] * sum(node.get(kind, 0) for kind in kinds))
+
+
+async def test_the_statements_of_a_list_do_not_grow_with_the_page(
+    crowded: CrowdedEngine, crowded_app: FastAPI, crowded_state: State
+) -> None:
+    caller = Caller(UUID(numbered(MANY)), scopes_of("admin"))
+    async with speaking_as(caller, crowded_app, crowded_state) as client:
+        for _, path, query in asked_of(lists_of(crowded_app)):
+            if numbered(FEW) in path or (len(query) > 1 and "expand" not in query):
+                continue
+            counts = {}
+            for limit in (1, 100):
+                place = crowded.log.stat().st_size
+                answer = await client.get(path, params={**query, "limit": limit})
+                counts[len(answer.json()["items"])] = len(crowded.said_since(place))
+            assert max(counts) > 5, (path, query)
+            assert len(set(counts.values())) == 1, (path, query, counts)

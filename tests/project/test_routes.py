@@ -1,0 +1,79 @@
+"""What holds for every address."""
+
+import re
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+
+from service.core.errors import ServiceError
+from service.web.route import Route
+
+UNVERSIONED = {"/livez", "/readyz", "/metrics"}
+OWN_DOCS = {"/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"}
+
+
+def routes(app: FastAPI) -> list[RouteContext]:
+    return [each for each in iter_route_contexts(app.routes) if each.path not in OWN_DOCS]
+
+
+def test_every_address_has_a_version_but_the_probes(app: FastAPI) -> None:
+    plain = {each.path for each in routes(app) if not str(each.path).startswith("/v1/")}
+    assert plain == UNVERSIONED
+
+
+def test_every_address_is_plural_snake_case(app: FastAPI) -> None:
+    for each in routes(app):
+        for part in str(each.path).strip("/").split("/"):
+            assert re.fullmatch(r"v1|[a-z_]+|\{[a-z_]+\}", part), each.path
+
+
+def test_every_endpoint_reads_strictly_and_says_what_it_returns(app: FastAPI) -> None:
+    for each in routes(app):
+        route = each.original_route
+        assert isinstance(route, Route), each.path
+        assert "return" in route.endpoint.__annotations__, each.path
+
+
+def test_operation_ids_are_the_names_of_the_endpoints(app: FastAPI) -> None:
+    ids = [
+        operation["operationId"]
+        for path in app.openapi()["paths"].values()
+        for operation in path.values()
+    ]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[a-z_]+", each) for each in ids)
+
+
+def test_every_operation_documents_its_refusals(app: FastAPI) -> None:
+    for path, operations in app.openapi()["paths"].items():
+        if path in UNVERSIONED:
+            continue
+        for method, operation in operations.items():
+            documented = set(operation["responses"])
+            assert {"400", "422", "503", "504"} <= documented, (method, path)
+            if path.endswith("}") and method != "put":
+                assert "404" in documented, (method, path)
+
+
+def test_every_body_has_an_example_or_a_schema_of_its_own(app: FastAPI) -> None:
+    document = app.openapi()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                assert "$ref" in content["schema"] or "properties" in content["schema"], path
+
+
+def test_a_code_is_a_word_and_has_one_status() -> None:
+    todo, statuses = [ServiceError], dict[str, int]()
+    while todo:
+        kind = todo.pop()
+        todo += kind.__subclasses__()
+        assert re.fullmatch(r"[a-z0-9_]+", kind.code)
+        if "code" in kind.__dict__:
+            assert statuses.setdefault(kind.code, kind.status) == kind.status, kind.code
+
+
+def test_no_endpoint_runs_in_a_thread(app: FastAPI) -> None:
+    for each in routes(app):
+        assert isinstance(each.original_route, APIRoute)
+        assert each.original_route.endpoint.__code__.co_flags & 0x80, f"{each.path} is not async"

@@ -1,0 +1,77 @@
+"""`polystore doctor` adds the ledger up again and says where it is wrong."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+from sqlalchemy import text
+
+from service.cli.doctor import as_lines, examine
+from service.main import State
+from service.settings import Settings
+from service.stores.embedded import StoreUrls
+from tests.relational.accounts.factories import make_account, make_transfer
+
+# What no statement can do while the triggers are there.
+BREAK_BALANCES = (
+    "ALTER TABLE accounts DISABLE TRIGGER accounts_keep_balance",
+    "UPDATE accounts SET balance = balance + 0.01 WHERE currency = 'EUR'",
+    "ALTER TABLE accounts ENABLE TRIGGER accounts_keep_balance",
+)
+BREAK_TRANSFER = (
+    "ALTER TABLE entries DISABLE TRIGGER entries_stay",
+    "DELETE FROM entries WHERE amount = -0.07",
+    "ALTER TABLE entries ENABLE TRIGGER entries_stay",
+)
+CLEAN = {"count": 0, "ids": []}
+
+
+async def examined(settings: Settings, engines: StoreUrls) -> dict[str, Any]:
+    """What the doctor finds in this worker's databases."""
+    assert settings.database_url is not None
+    urls = StoreUrls(settings.database_url.get_secret_value(), engines.mongodb_url)
+    return await asyncio.to_thread(examine, urls, settings.mongodb_database or "")
+
+
+async def run(state: State, *statements: str) -> None:
+    async with state["sql"].engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
+async def test_a_true_ledger_is_clean(
+    boss: httpx2.AsyncClient, settings: Settings, engines: StoreUrls
+) -> None:
+    await make_account(boss, balance="5.00")
+    found = await examined(settings, engines)
+    ledger = {"accounts_off_their_entries": CLEAN, "transfers_off_zero": CLEAN}
+    assert found["postgresql"]["ledger"] == ledger
+    assert found["ok"]
+    assert not [line for line in as_lines(found) if "such as" in line]
+
+
+async def test_wrong_balances_are_counted_and_five_of_them_named(
+    boss: httpx2.AsyncClient, state: State, settings: Settings, engines: StoreUrls
+) -> None:
+    wrong = [(await make_account(boss))["id"] for _ in range(7)]
+    await make_account(boss, currency="USD", balance="5.00")
+    await run(state, *BREAK_BALANCES)
+    found = await examined(settings, engines)
+    assert (found["ok"], found["postgresql"]["ok"]) == (False, False)
+    ledger = found["postgresql"]["ledger"]
+    assert ledger["accounts_off_their_entries"] == {"count": 7, "ids": sorted(wrong)[:5]}
+    assert ledger["transfers_off_zero"] == CLEAN
+    assert any("7 accounts off their entries" in line for line in as_lines(found))
+
+
+async def test_a_transfer_that_lost_an_entry_is_named(
+    boss: httpx2.AsyncClient, state: State, settings: Settings, engines: StoreUrls
+) -> None:
+    sender, receiver = await make_account(boss, balance="5.00"), await make_account(boss)
+    wrong = await make_transfer(boss, sender, receiver, "0.07")
+    await run(state, *BREAK_TRANSFER)
+    found = await examined(settings, engines)
+    assert not found["ok"]
+    ledger = found["postgresql"]["ledger"]
+    assert ledger["transfers_off_zero"] == {"count": 1, "ids": [wrong["id"]]}
+    assert ledger["accounts_off_their_entries"] == {"count": 1, "ids": [sender["id"]]}

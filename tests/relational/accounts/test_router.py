@@ -1,0 +1,147 @@
+"""The addresses of accounts and their entries: the good paths, and what each of them refuses."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from service.main import State
+from tests.relational.accounts.conftest import Member
+from tests.relational.accounts.factories import balance_of, make_account, make_transfer
+from tests.relational.users.factories import walk
+from tests.relational.users.statements import overheard
+
+
+async def test_an_account_is_opened_empty_read_and_renamed(ada: Member) -> None:
+    response = await ada.client.post("/v1/accounts", json={"name": "Savings", "currency": "EUR"})
+    made = response.json()
+    assert (response.status_code, made["version"]) == (201, 1)
+    assert (made["balance"], made["owner_id"], made["closed_at"]) == ("0.00", ada.id, None)
+    address = response.headers["location"]
+    found = await ada.client.get(address)
+    assert (found.json(), found.headers["etag"]) == (made, response.headers["etag"])
+    renamed = await ada.client.patch(address, json={"name": "Holidays"})
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Holidays")
+    assert (renamed.json()["version"], renamed.json()["currency"]) == (2, "EUR")
+
+
+async def test_a_balance_makes_a_copy_stale_and_is_no_obstacle_to_a_change(
+    boss: httpx2.AsyncClient,
+) -> None:
+    account = await make_account(boss)
+    address = f"/v1/accounts/{account['id']}"
+    etag = (await boss.get(address)).headers["etag"]
+    assert (await boss.get(address, headers={"If-None-Match": etag})).status_code == 304
+    other = await make_account(boss, balance="5.00")
+    await make_transfer(boss, other, account, "5.00")
+    assert (await boss.get(address, headers={"If-None-Match": etag})).status_code == 200
+    guarded = {"If-Match": etag}
+    assert (await boss.patch(address, json={"name": "a"}, headers=guarded)).status_code == 200
+    for method, body in (("PATCH", {"name": "b"}), ("DELETE", None)):
+        again = await boss.request(method, address, json=body, headers=guarded)
+        assert (again.status_code, again.json()["code"]) == (412, "precondition_failed")
+    assert (await boss.get(address)).json()["name"] == "a"
+
+
+@pytest.mark.parametrize("currency", ["eur", "EURO", "EU", "EUR\n", "E1R", "ÄÖÜ", "", None, 5])
+async def test_a_currency_is_three_capitals(ada: Member, currency: Any) -> None:
+    answer = await ada.client.post("/v1/accounts", json={"name": "x", "currency": currency})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/currency")
+
+
+@pytest.mark.parametrize("field", ["balance", "currency", "owner_id", "may_overdraw", "closed_at"])
+async def test_only_the_name_of_an_account_can_be_changed(ada: Member, field: str) -> None:
+    made = await make_account(ada.client)
+    answer = await ada.client.patch(f"/v1/accounts/{made['id']}", json={field: made[field]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{field}")
+
+
+async def test_members_open_no_accounts_for_others_and_none_that_may_be_overdrawn(
+    ada: Member, grace: Member, boss: httpx2.AsyncClient
+) -> None:
+    for field, value in (("owner_id", grace.id), ("may_overdraw", True)):
+        body = {"name": "x", "currency": "EUR", field: value}
+        refused = await ada.client.post("/v1/accounts", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+        assert refused.json()["errors"][0]["pointer"] == f"/{field}"
+        assert (await boss.post("/v1/accounts", json=body)).json()[field] == value
+    nobody = {"name": "x", "currency": "EUR", "owner_id": str(uuid4())}
+    answer = await boss.post("/v1/accounts", json=nobody)
+    assert (answer.status_code, answer.json()["code"]) == (409, "owner_unknown")
+
+
+async def test_an_account_of_another_is_not_there(
+    ada: Member, grace: Member, boss: httpx2.AsyncClient
+) -> None:
+    theirs = await make_account(boss, owner_id=grace.id, balance="5.00")
+    mine = await make_account(ada.client)
+    for owned in (theirs["id"], str(uuid4())):
+        for method, end in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/entries")):
+            body = {"name": "x"} if method == "PATCH" else None
+            answer = await ada.client.request(method, f"/v1/accounts/{owned}{end}", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (404, "account_not_found")
+    for params in ({}, {"owner_id": grace.id}):
+        answer = await ada.client.get("/v1/accounts", params={"count": "exact", **params})
+        ids = [] if params else [mine["id"]]
+        assert [account["id"] for account in answer.json()["items"]] == ids
+        assert answer.json()["total"] == len(ids)
+    found = await boss.get("/v1/accounts", params={"owner_id": grace.id})
+    assert [account["id"] for account in found.json()["items"]] == [theirs["id"]]
+
+
+async def test_an_account_is_closed_when_it_is_empty_and_its_entries_stay(
+    boss: httpx2.AsyncClient,
+) -> None:
+    account, other = await make_account(boss, balance="0.01"), await make_account(boss)
+    address = f"/v1/accounts/{account['id']}"
+    refused = await boss.delete(address)
+    assert (refused.status_code, refused.json()["code"]) == (409, "account_not_empty")
+    await make_transfer(boss, account, other, "0.01")
+    assert (await boss.delete(address)).status_code == 204
+    closed = (await boss.get(address)).json()
+    assert closed["closed_at"] is not None
+    assert (await boss.delete(address)).status_code == 204
+    assert (await boss.get(address)).json()["closed_at"] == closed["closed_at"]
+    entries = (await boss.get(f"{address}/entries")).json()["items"]
+    assert [entry["amount"] for entry in entries] == ["-0.01", "0.01"]
+
+
+async def test_entries_are_listed_newest_first_page_by_page_and_by_time(
+    boss: httpx2.AsyncClient,
+) -> None:
+    account, other = await make_account(boss, balance="10.00"), await make_account(boss)
+    made = [await make_transfer(boss, account, other, f"0.0{n}") for n in range(1, 8)]
+    address = f"/v1/accounts/{account['id']}/entries"
+    pages = await walk(boss, address, {"limit": 3})
+    amounts = [entry["amount"] for page in pages for entry in page]
+    assert amounts == [f"-0.0{n}" for n in range(7, 0, -1)] + ["10.00"]
+    assert [len(page) for page in pages] == [3, 3, 2]
+    since, until = made[0]["created_at"], made[4]["created_at"]
+    params = {"created_at__gte": since, "created_at__lt": until, "sort": "created_at"}
+    found = (await boss.get(address, params=params)).json()["items"]
+    entries = [entry for page in reversed(pages) for entry in reversed(page)]
+    assert found == [entry for entry in entries if since <= entry["created_at"] < until]
+    assert await balance_of(boss, account) == "9.72"
+
+
+async def test_a_list_costs_the_same_statements_however_long_it_is(
+    boss: httpx2.AsyncClient, state: State
+) -> None:
+    account, other = await make_account(boss, balance="10.00"), await make_account(boss)
+    for _ in range(6):
+        await make_transfer(boss, account, other, "0.01")
+    for path, most in (
+        ("/v1/accounts", 1),
+        (f"/v1/accounts/{account['id']}/entries", 2),
+        ("/v1/transfers", 1),
+        (f"/v1/transfers?account_id={account['id']}", 1),
+    ):
+        counted = []
+        for limit in (1, 100):
+            with overheard(state) as said:
+                answer = await boss.get(path, params={"limit": limit})
+                shown = len(answer.json()["items"])
+            assert shown == 1 if limit == 1 else shown > 2
+            counted.append(len(said))
+        assert counted == [most, most], path

@@ -1,0 +1,49 @@
+"""Keys as people make them."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx2
+from sqlalchemy import select, update
+
+from service.main import State
+from service.relational.api_keys.tables import ApiKey
+from tests.auth.factories import Person, bearer
+
+KEYS = "/v1/api_keys"
+
+
+async def make_key(
+    client: httpx2.AsyncClient, by: Person, *scopes: str, **fields: Any
+) -> dict[str, Any]:
+    answer = await post_key(client, by, *scopes, **fields)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def post_key(
+    client: httpx2.AsyncClient, by: Person, *scopes: str, **fields: Any
+) -> httpx2.Response:
+    body = {"name": "scorer", "scopes": list(scopes or ("posts:read",)), **fields}
+    return await client.post(KEYS, json=body, headers=by.headers)
+
+
+async def opens(client: httpx2.AsyncClient, key: str) -> bool:
+    """Whether a key is good."""
+    answer = await client.get("/v1/me", headers=bearer(key))
+    assert answer.status_code in (200, 401), answer.text
+    return answer.status_code == 200
+
+
+async def change_key(state: State, key_id: str, **values: Any) -> None:
+    """Behind the service's back."""
+    statement = update(ApiKey).where(ApiKey.id == UUID(key_id)).values(**values)
+    async with state["sql"].engine.begin() as connection:
+        await connection.execute(statement)
+
+
+async def stored_key(state: State, key_id: str) -> dict[str, Any]:
+    statement = select(ApiKey.__table__).where(ApiKey.id == UUID(key_id))
+    async with state["sql"].engine.connect() as connection:
+        return dict((await connection.execute(statement)).mappings().one())

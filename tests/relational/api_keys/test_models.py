@@ -1,0 +1,176 @@
+"""A key that is bound to models has nothing to do with others."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from service.documents.predictions.ingest.chunked_stream import LINES_AT_ONCE
+from service.main import State
+from tests.auth.factories import bearer, key_of, somebody
+from tests.documents.predictions.cloudevents.inference_server import (
+    ASKED,
+    REQUEST,
+    cloud_event,
+    half_event,
+    post_structured,
+)
+from tests.documents.predictions.factories import (
+    as_lines,
+    ids_of,
+    make_event,
+    post_event,
+    stored_ids,
+)
+
+PREDICTIONS = "/v1/predictions"
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+@pytest.fixture
+async def bound(door: httpx2.AsyncClient, state: State) -> httpx2.AsyncClient:
+    """Speaks with a key for fraud-*."""
+    owner = await somebody(state, "service")
+    scopes = ("predictions:read", "predictions:write")
+    key = await key_of(state, owner.id, *scopes, models=["fraud-*"])
+    door.headers.update(bearer(key))
+    return door
+
+
+async def test_one_event_of_another_model_is_forbidden(
+    bound: httpx2.AsyncClient, state: State
+) -> None:
+    answer = await post_event(bound, make_event(model="churn"))
+    assert (answer.status_code, answer.json()["code"]) == (403, "model_forbidden")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/model"]
+    assert (await post_event(bound, make_event(model="fraud-eu"))).status_code == 201
+    assert len(await stored_ids(state)) == 1
+
+
+async def test_in_a_batch_each_event_is_asked_for_by_itself(
+    bound: httpx2.AsyncClient, state: State
+) -> None:
+    models = ("fraud-eu", "churn", "fraud-us", "fraud")
+    events = [make_event(model=model) for model in models]
+    answer = await bound.post(f"{PREDICTIONS}/batch", json={"items": events})
+    results = answer.json()["results"]
+    assert answer.status_code == 207
+    assert [each["status"] for each in results] == [201, 403, 201, 403]
+    assert {each["errors"][0]["code"] for each in results[1::2]} == {"model_forbidden"}
+    assert await stored_ids(state) == ids_of([events[0], events[2]])
+
+
+async def test_in_a_stream_a_line_of_another_model_is_an_error(
+    bound: httpx2.AsyncClient, state: State
+) -> None:
+    events = [make_event(model=model) for model in ("fraud-eu", "churn")]
+    answer = await bound.post(f"{PREDICTIONS}/stream", content=as_lines(events), headers=NDJSON)
+    (told,) = [json.loads(line) for line in answer.content.splitlines()]
+    assert (told["created"], told["rejected"]) == (1, 1)
+    assert told["errors"][0]["line"] == 2
+    assert told["errors"][0]["errors"][0]["code"] == "model_forbidden"
+    assert await stored_ids(state) == ids_of(events[:1])
+
+
+async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
+    bound: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    for model, status in (("churn", 403), ("fraud-eu", 202)):
+        half = half_event(REQUEST, "7", ASKED) | {"inferenceservicename": model}
+        answer = await post_structured(bound, half)
+        assert answer.status_code == status
+        if status == 403:
+            assert answer.json()["code"] == "model_forbidden"
+            assert answer.json()["errors"][0]["pointer"] == "/inferenceservicename"
+    other = await post_structured(bound, cloud_event(make_event(model="churn")))
+    assert (other.status_code, other.json()["errors"][0]["pointer"]) == (403, "/data/model")
+    halves = "/v1/predictions/halves"
+    assert [each["model"] for each in (await client.get(halves)).json()["items"]] == ["fraud-eu"]
+    assert (await bound.get(halves)).status_code == 403
+    assert (await bound.get(halves, params={"model": "fraud-eu"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("params", "status"),
+    [({}, 403), ({"model": "churn"}, 403), ({"model": "fraud-eu"}, 200), ({"model": ""}, 403)],
+)
+async def test_a_list_is_of_a_model_of_the_key(
+    bound: httpx2.AsyncClient, state: State, params: dict[str, str], status: int
+) -> None:
+    assert (await bound.get(PREDICTIONS, params=params)).status_code == status
+
+
+async def test_what_another_model_said_is_not_there(
+    bound: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    other, own = make_event(model="churn"), make_event(model="fraud-eu")
+    for event in (other, own):
+        assert (await post_event(client, event)).status_code == 201
+    hidden = await bound.get(f"{PREDICTIONS}/{other['prediction_id']}")
+    missing = await bound.get(f"{PREDICTIONS}/{uuid4()}")
+    assert hidden.status_code == missing.status_code == 404
+    assert hidden.json()["detail"] == missing.json()["detail"]
+    assert (await bound.get(f"{PREDICTIONS}/{own['prediction_id']}")).status_code == 200
+
+
+async def test_nothing_is_said_of_what_another_model_said(
+    bound: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    other, own = make_event(model="churn"), make_event(model="fraud-eu")
+    for event in (other, own):
+        await post_event(client, event)
+    told: dict[str, Any] = {"label": 1, "observed_at": "2026-01-06T08:00:00Z"}
+    answer = await bound.put(f"{PREDICTIONS}/{other['prediction_id']}/feedback", json=told)
+    assert (answer.status_code, answer.json()["code"]) == (404, "prediction_not_found")
+    read = await client.get(f"{PREDICTIONS}/{other['prediction_id']}")
+    assert read.json()["feedback"] is None
+    answer = await bound.put(f"{PREDICTIONS}/{own['prediction_id']}/feedback", json=told)
+    assert answer.status_code == 200
+
+
+async def test_an_id_of_another_model_tells_nothing_of_it(
+    bound: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    other = make_event(model="churn")
+    await post_event(client, other)
+    own = make_event(model="fraud-eu", prediction_id=other["prediction_id"])
+    answer = await post_event(bound, own)
+    assert answer.status_code == 409
+    assert "churn" not in answer.text
+
+
+async def test_a_token_of_the_key_is_bound_as_it_is(door: httpx2.AsyncClient, state: State) -> None:
+    owner = await somebody(state, "service")
+    key = await key_of(state, owner.id, "predictions:write", models=["fraud-*"])
+    _, key_id, secret = key.split("_", 2)
+    form = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
+    token = (await door.post("/v1/auth/token", data=form)).json()["access_token"]
+    event = make_event(model="churn")
+    answer = await door.post(PREDICTIONS, json=event, headers=bearer(token))
+    assert (answer.status_code, answer.json()["code"]) == (403, "model_forbidden")
+
+
+async def test_a_stream_ends_when_its_key_does(
+    app: FastAPI, state: State, door: httpx2.AsyncClient
+) -> None:
+    owner = await somebody(state, "admin")
+    key = await key_of(state, owner.id, "predictions:write")
+    key_id = key.split("_")[1]
+    lines = as_lines([make_event() for _ in range(LINES_AT_ONCE)])
+
+    async def body() -> AsyncIterator[bytes]:
+        yield lines
+        revoked = await door.delete(f"/v1/api_keys/{key_id}", headers=owner.headers)
+        assert revoked.status_code == 204
+        yield as_lines([make_event() for _ in range(LINES_AT_ONCE)])
+
+    headers = {**NDJSON, **bearer(key)}
+    answer = await door.post(f"{PREDICTIONS}/stream", content=body(), headers=headers)
+    first, last = [json.loads(line) for line in answer.content.splitlines()]
+    assert first["committed_through"] == LINES_AT_ONCE
+    assert (last["status"], last["committed_through"]) == (401, LINES_AT_ONCE)
+    assert len(await stored_ids(state)) == LINES_AT_ONCE

@@ -1,0 +1,83 @@
+"""People with a password, and their logins."""
+
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import httpx2
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from service.auth.passwords import _HASH
+from service.main import State
+from tests.auth.factories import bearer, somebody
+
+PASSWORD = "correct horse"
+TOKEN, REVOKE, ME = "/v1/auth/token", "/v1/auth/revoke", "/v1/me"
+
+
+class Named(NamedTuple):
+    """Somebody with a password."""
+
+    id: UUID
+    username: str
+    email: str
+
+
+class Tokens(NamedTuple):
+    """What a login gave."""
+
+    access: str
+    refresh: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return bearer(self.access)
+
+
+@cache
+def hashed() -> str:
+    """Of the password everybody has here."""
+    return _HASH.hash(PASSWORD)
+
+
+@cache
+def weakly_hashed() -> str:
+    """The same with parameters of long ago."""
+    return Argon2Hasher(memory_cost=1024, time_cost=1, parallelism=1).hash(PASSWORD)
+
+
+async def named(state: State, role: str = "member", **values: Any) -> Named:
+    name = f"Name{uuid4().hex[:12]}"
+    email = f"{name}@Example.com"
+    values = {"username": name, "email": email, "password_hash": hashed(), **values}
+    person = await somebody(state, role, **values)
+    return Named(person.id, name, email)
+
+
+async def ask(client: httpx2.AsyncClient, grant: str, **fields: Any) -> httpx2.Response:
+    return await client.post(TOKEN, data={"grant_type": grant, **fields})
+
+
+async def by_password(
+    client: httpx2.AsyncClient, name: str, password: str = PASSWORD, **fields: Any
+) -> httpx2.Response:
+    return await ask(client, "password", username=name, password=password, **fields)
+
+
+async def by_refresh(client: httpx2.AsyncClient, token: str, **fields: Any) -> httpx2.Response:
+    return await ask(client, "refresh_token", refresh_token=token, **fields)
+
+
+async def log_in(client: httpx2.AsyncClient, name: str, **fields: Any) -> Tokens:
+    return tokens_of(await by_password(client, name, **fields))
+
+
+def tokens_of(answer: httpx2.Response) -> Tokens:
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    return Tokens(told["access_token"], told["refresh_token"])
+
+
+async def status_of(client: httpx2.AsyncClient, headers: dict[str, str]) -> int:
+    """What GET /v1/me says to these credentials."""
+    return (await client.get(ME, headers=headers)).status_code

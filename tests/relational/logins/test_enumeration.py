@@ -1,0 +1,57 @@
+"""Whether somebody is a user cannot be measured."""
+
+import time
+from statistics import median
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from service.auth.passwords import verify_password
+from service.main import State
+from service.relational.logins import token_grants as grants
+from tests.relational.logins.factories import by_password, named
+
+TRIES = 25
+LEAST, MOST = 0.75, 1.33
+
+
+async def seconds(client: httpx2.AsyncClient, name: str) -> float:
+    """Of the processor: hashing is what may differ, and what else takes time only hides it."""
+    began = time.process_time()
+    assert (await by_password(client, name, "wrong horse")).status_code == 401
+    return time.process_time() - began
+
+
+async def ratio(client: httpx2.AsyncClient, known: str) -> float:
+    """How much longer it takes for a user than for nobody; tried by turns, so that both share
+    what else the machine does."""
+    await seconds(client, known)
+    of_user, of_nobody = [], []
+    for number in range(TRIES):
+        of_user.append(await seconds(client, known))
+        of_nobody.append(await seconds(client, f"nobody{number:06}"))
+    return median(of_user) / median(of_nobody)
+
+
+async def test_a_login_takes_as_long_for_nobody_as_for_a_user(
+    door: httpx2.AsyncClient, state: State
+) -> None:
+    assert LEAST < await ratio(door, (await named(state)).username) < MOST
+
+
+async def test_a_login_takes_as_long_for_those_without_a_password(
+    door: httpx2.AsyncClient, state: State
+) -> None:
+    without = await named(state, password_hash=None)
+    assert LEAST < await ratio(door, without.username) < MOST
+
+
+async def test_the_measure_notices_when_nobody_is_refused_at_once(
+    door: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hasty(password: SecretStr, kept: str | None) -> tuple[bool, str | None]:
+        return (False, None) if kept is None else await verify_password(password, kept)
+
+    monkeypatch.setattr(grants, "verify_password", hasty)
+    assert await ratio(door, (await named(state)).username) > MOST

@@ -1,0 +1,156 @@
+"""Placing orders: the stock is taken once, the total is exact."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from service.main import State
+from tests.fixtures.client import ADMINISTRATOR, member, speaking_as
+from tests.relational.catalog.factories import PRODUCTS, make_product, movements
+from tests.relational.orders.factories import ORDERS, line, make_order, order
+from tests.relational.users.factories import make_user
+
+
+@pytest.fixture
+async def buyer(
+    app: FastAPI, state: State, client: httpx2.AsyncClient
+) -> AsyncIterator[httpx2.AsyncClient]:
+    user_id = (await make_user(client))["id"]
+    async with speaking_as(member(user_id), app, state) as buying:
+        yield buying
+
+
+async def stock_of(client: httpx2.AsyncClient, product: dict[str, str]) -> int:
+    found: int = (await client.get(f"{PRODUCTS}/{product['id']}")).json()["stock"]
+    return found
+
+
+async def test_an_order_takes_from_the_stock_and_freezes_the_price(
+    buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    cup, spoon = await make_product(client, price="0.10"), await make_product(client, price="0.20")
+    made = await make_order(buyer, line(cup, 3), line(spoon, 2), line(cup, 1))
+    assert (made["total"], made["currency"], made["state"]) == ("0.80", "EUR", "placed")
+    assert [(each["sku"], each["quantity"], each["amount"]) for each in made["lines"]] == [
+        (cup["sku"], 3, "0.30"),
+        (spoon["sku"], 2, "0.40"),
+        (cup["sku"], 1, "0.10"),
+    ]
+    assert (await stock_of(client, cup), await stock_of(client, spoon)) == (56, 58)
+    moved = (await movements(client, cup))[0]
+    assert (moved["change"], moved["reason"], moved["order_id"]) == (-4, "ordered", made["id"])
+    await client.patch(f"{PRODUCTS}/{cup['id']}", json={"price": "99.00", "name": "new"})
+    assert (await buyer.get(f"{ORDERS}/{made['id']}")).json() == made
+
+
+async def test_the_largest_total_is_exact(
+    buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    product = await make_product(client, price="999999999999.99", stock=1_000_000)
+    made = await make_order(buyer, line(product, 1_000_000))
+    assert Decimal(made["total"]) == Decimal("999999999999.99") * 1_000_000
+
+
+async def test_every_short_line_is_named_and_nothing_is_taken(
+    buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    plenty, few, none = [await make_product(client, stock=stock) for stock in (60, 2, 0)]
+    lines = [line(few, 1), line(plenty, 5), line(none, 1), line(few, 2)]
+    refused = await order(buyer, *lines)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_enough_stock")
+    assert [error["pointer"] for error in refused.json()["errors"]] == [
+        "/lines/0",
+        "/lines/2",
+        "/lines/3",
+    ]
+    assert await stock_of(client, plenty) == 60
+    assert (await buyer.get(ORDERS)).json()["items"] == []
+
+
+async def test_what_cannot_be_ordered_is_refused(
+    buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    euro, dollar = await make_product(client), await make_product(client, currency="USD")
+    gone = await make_product(client)
+    await client.delete(f"{PRODUCTS}/{gone['id']}")
+    unknown = {"id": str(uuid4())}
+    for lines, code, pointers in (
+        ((line(euro), line(gone), line(unknown)), "product_unknown", ["/lines/1", "/lines/2"]),
+        ((line(euro), line(dollar)), "mixed_currencies", []),
+    ):
+        refused = await order(buyer, *lines)
+        told = refused.json()
+        assert (refused.status_code, told["code"]) == (409, code)
+        assert [error["pointer"] for error in told.get("errors", [])] == pointers
+    bodies: tuple[Any, ...] = (
+        {"lines": []},
+        {"lines": [line(euro, 0)]},
+        {"lines": [line(euro)], "total": "0"},
+    )
+    for body in bodies:
+        assert (await buyer.post(ORDERS, json=body)).status_code == 422
+
+
+async def test_a_repeated_order_takes_nothing_more(
+    buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    product = await make_product(client)
+    key = {"Idempotency-Key": "cart 7"}
+    first, again = [await order(buyer, line(product, 2), headers=key) for _ in range(2)]
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await stock_of(client, product) == 58
+
+
+async def test_the_last_one_is_sold_once(
+    buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    product = await make_product(client, stock=1)
+    answers = await asyncio.gather(*[order(buyer, line(product)) for _ in range(16)])
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 15
+    assert await stock_of(client, product) == 0
+
+
+async def test_many_orders_of_the_same_products_sell_exactly_what_is_taken(
+    buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    products = [await make_product(client, stock=25) for _ in range(6)]
+    by_id = {product["id"]: product for product in products}
+    chance = random.Random(7)
+    sold: Counter[str] = Counter()
+
+    async def shop(count: int) -> None:
+        for _ in range(count):
+            chosen = chance.sample(products, 3)  # in any order: who locks sorts them
+            answer = await order(buyer, *[line(each, chance.randint(1, 3)) for each in chosen])
+            assert answer.status_code in (201, 409, 503), answer.text
+            if answer.status_code == 201:
+                for each in answer.json()["lines"]:
+                    sold[each["product_id"]] += each["quantity"]
+
+    await asyncio.gather(*[shop(8) for _ in range(12)])
+    for product_id, product in by_id.items():
+        left = await stock_of(client, product)
+        assert left == 25 - sold[product_id] >= 0
+        assert sum(each["change"] for each in await movements(client, product)) == left
+
+
+async def test_an_order_is_for_its_caller_or_whom_an_administrator_names(
+    buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    product, other = await make_product(client), await make_user(client)
+    refused = await order(buyer, line(product), user_id=other["id"])
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (403, "/user_id")
+    made = await make_order(client, line(product), user_id=other["id"])
+    assert (await buyer.get(f"{ORDERS}/{made['id']}")).status_code == 404
+    nobody = await order(client, line(product), user_id=str(uuid4()))
+    assert (nobody.status_code, nobody.json()["code"]) == (409, "buyer_unknown")
+    assert ADMINISTRATOR.user_id is None

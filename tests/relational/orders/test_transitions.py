@@ -1,0 +1,98 @@
+"""The steps of an order, each once and in its order; and the lists of orders."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.main import State
+from tests.relational.catalog.factories import PRODUCTS, make_product, movements
+from tests.relational.orders.factories import ORDERS, line, make_order, step
+from tests.relational.users.factories import make_user
+from tests.relational.users.statements import overheard
+
+STEPS = ("pay", "fulfill", "cancel")
+# What each step makes of an order that has come so far; None is refused.
+TABLE: dict[tuple[str, ...], dict[str, str | None]] = {
+    (): {"pay": "paid", "fulfill": None, "cancel": "cancelled"},
+    ("pay",): {"pay": None, "fulfill": "fulfilled", "cancel": "cancelled"},
+    ("pay", "fulfill"): {"pay": None, "fulfill": None, "cancel": None},
+    ("cancel",): {"pay": None, "fulfill": None, "cancel": None},
+}
+
+
+@pytest.fixture
+async def placed(client: httpx2.AsyncClient) -> dict[str, Any]:
+    product = await make_product(client, stock=9)
+    user = await make_user(client)
+    return await make_order(client, line(product, 4), user_id=user["id"])
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("before", TABLE)
+async def test_each_step_is_taken_in_its_order(
+    client: httpx2.AsyncClient, placed: dict[str, Any], before: tuple[str, ...], name: str
+) -> None:
+    for each in before:
+        assert (await step(client, placed, each)).status_code == 200
+    answer = await step(client, placed, name)
+    after = TABLE[before][name]
+    if after is None:
+        assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
+    else:
+        assert answer.json()["state"] == after
+        assert answer.json()[f"{after}_at"] is not None
+
+
+async def test_a_cancelled_order_gives_back_what_it_took_once(
+    client: httpx2.AsyncClient, placed: dict[str, Any]
+) -> None:
+    product = {"id": placed["lines"][0]["product_id"]}
+    await client.delete(f"{PRODUCTS}/{product['id']}")  # what is not sold any more comes back too
+    answers = await asyncio.gather(*[step(client, placed, "cancel") for _ in range(8)])
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    back = (await client.post(f"{PRODUCTS}/{product['id']}/restore")).json()
+    assert back["stock"] == 9
+    assert [each["change"] for each in await movements(client, product)] == [4, -4, 9]
+
+
+async def test_of_paying_and_cancelling_at_once_the_order_keeps_to_its_steps(
+    client: httpx2.AsyncClient, placed: dict[str, Any]
+) -> None:
+    paid, cancelled = await asyncio.gather(
+        step(client, placed, "pay"), step(client, placed, "cancel")
+    )
+    assert cancelled.status_code == 200
+    assert paid.status_code in (200, 409)
+    assert (await client.get(f"{ORDERS}/{placed['id']}")).json()["state"] == "cancelled"
+
+
+async def test_a_step_is_guarded_by_if_match(
+    client: httpx2.AsyncClient, placed: dict[str, Any]
+) -> None:
+    address = f"{ORDERS}/{placed['id']}/pay"
+    assert (await client.post(address, headers={"If-Match": '"7"'})).status_code == 412
+    assert (await client.post(address, headers={"If-Match": '"1"'})).headers["etag"] == '"2"'
+
+
+async def test_orders_are_listed_by_user_state_and_time_with_their_lines(
+    client: httpx2.AsyncClient, placed: dict[str, Any], state: State
+) -> None:
+    other = await make_user(client)
+    product = await make_product(client)
+    more = [await make_order(client, line(product), user_id=other["id"]) for _ in range(3)]
+    await step(client, more[0], "pay")
+    for query, expected in (
+        ({"user_id": placed["user_id"]}, [placed["id"]]),
+        ({"state": "paid"}, [more[0]["id"]]),
+        ({"created_at__lt": placed["created_at"]}, []),
+        ({}, [each["id"] for each in reversed([placed, *more])]),
+    ):
+        listed = (await client.get(ORDERS, params=query)).json()["items"]
+        assert [each["id"] for each in listed] == expected
+        assert all(each["lines"] for each in listed)
+    with overheard(state) as seen:
+        for limit in (1, 4):
+            await client.get(ORDERS, params={"limit": limit})
+    assert len(seen) == 4, "the page and its lines, however long it is"

@@ -1,0 +1,196 @@
+"""The addresses of posts: the good paths, and what each of them refuses."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from tests.relational.posts.factories import make_comment, make_post
+from tests.relational.users.factories import make_user, make_users
+
+
+async def test_a_post_is_created_with_all_it_needs(client: httpx2.AsyncClient) -> None:
+    author = await make_user(client, name="Ada")
+    body = {"author_id": author["id"], "title": "Größe & Maß!", "content": "c", "tags": ["b", "A"]}
+    response = await client.post("/v1/posts", json=body)
+    made = response.json()
+    assert (response.status_code, made["version"], made["slug"]) == (201, 1, "grosse-mass")
+    assert (made["published"], made["published_at"], made["views"]) == (False, None, 0)
+    address = response.headers["location"]
+    plain = await client.get(address)
+    assert (plain.json(), plain.headers["etag"]) == (made, response.headers["etag"])
+    assert not {"author", "tags"} & set(made), "nested only on request"
+    nested = (await client.get(address, params={"expand": "tags,author"})).json()
+    assert nested["author"] == {"id": author["id"], "username": author["username"], "name": "Ada"}
+    assert [tag["name"] for tag in nested["tags"]] == ["A", "b"]
+
+
+async def test_a_patch_changes_what_it_names_and_replaces_all_tags(
+    client: httpx2.AsyncClient,
+) -> None:
+    made = await make_post(client, content="old", tags=["a", "b"])
+    address = f"/v1/posts/{made['id']}"
+    changed = (await client.patch(address, json={"title": "New", "tags": ["B", "c", "C"]})).json()
+    told = {"title": "New", "version": 2, "updated_at": changed["updated_at"]}
+    assert changed == {**made, **told}
+    tags = (await client.get(address, params={"expand": "tags"})).json()["tags"]
+    assert [tag["name"] for tag in tags] == ["C", "b"]
+    await client.patch(address, json={"tags": []})
+    assert (await client.get(address, params={"expand": "tags"})).json()["tags"] == []
+
+
+async def test_published_twice_keeps_the_first_date(client: httpx2.AsyncClient) -> None:
+    made = await make_post(client)
+    address = f"/v1/posts/{made['id']}"
+    first = (await client.post(f"{address}/publish")).json()
+    assert first["published"] is True
+    assert first["published_at"] is not None
+    again = (await client.post(f"{address}/publish")).json()
+    assert again["published_at"] == first["published_at"]
+    withdrawn = (await client.post(f"{address}/unpublish")).json()
+    assert (withdrawn["published"], withdrawn["published_at"]) == (False, None)
+    assert (await make_post(client, published=True))["published_at"] is not None
+
+
+async def test_a_view_changes_the_etag_and_not_the_version(client: httpx2.AsyncClient) -> None:
+    made = await make_post(client)
+    address = f"/v1/posts/{made['id']}"
+    etag = (await client.get(address)).headers["etag"]
+    seen = await client.post(f"{address}/views")
+    assert seen.status_code == 200
+    assert seen.json() == {**made, "views": 1}
+    again = await client.get(address, headers={"If-None-Match": etag})
+    assert (again.status_code, again.json()["views"]) == (200, 1)
+    edited = await client.patch(address, json={"title": "T"}, headers={"If-Match": etag})
+    assert edited.status_code == 200, "a reader is no obstacle to an editor"
+
+
+async def test_a_removed_post_takes_its_comments_and_leaves_its_tags(
+    client: httpx2.AsyncClient,
+) -> None:
+    post = await make_post(client, tags=["kept"])
+    comment = await make_comment(client, post)
+    assert (await client.delete(f"/v1/posts/{post['id']}")).status_code == 204
+    gone = await client.get(f"/v1/posts/{post['id']}/comments/{comment['id']}")
+    assert gone.status_code == 404
+    assert [tag["name"] for tag in (await client.get("/v1/tags")).json()["items"]] == ["kept"]
+
+
+@pytest.mark.parametrize(
+    ("method", "tail", "body"),
+    [
+        ("GET", "", None),
+        ("PATCH", "", {"title": "x", "tags": ["x"]}),
+        ("DELETE", "", None),
+        ("POST", "/publish", None),
+        ("POST", "/unpublish", None),
+        ("POST", "/views", None),
+        ("GET", "/comments", None),
+    ],
+)
+async def test_nothing_is_found_under_an_unknown_id(
+    client: httpx2.AsyncClient, method: str, tail: str, body: Any
+) -> None:
+    answer = await client.request(method, f"/v1/posts/{uuid4()}{tail}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "post_not_found")
+    odd = await client.request(method, f"/v1/posts/x{tail}", json=body)
+    assert (odd.status_code, odd.json()["errors"][0]["pointer"]) == (422, "/path/post_id")
+
+
+async def test_an_author_exists(client: httpx2.AsyncClient) -> None:
+    body = {"author_id": str(uuid4()), "title": "T", "tags": ["never made"]}
+    answer = await client.post("/v1/posts", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "author_unknown")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/author_id"]
+    assert (await client.get("/v1/tags")).json()["items"] == []
+
+
+async def test_a_slug_belongs_to_one_post(client: httpx2.AsyncClient) -> None:
+    one, other = await make_post(client, slug="one"), await make_post(client, slug="other")
+    body = {"author_id": one["author_id"], "title": "T", "slug": "one"}
+    for answer in (
+        await client.post("/v1/posts", json=body),
+        await client.patch(f"/v1/posts/{other['id']}", json={"slug": "one"}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "slug_taken")
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/slug"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer"),
+    [
+        ("author_id", "7", "/author_id"),
+        ("title", "", "/title"),
+        ("title", "t" * 201, "/title"),
+        ("slug", "Not-Lower", "/slug"),
+        ("slug", "a--b", "/slug"),
+        ("slug", "a" * 121, "/slug"),
+        ("content", "c" * 100_001, "/content"),
+        ("published", "yes", "/published"),
+        ("published_at", "2026-01-01T00:00:00Z", "/published_at"),
+        ("views", 10, "/views"),
+        ("tags", "a,b", "/tags"),
+        ("tags", ["a", ""], "/tags/1"),
+        ("tags", ["a", 7], "/tags/1"),
+        ("tags", [str(n) for n in range(21)], "/tags"),
+    ],
+)
+async def test_a_field_out_of_its_bounds_is_refused_at_its_place(
+    client: httpx2.AsyncClient, field: str, value: Any, pointer: str
+) -> None:
+    made = await make_post(client)
+    body = {"author_id": made["author_id"], "title": "T", field: value}
+    for answer in (
+        await client.post("/v1/posts", json=body),
+        await client.patch(f"/v1/posts/{made['id']}", json={field: value}),
+    ):
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+async def test_the_posts_of_a_user_are_theirs_alone(client: httpx2.AsyncClient) -> None:
+    one, other = await make_users(client, {}, {})
+    posts = [await make_post(client, author_id=one["id"], published=n > 0) for n in range(3)]
+    await make_post(client, author_id=other["id"])
+    address = f"/v1/users/{one['id']}/posts"
+    listed = (await client.get(address, params={"sort": "created_at", "limit": 2})).json()
+    assert [post["id"] for post in listed["items"]] == [post["id"] for post in posts[:2]]
+    rest = await client.get(
+        address, params={"sort": "created_at", "cursor": listed["page"]["next_cursor"]}
+    )
+    assert [post["id"] for post in rest.json()["items"]] == [posts[2]["id"]]
+    drafts = (await client.get(address, params={"published": "false"})).json()["items"]
+    assert [post["id"] for post in drafts] == [posts[0]["id"]]
+    contradiction = await client.get(address, params={"author_id": other["id"]})
+    assert contradiction.status_code == 400, "not an answer about somebody else"
+    nobody = await client.get(f"/v1/users/{uuid4()}/posts")
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "user_not_found")
+
+
+@pytest.mark.parametrize("expand", ["", "author,", "comments", "author tags"])
+async def test_only_what_is_known_can_be_nested(client: httpx2.AsyncClient, expand: str) -> None:
+    made = await make_post(client)
+    for address in ("/v1/posts", f"/v1/posts/{made['id']}", f"/v1/users/{made['author_id']}/posts"):
+        answer = await client.get(address, params={"expand": expand})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/expand")
+
+
+async def test_a_nested_copy_is_stale_when_what_is_nested_changed(
+    client: httpx2.AsyncClient,
+) -> None:
+    author = await make_user(client, name="Before")
+    post = await make_post(client, author_id=author["id"], tags=["a"])
+    address = f"/v1/posts/{post['id']}?expand=author,tags"
+    etag = (await client.get(address)).headers["etag"]
+    await client.patch(f"/v1/users/{author['id']}", json={"name": "After"})
+    again = await client.get(address, headers={"If-None-Match": etag})
+    assert again.status_code == 200
+    assert again.json()["author"]["name"] == "After"
+
+
+async def test_a_deleted_user_writes_no_posts(client: httpx2.AsyncClient) -> None:
+    author = await make_user(client)
+    await client.delete(f"/v1/users/{author['id']}")
+    body: dict[str, Any] = {"author_id": author["id"], "title": "From beyond"}
+    assert (await client.post("/v1/posts", json=body)).status_code == 409

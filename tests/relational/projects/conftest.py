@@ -1,0 +1,12 @@
+"""People for the tests of projects."""
+
+import httpx2
+import pytest
+
+from service.main import State
+from tests.relational.projects.factories import People
+
+
+@pytest.fixture
+async def people(state: State, stranger: httpx2.AsyncClient) -> People:
+    return People(state, stranger)

@@ -1,0 +1,86 @@
+"""Projects and the people in them for tests."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import httpx2
+from sqlalchemy import text
+
+from service.main import State
+from tests.auth.factories import bearer, key_of, somebody
+
+
+class Someone(NamedTuple):
+    """A user who is logged in at the real gate."""
+
+    client: httpx2.AsyncClient
+    id: UUID
+    email: str
+    headers: dict[str, str]
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> httpx2.Response:
+        """``headers`` are named with underscores: ``if_match``."""
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        given = {} if body is None else {"json": body}
+        return await self.client.request(
+            method, f"/v1{path}", headers={**self.headers, **more}, **given
+        )
+
+    async def got(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """The body of an answer that must be good."""
+        answer = await self.ask(method, path, body, **headers)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    async def by_key(self, state: State, *scopes: str) -> "Someone":
+        """The same user, calling with an API key."""
+        return self._replace(headers=bearer(await key_of(state, self.id, *scopes)))
+
+
+class People:
+    """Makes users, and puts them into projects in the database itself."""
+
+    def __init__(self, state: State, client: httpx2.AsyncClient) -> None:
+        self.state, self._client, self._made = state, client, 0
+
+    async def new(self, role: str = "member", **values: Any) -> Someone:
+        self._made += 1
+        email = values.pop("email", f"person{self._made}@example.com")
+        person = await somebody(self.state, role, email=email, **values)
+        return Someone(self._client, person.id, email, person.headers)
+
+    async def joined(self, project: dict[str, Any], role: str) -> Someone:
+        """A new user who is in the project as ``role``."""
+        person = await self.new()
+        await self.execute(
+            "INSERT INTO project_members (id, project_id, user_id, role) "
+            "VALUES (gen_random_uuid(), :project, :person, :role)",
+            project=project["id"],
+            person=person.id,
+            role=role,
+        )
+        return person
+
+    async def execute(self, statement: str, **values: Any) -> None:
+        async with self.state["sql"].engine.begin() as connection:
+            await connection.execute(text(statement), values)
+
+
+async def make_project(owner: Someone, name: str = "Churn") -> dict[str, Any]:
+    made: dict[str, Any] = await owner.got("POST", "/projects", {"name": name})
+    return made
+
+
+async def invite(
+    inviter: Someone, project: dict[str, Any], email: str, role: str = "member"
+) -> dict[str, Any]:
+    body = {"email": email, "role": role}
+    made: dict[str, Any] = await inviter.got("POST", f"/projects/{project['id']}/invitations", body)
+    return made
+
+
+def told(answer: httpx2.Response) -> tuple[int, str]:
+    """The status and the code of a refusal."""
+    return answer.status_code, answer.json()["code"]

@@ -1,0 +1,137 @@
+"""The table of rights, walked: each role does each thing, against the API."""
+
+from typing import Any
+
+import pytest
+
+from service.relational.projects.permissions import RIGHTS, roles_with
+from tests.relational.projects.factories import People, Someone, invite, make_project, told
+
+# What the owner, an admin, a member, a viewer, somebody outside and projects:admin get.
+ROLES = ("owner", "admin", "member", "viewer", "outsider", "administrator")
+WALK: dict[str, tuple[int, int, int, int, int, int]] = {
+    "see the project": (200, 200, 200, 200, 404, 200),
+    "see the members": (200, 200, 200, 200, 404, 200),
+    "see one member": (200, 200, 200, 200, 404, 200),
+    "edit": (200, 200, 200, 403, 404, 200),
+    "delete": (204, 403, 403, 403, 404, 204),
+    "restore": (200, 403, 403, 403, 404, 200),
+    "invite a viewer": (201, 201, 403, 403, 404, 201),
+    "invite an admin": (201, 201, 403, 403, 404, 201),
+    "invite an owner": (201, 403, 403, 403, 404, 201),
+    "see the invitations": (200, 200, 403, 403, 404, 200),
+    "see one invitation": (200, 200, 403, 403, 404, 200),
+    "withdraw an invitation": (204, 204, 403, 403, 404, 204),
+    "withdraw an invitation of an owner": (204, 403, 403, 403, 404, 204),
+    "make a viewer an admin": (200, 200, 403, 403, 404, 200),
+    "make a viewer an owner": (200, 403, 403, 403, 404, 200),
+    "make an admin a viewer": (200, 200, 403, 403, 404, 200),
+    "make an owner a viewer": (200, 403, 403, 403, 404, 200),
+    "remove a viewer": (204, 204, 403, 403, 404, 204),
+    "remove an admin": (204, 204, 403, 403, 404, 204),
+    "remove an owner": (204, 403, 403, 403, 404, 204),
+    "leave": (204, 204, 204, 204, 404, 404),
+    "remove oneself": (204, 204, 204, 204, 404, 404),
+}
+
+
+def request_of(deed: str, others: dict[str, Someone], me: Someone, invitation: str) -> Any:
+    verb, _, rest = deed.partition(" ")
+    last = deed.rpartition(" ")[2]
+    whom = others.get(deed.split()[2]) if len(deed.split()) > 2 else None
+    plain: dict[str, tuple[Any, ...]] = {
+        "see the project": ("GET", ""),
+        "see the members": ("GET", "/members"),
+        "see one member": ("GET", f"/members/{others['owner'].id}"),
+        "edit": ("PATCH", "", {"description": "Why they leave."}),
+        "delete": ("DELETE", ""),
+        "restore": ("POST", "/restore"),
+        "see the invitations": ("GET", "/invitations"),
+        "see one invitation": ("GET", f"/invitations/{invitation}"),
+        "withdraw an invitation": ("DELETE", f"/invitations/{invitation}"),
+        "withdraw an invitation of an owner": ("DELETE", f"/invitations/{invitation}"),
+        "leave": ("POST", "/leave"),
+        "remove oneself": ("DELETE", f"/members/{me.id}"),
+    }
+    if deed in plain:
+        return plain[deed]
+    if verb == "invite":
+        return "POST", "/invitations", {"email": "new@example.com", "role": last}
+    assert whom is not None, rest
+    if verb == "make":
+        return "PATCH", f"/members/{whom.id}", {"role": last}
+    return "DELETE", f"/members/{whom.id}"
+
+
+def test_the_walk_goes_through_every_right_and_every_role() -> None:
+    assert set(RIGHTS) == set(ROLES[:4])
+    deed_of = {
+        "read": "see the project", "leave": "leave", "edit": "edit", "invite": "invite a viewer",
+        "change_roles": "make a viewer an admin", "remove_members": "remove a viewer",
+        "delete": "delete",
+    }  # fmt: skip
+    assert set(deed_of) == set().union(*(rights.to for rights in RIGHTS.values()))
+    for right, deed in deed_of.items():
+        good = [role for role, status in zip(ROLES, WALK[deed], strict=True) if status < 300]
+        assert [role for role in good if role in RIGHTS] == roles_with(right)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("deed", WALK)
+async def test_each_role_may_what_the_table_says(people: People, deed: str, role: str) -> None:
+    founder = await people.new()
+    project = await make_project(founder)
+    as_what = "owner" if deed.endswith("of an owner") else "member"
+    invitation = await invite(founder, project, "invited@example.com", as_what)
+    # Another owner too, so that none of it is refused because the last one would go.
+    others = {each: await people.joined(project, each) for each in ("owner", "admin", "viewer")}
+    if role in RIGHTS:
+        me = await people.joined(project, role)
+    else:
+        me = await people.new("admin" if role == "administrator" else "member")
+    method, path, *body = request_of(deed, others, me, invitation["id"])
+    answer = await me.ask(method, f"/projects/{project['id']}{path}", *body)
+    expected = WALK[deed][ROLES.index(role)]
+    assert answer.status_code == expected, answer.text
+    if expected == 403:  # an admin lacks two rights; else it is about somebody above them
+        strong = role == "admin" and deed not in ("delete", "restore")
+        code = "project_role_too_strong" if strong else "project_role_too_weak"
+        assert told(answer) == (403, code)
+    if role == "outsider":
+        assert told(answer) == (404, "project_not_found")
+
+
+async def test_a_refusal_says_which_role_it_takes(people: People) -> None:
+    project = await make_project(await people.new())
+    viewer = await people.joined(project, "viewer")
+    answer = await viewer.ask("DELETE", f"/projects/{project['id']}")
+    assert answer.json()["detail"] == "To delete it takes owner; you are viewer."
+    answer = await viewer.ask("GET", f"/projects/{project['id']}/invitations")
+    assert answer.json()["detail"] == "To invite it takes owner or admin; you are viewer."
+
+
+@pytest.mark.parametrize(
+    ("scopes", "reads", "writes"),
+    [(["projects:read"], 200, 403), (["projects:write"], 403, 200), (["items:read"], 403, 403)],
+)
+async def test_a_key_acts_for_its_user_as_far_as_its_scopes_reach(
+    people: People, scopes: list[str], reads: int, writes: int
+) -> None:
+    owner = await people.new()
+    project = await make_project(owner)
+    key = await owner.by_key(people.state, *scopes)
+    path = f"/projects/{project['id']}"
+    assert (await key.ask("GET", path)).status_code == reads
+    assert (await key.ask("PATCH", path, {"name": "Other"})).status_code == writes
+
+
+async def test_an_administrators_key_without_the_admin_scope_is_a_plain_member(
+    people: People,
+) -> None:
+    administrator = await people.new("admin")
+    project = await make_project(await people.new())
+    path = f"/projects/{project['id']}"
+    assert (await administrator.got("GET", path))["my_role"] is None
+    key = await administrator.by_key(people.state, "projects:read", "projects:write")
+    assert told(await key.ask("GET", path)) == (404, "project_not_found")
+    assert (await key.got("GET", "/projects"))["items"] == []

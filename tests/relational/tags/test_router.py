@@ -1,0 +1,135 @@
+"""The addresses of tags: the good paths, and what each of them refuses."""
+
+from collections import Counter
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from service.main import State
+from tests.relational.posts.factories import make_post
+from tests.relational.tags.factories import make_tag
+from tests.relational.users.factories import rush, walk
+from tests.relational.users.statements import overheard
+from tests.web.bulk import APART, deadlocks, refused, told
+
+
+async def test_a_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/v1/tags", json={"name": "data bases"})
+    made = response.json()
+    assert (response.status_code, response.headers["etag"], made["version"]) == (201, '"1"', 1)
+    address = response.headers["location"]
+    assert (await client.get(address)).json() == made
+    renamed = await client.patch(address, json={"name": "Databases"})
+    assert (renamed.status_code, renamed.headers["etag"]) == (200, '"2"')
+    assert (await client.get(address)).json()["name"] == "Databases"
+    assert (await client.delete(address)).status_code == 204
+    assert (await client.get(address)).status_code == 404
+
+
+async def test_a_name_belongs_to_one_tag_whatever_the_case(client: httpx2.AsyncClient) -> None:
+    await make_tag(client, "Größe")
+    other = await make_tag(client, "other")
+    for answer in (
+        await client.post("/v1/tags", json={"name": "GRÖßE"}),
+        await client.patch(f"/v1/tags/{other['id']}", json={"name": "größe"}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "tag_name_taken")
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/name"]
+
+
+async def test_of_32_clients_creating_the_same_tag_one_wins(client: httpx2.AsyncClient) -> None:
+    bodies = [{"json": {"name": ("Sql", "sql")[n % 2]}} for n in range(32)]
+    answers = await rush(client, "POST", "/v1/tags", *bodies)
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 31}
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", "\n", "n" * 61, "a\x00", None, 5, ["a"]])
+async def test_an_odd_name_is_refused(client: httpx2.AsyncClient, name: Any) -> None:
+    made = await make_tag(client, "plain")
+    for answer in (
+        await client.post("/v1/tags", json={"name": name}),
+        await client.patch(f"/v1/tags/{made['id']}", json={"name": name}),
+    ):
+        assert answer.status_code == 422
+        assert {error["pointer"].split("/")[1] for error in answer.json()["errors"]} == {"name"}
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_nothing_is_found_under_an_unknown_id(
+    client: httpx2.AsyncClient, method: str
+) -> None:
+    body = {"name": "x"} if method == "PATCH" else None
+    answer = await client.request(method, f"/v1/tags/{uuid4()}", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "tag_not_found")
+
+
+async def test_tags_are_listed_by_name_and_found_by_how_it_begins(
+    client: httpx2.AsyncClient,
+) -> None:
+    names = ["a", "b", "ba", "Bb", "b_", "b%", "c"]
+    for name in names:
+        await make_tag(client, name)
+    pages = await walk(client, "/v1/tags", {"limit": 3})
+    assert [tag["name"] for page in pages for tag in page] == sorted(names)
+    answer = await client.get("/v1/tags", params={"name__prefix": "B", "sort": "-name"})
+    assert [tag["name"] for tag in answer.json()["items"]] == ["ba", "b_", "b%", "b", "Bb"]
+    answer = await client.get("/v1/tags", params={"name__prefix": "b_"})
+    assert [tag["name"] for tag in answer.json()["items"]] == ["b_"]
+
+
+async def test_a_removed_tag_is_off_every_post(client: httpx2.AsyncClient) -> None:
+    post = await make_post(client, tags=["keep", "drop"])
+    tags = (await client.get("/v1/tags?name__prefix=drop")).json()["items"]
+    assert (await client.delete(f"/v1/tags/{tags[0]['id']}")).status_code == 204
+    found = (await client.get(f"/v1/posts/{post['id']}?expand=tags")).json()
+    assert [tag["name"] for tag in found["tags"]] == ["keep"]
+
+
+async def test_a_bulk_makes_the_tags_that_are_missing_and_gives_all(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    there = await make_tag(client, "Databases")
+    names = ["python", "DATABASES", "İstanbul", "Python"]
+    items = [{"name": name} for name in names]
+    answer = await client.post("/v1/tags/bulk", json={"items": items})
+    assert answer.status_code == 200, answer.text
+    python, databases, istanbul, again = answer.json()["items"]
+    assert (python["name"], databases, istanbul["name"]) == ("python", there, "İstanbul")
+    assert again == python
+    assert len((await client.get("/v1/tags")).json()["items"]) == 3
+
+    broken = [{"name": "new"}, {"name": ""}, {"name": "python"}]
+    refusal = await client.post("/v1/tags/bulk", json={"items": broken})
+    assert (refusal.status_code, refused(refusal)[2][0][0]) == (422, "/items/1/name")
+    answer = await client.post("/v1/tags/bulk", params=APART, json={"items": broken})
+    assert told(answer) == [
+        (200, None, []),
+        (422, "invalid", ["/items/1/name"]),
+        (200, None, []),
+    ]
+    counts = []
+    for many in (2, 1000):
+        items = [{"name": f"{many} {n}"} for n in range(many)]
+        with overheard(state) as said:
+            answer = await client.post("/v1/tags/bulk", json={"items": items})
+        assert [tag["name"] for tag in answer.json()["items"]] == [each["name"] for each in items]
+        counts.append(len(said))
+    assert counts == [2, 2]
+
+
+async def test_bulks_of_the_same_tags_end_in_one_of_each(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    names = [{"name": f"tag {n}"} for n in range(1000)]
+    with deadlocks(state) as seen:
+        answers = await rush(
+            client,
+            "POST",
+            "/v1/tags/bulk",
+            *[{"json": {"items": order}} for order in (names, names[::-1], names[500:])] * 2,
+        )
+    assert seen == []
+    ids = [{tag["id"] for tag in answer.json()["items"]} for answer in answers]
+    assert len(set.union(*ids)) == 1000

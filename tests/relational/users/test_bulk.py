@@ -1,0 +1,86 @@
+"""Users in bulk, each by itself; all or none is tested with the router and the repository."""
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from service.auth.caller import Caller
+from service.main import State
+from tests.auth.factories import somebody
+from tests.fixtures.client import speaking_as
+from tests.relational.users.factories import make_user, make_users, user_body
+from tests.relational.users.statements import overheard
+from tests.web.bulk import APART, refused, told
+
+BULK = "/v1/users/bulk"
+
+
+async def test_one_broken_user_never_loses_the_others(client: httpx2.AsyncClient) -> None:
+    there = await make_user(client)
+    items = [
+        user_body(),
+        user_body(email=there["email"].upper(), username=there["username"]),
+        user_body(age=200, password="x"),
+        user_body(username="twice"),
+        user_body(username="TWICE"),
+    ]
+    answer = await client.post(BULK, params=APART, json={"items": items})
+    assert told(answer) == [
+        (201, None, []),
+        (409, "users_taken", ["/items/1/email", "/items/1/username"]),
+        (422, "invalid", ["/items/2/age", "/items/2/password"]),
+        (201, None, []),
+        (409, "users_taken", ["/items/4/username"]),
+    ]
+    made = answer.json()["items"][0]
+    kept = (await client.get(f"/v1/users/{made['id']}")).json()
+    assert (kept["username"], kept["version"]) == (items[0]["username"], made["version"])
+    assert (await client.get("/v1/users?count=exact")).json()["total"] == 3
+
+
+async def test_deactivating_goes_past_those_that_are_not_there(client: httpx2.AsyncClient) -> None:
+    one, two, gone = await make_users(client, {}, {}, {})
+    await client.delete(f"/v1/users/{gone['id']}")
+    ids = [gone["id"], one["id"], "x", two["id"], one["id"]]
+    answer = await client.post(f"{BULK}/deactivate", params=APART, json={"items": ids})
+    assert told(answer) == [
+        (404, "user_not_found", ["/items/0"]),
+        (200, None, []),
+        (422, "invalid", ["/items/2"]),
+        (200, None, []),
+        (200, None, []),
+    ]
+    for user in (one, two):
+        after = (await client.get(f"/v1/users/{user['id']}")).json()
+        assert (after["is_active"], after["version"]) == (False, 2)
+
+
+async def test_a_key_makes_members_and_nobody_stronger(
+    app: FastAPI, state: State, client: httpx2.AsyncClient
+) -> None:
+    boss = await somebody(state, "admin")
+    scopes = frozenset({"users:read", "users:write", "users:admin"})
+    items = [user_body(), user_body(role="admin"), user_body(role="editor")]
+    async with speaking_as(Caller(boss.id, scopes, key_id=boss.login_id), app, state) as key:
+        refusal = await key.post(BULK, json={"items": items})
+        assert refused(refusal)[:2] == (403, "role_too_strong")
+        assert [place for place, _ in refused(refusal)[2]] == ["/items/1/role", "/items/2/role"]
+        answer = await key.post(BULK, params=APART, json={"items": items})
+    assert [status for status, _, _ in told(answer)] == [201, 403, 403]
+
+
+@pytest.mark.parametrize("params", [{}, APART])
+async def test_a_thousand_take_as_many_statements_as_two(
+    client: httpx2.AsyncClient, state: State, params: dict[str, str]
+) -> None:
+    counts = []
+    for many in (2, 1000):
+        with overheard(state) as said:
+            made = await client.post(
+                BULK, params=params, json={"items": [user_body() for _ in range(many)]}
+            )
+            ids = [user["id"] for user in made.json()["items"]]
+            answer = await client.post(f"{BULK}/deactivate", params=params, json={"items": ids})
+        assert answer.status_code == (207 if params else 200)
+        counts.append(len(said))
+    assert counts[0] == counts[1] <= 6, counts

@@ -1,0 +1,122 @@
+"""Uniqueness under a rush, bulk work in one transaction, and what the filters let through."""
+
+from collections import Counter
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.relational.users.factories import make_user, make_users, rush, user_body
+
+
+@pytest.mark.parametrize("field", ["email", "username"])
+async def test_an_email_and_a_username_are_unique_whatever_the_case(
+    client: httpx2.AsyncClient, field: str
+) -> None:
+    made = await make_user(client)
+    for _ in ("alive", "deleted"):
+        answer = await client.post("/v1/users", json=user_body(**{field: made[field].upper()}))
+        assert (answer.status_code, answer.json()["code"]) == (409, f"{field}_taken")
+        assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
+        await client.delete(f"/v1/users/{made['id']}")
+
+
+async def test_of_64_clients_creating_the_same_email_one_wins(client: httpx2.AsyncClient) -> None:
+    bodies = [{"json": user_body(email=f"{'aA'[n % 2]}da@example.com")} for n in range(64)]
+    answers = await rush(client, "POST", "/v1/users", *bodies)
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 63}
+    codes = {answer.json().get("code") for answer in answers}
+    assert codes == {None, "email_taken"}
+    listed = (await client.get("/v1/users", params={"count": "exact"})).json()
+    (winner,) = (answer.json() for answer in answers if answer.status_code == 201)
+    assert (listed["items"], listed["total"]) == ([winner], 1)
+
+
+async def test_bulk_create_names_each_taken_place_and_creates_nobody(
+    client: httpx2.AsyncClient,
+) -> None:
+    taken = await make_user(client, email="İda@example.com")
+    items = [
+        user_body(),
+        user_body(email="İDA@example.com"),
+        user_body(username=taken["username"].upper()),
+        user_body(username="twice", email="twice@example.com"),
+        user_body(username="TWICE", email="Twice@example.com"),
+    ]
+    answer = await client.post("/v1/users/bulk", json={"items": items})
+    assert (answer.status_code, answer.json()["code"]) == (409, "users_taken")
+    places = [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
+    assert places == [
+        ("/items/1/email", "email_taken"),
+        ("/items/2/username", "username_taken"),
+        ("/items/4/email", "email_taken"),
+        ("/items/4/username", "username_taken"),
+    ]
+    assert (await client.get("/v1/users")).json()["items"] == [taken]
+
+
+async def test_two_bulk_creates_of_the_same_people_do_not_mix(client: httpx2.AsyncClient) -> None:
+    items = [user_body() for _ in range(50)]
+    answers = await rush(client, "POST", "/v1/users/bulk", *[{"json": {"items": items}}] * 2)
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    assert (await client.get("/v1/users?count=exact")).json()["total"] == 50
+
+
+PEOPLE: tuple[dict[str, Any], ...] = (
+    {"username": "ada.l", "name": "Ada Lovelace", "city": "London", "age": 36},
+    {"username": "grace", "name": "Grace Hopper", "city": "New York", "age": 85},
+    {
+        "username": "al_an",
+        "name": "Alan M. Turing",
+        "city": "LONDON",
+        "age": 41,
+        "is_active": False,
+    },
+    {"username": "jean-luc", "name": "100%_Real O'Brien", "status": "suspended"},
+    {"username": "niki", "name": "Νίκη ΠΑΤΡΑΣ", "city": "ΠΆΤΡΑΣ", "age": 36},
+    {"username": "istan", "name": "İpek", "city": "İstanbul", "age": 0},
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"q": "lon"}, "ada.l al_an"),
+        ({"q": "LOVE londo"}, "ada.l"),
+        ({"q": "brien"}, "jean-luc"),
+        ({"q": "luc"}, "jean-luc"),
+        ({"q": "new hop"}, "grace"),
+        ({"q": "lovelace turing"}, ""),
+        ({"q": "!!! & | <-> :* '"}, ""),
+        ({"q": "grace | alan"}, ""),
+        ({"name": "ada lovelace"}, "ada.l"),
+        ({"name": "ada"}, ""),
+        ({"name__prefix": "AL"}, "al_an"),
+        ({"name__prefix": "100%_"}, "jean-luc"),
+        ({"name__prefix": "100_%"}, ""),
+        ({"name__prefix": "%"}, ""),
+        ({"name__prefix": "\\"}, ""),
+        ({"city": "london"}, "ada.l al_an"),
+        ({"city": "ΠΆΤΡΑΣ"}, "niki"),
+        ({"city": "πάτρας"}, ""),
+        ({"city": "İSTANBUL"}, "istan"),
+        ({"age": 36}, "ada.l niki"),
+        ({"age__gte": 41}, "grace al_an"),
+        ({"age__lte": 36}, "ada.l niki istan"),
+        ({"age__gte": 36, "age__lte": 41}, "ada.l al_an niki"),
+        ({"status": "suspended"}, "jean-luc"),
+        ({"is_active": "false"}, "al_an"),
+        ({"is_active": "true", "city": "london"}, "ada.l"),
+        ({"created_at__gte": "2199-01-01T00:00:00Z"}, ""),
+        ({"created_at__lt": "2199-01-01T00:00:00+02:00", "age": 0}, "istan"),
+    ],
+)
+async def test_a_filter_lets_through_what_it_says(
+    client: httpx2.AsyncClient, query: dict[str, Any], found: str
+) -> None:
+    await make_users(client, *PEOPLE)
+    answer = await client.get("/v1/users", params={**query, "count": "exact", "sort": "created_at"})
+    assert answer.status_code == 200
+    names = {user["username"] for user in answer.json()["items"]}
+    assert names == set(found.split())
+    assert answer.json()["total"] == len(names)

@@ -1,0 +1,38 @@
+"""Users are found by what their names begin with, as PostgreSQL understands it."""
+
+import httpx2
+import pytest
+
+from service.main import State
+from tests.relational.users.factories import make_user, make_users
+from tests.relational.users.statements import fill, overheard, used_indexes
+from tests.relational.users.test_tables import MANY_USERS
+
+
+@pytest.mark.parametrize("q", ["ada.l", "ada.lovelace", "ada.love"])
+async def test_a_username_with_a_dot_is_found_by_what_it_is(
+    client: httpx2.AsyncClient, q: str
+) -> None:
+    await make_user(client, username="ada.lovelace")
+    found = (await client.get("/v1/users", params={"q": q})).json()["items"]
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("prefix", ["ΠΆΤΡΑΣ", "İst"])
+async def test_a_prefix_finds_whatever_the_case_as_postgresql_lowers_it(
+    client: httpx2.AsyncClient, prefix: str
+) -> None:
+    await make_users(client, {"name": "Πάτρας 1"}, {"name": "ΠΆΤΡΑΣ"}, {"name": "İstanbul"})
+    found = (await client.get("/v1/users", params={"name__prefix": prefix})).json()["items"]
+    assert prefix in {user["name"][: len(prefix)] for user in found}
+
+
+async def test_few_deleted_users_are_found_without_reading_all(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    async with state["sql"].engine.begin() as connection:
+        await fill(connection, MANY_USERS.replace("n % 50 = 0", "n % 4000 = 0"))
+    with overheard(state) as said:
+        await client.get("/v1/users?deleted=true")
+    async with state["sql"].engine.connect() as connection:
+        assert "scan of users" not in await used_indexes(connection, said[-1])

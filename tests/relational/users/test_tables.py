@@ -1,0 +1,53 @@
+"""Each filter and sort of the list of users is served by an index."""
+
+from typing import Any
+
+import httpx2
+
+from service.main import State
+from service.relational.users.schemas import UserQuery
+from service.web.pagination import CountedQuery
+from tests.relational.users.statements import fill, overheard, used_indexes
+
+MANY_USERS = """
+INSERT INTO users (id, username, email, name, age, city, status, is_active, deleted_at, created_at)
+SELECT gen_random_uuid(), 'user' || n, 'user' || n || '@example.com', 'Name ' || n % 5000, n % 100,
+       'City ' || n % 200,
+       CASE WHEN n % 500 = 7 THEN 'suspended' ELSE 'active' END, n % 500 > 0,
+       CASE WHEN n % 50 = 0 THEN now() END, now() - n * interval '1 minute'
+FROM generate_series(1, 20000) AS n
+"""
+# What the filter lets through is little, so that looking it up is the cheapest way.
+FILTERS: dict[str, tuple[Any, str]] = {
+    "q": ("user77", "ix_users_search"),
+    "name": ("name 17", "ix_users_name_prefix"),
+    "name__prefix": ("name 177", "ix_users_name_prefix"),
+    "city": ("city 7", "ix_users_city"),
+    "age": (42, "ix_users_age"),
+    "age__gte": (100, "ix_users_age"),
+    "age__lte": (0, "ix_users_age"),
+    "status": ("suspended", "ix_users_status"),
+    "is_active": ("false", "ix_users_is_active"),
+    "created_at__gte": ("2199-01-01T00:00:00Z", "ix_users_created_at_id"),
+    "created_at__lt": ("1970-01-01T00:00:00Z", "ix_users_created_at_id"),
+}
+
+
+async def test_every_filter_of_users_is_looked_up_in_an_index_whatever_the_sort(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    filters = set(UserQuery.model_fields) - set(CountedQuery.model_fields)
+    assert set(FILTERS) == filters - {"deleted"}, "name the index that serves the new filter"
+    sorts = ("created_at", "-created_at", "username", "-username")
+    async with state["sql"].engine.begin() as connection:
+        await fill(connection, MANY_USERS)
+    wrong = []
+    async with state["sql"].engine.connect() as connection:
+        for name, (value, index) in FILTERS.items():
+            for sort in sorts:
+                with overheard(state) as said:
+                    answer = await client.get("/v1/users", params={name: value, "sort": sort})
+                    assert answer.status_code == 200
+                if (used := await used_indexes(connection, said[-1])) != {index}:
+                    wrong.append((name, sort, used))
+    assert wrong == []

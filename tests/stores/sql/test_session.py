@@ -1,0 +1,164 @@
+"""The one place that commits, the waits it allows, and the tables it stands on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from sqlalchemy import CheckConstraint, event, text
+from sqlalchemy.exc import DBAPIError
+
+from service.core.errors import Unavailable
+from service.main import State
+from service.relational.metadata import METADATA
+from service.relational.users.queries import NEW_USER
+from service.relational.users.schemas import UserCreate
+from service.settings import Settings
+from service.stores.sql.engine import open_sql
+from service.stores.sql.session import NotCommitted, Session
+from tests.relational.users.factories import make_user, user_body
+
+
+@pytest.fixture
+async def late_constraint(state: State) -> AsyncIterator[None]:
+    """A city belongs to one user, and PostgreSQL looks only when the transaction commits."""
+    constraint = "UNIQUE (city) DEFERRABLE INITIALLY DEFERRED"
+    async with state["sql"].engine.begin() as connection:
+        await connection.execute(text(f"ALTER TABLE users ADD CONSTRAINT late {constraint}"))
+    yield
+    async with state["sql"].engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE users DROP CONSTRAINT late"))
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "late"}])
+async def test_a_commit_that_fails_is_a_conflict_and_stores_nothing(
+    client: httpx2.AsyncClient, late_constraint: None, headers: dict[str, str]
+) -> None:
+    first, other = await make_user(client, city="Ulm"), await make_user(client)
+    answers = [
+        await client.post("/v1/users", json=user_body(city="Ulm"), headers=headers),
+        await client.post("/v1/users", json=user_body(city="Ulm"), headers=headers),
+        await client.patch(f"/v1/users/{other['id']}", json={"city": "Ulm"}),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+        assert not {"location", "etag", "idempotency-replayed"} & set(answer.headers)
+    listed = (await client.get("/v1/users?sort=created_at")).json()["items"]
+    assert listed == [first, other]
+
+
+async def test_a_row_locked_elsewhere_is_refused_before_it_is_free(
+    client: httpx2.AsyncClient, state: State, impatient: None
+) -> None:
+    address = f"/v1/users/{(await make_user(client))['id']}"
+    async with state["sql"].engine.connect() as elsewhere:
+        await elsewhere.execute(text("SELECT 1 FROM users FOR UPDATE"))
+        refused = await client.patch(address, json={"age": 1})
+        assert (refused.status_code, refused.json()["code"]) == (503, "locked")
+        assert refused.headers["retry-after"] == "1"
+        assert (await client.get(address)).status_code == 200, "who reads does not wait"
+    again = await client.patch(address, json={"age": 1})
+    assert (again.status_code, again.json()["version"]) == (200, 2)
+
+
+async def test_a_report_cannot_write(client: httpx2.AsyncClient, state: State) -> None:
+    sql = state["sql"]
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with sql.reporting(sql.guard.clock()) as session:
+            await session.execute(text("DELETE FROM users"))
+    assert (await client.post("/v1/users", json=user_body())).status_code == 201
+
+
+async def test_the_database_has_the_constraints_of_the_tables(state: State) -> None:
+    """Alembic compares no CHECK constraints."""
+    query = text("SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid > 16384")
+    async with state["sql"].engine.connect() as connection:
+        kept = set(await connection.scalars(query))
+    declared = {
+        str(rule.name)
+        for table in METADATA.sorted_tables
+        for rule in table.constraints
+        if isinstance(rule, CheckConstraint)
+    }
+    assert kept == declared
+
+
+async def test_what_stands_alone_is_committed_and_ends_its_session(
+    state: State, clean: None
+) -> None:
+    sql, values = state["sql"], {"id": uuid4(), "status": "active", "is_active": True}
+    row = {**values, "username": "alone", "email": "alone@example.com", "role": "member"}
+    optional = dict.fromkeys(("name", "age", "city", "bio", "password_hash"))
+
+    async def write_more() -> None:
+        async with sql.transaction(sql.guard.clock()) as session:
+            await session.fetch(NEW_USER, {**row, **optional}, alone=True)
+            await session.scalar(text("SELECT 1"))
+
+    with pytest.raises(AssertionError, match="alone"):
+        await write_more()
+    async with sql.reading(sql.guard.clock()) as session:
+        assert await session.scalar(text("SELECT count(*) FROM users WHERE username = 'alone'"))
+
+
+def test_a_prepared_statement_refuses_a_value_that_it_would_lose() -> None:
+    with pytest.raises(TypeError, match="pronouns"):
+        NEW_USER.arguments({"id": uuid4(), "pronouns": "she"})
+
+
+async def test_every_field_of_a_new_user_is_stored_and_answered(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    """A field that is added to the schema and the table reaches the database and the answer."""
+    example: dict[str, Any] = {
+        "username": "grace", "email": "grace@example.com", "name": "Grace", "age": 36,
+        "city": "Ulm", "bio": "Compilers", "status": "pending", "is_active": False,
+        "role": "editor", "password": "a long sentence",
+    }  # fmt: skip
+    assert set(example) == set(UserCreate.model_fields), "give the new field a value here"
+    answer = await client.post("/v1/users", json=example)
+    shown = {name: value for name, value in answer.json().items() if name in example}
+    assert shown == {name: value for name, value in example.items() if name != "password"}
+    async with state["sql"].engine.connect() as connection:
+        row = (await connection.execute(text("SELECT * FROM users"))).mappings().one()
+    assert {name: row[name] for name in shown} == shown
+    assert row["password_hash"].startswith("$argon2id$")
+
+
+async def test_a_swallowed_error_is_never_taken_for_a_commit(state: State) -> None:
+    sql = state["sql"]
+
+    async def swallow() -> None:
+        async with sql.transaction(sql.guard.clock()) as session:
+            with suppress(DBAPIError):
+                await session.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(NotCommitted):
+        await swallow()
+    async with sql.transaction(sql.guard.clock()) as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+
+
+async def test_what_hangs_when_the_store_closes_leaves_no_connection(settings: Settings) -> None:
+    made: list[asyncpg.Connection] = []
+    async with open_sql(settings.model_copy(update={"sql_deadline_seconds": 0.2})) as sql:
+
+        @event.listens_for(sql.engine.sync_engine, "connect")
+        def note(connection: Any, _record: object) -> None:
+            made.append(connection.driver_connection)
+
+        async def hang(session: Session) -> None:
+            await session.scalar(text("SELECT pg_sleep(1)"))
+
+        with pytest.raises(Unavailable):
+            await sql.run(hang, writes=False)
+        leaving = asyncio.create_task(sql.run(hang, writes=False))
+        async with asyncio.timeout(30):
+            while len(made) < 2:
+                await asyncio.sleep(0)
+        leaving.cancel()
+    assert [connection.is_closed() for connection in made] == [True, True]

@@ -1,0 +1,117 @@
+"""How long a body, a client that leaves and an address are put up with."""
+
+import asyncio
+import gzip
+import time
+
+import httpx2
+import pytest
+from structlog.testing import CapturingLogger
+
+from service.main import State
+from service.web import middleware
+from tests.documents.predictions.factories import as_lines, make_events
+from tests.documents.predictions.live_server import (
+    chunk,
+    connect,
+    exchange,
+    read_chunk,
+    read_head,
+    request_head,
+    serving,
+)
+from tests.fixtures.cpu_time import seconds_unserved
+
+
+async def test_an_address_that_is_too_long_is_a_414(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/v1/items?name=" + "x" * 9000)
+    assert (answer.status_code, answer.json()["code"]) == (414, "address_too_long")
+
+
+async def test_a_stream_that_stops_in_the_middle_is_not_waited_for(
+    state: State, clean: None
+) -> None:
+    head = request_head("/v1/predictions/stream", "Content-Type: application/x-ndjson")
+    async with serving(state, body_seconds=1.0) as port:
+        reader, writer = await connect(port)
+        writer.write(head + chunk(as_lines(make_events(501))))
+        assert await read_head(reader) == 200
+        await read_chunk(reader)
+        assert b'"body_too_slow"' in await read_chunk(reader)  # waits for ever now
+        writer.close()
+
+
+async def test_who_goes_away_in_the_middle_is_no_error_of_ours(
+    state: State, clean: None, logged: CapturingLogger
+) -> None:
+    async with serving(state) as port:
+        _, writer = await connect(port)
+        writer.write(
+            request_head("/v1/items", "Content-Type: application/json") + chunk(b'{"name"')
+        )
+        await writer.drain()
+        writer.close()
+        async with asyncio.timeout(30):
+            while not logged.calls:
+                await asyncio.sleep(0.01)
+    assert "exception" not in [call.method_name for call in logged.calls]
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/predictions/batch"])
+async def test_slow_senders_take_no_place_from_others(
+    client: httpx2.AsyncClient, state: State, path: str
+) -> None:
+    head = request_head(path, "Content-Type: application/json")
+    async with serving(state, mongo_max_pool_size=2, body_seconds=30.0) as port:
+        writers = [(await connect(port))[1] for _ in range(40)]
+        for writer in writers:
+            writer.write(head + chunk(b"{"))
+            await writer.drain()
+        assert (await client.get("/v1/items")).status_code == 200
+        whole = b"GET /v1/items HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert (await exchange(port, whole)).status == 200
+        for writer in writers:
+            writer.close()
+
+
+async def test_a_bomb_of_blank_lines_lets_others_have_their_turn(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    bomb = gzip.compress(b"\n" * 6_000_000)
+    headers = ("Content-Type: application/x-ndjson", "Content-Encoding: gzip", "Connection: close")
+    head = request_head("/v1/predictions/stream", *headers)
+    async with serving(state) as port:
+        exploding = asyncio.create_task(exchange(port, head + chunk(bomb) + b"0\r\n\r\n"))
+        longest = 0.0
+        while not exploding.done():
+            began = time.perf_counter() - seconds_unserved()
+            await asyncio.sleep(0)
+            assert (await client.get("/livez")).status_code == 200
+            longest = max(longest, time.perf_counter() - seconds_unserved() - began)
+            await asyncio.sleep(0.001)
+        assert (await exploding).status == 200
+    assert longest < 0.5
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions/batch", "/v1/items"])
+async def test_a_body_that_drips_is_not_waited_for_until_it_is_whole(
+    state: State, clean: None, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Each byte in time, and all of it in flight meanwhile."""
+    monkeypatch.setattr(middleware, "SECONDS_FOR_A_BODY", 0.3)
+    head = request_head(path, "Content-Type: application/json")
+    async with serving(state) as port:
+        reader, writer = await connect(port)
+        writer.write(head)
+
+        async def drip() -> None:
+            while True:
+                writer.write(chunk(b" "))
+                await asyncio.sleep(0.02)
+
+        dripping = asyncio.ensure_future(drip())
+        async with asyncio.timeout(30):
+            assert await read_head(reader) == 408
+        dripping.cancel()
+        writer.close()
+    assert state["in_flight"].bytes == 0

@@ -1,0 +1,104 @@
+"""The types that travel."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from service.web.schemas import Money, StrictBool, StrictInt, Text, Time, Wire, changes, format_time
+
+time = TypeAdapter[Time](Time)
+money = TypeAdapter[Money](Money)
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("2026-01-05T00:00:00Z", "2026-01-05T00:00:00.000Z"),
+        ("2026-01-05T01:30:00.123999+01:30", "2026-01-05T00:00:00.123Z"),
+        ("1900-01-01T00:00:00Z", "1900-01-01T00:00:00.000Z"),
+        ("2199-12-31T23:59:59.999999Z", "2199-12-31T23:59:59.999Z"),
+        ("2200-01-01T00:00:00+14:00", "2199-12-31T10:00:00.000Z"),
+    ],
+)
+def test_a_time_is_kept_in_utc_and_milliseconds(sent: str, read: str) -> None:
+    value = time.validate_python(sent)
+    assert value.utcoffset() == timedelta(0)
+    assert time.dump_python(value, mode="json") == read
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "2026-01-05T00:00:00",
+        "2026-01-05",
+        "yesterday",
+        "2026-02-30T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "1899-12-31T23:59:59.999Z",
+        "2200-01-01T00:00:00Z",
+        None,
+        True,
+    ],
+)
+def test_a_time_without_offset_or_far_away_is_refused(sent: Any) -> None:
+    with pytest.raises(ValidationError):
+        time.validate_python(sent)
+
+
+def test_times_of_other_zones_are_written_in_utc() -> None:
+    zone = timezone(timedelta(hours=-5))
+    moment = datetime(2026, 1, 5, 0, 0, 0, 1500, tzinfo=zone)
+    assert format_time(moment) == "2026-01-05T05:00:00.001Z"
+    assert format_time(moment) == format_time(moment.astimezone(UTC))
+
+
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [("249.00", "249.00"), ("0", "0"), ("1E+3", "1000"), ("999999999999.99", "999999999999.99")],
+)
+def test_money_is_a_decimal_written_plainly(sent: str, written: str) -> None:
+    value = money.validate_json(f'"{sent}"')
+    assert value == Decimal(sent)
+    assert money.dump_python(value, mode="json") == written
+
+
+@pytest.mark.parametrize("sent", ["1.005", "-0.01", "1000000000000", "NaN", "Infinity", "1 000"])
+def test_money_is_not_rounded_and_never_negative(sent: str) -> None:
+    with pytest.raises(ValidationError):
+        money.validate_json(f'"{sent}"')
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (StrictInt, False),
+        (StrictInt, "1"),
+        (StrictInt, 1.0),
+        (StrictBool, 0),
+        (StrictBool, "true"),
+        (Text, "a\x00b"),
+        (Text, 7),
+    ],
+)
+def test_nothing_passes_as_another_type(kind: Any, value: Any) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(kind).validate_python(value)
+
+
+class _Update(Wire):
+    name: str | None = None
+    size: int | None = None
+
+
+def test_changes_tell_absent_from_null() -> None:
+    assert changes(_Update.model_validate({"name": None})) == {"name": None}
+    assert changes(_Update.model_validate({})) == {}
+
+
+def test_an_unknown_field_is_an_error() -> None:
+    with pytest.raises(ValidationError):
+        _Update.model_validate({"n4me": "x"})

@@ -1,0 +1,100 @@
+"""What is JSON here, and what is refused although some parser would take it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from service.core.errors import ServiceError
+from service.web.strict_json import parse_json
+
+DEEP = 32
+
+
+def _nested(levels: int) -> bytes:
+    return b"[" * levels + b"1" + b"]" * levels
+
+
+def _refusal(body: bytes) -> ServiceError:
+    with pytest.raises(ServiceError) as refused:
+        parse_json(body)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{", "invalid_json"),
+        (b'{"a": 1} x', "invalid_json"),
+        (b'{"a": 1,}', "invalid_json"),
+        (b"{'a': 1}", "invalid_json"),
+        (b'{"a": NaN}', "invalid_json"),
+        (b'{"a": -Infinity}', "invalid_json"),
+        (b'{"a": 01}', "invalid_json"),
+        (b'{"a": "\n"}', "invalid_json"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "invalid_json"),
+        (b'{"a": "\xff"}', "invalid_utf8"),
+        (b"\xef\xbb\xbf{}", "invalid_utf8"),
+        ('{"a": 1}'.encode("utf-16"), "invalid_utf8"),
+        ('{"a": "\ud800"}'.encode("utf-8", "surrogatepass"), "invalid_utf8"),
+        (b'{"a": 1, "a": 1}', "duplicate_key"),
+        (b'[{"b": {"a": 1, "\\u0061": 2}}]', "duplicate_key"),
+        (_nested(DEEP + 1), "too_deep"),
+        (_nested(900), "too_deep"),
+        (_nested(100_000), "too_deep"),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "too_deep"),
+    ],
+)
+def test_what_is_not_strict_json_is_a_bad_request(body: bytes, code: str) -> None:
+    refusal = _refusal(body)
+    assert (refusal.status, refusal.code) == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code"),
+    [
+        (b'{"a": "\\u0000"}', "/a", "nul_character"),
+        (b'{"a": {"b\\u0000": 1}}', "/a/b\x00", "nul_character"),
+        (b'{"a": ["x", "\\ud800"]}', "/a/1", "invalid_unicode"),
+        (b'{"a/b~c": "\\udc00\\ud800"}', "/a~1b~0c", "invalid_unicode"),
+        (b'{"a": 9223372036854775808}', "/a", "integer_out_of_range"),
+        (b'{"a": -9223372036854775809}', "/a", "integer_out_of_range"),
+        (b'{"a": [[18446744073709551616]]}', "/a/0/0", "integer_out_of_range"),
+        (b'{"a": 1e400}', "/a", "number_out_of_range"),
+        (b'{"a": -1e400}', "/a", "number_out_of_range"),
+    ],
+)
+def test_what_no_store_could_keep_is_refused_at_its_place(
+    body: bytes, pointer: str, code: str
+) -> None:
+    refusal = _refusal(body)
+    assert refusal.status == 422
+    assert [(error["pointer"], error["code"]) for error in refusal.errors] == [(pointer, code)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": [1, -1.5, True, None, "ü🦉\u2028", {}, []], "": 2**63 - 1, "$b.c": -(2**63)},
+        [],
+        "text",
+        json.loads(_nested(DEEP)),
+    ],
+)
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_what_is_json_is_read_as_it_is(value: Any, ascii_only: bool) -> None:
+    assert parse_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "value", [list(range(20_100)), {str(n): n for n in range(10_100)}, [[1] * 300] * 70]
+)
+def test_more_values_than_anybody_needs_are_refused(value: Any) -> None:
+    refusal = _refusal(json.dumps(value).encode())
+    assert (refusal.status, len(refusal.said) < 200) == (422, True)
+
+
+def test_a_refusal_does_not_repeat_what_was_sent() -> None:
+    for body in (b'{"a": "secret\\u0000"}', b'{"a": secret}', b'{"a": "secret'):
+        refusal = _refusal(body)
+        assert "secret" not in refusal.said + str(refusal.errors)
