@@ -20,7 +20,7 @@ from benchmarks.load import http, load
 from benchmarks.started import Started, service
 
 ROWS, PAGE, AIM = 200_000, 50, 1.5
-FAR, MOST_OFFSET, MOST_AT_ONCE = 1_000, 10_000, 200
+FAR, MAX_OFFSET, MAX_ITEMS = 1_000, 10_000, 200
 LISTS = (
     ("/users", "-created_at"),
     ("/users", "username"),
@@ -61,7 +61,7 @@ def cursor_of(started: Started, address: str, number: int) -> str:
     place, cursor = 0, ""
     with httpx2.Client(base_url=started.url, headers=headers, timeout=30) as client:
         while place < (number - 1) * PAGE:
-            step = min(MOST_AT_ONCE, (number - 1) * PAGE - place)
+            step = min(MAX_ITEMS, (number - 1) * PAGE - place)
             answer = client.get(f"{address}&limit={step}{cursor}").raise_for_status()
             cursor = f"&cursor={answer.json()['page']['next_cursor']}"
             place += step
@@ -78,7 +78,7 @@ def compare(started: Started, rounds: int, seconds: float) -> list[dict[str, Any
         forms = {
             "page_1_ms": http("GET", first, **key),
             "page_1000_ms": http("GET", first + cursor_of(started, address, FAR), **key),
-            "offset_10000_ms": http("GET", f"{first}&offset={MOST_OFFSET}", **key),
+            "offset_10000_ms": http("GET", f"{first}&offset={MAX_OFFSET}", **key),
         }
         times: dict[str, list[float]] = {form: [] for form in forms}
         for _ in range(rounds):

@@ -10,54 +10,54 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.plan import diff
-from service.auth.caller import UNASKED, needs
-from service.core.circuit_breaker import Guard
+from service.auth.caller import PUBLIC, needs
+from service.core.circuit_breaker import CircuitBreaker
 from service.core.errors import ServiceError
 from service.core.metrics import Metrics
-from service.stores.mongo.client import Mongo, list_indexes
-from service.stores.mongo.errors import translate as translate_mongo
-from service.stores.sql.engine import Sql
-from service.stores.sql.errors import translate as translate_sql
+from service.stores.mongo.client import MongoStore, list_indexes
+from service.stores.mongo.errors import translate_mongo_error as translate_mongo
+from service.stores.sql.engine import SqlStore
+from service.stores.sql.errors import translate_sql_error as translate_sql
 from service.stores.sql.migrations import current_head, expected_head
 from service.web.openapi import problems
 from service.web.route import Route
-from service.web.schemas import Read
+from service.web.schemas import ResponseModel
 
 SECONDS_EACH = 1.5
 
 router = APIRouter(tags=["health"], route_class=Route)
 
 
-class Alive(Read):
+class Alive(ResponseModel):
     status: Literal["alive"] = "alive"
 
 
-class SqlHealth(Read):
+class SqlHealth(ResponseModel):
     ok: bool
     detail: str
     schema_head: str | None = None
     expected_head: str | None = None
 
 
-class MongoHealth(Read):
+class MongoHealth(ResponseModel):
     ok: bool
     detail: str
     missing_indexes: list[str] = []
 
 
-class Readiness(Read):
+class Readiness(ResponseModel):
     status: Literal["ready", "not_ready"]
     postgresql: SqlHealth
     mongodb: MongoHealth
 
 
-@router.get("/livez", dependencies=[UNASKED])
+@router.get("/livez", dependencies=[PUBLIC])
 async def livez() -> Alive:
     """The process answers. Asks no store, so that a store that is down gets nobody restarted."""
     return Alive()
 
 
-@router.get("/readyz", dependencies=[UNASKED], responses={503: {"model": Readiness}})
+@router.get("/readyz", dependencies=[PUBLIC], responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
     """Both stores answer, the schema is at its head and the indexes are there."""
     sql, mongo = await asyncio.gather(
@@ -80,7 +80,7 @@ async def metrics(request: Request) -> Response:
     return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def _sql_health(sql: Sql) -> SqlHealth:
+async def _sql_health(sql: SqlStore) -> SqlHealth:
     expected = expected_head()
 
     async def ask() -> str | None:
@@ -88,7 +88,7 @@ async def _sql_health(sql: Sql) -> SqlHealth:
             return await current_head(connection)
 
     try:
-        head = await _in_time(ask(), sql.guard)
+        head = await _in_time(ask(), sql.breaker)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         return SqlHealth(ok=False, detail=_said(translate_sql(error)), expected_head=expected)
     ok = head == expected
@@ -96,7 +96,7 @@ async def _sql_health(sql: Sql) -> SqlHealth:
     return SqlHealth(ok=ok, detail=detail, schema_head=head, expected_head=expected)
 
 
-async def _mongo_health(mongo: Mongo) -> MongoHealth:
+async def _mongo_health(mongo: MongoStore) -> MongoHealth:
     async def ask() -> list[str]:
         missing = []
         for declared in COLLECTIONS:
@@ -106,25 +106,25 @@ async def _mongo_health(mongo: Mongo) -> MongoHealth:
         return missing
 
     try:
-        missing = await _in_time(ask(), mongo.guard)
+        missing = await _in_time(ask(), mongo.breaker)
     except Exception as error:  # a probe says so, whatever it is
         return MongoHealth(ok=False, detail=_said(translate_mongo(error)))
     detail = "indexes are missing: run `polystore indexes apply`" if missing else "indexes in place"
     return MongoHealth(ok=not missing, detail=detail, missing_indexes=missing)
 
 
-async def _in_time(work: Coroutine[Any, Any, Any], guard: Guard) -> Any:
+async def _in_time(work: Coroutine[Any, Any, Any], breaker: CircuitBreaker) -> Any:
     """Abandons it at the deadline: cancelling a hung call can take seconds itself."""
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait((task,), timeout=SECONDS_EACH)
     finally:
         if not task.done():
-            guard.abandon(task)
+            breaker.detach(task)
     if not done:
         raise TimeoutError
     return task.result()
 
 
 def _said(refusal: ServiceError | None) -> str:
-    return refusal.said if refusal is not None else "does not answer"
+    return refusal.message if refusal is not None else "does not answer"

@@ -16,12 +16,12 @@ from starlette.types import ASGIApp, ExceptionHandler
 
 from service import health
 from service.auth.access_tokens import Keyring
-from service.auth.caller import Gatekeeper
-from service.auth.rate_limits import Rates
+from service.auth.caller import Authenticator
+from service.auth.rate_limits import RateLimiter
 from service.core.errors import ServiceError
-from service.core.logging import configure_logs
+from service.core.logging import configure_logging
 from service.core.metrics import Metrics
-from service.core.signing import Seal
+from service.core.signing import Signer
 from service.documents.items import router as items
 from service.documents.items import type_router as item_types
 from service.documents.predictions.cloudevents import router as cloudevents
@@ -38,7 +38,7 @@ from service.relational.accounts import router as accounts
 from service.relational.accounts import transfer_router as transfers
 from service.relational.api_keys import router as api_keys
 from service.relational.audit import router as audit
-from service.relational.authenticator import Gate
+from service.relational.authenticator import SqlAuthenticator
 from service.relational.catalog import bulk_router as product_bulk
 from service.relational.catalog import category_router as categories
 from service.relational.catalog import file_router as product_files
@@ -56,9 +56,9 @@ from service.relational.reports import router as reports
 from service.relational.tags import router as tags
 from service.relational.users import router as users
 from service.settings import Settings
-from service.stores.mongo.change_streams import Watches, open_watches
-from service.stores.mongo.client import Mongo, open_mongo
-from service.stores.sql.engine import Sql, open_sql
+from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
+from service.stores.mongo.client import MongoStore, open_mongo
+from service.stores.sql.engine import SqlStore, open_sql
 from service.web.conditional import NotModified, answer_not_modified
 from service.web.middleware import Frontier
 from service.web.openapi import with_schemas
@@ -88,15 +88,15 @@ every refusal is `application/problem+json` and says what was wrong, where, and 
 class State(TypedDict):
     """What the lifespan holds; found in ``request.state``."""
 
-    sql: Sql
-    mongo: Mongo
-    watches: Watches
+    sql: SqlStore
+    mongo: MongoStore
+    change_streams: ChangeStreams
     leaving: asyncio.Event  # set when the process is about to end: what has no end ends then
     settings: Settings
-    seal: Seal
+    signer: Signer
     keyring: Keyring
-    rates: Rates
-    gate: Gatekeeper
+    rates: RateLimiter
+    authenticator: Authenticator
     together: Together
     in_flight: InFlight
     retention: CurrentRules
@@ -118,7 +118,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         raise StoresNotConfigured(
             "Set both DATABASE_URL and MONGODB_URL, or start with `polystore serve`."
         )
-    configure_logs(level=settings.log_level, as_json=settings.log_json)
+    configure_logging(level=settings.log_level, as_json=settings.log_json)
     secrets = settings.signing_secrets()
     metrics = Metrics()
     app = FastAPI(
@@ -190,7 +190,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         keyring = Keyring.of(settings)
-        rates = Rates(
+        rates = RateLimiter(
             caller=settings.rate_caller,
             address=settings.rate_address,
             login=settings.rate_login,
@@ -199,23 +199,23 @@ def _lifespan(
         async with (
             open_sql(settings) as sql,
             open_mongo(settings) as mongo,
-            open_watches(settings) as watches,
+            open_change_streams(settings) as change_streams,
         ):
-            sql.show(metrics)
-            mongo.show(metrics)
-            gate, together = Gate(sql, keyring, rates), Together(mongo)
-            watches.show(metrics)
+            sql.register_metrics(metrics)
+            mongo.register_metrics(metrics)
+            authenticator, together = SqlAuthenticator(sql, keyring, rates), Together(mongo)
+            change_streams.register_metrics(metrics)
             rules = CurrentRules(mongo, settings.retention_days)
             held = State(
                 sql=sql,
                 mongo=mongo,
-                watches=watches,
+                change_streams=change_streams,
                 leaving=asyncio.Event(),
                 settings=settings,
-                seal=Seal(secrets),
+                signer=Signer(secrets),
                 keyring=keyring,
                 rates=rates,
-                gate=gate,
+                authenticator=authenticator,
                 together=together,
                 in_flight=InFlight(settings.max_in_flight_bytes),
                 retention=rules,
@@ -224,7 +224,7 @@ def _lifespan(
             async with rules.kept_current():
                 yield held
             await together.drain()
-            await gate.drain()
+            await authenticator.drain()
 
     return lifespan
 

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from service.main import create_app
 from service.settings import Settings
-from tests.fixtures.client import ADMINISTRATOR, speaking_as, speaking_to
+from tests.fixtures.client import ADMINISTRATOR, client_as, client_for
 
 PAGE = "https://page.example"
 
@@ -32,7 +32,7 @@ async def test_a_page_of_a_browser_can_read_why_it_was_refused(
 ) -> None:
     """Whichever way a request takes through the application."""
     app = create_app(settings.model_copy(update={"cors_origins": PAGE}))
-    async with app.router.lifespan_context(app) as state, speaking_to(app, state) as client:
+    async with app.router.lifespan_context(app) as state, client_for(app, state) as client:
         answer = await client.request(method, path, headers={"Origin": PAGE})
     assert answer.status_code == status
     assert answer.headers["access-control-allow-origin"] == PAGE
@@ -44,7 +44,7 @@ async def test_it_can_read_why_there_is_no_file(settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"cors_origins": PAGE, "mongodb_url": nowhere}))
     async with (
         app.router.lifespan_context(app) as state,
-        speaking_as(ADMINISTRATOR, app, state) as client,
+        client_as(ADMINISTRATOR, app, state) as client,
     ):
         answer = await client.get("/v1/predictions/export", headers={"Origin": PAGE})
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

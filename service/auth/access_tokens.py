@@ -32,7 +32,7 @@ class Claims(NamedTuple):
     scopes: frozenset[str]
     login_id: UUID | None = None
     key_id: UUID | None = None
-    secret_mark: str | None = None
+    secret_id: str | None = None
 
 
 class Keyring:
@@ -70,7 +70,7 @@ class Keyring:
             said["login"] = str(claims.login_id)
         if claims.key_id is not None:
             said["key"] = str(claims.key_id)
-            said["mark"] = claims.secret_mark
+            said["mark"] = claims.secret_id
         headers = {"kid": self._signing, "typ": KIND}
         return jwt.encode(said, self._keys[self._signing], ALGORITHM, headers)
 

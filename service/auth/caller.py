@@ -77,7 +77,7 @@ class Caller:
             return f"key:{self.key_id}"
         return "nobody" if self.user_id is None else f"user:{self.user_id}"
 
-    def may(self, scope: str) -> bool:
+    def has_scope(self, scope: str) -> bool:
         """Whether a scope is held."""
         return scope in self.scopes
 
@@ -85,7 +85,7 @@ class Caller:
         """Whether predictions of this model are any business of theirs."""
         return self.models is None or any(_fits(model, each) for each in self.models)
 
-    def must(self, scope: str, *pointers: str) -> None:
+    def require_scope(self, scope: str, *pointers: str) -> None:
         """Refuses who does not hold a scope; ``pointers`` are the fields that need it.
 
         Raises:
@@ -94,19 +94,19 @@ class Caller:
         if scope not in self.scopes:
             refusal = MissingScope(scope)
             refusal.errors = [
-                FieldError(pointer=each, code=refusal.code, detail=refusal.said)
+                FieldError(pointer=each, code=refusal.code, detail=refusal.message)
                 for each in pointers
             ]
             raise refusal
 
-    def on_behalf_of(self, named: UUID | None, scope: str, pointer: str) -> UUID | None:
+    def owner_for(self, named: UUID | None, scope: str, pointer: str) -> UUID | None:
         """Whose something new will be: the caller's, or whom one with ``scope`` names.
 
         Raises:
             MissingScope: with the pointer, for who names another without it.
         """
         if named is not None and named != self.user_id:
-            self.must(scope, pointer)
+            self.require_scope(scope, pointer)
         return named or self.user_id
 
 
@@ -116,7 +116,7 @@ def _fits(model: str, pattern: str) -> bool:
     return model == pattern
 
 
-NOBODY = Caller()
+ANONYMOUS = Caller()
 
 
 class Access(NamedTuple):
@@ -126,19 +126,19 @@ class Access(NamedTuple):
     scopes: tuple[str, ...] | None
 
 
-class Gatekeeper(Protocol):
+class Authenticator(Protocol):
     """Finds out who is calling; ``service.relational.authenticator`` does."""
 
-    async def admit(self, request: Request, access: Access) -> Caller:
+    async def authenticate(self, request: Request, access: Access) -> Caller:
         """The caller, or a refusal."""
 
-    async def recognise(self, token: str) -> Caller:
+    async def resolve_token(self, token: str) -> Caller:
         """Whose token this is, or a refusal."""
 
-    def forget(self, standing_id: UUID) -> None:
+    def invalidate(self, credential_id: UUID) -> None:
         """What was known of a login or a key has just changed."""
 
-    def forget_user(self, user_id: UUID) -> None:
+    def invalidate_user(self, user_id: UUID) -> None:
         """What was known of a user has: all their logins and keys."""
 
     async def drain(self) -> None:
@@ -167,8 +167,8 @@ _BEARER = _Bearer(
     scheme_name="bearer",
     description="An access token of POST /v1/auth/token, or an API key (`pk_…`).",
 )
-UNASKED = Depends(_unasked)
-ANYBODY = Depends(_anybody)
+PUBLIC = Depends(_unasked)
+OPTIONAL_AUTH = Depends(_anybody)
 
 
 def needs(*scopes: str) -> Security:
@@ -210,10 +210,10 @@ def _current_caller(request: Request) -> Caller:
     return caller
 
 
-def _this_gate(request: Request) -> Gatekeeper:
-    gate: Gatekeeper = request.state.gate
-    return gate
+def _this_gate(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.state.authenticator
+    return authenticator
 
 
 CurrentCaller = Annotated[Caller, provided(_current_caller)]
-Gate = Annotated[Gatekeeper, provided(_this_gate)]
+CurrentAuthenticator = Annotated[Authenticator, provided(_this_gate)]

@@ -22,7 +22,7 @@ class _Entry(NamedTuple, Generic[V]):
     at: float
 
 
-class Known(Generic[V]):
+class CredentialCache(Generic[V]):
     """Values by id. ``load`` gives the value of an id, or None if there is none."""
 
     def __init__(
@@ -36,7 +36,7 @@ class Known(Generic[V]):
         self._asked: set[asyncio.Task[bool]] = set()
 
     async def get(
-        self, key: UUID, *, younger_than: float = SECONDS_FRESH, or_stale: bool = True
+        self, key: UUID, *, max_age: float = SECONDS_FRESH, allow_stale: bool = True
     ) -> V | None:
         """The value, which is ``younger_than`` so many seconds while the store can be asked.
 
@@ -48,33 +48,33 @@ class Known(Generic[V]):
         """
         entry = self._entries.get(key)
         age = float("inf") if entry is None else self._now() - entry.at
-        if entry is not None and age < min(younger_than, SECONDS_UNASKED):
+        if entry is not None and age < min(max_age, SECONDS_UNASKED):
             return entry.value
         asked = self._loading.get(key) or self._ask(key)
-        if entry is not None and age < younger_than:
+        if entry is not None and age < max_age:
             return entry.value
         try:
             still_wanted = await asyncio.shield(asked)
         except (Unavailable, QueryTooSlow) as error:
             # Not the entry from before: it may have been forgotten meanwhile.
-            entry = self._entries.get(key) if or_stale and _is_down(error) else None
+            entry = self._entries.get(key) if allow_stale and _is_down(error) else None
             if entry is None or self._now() - entry.at >= SECONDS_STALE:
                 raise
             return entry.value
         if not still_wanted:
-            return await self.get(key, younger_than=younger_than, or_stale=or_stale)
+            return await self.get(key, max_age=max_age, allow_stale=allow_stale)
         found = self._entries.get(key)
         return None if found is None else found.value
 
     def __contains__(self, key: object) -> bool:
         return key in self._entries
 
-    def forget(self, key: UUID) -> None:
+    def invalidate(self, key: UUID) -> None:
         """Asks anew at the next request; what is just being looked up does not count either."""
         self._entries.pop(key, None)
         self._loading.pop(key, None)
 
-    def forget_those(self, fits: Callable[[V], bool]) -> None:
+    def invalidate_where(self, fits: Callable[[V], bool]) -> None:
         """The same for every value that fits; all that is just being looked up may be one."""
         self._loading.clear()
         for key in [key for key, entry in self._entries.items() if fits(entry.value)]:

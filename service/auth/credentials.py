@@ -5,7 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 
-class Standing(NamedTuple):
+class Credential(NamedTuple):
     """Whose it is, how far it reaches, and until when.
 
     A key has hashes of the secrets that open it, each with the time until which it does (None: as

@@ -25,7 +25,7 @@ class TooOften(ServiceError):
         super().__init__(f"Try again in {seconds} s.", headers=told)
 
 
-class Rates:
+class RateLimiter:
     """The limits of one process.
 
     Each is written as ``limits`` reads it: ``600/minute``, ``10/5minutes``.

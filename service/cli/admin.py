@@ -121,7 +121,7 @@ def make_administrator(urls: StoreUrls, settings: Settings, email: str, username
     try:
         return _run(work, urls, settings)
     except ServiceError as error:
-        raise NotThisUser(f"{username} <{email}> cannot be made: {error.said}") from error
+        raise NotThisUser(f"{username} <{email}> cannot be made: {error.message}") from error
 
 
 def administrator_token(urls: StoreUrls, settings: Settings) -> str:
@@ -154,7 +154,7 @@ def _run(work: Callable[[Session], Awaitable[T]], urls: StoreUrls, settings: Set
     except OutcomeUnknown as error:
         raise NotDone(f"PostgreSQL did not answer. {error.title}. Run this again.") from error
     except (Unavailable, QueryTooSlow) as error:
-        raise NotDone(f"PostgreSQL refused, and nothing was done. {error.said}") from error
+        raise NotDone(f"PostgreSQL refused, and nothing was done. {error.message}") from error
 
 
 async def _make_both(session: Session) -> Credentials:

@@ -54,7 +54,9 @@ def _run(*, changes: bool, as_json: bool) -> None:
             try:
                 applied = asyncio.run(_apply(settings, _Progress(show), changes=changes))
             except ServiceError as refusal:
-                complaints.print(f"{refusal.said} What is done stays; run it again.", style="red")
+                complaints.print(
+                    f"{refusal.message} What is done stays; run it again.", style="red"
+                )
                 raise typer.Exit(FAILED) from refusal
         report(asdict(applied), [_as_line(applied)], as_json=as_json)
 

@@ -19,7 +19,7 @@ FAILURES_THAT_OPEN = 5
 SECONDS_OPEN = 1.0
 
 
-class Guard:
+class CircuitBreaker:
     """One store's deadline and circuit breaker.
 
     ``translate`` turns what a driver raises into a refusal, or gives None if it is not about the
@@ -32,16 +32,16 @@ class Guard:
         self.store, self._seconds, self._translate = store, seconds, translate
         self._failures = 0
         self._open_until = 0.0
-        self._abandoned: set[asyncio.Task[Any]] = set()
+        self._detached: set[asyncio.Task[Any]] = set()
 
     @property
-    def abandoned(self) -> int:
+    def detached(self) -> int:
         """How many calls were given up and are still cleaning up."""
-        return len(self._abandoned)
+        return len(self._detached)
 
-    def clock(self) -> "Clock":
+    def deadline(self) -> "Deadline":
         """A deadline that has not begun to run."""
-        return Clock(self._seconds, self._admit)
+        return Deadline(self._seconds, self._admit)
 
     def _admit(self) -> None:
         if self._failures < FAILURES_THAT_OPEN:
@@ -51,7 +51,7 @@ class Guard:
             raise Unavailable(f"{self.store} does not answer; it is asked again every second.")
         self._open_until = now + SECONDS_OPEN  # this one finds out, the others still wait
 
-    async def run(self, work: Coroutine[Any, Any, T], clock: "Clock", *, writes: bool) -> T:
+    async def run(self, work: Coroutine[Any, Any, T], deadline: "Deadline", *, writes: bool) -> T:
         """The result of ``work``, or a refusal by the deadline.
 
         Raises:
@@ -59,10 +59,10 @@ class Guard:
             OutcomeUnknown: it hung, and ``work`` may still have its effect.
         """
         task = asyncio.ensure_future(work)
-        task.add_done_callback(clock.ring)
-        await self._until_over(task, clock)
+        task.add_done_callback(deadline.expire)
+        await self._until_over(task, deadline)
         if not task.done():
-            self.abandon(task)
+            self.detach(task)
             self._failed()
             if writes:
                 raise OutcomeUnknown
@@ -74,28 +74,28 @@ class Guard:
             if isinstance(told, Unavailable):
                 if told.store_fails:
                     self._failed()
-                raise self._lost(told, clock, writes=writes) from error
+                raise self._lost(told, deadline, writes=writes) from error
             if told is None:
                 raise
             self._failures = 0
             raise told from error
-        if clock.running:
+        if deadline.running:
             self._failures = 0
         return result
 
-    async def _until_over(self, task: asyncio.Task[Any], clock: "Clock") -> None:
+    async def _until_over(self, task: asyncio.Task[Any], deadline: "Deadline") -> None:
         try:
-            await clock.over
+            await deadline.expired
         except asyncio.CancelledError:  # who waits for it has gone; the call goes on all the same
-            self.abandon(task)
+            self.detach(task)
             raise
         finally:
-            clock.stop()
+            deadline.stop()
 
-    def _lost(self, told: Unavailable, clock: "Clock", *, writes: bool) -> Unavailable:
+    def _lost(self, told: Unavailable, deadline: "Deadline", *, writes: bool) -> Unavailable:
         if not told.store_fails:  # the store answered, and said that nothing was done
             return told
-        if writes and (clock.committing or isinstance(told, OutcomeUnknown)):
+        if writes and (deadline.committing or isinstance(told, OutcomeUnknown)):
             return OutcomeUnknown()
         if isinstance(told, OutcomeUnknown):  # whoever reads loses nothing
             return Unavailable(f"{self.store} did not answer in time.")
@@ -106,13 +106,13 @@ class Guard:
         if self._failures == FAILURES_THAT_OPEN:
             self._open_until = time.monotonic() + SECONDS_OPEN
 
-    def abandon(self, task: asyncio.Task[Any]) -> None:
+    def detach(self, task: asyncio.Task[Any]) -> None:
         """Waits for it no more; it ends before the store closes."""
-        self._abandoned.add(task)
+        self._detached.add(task)
         task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._abandoned.discard(task)
+        self._detached.discard(task)
         if not task.cancelled():
             task.exception()  # the client has its answer; asking marks the failure as seen
 
@@ -122,7 +122,7 @@ class Guard:
         Else its connection came back to a pool that is closed, and stayed open.
         """
         await self._until_none_is_left()
-        for task in self._abandoned:
+        for task in self._detached:
             task.cancel()
         await self._until_none_is_left()
 
@@ -130,11 +130,11 @@ class Guard:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
                 await asyncio.sleep(0)  # whoever is being cancelled abandons their call now
-                while self._abandoned:
-                    await asyncio.wait(self._abandoned)
+                while self._detached:
+                    await asyncio.wait(self._detached)
 
 
-class Clock:
+class Deadline:
     """A deadline that begins with the first use of the store.
 
     Hashing a password or checking a schema beforehand takes no time from the store.
@@ -144,7 +144,7 @@ class Clock:
         self._seconds, self._admit = seconds, admit
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self.over: asyncio.Future[None] = self._loop.create_future()
+        self.expired: asyncio.Future[None] = self._loop.create_future()
         self.committing = False  # from here on a lost answer says nothing about the outcome
 
     def start(self) -> None:
@@ -155,7 +155,7 @@ class Clock:
         """
         if self._timer is None:
             self._admit()
-            self._timer = self._loop.call_later(self._seconds, self.ring)
+            self._timer = self._loop.call_later(self._seconds, self.expire)
 
     @property
     def running(self) -> bool:
@@ -167,7 +167,7 @@ class Clock:
         if self._timer is not None:
             self._timer.cancel()
 
-    def ring(self, _done: object = None) -> None:
+    def expire(self, _done: object = None) -> None:
         """The time is up, or the work is done: whoever waits goes on."""
-        if not self.over.done():
-            self.over.set_result(None)
+        if not self.expired.done():
+            self.expired.set_result(None)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
-SECONDS_A_TURN = 0.0005
+SLICE_SECONDS = 0.0005
 
 
-async def in_turns(
+async def run_cooperatively(
     work: Iterable[T],
     *,
-    seconds: float = SECONDS_A_TURN,
+    seconds: float = SLICE_SECONDS,
     rest: Callable[[], float] = lambda: 0,
 ) -> list[T]:
     """What ``work`` gives, one after the other.

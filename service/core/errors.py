@@ -8,7 +8,7 @@ the plain case.
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypedDict
 
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 
 
 class FieldError(TypedDict):
@@ -27,15 +27,15 @@ class ServiceError(Exception):
     title: ClassVar[str] = "Something went wrong on our side"
     detail: ClassVar[str] = ""
     pointer: ClassVar[str | None] = None
-    members: ClassVar[dict[str, str]] = {}  # of the body, beside those every refusal has
-    guards: ClassVar[str | tuple[str, ...]] = ()
-    guarded: ClassVar[dict[str, type["ServiceError"]]] = {}
+    extra_fields: ClassVar[dict[str, str]] = {}  # of the body, beside those every refusal has
+    constraints: ClassVar[str | tuple[str, ...]] = ()
+    by_constraint: ClassVar[dict[str, type["ServiceError"]]] = {}
 
     def __init_subclass__(cls) -> None:
-        names = (cls.guards,) if isinstance(cls.guards, str) else cls.guards
+        names = (cls.constraints,) if isinstance(cls.constraints, str) else cls.constraints
         if "guards" in cls.__dict__:
             for name in names:
-                ServiceError.guarded[name] = cls
+                ServiceError.by_constraint[name] = cls
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class ServiceError(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail or self.detail or self.title)
-        self.said = detail or self.detail or self.title
+        self.message = detail or self.detail or self.title
         self.errors = list(errors)
         if not self.errors and self.pointer is not None:
-            self.errors = [FieldError(pointer=self.pointer, code=self.code, detail=self.said)]
+            self.errors = [FieldError(pointer=self.pointer, code=self.code, detail=self.message)]
         self.headers = dict(headers or {})
-        self.most_errors = MOST_ERRORS
+        self.max_errors = MAX_ERRORS
 
 
 class BadRequest(ServiceError):

@@ -16,7 +16,7 @@ def _name_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     return event
 
 
-def configure_logs(*, level: str, as_json: bool | None) -> None:
+def configure_logging(*, level: str, as_json: bool | None) -> None:
     """For the start of an application. JSON, unless it goes to a terminal, or as it was told.
 
     JSON also escapes what could forge a second line.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 SIGNATURE_BYTES = 16
 
 
-class Seal:
+class Signer:
     """HMAC-SHA-256 (RFC 2104): the first of the secrets signs, each is believed.
 
     So a secret is changed and nobody loses the place they had.
@@ -16,16 +16,16 @@ class Seal:
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self._secrets = tuple(secrets)
 
-    def digests(self, said: bytes) -> Iterator[bytes]:
+    def digests(self, message: bytes) -> Iterator[bytes]:
         """Its digest under each secret, 32 bytes; the present one first."""
-        return (hmac.digest(each, said, hashlib.sha256) for each in self._secrets)
+        return (hmac.digest(each, message, hashlib.sha256) for each in self._secrets)
 
-    def sign(self, said: bytes) -> bytes:
+    def sign(self, message: bytes) -> bytes:
         """The signature: a digest cut to SIGNATURE_BYTES (RFC 2104, 5)."""
-        return next(self.digests(said))[:SIGNATURE_BYTES]
+        return next(self.digests(message))[:SIGNATURE_BYTES]
 
-    def is_ours(self, signature: bytes, said: bytes) -> bool:
+    def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether we have signed this, now or under an earlier secret."""
         return any(
-            hmac.compare_digest(signature, each[:SIGNATURE_BYTES]) for each in self.digests(said)
+            hmac.compare_digest(signature, each[:SIGNATURE_BYTES]) for each in self.digests(message)
         )

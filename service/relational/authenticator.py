@@ -16,7 +16,7 @@ from fastapi import Request
 
 from service.auth.access_tokens import Claims, Keyring
 from service.auth.caller import (
-    NOBODY,
+    ANONYMOUS,
     Access,
     Caller,
     InvalidToken,
@@ -24,15 +24,15 @@ from service.auth.caller import (
     Unauthenticated,
     address_of,
 )
-from service.auth.credential_cache import Known
-from service.auth.credentials import Standing
-from service.auth.rate_limits import Rates
+from service.auth.credential_cache import CredentialCache
+from service.auth.credentials import Credential
+from service.auth.rate_limits import RateLimiter
 from service.auth.roles import expanded
 from service.core.errors import ServiceError
 from service.relational.api_keys import verification as keys
 from service.relational.audit.repository import AuditTrail
 from service.relational.logins import repository as logins
-from service.stores.sql.engine import Sql
+from service.stores.sql.engine import SqlStore
 from service.stores.sql.session import Session
 
 SECONDS_BEFORE_ANOTHER_LOOK = 1.0
@@ -40,17 +40,17 @@ SECONDS_BETWEEN_NOTES = 60.0
 MOST_NOTED = 10_000
 
 
-class Gate:
+class SqlAuthenticator:
     """Implements :class:`service.auth.caller.Gatekeeper`."""
 
-    def __init__(self, sql: Sql, keyring: Keyring, rates: Rates) -> None:
+    def __init__(self, sql: SqlStore, keyring: Keyring, rates: RateLimiter) -> None:
         self._sql, self._keyring, self._rates = sql, keyring, rates
-        self._logins = Known(self._find_login)
-        self._keys = Known(self._find_key)
+        self._logins = CredentialCache(self._find_login)
+        self._keys = CredentialCache(self._find_key)
         self._noted: dict[UUID, float] = {}
         self._notes: set[asyncio.Task[None]] = set()
 
-    async def admit(self, request: Request, access: Access) -> Caller:
+    async def authenticate(self, request: Request, access: Access) -> Caller:
         """The caller of a request, counted.
 
         Raises:
@@ -60,14 +60,14 @@ class Gate:
             Unavailable: PostgreSQL is down and they are not known, or it is busy.
         """
         if not access.asks:
-            return NOBODY
+            return ANONYMOUS
         header = request.headers.get("authorization")
         if header is None:
             request.state.told = self._rates.count("address", address_of(request))
             if access.scopes is not None:
                 raise Unauthenticated
-            return NOBODY
-        caller = await self._recognised(header, request)
+            return ANONYMOUS
+        caller = await self._caller_of(header, request)
         request.state.told = self._rates.count("caller", caller.name)
         if access.scopes is not None and not caller.scopes.issuperset(access.scopes):
             raise MissingScope(*sorted(set(access.scopes) - caller.scopes))
@@ -75,12 +75,12 @@ class Gate:
             self._note_use(request, caller, caller.key_id)
         return caller
 
-    async def _recognised(self, header: str, request: Request) -> Caller:
+    async def _caller_of(self, header: str, request: Request) -> Caller:
         try:
             token = _token_in(header)
             key = keys.parse_key(token)
             if key is None:
-                return await self.recognise(token)
+                return await self.resolve_token(token)
             if key.id not in self._keys:  # a guess makes no work for PostgreSQL for ever
                 self._rates.check("address", address_of(request))
             return await self._by_key(key)
@@ -88,7 +88,7 @@ class Gate:
             self._rates.count("address", address_of(request))
             raise
 
-    async def recognise(self, token: str) -> Caller:
+    async def resolve_token(self, token: str) -> Caller:
         """Whose access token or API key this is.
 
         Raises:
@@ -106,15 +106,15 @@ class Gate:
             return _as_caller(claims, await self._logins.get(claims.login_id))
         raise InvalidToken
 
-    def forget(self, standing_id: UUID) -> None:
+    def invalidate(self, credential_id: UUID) -> None:
         """Asks PostgreSQL anew about a login or a key at the next request."""
-        self._logins.forget(standing_id)
-        self._keys.forget(standing_id)
+        self._logins.invalidate(credential_id)
+        self._keys.invalidate(credential_id)
 
-    def forget_user(self, user_id: UUID) -> None:
+    def invalidate_user(self, user_id: UUID) -> None:
         """Asks PostgreSQL anew about every login and key of a user."""
         for known in (self._logins, self._keys):
-            known.forget_those(lambda standing: standing.user_id == user_id)
+            known.invalidate_where(lambda credential: credential.user_id == user_id)
 
     async def drain(self) -> None:
         """Waits for what is still on its way to PostgreSQL."""
@@ -129,7 +129,7 @@ class Gate:
         if found is not None and not _opens(given, found):
             # It may have been rotated elsewhere since it was looked up.
             found = await self._keys.get(
-                key.id, younger_than=SECONDS_BEFORE_ANOTHER_LOOK, or_stale=False
+                key.id, max_age=SECONDS_BEFORE_ANOTHER_LOOK, allow_stale=False
             )
             if found is not None and not _opens(given, found):
                 raise InvalidToken
@@ -137,11 +137,11 @@ class Gate:
             raise InvalidToken
         return Caller(found.user_id, found.scopes, key_id=key.id, models=found.models)
 
-    async def _find_login(self, login_id: UUID) -> Standing | None:
-        return await self._sql.run(partial(logins.find_standing, login_id=login_id), writes=False)
+    async def _find_login(self, login_id: UUID) -> Credential | None:
+        return await self._sql.run(partial(logins.find_credential, login_id=login_id), writes=False)
 
-    async def _find_key(self, key_id: UUID) -> Standing | None:
-        return await self._sql.run(partial(keys.find_standing, key_id=key_id), writes=False)
+    async def _find_key(self, key_id: UUID) -> Credential | None:
+        return await self._sql.run(partial(keys.find_credential, key_id=key_id), writes=False)
 
     def _note_use(self, request: Request, caller: Caller, key_id: UUID) -> None:
         """Has it written when a key was used, at most once a minute, while nobody waits."""
@@ -192,25 +192,27 @@ def _password_in(basic: str) -> str:
         raise Unauthenticated from error
 
 
-def _as_caller(claims: Claims, found: Standing | None) -> Caller:
+def _as_caller(claims: Claims, found: Credential | None) -> Caller:
     """Who a token is for: as far as it says, and as what it came by still reaches."""
     if found is None or _is_over(found):
         raise InvalidToken
-    if claims.secret_mark is not None and claims.secret_mark not in map(keys.mark_of, _good(found)):
+    if claims.secret_id is not None and claims.secret_id not in map(
+        keys.secret_id_of, _good(found)
+    ):
         raise InvalidToken
     scopes = expanded(claims.scopes) & found.scopes
     return Caller(found.user_id, scopes, claims.key_id, claims.login_id, found.models)
 
 
-def _opens(given: bytes, found: Standing) -> bool:
+def _opens(given: bytes, found: Credential) -> bool:
     return any(hmac.compare_digest(given, kept) for kept in _good(found))
 
 
-def _good(found: Standing) -> list[bytes]:
+def _good(found: Credential) -> list[bytes]:
     """The hashes of the secrets that open a key now."""
     now = datetime.now(UTC)
     return [kept for kept, until in found.hashes if until is None or until > now]
 
 
-def _is_over(standing: Standing) -> bool:
-    return standing.expires_at is not None and standing.expires_at <= datetime.now(UTC)
+def _is_over(credential: Credential) -> bool:
+    return credential.expires_at is not None and credential.expires_at <= datetime.now(UTC)

@@ -18,10 +18,10 @@ from pydantic import (
     WrapValidator,
 )
 
-from service.core.errors import MOST_ERRORS, Conflict, FieldError, Refused, ServiceError
+from service.core.errors import MAX_ERRORS, Conflict, FieldError, Refused, ServiceError
 from service.web.openapi import ProblemError, problems
 from service.web.problems import invalid_input
-from service.web.schemas import MOST_AT_ONCE, Read, Versioned, Wire
+from service.web.schemas import MAX_ITEMS, RequestModel, ResponseModel, Versioned
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,7 +32,7 @@ class SomeItemsRefused(Conflict):
     detail = "Nothing was changed; errors names each place with a code of its own."
 
 
-class Repeated(Refused):
+class DuplicateItem(Refused):
     code, title = "repeated", "It stands in the request twice"
     detail = "An item before this one is about the same thing; send it once."
 
@@ -40,7 +40,7 @@ class Repeated(Refused):
 # -- in --------------------------------------------------------------------------------------------
 
 
-class Broken(NamedTuple):
+class InvalidItem(NamedTuple):
     """An item that breaks the schema, and how."""
 
     refusal: ServiceError
@@ -51,16 +51,16 @@ def _or_broken(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return validate(value)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        return Broken(invalid_input({**each, "loc": ("body", *each["loc"])} for each in found))
+        return InvalidItem(invalid_input({**each, "loc": ("body", *each["loc"])} for each in found))
 
 
 # The items of a body. One that breaks the schema is a Broken in the list, which Batch sorts out.
 Items = Annotated[
-    list[Annotated[T, WrapValidator(_or_broken)]], Field(min_length=1, max_length=MOST_AT_ONCE)
+    list[Annotated[T, WrapValidator(_or_broken)]], Field(min_length=1, max_length=MAX_ITEMS)
 ]
 
 
-class BulkQuery(Wire):
+class BulkQuery(RequestModel):
     atomic: bool = Field(
         True,
         description="`true`: all or none; `false`: what can be done is, and 207 tells of each",
@@ -72,7 +72,7 @@ Bulk = Annotated[BulkQuery, Query()]
 # -- out -------------------------------------------------------------------------------------------
 
 
-class ItemDone(Read):
+class ItemDone(ResponseModel):
     """201 made, 200 changed, 204 removed."""
 
     status: Literal[200, 201, 204]
@@ -80,7 +80,7 @@ class ItemDone(Read):
     version: int | MISSING = MISSING
 
 
-class ItemFailed(Read):
+class ItemFailed(ResponseModel):
     """What it would have been refused with by itself; pointers are into the whole request."""
 
     status: int
@@ -89,13 +89,13 @@ class ItemFailed(Read):
     errors: list[ProblemError]
 
 
-class ItemsRead(Read):
+class ItemsRead(ResponseModel):
     """What became of each item, in the order of the request."""
 
     items: Sequence[ItemDone | ItemFailed]
 
 
-class ItemsDone(Read):
+class ItemsDone(ResponseModel):
     """What became of each item where all were done."""
 
     items: Sequence[ItemDone]
@@ -115,7 +115,7 @@ def no_content(**_items: object) -> Response:
 # -- between ---------------------------------------------------------------------------------------
 
 
-class Batch(Generic[T]):
+class BulkItems(Generic[T]):
     """The items of one request by their places: ``good`` are those that have not failed.
 
     Raises:
@@ -124,36 +124,36 @@ class Batch(Generic[T]):
 
     def __init__(self, items: Sequence[T], query: BulkQuery) -> None:
         self._atomic, self._places = query.atomic, range(len(items))
-        self.good = dict(enumerate(items))
+        self.pending = dict(enumerate(items))
         self._failed: dict[int, ServiceError] = {}
         for place, item in enumerate(items):
-            if isinstance(item, Broken):
+            if isinstance(item, InvalidItem):
                 self.fail(place, item.refusal)
-        self._must_be_whole()
+        self._require_all()
 
     def fail(self, place: int, refusal: ServiceError) -> None:
         """Takes an item out; pointers of the refusal are into the item."""
-        self.good.pop(place, None)
+        self.pending.pop(place, None)
         self._failed[place] = refusal
 
     def fail_at(self, place: int, kind: type[ServiceError], pointer: str) -> None:
         """Takes an item out for what stands at ``pointer`` in it."""
         refusal = kind()
-        refusal.errors = [FieldError(pointer=pointer, code=refusal.code, detail=refusal.said)]
+        refusal.errors = [FieldError(pointer=pointer, code=refusal.code, detail=refusal.message)]
         self.fail(place, refusal)
 
-    def fail_repeats(self, of: Callable[[T], Hashable], pointer: str) -> None:
+    def fail_duplicates(self, of: Callable[[T], Hashable], pointer: str) -> None:
         """Takes out what is about the same thing as an item before it."""
         seen = set[Hashable]()
-        for place, item in list(self.good.items()):
+        for place, item in list(self.pending.items()):
             if of(item) in seen:
-                self.fail_at(place, Repeated, pointer)
+                self.fail_at(place, DuplicateItem, pointer)
             seen.add(of(item))
 
-    def sift(self, check: Callable[[T], R]) -> dict[int, R]:
+    def check_each(self, check: Callable[[T], R]) -> dict[int, R]:
         """What ``check`` gives for each item; those it refuses are taken out."""
         found = {}
-        for place, item in list(self.good.items()):
+        for place, item in list(self.pending.items()):
             try:
                 found[place] = check(item)
             except ServiceError as refusal:
@@ -172,7 +172,7 @@ class Batch(Generic[T]):
             ServiceError: all or none are wanted, and some failed. It is of the one kind they
                 have in common, or :class:`SomeItemsRefused`.
         """
-        self._must_be_whole()
+        self._require_all()
         if self._atomic:
             return whole(items=[done[place] for place in self._places])
         told = [
@@ -182,28 +182,28 @@ class Batch(Generic[T]):
         body = ItemsRead(items=told).model_dump_json()
         return Response(body, 207, media_type="application/json")
 
-    def _must_be_whole(self) -> None:
+    def _require_all(self) -> None:
         if not (self._atomic and self._failed):
             return
         places = sorted(self._failed)
         errors = [error for place in places for error in self._errors(place)]
         kinds = {type(refusal) for refusal in self._failed.values()}
         refusal = self._failed[places[0]] if len(kinds) == 1 else SomeItemsRefused()
-        refusal.said = SomeItemsRefused.detail
-        refusal.errors, refusal.most_errors = errors, MOST_AT_ONCE
+        refusal.message = SomeItemsRefused.detail
+        refusal.errors, refusal.max_errors = errors, MAX_ITEMS
         raise refusal
 
     def _told(self, place: int) -> ItemFailed:
         refusal = self._failed[place]
-        errors = [ProblemError(**error) for error in self._errors(place)[:MOST_ERRORS]]
+        errors = [ProblemError(**error) for error in self._errors(place)[:MAX_ERRORS]]
         return ItemFailed(
-            status=refusal.status, code=refusal.code, detail=refusal.said, errors=errors
+            status=refusal.status, code=refusal.code, detail=refusal.message, errors=errors
         )
 
     def _errors(self, place: int) -> Sequence[FieldError]:
         """What is wrong with an item, with pointers into the request."""
         refusal = self._failed[place]
-        itself = FieldError(pointer="", code=refusal.code, detail=refusal.said)
+        itself = FieldError(pointer="", code=refusal.code, detail=refusal.message)
         return [
             FieldError(
                 pointer=f"/items/{place}{error['pointer']}",

@@ -16,11 +16,11 @@ V = TypeVar("V", bound=Versioned)
 Expected = frozenset[int] | None
 
 
-class Found(NamedTuple):
+class JsonResource(NamedTuple):
     """Something as it goes out: what its ETag says of it, and its JSON."""
 
-    mark: str
-    text: str
+    etag: str
+    body: str
 
 
 class NotModified(Exception):
@@ -43,7 +43,7 @@ def etag_of(read: Versioned) -> str:
     A counter that changes without a new version (the views of a post) stands behind a dot, so that
     it makes a cached copy stale and yet is no obstacle to a change.
     """
-    return f'"{read.mark()}"'
+    return f'"{read.etag_value()}"'
 
 
 def _etags(header: str) -> list[tuple[bool, str]]:
@@ -92,18 +92,18 @@ class Answer:
         self._response.headers["ETag"] = etag
         return read
 
-    def shown(self, found: Found) -> Response:
+    def shown(self, found: JsonResource) -> Response:
         """The same of what is JSON already."""
-        etag = f'"{found.mark}"'
+        etag = f'"{found.etag}"'
         if self._if_none_match is not None and _matches(self._if_none_match, etag):
             raise NotModified(etag)
-        return Response(found.text, media_type="application/json", headers={"ETag": etag})
+        return Response(found.body, media_type="application/json", headers={"ETag": etag})
 
-    def made(self, found: Found, key: object) -> Response:
+    def made(self, found: JsonResource, key: object) -> Response:
         """A new thing that is JSON already: its ETag, and its address below the one posted to."""
         address = f"{self._request.url.path}/{key}"
-        headers = {"ETag": f'"{found.mark}"', "Location": address}
-        return Response(found.text, 201, headers, media_type="application/json")
+        headers = {"ETag": f'"{found.etag}"', "Location": address}
+        return Response(found.body, 201, headers, media_type="application/json")
 
     def changed(self, read: V) -> V:
         """A thing as it is after a change, with its new ETag."""

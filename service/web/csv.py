@@ -4,11 +4,11 @@
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠'")  # noqa: RUF001 - meant
 
 
-def guarded(text: str) -> str:
+def escape_formula(text: str) -> str:
     """With a ``'`` in front where it needs one, or begins with one that must not be taken away."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def unguarded(cell: str) -> str:
+def unescape_formula(cell: str) -> str:
     """What :func:`guarded` was given; a ``'`` before anything else is part of the text."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

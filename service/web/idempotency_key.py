@@ -9,9 +9,9 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
-from service.auth.caller import NOBODY, Caller, address_of
+from service.auth.caller import ANONYMOUS, Caller, address_of
 from service.core.errors import BadRequest, Refused
-from service.core.signing import Seal
+from service.core.signing import Signer
 
 REPLAYED = "Idempotency-Replayed"
 
@@ -55,11 +55,11 @@ async def requested_key(request: Request) -> RequestedKey | None:
     # Keyed, for a body may hold a password: nobody who reads the digest can try guesses against it.
     pieces = (request.url.path.encode(), request.url.query.encode(), await request.body())
     said = b"".join(len(piece).to_bytes(8, "big") + piece for piece in pieces)
-    seal: Seal = request.state.seal
+    signer: Signer = request.state.signer
     caller: Caller = request.state.caller
-    name = address_of(request) if caller is NOBODY else caller.name
+    name = address_of(request) if caller is ANONYMOUS else caller.name
     kept = hashlib.sha256(f"{name}\n{key}".encode()).hexdigest()
-    return RequestedKey(kept, tuple(seal.digests(said)))
+    return RequestedKey(kept, tuple(signer.digests(said)))
 
 
 SentKey = Annotated[RequestedKey | None, Depends(requested_key)]

@@ -42,7 +42,7 @@ def stopped(committed_through: int, refusal: ServiceError) -> bytes:
         "committed_through": committed_through,
         "status": refusal.status,
         "code": refusal.code,
-        "detail": refusal.said,
+        "detail": refusal.message,
     }
     return json.dumps(told).encode() + b"\n"
 

@@ -63,7 +63,7 @@ _ANYWHERE = (
 
 
 def problems(
-    *refusals: type[ServiceError], cached: bool = False, guarded: bool = False
+    *refusals: type[ServiceError], cached: bool = False, if_match: bool = False
 ) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of an endpoint.
 
@@ -73,7 +73,7 @@ def problems(
         guarded: it honours If-Match.
     """
     kinds: dict[int, list[type[ServiceError]]] = {}
-    for kind in (*refusals, *_ANYWHERE, *((PreconditionFailed,) if guarded else ())):
+    for kind in (*refusals, *_ANYWHERE, *((PreconditionFailed,) if if_match else ())):
         kinds.setdefault(kind.status, []).append(kind)
     found: dict[int | str, dict[str, Any]] = {
         status: {

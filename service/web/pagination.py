@@ -18,12 +18,12 @@ from fastapi import Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from service.core.errors import BadRequest
-from service.core.signing import SIGNATURE_BYTES, Seal
+from service.core.signing import SIGNATURE_BYTES, Signer
 from service.web.context import provided
-from service.web.schemas import Read
+from service.web.schemas import ResponseModel
 
 T = TypeVar("T")
-DEFAULT_LIMIT, MOST_LIMIT, MOST_OFFSET = 50, 200, 10_000
+DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 50, 200, 10_000
 
 
 class BadCursor(BadRequest):
@@ -36,7 +36,7 @@ def _coerced(value: Any) -> Any:
     if isinstance(value, str) and value.isdecimal():
         value = int(value.lstrip("0")[:10] or "0")
     if isinstance(value, int) and not isinstance(value, bool):
-        return min(value, MOST_LIMIT)
+        return min(value, MAX_LIMIT)
     return value
 
 
@@ -50,7 +50,7 @@ class ListQuery(BaseModel):
         BeforeValidator(_coerced),
         Field(
             ge=1,
-            description=f"items a page; more than {MOST_LIMIT} is taken as {MOST_LIMIT}. Of large "
+            description=f"items a page; more than {MAX_LIMIT} is taken as {MAX_LIMIT}. Of large "
             "documents it has fewer; the first page of items is refused with how many fit",
         ),
     ] = DEFAULT_LIMIT
@@ -67,7 +67,7 @@ class ListQuery(BaseModel):
         given = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
         return {name: value for name, value in given.items() if value is not None}
 
-    def cut(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
+    def split_page(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
         """What is on the page, and the last of it if there is more.
 
         ``found`` are at most ``limit + 1``: the one too many says that there is.
@@ -76,10 +76,10 @@ class ListQuery(BaseModel):
         return shown, shown[-1] if len(found) > self.limit else None
 
 
-class CountedQuery(ListQuery):
+class OffsetQuery(ListQuery):
     """For the lists in which people count pages."""
 
-    offset: int = Field(0, ge=0, le=MOST_OFFSET, description="items to skip, instead of a cursor")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="items to skip, instead of a cursor")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -91,13 +91,13 @@ class CountedQuery(ListQuery):
 _NOT_FILTERS = {"limit", "cursor", "sort", "count", "offset", "expand"}
 
 
-class PageInfo(Read):
+class PageInfo(ResponseModel):
     limit: int
     next_cursor: str | None
     has_more: bool
 
 
-class Page(Read, Generic[T]):
+class Page(ResponseModel, Generic[T]):
     """One page of a list. ``total`` is there if ``count`` asked for it."""
 
     items: list[T]
@@ -105,47 +105,47 @@ class Page(Read, Generic[T]):
     total: int | None = None
 
 
-class Position(NamedTuple):
+class Cursor(NamedTuple):
     """The last item of a page: its sort value and its id."""
 
     value: Any
     key: UUID
 
 
-class Order(NamedTuple):
+class Sort(NamedTuple):
     """A sort: the field, and which way."""
 
     field: str
     descending: bool
 
     @classmethod
-    def of(cls, sort: str) -> "Order":
+    def parse(cls, sort: str) -> "Sort":
         return cls(sort.removeprefix("-"), sort.startswith("-"))
 
 
-class Pager:
+class Paginator:
     """Reads and writes the cursors of one request and sets its Link header."""
 
     def __init__(self, request: Request, response: Response) -> None:
         self._request, self._response = request, response
-        self._seal: Seal = request.state.seal
+        self._signer: Signer = request.state.signer
 
-    def position(self, query: ListQuery) -> Position | None:
+    def position(self, query: ListQuery) -> Cursor | None:
         """Where the page begins; None at the start of the list."""
         if query.cursor is None:
             return None
         try:
             raw = base64.urlsafe_b64decode(query.cursor.encode("ascii"))
             signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
-            if not self._seal.is_ours(signature, self._said(payload, query)):
+            if not self._signer.verify(signature, self._said(payload, query)):
                 raise BadCursor
             kind, value, key = json.loads(payload)
         except (binascii.Error, UnicodeError, ValueError) as error:
             raise BadCursor from error
-        return Position(_KINDS[kind](value), UUID(key))
+        return Cursor(_KINDS[kind](value), UUID(key))
 
     def page(
-        self, query: ListQuery, items: Sequence[T], end: Position | None, total: int | None
+        self, query: ListQuery, items: Sequence[T], end: Cursor | None, total: int | None
     ) -> Page[T]:
         """A page of ``items``.
 
@@ -158,7 +158,7 @@ class Pager:
         return Page(items=list(items), page=self._info(query, end), total=total)
 
     def answer(
-        self, query: ListQuery, items: str, end: Position | None, total: int | None
+        self, query: ListQuery, items: str, end: Cursor | None, total: int | None
     ) -> Response:
         """The same as it goes out, of items that are JSON already."""
         info = self._info(query, end).model_dump_json()
@@ -168,17 +168,17 @@ class Pager:
             body, media_type="application/json", headers=None if link is None else {"Link": link}
         )
 
-    def _info(self, query: ListQuery, end: Position | None) -> PageInfo:
+    def _info(self, query: ListQuery, end: Cursor | None) -> PageInfo:
         cursor = None if end is None else self._cursor(end, query)
         if cursor is not None and self._request.method == "GET":
             self._link(cursor)
         return PageInfo(limit=query.limit, next_cursor=cursor, has_more=cursor is not None)
 
-    def _cursor(self, end: Position, query: ListQuery) -> str:
+    def _cursor(self, end: Cursor, query: ListQuery) -> str:
         kind = type(end.value).__name__
         value = end.value if kind in ("int", "str", "float") else str(end.value)
         payload = json.dumps([kind, value, str(end.key)]).encode()
-        signature = self._seal.sign(self._said(payload, query))
+        signature = self._signer.sign(self._said(payload, query))
         return base64.urlsafe_b64encode(signature + payload).decode()
 
     def _said(self, payload: bytes, query: ListQuery) -> bytes:
@@ -208,4 +208,4 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     "Decimal": Decimal,
     "datetime": datetime.fromisoformat,
 }
-Paging = Annotated[Pager, provided(Pager)]
+Paging = Annotated[Paginator, provided(Paginator)]

@@ -31,14 +31,14 @@ def problem(error: ServiceError, request_path: str) -> Response:
         "type": PROBLEM_BASE + error.code.replace("_", "-"),
         "title": error.title,
         "status": error.status,
-        "detail": error.said,
+        "detail": error.message,
         "instance": request_path,
         "code": error.code,
         "request_id": current_request_id(),
-        **error.members,
+        **error.extra_fields,
     }
     if error.errors:
-        body["errors"] = error.errors[: error.most_errors]
+        body["errors"] = error.errors[: error.max_errors]
     return JSONResponse(body, error.status, error.headers, media_type=PROBLEM_JSON)
 
 

@@ -10,7 +10,7 @@ from fastapi.params import Form
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.auth.caller import Gatekeeper, access_of, is_access
+from service.auth.caller import Authenticator, access_of, is_access
 from service.core.errors import (
     BadRequest,
     FieldError,
@@ -21,7 +21,7 @@ from service.core.errors import (
 )
 from service.web.direct_route import as_plain
 from service.web.problems import problem
-from service.web.sparse_fields import fields_in, narrowed, take_fields, with_parameter
+from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
 from service.web.strict_json import parse_json
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -63,16 +63,16 @@ class Route(APIRoute):
         takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
 
         async def handle(request: Request) -> Response:
-            gate: Gatekeeper = request.state.gate
+            authenticator: Authenticator = request.state.authenticator
             request.state.access = access
-            request.state.caller = await gate.admit(request, access)
-            wanted = take_fields(request, fields)
+            request.state.caller = await authenticator.authenticate(request, access)
+            wanted = parse_fields(request, fields)
             _check_address(request, takes_query=takes_query)
             if takes_form:
                 _check_form(request)
             elif self.body_field is not None:
                 request = await _read_json(request)
-            return narrowed(await self.visit(request, endpoint), wanted)
+            return select_fields(await self.visit(request, endpoint), wanted)
 
         return handle
 

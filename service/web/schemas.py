@@ -16,27 +16,27 @@ from pydantic import (
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-MOST_AT_ONCE = 1000
+MAX_ITEMS = 1000
 
 
-class Wire(BaseModel):
+class RequestModel(BaseModel):
     """Base of bodies going in: an unknown field is an error, so that no typo is lost silently."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Read(BaseModel):
+class ResponseModel(BaseModel):
     """Base of what goes out; built from a row, a document or keyword arguments."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-class Versioned(Read):
+class Versioned(ResponseModel):
     """Something with an ETag: ``version`` counts its changes from 1."""
 
     version: int
 
-    def mark(self) -> str:
+    def etag_value(self) -> str:
         """What its ETag says: the version, and behind a dot what changes without a new one."""
         return str(self.version)
 

@@ -39,7 +39,7 @@ def with_parameter(extra: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**told, "parameters": [*others, PARAMETER]}
 
 
-def take_fields(request: Request, known: frozenset[str]) -> frozenset[str]:
+def parse_fields(request: Request, known: frozenset[str]) -> frozenset[str]:
     """Takes the parameter out of the query; the fields that are wanted, none of them means all.
 
     Raises:
@@ -63,7 +63,7 @@ def take_fields(request: Request, known: frozenset[str]) -> frozenset[str]:
     return wanted
 
 
-def narrowed(response: Response, wanted: frozenset[str]) -> Response:
+def select_fields(response: Response, wanted: frozenset[str]) -> Response:
     """The answer with these fields alone."""
     if not wanted or response.status_code != 200:
         return response

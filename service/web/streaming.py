@@ -61,7 +61,7 @@ class LateAnswer(Response, ABC):
         await problem(refusal, scope["path"])(scope, receive, send)
 
 
-class LongAnswer(LateAnswer):
+class StreamedResponse(LateAnswer):
     """Holds one piece at a time: the next is made when the connection has room again."""
 
     @abstractmethod

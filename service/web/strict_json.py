@@ -66,11 +66,11 @@ def parse_json(body: bytes) -> Any:
         raise InvalidJson(where) from error
     except ValueError as error:  # an integer of more digits than Python converts
         raise InvalidJson("A number has too many digits.") from error
-    check_value(value)
+    validate_value(value)
     return value
 
 
-def texts_in(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
+def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
     """The parts of a JSON text that ``find`` finds, as they stand there, though some are wrong.
 
     msgspec cannot find the end of a string with half a surrogate pair, such as one cut within an
@@ -85,12 +85,12 @@ def texts_in(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]
     return texts
 
 
-def check_value(value: Any) -> None:
+def validate_value(value: Any) -> None:
     """Refuses what a store could not keep; the walk is iterative, so depth costs no stack."""
     for count, (path, leaf) in enumerate(_walk(value)):
         if count > MOST_VALUES:
             raise TooManyValues
-        code, detail = _fault(leaf)
+        code, detail = violation(leaf)
         if code:
             error = FieldError(pointer=pointer_to(path), code=code, detail=detail)
             raise Refused(detail, errors=[error])
@@ -114,7 +114,7 @@ def _walk(value: Any) -> Iterator[tuple[Path, Any]]:
             yield path, here
 
 
-def _fault(leaf: Any) -> tuple[str, str]:
+def violation(leaf: Any) -> tuple[str, str]:
     if isinstance(leaf, str):
         if "\x00" in leaf:
             return "nul_character", "Text must not contain the NUL character."

@@ -11,35 +11,37 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from service.auth.rate_limits import Rates
+from service.auth.rate_limits import RateLimiter
 from service.main import State
-from service.relational.authenticator import Gate
-from tests.fixtures.client import speaking_to
+from service.relational.authenticator import SqlAuthenticator
+from tests.fixtures.client import client_for
 
 MANY = "1000000/minute"
 
 
-def rates(**limits: str) -> Rates:
+def rates(**limits: str) -> RateLimiter:
     """Limits nobody reaches, but for those a test sets."""
-    return Rates(**{"caller": MANY, "address": MANY, "login": MANY, "guess": MANY, **limits})
+    return RateLimiter(**{"caller": MANY, "address": MANY, "login": MANY, "guess": MANY, **limits})
 
 
-def with_gate(state: State, gate: Gate, counting: Rates) -> Any:
+def with_gate(state: State, authenticator: SqlAuthenticator, counting: RateLimiter) -> Any:
     """What the lifespan holds, with another gate."""
     held: Any = state
-    return ChainMap({"gate": gate, "rates": counting}, held)
+    return ChainMap({"authenticator": authenticator, "rates": counting}, held)
 
 
 @pytest.fixture
-async def gate(state: State, clean: None) -> AsyncIterator[Gate]:
+async def authenticator(state: State, reset_stores: None) -> AsyncIterator[SqlAuthenticator]:
     """A gate of this test's own; what it still writes is written before the tables are emptied."""
-    made = Gate(state["sql"], state["keyring"], rates())
+    made = SqlAuthenticator(state["sql"], state["keyring"], rates())
     yield made
     await made.drain()
 
 
 @pytest.fixture
-async def door(app: FastAPI, state: State, gate: Gate) -> AsyncIterator[httpx2.AsyncClient]:
+async def auth_client(
+    app: FastAPI, state: State, authenticator: SqlAuthenticator
+) -> AsyncIterator[httpx2.AsyncClient]:
     """Speaks to that gate, and has no credentials but those a test gives."""
-    async with speaking_to(app, with_gate(state, gate, rates())) as speaking:
+    async with client_for(app, with_gate(state, authenticator, rates())) as speaking:
         yield speaking

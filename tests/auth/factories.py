@@ -36,7 +36,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def somebody(state: State, role: str = "member", **values: Any) -> Person:
+async def create_user(state: State, role: str = "member", **values: Any) -> Person:
     """A new user of a role."""
     name = f"u{uuid4().hex[:12]}"
     user = {"id": uuid7(), "username": name, "email": f"{name}@example.com", "role": role, **values}

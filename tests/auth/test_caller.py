@@ -6,9 +6,9 @@ import pytest
 from fastapi import Depends
 
 from service.auth.caller import (
-    ANYBODY,
-    NOBODY,
-    UNASKED,
+    ANONYMOUS,
+    OPTIONAL_AUTH,
+    PUBLIC,
     Access,
     Caller,
     MissingScope,
@@ -18,8 +18,8 @@ from service.auth.caller import (
 
 
 def test_an_endpoint_says_who_may_call_it() -> None:
-    assert access_of([UNASKED]) == Access(asks=False, scopes=None)
-    assert access_of([ANYBODY]) == Access(asks=True, scopes=None)
+    assert access_of([PUBLIC]) == Access(asks=False, scopes=None)
+    assert access_of([OPTIONAL_AUTH]) == Access(asks=True, scopes=None)
     assert access_of([needs()]) == Access(asks=True, scopes=())
     other = Depends(lambda: None)
     assert access_of([other, needs("posts:read")]) == Access(asks=True, scopes=("posts:read",))
@@ -27,7 +27,7 @@ def test_an_endpoint_says_who_may_call_it() -> None:
 
 def test_nothing_is_open_by_oversight() -> None:
     other = Depends(lambda: None)
-    for said in ([], [other], [UNASKED, ANYBODY], [needs("posts:read"), needs()]):
+    for said in ([], [other], [PUBLIC, OPTIONAL_AUTH], [needs("posts:read"), needs()]):
         with pytest.raises(TypeError, match="says once who may call"):
             access_of(said)
 
@@ -62,14 +62,14 @@ def test_a_key_may_be_bound_to_models(
 
 def test_callers_are_counted_by_key_by_user_or_as_nobody() -> None:
     one, other = uuid4(), uuid4()
-    assert NOBODY.name == "nobody"
+    assert ANONYMOUS.name == "nobody"
     assert Caller(one).name == f"user:{one}"
     assert Caller(one, key_id=other).name == f"key:{other}"
 
 
 def test_who_lacks_a_scope_is_told_which_and_what_for() -> None:
-    Caller(scopes=frozenset({"users:admin"})).must("users:admin", "/role")
+    Caller(scopes=frozenset({"users:admin"})).require_scope("users:admin", "/role")
     with pytest.raises(MissingScope) as refused:
-        NOBODY.must("users:admin", "/role", "/status")
+        ANONYMOUS.require_scope("users:admin", "/role", "/status")
     assert [error["pointer"] for error in refused.value.errors] == ["/role", "/status"]
     assert 'scope="users:admin"' in refused.value.headers["WWW-Authenticate"]

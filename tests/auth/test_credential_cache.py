@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from service.auth.credential_cache import Known
+from service.auth.credential_cache import CredentialCache
 from service.core.errors import QueryTooSlow, Unavailable
 from service.stores.sql.errors import SqlBusy
 
@@ -18,7 +18,7 @@ class Store:
         self.refusal: Exception | None = None
         self.open = asyncio.Event()
         self.open.set()
-        self.known = Known(self._load, lambda: self.time)
+        self.known = CredentialCache(self._load, lambda: self.time)
         self.key = uuid4()
 
     async def _load(self, _key: UUID) -> str | None:
@@ -77,7 +77,7 @@ async def test_whoever_needs_it_younger_is_given_it_younger() -> None:
     store = Store()
     await store.get()
     store.value, store.time = "new", 2.0
-    assert await store.known.get(store.key, younger_than=1.0) == "new"
+    assert await store.known.get(store.key, max_age=1.0) == "new"
 
 
 async def test_while_the_store_is_down_the_last_answer_is_good_for_15_minutes() -> None:
@@ -119,7 +119,7 @@ async def test_forgotten_while_it_is_looked_up_the_old_answer_reaches_nobody() -
     await asyncio.sleep(0)
     assert store.asked == 1
     store.value = "new"
-    store.known.forget(store.key)
+    store.known.invalidate(store.key)
     store.open.set()
     assert await waiting == "new"
     assert (await store.get(), store.asked) == ("new", 2)
@@ -133,7 +133,7 @@ async def test_forgotten_while_it_is_refreshed_the_old_answer_is_not_kept() -> N
     await store.get()
     await asyncio.sleep(0)
     store.value = "new"
-    store.known.forget(store.key)
+    store.known.invalidate(store.key)
     store.open.set()
     await asyncio.sleep(0)
     assert await store.get() == "new"
@@ -149,7 +149,7 @@ async def test_what_was_forgotten_is_not_good_because_the_store_goes_down() -> N
     waiting = asyncio.create_task(store.get())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    store.known.forget(store.key)
+    store.known.invalidate(store.key)
     store.open.set()
     with pytest.raises(Unavailable):
         await waiting
@@ -213,21 +213,21 @@ async def test_whoever_needs_the_answer_of_now_gets_no_stale_one() -> None:
     await store.get()
     store.time, store.refusal = 60.0, Unavailable()
     with pytest.raises(Unavailable):
-        await store.known.get(store.key, or_stale=False)
+        await store.known.get(store.key, allow_stale=False)
 
 
 async def test_all_that_fit_are_forgotten_and_what_is_being_looked_up_with_them() -> None:
     store = Store()
     await store.get()
-    store.known.forget_those(lambda value: value == "another")
+    store.known.invalidate_where(lambda value: value == "another")
     assert (await store.get(), store.asked) == ("old", 1)
-    store.known.forget_those(lambda value: value == "old")
+    store.known.invalidate_where(lambda value: value == "old")
     store.open.clear()
     asking = asyncio.create_task(store.get())
     while store.asked < 2:
         await asyncio.sleep(0)
     store.value = "new"
-    store.known.forget_those(lambda _value: False)
+    store.known.invalidate_where(lambda _value: False)
     store.open.set()
     assert await asking == "new"
 
@@ -238,7 +238,7 @@ async def test_what_is_forgotten_while_it_is_looked_up_ends_before_the_store_clo
     asking = asyncio.create_task(store.get())
     while store.asked < 1:
         await asyncio.sleep(0)
-    store.known.forget(store.key)
+    store.known.invalidate(store.key)
     closing = asyncio.create_task(store.known.drain())
     for _ in range(10):
         await asyncio.sleep(0)

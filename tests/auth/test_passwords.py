@@ -42,11 +42,11 @@ async def test_the_loop_goes_on_while_a_few_passwords_at_a_time_are_hashed(
         return "hash"
 
     monkeypatch.setattr(passwords._HASH, "hash", stand_still)
-    rush = [asyncio.create_task(hash_password(SecretStr("x" * 8))) for _ in range(40)]
+    send_all = [asyncio.create_task(hash_password(SecretStr("x" * 8))) for _ in range(40)]
     while running < passwords._THREADS._max_workers:
         await asyncio.sleep(0)
     go.set()
-    assert await asyncio.gather(*rush) == ["hash"] * 40
+    assert await asyncio.gather(*send_all) == ["hash"] * 40
     assert most == passwords._THREADS._max_workers < 40
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from service.auth import rate_limits as rates
-from service.auth.rate_limits import Rates, TooOften
+from service.auth.rate_limits import RateLimiter, TooOften
 
 
 class Clock(SimpleNamespace):
@@ -27,17 +27,17 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def limits(clock: Clock) -> Rates:
-    return Rates(caller="3/minute", address="2/second", login="2/5minutes", guess="1/hour")
+def limits(clock: Clock) -> RateLimiter:
+    return RateLimiter(caller="3/minute", address="2/second", login="2/5minutes", guess="1/hour")
 
 
-def refused(limits: Rates, limit: str, *who: str) -> TooOften:
+def refused(limits: RateLimiter, limit: str, *who: str) -> TooOften:
     with pytest.raises(TooOften) as refusal:
         limits.count(limit, *who)
     return refusal.value
 
 
-def test_each_request_is_counted_and_told(limits: Rates, clock: Clock) -> None:
+def test_each_request_is_counted_and_told(limits: RateLimiter, clock: Clock) -> None:
     assert limits.count("caller", "a") == {
         "RateLimit-Policy": '"caller";q=3;w=60',
         "RateLimit": '"caller";r=2;t=60',
@@ -47,7 +47,7 @@ def test_each_request_is_counted_and_told(limits: Rates, clock: Clock) -> None:
     assert limits.count("caller", "a")["RateLimit"] == '"caller";r=0;t=40'
 
 
-def test_one_too_many_is_told_when_to_come_again(limits: Rates, clock: Clock) -> None:
+def test_one_too_many_is_told_when_to_come_again(limits: RateLimiter, clock: Clock) -> None:
     for _ in range(2):
         limits.count("login", "a")
     clock.now += 299.5
@@ -61,7 +61,7 @@ def test_one_too_many_is_told_when_to_come_again(limits: Rates, clock: Clock) ->
 
 
 def test_a_window_ends_and_those_who_were_refused_do_not_prolong_it(
-    limits: Rates, clock: Clock
+    limits: RateLimiter, clock: Clock
 ) -> None:
     for _ in range(3):
         limits.count("caller", "a")
@@ -72,7 +72,7 @@ def test_a_window_ends_and_those_who_were_refused_do_not_prolong_it(
     assert limits.count("caller", "a")["RateLimit"] == '"caller";r=2;t=60'
 
 
-def test_nobody_counts_for_somebody_else_nor_one_limit_for_another(limits: Rates) -> None:
+def test_nobody_counts_for_somebody_else_nor_one_limit_for_another(limits: RateLimiter) -> None:
     limits.count("guess", "10.0.0.1", "ada")
     refused(limits, "guess", "10.0.0.1", "ada")
     limits.count("guess", "10.0.0.2", "ada")
@@ -80,14 +80,14 @@ def test_nobody_counts_for_somebody_else_nor_one_limit_for_another(limits: Rates
     limits.count("caller", "10.0.0.1", "ada")
 
 
-def test_who_is_forgotten_begins_anew(limits: Rates) -> None:
+def test_who_is_forgotten_begins_anew(limits: RateLimiter) -> None:
     limits.count("guess", "a", "b")
     limits.forget("guess", "a", "b")
     limits.count("guess", "a", "b")
     refused(limits, "guess", "a", "b")
 
 
-def test_a_check_counts_nothing(limits: Rates) -> None:
+def test_a_check_counts_nothing(limits: RateLimiter) -> None:
     for _ in range(9):
         limits.check("guess", "a")
     limits.count("guess", "a")
@@ -97,7 +97,7 @@ def test_a_check_counts_nothing(limits: Rates) -> None:
 
 
 def test_there_is_an_end_to_the_counters(
-    monkeypatch: pytest.MonkeyPatch, limits: Rates, clock: Clock
+    monkeypatch: pytest.MonkeyPatch, limits: RateLimiter, clock: Clock
 ) -> None:
     monkeypatch.setattr(rates, "MOST_COUNTERS", 10)
     counts = limits._counters
@@ -107,7 +107,7 @@ def test_there_is_an_end_to_the_counters(
 
 
 def test_those_that_ran_out_make_room_first(
-    monkeypatch: pytest.MonkeyPatch, limits: Rates, clock: Clock
+    monkeypatch: pytest.MonkeyPatch, limits: RateLimiter, clock: Clock
 ) -> None:
     monkeypatch.setattr(rates, "MOST_COUNTERS", 10)
     limits.count("guess", "kept")
@@ -119,7 +119,7 @@ def test_those_that_ran_out_make_room_first(
 
 
 def test_ipv6_is_counted_by_its_network() -> None:
-    limits = Rates(caller="9/minute", address="2/minute", login="9/minute", guess="9/minute")
+    limits = RateLimiter(caller="9/minute", address="2/minute", login="9/minute", guess="9/minute")
     for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::2"):
         limits.count("address", address)
     with pytest.raises(TooOften):

@@ -40,7 +40,7 @@ def folder(settings: Settings, tmp_path: Path) -> Settings:
 
 
 def test_a_first_start_makes_both_shows_them_once_and_keeps_them_to_their_owner(
-    urls: StoreUrls, folder: Settings, clean: None
+    urls: StoreUrls, folder: Settings, reset_stores: None
 ) -> None:
     told: list[str] = []
     first_start(urls, folder, told.append)
@@ -54,7 +54,7 @@ def test_a_first_start_makes_both_shows_them_once_and_keeps_them_to_their_owner(
 
 
 def test_a_start_that_was_killed_before_it_kept_them_begins_again(
-    urls: StoreUrls, folder: Settings, clean: None
+    urls: StoreUrls, folder: Settings, reset_stores: None
 ) -> None:
     first_start(urls, folder, lambda _line: None)
     before = kept_credentials(folder)
@@ -66,19 +66,19 @@ def test_a_start_that_was_killed_before_it_kept_them_begins_again(
 
 
 async def test_a_second_first_start_ends_the_key_of_the_one_before(
-    urls: StoreUrls, folder: Settings, stranger: httpx2.AsyncClient
+    urls: StoreUrls, folder: Settings, anonymous_client: httpx2.AsyncClient
 ) -> None:
     keys = []
     for _ in range(2):
         (folder.data_dir / "credentials.json").unlink(missing_ok=True)
         await asyncio.to_thread(first_start, urls, folder, lambda _line: None)
         keys.append(kept_credentials(folder).demo_key)
-    answers = [await stranger.get("/v1/me", headers=bearer(key)) for key in keys]
+    answers = [await anonymous_client.get("/v1/me", headers=bearer(key)) for key in keys]
     assert [answer.status_code for answer in answers] == [401, 200]
 
 
 def test_the_token_is_a_signed_one_for_twelve_hours(
-    urls: StoreUrls, folder: Settings, state: State, clean: None
+    urls: StoreUrls, folder: Settings, state: State, reset_stores: None
 ) -> None:
     first_start(urls, folder, lambda _line: None)
     token = administrator_token(urls, folder)
@@ -96,7 +96,7 @@ def test_without_credentials_it_says_what_to_do(urls: StoreUrls, folder: Setting
 
 
 def test_an_operator_makes_an_administrator_and_gives_new_passwords(
-    urls: StoreUrls, folder: Settings, clean: None
+    urls: StoreUrls, folder: Settings, reset_stores: None
 ) -> None:
     first = make_administrator(urls, folder, "ada@example.com", "ada")
     second = make_administrator(urls, folder, "ada@example.com", "Ada")
@@ -107,7 +107,7 @@ def test_an_operator_makes_an_administrator_and_gives_new_passwords(
     ("email", "username"), [("eve@example.com", "ada"), ("ada@example.com", "eve")]
 )
 def test_nobody_becomes_an_administrator_by_a_name_they_took_first(
-    urls: StoreUrls, folder: Settings, clean: None, email: str, username: str
+    urls: StoreUrls, folder: Settings, reset_stores: None, email: str, username: str
 ) -> None:
     make_administrator(urls, folder, "ada@example.com", "ada")
     with pytest.raises(NotThisUser, match=username):

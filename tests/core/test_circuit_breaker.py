@@ -11,7 +11,7 @@ from tests.relational.users.factories import make_users
 
 
 async def test_locked_rows_do_not_close_the_store_to_everybody_else(
-    client: httpx2.AsyncClient, state: State, impatient: None
+    client: httpx2.AsyncClient, state: State, default_timeouts: None
 ) -> None:
     held, free = await make_users(client, {}, {})
     async with state["sql"].engine.connect() as elsewhere:
@@ -26,7 +26,7 @@ async def test_locked_rows_do_not_close_the_store_to_everybody_else(
 
 
 async def test_a_deadlock_is_seen_before_the_wait_for_a_lock_ends(
-    state: State, impatient: None
+    state: State, default_timeouts: None
 ) -> None:
     asked = "SELECT current_setting('{}')::interval"
     async with state["sql"].engine.connect() as connection:

@@ -4,22 +4,22 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from service.core.signing import SIGNATURE_BYTES, Seal
+from service.core.signing import SIGNATURE_BYTES, Signer
 from service.documents.predictions.tail.follow_log import EventIds
 from service.main import State
-from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.relational.users.factories import make_users
 
 OLD, NEW = b"the old secret", b"the new secret"
 
 
 def test_the_first_signs_and_each_is_believed() -> None:
-    old, both = Seal([OLD]), Seal([NEW, OLD])
+    old, both = Signer([OLD]), Signer([NEW, OLD])
     assert len(both.sign(b"x")) == SIGNATURE_BYTES
-    assert both.sign(b"x") == Seal([NEW]).sign(b"x")
-    assert both.is_ours(old.sign(b"x"), b"x")
-    assert not both.is_ours(old.sign(b"x"), b"y")
-    assert not old.is_ours(both.sign(b"x"), b"x")
+    assert both.sign(b"x") == Signer([NEW]).sign(b"x")
+    assert both.verify(old.sign(b"x"), b"x")
+    assert not both.verify(old.sign(b"x"), b"y")
+    assert not old.verify(both.sign(b"x"), b"x")
     assert EventIds(both).read(EventIds(old).write({"_data": "82AA"})) == {"_data": "82AA"}
 
 
@@ -31,8 +31,8 @@ async def test_a_retry_is_known_past_a_new_secret(
 ) -> None:
     key = {"Idempotency-Key": "once"}
     made = (await client.post(path, json=body, headers=key)).json()
-    held = {**state, "seal": Seal([NEW, *state["settings"].signing_secrets()])}
-    async with speaking_as(ADMINISTRATOR, app, held) as later:
+    held = {**state, "signer": Signer([NEW, *state["settings"].signing_secrets()])}
+    async with client_as(ADMINISTRATOR, app, held) as later:
         again = await later.post(path, json=body, headers=key)
         other = await later.post(path, json={"name": "y"}, headers=key)
     assert (again.status_code, again.json()) == (201, made)
@@ -46,7 +46,7 @@ async def test_a_list_goes_on_past_a_new_secret(
     cursor = (await client.get("/v1/users?limit=1")).json()["page"]["next_cursor"]
     before = state["settings"].signing_secrets()
     for secrets, status in (([NEW, *before], 200), ([NEW], 400)):
-        held = {**state, "seal": Seal(secrets)}
-        async with speaking_as(ADMINISTRATOR, app, held) as later:
+        held = {**state, "signer": Signer(secrets)}
+        async with client_as(ADMINISTRATOR, app, held) as later:
             answer = await later.get("/v1/users", params={"limit": 1, "cursor": cursor})
         assert answer.status_code == status

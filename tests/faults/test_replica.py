@@ -19,7 +19,7 @@ from service.settings import Settings
 from service.stores.embedded import PostgresEngine, StoreUrls
 from service.stores.sql import migrations as migrate
 from service.stores.sql.engine import open_sql
-from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.relational.users.factories import make_user
 
 GROWTH = "/v1/reports/user_growth"
@@ -87,7 +87,7 @@ async def client(settings_of_both: Settings) -> AsyncIterator[httpx2.AsyncClient
     app = create_app(settings_of_both)
     async with (
         app.router.lifespan_context(app) as state,
-        speaking_as(ADMINISTRATOR, app, state) as speaking,
+        client_as(ADMINISTRATOR, app, state) as speaking,
     ):
         yield speaking
 
@@ -104,16 +104,16 @@ async def test_reports_read_from_the_replica_which_follows(
 ) -> None:
     await make_user(client)
     async with open_sql(settings_of_both) as sql:
-        async with sql.reading(sql.guard.clock()) as session:
+        async with sql.reading(sql.breaker.deadline()) as session:
             there = await session.scalar(text("SELECT count(*) FROM users"))
         async with asyncio.timeout(30):
             while await counted(client) != there:
                 await asyncio.sleep(0.02)
-        clock = sql.reporting_guard.clock()
-        async with sql.reporting(clock) as session:
+        deadline = sql.reporting_breaker.deadline()
+        async with sql.reporting(deadline) as session:
             assert await session.scalar(text("SELECT pg_is_in_recovery()"))
         with pytest.raises(DBAPIError, match="read-only"):
-            async with sql.reporting(clock, primary=True) as session:
+            async with sql.reporting(deadline, primary=True) as session:
                 await session.execute(text("DELETE FROM users"))
 
 

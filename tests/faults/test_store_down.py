@@ -25,9 +25,9 @@ from service.stores.embedded import MongoEngine, PostgresEngine
 from service.stores.sql import migrations as migrate
 from service.stores.sql.engine import open_sql
 from service.stores.sql.session import Session
-from tests.auth.factories import somebody
-from tests.fixtures.client import speaking_to
-from tests.fixtures.cpu_time import seconds_unserved
+from tests.auth.factories import create_user
+from tests.fixtures.client import client_for
+from tests.fixtures.cpu_time import cpu_wait_seconds
 
 SQL_CALLS = ["/v1/users", "/v1/posts", "/v1/tags"]
 MONGO_CALLS = ["/v1/items", "/v1/predictions", "/v1/item_types"]
@@ -63,15 +63,15 @@ async def client(
         data_dir=tmp_path,
     )
     app = create_app(settings)
-    async with app.router.lifespan_context(app) as state, speaking_to(app, state) as speaking:
-        speaking.headers.update((await somebody(cast("State", state), "admin")).headers)
+    async with app.router.lifespan_context(app) as state, client_for(app, state) as speaking:
+        speaking.headers.update((await create_user(cast("State", state), "admin")).headers)
         for path in (*SQL_CALLS, *MONGO_CALLS):
             await eventually_ok(speaking, path)
         yield speaking
 
 
 @contextmanager
-def hanging(pid: int | None) -> Iterator[None]:
+def paused_process(pid: int | None) -> Iterator[None]:
     """Stops a process and its children, so that connections open and nothing answers."""
     assert pid is not None
     whole = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
@@ -86,16 +86,16 @@ def hanging(pid: int | None) -> Iterator[None]:
 
 async def timed(call: Callable[[], Any]) -> tuple[int, float]:
     """The status, and the seconds it took; without those in which others had the machine."""
-    began = time.monotonic() - seconds_unserved()
+    began = time.monotonic() - cpu_wait_seconds()
     response = await call()
-    return response.status_code, time.monotonic() - seconds_unserved() - began
+    return response.status_code, time.monotonic() - cpu_wait_seconds() - began
 
 
 async def eventually_ok(client: httpx2.AsyncClient, path: str) -> None:
     """Within 4 seconds, those apart in which others had the machine."""
-    began = time.monotonic() - seconds_unserved()
+    began = time.monotonic() - cpu_wait_seconds()
     while (await client.get(path)).status_code != 200:
-        assert time.monotonic() - seconds_unserved() - began < 4
+        assert time.monotonic() - cpu_wait_seconds() - began < 4
         await asyncio.sleep(0.05)
 
 
@@ -105,7 +105,7 @@ async def test_a_hanging_store_is_refused_in_time_and_leaves_the_other_alone(
 ) -> None:
     pid = postgres.pid if store == "postgres" else mongod.pid
     mine, others = (SQL_CALLS, MONGO_CALLS) if store == "postgres" else (MONGO_CALLS, SQL_CALLS)
-    with hanging(pid):
+    with paused_process(pid):
         calls = [timed(partial(client.get, path)) for path in mine * 20]
         asked = asyncio.gather(*calls)
         working = [await timed(partial(client.get, path)) for path in others * 10]
@@ -126,7 +126,7 @@ async def test_a_write_abandoned_at_the_deadline_says_that_its_outcome_is_unknow
     client: httpx2.AsyncClient, mongod: MongoEngine
 ) -> None:
     await eventually_ok(client, "/v1/items")
-    with hanging(mongod.pid):
+    with paused_process(mongod.pid):
         response = await client.post("/v1/items", json={"name": "perhaps"})
     assert response.status_code == 503
     assert response.json()["code"] == "outcome_unknown"
@@ -138,7 +138,7 @@ async def test_readiness_names_the_store_that_is_down(
     client: httpx2.AsyncClient, postgres: PostgresEngine
 ) -> None:
     assert (await client.get("/readyz")).status_code == 200
-    with hanging(postgres.pid):
+    with paused_process(postgres.pid):
         response = await client.get("/readyz")
         alive = await client.get("/livez")
     told = response.json()
@@ -157,9 +157,9 @@ async def test_the_service_ends_in_time_while_postgresql_hangs(postgres: Postgre
     with ExitStack() as hung:
         async with open_sql(Settings(database_url=SecretStr(postgres.url))) as sql:
             await asyncio.gather(*(sql.run(rest, writes=False) for _ in range(4)))
-            hung.enter_context(hanging(postgres.pid))
-            began = time.monotonic() - seconds_unserved()
-        assert time.monotonic() - seconds_unserved() - began < 4
+            hung.enter_context(paused_process(postgres.pid))
+            began = time.monotonic() - cpu_wait_seconds()
+        assert time.monotonic() - cpu_wait_seconds() - began < 4
 
 
 async def test_the_service_starts_while_a_store_is_down(
@@ -171,8 +171,8 @@ async def test_the_service_starts_while_a_store_is_down(
         data_dir=tmp_path,
     )
     app = create_app(settings)
-    async with app.router.lifespan_context(app) as state, speaking_to(app, state) as client:
-        client.headers.update((await somebody(cast("State", state), "admin")).headers)
+    async with app.router.lifespan_context(app) as state, client_for(app, state) as client:
+        client.headers.update((await create_user(cast("State", state), "admin")).headers)
         assert (await client.get("/v1/users")).status_code == 200
         status, seconds = await timed(lambda: client.get("/v1/items"))
         assert (status, seconds < LONGEST_ANSWER) == (503, True)

@@ -22,10 +22,15 @@ from sqlalchemy import text
 from service.main import State
 from service.settings import Settings
 from service.stores.sql.engine import open_sql
-from tests.auth.factories import somebody
-from tests.fixtures.client import member, speaking_as
-from tests.fixtures.cpu_time import seconds_unserved
-from tests.relational.accounts.factories import balance_of, make_account, must_agree, transfer_body
+from tests.auth.factories import create_user
+from tests.fixtures.client import client_as, member_caller
+from tests.fixtures.cpu_time import cpu_wait_seconds
+from tests.relational.accounts.factories import (
+    assert_ledger_balanced,
+    balance_of,
+    make_account,
+    transfer_body,
+)
 from tests.relational.catalog.factories import make_category, make_product, movements
 from tests.relational.orders.factories import line, order
 from tests.relational.posts.factories import make_post
@@ -40,8 +45,8 @@ Ask = Callable[[], Awaitable[httpx2.Response]]
 
 
 @pytest.fixture
-async def patient(
-    state: State, clean: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+async def wide_pool(
+    state: State, reset_stores: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[State]:
     async with open_sql(settings.model_copy(update=ROOM)) as sql:
         monkeypatch.setitem(state, "sql", sql)
@@ -50,23 +55,23 @@ async def patient(
 
 
 @pytest.fixture
-async def boss(app: FastAPI, patient: State) -> AsyncIterator[httpx2.AsyncClient]:
+async def admin_client(app: FastAPI, wide_pool: State) -> AsyncIterator[httpx2.AsyncClient]:
     """Speaks as an administrator who is a user: money and orders are somebody's."""
-    person = await somebody(patient, "admin")
-    async with speaking_as(member(person.id, "admin"), app, patient) as speaking:
+    person = await create_user(wide_pool, "admin")
+    async with client_as(member_caller(person.id, "admin"), app, wide_pool) as speaking:
         yield speaking
 
 
-async def storm(requests: Sequence[Ask]) -> list[httpx2.Response]:
+async def hammer(requests: Sequence[Ask]) -> list[httpx2.Response]:
     """The answers, in order; each client takes the next request once it has its answer."""
     todo, answers = iter(enumerate(requests)), dict[int, httpx2.Response]()
     waited: list[float] = []
 
     async def client() -> None:
         for place, ask in todo:
-            began = time.monotonic() - seconds_unserved()
+            began = time.monotonic() - cpu_wait_seconds()
             answers[place] = await ask()
-            waited.append(time.monotonic() - seconds_unserved() - began)
+            waited.append(time.monotonic() - cpu_wait_seconds() - began)
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
     assert [each.text for each in answers.values() if each.status_code >= 500] == []
@@ -83,17 +88,19 @@ def told(answers: Sequence[httpx2.Response]) -> Counter[str]:
 
 
 async def test_opposite_transfers_between_two_accounts_are_exact(
-    boss: httpx2.AsyncClient, patient: State
+    admin_client: httpx2.AsyncClient, wide_pool: State
 ) -> None:
-    one, other = [await make_account(boss, balance="20.00") for _ in range(2)]
+    one, other = [await make_account(admin_client, balance="20.00") for _ in range(2)]
     chance = random.Random(1)
     moves = [(chance.choice((1, -1)), Decimal(chance.randint(1, 900)) / 100) for _ in range(128)]
     asked = []
     for way, amount in moves:
         ends = (other, one) if way > 0 else (one, other)
-        asked.append(partial(boss.post, "/v1/transfers", json=transfer_body(*ends, f"{amount}")))
-    with failures(patient) as seen:
-        answers = await storm(asked)
+        asked.append(
+            partial(admin_client.post, "/v1/transfers", json=transfer_body(*ends, f"{amount}"))
+        )
+    with failures(wide_pool) as seen:
+        answers = await hammer(asked)
     assert "40P01" not in seen, "there was a deadlock"
     assert set(told(answers)) == {"201", "overdrawn"}
     booked = [
@@ -101,24 +108,26 @@ async def test_opposite_transfers_between_two_accounts_are_exact(
         for (way, amount), answer in zip(moves, answers, strict=True)
         if answer.is_success
     ]
-    assert Decimal(await balance_of(boss, one)) == 20 + sum(booked)
-    assert Decimal(await balance_of(boss, other)) == 20 - sum(booked)
-    assert await must_agree(patient) == 40
+    assert Decimal(await balance_of(admin_client, one)) == 20 + sum(booked)
+    assert Decimal(await balance_of(admin_client, other)) == 20 - sum(booked)
+    assert await assert_ledger_balanced(wide_pool) == 40
 
 
 async def test_the_last_of_several_products_are_sold_once_in_whatever_order_they_stand(
-    boss: httpx2.AsyncClient, patient: State
+    admin_client: httpx2.AsyncClient, wide_pool: State
 ) -> None:
-    products = [await make_product(boss, stock=stock) for stock in (24, 40, 31)]
+    products = [await make_product(admin_client, stock=stock) for stock in (24, 40, 31)]
     lines = [line(each) for each in products]
     wanted = [lines[:: 1 if n % 2 else -1] for n in range(96)]
-    with failures(patient) as seen:
-        answers = await storm([partial(order, boss, *each) for each in wanted])
+    with failures(wide_pool) as seen:
+        answers = await hammer([partial(order, admin_client, *each) for each in wanted])
     assert "40P01" not in seen, "there was a deadlock"
     assert told(answers) == {"201": 24, "not_enough_stock": 72}
     for product, left in zip(products, (0, 16, 7), strict=True):
-        found = (await boss.get(f"/v1/products/{product['id']}")).json()["stock"]
-        assert found == left == sum(each["change"] for each in await movements(boss, product))
+        found = (await admin_client.get(f"/v1/products/{product['id']}")).json()["stock"]
+        assert (
+            found == left == sum(each["change"] for each in await movements(admin_client, product))
+        )
 
 
 async def make_named_project(client: httpx2.AsyncClient) -> dict[str, Any]:
@@ -138,23 +147,25 @@ CHANGED: dict[str, tuple[Callable[[httpx2.AsyncClient], Awaitable[dict[str, Any]
 
 @pytest.mark.parametrize("kind", CHANGED)
 async def test_of_many_who_change_what_they_saw_one_does_and_whoever_did_not_look_all_do(
-    boss: httpx2.AsyncClient, kind: str
+    admin_client: httpx2.AsyncClient, kind: str
 ) -> None:
     make, field = CHANGED[kind]
-    address = f"/v1/{kind}/{(await make(boss))['id']}"
-    seen = {"If-Match": (await boss.get(address)).headers["etag"]}
+    address = f"/v1/{kind}/{(await make(admin_client))['id']}"
+    seen = {"If-Match": (await admin_client.get(address)).headers["etag"]}
     bodies = [{field: f"{n}"} for n in range(CLIENTS)]
-    looked = await storm([partial(boss.patch, address, json=b, headers=seen) for b in bodies])
+    looked = await hammer(
+        [partial(admin_client.patch, address, json=b, headers=seen) for b in bodies]
+    )
     assert told(looked) == {"200": 1, "precondition_failed": CLIENTS - 1}
     (winner,) = [each.json() for each in looked if each.is_success]
-    assert (await boss.get(address)).json() == winner
-    blind = await storm([partial(boss.patch, address, json=body) for body in bodies])
+    assert (await admin_client.get(address)).json() == winner
+    blind = await hammer([partial(admin_client.patch, address, json=body) for body in bodies])
     assert told(blind) == {"200": CLIENTS}
     assert sorted(each.json()["version"] for each in blind) == list(range(3, CLIENTS + 3))
 
 
 async def test_a_project_keeps_an_owner_whoever_leaves_demotes_and_invites_at_once(
-    patient: State, people: People
+    wide_pool: State, people: People
 ) -> None:
     chance = random.Random(2)
     for _ in range(3):
@@ -176,14 +187,14 @@ async def test_a_project_keeps_an_owner_whoever_leaves_demotes_and_invites_at_on
             return kinds[n % len(kinds)]
 
         asked = [change(chance.choice(owners), path, owners, n) for n in range(2 * CLIENTS)]
-        answers = await storm(asked)
+        answers = await hammer(asked)
         assert told(answers)["204"] + told(answers)["200"] >= 1
         assert set(told(answers)) <= {
             "200", "201", "204", "last_owner", "project_not_found", "member_not_found",
             "project_role_too_weak", "project_role_too_strong", "already_invited",
         }  # fmt: skip
         count = "SELECT count(*) FROM project_members WHERE project_id = :id AND role = 'owner'"
-        async with patient["sql"].engine.connect() as connection:
+        async with wide_pool["sql"].engine.connect() as connection:
             assert await connection.scalar(text(count), {"id": project["id"]}) >= 1
 
 
@@ -192,15 +203,15 @@ async def released_together(
 ) -> tuple[list[httpx2.Response], Counter[str]]:
     """The answers, and which SQLSTATEs came up, once all waited for what ``hold`` holds."""
     engine = state["sql"].engine
-    async with engine.connect() as gate, engine.connect() as watch:
+    async with engine.connect() as authenticator, engine.connect() as watch:
         await watch.execution_options(isolation_level="AUTOCOMMIT")
-        await gate.execute(text(hold))
+        await authenticator.execute(text(hold))
         with failures(state) as seen:
-            storming = asyncio.create_task(storm(asked))
+            storming = asyncio.create_task(hammer(asked))
             while await watch.scalar(text(WAITING)) < CLIENTS:
                 assert not storming.done(), await storming
-            await gate.execute(text(release))
-            await gate.commit()
+            await authenticator.execute(text(release))
+            await authenticator.commit()
             return await storming, Counter(seen)
 
 
@@ -211,20 +222,20 @@ def there_and_back(things: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 
 async def test_16_deadlocks_at_once_are_all_retried_inside(
-    boss: httpx2.AsyncClient, patient: State
+    admin_client: httpx2.AsyncClient, wide_pool: State
 ) -> None:
     asked = [
-        partial(boss.patch, f"/v1/users/{one['id']}", json={"bio": other["id"]})
-        for one, other in there_and_back(await make_users(boss, *[{}] * CLIENTS))
+        partial(admin_client.patch, f"/v1/users/{one['id']}", json={"bio": other["id"]})
+        for one, other in there_and_back(await make_users(admin_client, *[{}] * CLIENTS))
     ]
-    async with patient["sql"].engine.begin() as connection:
+    async with wide_pool["sql"].engine.begin() as connection:
         await connection.execute(text(CROSS_LOCKS))
         await connection.execute(text(TRIGGER))
     hold, release = "SELECT pg_advisory_lock(7)", "SELECT pg_advisory_unlock(7)"
     try:
-        answers, failed = await released_together(patient, asked, hold, release)
+        answers, failed = await released_together(wide_pool, asked, hold, release)
     finally:
-        async with patient["sql"].engine.begin() as connection:
+        async with wide_pool["sql"].engine.begin() as connection:
             await connection.execute(text("DROP FUNCTION cross_locks CASCADE"))
     assert failed == {"40P01": CLIENTS // 2}
     assert told(answers) == {"200": CLIENTS}
@@ -233,32 +244,32 @@ async def test_16_deadlocks_at_once_are_all_retried_inside(
 
 @pytest.fixture
 async def repeatable_read(
-    patient: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    wide_pool: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[None]:
     """As an operator may set it for the database: who waited for a row that changed has failed."""
-    name = f'ALTER DATABASE "{patient["sql"].engine.url.database}"'
-    engine = patient["sql"].engine
+    name = f'ALTER DATABASE "{wide_pool["sql"].engine.url.database}"'
+    engine = wide_pool["sql"].engine
     async with engine.begin() as connection:
         setting = "SET default_transaction_isolation = 'repeatable read'"
         await connection.execute(text(f"{name} {setting}"))
     async with open_sql(settings.model_copy(update=ROOM)) as sql:
-        monkeypatch.setitem(patient, "sql", sql)
+        monkeypatch.setitem(wide_pool, "sql", sql)
         yield
     async with engine.begin() as connection:
         await connection.execute(text(f"{name} RESET default_transaction_isolation"))
 
 
 async def test_16_serialization_failures_at_once_are_all_retried_inside(
-    boss: httpx2.AsyncClient, patient: State, repeatable_read: None
+    admin_client: httpx2.AsyncClient, wide_pool: State, repeatable_read: None
 ) -> None:
-    accounts = [await make_account(boss, balance="5.00") for _ in range(CLIENTS)]
+    accounts = [await make_account(admin_client, balance="5.00") for _ in range(CLIENTS)]
     asked = [
-        partial(boss.post, "/v1/transfers", json=transfer_body(one, other, "1.25"))
+        partial(admin_client.post, "/v1/transfers", json=transfer_body(one, other, "1.25"))
         for one, other in there_and_back(accounts)
     ]
     hold, release = "SELECT id FROM accounts FOR UPDATE", "SELECT 1"
-    answers, failed = await released_together(patient, asked, hold, release)
+    answers, failed = await released_together(wide_pool, asked, hold, release)
     assert failed == {"40001": CLIENTS // 2}
     assert told(answers) == {"201": CLIENTS}
-    assert {await balance_of(boss, account) for account in accounts} == {"5.00"}
-    assert await must_agree(patient) == 5 * CLIENTS
+    assert {await balance_of(admin_client, account) for account in accounts} == {"5.00"}
+    assert await assert_ledger_balanced(wide_pool) == 5 * CLIENTS

@@ -19,7 +19,7 @@ class Row(NamedTuple):
 
     nobody: int
     key: int
-    stranger: int
+    anonymous_client: int
     owner: int
     admin: int
     body: Mapping[str, Any] | None = None

@@ -39,7 +39,7 @@ class Said(NamedTuple):
     values: list[str]
 
 
-class CrowdedEngine(PostgresEngine):
+class LargeDatasetEngine(PostgresEngine):
     """Durable nowhere, quick to fill, and every statement of the service stands in its log."""
 
     @override
@@ -65,7 +65,7 @@ class CrowdedEngine(PostgresEngine):
         password = (self.folder / "superuser_password").read_text().strip()
         return f"postgresql://postgres:{password}@127.0.0.1:{self.port}/polystore"
 
-    def said_since(self, place: int) -> list[Said]:
+    def statements_since(self, place: int) -> list[Said]:
         """The statements since the log was so long, in order, without the driver's own."""
         with self.log.open("rb") as log:
             log.seek(place)
@@ -80,9 +80,9 @@ class CrowdedEngine(PostgresEngine):
 
 
 @contextmanager
-def crowded_engine(folder: Path) -> Iterator[CrowdedEngine]:
+def crowded_engine(folder: Path) -> Iterator[LargeDatasetEngine]:
     """The engine, migrated; `crowd` fills it."""
-    engine = CrowdedEngine(folder)
+    engine = LargeDatasetEngine(folder)
     engine.start()
     try:
         migrate.apply(engine.url, lambda _step: None)
@@ -91,7 +91,7 @@ def crowded_engine(folder: Path) -> Iterator[CrowdedEngine]:
         engine.stop()
 
 
-async def crowd(engine: CrowdedEngine) -> None:
+async def crowd(engine: LargeDatasetEngine) -> None:
     """Fills every table, then does what autovacuum would have done; several tables at once."""
     todo = iter(TABLES.items())
 

@@ -9,10 +9,10 @@ from fastapi import FastAPI
 
 from service.auth.passwords import _OF_NOBODY
 from service.main import State
-from tests.auth.factories import Person, bearer, key_of, somebody
+from tests.auth.factories import Person, bearer, create_user, key_of
 from tests.documents.predictions.cloudevents.inference_server import STRUCTURED
 from tests.documents.predictions.factories import NDJSON
-from tests.fixtures.client import ADMINISTRATOR, empty, speaking_as
+from tests.fixtures.client import ADMINISTRATOR, client_as, empty
 from tests.project.access_matrix import (
     ACCOUNT,
     CALLERS,
@@ -56,17 +56,21 @@ def test_every_operation_but_the_open_ones_says_which_scope_it_takes(app: FastAP
             assert bool(secured) == (row.nobody == 401 or path == "/v1/users"), (method, path)
 
 
-async def make_world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -> dict[str, Any]:
+async def make_world(
+    app: FastAPI, state: State, anonymous_client: httpx2.AsyncClient
+) -> dict[str, Any]:
     """Two members and an administrator, and what belongs to the first of them."""
     people = {
-        name: await somebody(state, role, password_hash=_OF_NOBODY, email=f"{name}@house.example")
+        name: await create_user(
+            state, role, password_hash=_OF_NOBODY, email=f"{name}@house.example"
+        )
         for name, role in (("owner", "member"), ("stranger", "member"), ("admin", "admin"))
     }
     owner, admin = people["owner"], people["admin"]
     things: dict[str, Any] = {name: str(person.id) for name, person in people.items()}
 
     async def made(by: Person, path: str, body: dict[str, Any]) -> str:
-        answer = await stranger.post(f"/v1{path}", json=body, headers=by.headers)
+        answer = await anonymous_client.post(f"/v1{path}", json=body, headers=by.headers)
         assert answer.status_code == 201, answer.text
         return str(answer.json().get("id") or answer.json()["prediction_id"])
 
@@ -107,7 +111,7 @@ async def make_world(app: FastAPI, state: State, stranger: httpx2.AsyncClient) -
         "transfer_id": await made(admin, "/transfers", {**ends, "amount": "1.00"}),
         "sent_transfer": await made(owner, "/transfers", {**back, "amount": "0.01"}),
     }
-    async with speaking_as(ADMINISTRATOR, app, state) as everything:
+    async with client_as(ADMINISTRATOR, app, state) as everything:
         schema = {"json_schema": {"type": "object"}}
         assert (await everything.put("/v1/item_types/device", json=schema)).status_code == 200
         for path in ("/v1/models/kept", "/v1/models/kept/versions/1"):
@@ -142,16 +146,16 @@ def request_of(name: str, row: Row, world: dict[str, Any], app: FastAPI) -> dict
 
 @pytest.mark.parametrize("name", WALK)
 async def test_each_caller_gets_what_the_table_says(
-    name: str, app: FastAPI, state: State, stranger: httpx2.AsyncClient
+    name: str, app: FastAPI, state: State, anonymous_client: httpx2.AsyncClient
 ) -> None:
     """Who is refused leaves nothing behind: callers share a world until one of them changed it."""
     row, world, wrong = WALK[name], None, []
     for caller in sorted(CALLERS, key=lambda each: getattr(row, each) < 400):
-        world = world or await make_world(app, state, stranger)
+        world = world or await make_world(app, state, anonymous_client)
         asked = request_of(name, row, world, app)
         credentials = await headers_of(caller, world, state, name)
         asked["headers"] = {**asked.get("headers", {}), **credentials}
-        answer = await stranger.request(**asked)
+        answer = await anonymous_client.request(**asked)
         challenge = answer.headers.get("www-authenticate", "")
         silent = answer.status_code == 401 and not challenge.startswith("Bearer")
         if silent or answer.status_code != getattr(row, caller):

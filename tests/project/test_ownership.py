@@ -10,22 +10,22 @@ from fastapi import FastAPI
 from service.auth.caller import Caller
 from service.auth.roles import scopes_of
 from service.main import State
-from tests.auth.factories import somebody
+from tests.auth.factories import create_user
 from tests.documents.items.factories import make_item
-from tests.fixtures.client import member, speaking_as, speaking_to
+from tests.fixtures.client import client_as, client_for, member_caller
 from tests.relational.posts.factories import make_comment, make_post
 from tests.relational.users.factories import make_user, user_body
 
 
 @pytest.fixture
-async def two(
+async def two_members(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]]:
     """Two members."""
     ids = [(await make_user(client))["id"] for _ in range(2)]
     async with (
-        speaking_as(member(ids[0]), app, state) as one,
-        speaking_as(member(ids[1]), app, state) as other,
+        client_as(member_caller(ids[0]), app, state) as one,
+        client_as(member_caller(ids[1]), app, state) as other,
     ):
         yield one, other
 
@@ -46,9 +46,9 @@ async def make_own_post(client: httpx2.AsyncClient, **fields: Any) -> dict[str, 
 
 
 async def test_users_see_themselves_alone(
-    two: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
+    two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
 ) -> None:
-    one, _ = two
+    one, _ = two_members
     (me,) = await listed(one, "/v1/users")
     assert me["id"] == (await one.get(f"/v1/users/{me['id']}")).json()["id"]
     assert await listed(one, "/v1/users", deleted=True) == []
@@ -56,9 +56,9 @@ async def test_users_see_themselves_alone(
 
 
 async def test_drafts_are_seen_by_their_author_and_by_editors(
-    two: tuple[httpx2.AsyncClient, httpx2.AsyncClient], app: FastAPI, state: State
+    two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient], app: FastAPI, state: State
 ) -> None:
-    one, other = two
+    one, other = two_members
     draft = await make_own_post(one, tags=["secret plans"])
     seen = await make_own_post(one, published=True)
     of_author = f"/v1/users/{draft['author_id']}/posts"
@@ -75,15 +75,15 @@ async def test_drafts_are_seen_by_their_author_and_by_editors(
         assert [post["id"] for post in await listed(other, path, **query)] == [seen["id"]]
     assert await listed(other, "/v1/posts", published=False) == []
     assert await listed(other, "/v1/posts", tag="secret plans") == []
-    editor = member((await somebody(state, "editor")).id, "editor")
-    async with speaking_as(editor, app, state) as editing:
+    editor = member_caller((await create_user(state, "editor")).id, "editor")
+    async with client_as(editor, app, state) as editing:
         assert len(await listed(editing, "/v1/posts")) == 2
 
 
 async def test_an_unpublished_post_takes_its_comments_along(
-    two: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
+    two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
 ) -> None:
-    one, other = two
+    one, other = two_members
     post = await make_own_post(one, published=True)
     comment = await make_comment(client, post)
     address = f"/v1/posts/{post['id']}/comments"
@@ -96,9 +96,9 @@ async def test_an_unpublished_post_takes_its_comments_along(
 
 
 async def test_items_are_seen_by_their_owner(
-    two: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
+    two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
 ) -> None:
-    one, other = two
+    one, other = two_members
     mine, theirs = await make_item(one, tags=["t"]), await make_item(other, tags=["t"])
     await make_item(client)  # nobody's: made before there were owners, or by no user
     assert [item["id"] for item in await listed(one, "/v1/items", tag="t")] == [mine["id"]]
@@ -112,9 +112,9 @@ async def test_items_are_seen_by_their_owner(
 
 
 async def test_a_cursor_of_somebody_else_shows_nothing_of_theirs(
-    two: tuple[httpx2.AsyncClient, httpx2.AsyncClient],
+    two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient],
 ) -> None:
-    one, other = two
+    one, other = two_members
     for _ in range(3):
         await make_item(one)
     await make_item(other)
@@ -125,12 +125,13 @@ async def test_a_cursor_of_somebody_else_shows_nothing_of_theirs(
 
 
 async def test_an_idempotency_key_belongs_to_its_caller(
-    two: tuple[httpx2.AsyncClient, httpx2.AsyncClient],
+    two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient],
 ) -> None:
-    one, _ = two
+    one, _ = two_members
     for path, body in (("/v1/posts", {"title": "Same"}), ("/v1/items", {"name": "same"})):
         answers = [
-            await each.post(path, json=body, headers={"Idempotency-Key": "same"}) for each in two
+            await each.post(path, json=body, headers={"Idempotency-Key": "same"})
+            for each in two_members
         ]
         assert [answer.status_code for answer in answers] == [201, 201]
         assert answers[0].json()["id"] != answers[1].json()["id"]
@@ -140,9 +141,9 @@ async def test_an_idempotency_key_belongs_to_its_caller(
 
 
 async def test_a_post_of_one_is_made_for_them_whoever_they_name(
-    two: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
+    two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
 ) -> None:
-    one, _ = two
+    one, _ = two_members
     (me,) = await listed(one, "/v1/users")
     assert (await make_own_post(one))["author_id"] == me["id"]
     assert (await make_own_post(one, author_id=me["id"]))["author_id"] == me["id"]
@@ -155,15 +156,15 @@ async def test_nobody_gives_or_takes_over_more_than_they_may_do_themselves(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> None:
     user = await make_user(client)
-    boss = await somebody(state, "admin")
+    admin_client = await create_user(state, "admin")
     users_alone = frozenset({"users:read", "users:write", "users:admin"})
-    by_key = Caller(boss.id, scopes_of("admin"), key_id=boss.login_id)
-    for caller in (Caller(boss.id, users_alone), by_key):
-        async with speaking_as(caller, app, state) as narrow:
+    by_key = Caller(admin_client.id, scopes_of("admin"), key_id=admin_client.login_id)
+    for caller in (Caller(admin_client.id, users_alone), by_key):
+        async with client_as(caller, app, state) as narrow:
             for refused in (
                 await narrow.patch(f"/v1/users/{user['id']}", json={"role": "admin"}),
-                await narrow.patch(f"/v1/users/{boss.id}", json={"password": "taken over"}),
-                await narrow.patch(f"/v1/users/{boss.id}", json={"role": "member"}),
+                await narrow.patch(f"/v1/users/{admin_client.id}", json={"password": "taken over"}),
+                await narrow.patch(f"/v1/users/{admin_client.id}", json={"role": "member"}),
                 await narrow.post("/v1/users", json=user_body(role="editor")),
                 await narrow.post("/v1/users/bulk", json={"items": [user_body(role="admin")]}),
             ):
@@ -171,10 +172,12 @@ async def test_nobody_gives_or_takes_over_more_than_they_may_do_themselves(
 
 
 async def test_two_newcomers_never_meet_in_an_idempotency_key(
-    app: FastAPI, state: State, stranger: httpx2.AsyncClient
+    app: FastAPI, state: State, anonymous_client: httpx2.AsyncClient
 ) -> None:
     key = {"Idempotency-Key": "1"}
-    assert (await stranger.post("/v1/users", json=user_body(), headers=key)).status_code == 201
-    async with speaking_to(app, state, client=("10.9.9.9", 1)) as elsewhere:
+    assert (
+        await anonymous_client.post("/v1/users", json=user_body(), headers=key)
+    ).status_code == 201
+    async with client_for(app, state, client=("10.9.9.9", 1)) as elsewhere:
         answer = await elsewhere.post("/v1/users", json=user_body(), headers=key)
     assert answer.status_code == 201

@@ -16,12 +16,12 @@ from service.auth.roles import scopes_of
 from service.main import State, create_app
 from service.settings import Settings
 from service.web.pagination import DEFAULT_LIMIT
-from tests.fixtures.client import member, speaking_as
+from tests.fixtures.client import client_as, member_caller
 from tests.project.large_dataset import (
     FEW,
     MANY,
     ROWS,
-    CrowdedEngine,
+    LargeDatasetEngine,
     Said,
     crowd,
     crowded_engine,
@@ -42,8 +42,8 @@ MANY_ENTRIES = {("many", "transfers_list"): 2 * ROWS // 10 + 200}
 SMALL_TABLES = {"categories"}
 CALLERS = {
     "administrator": Caller(UUID(numbered(FEW)), scopes_of("admin")),
-    "few": member(numbered(FEW)),
-    "many": member(numbered(MANY)),
+    "few": member_caller(numbered(FEW)),
+    "many": member_caller(numbered(MANY)),
 }
 
 
@@ -56,18 +56,18 @@ class Work(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrowdedEngine]:
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LargeDatasetEngine]:
     with crowded_engine(tmp_path_factory.mktemp("crowd")) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
-def crowded_app(crowded: CrowdedEngine, settings: Settings) -> FastAPI:
+def crowded_app(crowded: LargeDatasetEngine, settings: Settings) -> FastAPI:
     return create_app(settings.model_copy(update={"database_url": SecretStr(crowded.url)}))
 
 
 @pytest.fixture(scope="module")
-async def crowded_state(crowded: CrowdedEngine, crowded_app: FastAPI) -> AsyncIterator[State]:
+async def crowded_state(crowded: LargeDatasetEngine, crowded_app: FastAPI) -> AsyncIterator[State]:
     await crowd(crowded)
     async with crowded_app.router.lifespan_context(crowded_app) as state:
         yield state  # type: ignore[misc] # Starlette knows no type for it
@@ -79,7 +79,7 @@ def test_every_list_and_every_filter_of_it_is_asked(app: FastAPI) -> None:
 
 
 async def test_no_list_reads_much_more_than_it_shows(
-    crowded: CrowdedEngine, crowded_app: FastAPI, crowded_state: State
+    crowded: LargeDatasetEngine, crowded_app: FastAPI, crowded_state: State
 ) -> None:
     wrong, done = [], set[str]()
     async with crowded_state["sql"].engine.connect() as connection:
@@ -87,17 +87,17 @@ async def test_no_list_reads_much_more_than_it_shows(
         # Else the fifth page of its kind may get a plan that is made for no value in particular.
         assert await driver.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
         for who, caller in CALLERS.items():
-            async with speaking_as(caller, crowded_app, crowded_state) as client:
+            async with client_as(caller, crowded_app, crowded_state) as client:
                 for each, path, query in asked_of(lists_of(crowded_app)):
                     place = crowded.log.stat().st_size
                     answer = await client.get(path, params=query)
                     assert answer.status_code in (200, 403, 404), answer.text
-                    said = [one for one in crowded.said_since(place) if str(one) not in done]
+                    said = [one for one in crowded.statements_since(place) if str(one) not in done]
                     done |= set(map(str, said))
                     filtered = "{" in each.path or (len(query) > 1 and "expand" not in query)
                     most = MANY_ENTRIES.get((who, each.name), MOST_OF_SOME)
                     for statement in said:
-                        work = await done_for(driver, statement)
+                        work = await explain_work(driver, statement)
                         allowed = most if filtered or most > MOST_OF_SOME else MOST_OF_ALL
                         if work.scanned or max(work.read, work.sorted) > allowed:
                             wrong.append(f"{who} GET {path} {query}: {work}\n{statement.sql}")
@@ -114,7 +114,7 @@ def asked_of(lists: list[List]) -> Iterator[tuple[List, str, dict[str, Any]]]:
                 yield each, path, query
 
 
-async def done_for(driver: Any, statement: Said) -> Work:
+async def explain_work(driver: Any, statement: Said) -> Work:
     """What the server does for it, on a connection of the service's."""
     await driver.execute(f"PREPARE this AS {statement.sql}")
     values = f"({', '.join(statement.values)})" if statement.values else ""
@@ -149,10 +149,10 @@ def rows_of(node: dict[str, Any]) -> float:
 
 
 async def test_the_statements_of_a_list_do_not_grow_with_the_page(
-    crowded: CrowdedEngine, crowded_app: FastAPI, crowded_state: State
+    crowded: LargeDatasetEngine, crowded_app: FastAPI, crowded_state: State
 ) -> None:
     caller = Caller(UUID(numbered(MANY)), scopes_of("admin"))
-    async with speaking_as(caller, crowded_app, crowded_state) as client:
+    async with client_as(caller, crowded_app, crowded_state) as client:
         for _, path, query in asked_of(lists_of(crowded_app)):
             if numbered(FEW) in path or (len(query) > 1 and "expand" not in query):
                 continue
@@ -160,6 +160,6 @@ async def test_the_statements_of_a_list_do_not_grow_with_the_page(
             for limit in (1, 100):
                 place = crowded.log.stat().st_size
                 answer = await client.get(path, params={**query, "limit": limit})
-                counts[len(answer.json()["items"])] = len(crowded.said_since(place))
+                counts[len(answer.json()["items"])] = len(crowded.statements_since(place))
             assert max(counts) > 5, (path, query)
             assert len(set(counts.values())) == 1, (path, query, counts)

@@ -11,13 +11,13 @@ from fastapi import FastAPI
 
 from service.auth.access_tokens import Claims
 from service.main import State
-from service.relational.authenticator import Gate
+from service.relational.authenticator import SqlAuthenticator
 from service.stores.sql.errors import SqlUnreachable
 from tests.auth.auth_fixtures import rates, with_gate
-from tests.auth.factories import Person, bearer, key_of, somebody
+from tests.auth.factories import Person, bearer, create_user, key_of
 from tests.documents.predictions.factories import make_event
 from tests.documents.predictions.live_server import exchange, serving
-from tests.fixtures.client import speaking_to
+from tests.fixtures.client import client_for
 
 ME, TAGS, EVENTS, TOKEN = "/v1/me", "/v1/tags", "/v1/predictions", "/v1/auth/token"
 HOUR = timedelta(hours=1)
@@ -41,20 +41,22 @@ def sql(state: State) -> _Sql:
 
 
 @pytest.fixture
-async def own_gate(state: State, clean: None, sql: _Sql) -> AsyncIterator[Gate]:
-    made = Gate(sql, state["keyring"], rates(address="5/minute"))  # type: ignore[arg-type]
+async def own_gate(state: State, reset_stores: None, sql: _Sql) -> AsyncIterator[SqlAuthenticator]:
+    made = SqlAuthenticator(sql, state["keyring"], rates(address="5/minute"))  # type: ignore[arg-type]
     yield made
     await made.drain()
 
 
 @pytest.fixture
-async def caller(app: FastAPI, state: State, own_gate: Gate) -> AsyncIterator[httpx2.AsyncClient]:
-    async with speaking_to(app, with_gate(state, own_gate, rates())) as speaking:
+async def caller(
+    app: FastAPI, state: State, own_gate: SqlAuthenticator
+) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_for(app, with_gate(state, own_gate, rates())) as speaking:
         yield speaking
 
 
-async def test_nobody_is_asked_to_say_who_they_are(stranger: httpx2.AsyncClient) -> None:
-    answer = await stranger.get(ME)
+async def test_nobody_is_asked_to_say_who_they_are(anonymous_client: httpx2.AsyncClient) -> None:
+    answer = await anonymous_client.get(ME)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"] == 'Bearer realm="polystore"'
 
@@ -73,50 +75,54 @@ async def test_nobody_is_asked_to_say_who_they_are(stranger: httpx2.AsyncClient)
         "Bearerx",
     ],
 )
-async def test_only_a_bearer_token_is_taken(stranger: httpx2.AsyncClient, header: str) -> None:
-    answer = await stranger.get(ME, headers={"Authorization": header})
+async def test_only_a_bearer_token_is_taken(
+    anonymous_client: httpx2.AsyncClient, header: str
+) -> None:
+    answer = await anonymous_client.get(ME, headers={"Authorization": header})
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 
 async def test_a_key_may_be_the_password_of_an_address(
-    stranger: httpx2.AsyncClient, state: State
+    anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner = await somebody(state, "service")
+    owner = await create_user(state, "service")
     key = await key_of(state, owner.id, "predictions:write")
-    answer = await stranger.post(EVENTS, json=make_event(), auth=("key", key))
+    answer = await anonymous_client.post(EVENTS, json=make_event(), auth=("key", key))
     assert answer.status_code == 201
     for wrong in (f"{key}x", owner.token, "", "pk_"):
-        answer = await stranger.post(EVENTS, json=make_event(), auth=("key", wrong))
+        answer = await anonymous_client.post(EVENTS, json=make_event(), auth=("key", wrong))
         assert answer.status_code == 401, wrong
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "pk_", "rt_x_y", "e30.e30.e30", "x y", "x" * 9000])
-async def test_garbage_is_no_token(stranger: httpx2.AsyncClient, token: str) -> None:
-    answer = await stranger.get(ME, headers=bearer(token))
+async def test_garbage_is_no_token(anonymous_client: httpx2.AsyncClient, token: str) -> None:
+    answer = await anonymous_client.get(ME, headers=bearer(token))
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert token == "x" or token not in str(answer.headers)
 
 
 async def test_the_scheme_may_be_written_in_any_case(
-    stranger: httpx2.AsyncClient, state: State
+    anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
-    person = await somebody(state)
+    person = await create_user(state)
     for scheme in ("bearer", "BEARER", "Bearer "):
         headers = {"Authorization": f"{scheme} {person.token}"}
-        assert (await stranger.get(ME, headers=headers)).status_code == 200
+        assert (await anonymous_client.get(ME, headers=headers)).status_code == 200
 
 
-async def test_two_headers_are_not_two_tries(stranger: httpx2.AsyncClient, state: State) -> None:
-    person = await somebody(state)
+async def test_two_headers_are_not_two_tries(
+    anonymous_client: httpx2.AsyncClient, state: State
+) -> None:
+    person = await create_user(state)
     headers = [("Authorization", "Bearer x"), ("Authorization", f"Bearer {person.token}")]
-    assert (await stranger.get(ME, headers=headers)).status_code == 401
+    assert (await anonymous_client.get(ME, headers=headers)).status_code == 401
 
 
-async def test_a_missing_scope_is_named(stranger: httpx2.AsyncClient, state: State) -> None:
-    member = await somebody(state)
-    answer = await stranger.post(TAGS, json={"name": "x"}, headers=member.headers)
+async def test_a_missing_scope_is_named(anonymous_client: httpx2.AsyncClient, state: State) -> None:
+    member_caller = await create_user(state)
+    answer = await anonymous_client.post(TAGS, json={"name": "x"}, headers=member_caller.headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
     assert "tags:write" in answer.json()["detail"]
     challenge = answer.headers["www-authenticate"]
@@ -125,18 +131,18 @@ async def test_a_missing_scope_is_named(stranger: httpx2.AsyncClient, state: Sta
 
 
 async def test_the_scope_is_asked_for_before_the_body_is_read(
-    stranger: httpx2.AsyncClient, state: State
+    anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
-    member = await somebody(state)
-    answer = await stranger.post(TAGS, content=b"{not json", headers=member.headers)
+    member_caller = await create_user(state)
+    answer = await anonymous_client.post(TAGS, content=b"{not json", headers=member_caller.headers)
     assert answer.status_code == 403
-    assert (await stranger.post(TAGS, content=b"{not json")).status_code == 401
+    assert (await anonymous_client.post(TAGS, content=b"{not json")).status_code == 401
 
 
 async def test_a_token_of_a_login_there_is_not_is_nobodys(
-    stranger: httpx2.AsyncClient, state: State
+    anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
-    person = await somebody(state)
+    person = await create_user(state)
     scopes = frozenset({"users:read"})
     for claims in (
         Claims(person.id, scopes),
@@ -145,23 +151,23 @@ async def test_a_token_of_a_login_there_is_not_is_nobodys(
         Claims(person.id, scopes, key_id=person.login_id),
     ):
         token = state["keyring"].sign(claims, HOUR)
-        assert (await stranger.get(ME, headers=bearer(token))).status_code == 401
+        assert (await anonymous_client.get(ME, headers=bearer(token))).status_code == 401
 
 
 async def test_a_token_does_not_reach_beyond_its_login_nor_a_login_beyond_its_role(
-    stranger: httpx2.AsyncClient, state: State
+    anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
-    person = await somebody(state)
+    person = await create_user(state)
     claims = Claims(person.id, frozenset({"users:admin", "posts:read"}), person.login_id)
     token = state["keyring"].sign(claims, HOUR)
-    me = (await stranger.get(ME, headers=bearer(token))).json()
+    me = (await anonymous_client.get(ME, headers=bearer(token))).json()
     assert me["scopes"] == ["posts:read", "users:read", "users:write"]
 
 
 async def test_while_postgresql_is_down_a_known_key_goes_on_and_an_unknown_one_waits(
-    caller: httpx2.AsyncClient, state: State, own_gate: Gate, sql: _Sql
+    caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
 ) -> None:
-    owner = await somebody(state, "service")
+    owner = await create_user(state, "service")
     known, unknown = [await key_of(state, owner.id, "predictions:write") for _ in range(2)]
     assert (await log_event(caller, known)).status_code == 201
     sql.down = True
@@ -178,9 +184,9 @@ async def log_event(client: httpx2.AsyncClient, token: str) -> httpx2.Response:
 
 
 async def test_a_known_key_is_good_for_15_minutes_while_postgresql_is_down(
-    caller: httpx2.AsyncClient, state: State, own_gate: Gate, sql: _Sql
+    caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
 ) -> None:
-    owner = await somebody(state, "service")
+    owner = await create_user(state, "service")
     key = await key_of(state, owner.id, "predictions:write")
     assert (await log_event(caller, key)).status_code == 201
     sql.down = True
@@ -196,7 +202,7 @@ async def test_a_known_key_is_good_for_15_minutes_while_postgresql_is_down(
 async def test_while_postgresql_is_down_a_login_that_was_known_goes_on(
     caller: httpx2.AsyncClient, state: State, sql: _Sql
 ) -> None:
-    person, newcomer = await somebody(state, "service"), await somebody(state, "service")
+    person, newcomer = await create_user(state, "service"), await create_user(state, "service")
     assert (await log_event(caller, person.token)).status_code == 201
     sql.down = True
     assert (await log_event(caller, newcomer.token)).status_code == 503
@@ -209,7 +215,7 @@ async def test_while_postgresql_is_down_a_login_that_was_known_goes_on(
 async def test_while_postgresql_is_down_a_token_of_an_unknown_key_waits(
     caller: httpx2.AsyncClient, state: State, sql: _Sql
 ) -> None:
-    person = await somebody(state, "service")
+    person = await create_user(state, "service")
     claims = Claims(person.id, frozenset({"predictions:write"}), key_id=uuid4())
     sql.down = True
     answer = await log_event(caller, state["keyring"].sign(claims, HOUR))
@@ -237,7 +243,7 @@ async def test_a_flood_with_wrong_credentials_has_to_wait(
 async def test_who_is_known_is_not_stopped_by_a_flood_from_their_address(
     caller: httpx2.AsyncClient, state: State
 ) -> None:
-    person = await somebody(state)
+    person = await create_user(state)
     for _ in range(8):
         await caller.get(ME)
     answer = await caller.get(ME, headers=person.headers)
@@ -246,24 +252,24 @@ async def test_who_is_known_is_not_stopped_by_a_flood_from_their_address(
 
 
 async def test_a_caller_who_comes_too_often_has_to_wait(
-    app: FastAPI, state: State, clean: None
+    app: FastAPI, state: State, reset_stores: None
 ) -> None:
-    gate = Gate(state["sql"], state["keyring"], rates(caller="3/minute"))
-    one, other = await somebody(state), await somebody(state)
-    async with speaking_to(app, with_gate(state, gate, rates())) as speaking:
+    authenticator = SqlAuthenticator(state["sql"], state["keyring"], rates(caller="3/minute"))
+    one, other = await create_user(state), await create_user(state)
+    async with client_for(app, with_gate(state, authenticator, rates())) as speaking:
         answers = [await speaking.get(ME, headers=one.headers) for _ in range(4)]
         assert [each.status_code for each in answers] == [200, 200, 200, 429]
         assert (await speaking.get(ME, headers=other.headers)).status_code == 200
-    await gate.drain()
+    await authenticator.drain()
 
 
 @pytest.mark.parametrize(
     ("address", "status"), [("/livez", 200), ("/v1/nowhere", 404), (ME, 401), (TOKEN, 405)]
 )
 async def test_every_answer_tells_browsers_to_be_careful(
-    stranger: httpx2.AsyncClient, address: str, status: int
+    anonymous_client: httpx2.AsyncClient, address: str, status: int
 ) -> None:
-    answer = await stranger.get(address)
+    answer = await anonymous_client.get(address)
     assert answer.status_code == status
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-frame-options"] == "DENY"
@@ -274,10 +280,10 @@ async def test_every_answer_tells_browsers_to_be_careful(
 
 
 async def test_a_login_that_is_good_has_those_headers_too(
-    stranger: httpx2.AsyncClient, state: State
+    anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
-    person: Person = await somebody(state)
-    answer = await stranger.get(ME, headers=person.headers)
+    person: Person = await create_user(state)
+    answer = await anonymous_client.get(ME, headers=person.headers)
     assert answer.status_code == 200
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "private, no-cache"
@@ -286,7 +292,7 @@ async def test_a_login_that_is_good_has_those_headers_too(
 @pytest.mark.parametrize("name", ["Authorization: Bearer x", "X-Request-Id: x", "X-Any: x"])
 @pytest.mark.parametrize("cut", [b"\r", b"\n", b"\x00", b"%0d%0a"])
 async def test_a_header_cannot_be_slipped_into_the_answer(
-    state: State, clean: None, name: str, cut: bytes
+    state: State, reset_stores: None, name: str, cut: bytes
 ) -> None:
     sent = b"GET /livez HTTP/1.1\r\nHost: x\r\n" + name.encode() + cut + b"X-Evil: 1\r\n\r\n"
     async with serving(state) as port:

@@ -59,5 +59,5 @@ def test_the_database_and_the_service_have_one_rule(url: str, slug: str) -> None
     assert (
         ask(url, f"SELECT {RULE} AS holds FROM (SELECT '{slug}' AS slug) AS t")[0]["holds"] is taken
     )
-    guard = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_posts_slug'"
-    assert "^[a-z0-9]+(-[a-z0-9]+)*$" in ask(url, guard)[0][0]
+    breaker = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_posts_slug'"
+    assert "^[a-z0-9]+(-[a-z0-9]+)*$" in ask(url, breaker)[0][0]

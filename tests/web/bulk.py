@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from service.main import State
 
-APART = {"atomic": "false"}
+NON_ATOMIC = {"atomic": "false"}
 
 
 def told(answer: httpx2.Response) -> list[tuple[int, str | None, list[str]]]:

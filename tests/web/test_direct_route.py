@@ -22,7 +22,7 @@ async def takes_the_request(request: Request) -> Response:
     raise NotImplementedError
 
 
-async def takes_a_query(query: Annotated[ListQuery, Query()], pager: Paging) -> Response:
+async def takes_a_query(query: Annotated[ListQuery, Query()], paginator: Paging) -> Response:
     raise NotImplementedError
 
 

@@ -27,7 +27,7 @@ KIND = "Content-Type: application/json"
 
 @pytest.mark.parametrize("path", ["/v1/items", "/v1/predictions"])
 async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(
-    state: State, clean: None, path: str
+    state: State, reset_stores: None, path: str
 ) -> None:
     async with serving(state) as port:
         head = request_head(path, KIND, f"Content-Length: {100 * MEGABYTE}")
@@ -36,7 +36,9 @@ async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(
     assert answer.headers["connection"] == "close"
 
 
-async def test_a_body_that_turns_out_too_large_is_not_taken_in(state: State, clean: None) -> None:
+async def test_a_body_that_turns_out_too_large_is_not_taken_in(
+    state: State, reset_stores: None
+) -> None:
     async with serving(state) as port:
         reader, writer = await connect(port)
         writer.write(request_head("/v1/items", KIND))
@@ -61,7 +63,7 @@ async def test_a_body_that_turns_out_too_large_is_not_taken_in(state: State, cle
 )
 @pytest.mark.parametrize("path", ["/v1/items", "/v1/predictions", "/v1/predictions/batch"])
 async def test_a_body_that_does_not_come_is_not_waited_for(
-    state: State, clean: None, path: str, begun: bytes
+    state: State, reset_stores: None, path: str, begun: bytes
 ) -> None:
     async with serving(state, body_seconds=0.05) as port:
         answer = await exchange(port, request_head(path, KIND) + begun)
@@ -69,14 +71,16 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     assert answer.headers["connection"] == "close"
 
 
-async def test_a_stream_that_does_not_begin_is_not_waited_for(state: State, clean: None) -> None:
+async def test_a_stream_that_does_not_begin_is_not_waited_for(
+    state: State, reset_stores: None
+) -> None:
     head = request_head("/v1/predictions/stream", "Content-Type: application/x-ndjson")
     async with serving(state, body_seconds=0.05) as port:
         answer = await exchange(port, head + chunk(b"{"))
     assert (answer.status, answer.problem["code"]) == (408, "body_too_slow")
 
 
-async def test_patience_begins_anew_with_each_piece(state: State, clean: None) -> None:
+async def test_patience_begins_anew_with_each_piece(state: State, reset_stores: None) -> None:
     async with serving(state, body_seconds=1.5) as port:
         reader, writer = await connect(port)
         writer.write(request_head("/v1/items", KIND))
@@ -90,7 +94,7 @@ async def test_patience_begins_anew_with_each_piece(state: State, clean: None) -
 
 
 async def test_who_goes_away_in_the_middle_harms_nobody(
-    state: State, clean: None, logged: CapturingLogger
+    state: State, reset_stores: None, logged: CapturingLogger
 ) -> None:
     async with serving(state) as port:
         for _ in range(50):
@@ -113,7 +117,7 @@ async def test_who_goes_away_in_the_middle_harms_nobody(
     ids=["no host", "empty host", "a long header", "many headers"],
 )
 async def test_a_head_that_is_wrong_is_a_problem(
-    state: State, clean: None, sent: bytes, status: int
+    state: State, reset_stores: None, sent: bytes, status: int
 ) -> None:
     async with serving(state) as port:
         answer = await exchange(port, sent)
@@ -132,7 +136,7 @@ async def test_a_head_that_is_wrong_is_a_problem(
     ids=["two lengths", "no number", "negative", "length and chunks", "NUL"],
 )
 async def test_a_head_that_two_could_read_differently_is_refused(
-    state: State, clean: None, headers: list[str]
+    state: State, reset_stores: None, headers: list[str]
 ) -> None:
     async with serving(state) as port:
         answer = await exchange(port, request_head("/v1/items", KIND, *headers) + b'{"name":"x"}\n')
@@ -204,7 +208,7 @@ async def test_an_answer_that_has_begun_is_not_answered_again(logged: CapturingL
 
 
 async def test_a_connection_survives_what_nobody_foresaw(
-    state: State, clean: None, logged: CapturingLogger, monkeypatch: pytest.MonkeyPatch
+    state: State, reset_stores: None, logged: CapturingLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.relational.posts.factories import make_comment, make_post
-from tests.relational.users.factories import make_user, make_users, walk
+from tests.relational.users.factories import iterate_pages, make_user, make_users
 
 
 async def cursor_of(client: httpx2.AsyncClient, query: str) -> str:
@@ -134,7 +134,7 @@ async def test_who_comes_and_goes_between_two_pages_shifts_nobody(
 
 async def test_the_walk_ends_on_a_full_page(client: httpx2.AsyncClient) -> None:
     await make_users(client, *[{}] * 4)
-    assert [len(page) for page in await walk(client, "/v1/users", {"limit": 2})] == [2, 2]
+    assert [len(page) for page in await iterate_pages(client, "/v1/users", {"limit": 2})] == [2, 2]
 
 
 async def test_a_cursor_and_an_offset_do_not_go_together(client: httpx2.AsyncClient) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.core.errors import MOST_ERRORS, Conflict, FieldError, ServiceError, Unavailable
+from service.core.errors import MAX_ERRORS, Conflict, FieldError, ServiceError, Unavailable
 from service.web.problems import invalid_input, pointer_to, problem
 
 
@@ -44,9 +44,9 @@ def test_a_problem_names_everything_rfc_9457_asks_for() -> None:
 
 
 def test_no_more_errors_are_told_than_anybody_reads() -> None:
-    many = [FieldError(pointer=f"/{n}", code="x", detail="x") for n in range(MOST_ERRORS + 5)]
+    many = [FieldError(pointer=f"/{n}", code="x", detail="x") for n in range(MAX_ERRORS + 5)]
     answer = problem(Conflict(errors=many), "/")
-    assert len(json.loads(bytes(answer.body))["errors"]) == MOST_ERRORS
+    assert len(json.loads(bytes(answer.body))["errors"]) == MAX_ERRORS
 
 
 def test_a_store_that_is_away_is_worth_another_try() -> None:
@@ -55,15 +55,15 @@ def test_a_store_that_is_away_is_worth_another_try() -> None:
 
 
 def test_a_constraint_names_its_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ServiceError, "guarded", dict(ServiceError.guarded))
+    monkeypatch.setattr(ServiceError, "guarded", dict(ServiceError.by_constraint))
 
     class TwoNames(Conflict):
-        guards = ("uq_one", "uq_two")
+        constraints = ("uq_one", "uq_two")
 
     class Heir(TwoNames):
         """Inherits what it guards and does not take it away from its parent."""
 
-    assert ServiceError.guarded["uq_one"] is ServiceError.guarded["uq_two"] is TwoNames
+    assert ServiceError.by_constraint["uq_one"] is ServiceError.by_constraint["uq_two"] is TwoNames
     assert Heir().status == 409
 
 

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from service.web.schemas import Money, StrictBool, StrictInt, Text, Time, Wire, changes, format_time
+from service.web.schemas import (
+    Money,
+    RequestModel,
+    StrictBool,
+    StrictInt,
+    Text,
+    Time,
+    changes,
+    format_time,
+)
 
 time = TypeAdapter[Time](Time)
 money = TypeAdapter[Money](Money)
@@ -89,7 +98,7 @@ def test_nothing_passes_as_another_type(kind: Any, value: Any) -> None:
         TypeAdapter(kind).validate_python(value)
 
 
-class _Update(Wire):
+class _Update(RequestModel):
     name: str | None = None
     size: int | None = None
 

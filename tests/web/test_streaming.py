@@ -12,10 +12,10 @@ from typing_extensions import override
 
 from service.core.errors import Unavailable
 from service.web.ndjson import LinesAnswer
-from service.web.streaming import LongAnswer
+from service.web.streaming import StreamedResponse
 
 
-class Pieces(LongAnswer):
+class Pieces(StreamedResponse):
     """Some pieces, then what a test wants."""
 
     def __init__(self, count: int, *, then: Exception | None = None, ends: bool = True) -> None:
@@ -114,7 +114,7 @@ async def test_it_ends_when_the_client_goes_also_if_a_cancellation_is_lost() -> 
 async def test_one_piece_is_made_at_a_time_and_who_takes_none_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(LongAnswer, "seconds_to_take", 0.05)
+    monkeypatch.setattr(StreamedResponse, "seconds_to_take", 0.05)
     connection, answer = Connection(takes=False), Pieces(100)
     with pytest.raises(ClientDisconnect):
         await answer({}, connection.receive, connection.send)

@@ -91,10 +91,10 @@ def test_what_is_json_is_read_as_it_is(value: Any, ascii_only: bool) -> None:
 )
 def test_more_values_than_anybody_needs_are_refused(value: Any) -> None:
     refusal = _refusal(json.dumps(value).encode())
-    assert (refusal.status, len(refusal.said) < 200) == (422, True)
+    assert (refusal.status, len(refusal.message) < 200) == (422, True)
 
 
 def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     for body in (b'{"a": "secret\\u0000"}', b'{"a": secret}', b'{"a": "secret'):
         refusal = _refusal(body)
-        assert "secret" not in refusal.said + str(refusal.errors)
+        assert "secret" not in refusal.message + str(refusal.errors)

@@ -34,7 +34,7 @@ class ItemNotFound(NotFound):
 
 class ItemKeyUsed(Conflict):
     code, title = "idempotency_key_used", "An item was made under this Idempotency-Key"
-    guards = "uq_items_idempotency_key"
+    constraints = "uq_items_idempotency_key"
 
 
 class ItemContended(Conflict):
@@ -60,9 +60,9 @@ class ItemRepository:
     """Whoever lacks ``items:admin`` sees and changes their own items alone."""
 
     def __init__(
-        self, database: MongoDatabase, pager: Paging, types: ItemTypes, caller: CurrentCaller
+        self, database: MongoDatabase, paginator: Paging, types: ItemTypes, caller: CurrentCaller
     ) -> None:
-        self._items, self._pager, self._types = database[ITEMS], pager, types
+        self._items, self._paginator, self._types = database[ITEMS], paginator, types
         self._caller = caller
 
     async def get(self, item_id: UUID) -> ItemRead:
@@ -75,11 +75,11 @@ class ItemRepository:
             if bound in filters:
                 filters[bound] = as_money(filters[bound])
         where = {**self._seen(query.deleted), **as_filter(filters, _FIELDS)}
-        return await mongo_page(self._items, where, query, self._pager, read_item)
+        return await mongo_page(self._items, where, query, self._paginator, read_item)
 
     async def search(self, search: ItemSearch) -> Page[ItemRead]:
         where = {"$and": [self._seen(), compile_search(search.where)]}
-        return await mongo_page(self._items, where, search, self._pager, read_item)
+        return await mongo_page(self._items, where, search, self._paginator, read_item)
 
     async def add(self, item: ItemCreate, sent: RequestedKey | None) -> tuple[ItemRead, bool]:
         """The new item; or the one that the same key made before, and True.
@@ -87,7 +87,7 @@ class ItemRepository:
         The key stands in the document it made, so one atomic write decides between two requests.
         """
         await self._types.check(item.type, item.attributes)
-        owner_id = self._caller.on_behalf_of(item.owner_id, "items:admin", "/owner_id")
+        owner_id = self._caller.owner_for(item.owner_id, "items:admin", "/owner_id")
         values = {**item.model_dump(), "owner_id": owner_id, "price": as_money(item.price)}
         if sent is not None:
             values.update(idempotency_key=sent.key, fingerprint=sent.fingerprint)
@@ -95,7 +95,7 @@ class ItemRepository:
         try:
             await self._items.insert_one(document)
         except DuplicateKeyError as error:
-            if sent is None or violated_index(error.details or {}) != ItemKeyUsed.guards:
+            if sent is None or violated_index(error.details or {}) != ItemKeyUsed.constraints:
                 raise
             return await self._made_under(sent), True
         return read_item(document), False
@@ -159,7 +159,7 @@ class ItemRepository:
     def _seen(self, deleted: bool = False) -> Document:
         """The base of every query: what the caller may see."""
         seen: Document = {"deleted_at": {"$ne": None} if deleted else None}
-        if not self._caller.may("items:admin"):
+        if not self._caller.has_scope("items:admin"):
             seen["owner_id"] = self._caller.user_id or NO_OWNER
         return seen
 

@@ -60,7 +60,7 @@ async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
 @router.patch(
     "/{item_id}",
     dependencies=[needs("items:write")],
-    responses=problems(ItemNotFound, ItemContended, ItemTooLarge, SchemaMismatch, guarded=True),
+    responses=problems(ItemNotFound, ItemContended, ItemTooLarge, SchemaMismatch, if_match=True),
 )
 async def items_update(
     item_id: UUID, change: ItemUpdate, items: Items, expected: IfMatch, reply: Reply
@@ -72,7 +72,7 @@ async def items_update(
     "/{item_id}",
     status_code=204,
     dependencies=[needs("items:write")],
-    responses=problems(ItemNotFound, guarded=True),
+    responses=problems(ItemNotFound, if_match=True),
 )
 async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
     """Hides the item; restore brings it back."""

@@ -7,8 +7,17 @@ from uuid import UUID
 from pydantic import MISSING, AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from service.web.pagination import CountedQuery, ListQuery
-from service.web.schemas import Moment, Money, Name, Read, Text, Time, Versioned, Wire
+from service.web.pagination import ListQuery, OffsetQuery
+from service.web.schemas import (
+    Moment,
+    Money,
+    Name,
+    RequestModel,
+    ResponseModel,
+    Text,
+    Time,
+    Versioned,
+)
 
 
 def _keys(value: Any) -> Iterator[str]:
@@ -42,7 +51,7 @@ Tag = Annotated[Text, Field(min_length=1, max_length=60)]
 TagList = Annotated[list[Tag], Field(max_length=50)]
 
 
-class ItemCreate(Wire):
+class ItemCreate(RequestModel):
     """A new item: the fixed fields, and anything in ``attributes``.
 
     It is the caller's own, unless one with ``items:admin`` names another owner.
@@ -68,7 +77,7 @@ class ItemCreate(Wire):
     owner_id: UUID | None = None
 
 
-class ItemUpdate(Wire):
+class ItemUpdate(RequestModel):
     """A merge patch (RFC 7396), into ``attributes`` as deep as it goes: null removes a key."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"attributes": {"colour": None}}})
@@ -93,7 +102,7 @@ class ItemRead(Versioned):
     deleted_at: Moment | None
 
 
-class ItemQuery(CountedQuery):
+class ItemQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "name", "-name"] = "-created_at"
     name: Text | None = None
     type: Text | None = None
@@ -132,7 +141,7 @@ class ItemSearch(ListQuery):
     sort: Literal["created_at", "-created_at", "name", "-name"] = "-created_at"
 
 
-class ItemTypeWrite(Wire):
+class ItemTypeWrite(RequestModel):
     """What items of this type have to look like: a JSON Schema for their ``attributes``."""
 
     model_config = ConfigDict(
@@ -157,7 +166,7 @@ class ItemTypeRead(Versioned):
     updated_at: Moment
 
 
-class ItemTypesRead(Read):
+class ItemTypesRead(ResponseModel):
     """All item types: they are few."""
 
     items: list[ItemTypeRead]

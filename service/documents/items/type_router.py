@@ -34,7 +34,7 @@ async def item_types_get(type_name: NameInPath, types: ItemTypes, reply: Reply) 
 @router.put(
     "/{name}",
     dependencies=[needs("item_types:write")],
-    responses=problems(BadJsonSchema, guarded=True),
+    responses=problems(BadJsonSchema, if_match=True),
 )
 async def item_types_put(
     type_name: NameInPath, body: ItemTypeWrite, types: ItemTypes, expected: IfMatch, reply: Reply
@@ -47,7 +47,7 @@ async def item_types_put(
     "/{name}",
     status_code=204,
     dependencies=[needs("item_types:write")],
-    responses=problems(ItemTypeNotFound, guarded=True),
+    responses=problems(ItemTypeNotFound, if_match=True),
 )
 async def item_types_delete(type_name: NameInPath, types: ItemTypes, expected: IfMatch) -> None:
     await types.remove(type_name, expected)

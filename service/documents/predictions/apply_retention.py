@@ -16,7 +16,7 @@ from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.labels.feedback import expiring
 from service.documents.retention.rule_cache import stored_rules
 from service.documents.retention.rules import Rules
-from service.stores.mongo.client import Collection, Document, Mongo, now
+from service.stores.mongo.client import Document, MongoCollection, MongoStore, now
 
 BY_VERSION = "ix_predictions_model"
 AT_ONCE = 1000
@@ -45,7 +45,7 @@ class Expire:
 
     def __init__(
         self,
-        mongo: Mongo,
+        mongo: MongoStore,
         default_days: int | None,
         progress: Callable[[Applied, str], None],
         *,
@@ -77,7 +77,7 @@ class Expire:
         async def find() -> Rules:
             return await stored_rules(self._mongo.database, self._default_days)
 
-        return await self._mongo.run(find, writes=False)
+        return await self._mongo.call(find, writes=False)
 
     async def _versions(self) -> AsyncIterator[tuple[str, str]]:
         """Each there is, by one step in the index and not by looking at its predictions."""
@@ -145,10 +145,10 @@ class Expire:
             where = {"_id": {"$gt": ids[-1]}}
 
     async def _read(self, cursor: Any) -> list[Document]:
-        found: list[Document] = await self._mongo.run(lambda: cursor.to_list(None), writes=False)
+        found: list[Document] = await self._mongo.call(lambda: cursor.to_list(None), writes=False)
         return found
 
-    async def _write(self, collection: Collection, wanted: Wanted) -> int:
+    async def _write(self, collection: MongoCollection, wanted: Wanted) -> int:
         """Sets the expiry of those that have another; how many that were."""
         updates = [
             UpdateOne({"_id": document["_id"]}, [expiring(expires_at)])
@@ -157,7 +157,7 @@ class Expire:
         ]
         if not updates or not self._changes:
             return len(updates)
-        result = await self._mongo.run(
+        result = await self._mongo.call(
             lambda: collection.bulk_write(updates, ordered=False), writes=True
         )
         changed: int = result.modified_count

@@ -4,7 +4,7 @@ import time
 
 from fastapi import Request
 
-from service.auth.caller import Caller, Gatekeeper
+from service.auth.caller import Authenticator, Caller
 from service.documents.predictions.reading.repository import ModelForbidden
 
 SECONDS_BETWEEN_LOOKS = 2.0
@@ -26,8 +26,8 @@ class StillAllowed:
         if time.monotonic() - self._asked < SECONDS_BETWEEN_LOOKS:
             return
         state = self._request.state
-        gate: Gatekeeper = state.gate
-        check_model(await gate.admit(self._request, state.access), self._model)
+        authenticator: Authenticator = state.authenticator
+        check_model(await authenticator.authenticate(self._request, state.access), self._model)
         self._asked = time.monotonic()
 
 

@@ -36,9 +36,9 @@ class RetentionRepository:
     """The rules are nobody's own; a key that is bound to models sees and changes those of them."""
 
     def __init__(
-        self, database: MongoDatabase, pager: Paging, caller: CurrentCaller, rules: RulesHere
+        self, database: MongoDatabase, paginator: Paging, caller: CurrentCaller, rules: RulesHere
     ) -> None:
-        self._stored, self._pager = database[RETENTION_RULES], pager
+        self._stored, self._paginator = database[RETENTION_RULES], paginator
         self._caller, self._rules = caller, rules
 
     async def get(self, model: str, model_version: str | None) -> RetentionRead:
@@ -50,7 +50,7 @@ class RetentionRepository:
     async def list(self, query: RetentionQuery) -> Page[RetentionRead]:
         where = {**as_filter(query.filters(), {"model": "model"}), **_THERE}
         self._check(query.model or "")
-        return await mongo_page(self._stored, where, query, self._pager, read_rule)
+        return await mongo_page(self._stored, where, query, self._paginator, read_rule)
 
     async def put(
         self, model: str, model_version: str | None, rule: RetentionWrite, expected: Expected

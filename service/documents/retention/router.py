@@ -21,8 +21,8 @@ router = APIRouter(tags=["retention"], route_class=MongoRoute)
 READS, CHANGES = needs("retention:read"), needs("retention:admin")
 MODEL, VERSION = "/models/{model}/retention", "/models/{model}/versions/{version}/retention"
 READ = problems(RuleNotFound, RuleOfOtherModel, cached=True)
-PUT = problems(RuleOfOtherModel, guarded=True)
-DELETED = problems(RuleNotFound, RuleOfOtherModel, guarded=True)
+PUT = problems(RuleOfOtherModel, if_match=True)
+DELETED = problems(RuleNotFound, RuleOfOtherModel, if_match=True)
 Model = Annotated[ModelName, Path()]
 Version = Annotated[ModelName, Path()]
 

@@ -14,7 +14,7 @@ from fastapi import Request
 
 from service.documents.retention.documents import RETENTION_RULES
 from service.documents.retention.rules import Rules
-from service.stores.mongo.client import Database, Mongo
+from service.stores.mongo.client import Database, MongoStore
 from service.web.context import provided
 
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -33,7 +33,7 @@ async def stored_rules(database: Database, default_days: int | None) -> Rules:
 class CurrentRules:
     """What one process knows of the rules."""
 
-    def __init__(self, mongo: Mongo, default_days: int | None) -> None:
+    def __init__(self, mongo: MongoStore, default_days: int | None) -> None:
         self._mongo, self._default_days = mongo, default_days
         self._rules: Rules | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -94,7 +94,7 @@ class CurrentRules:
         async def find() -> Rules:
             return await stored_rules(self._mongo.database, self._default_days)
 
-        self._rules = await self._mongo.run(find, writes=False)
+        self._rules = await self._mongo.call(find, writes=False)
 
 
 def _these_rules(request: Request) -> CurrentRules:

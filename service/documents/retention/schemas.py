@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from service.web.pagination import ListQuery
-from service.web.schemas import Moment, StrictInt, Text, Versioned, Wire
+from service.web.schemas import Moment, RequestModel, StrictInt, Text, Versioned
 
 LONGEST_DAYS = 3650
 Days = Annotated[StrictInt, Field(ge=1, le=LONGEST_DAYS)]
@@ -15,7 +15,7 @@ ModelName = Annotated[
 ]
 
 
-class RetentionWrite(Wire):
+class RetentionWrite(RequestModel):
     """For how many days predictions are kept."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"days": 30}})

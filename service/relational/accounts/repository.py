@@ -34,30 +34,30 @@ class AccountNotFound(NotFound):
 
 class OwnerUnknown(Conflict):
     code, title, pointer = "owner_unknown", "There is no user with the owner's id", "/owner_id"
-    guards = "fk_accounts_owner_id"
+    constraints = "fk_accounts_owner_id"
 
 
 class Overdrawn(Conflict):
     code, title, pointer = "overdrawn", "There is not that much in the account", "/amount"
-    guards = "ck_accounts_overdraft"
+    constraints = "ck_accounts_overdraft"
 
 
 class AccountNotEmpty(Conflict):
     code, title = "account_not_empty", "An account that is closed has a balance of 0.00"
     detail = "Transfer what is in it first."
-    guards = "ck_accounts_closed_is_empty"
+    constraints = "ck_accounts_closed_is_empty"
 
 
 class UnknownCurrency(Refused):
     code, title, pointer = "currency", "A currency is three capitals", "/currency"
-    guards = "ck_accounts_currency"
+    constraints = "ck_accounts_currency"
 
 
 class LedgerBroken(Conflict):
     """What only a mistake of ours could be refused with: the service never asks for it."""
 
     code, title = "ledger", "The ledger would not be true any more"
-    guards = (
+    constraints = (
         "uq_accounts_id_currency", "ck_accounts_balance_is_sum", "ck_entries_immutable",
         "ck_entries_fit_transfer", "ck_entries_amount", "uq_entries_transfer_id",
         "fk_entries_transfer_id", "fk_entries_account_id", "ck_transfers_immutable",
@@ -88,9 +88,14 @@ class AccountRepository:
     """Whoever lacks ``accounts:admin`` sees and changes their own accounts alone."""
 
     def __init__(
-        self, session: SqlSession, pager: Paging, users: Users, caller: CurrentCaller
+        self, session: SqlSession, paginator: Paging, users: Users, caller: CurrentCaller
     ) -> None:
-        self._session, self._pager, self._users, self._caller = session, pager, users, caller
+        self._session, self._paginator, self._users, self._caller = (
+            session,
+            paginator,
+            users,
+            caller,
+        )
         self._seen = owned_by(caller, Account.owner_id, unless="accounts:admin")
 
     async def get(self, account_id: UUID) -> AccountRead:
@@ -103,7 +108,7 @@ class AccountRepository:
     async def list(self, query: AccountQuery) -> Page[AccountRead]:
         statement = filtered(select(*_COLUMNS).where(self._seen), query.filters(), _FILTERED)
         return await sql_page(
-            self._session, statement, Account, query, self._pager, AccountRead.model_validate
+            self._session, statement, Account, query, self._paginator, AccountRead.model_validate
         )
 
     async def list_entries(self, account_id: UUID, query: EntryQuery) -> Page[EntryRead]:
@@ -113,13 +118,13 @@ class AccountRepository:
         statement = select(*_ENTRY_COLUMNS).where(Entry.account_id == account_id)
         statement = filtered(statement, query.filters(), _FILTERED_ENTRIES)
         return await sql_page(
-            self._session, statement, Entry, query, self._pager, EntryRead.model_validate
+            self._session, statement, Entry, query, self._paginator, EntryRead.model_validate
         )
 
     async def add(self, account: AccountCreate) -> AccountRead:
-        owner_id = self._caller.on_behalf_of(account.owner_id, "accounts:admin", "/owner_id")
+        owner_id = self._caller.owner_for(account.owner_id, "accounts:admin", "/owner_id")
         if account.may_overdraw:
-            self._caller.must("accounts:admin", "/may_overdraw")
+            self._caller.require_scope("accounts:admin", "/may_overdraw")
         if not await self._users.hold(owner_id):
             raise OwnerUnknown
         values = {**account.model_dump(), "owner_id": owner_id}

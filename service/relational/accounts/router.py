@@ -58,7 +58,7 @@ async def accounts_get(account_id: UUID, accounts: Accounts, reply: Reply) -> Ac
 @router.patch(
     "/{account_id}",
     dependencies=[needs("accounts:write")],
-    responses=problems(AccountNotFound, guarded=True),
+    responses=problems(AccountNotFound, if_match=True),
 )
 async def accounts_update(
     account_id: UUID, change: AccountUpdate, accounts: Accounts, expected: IfMatch, reply: Reply
@@ -70,7 +70,7 @@ async def accounts_update(
     "/{account_id}",
     status_code=204,
     dependencies=[needs("accounts:write")],
-    responses=problems(AccountNotFound, AccountNotEmpty, guarded=True),
+    responses=problems(AccountNotFound, AccountNotEmpty, if_match=True),
 )
 async def accounts_close(account_id: UUID, accounts: Accounts, expected: IfMatch) -> None:
     """Closes an empty account. It can still be read, with its entries; no transfer uses it."""

@@ -11,19 +11,19 @@ from service.web.schemas import (
     Moment,
     Money,
     Name,
-    Read,
+    RequestModel,
+    ResponseModel,
     SignedMoney,
     StrictBool,
     Text,
     Time,
     Versioned,
-    Wire,
 )
 
 Amount = Annotated[Money, Field(gt=0)]
 
 
-class AccountCreate(Wire):
+class AccountCreate(RequestModel):
     """A new account, empty. Its currency stays.
 
     It is the caller's own, unless one with ``accounts:admin`` names another owner; they alone let
@@ -38,7 +38,7 @@ class AccountCreate(Wire):
     may_overdraw: StrictBool = False
 
 
-class AccountUpdate(Wire):
+class AccountUpdate(RequestModel):
     """A merge patch: absent is unchanged."""
 
     name: Name | MISSING = MISSING
@@ -57,7 +57,7 @@ class AccountRead(Versioned):
     created_at: Moment
     updated_at: Moment
 
-    def mark(self) -> str:
+    def etag_value(self) -> str:
         return f"{self.version}.{self.balance}"
 
 
@@ -66,7 +66,7 @@ class AccountQuery(ListQuery):
     owner_id: UUID | None = None
 
 
-class EntryRead(Read):
+class EntryRead(ResponseModel):
     """What a transfer did to one account: below zero it took, above it gave."""
 
     id: UUID
@@ -82,7 +82,7 @@ class EntryQuery(ListQuery):
     created_at__lt: Time | None = None
 
 
-class TransferCreate(Wire):
+class TransferCreate(RequestModel):
     """Money from an account of the caller's to any open one of the same currency."""
 
     model_config = ConfigDict(

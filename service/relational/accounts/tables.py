@@ -19,12 +19,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Identified, Row
+from service.stores.sql.base import IdTable, VersionedTable
 
 Amount = Numeric(18, 2)
 
 
-class Account(Row):
+class Account(VersionedTable):
     """Money of one owner in one currency. Its balance is written by the entries' trigger alone."""
 
     __tablename__ = "accounts"
@@ -48,7 +48,7 @@ class Account(Row):
     )
 
 
-class Transfer(Identified):
+class Transfer(IdTable):
     """That money went from one account to another."""
 
     __tablename__ = "transfers"
@@ -89,7 +89,7 @@ class Transfer(Identified):
     )
 
 
-class Entry(Identified):
+class Entry(IdTable):
     """What a transfer did to one of its two accounts, at the time of the transfer.
 
     It is also what finds the transfers of an account, in order and on either side.

@@ -21,7 +21,7 @@ from service.web.pagination import Page, Paging
 
 class TransferNotFound(NotFound):
     code, title = "transfer_not_found", "There is no such transfer"
-    guards = "fk_transfers_reverses_id"
+    constraints = "fk_transfers_reverses_id"
 
 
 class AccountUnknown(Conflict):
@@ -29,15 +29,15 @@ class AccountUnknown(Conflict):
 
 
 class SenderUnknown(AccountUnknown):
-    pointer, guards = "/from_account_id", "fk_transfers_from_account_id"
+    pointer, constraints = "/from_account_id", "fk_transfers_from_account_id"
 
 
 class ReceiverUnknown(AccountUnknown):
-    pointer, guards = "/to_account_id", "fk_transfers_to_account_id"
+    pointer, constraints = "/to_account_id", "fk_transfers_to_account_id"
 
 
 class MakerUnknown(Conflict):
-    code, title, guards = "maker_unknown", "There is no such user", "fk_transfers_created_by"
+    code, title, constraints = "maker_unknown", "There is no such user", "fk_transfers_created_by"
 
 
 class AccountClosed(Conflict):
@@ -55,23 +55,23 @@ class CurrenciesDiffer(Conflict):
 
 class SameAccount(Refused):
     code, title, pointer = "same_account", "It goes to another account", "/to_account_id"
-    guards = "ck_transfers_two_accounts"
+    constraints = "ck_transfers_two_accounts"
 
 
 class NotAnAmount(Refused):
     code, title, pointer = "amount", "It is more than 0.00", "/amount"
-    guards = "ck_transfers_amount"
+    constraints = "ck_transfers_amount"
 
 
 class AlreadyReversed(Conflict):
     code, title = "already_reversed", "This transfer was reversed already"
-    guards = "uq_transfers_reverses_id"
+    constraints = "uq_transfers_reverses_id"
 
 
 class IsReversal(Conflict):
     code, title = "is_reversal", "A reversal cannot be reversed"
     detail = "Make a new transfer."
-    guards = "ck_transfers_reversal"
+    constraints = "ck_transfers_reversal"
 
 
 _COLUMNS = columns(
@@ -91,12 +91,12 @@ class Ledger:
     """
 
     def __init__(
-        self, session: SqlSession, pager: Paging, accounts: Accounts, caller: CurrentCaller
+        self, session: SqlSession, paginator: Paging, accounts: Accounts, caller: CurrentCaller
     ) -> None:
-        self._session, self._pager = session, pager
+        self._session, self._paginator = session, paginator
         self._accounts, self._caller = accounts, caller
         self._mine = ids_owned_by(caller)
-        self._all_of_them = caller.may("transfers:admin")
+        self._all_of_them = caller.has_scope("transfers:admin")
 
     async def get(self, transfer_id: UUID) -> TransferRead:
         columns = (Transfer.id, *_COLUMNS, Transfer.created_at, _REVERSED_BY)
@@ -184,7 +184,7 @@ class Ledger:
     ) -> Page[TransferRead]:
         sorted_by: Columns = {"created_at": table.created_at}
         statement = filtered(statement, query.filters(), sorted_by)
-        return await sql_page(self._session, statement, table, query, self._pager, _read)
+        return await sql_page(self._session, statement, table, query, self._paginator, _read)
 
     async def _owns(self, account_id: UUID) -> bool:
         mine = self._mine.where(Account.id == account_id)

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, literal, select, true, update
 from uuid_utils.compat import uuid7
 
-from service.auth.caller import CurrentCaller, Forbidden, Gate
+from service.auth.caller import CurrentAuthenticator, CurrentCaller, Forbidden
 from service.auth.roles import scopes_of
 from service.core.errors import Conflict, FieldError, NotFound, Refused
 from service.relational.api_keys.schemas import (
@@ -38,7 +38,7 @@ class ApiKeyNotFound(NotFound):
 
 class KeyOwnerUnknown(Conflict):
     code, title, pointer = "key_owner_unknown", "There is no such user, or not any more", "/user_id"
-    guards = "fk_api_keys_user_id"
+    constraints = "fk_api_keys_user_id"
 
 
 class KeyTooStrong(Forbidden):
@@ -66,7 +66,7 @@ class RotationRunning(Conflict):
 
 class KeyIncomplete(Refused):
     code, title = "key_incomplete", "A key has scopes, and a rotated secret an end"
-    guards = ("ck_api_keys_scopes", "ck_api_keys_previous_has_end")
+    constraints = ("ck_api_keys_scopes", "ck_api_keys_previous_has_end")
 
 
 _COLUMNS = columns(
@@ -83,13 +83,13 @@ class ApiKeyRepository:
     def __init__(
         self,
         session: SqlSession,
-        pager: Paging,
+        paginator: Paging,
         caller: CurrentCaller,
         trail: Trail,
-        gate: Gate,
+        authenticator: CurrentAuthenticator,
     ) -> None:
-        self._session, self._pager = session, pager
-        self._caller, self._trail, self._gate = caller, trail, gate
+        self._session, self._paginator = session, paginator
+        self._caller, self._trail, self._authenticator = caller, trail, authenticator
         self._seen = owned_by(caller, ApiKey.user_id, unless="api_keys:admin")
 
     async def get(self, key_id: UUID) -> ApiKeyRead:
@@ -102,7 +102,7 @@ class ApiKeyRepository:
     async def list(self, query: ApiKeyQuery) -> Page[ApiKeyRead]:
         statement = filtered(select(*_COLUMNS).where(self._seen), query.filters(), _FILTERED)
         return await sql_page(
-            self._session, statement, ApiKey, query, self._pager, ApiKeyRead.model_validate
+            self._session, statement, ApiKey, query, self._paginator, ApiKeyRead.model_validate
         )
 
     async def add(self, key: ApiKeyCreate) -> ApiKeySecret:
@@ -115,7 +115,7 @@ class ApiKeyRepository:
         self._must_be_a_person()
         if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
             raise AlreadyOver
-        owner_id = self._caller.on_behalf_of(key.user_id, "api_keys:admin", "/user_id")
+        owner_id = self._caller.owner_for(key.user_id, "api_keys:admin", "/user_id")
         held = select(User.role).where(User.id == owner_id, may_act())
         role = await self._session.scalar(held.with_for_update(read=True))
         if role is None:
@@ -156,7 +156,7 @@ class ApiKeyRepository:
         row = (await self._session.execute(statement)).one_or_none()
         if row is None:
             await self._refuse_rotation(key_id)
-        after_commit(self._session, partial(self._gate.forget, key_id))
+        after_commit(self._session, partial(self._authenticator.invalidate, key_id))
         await self._trail.note(
             self._session,
             "key_rotated",
@@ -176,7 +176,7 @@ class ApiKeyRepository:
         if await self._session.scalar(statement) is None:
             await self.get(key_id)
             return
-        after_commit(self._session, partial(self._gate.forget, key_id))
+        after_commit(self._session, partial(self._authenticator.invalidate, key_id))
         await self._trail.note(self._session, "key_revoked", subject_id=key_id)
 
     async def _refuse_rotation(self, key_id: UUID) -> NoReturn:

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from service.auth.roles import Scope
 from service.web.pagination import ListQuery
-from service.web.schemas import Moment, Name, StrictInt, Time, Versioned, Wire
+from service.web.schemas import Moment, Name, RequestModel, StrictInt, Time, Versioned
 
 LONGEST_OVERLAP = 7 * 24 * 3600
 ModelPattern = Annotated[
@@ -21,7 +21,7 @@ ModelPattern = Annotated[
 ]
 
 
-class ApiKeyCreate(Wire):
+class ApiKeyCreate(RequestModel):
     """A new key, for the caller or for whom one with ``api_keys:admin`` names."""
 
     model_config = ConfigDict(
@@ -41,7 +41,7 @@ class ApiKeyCreate(Wire):
     user_id: UUID | None = None
 
 
-class ApiKeyRotate(Wire):
+class ApiKeyRotate(RequestModel):
     overlap_seconds: Annotated[StrictInt, Field(ge=0, le=LONGEST_OVERLAP)] = Field(
         3600, description="how long the old secret stays good beside the new one"
     )

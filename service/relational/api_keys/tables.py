@@ -7,10 +7,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Row
+from service.stores.sql.base import VersionedTable
 
 
-class ApiKey(Row):
+class ApiKey(VersionedTable):
     """One key. While it is being rotated, two secrets open it."""
 
     __tablename__ = "api_keys"

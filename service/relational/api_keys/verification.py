@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
 
-from service.auth.credentials import Standing
+from service.auth.credentials import Credential
 from service.auth.roles import expanded, scopes_of
 from service.relational.api_keys.tables import ApiKey
 from service.relational.users.repository import may_act
@@ -45,7 +45,7 @@ def parse_key(token: str) -> Key | None:
 _as_uuid = lru_cache(maxsize=1_000)(UUID)
 
 
-def mark_of(secret_hash: bytes) -> str:
+def secret_id_of(secret_hash: bytes) -> str:
     """By which an access token says which of a key's secrets it was given for."""
     return secret_hash[:8].hex()
 
@@ -56,7 +56,7 @@ def is_good() -> tuple[ColumnElement[bool], ...]:
     return ApiKey.revoked_at.is_(None), lasting
 
 
-async def find_standing(session: Session, key_id: UUID) -> Standing | None:
+async def find_credential(session: Session, key_id: UUID) -> Credential | None:
     """What a key is good for now; None if it is not."""
     k = ApiKey
     statement = (
@@ -75,7 +75,7 @@ async def find_standing(session: Session, key_id: UUID) -> Standing | None:
         hashes.append((row.previous_hash, row.previous_until))
     scopes = expanded(row.scopes) & scopes_of(row.role)
     models = None if row.models is None else tuple(row.models)
-    return Standing(row.id, scopes, row.expires_at, tuple(hashes), models)
+    return Credential(row.id, scopes, row.expires_at, tuple(hashes), models)
 
 
 async def note_use(session: Session, key_id: UUID) -> bool:

@@ -74,13 +74,18 @@ class AuditTrail:
 
 
 class AuditRepository:
-    def __init__(self, session: SqlSession, pager: Paging) -> None:
-        self._session, self._pager = session, pager
+    def __init__(self, session: SqlSession, paginator: Paging) -> None:
+        self._session, self._paginator = session, paginator
 
     async def list(self, query: AuditQuery) -> Page[AuditEventRead]:
         statement = filtered(select(*_COLUMNS), query.filters(), _FILTERED)
         return await sql_page(
-            self._session, statement, AuditEvent, query, self._pager, AuditEventRead.model_validate
+            self._session,
+            statement,
+            AuditEvent,
+            query,
+            self._paginator,
+            AuditEventRead.model_validate,
         )
 
 

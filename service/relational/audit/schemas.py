@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from service.web.pagination import ListQuery
-from service.web.schemas import Moment, Read, Time
+from service.web.schemas import Moment, ResponseModel, Time
 
 Act = Literal[
     "login",
@@ -26,7 +26,7 @@ Act = Literal[
 ]
 
 
-class AuditEventRead(Read):
+class AuditEventRead(ResponseModel):
     """Who did what to whom: ``user_id`` (by ``key_id``, if it was a key) to ``subject_id``."""
 
     id: UUID

@@ -8,10 +8,10 @@ from sqlalchemy import Index, String, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Identified
+from service.stores.sql.base import IdTable
 
 
-class AuditEvent(Identified):
+class AuditEvent(IdTable):
     """One act.
 
     No foreign keys: an entry outlives what it tells of.

@@ -28,10 +28,10 @@ from service.relational.catalog.upsert import (
     share_skus,
     update_products,
 )
-from service.stores.sql.bulk import among, insert_missing
+from service.stores.sql.bulk import any_of, insert_missing
 from service.stores.sql.engine import SqlSession
-from service.stores.sql.errors import translate
-from service.web.bulk import Batch, ItemDone
+from service.stores.sql.errors import translate_sql_error
+from service.web.bulk import BulkItems, ItemDone
 from service.web.context import provided
 from service.web.schemas import changes
 
@@ -45,52 +45,54 @@ class ProductBulk:
     def __init__(self, session: SqlSession, caller: CurrentCaller) -> None:
         self._session, self._user_id = session, caller.user_id
 
-    async def add_all(self, batch: Batch[ProductCreate]) -> Mapping[int, ProductRead]:
+    async def add_all(self, batch: BulkItems[ProductCreate]) -> Mapping[int, ProductRead]:
         await share_skus(self._session)
         await self._hold_categories(batch)
-        if not batch.good:
+        if not batch.pending:
             return {}
-        rows = {place: {"id": uuid7(), **item.model_dump()} for place, item in batch.good.items()}
+        rows = {
+            place: {"id": uuid7(), **item.model_dump()} for place, item in batch.pending.items()
+        }
         into = insert_missing(Product, list(rows.values()), ordered_by="sku").returning(*COLUMNS)
         made = {row.id: row for row in await self._session.execute(into)}
         for place in [place for place, row in rows.items() if row["id"] not in made]:
             batch.fail(place, SkuTaken())
         moved = {row.id: (0, row.stock) for row in made.values()}
         await note_stock(self._session, moved, "initial", self._user_id)
-        return {place: _read(made[rows[place]["id"]]) for place in batch.good}
+        return {place: _read(made[rows[place]["id"]]) for place in batch.pending}
 
-    async def put_all(self, batch: Batch[ProductCreate]) -> Mapping[int, ItemDone]:
+    async def put_all(self, batch: BulkItems[ProductCreate]) -> Mapping[int, ItemDone]:
         """201 for those that were made, 200 for those that were there, deleted or not."""
-        batch.fail_repeats(lambda item: item.sku.lower(), "/sku")
+        batch.fail_duplicates(lambda item: item.sku.lower(), "/sku")
         await share_skus(self._session)
         await self._hold_categories(batch)
-        put = await put_products(self._session, list(batch.good.values()), self._user_id)
-        by_place = {place: put[item.sku.lower()] for place, item in batch.good.items()}
+        put = await put_products(self._session, list(batch.pending.values()), self._user_id)
+        by_place = {place: put[item.sku.lower()] for place, item in batch.pending.items()}
         return {
             place: ItemDone(status=201 if each.made else 200, id=each.id, version=each.version)
             for place, each in by_place.items()
         }
 
-    async def change_all(self, batch: Batch[ProductPatch]) -> Mapping[int, ProductRead]:
+    async def change_all(self, batch: BulkItems[ProductPatch]) -> Mapping[int, ProductRead]:
         """Each stands in it once. A sku is taken while any product has it before the request."""
-        batch.fail_repeats(lambda item: item.id, "/id")
-        renames = any("sku" in item.model_fields_set for item in batch.good.values())
+        batch.fail_duplicates(lambda item: item.id, "/id")
+        renames = any("sku" in item.model_fields_set for item in batch.pending.values())
         if renames:
             await own_skus(self._session)
         await self._hold_categories(batch)
-        held = await self._hold({place: item.id for place, item in batch.good.items()})
+        held = await self._hold({place: item.id for place, item in batch.pending.items()})
         _fail_unfit(batch, held)
         changed = await (self._rename(batch, held) if renames else self._update(batch, held))
-        return {place: _read(changed[item.id]) for place, item in batch.good.items()}
+        return {place: _read(changed[item.id]) for place, item in batch.pending.items()}
 
-    async def remove_all(self, batch: Batch[UUID]) -> Mapping[int, ItemDone]:
+    async def remove_all(self, batch: BulkItems[UUID]) -> Mapping[int, ItemDone]:
         """Hides them; restore brings each back."""
-        held = await self._hold(batch.good)
-        for place in [place for place, key in batch.good.items() if key not in held]:
+        held = await self._hold(batch.pending)
+        for place in [place for place, key in batch.pending.items() if key not in held]:
             batch.fail(place, ProductNotFound())
         statement = (
             update(Product)
-            .where(among(Product.id, held))
+            .where(any_of(Product.id, held))
             .values(deleted_at=func.now(), version=Product.version + 1)
             .returning(Product.id, Product.version)
             .execution_options(synchronize_session=False)
@@ -98,14 +100,14 @@ class ProductBulk:
         versions = {row.id: row.version for row in await self._session.execute(statement)}
         return {
             place: ItemDone(status=204, id=key, version=versions[key])
-            for place, key in batch.good.items()
+            for place, key in batch.pending.items()
         }
 
-    async def _hold_categories(self, batch: Batch[Any]) -> None:
+    async def _hold_categories(self, batch: BulkItems[Any]) -> None:
         """Those that items name; takes out who names one that is not there."""
         named = {
             place: item.category_id
-            for place, item in batch.good.items()
+            for place, item in batch.pending.items()
             if "category_id" in item.model_fields_set and item.category_id is not None
         }
         known = await hold_categories(self._session, named.values())
@@ -113,16 +115,16 @@ class ProductBulk:
             batch.fail(place, CategoryUnknown())
 
     async def _hold(self, ids: Mapping[int, UUID]) -> dict[UUID, Any]:
-        held = select(*COLUMNS).where(among(Product.id, set(ids.values())), is_deleted(False))
+        held = select(*COLUMNS).where(any_of(Product.id, set(ids.values())), is_deleted(False))
         held = held.order_by(Product.id).with_for_update(key_share=True)
         return {row.id: row for row in await self._session.execute(held)}
 
     async def _update(
-        self, batch: Batch[ProductPatch], held: Mapping[UUID, Any]
+        self, batch: BulkItems[ProductPatch], held: Mapping[UUID, Any]
     ) -> dict[UUID, Any]:
         """The rows are held: what they are and what they become is one row of the statement."""
         rows = []
-        for item in batch.good.values():
+        for item in batch.pending.values():
             before, wanted = held[item.id]._mapping, changes(item)
             rows.append({name: wanted.get(name, before[name]) for name in ("id", *_FIELDS)})
         stocks = {key: row.stock for key, row in held.items()}
@@ -130,7 +132,7 @@ class ProductBulk:
         return {row.id: row for row in changed}
 
     async def _rename(
-        self, batch: Batch[ProductPatch], held: Mapping[UUID, Any]
+        self, batch: BulkItems[ProductPatch], held: Mapping[UUID, Any]
     ) -> dict[UUID, Any]:
         """As :meth:`_update`; looks again if a single product took one of the skus meanwhile."""
         for _ in range(_TIMES):
@@ -139,27 +141,27 @@ class ProductBulk:
                 async with self._session.savepoint():
                     return await self._update(batch, held)
             except IntegrityError as error:
-                if not isinstance(translate(error), SkuTaken):
+                if not isinstance(translate_sql_error(error), SkuTaken):
                     raise
         raise SkuTaken
 
-    async def _fail_taken(self, batch: Batch[ProductPatch]) -> None:
+    async def _fail_taken(self, batch: BulkItems[ProductPatch]) -> None:
         wanted = {
             place: item.sku.lower()
-            for place, item in batch.good.items()
+            for place, item in batch.pending.items()
             if isinstance(item.sku, str)
         }
-        found = select(LOWERED.label("sku"), Product.id).where(among(LOWERED, wanted.values()))
+        found = select(LOWERED.label("sku"), Product.id).where(any_of(LOWERED, wanted.values()))
         owners = {row.sku: row.id for row in await self._session.execute(found)}
         for place, sku in wanted.items():
-            key = batch.good[place].id
+            key = batch.pending[place].id
             if owners.setdefault(sku, key) != key:  # the first in the request to want it has it
                 batch.fail(place, SkuTaken())
 
 
-def _fail_unfit(batch: Batch[ProductPatch], held: Mapping[UUID, Any]) -> None:
+def _fail_unfit(batch: BulkItems[ProductPatch], held: Mapping[UUID, Any]) -> None:
     """Takes out what is not there, and what has changed since it was read."""
-    for place, item in list(batch.good.items()):
+    for place, item in list(batch.pending.items()):
         if item.id not in held:
             batch.fail_at(place, ProductNotFound, "/id")
         elif "version" in item.model_fields_set and item.version != held[item.id].version:

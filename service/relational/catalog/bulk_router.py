@@ -19,7 +19,7 @@ from service.relational.catalog.schemas import (
     ProductsUpdate,
 )
 from service.stores.sql.route import SqlRoute
-from service.web.bulk import Batch, Bulk, ItemsDone, Repeated, bulk_problems, no_content
+from service.web.bulk import Bulk, BulkItems, DuplicateItem, ItemsDone, bulk_problems, no_content
 
 router = APIRouter(prefix="/products/bulk", tags=["catalog"], route_class=SqlRoute)
 WRITES = needs("catalog:write")
@@ -36,7 +36,7 @@ async def products_create_bulk(
     body: ProductsCreate, query: Bulk, products: ProductsAtOnce
 ) -> ProductsRead | Response:
     """Creates all of them or none, or those that can be."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await products.add_all(batch), ProductsRead, 201)
 
 
@@ -45,14 +45,14 @@ async def products_create_bulk(
     response_model=ProductsRead,
     dependencies=[WRITES],
     responses=bulk_problems(
-        ProductNotFound, SkuTaken, CategoryUnknown, BadPrice, PreconditionFailed, Repeated
+        ProductNotFound, SkuTaken, CategoryUnknown, BadPrice, PreconditionFailed, DuplicateItem
     ),
 )
 async def products_update_bulk(
     body: ProductsUpdate, query: Bulk, products: ProductsAtOnce
 ) -> ProductsRead | Response:
     """A merge patch for each; a ``version`` guards its item as If-Match does."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await products.change_all(batch), ProductsRead)
 
 
@@ -60,13 +60,13 @@ async def products_update_bulk(
     "",
     response_model=ItemsDone,
     dependencies=[WRITES],
-    responses=bulk_problems(CategoryUnknown, BadPrice, Repeated),
+    responses=bulk_problems(CategoryUnknown, BadPrice, DuplicateItem),
 )
 async def products_put_bulk(
     body: ProductsCreate, query: Bulk, products: ProductsAtOnce
 ) -> ItemsDone | Response:
     """Makes those whose sku is new (201) and changes the others (200), as import does."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await products.put_all(batch), ItemsDone)
 
 
@@ -80,5 +80,5 @@ async def products_delete_bulk(
     body: ProductsDelete, query: Bulk, products: ProductsAtOnce
 ) -> Response:
     """Hides them; restore brings each back."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await products.remove_all(batch), no_content)

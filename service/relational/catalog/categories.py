@@ -15,7 +15,7 @@ from service.relational.catalog.schemas import (
 )
 from service.relational.catalog.tables import Category
 from service.stores.sql.base import columns
-from service.stores.sql.bulk import among
+from service.stores.sql.bulk import any_of
 from service.stores.sql.engine import SqlSession
 from service.stores.sql.rows import Columns, change_row, filtered, remove_row, sql_page
 from service.stores.sql.session import Session
@@ -31,13 +31,13 @@ class CategoryNotFound(NotFound):
 
 class CategoryNameTaken(Conflict):
     code, title, pointer = "category_name_taken", "There is a category of this name here", "/name"
-    guards = "uq_categories_name"
+    constraints = "uq_categories_name"
 
 
 class CategoryInUse(Conflict):
     code, title = "category_in_use", "Products or categories hang on it, or it is not there"
     detail = "Move or delete what is below it first; a category that is named must exist."
-    guards = ("fk_categories_parent_id", "fk_products_category_id")
+    constraints = ("fk_categories_parent_id", "fk_products_category_id")
 
 
 class ParentUnknown(Conflict):
@@ -47,7 +47,7 @@ class ParentUnknown(Conflict):
 class CategoryCircle(Conflict):
     code, title, pointer = "category_circle", "It would be below itself", "/parent_id"
     detail = "Move it below a category that is not below it."
-    guards = "ck_categories_circle"
+    constraints = "ck_categories_circle"
 
 
 _COLUMNS = columns(
@@ -60,8 +60,8 @@ _FILTERED: Columns = {"parent_id": Category.parent_id}
 class CategoryRepository:
     """Everybody's: who may change them, the scope says."""
 
-    def __init__(self, session: SqlSession, pager: Paging) -> None:
-        self._session, self._pager = session, pager
+    def __init__(self, session: SqlSession, paginator: Paging) -> None:
+        self._session, self._paginator = session, paginator
 
     async def get(self, category_id: UUID) -> CategoryRead:
         found = await self._session.execute(select(*_COLUMNS).where(Category.id == category_id))
@@ -73,7 +73,7 @@ class CategoryRepository:
     async def list(self, query: CategoryQuery) -> Page[CategoryRead]:
         statement = filtered(select(*_COLUMNS), query.filters(), _FILTERED)
         return await sql_page(
-            self._session, statement, Category, query, self._pager, CategoryRead.model_validate
+            self._session, statement, Category, query, self._paginator, CategoryRead.model_validate
         )
 
     async def add(self, category: CategoryCreate) -> CategoryRead:
@@ -109,7 +109,7 @@ async def hold_categories(session: Session, category_ids: Iterable[UUID]) -> set
     """Those that are there; they will be until the transaction ends."""
     if not (wanted := set(category_ids)):
         return set()
-    held = select(Category.id).where(among(Category.id, wanted)).order_by(Category.id)
+    held = select(Category.id).where(any_of(Category.id, wanted)).order_by(Category.id)
     return set(await session.scalars(held.with_for_update(read=True, key_share=True)))
 
 

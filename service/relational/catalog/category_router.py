@@ -62,7 +62,7 @@ async def categories_get(category_id: UUID, categories: Categories, reply: Reply
     "/{category_id}",
     dependencies=[WRITES],
     responses=problems(
-        CategoryNotFound, CategoryNameTaken, ParentUnknown, CategoryCircle, guarded=True
+        CategoryNotFound, CategoryNameTaken, ParentUnknown, CategoryCircle, if_match=True
     ),
 )
 async def categories_update(
@@ -80,7 +80,7 @@ async def categories_update(
     "/{category_id}",
     status_code=204,
     dependencies=[WRITES],
-    responses=problems(CategoryNotFound, CategoryInUse, guarded=True),
+    responses=problems(CategoryNotFound, CategoryInUse, if_match=True),
 )
 async def categories_delete(category_id: UUID, categories: Categories, expected: IfMatch) -> None:
     """Removes it, once nothing is in it."""

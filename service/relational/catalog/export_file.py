@@ -12,7 +12,7 @@ from service.relational.catalog.file_format import Format, header, media_type, w
 from service.relational.catalog.repository import COLUMNS
 from service.relational.catalog.schemas import ProductRead
 from service.relational.catalog.tables import Product
-from service.stores.sql.engine import SqlStore
+from service.stores.sql.engine import SqlStoreDep
 from service.stores.sql.session import Session
 from service.web.context import provided
 
@@ -20,7 +20,7 @@ ROWS_AT_ONCE = 500
 
 
 class ProductExport:
-    def __init__(self, sql: SqlStore) -> None:
+    def __init__(self, sql: SqlStoreDep) -> None:
         self._sql = sql
 
     async def answer(self, kind: Format) -> StreamingResponse:

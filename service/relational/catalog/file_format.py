@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from service.core.errors import BadRequest, FieldError, ServiceError
 from service.relational.catalog.schemas import ProductCreate, ProductRead
-from service.web.csv import guarded, unguarded
+from service.web.csv import escape_formula, unescape_formula
 from service.web.problems import invalid_input
 from service.web.strict_json import parse_json
 
@@ -60,7 +60,7 @@ def _ndjson_row(number: int, line: bytes) -> Row:
     try:
         return _row(number, parse_json(line))
     except ServiceError as error:
-        fault = FieldError(pointer="", code=error.code, detail=error.said)
+        fault = FieldError(pointer="", code=error.code, detail=error.message)
         return Row(number, None, error.errors or [fault])
 
 
@@ -109,7 +109,7 @@ def _csv_row(number: int, names: list[str], text: bytes) -> Row:
         told = f"It is no CSV of {len(names)} values in UTF-8."
         return Row(number, None, [FieldError(pointer="", code="bad_csv", detail=told)])
     found: dict[str, Any] = {
-        name: unguarded(cell) for name, cell in zip(names, cells, strict=True) if cell
+        name: unescape_formula(cell) for name, cell in zip(names, cells, strict=True) if cell
     }
     stock = found.get("stock", "")
     if stock.isdecimal() and len(stock) < 19:
@@ -133,7 +133,7 @@ def write_rows(products: Iterable[ProductRead], kind: Format) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    return guarded(value) if isinstance(value, str) else value
+    return escape_formula(value) if isinstance(value, str) else value
 
 
 def header(kind: Format) -> bytes:

@@ -17,7 +17,7 @@ from service.core.errors import FieldError, ServiceError, UnsupportedMedia
 from service.relational.catalog.categories import hold_categories
 from service.relational.catalog.file_format import LONGEST_RECORD, Format, Row, format_of, read_rows
 from service.relational.catalog.upsert import put_products, share_skus
-from service.stores.sql.engine import Sql
+from service.stores.sql.engine import SqlStore
 from service.stores.sql.session import Session
 from service.web.ndjson import LinesAnswer, lines_of, stopped
 
@@ -47,7 +47,7 @@ class Load:
 
     def __init__(self, request: Request, kind: Format) -> None:
         self._request, self._kind = request, kind
-        self._sql: Sql = request.state.sql
+        self._sql: SqlStore = request.state.sql
         self._told = Loaded(0, 0, 0, 0, [])
         self._waiting: list[Row] = []
         self._skus: set[str] = set()
@@ -79,7 +79,7 @@ class Load:
     async def _commit(self) -> bytes:
         # Who may change products may have changed since the file began.
         state = self._request.state
-        caller = await state.gate.admit(self._request, state.access)
+        caller = await state.authenticator.authenticate(self._request, state.access)
         rows, self._waiting, self._skus = self._waiting, [], set()
 
         async def work(session: Session) -> tuple[int, int, list[LoadError]]:

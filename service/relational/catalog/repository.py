@@ -42,7 +42,7 @@ class ProductNotFound(NotFound):
 class SkuTaken(Conflict):
     code, title, pointer = "sku_taken", "There is a product with this sku", "/sku"
     detail = "It may be a deleted one."
-    guards = "uq_products_sku"
+    constraints = "uq_products_sku"
 
 
 class CategoryUnknown(Conflict):
@@ -51,12 +51,12 @@ class CategoryUnknown(Conflict):
 
 class BadPrice(Refused):
     code, title = "price", "A price is not negative and has a currency of three letters"
-    pointer, guards = "/price", ("ck_products_price", "ck_products_currency")
+    pointer, constraints = "/price", ("ck_products_price", "ck_products_currency")
 
 
 class MovementOfNothing(NotFound):
     code, title = "product_not_found", "There is no such product"
-    guards = "fk_stock_movements_product_id"
+    constraints = "fk_stock_movements_product_id"
 
 
 COLUMNS = columns(
@@ -75,9 +75,9 @@ class ProductRepository:
     """Everybody's: who may change them, the scope says."""
 
     def __init__(
-        self, session: SqlSession, pager: Paging, categories: Categories, caller: CurrentCaller
+        self, session: SqlSession, paginator: Paging, categories: Categories, caller: CurrentCaller
     ) -> None:
-        self._session, self._pager, self._categories = session, pager, categories
+        self._session, self._paginator, self._categories = session, paginator, categories
         self._by = {"user_id": caller.user_id}
 
     async def get(self, product_id: UUID, expand: str | None = None) -> ProductRead:
@@ -98,7 +98,7 @@ class ProductRepository:
             statement = statement.where(Product.stock > 0 if query.in_stock else Product.stock == 0)
         if query.q is not None:
             statement = statement.where(words_beginning_with(Product.search, quoted_words(query.q)))
-        return await sql_page(self._session, statement, Product, query, self._pager, _read)
+        return await sql_page(self._session, statement, Product, query, self._paginator, _read)
 
     async def add(self, product: ProductCreate) -> ProductRead:
         await self._hold_category(product.category_id)

@@ -66,7 +66,7 @@ async def products_get(
 @router.patch(
     "/{product_id}",
     dependencies=[WRITES],
-    responses=problems(ProductNotFound, SkuTaken, CategoryUnknown, BadPrice, guarded=True),
+    responses=problems(ProductNotFound, SkuTaken, CategoryUnknown, BadPrice, if_match=True),
 )
 async def products_update(
     product_id: UUID,
@@ -82,7 +82,7 @@ async def products_update(
     "/{product_id}",
     status_code=204,
     dependencies=[WRITES],
-    responses=problems(ProductNotFound, guarded=True),
+    responses=problems(ProductNotFound, if_match=True),
 )
 async def products_delete(product_id: UUID, products: Products, expected: IfMatch) -> None:
     """Hides the product; restore brings it back."""

@@ -8,18 +8,18 @@ from zlib import crc32
 from pydantic import MISSING, ConfigDict, Field, JsonValue
 
 from service.web.bulk import Items
-from service.web.pagination import CountedQuery, ListQuery
+from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
     Currency,
     Moment,
     Money,
     Name,
-    Read,
+    RequestModel,
+    ResponseModel,
     StrictInt,
     Text,
     Time,
     Versioned,
-    Wire,
 )
 
 MOST_STOCK = 1_000_000_000
@@ -29,7 +29,7 @@ Stock = Annotated[StrictInt, Field(ge=0, le=MOST_STOCK)]
 Reason = Literal["initial", "received", "returned", "damaged", "counted", "ordered", "cancelled"]
 
 
-class CategoryCreate(Wire):
+class CategoryCreate(RequestModel):
     """A new category, at the top or below another."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"name": "Coffee machines"}})
@@ -39,7 +39,7 @@ class CategoryCreate(Wire):
     parent_id: UUID | None = None
 
 
-class CategoryUpdate(Wire):
+class CategoryUpdate(RequestModel):
     """A merge patch: absent is unchanged; a ``parent_id`` of null moves it to the top."""
 
     name: Name | MISSING = MISSING
@@ -56,7 +56,7 @@ class CategoryRead(Versioned):
     updated_at: Moment
 
 
-class CategoryQuery(CountedQuery):
+class CategoryQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "name", "-name"] = "name"
     parent_id: UUID | None = Field(None, description="those right below it")
 
@@ -70,7 +70,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class ProductCreate(Wire):
+class ProductCreate(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
 
     sku: Sku
@@ -82,7 +82,7 @@ class ProductCreate(Wire):
     category_id: UUID | None = None
 
 
-class ProductUpdate(Wire):
+class ProductUpdate(RequestModel):
     """A merge patch: absent is unchanged. A new ``stock`` is kept as a count of what is there."""
 
     sku: Sku | MISSING = MISSING
@@ -94,7 +94,7 @@ class ProductUpdate(Wire):
     category_id: UUID | None | MISSING = MISSING
 
 
-class CategoryBrief(Read):
+class CategoryBrief(ResponseModel):
     """A category as it stands nested in a product."""
 
     id: UUID
@@ -115,9 +115,9 @@ class ProductRead(Versioned):
     deleted_at: Moment | None
     category: CategoryBrief | None | MISSING = MISSING
 
-    def mark(self) -> str:
+    def etag_value(self) -> str:
         nested = self.model_dump_json(include={"category"})
-        return super().mark() + ("" if nested == "{}" else f".{crc32(nested.encode()):x}")
+        return super().etag_value() + ("" if nested == "{}" else f".{crc32(nested.encode()):x}")
 
 
 class ProductPatch(ProductUpdate):
@@ -127,33 +127,33 @@ class ProductPatch(ProductUpdate):
     version: StrictInt | MISSING = MISSING
 
 
-class ProductsCreate(Wire):
+class ProductsCreate(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE]}})
 
     items: Items[ProductCreate]
 
 
-class ProductsUpdate(Wire):
+class ProductsUpdate(RequestModel):
     items: Items[ProductPatch]
 
 
-class ProductsDelete(Wire):
+class ProductsDelete(RequestModel):
     """The ids of the products to delete."""
 
     items: Items[UUID]
 
 
-class ProductsRead(Read):
+class ProductsRead(ResponseModel):
     """All that a bulk request made or changed, in the order of the request."""
 
     items: Sequence[ProductRead]
 
 
-class ProductExpand(Wire):
+class ProductExpand(RequestModel):
     expand: Literal["category"] | None = Field(None, description="`category`: nests it")
 
 
-class ProductQuery(CountedQuery):
+class ProductQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "name", "-name", "price", "-price"] = "-created_at"
     q: Text | None = Field(
         None,
@@ -172,7 +172,7 @@ class ProductQuery(CountedQuery):
     expand: Literal["category"] | None = Field(None, description="`category`: nests it")
 
 
-class StockAdjust(Wire):
+class StockAdjust(RequestModel):
     """A change of stock: what came is positive, what went negative."""
 
     model_config = ConfigDict(
@@ -184,7 +184,7 @@ class StockAdjust(Wire):
     note: Annotated[Text, Field(max_length=500)] | None = None
 
 
-class MovementRead(Read):
+class MovementRead(ResponseModel):
     """One change of stock; ``order_id`` if an order caused it."""
 
     id: UUID
@@ -198,12 +198,12 @@ class MovementRead(Read):
     created_at: Moment
 
 
-class LoadFault(Read):
+class LoadFault(ResponseModel):
     line: int
     errors: list[dict[str, str]]
 
 
-class LoadLine(Read):
+class LoadLine(ResponseModel):
     """Everything through this line of the file is durable; counts are of all lines until here."""
 
     committed_through: int
@@ -213,7 +213,7 @@ class LoadLine(Read):
     errors: list[LoadFault]
 
 
-class ExportQuery(Wire):
+class ExportQuery(RequestModel):
     format: Literal["ndjson", "csv"] = "ndjson"
 
 

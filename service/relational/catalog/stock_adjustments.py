@@ -26,9 +26,9 @@ _FILTERED: Columns = {"created_at": StockMovement.created_at}
 
 class StockKeeping:
     def __init__(
-        self, session: SqlSession, pager: Paging, products: Products, caller: CurrentCaller
+        self, session: SqlSession, paginator: Paging, products: Products, caller: CurrentCaller
     ) -> None:
-        self._session, self._pager, self._products = session, pager, products
+        self._session, self._paginator, self._products = session, paginator, products
         self._user_id = caller.user_id
 
     async def adjust(self, product_id: UUID, adjust: StockAdjust) -> ProductRead:
@@ -59,7 +59,7 @@ class StockKeeping:
             statement,
             StockMovement,
             query,
-            self._pager,
+            self._paginator,
             MovementRead.model_validate,
         )
 

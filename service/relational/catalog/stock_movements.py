@@ -15,19 +15,19 @@ from uuid_utils.compat import uuid7
 from service.core.errors import Conflict
 from service.relational.catalog.schemas import Reason
 from service.relational.catalog.tables import Product, StockMovement
-from service.stores.sql.bulk import given_rows
+from service.stores.sql.bulk import unnest_rows
 from service.stores.sql.session import Session
 
 
 class NotEnoughStock(Conflict):
     code, title = "not_enough_stock", "There is not that much in stock"
-    guards = ("ck_products_stock", "ck_stock_movements_stock_after")
+    constraints = ("ck_products_stock", "ck_stock_movements_stock_after")
 
 
 class NoMovement(Conflict):
     code, title, pointer = "no_movement", "A movement is of something", "/change"
     detail = "Send a change other than 0."
-    guards = "ck_stock_movements_change"
+    constraints = "ck_stock_movements_change"
 
 
 class Held(NamedTuple):
@@ -91,7 +91,7 @@ async def note_movements(
     if not moved:
         return
     rows = [{"id": uuid7(), "reason": reason, **about, **each} for each in moved]
-    given, names = given_rows(StockMovement, rows), list(rows[0])
+    given, names = unnest_rows(StockMovement, rows), list(rows[0])
     chosen = select(*[given.c[name] for name in names]).order_by(given.c.nth)
     into = insert(StockMovement).from_select(names, chosen, include_defaults=False)
     await session.execute(into)

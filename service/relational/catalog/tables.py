@@ -17,10 +17,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Identified, Row, search_vector
+from service.stores.sql.base import IdTable, VersionedTable, search_vector
 
 
-class Category(Row):
+class Category(VersionedTable):
     """A place in the tree. Its migration has a trigger that refuses circles."""
 
     __tablename__ = "categories"
@@ -45,7 +45,7 @@ class Category(Row):
     )
 
 
-class Product(Row):
+class Product(VersionedTable):
     """Something that is sold."""
 
     __tablename__ = "products"
@@ -86,7 +86,7 @@ class Product(Row):
     )
 
 
-class StockMovement(Identified):
+class StockMovement(IdTable):
     """One change of a product's stock, and what it was after it."""
 
     __tablename__ = "stock_movements"

@@ -18,7 +18,7 @@ from service.relational.catalog.repository import COLUMNS
 from service.relational.catalog.schemas import ProductCreate, Reason
 from service.relational.catalog.stock_movements import note_movements
 from service.relational.catalog.tables import Product
-from service.stores.sql.bulk import among, given_rows, insert_missing, take_turns
+from service.stores.sql.bulk import advisory_lock, any_of, insert_missing, unnest_rows
 from service.stores.sql.session import Session
 
 LOWERED = func.lower(Product.sku, type_=Text())
@@ -34,12 +34,12 @@ class Put(NamedTuple):
 
 async def share_skus(session: Session) -> None:
     """Comes first where many are made."""
-    await take_turns(session, "skus", alone=False)
+    await advisory_lock(session, "skus", alone=False)
 
 
 async def own_skus(session: Session) -> None:
     """Comes first where many are given another sku."""
-    await take_turns(session, "skus", alone=True)
+    await advisory_lock(session, "skus", alone=True)
 
 
 async def put_products(
@@ -68,7 +68,7 @@ class _MadeMeanwhile(Exception):
 
 async def _hold(session: Session, skus: Sequence[str]) -> dict[str, Any]:
     held = select(Product.id, Product.sku, Product.stock)
-    held = held.where(among(LOWERED, skus))
+    held = held.where(any_of(LOWERED, skus))
     held = held.order_by(Product.id).with_for_update(key_share=True)
     return {row.sku.lower(): row for row in await session.execute(held)}
 
@@ -110,7 +110,7 @@ async def update_products(
     """
     if not rows:
         return ()
-    given = given_rows(Product, rows)
+    given = unnest_rows(Product, rows)
     values = {name: given.c[name] for name in rows[0] if name != "id"}
     statement = (
         update(Product)

@@ -7,15 +7,15 @@ from fastapi import Request
 
 from service.auth.access_tokens import Keyring
 from service.auth.caller import (
+    Authenticator,
     CurrentCaller,
     Forbidden,
-    Gatekeeper,
     InvalidToken,
     Unauthenticated,
     address_of,
 )
 from service.auth.passwords import hash_password, verify_password
-from service.auth.rate_limits import Rates
+from service.auth.rate_limits import RateLimiter
 from service.core.errors import BadRequest
 from service.relational.api_keys.verification import PREFIX as KEY_PREFIX
 from service.relational.audit.repository import Trail
@@ -23,7 +23,7 @@ from service.relational.logins import repository as logins
 from service.relational.logins.repository import InvalidGrant, hash_token
 from service.relational.logins.schemas import PasswordChange, RevokeRequest
 from service.relational.logins.token_grants import PREFIX, parse_refresh
-from service.stores.sql.engine import SqlStore
+from service.stores.sql.engine import SqlStoreDep
 from service.stores.sql.session import Session
 from service.web.context import provided
 
@@ -35,7 +35,7 @@ class WrongPassword(Forbidden):
 class UnsupportedToken(BadRequest):
     code, title = "unsupported_token_type", "Keys are not revoked here"
     detail = "DELETE /v1/api_keys/{key_id} ends a key and every access token it was given."
-    members = {"error": "unsupported_token_type"}
+    extra_fields = {"error": "unsupported_token_type"}
 
 
 class PeopleOnly(Forbidden):
@@ -47,12 +47,12 @@ class Leaving:
     """Answers ``POST /v1/auth/revoke`` and ``POST /v1/me/password``."""
 
     def __init__(
-        self, request: Request, sql: SqlStore, trail: Trail, caller: CurrentCaller
+        self, request: Request, sql: SqlStoreDep, trail: Trail, caller: CurrentCaller
     ) -> None:
         self._sql, self._trail, self._caller = sql, trail, caller
         self._address = address_of(request)
-        self._gate: Gatekeeper = request.state.gate
-        self._rates: Rates = request.state.rates
+        self._authenticator: Authenticator = request.state.authenticator
+        self._rates: RateLimiter = request.state.rates
         self._keyring: Keyring = request.state.keyring
 
     async def revoke(self, form: RevokeRequest) -> None:
@@ -73,7 +73,7 @@ class Leaving:
                 await self._trail.note(session, "token_revoked", subject_id=user_id)
 
         await self._sql.run(end, writes=True)
-        self._gate.forget(login_id)
+        self._authenticator.invalidate(login_id)
 
     def _login_of(self, token: str) -> tuple[UUID, bytes | None]:
         if token.startswith(PREFIX):
@@ -117,7 +117,7 @@ class Leaving:
         if not await self._sql.run(put, writes=True):
             raise WrongPassword
         self._rates.forget("guess", self._address, str(user_id))
-        self._gate.forget_user(user_id)
+        self._authenticator.invalidate_user(user_id)
 
     async def _note_failure(self, session: Session) -> None:
         await self._trail.note(session, "login_failed", subject_id=self._caller.user_id)

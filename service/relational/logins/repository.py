@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
 
 from service.auth.caller import Unauthenticated
-from service.auth.credentials import Standing
+from service.auth.credentials import Credential
 from service.auth.roles import expanded, scopes_of
 from service.core.errors import BadRequest, FieldError
 from service.relational.logins.tables import Login
@@ -22,17 +22,17 @@ CLEARED_AT_ONCE = 10
 class InvalidGrant(Unauthenticated):
     code, title = "invalid_grant", "These credentials are not good"
     detail = "Email, username or password are wrong, or the refresh token is not good any more."
-    members = {"error": "invalid_grant"}
+    extra_fields = {"error": "invalid_grant"}
 
 
 class UserGone(InvalidGrant):
-    guards = "fk_logins_user_id"
+    constraints = "fk_logins_user_id"
 
 
 class InvalidClient(Unauthenticated):
     code, title = "invalid_client", "This API key is not good"
     detail = "client_id is pk_<id>, client_secret the rest of the key; or send both by HTTP Basic."
-    members = {"error": "invalid_client"}
+    extra_fields = {"error": "invalid_client"}
 
     def __init__(self) -> None:
         super().__init__(challenge='Basic realm="polystore"')
@@ -40,7 +40,7 @@ class InvalidClient(Unauthenticated):
 
 class IncompleteGrant(BadRequest):
     code, title = "invalid_request", "A field of this grant is missing"
-    members = {"error": "invalid_request"}
+    extra_fields = {"error": "invalid_request"}
 
     def __init__(self, *names: str) -> None:
         errors = [
@@ -53,13 +53,13 @@ class IncompleteGrant(BadRequest):
 class UnsupportedGrant(BadRequest):
     code, title, pointer = "unsupported_grant_type", "There is no such grant", "/grant_type"
     detail = "There are password, refresh_token and client_credentials."
-    members = {"error": "unsupported_grant_type"}
+    extra_fields = {"error": "unsupported_grant_type"}
 
 
 class InvalidScope(BadRequest):
     code, title, pointer = "invalid_scope", "You cannot have all of these scopes", "/scope"
     detail = "Ask for no scope to get all you may have; GET /v1/me shows them."
-    members = {"error": "invalid_scope"}
+    extra_fields = {"error": "invalid_scope"}
 
 
 class PasswordUser(NamedTuple):
@@ -175,7 +175,7 @@ async def change_password(
     return await session.scalar(statement) is not None
 
 
-async def find_standing(session: Session, login_id: UUID) -> Standing | None:
+async def find_credential(session: Session, login_id: UUID) -> Credential | None:
     """What a login is good for now; None if it is not."""
     statement = (
         select(User.id, User.role, Login.scopes, Login.expires_at)
@@ -186,7 +186,7 @@ async def find_standing(session: Session, login_id: UUID) -> Standing | None:
     if row is None:
         return None
     scopes = expanded(row.scopes) & scopes_of(row.role)
-    return Standing(row.id, scopes, row.expires_at)
+    return Credential(row.id, scopes, row.expires_at)
 
 
 def _is_good() -> tuple[ColumnElement[bool], ...]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form
 
-from service.auth.caller import UNASKED
+from service.auth.caller import PUBLIC
 from service.relational.logins.logout import Leave, UnsupportedToken
 from service.relational.logins.repository import (
     IncompleteGrant,
@@ -20,7 +20,7 @@ from service.web.openapi import problems
 from service.web.route import Route
 
 # No SqlRoute: passwords are hashed between two short transactions, and no answer is to be kept.
-router = APIRouter(prefix="/auth", tags=["access"], route_class=Route, dependencies=[UNASKED])
+router = APIRouter(prefix="/auth", tags=["access"], route_class=Route, dependencies=[PUBLIC])
 
 
 @router.post(

@@ -7,7 +7,7 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field, SecretStr
 
 from service.auth.passwords import Password, TypedPassword
 from service.relational.users.schemas import UserRead
-from service.web.schemas import Read, Text, Wire
+from service.web.schemas import RequestModel, ResponseModel, Text
 
 Word = Annotated[Text, Field(max_length=1000)]
 Secret = Annotated[SecretStr, Field(max_length=4000)]
@@ -38,7 +38,7 @@ class RevokeRequest(BaseModel):
     token_type_hint: Word | None = None
 
 
-class TokenRead(Read):
+class TokenRead(ResponseModel):
     """An answer of RFC 6749, section 5.1."""
 
     access_token: str
@@ -48,7 +48,7 @@ class TokenRead(Read):
     scope: str
 
 
-class Revoked(Read):
+class Revoked(ResponseModel):
     """Whatever it was, it is not good any more."""
 
     revoked: bool = True
@@ -62,6 +62,6 @@ class MeRead(UserRead):
     models: list[str] | None
 
 
-class PasswordChange(Wire):
+class PasswordChange(RequestModel):
     current_password: TypedPassword
     new_password: Password

@@ -7,10 +7,10 @@ from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Row
+from service.stores.sql.base import VersionedTable
 
 
-class Login(Row):
+class Login(VersionedTable):
     """One login: the hash of the refresh token that is good now."""
 
     __tablename__ = "logins"

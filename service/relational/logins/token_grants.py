@@ -15,16 +15,16 @@ from pydantic import SecretStr
 
 from service.auth.access_tokens import Claims, Keyring
 from service.auth.caller import (
+    Authenticator,
     Caller,
-    Gatekeeper,
     InvalidToken,
     address_of,
 )
 from service.auth.passwords import verify_password
-from service.auth.rate_limits import Rates
+from service.auth.rate_limits import RateLimiter
 from service.auth.roles import SCOPES, expanded, scopes_of
 from service.relational.api_keys.verification import PREFIX as KEY_PREFIX
-from service.relational.api_keys.verification import hash_secret, mark_of, parse_key
+from service.relational.api_keys.verification import hash_secret, parse_key, secret_id_of
 from service.relational.audit.repository import Trail
 from service.relational.logins import repository as logins
 from service.relational.logins.repository import (
@@ -37,7 +37,7 @@ from service.relational.logins.repository import (
     hash_token,
 )
 from service.relational.logins.schemas import TokenRead, TokenRequest
-from service.stores.sql.engine import SqlStore
+from service.stores.sql.engine import SqlStoreDep
 from service.stores.sql.session import Session
 from service.web.context import provided
 
@@ -47,11 +47,11 @@ PREFIX = "rt_"
 class Grants:
     """Answers ``POST /v1/auth/token``."""
 
-    def __init__(self, request: Request, sql: SqlStore, trail: Trail) -> None:
+    def __init__(self, request: Request, sql: SqlStoreDep, trail: Trail) -> None:
         self._request, self._sql, self._trail = request, sql, trail
         self._address = address_of(request)
-        self._gate: Gatekeeper = request.state.gate
-        self._rates: Rates = request.state.rates
+        self._authenticator: Authenticator = request.state.authenticator
+        self._rates: RateLimiter = request.state.rates
         self._keyring: Keyring = request.state.keyring
         self._access = timedelta(seconds=request.state.settings.access_token_seconds)
         self._refresh = timedelta(days=request.state.settings.refresh_token_days)
@@ -155,7 +155,7 @@ class Grants:
 
         claims = await self._sql.run(work, writes=True)
         if claims is None:  # only here: raised within, it would take the end of the login back
-            self._gate.forget(login_id)
+            self._authenticator.invalidate(login_id)
             raise InvalidGrant
         return self._tokens(claims, secret)
 
@@ -163,14 +163,14 @@ class Grants:
         token = self._key_of(form)
         key = parse_key(token)
         try:
-            caller = await self._gate.recognise(token)
+            caller = await self._authenticator.resolve_token(token)
         except InvalidToken:
             await self._note_failure(key and key.id)
             raise InvalidClient from None
         if key is None or caller.user_id is None:
             raise InvalidClient
         self._request.state.told = self._rates.count("caller", caller.name)
-        scopes, mark = _narrowed(caller.scopes, form), mark_of(hash_secret(key.secret))
+        scopes, mark = _narrowed(caller.scopes, form), secret_id_of(hash_secret(key.secret))
         return self._tokens(Claims(caller.user_id, scopes, None, caller.key_id, mark), None)
 
     def _key_of(self, form: TokenRequest) -> str:

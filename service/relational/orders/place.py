@@ -66,7 +66,7 @@ class Placing:
         return OrderRead(**row._mapping, lines=lines)
 
     async def _buyer(self, order: OrderCreate) -> UUID | None:
-        user_id = self._caller.on_behalf_of(order.user_id, "orders:admin", "/user_id")
+        user_id = self._caller.owner_for(order.user_id, "orders:admin", "/user_id")
         if not await self._users.hold(user_id):
             raise BuyerUnknown
         return user_id

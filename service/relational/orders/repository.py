@@ -25,13 +25,13 @@ class OrderNotFound(NotFound):
 
 class BuyerUnknown(Conflict):
     code, title, pointer = "buyer_unknown", "There is no such user", "/user_id"
-    guards = "fk_orders_user_id"
+    constraints = "fk_orders_user_id"
 
 
 class LineUnknown(Conflict):
     code, title = "product_unknown", "Some products are not there"
     detail = "Nothing was ordered; errors names each line."
-    guards = ("fk_order_lines_product_id", "fk_order_lines_order_id")
+    constraints = ("fk_order_lines_product_id", "fk_order_lines_order_id")
 
 
 class MixedCurrencies(Conflict):
@@ -41,12 +41,12 @@ class MixedCurrencies(Conflict):
 
 class WrongState(Conflict):
     code, title = "wrong_state", "The order has come too far, or not far enough"
-    guards = ("ck_orders_state", "ck_orders_steps")
+    constraints = ("ck_orders_state", "ck_orders_steps")
 
 
 class BadOrder(Refused):
     code, title = "bad_order", "Quantities are positive, and so is the total"
-    guards = ("ck_orders_total", "ck_order_lines_quantity")
+    constraints = ("ck_orders_total", "ck_order_lines_quantity")
 
 
 COLUMNS = columns(
@@ -67,8 +67,8 @@ _FILTERED: Columns = {
 class OrderRepository:
     """Whoever lacks ``orders:admin`` sees and changes their own orders alone."""
 
-    def __init__(self, session: SqlSession, pager: Paging, caller: CurrentCaller) -> None:
-        self._session, self._pager, self._caller = session, pager, caller
+    def __init__(self, session: SqlSession, paginator: Paging, caller: CurrentCaller) -> None:
+        self._session, self._paginator, self._caller = session, paginator, caller
 
     async def get(self, order_id: UUID) -> OrderRead:
         statement = select(*COLUMNS).where(Order.id == order_id, self.seen())
@@ -79,7 +79,9 @@ class OrderRepository:
 
     async def list(self, query: OrderQuery) -> Page[OrderRead]:
         statement = filtered(select(*COLUMNS).where(self.seen()), query.filters(), _FILTERED)
-        page = await sql_page(self._session, statement, Order, query, self._pager, lambda row: row)
+        page = await sql_page(
+            self._session, statement, Order, query, self._paginator, lambda row: row
+        )
         return Page[OrderRead](
             items=list(await self._with_lines(page.items)), page=page.page, total=page.total
         )

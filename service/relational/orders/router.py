@@ -58,7 +58,7 @@ async def orders_get(order_id: UUID, orders: Orders, reply: Reply) -> OrderRead:
 @router.post(
     "/{order_id}/pay",
     dependencies=[needs("orders:write")],
-    responses=problems(OrderNotFound, WrongState, guarded=True),
+    responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_pay(order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply) -> OrderRead:
     return reply.changed(await steps.pay(order_id, expected))
@@ -67,7 +67,7 @@ async def orders_pay(order_id: UUID, steps: Steps, expected: IfMatch, reply: Rep
 @router.post(
     "/{order_id}/fulfill",
     dependencies=[needs("orders:admin")],
-    responses=problems(OrderNotFound, WrongState, guarded=True),
+    responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_fulfill(
     order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply
@@ -78,7 +78,7 @@ async def orders_fulfill(
 @router.post(
     "/{order_id}/cancel",
     dependencies=[needs("orders:write")],
-    responses=problems(OrderNotFound, WrongState, guarded=True),
+    responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_cancel(order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply) -> OrderRead:
     """Gives what it took back to the stock."""

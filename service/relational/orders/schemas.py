@@ -6,18 +6,27 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from service.web.pagination import ListQuery
-from service.web.schemas import Moment, Money, Read, StrictInt, Sum, Time, Versioned, Wire
+from service.web.schemas import (
+    Moment,
+    Money,
+    RequestModel,
+    ResponseModel,
+    StrictInt,
+    Sum,
+    Time,
+    Versioned,
+)
 
 MOST_LINES, MOST_OF_ONE = 100, 1_000_000
 State = Literal["placed", "paid", "fulfilled", "cancelled"]
 
 
-class OrderLineCreate(Wire):
+class OrderLineCreate(RequestModel):
     product_id: UUID
     quantity: Annotated[StrictInt, Field(ge=1, le=MOST_OF_ONE)]
 
 
-class OrderCreate(Wire):
+class OrderCreate(RequestModel):
     """A new order, of the caller or of whom one with ``orders:admin`` names."""
 
     model_config = ConfigDict(
@@ -32,7 +41,7 @@ class OrderCreate(Wire):
     user_id: UUID | None = None
 
 
-class OrderLineRead(Read):
+class OrderLineRead(ResponseModel):
     """A line with name and price as they were when the order was placed."""
 
     product_id: UUID

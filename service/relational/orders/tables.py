@@ -16,10 +16,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Base, Row
+from service.stores.sql.base import Base, VersionedTable
 
 
-class Order(Row):
+class Order(VersionedTable):
     """An order and how far it has come."""
 
     __tablename__ = "orders"

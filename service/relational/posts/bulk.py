@@ -17,10 +17,10 @@ from service.relational.tags.repository import Tags
 from service.relational.users.queries import is_deleted
 from service.relational.users.tables import User
 from service.stores.sql.base import columns
-from service.stores.sql.bulk import among, insert_missing
+from service.stores.sql.bulk import any_of, insert_missing
 from service.stores.sql.engine import SqlSession
 from service.stores.sql.rows import owned_by
-from service.web.bulk import Batch, ItemDone
+from service.web.bulk import BulkItems, ItemDone
 from service.web.context import provided
 
 _COLUMNS = columns(
@@ -35,7 +35,7 @@ class PostBulk:
     def __init__(self, session: SqlSession, tags: Tags, caller: CurrentCaller) -> None:
         self._session, self._tags, self._caller = session, tags, caller
 
-    async def add_all(self, batch: Batch[PostCreate]) -> Mapping[int, PostRead]:
+    async def add_all(self, batch: BulkItems[PostCreate]) -> Mapping[int, PostRead]:
         """Locks as a single post does: authors, slugs, tags."""
         authors = await self._hold_authors(batch)
         rows = {
@@ -43,19 +43,19 @@ class PostBulk:
                 "id": uuid7(),
                 "author_id": authors[place],
                 "slug": slug,
-                **batch.good[place].model_dump(exclude={"author_id", "slug", "tags"}),
+                **batch.pending[place].model_dump(exclude={"author_id", "slug", "tags"}),
             }
-            for place, slug in _slugs(batch.good).items()
+            for place, slug in _slugs(batch.pending).items()
         }
         made = await self._insert(batch, rows)
-        await self._file({made[place].id: post.tags for place, post in batch.good.items()})
-        return {place: PostRead(**made[place]._mapping) for place in batch.good}
+        await self._file({made[place].id: post.tags for place, post in batch.pending.items()})
+        return {place: PostRead(**made[place]._mapping) for place in batch.pending}
 
-    async def publish_all(self, batch: Batch[UUID]) -> Mapping[int, PostRead]:
+    async def publish_all(self, batch: BulkItems[UUID]) -> Mapping[int, PostRead]:
         """Those that are published already keep their date."""
         statement = (
             update(Post)
-            .where(among(Post.id, await self._hold(batch)))
+            .where(any_of(Post.id, await self._hold(batch)))
             .values(
                 published=True,
                 published_at=func.coalesce(Post.published_at, func.now()),
@@ -65,31 +65,31 @@ class PostBulk:
             .execution_options(synchronize_session=False)
         )
         changed = {row.id: row for row in await self._session.execute(statement)}
-        return {place: PostRead(**changed[key]._mapping) for place, key in batch.good.items()}
+        return {place: PostRead(**changed[key]._mapping) for place, key in batch.pending.items()}
 
-    async def remove_all(self, batch: Batch[UUID]) -> Mapping[int, ItemDone]:
-        statement = delete(Post).where(among(Post.id, await self._hold(batch)))
+    async def remove_all(self, batch: BulkItems[UUID]) -> Mapping[int, ItemDone]:
+        statement = delete(Post).where(any_of(Post.id, await self._hold(batch)))
         await self._session.execute(statement.execution_options(synchronize_session=False))
-        return {place: ItemDone(status=204, id=key) for place, key in batch.good.items()}
+        return {place: ItemDone(status=204, id=key) for place, key in batch.pending.items()}
 
-    async def _hold(self, batch: Batch[UUID]) -> set[UUID]:
+    async def _hold(self, batch: BulkItems[UUID]) -> set[UUID]:
         """Those that the caller may change; takes out the others."""
         mine = owned_by(self._caller, Post.author_id, unless="posts:admin").label("mine")
         held = select(Post.id, mine).where(
-            among(Post.id, set(batch.good.values())), seen_posts(self._caller)
+            any_of(Post.id, set(batch.pending.values())), seen_posts(self._caller)
         )
         held = held.order_by(Post.id).with_for_update()
         found = {row.id: row.mine for row in await self._session.execute(held)}
-        for place, key in list(batch.good.items()):
+        for place, key in list(batch.pending.items()):
             if not found.get(key):
                 batch.fail(place, NotYours() if key in found else PostNotFound())
-        return set(batch.good.values())
+        return set(batch.pending.values())
 
-    async def _hold_authors(self, batch: Batch[PostCreate]) -> Mapping[int, UUID | None]:
-        authors = batch.sift(
-            lambda post: self._caller.on_behalf_of(post.author_id, "posts:admin", "/author_id")
+    async def _hold_authors(self, batch: BulkItems[PostCreate]) -> Mapping[int, UUID | None]:
+        authors = batch.check_each(
+            lambda post: self._caller.owner_for(post.author_id, "posts:admin", "/author_id")
         )
-        there = select(User.id).where(among(User.id, set(authors.values())), is_deleted(False))
+        there = select(User.id).where(any_of(User.id, set(authors.values())), is_deleted(False))
         there = there.order_by(User.id).with_for_update(read=True)
         known = set(await self._session.scalars(there))
         for place in [place for place, author in authors.items() if author not in known]:
@@ -97,7 +97,7 @@ class PostBulk:
         return authors
 
     async def _insert(
-        self, batch: Batch[PostCreate], rows: Mapping[int, dict[str, Any]]
+        self, batch: BulkItems[PostCreate], rows: Mapping[int, dict[str, Any]]
     ) -> Mapping[int, Any]:
         """Once, and again under other slugs for those whose slug was not asked for."""
         made: dict[int, Any] = {}
@@ -109,8 +109,8 @@ class PostBulk:
             for place, row in list(waiting.items()):
                 if row["id"] in found:
                     made[place] = found[row["id"]]
-                elif batch.good[place].slug is None:
-                    row["slug"] = _with_end(slug_of(batch.good[place].title))
+                elif batch.pending[place].slug is None:
+                    row["slug"] = _with_end(slug_of(batch.pending[place].title))
                     continue
                 else:
                     batch.fail(place, SlugTaken())

@@ -8,7 +8,7 @@ from service.relational.posts.bulk import PostsAtOnce
 from service.relational.posts.repository import AuthorUnknown, PostNotFound, SlugTaken
 from service.relational.posts.schemas import PostIds, PostsCreate, PostsRead
 from service.stores.sql.route import SqlRoute
-from service.web.bulk import Batch, Bulk, bulk_problems, no_content
+from service.web.bulk import Bulk, BulkItems, bulk_problems, no_content
 
 router = APIRouter(prefix="/posts/bulk", tags=["posts"], route_class=SqlRoute)
 WRITES = needs("posts:write")
@@ -25,7 +25,7 @@ async def posts_create_bulk(
     body: PostsCreate, query: Bulk, posts: PostsAtOnce
 ) -> PostsRead | Response:
     """Creates all of them or none, or those that can be."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await posts.add_all(batch), PostsRead, 201)
 
 
@@ -39,7 +39,7 @@ async def posts_publish_bulk(
     body: PostIds, query: Bulk, posts: PostsAtOnce
 ) -> PostsRead | Response:
     """Published twice is published once: the first date stays."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await posts.publish_all(batch), PostsRead)
 
 
@@ -48,5 +48,5 @@ async def posts_publish_bulk(
 )
 async def posts_delete_bulk(body: PostIds, query: Bulk, posts: PostsAtOnce) -> Response:
     """Their comments go with them."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await posts.remove_all(batch), no_content)

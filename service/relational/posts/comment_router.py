@@ -51,7 +51,7 @@ async def comments_get(
 @router.patch(
     "/{comment_id}",
     dependencies=[needs("comments:write")],
-    responses=problems(CommentNotFound, guarded=True),
+    responses=problems(CommentNotFound, if_match=True),
 )
 async def comments_update(
     post_id: UUID,
@@ -68,7 +68,7 @@ async def comments_update(
     "/{comment_id}",
     status_code=204,
     dependencies=[needs("comments:write")],
-    responses=problems(CommentNotFound, guarded=True),
+    responses=problems(CommentNotFound, if_match=True),
 )
 async def comments_delete(
     post_id: UUID, comment_id: UUID, comments: Comments, expected: IfMatch

@@ -25,7 +25,7 @@ class CommentNotFound(NotFound):
 
 
 class CommentedPostNotFound(PostNotFound):
-    guards = "fk_comments_post_id"
+    constraints = "fk_comments_post_id"
 
 
 _COLUMNS = columns(
@@ -38,9 +38,9 @@ class CommentRepository:
     """Whoever sees a post sees its comments, and changes their own; ``comments:admin`` all."""
 
     def __init__(
-        self, session: SqlSession, pager: Paging, users: Users, caller: CurrentCaller
+        self, session: SqlSession, paginator: Paging, users: Users, caller: CurrentCaller
     ) -> None:
-        self._session, self._pager, self._users = session, pager, users
+        self._session, self._paginator, self._users = session, paginator, users
         self._caller = caller
 
     async def get(self, post_id: UUID, comment_id: UUID) -> CommentRead:
@@ -54,11 +54,11 @@ class CommentRepository:
         await self._see(post_id)
         statement = select(*_COLUMNS).where(Comment.post_id == post_id)
         return await sql_page(
-            self._session, statement, Comment, query, self._pager, CommentRead.model_validate
+            self._session, statement, Comment, query, self._paginator, CommentRead.model_validate
         )
 
     async def add(self, post_id: UUID, comment: CommentCreate) -> CommentRead:
-        author_id = self._caller.on_behalf_of(comment.author_id, "comments:admin", "/author_id")
+        author_id = self._caller.owner_for(comment.author_id, "comments:admin", "/author_id")
         if not await self._users.hold(author_id):
             raise AuthorUnknown
         await self._see(post_id)

@@ -24,15 +24,15 @@ from service.relational.posts.tables import Post, PostTag
 from service.relational.tags.tables import Tag
 from service.relational.users.tables import User
 from service.stores.sql.base import columns
-from service.stores.sql.fast_read import Shown, Statement, as_json
-from service.stores.sql.listing import Listing, Special
+from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
+from service.stores.sql.listing import CustomFilter, SqlListing
 from service.stores.sql.rows import Columns
 
 COLUMNS = columns(
     *(getattr(Post, name) for name in PostRead.model_fields if name not in EXPANDABLE)
 )
-_SHOWN: Shown = {each.name: each for each in COLUMNS}
-_AUTHOR: Shown = {"id": User.id, "username": User.username, "name": User.name}
+_SHOWN: Projection = {each.name: each for each in COLUMNS}
+_AUTHOR: Projection = {"id": User.id, "username": User.username, "name": User.name}
 _FILTERED: Columns = {
     "author_id": Post.author_id,
     "published": Post.published,
@@ -48,7 +48,7 @@ def _tags() -> ColumnElement[Any]:
     return func.coalesce(found.correlate(Post).scalar_subquery(), literal_column("'[]'::json"))
 
 
-def _nested(expand: frozenset[str]) -> Shown:
+def _nested(expand: frozenset[str]) -> Projection:
     nested: dict[str, Any] = {}
     if "author" in expand:
         nested["author"] = _AUTHOR
@@ -75,28 +75,28 @@ def _written_by(caller_id: UUID | None = None) -> ColumnElement[bool]:
 
 
 @cache
-def one_post(expand: frozenset[str], *, everything: bool) -> Statement:
+def one_post(expand: frozenset[str], *, everything: bool) -> PreparedQuery:
     """Version, views, what is nested and the whole JSON of ``post_id``."""
     nested = _nested(expand)
     shown: Select[*tuple[Any, ...]] = select(
-        Post.version, Post.views, as_json(nested), as_json({**_SHOWN, **nested})
+        Post.version, Post.views, json_row(nested), json_row({**_SHOWN, **nested})
     ).select_from(_source(expand))
-    return Statement(shown.where(visible_posts(everything), Post.id == bindparam("post_id")))
+    return PreparedQuery(shown.where(visible_posts(everything), Post.id == bindparam("post_id")))
 
 
 @cache
-def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> Listing:
+def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> SqlListing:
     """Of drafts one sees one's own, which are found by their author and not among all drafts.
 
     The value of ``tag`` is the id of one.
     """
     own_drafts = drafts and not everything
-    return Listing(
+    return SqlListing(
         Post,
         {**_SHOWN, **_nested(expand)},
         where=_written_by() if own_drafts else visible_posts(everything),
         filters=_FILTERED,
-        special={"tag": Special(_filed_under, Uuid), "q": Special(_says, Text)},
+        special={"tag": CustomFilter(_filed_under, Uuid), "q": CustomFilter(_says, Text)},
         source=_source(expand),
     )
 

@@ -26,7 +26,7 @@ from service.relational.tags.repository import Tags
 from service.relational.users.repository import Users
 from service.stores.sql.engine import SqlSession
 from service.stores.sql.rows import change_row, owned_by, remove_row
-from service.web.conditional import Expected, Found
+from service.web.conditional import Expected, JsonResource
 from service.web.context import provided
 from service.web.pagination import Paging
 from service.web.schemas import changes
@@ -38,35 +38,35 @@ class PostNotFound(NotFound):
 
 class SlugTaken(Conflict):
     code, title, pointer = "slug_taken", "There is a post with this slug", "/slug"
-    guards = "uq_posts_slug"
+    constraints = "uq_posts_slug"
 
 
 class AuthorUnknown(Conflict):
     code, title, pointer = "author_unknown", "There is no user with the author's id", "/author_id"
-    guards = ("fk_posts_author_id", "fk_comments_author_id")
+    constraints = ("fk_posts_author_id", "fk_comments_author_id")
 
 
 class TagGone(Conflict):
     code, title, pointer = "tag_gone", "A tag was removed at the same moment; try again", "/tags"
-    guards = "fk_post_tags_tag_id"
+    constraints = "fk_post_tags_tag_id"
 
 
 class PostGone(PostNotFound):
-    guards = "fk_post_tags_post_id"
+    constraints = "fk_post_tags_post_id"
 
 
 class PublishedWithoutDate(Refused):
     code, title = "published_without_date", "What is published has a date"
-    guards = "ck_posts_published_has_date"
+    constraints = "ck_posts_published_has_date"
 
 
 class ViewsBelowZero(Refused):
-    code, title, guards = "views", "Nothing is seen fewer than 0 times", "ck_posts_views"
+    code, title, constraints = "views", "Nothing is seen fewer than 0 times", "ck_posts_views"
 
 
 class SlugOdd(Refused):
     code, title, pointer = "slug_odd", "A slug is of a to z, 0 to 9 and single dashes", "/slug"
-    guards = "ck_posts_slug"
+    constraints = "ck_posts_slug"
 
 
 _SELECTED = select(*COLUMNS)  # built once, not for each request
@@ -74,28 +74,33 @@ _SELECTED = select(*COLUMNS)  # built once, not for each request
 
 def seen_posts(caller: Caller) -> ColumnElement[bool]:
     """The base of every query: what is published, and what is the caller's own."""
-    return visible_posts(caller.may("posts:admin"), caller.user_id)
+    return visible_posts(caller.has_scope("posts:admin"), caller.user_id)
 
 
 class PostRepository:
     """Everybody sees what is published; whoever lacks ``posts:admin`` changes their own alone."""
 
     def __init__(
-        self, session: SqlSession, pager: Paging, tags: Tags, users: Users, caller: CurrentCaller
+        self,
+        session: SqlSession,
+        paginator: Paging,
+        tags: Tags,
+        users: Users,
+        caller: CurrentCaller,
     ) -> None:
-        self._session, self._pager, self._tags, self._users = session, pager, tags, users
+        self._session, self._paginator, self._tags, self._users = session, paginator, tags, users
         self._caller, self._seen = caller, seen_posts(caller)
-        self._sees_everything = caller.may("posts:admin")
+        self._sees_everything = caller.has_scope("posts:admin")
 
-    async def show(self, post_id: UUID, expand: str | None) -> Found:
+    async def show(self, post_id: UUID, expand: str | None) -> JsonResource:
         statement = one_post(_names(expand), everything=self._sees_everything)
         values = {"post_id": post_id, **self._caller_id()}
         rows = await self._session.fetch(statement, values)
         if not rows:
             raise PostNotFound
         version, views, nested, text = rows[0]
-        mark = f".{crc32(nested.encode()):x}" if expand else ""
-        return Found(f"{version}.{views}{mark}", text)
+        nested_hash = f".{crc32(nested.encode()):x}" if expand else ""
+        return JsonResource(f"{version}.{views}{nested_hash}", text)
 
     async def get(self, post_id: UUID) -> PostRead:
         statement = _SELECTED.where(Post.id == post_id, self._seen)
@@ -110,7 +115,7 @@ class PostRepository:
         values = self._caller_id()
         if query.tag is not None:
             values["tag"] = await self._tags.find(query.tag)
-        return await listing.page(self._session, query, self._pager, **values)
+        return await listing.page(self._session, query, self._paginator, **values)
 
     def _caller_id(self) -> dict[str, Any]:
         """The parameter that statements have where the caller does not see everything."""
@@ -122,7 +127,7 @@ class PostRepository:
         return await self.list(PostQuery(**query.model_dump(), author_id=author_id))
 
     async def add(self, post: PostCreate) -> PostRead:
-        author_id = self._caller.on_behalf_of(post.author_id, "posts:admin", "/author_id")
+        author_id = self._caller.owner_for(post.author_id, "posts:admin", "/author_id")
         if not await self._users.hold(author_id):
             raise AuthorUnknown
         values = {**post.model_dump(exclude={"tags", "slug"}), "author_id": author_id}

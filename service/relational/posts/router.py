@@ -72,7 +72,7 @@ async def posts_get(
 @router.patch(
     "/posts/{post_id}",
     dependencies=[needs("posts:write")],
-    responses=problems(PostNotFound, SlugTaken, guarded=True),
+    responses=problems(PostNotFound, SlugTaken, if_match=True),
 )
 async def posts_update(
     post_id: UUID, change: PostUpdate, posts: Posts, expected: IfMatch, reply: Reply
@@ -84,7 +84,7 @@ async def posts_update(
     "/posts/{post_id}",
     status_code=204,
     dependencies=[needs("posts:write")],
-    responses=problems(PostNotFound, guarded=True),
+    responses=problems(PostNotFound, if_match=True),
 )
 async def posts_delete(post_id: UUID, posts: Posts, expected: IfMatch) -> None:
     """Its comments go with it."""
@@ -94,7 +94,7 @@ async def posts_delete(post_id: UUID, posts: Posts, expected: IfMatch) -> None:
 @router.post(
     "/posts/{post_id}/publish",
     dependencies=[needs("posts:write")],
-    responses=problems(PostNotFound, guarded=True),
+    responses=problems(PostNotFound, if_match=True),
 )
 async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
     """Published twice is published once: the first date stays."""
@@ -104,7 +104,7 @@ async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: R
 @router.post(
     "/posts/{post_id}/unpublish",
     dependencies=[needs("posts:write")],
-    responses=problems(PostNotFound, guarded=True),
+    responses=problems(PostNotFound, if_match=True),
 )
 async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
     return reply.changed(await posts.unpublish(post_id, expected))

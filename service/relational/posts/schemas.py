@@ -8,17 +8,17 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from service.relational.tags.schemas import TagBrief, TagName
 from service.web.bulk import Items
-from service.web.pagination import CountedQuery
+from service.web.pagination import OffsetQuery
 from service.web.schemas import (
     LongText,
     Moment,
     Name,
-    Read,
+    RequestModel,
+    ResponseModel,
     StrictBool,
     Text,
     Time,
     Versioned,
-    Wire,
 )
 
 Slug = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
@@ -26,7 +26,7 @@ TagNames = Annotated[list[TagName], Field(max_length=20)]
 CommentText = Annotated[Text, Field(min_length=1, max_length=10_000)]
 
 
-class PostCreate(Wire):
+class PostCreate(RequestModel):
     """A new post. Without a slug it gets one from its title; tags that do not exist are made.
 
     It is the caller's own, unless one with ``posts:admin`` names another author.
@@ -50,7 +50,7 @@ class PostCreate(Wire):
     tags: TagNames = []
 
 
-class PostUpdate(Wire):
+class PostUpdate(RequestModel):
     """A merge patch: absent is unchanged; ``tags`` replaces all of them."""
 
     title: Name | MISSING = MISSING
@@ -59,7 +59,7 @@ class PostUpdate(Wire):
     tags: TagNames | MISSING = MISSING
 
 
-class AuthorBrief(Read):
+class AuthorBrief(ResponseModel):
     """An author as they stand nested in a post."""
 
     id: UUID
@@ -84,11 +84,11 @@ class PostRead(Versioned):
     author: AuthorBrief | MISSING = MISSING
     tags: list[TagBrief] | MISSING = MISSING
 
-    def mark(self) -> str:
+    def etag_value(self) -> str:
         return f"{self.version}.{self.views}"
 
 
-class PostsCreate(Wire):
+class PostsCreate(RequestModel):
     model_config = ConfigDict(
         json_schema_extra={"example": {"items": [{"title": "One"}, {"title": "Another"}]}}
     )
@@ -96,13 +96,13 @@ class PostsCreate(Wire):
     items: Items[PostCreate]
 
 
-class PostIds(Wire):
+class PostIds(RequestModel):
     """The ids of posts."""
 
     items: Items[UUID]
 
 
-class PostsRead(Read):
+class PostsRead(ResponseModel):
     """All that a bulk request made or changed, in the order of the request."""
 
     items: Sequence[PostRead]
@@ -118,11 +118,11 @@ def _known(expand: str) -> str:
 Expand = Annotated[str, AfterValidator(_known)]
 
 
-class PostExpand(Wire):
+class PostExpand(RequestModel):
     expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
 
 
-class PostsOfQuery(CountedQuery):
+class PostsOfQuery(OffsetQuery):
     """What the list of one user's posts takes."""
 
     sort: Literal["created_at", "-created_at", "views", "-views"] = "-created_at"
@@ -143,14 +143,14 @@ class PostQuery(PostsOfQuery):
     author_id: UUID | None = None
 
 
-class CommentCreate(Wire):
+class CommentCreate(RequestModel):
     """A new comment, of the caller or of whom one with ``comments:admin`` names."""
 
     author_id: UUID | None = None
     content: CommentText
 
 
-class CommentUpdate(Wire):
+class CommentUpdate(RequestModel):
     """A merge patch: absent is unchanged."""
 
     content: CommentText | MISSING = MISSING
@@ -165,5 +165,5 @@ class CommentRead(Versioned):
     updated_at: Moment
 
 
-class CommentQuery(CountedQuery):
+class CommentQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at"] = "created_at"

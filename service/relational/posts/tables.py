@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Base, Row, search_vector
+from service.stores.sql.base import Base, VersionedTable, search_vector
 
 
-class Post(Row):
+class Post(VersionedTable):
     """What a user wrote."""
 
     __tablename__ = "posts"
@@ -53,7 +53,7 @@ class PostTag(Base):
     __table_args__ = (Index("ix_post_tags_tag_id", "tag_id", "post_id"),)
 
 
-class Comment(Row):
+class Comment(VersionedTable):
     """What a user said to a post."""
 
     __tablename__ = "comments"

@@ -77,7 +77,7 @@ async def invitations_get(
     status_code=204,
     dependencies=[needs("projects:write")],
     responses=problems(
-        ProjectNotFound, ProjectRoleTooWeak, ProjectRoleTooStrong, InvitationNotFound, guarded=True
+        ProjectNotFound, ProjectRoleTooWeak, ProjectRoleTooStrong, InvitationNotFound, if_match=True
     ),
 )
 async def invitations_delete(

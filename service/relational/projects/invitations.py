@@ -42,12 +42,12 @@ class InvitationNotFound(NotFound):
 
 class AlreadyInvited(Conflict):
     code, title, pointer = "already_invited", "An invitation to this email is open", "/email"
-    guards = "uq_project_invitations_open"
+    constraints = "uq_project_invitations_open"
 
 
 class InviterUnknown(Conflict):
     code, title = "inviter_unknown", "You are no user, or not any more"
-    guards = "fk_project_invitations_invited_by"
+    constraints = "fk_project_invitations_invited_by"
 
 
 class InvitationAnswered(Conflict):
@@ -61,7 +61,7 @@ class InvitationExpired(Conflict):
 
 class AnsweredTwice(Refused):
     code, title = "answered_twice", "An invitation is accepted or declined, not both"
-    guards = "ck_project_invitations_answered_once"
+    constraints = "ck_project_invitations_answered_once"
 
 
 _I = ProjectInvitation
@@ -77,13 +77,13 @@ class InvitationRepository:
     def __init__(
         self,
         session: SqlSession,
-        pager: Paging,
+        paginator: Paging,
         projects: Projects,
         members: Members,
         users: Users,
         caller: CurrentCaller,
     ) -> None:
-        self._session, self._pager = session, pager
+        self._session, self._paginator = session, paginator
         self._projects, self._members, self._users = projects, members, users
         self._user_id = caller.user_id
 
@@ -96,14 +96,14 @@ class InvitationRepository:
         await self._projects.must(project_id, "invite")
         statement = select(*_COLUMNS).where(_I.project_id == project_id, _OPEN)
         return await sql_page(
-            self._session, statement, _I, query, self._pager, InvitationRead.model_validate
+            self._session, statement, _I, query, self._paginator, InvitationRead.model_validate
         )
 
     async def list_mine(self, query: InvitationQuery) -> Page[InvitationToMe]:
         """Those to the caller's email that can be accepted."""
         statement = self._to_me().where(_GOOD)
         return await sql_page(
-            self._session, statement, _I, query, self._pager, InvitationToMe.model_validate
+            self._session, statement, _I, query, self._paginator, InvitationToMe.model_validate
         )
 
     async def add(self, project_id: UUID, invitation: InvitationCreate) -> InvitationRead:

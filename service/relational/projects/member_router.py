@@ -45,7 +45,7 @@ async def project_members_get(
     dependencies=[needs("projects:write")],
     responses=problems(
         ProjectNotFound, MemberNotFound, ProjectRoleTooWeak, ProjectRoleTooStrong, LastOwner,
-        guarded=True,
+        if_match=True,
     ),
 )  # fmt: skip
 async def project_members_update(
@@ -66,7 +66,7 @@ async def project_members_update(
     dependencies=[needs("projects:write")],
     responses=problems(
         ProjectNotFound, MemberNotFound, ProjectRoleTooWeak, ProjectRoleTooStrong, LastOwner,
-        guarded=True,
+        if_match=True,
     ),
 )  # fmt: skip
 async def project_members_delete(

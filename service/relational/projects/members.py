@@ -27,17 +27,21 @@ class MemberNotFound(NotFound):
 
 class AlreadyMember(Conflict):
     code, title = "already_member", "They are in this project already"
-    guards = "uq_project_members_user"
+    constraints = "uq_project_members_user"
 
 
 class MemberUnknown(Conflict):
-    code, title, guards = "member_unknown", "There is no such user", "fk_project_members_user_id"
+    code, title, constraints = (
+        "member_unknown",
+        "There is no such user",
+        "fk_project_members_user_id",
+    )
 
 
 class LastOwner(Conflict):
     code, title = "last_owner", "A project always has an owner"
     detail = "Make somebody else an owner first, or delete the project."
-    guards = "ck_project_members_last_owner"
+    constraints = "ck_project_members_last_owner"
 
 
 class ProjectRoleTooStrong(Forbidden):
@@ -50,7 +54,7 @@ class ProjectRoleTooStrong(Forbidden):
 
 class UnknownProjectRole(Refused):
     code, title, pointer = "project_role", "There is no such role in projects", "/role"
-    guards = ("ck_project_members_role", "ck_project_invitations_role")
+    constraints = ("ck_project_members_role", "ck_project_invitations_role")
 
 
 _COLUMNS = columns(
@@ -68,12 +72,12 @@ class MemberRepository:
     def __init__(
         self,
         session: SqlSession,
-        pager: Paging,
+        paginator: Paging,
         projects: Projects,
         caller: CurrentCaller,
         trail: Trail,
     ) -> None:
-        self._session, self._pager, self._projects = session, pager, projects
+        self._session, self._paginator, self._projects = session, paginator, projects
         self._user_id, self._trail = caller.user_id, trail
 
     async def get(self, project_id: UUID, user_id: UUID) -> MemberRead:
@@ -85,7 +89,12 @@ class MemberRepository:
         statement = select(*_COLUMNS).join(User, User.id == ProjectMember.user_id)
         statement = statement.where(ProjectMember.project_id == project_id)
         return await sql_page(
-            self._session, statement, ProjectMember, query, self._pager, MemberRead.model_validate
+            self._session,
+            statement,
+            ProjectMember,
+            query,
+            self._paginator,
+            MemberRead.model_validate,
         )
 
     async def admit(self, project_id: UUID, user_id: UUID, role: ProjectRole) -> None:

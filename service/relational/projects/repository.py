@@ -31,12 +31,12 @@ class ProjectNotFound(NotFound):
 
 
 class ProjectGone(ProjectNotFound):
-    guards = ("fk_project_members_project_id", "fk_project_invitations_project_id")
+    constraints = ("fk_project_members_project_id", "fk_project_invitations_project_id")
 
 
 class CreatorUnknown(Conflict):
     code, title = "creator_unknown", "You are no user, or not any more"
-    guards = "fk_projects_created_by"
+    constraints = "fk_projects_created_by"
 
 
 class ProjectRoleTooWeak(Forbidden):
@@ -62,10 +62,10 @@ class ProjectRepository:
     """
 
     def __init__(
-        self, session: SqlSession, pager: Paging, users: Users, caller: CurrentCaller
+        self, session: SqlSession, paginator: Paging, users: Users, caller: CurrentCaller
     ) -> None:
-        self._session, self._pager, self._users = session, pager, users
-        self._user_id, self._owns_all = caller.user_id, caller.may("projects:admin")
+        self._session, self._paginator, self._users = session, paginator, users
+        self._user_id, self._owns_all = caller.user_id, caller.has_scope("projects:admin")
 
     async def get(self, project_id: UUID) -> ProjectRead:
         statement = self._selected(is_deleted(False)).where(Project.id == project_id)
@@ -80,7 +80,7 @@ class ProjectRepository:
         if query.deleted and not self._owns_all:
             statement = statement.where(ProjectMember.role.in_(roles_with("delete")))
         return await sql_page(
-            self._session, statement, Project, query, self._pager, ProjectRead.model_validate
+            self._session, statement, Project, query, self._paginator, ProjectRead.model_validate
         )
 
     async def add(self, project: ProjectCreate) -> ProjectRead:

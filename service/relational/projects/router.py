@@ -58,7 +58,7 @@ async def projects_get(project_id: UUID, projects: Projects, reply: Reply) -> Pr
 @router.patch(
     "/{project_id}",
     dependencies=[needs("projects:write")],
-    responses=problems(ProjectNotFound, ProjectRoleTooWeak, guarded=True),
+    responses=problems(ProjectNotFound, ProjectRoleTooWeak, if_match=True),
 )
 async def projects_update(
     project_id: UUID, change: ProjectUpdate, projects: Projects, expected: IfMatch, reply: Reply
@@ -70,7 +70,7 @@ async def projects_update(
     "/{project_id}",
     status_code=204,
     dependencies=[needs("projects:write")],
-    responses=problems(ProjectNotFound, ProjectRoleTooWeak, guarded=True),
+    responses=problems(ProjectNotFound, ProjectRoleTooWeak, if_match=True),
 )
 async def projects_delete(project_id: UUID, projects: Projects, expected: IfMatch) -> None:
     """Hides the project from everybody; POST …/restore by an owner brings it back."""

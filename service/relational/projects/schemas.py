@@ -9,12 +9,12 @@ from pydantic import MISSING, ConfigDict, Field
 from service.relational.projects.permissions import ProjectRole
 from service.relational.users.schemas import Email
 from service.web.pagination import ListQuery
-from service.web.schemas import Moment, Name, Text, Versioned, Wire
+from service.web.schemas import Moment, Name, RequestModel, Text, Versioned
 
 Description = Annotated[Text, Field(max_length=5000)]
 
 
-class ProjectCreate(Wire):
+class ProjectCreate(RequestModel):
     """A new project. Its creator is its first owner."""
 
     model_config = ConfigDict(
@@ -25,7 +25,7 @@ class ProjectCreate(Wire):
     description: Description = ""
 
 
-class ProjectUpdate(Wire):
+class ProjectUpdate(RequestModel):
     """A merge patch: absent is unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"description": "Who stays."}})
@@ -46,7 +46,7 @@ class ProjectRead(Versioned):
     updated_at: Moment
     deleted_at: Moment | None
 
-    def mark(self) -> str:
+    def etag_value(self) -> str:
         return f"{self.version}.{self.my_role or 'none'}"
 
 
@@ -56,7 +56,7 @@ class ProjectQuery(ListQuery):
     my_role: ProjectRole | None = None
 
 
-class MemberUpdate(Wire):
+class MemberUpdate(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": {"role": "admin"}})
 
     role: ProjectRole
@@ -73,7 +73,7 @@ class MemberRead(Versioned):
     created_at: Moment
     updated_at: Moment
 
-    def mark(self) -> str:
+    def etag_value(self) -> str:
         return f"{self.version}.{crc32(f'{self.username} {self.name}'.encode()):x}"
 
 
@@ -81,7 +81,7 @@ class MemberQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "created_at"
 
 
-class InvitationCreate(Wire):
+class InvitationCreate(RequestModel):
     """To whoever has, or will have, this email; good for 14 days."""
 
     model_config = ConfigDict(

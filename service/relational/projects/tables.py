@@ -6,13 +6,13 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Row
+from service.stores.sql.base import VersionedTable
 
 _A_ROLE = "role IN ('owner', 'admin', 'member', 'viewer')"
 _OPEN = text("accepted_at IS NULL AND declined_at IS NULL")
 
 
-class Project(Row):
+class Project(VersionedTable):
     """What people do together.
 
     It always has an owner: the triggers beside ``ck_project_members_last_owner`` hold it, which
@@ -37,7 +37,7 @@ class Project(Row):
     )
 
 
-class ProjectMember(Row):
+class ProjectMember(VersionedTable):
     """That a user is in a project, as what."""
 
     __tablename__ = "project_members"
@@ -56,7 +56,7 @@ class ProjectMember(Row):
     )
 
 
-class ProjectInvitation(Row):
+class ProjectInvitation(VersionedTable):
     """That somebody with an email may come in, as what. Open until it is answered."""
 
     __tablename__ = "project_invitations"

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
-from service.web.schemas import Moment, Read, Sum, Time, Wire
+from service.web.schemas import Moment, RequestModel, ResponseModel, Sum, Time
 
 T = TypeVar("T")
 LONGEST_DAYS, USUAL_DAYS = 366, 30
 
 
-class Period(Wire):
+class Period(RequestModel):
     """From ``from`` up to and without ``to``; the last 30 days, if neither is given."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -39,7 +39,7 @@ class TopPeriod(Period):
     limit: int = Field(10, ge=1, le=100)
 
 
-class Report(Read, Generic[T]):
+class Report(ResponseModel, Generic[T]):
     """Rows of one snapshot; ``as_of`` is when it was taken, by the clock of the server."""
 
     as_of: Moment
@@ -51,7 +51,7 @@ class PeriodReport(Report[T], Generic[T]):
     until: Moment = Field(serialization_alias="to")
 
 
-class Sale(Read):
+class Sale(ResponseModel):
     """What was paid on a day (UTC) for the products of a category as it is now."""
 
     day: date
@@ -63,7 +63,7 @@ class Sale(Read):
     amount: Sum
 
 
-class TopAuthor(Read):
+class TopAuthor(ResponseModel):
     """An author of posts that were published in the period, those most seen first."""
 
     author_id: UUID
@@ -73,7 +73,7 @@ class TopAuthor(Read):
     comments: int
 
 
-class StockValue(Read):
+class StockValue(ResponseModel):
     """What is in stock of the products right in a category."""
 
     category_id: UUID | None
@@ -84,7 +84,7 @@ class StockValue(Read):
     value: Sum
 
 
-class Growth(Read):
+class Growth(ResponseModel):
     """Users who came on a day (UTC), and how many there were after it, deleted ones included."""
 
     day: date

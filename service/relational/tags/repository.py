@@ -11,10 +11,10 @@ from service.core.errors import Conflict, NotFound
 from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
 from service.stores.sql.base import columns
-from service.stores.sql.bulk import given_rows, insert_missing
+from service.stores.sql.bulk import insert_missing, unnest_rows
 from service.stores.sql.engine import SqlSession
 from service.stores.sql.rows import Columns, change_row, filtered, remove_row, sql_page
-from service.web.bulk import Batch
+from service.web.bulk import BulkItems
 from service.web.conditional import Expected
 from service.web.context import provided
 from service.web.pagination import Page, Paging
@@ -27,7 +27,7 @@ class TagNotFound(NotFound):
 
 class TagNameTaken(Conflict):
     code, title, pointer = "tag_name_taken", "There is a tag of this name", "/name"
-    guards = "uq_tags_name"
+    constraints = "uq_tags_name"
 
 
 _COLUMNS = columns(Tag.id, Tag.name, Tag.version, Tag.created_at, Tag.updated_at)
@@ -36,8 +36,8 @@ _FILTERED: Columns = {"name": func.lower(Tag.name)}
 
 
 class TagRepository:
-    def __init__(self, session: SqlSession, pager: Paging) -> None:
-        self._session, self._pager = session, pager
+    def __init__(self, session: SqlSession, paginator: Paging) -> None:
+        self._session, self._paginator = session, paginator
 
     async def get(self, tag_id: UUID) -> TagRead:
         found = await self._session.execute(_SELECTED.where(Tag.id == tag_id))
@@ -55,7 +55,7 @@ class TagRepository:
     async def list(self, query: TagQuery) -> Page[TagRead]:
         statement = filtered(_SELECTED, query.filters(), _FILTERED)
         return await sql_page(
-            self._session, statement, Tag, query, self._pager, TagRead.model_validate
+            self._session, statement, Tag, query, self._paginator, TagRead.model_validate
         )
 
     async def add(self, tag: TagCreate) -> TagRead:
@@ -68,10 +68,10 @@ class TagRepository:
         tags = (await self.hold_all(wanted.values())).values()
         return list(dict.fromkeys(tag.id for tag in sorted(tags, key=lambda tag: tag.name)))
 
-    async def put_all(self, batch: Batch[TagCreate]) -> Mapping[int, TagRead]:
+    async def put_all(self, batch: BulkItems[TagCreate]) -> Mapping[int, TagRead]:
         """The tags of these names, made where there are none."""
-        tags = await self.hold_all([tag.name for tag in batch.good.values()])
-        return {place: tags[tag.name] for place, tag in batch.good.items()}
+        tags = await self.hold_all([tag.name for tag in batch.pending.values()])
+        return {place: tags[tag.name] for place, tag in batch.pending.items()}
 
     async def hold_all(self, names: Iterable[str]) -> Mapping[str, TagRead]:
         """The tags by these names, made where there are none; they stay until the transaction ends.
@@ -83,7 +83,7 @@ class TagRepository:
             rows = [{"id": uuid7(), "name": name} for name in missing]
             await self._session.execute(insert_missing(Tag, rows, ordered_by="name"))
             # PostgreSQL lowers some letters otherwise than Python, and its index is what decides.
-            given = given_rows(Tag, rows)
+            given = unnest_rows(Tag, rows)
             held = (
                 select(given.c.name.label("typed"), *_COLUMNS)
                 .join_from(given, Tag, func.lower(Tag.name) == func.lower(given.c.name))

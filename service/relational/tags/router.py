@@ -17,7 +17,7 @@ from service.relational.tags.schemas import (
     TagUpdate,
 )
 from service.stores.sql.route import SqlRoute
-from service.web.bulk import Batch, Bulk, bulk_problems
+from service.web.bulk import Bulk, BulkItems, bulk_problems
 from service.web.conditional import IfMatch, Reply
 from service.web.openapi import problems
 from service.web.pagination import Page
@@ -44,7 +44,7 @@ async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
 )
 async def tags_put_bulk(body: TagsPut, query: Bulk, tags: Tags) -> TagsRead | Response:
     """Makes those that are missing and gives all of them."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await tags.put_all(batch), TagsRead)
 
 
@@ -65,7 +65,7 @@ async def tags_get(tag_id: UUID, tags: Tags, reply: Reply) -> TagRead:
 @router.patch(
     "/{tag_id}",
     dependencies=[needs("tags:write")],
-    responses=problems(TagNotFound, TagNameTaken, guarded=True),
+    responses=problems(TagNotFound, TagNameTaken, if_match=True),
 )
 async def tags_update(
     tag_id: UUID, change: TagUpdate, tags: Tags, expected: IfMatch, reply: Reply
@@ -77,7 +77,7 @@ async def tags_update(
     "/{tag_id}",
     status_code=204,
     dependencies=[needs("tags:write")],
-    responses=problems(TagNotFound, guarded=True),
+    responses=problems(TagNotFound, if_match=True),
 )
 async def tags_delete(tag_id: UUID, tags: Tags, expected: IfMatch) -> None:
     """Takes the tag off every post as well."""

@@ -7,19 +7,19 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from service.web.bulk import Items
-from service.web.pagination import CountedQuery
-from service.web.schemas import Moment, Read, Text, Versioned, Wire
+from service.web.pagination import OffsetQuery
+from service.web.schemas import Moment, RequestModel, ResponseModel, Text, Versioned
 
 TagName = Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
 
 
-class TagCreate(Wire):
+class TagCreate(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": {"name": "databases"}})
 
     name: TagName
 
 
-class TagUpdate(Wire):
+class TagUpdate(RequestModel):
     """A merge patch: absent is unchanged."""
 
     name: TagName | MISSING = MISSING
@@ -32,7 +32,7 @@ class TagRead(Versioned):
     updated_at: Moment
 
 
-class TagsPut(Wire):
+class TagsPut(RequestModel):
     model_config = ConfigDict(
         json_schema_extra={"example": {"items": [{"name": "databases"}, {"name": "python"}]}}
     )
@@ -40,19 +40,19 @@ class TagsPut(Wire):
     items: Items[TagCreate]
 
 
-class TagsRead(Read):
+class TagsRead(ResponseModel):
     """Those that a bulk request named, in its order."""
 
     items: Sequence[TagRead]
 
 
-class TagBrief(Read):
+class TagBrief(ResponseModel):
     """A tag as it stands nested in something else."""
 
     id: UUID
     name: str
 
 
-class TagQuery(CountedQuery):
+class TagQuery(OffsetQuery):
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
     name__prefix: Text | None = Field(None, description="how the name begins, whatever the case")

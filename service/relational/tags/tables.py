@@ -3,10 +3,10 @@
 from sqlalchemy import Index, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Row
+from service.stores.sql.base import VersionedTable
 
 
-class Tag(Row):
+class Tag(VersionedTable):
     """A word that posts are filed under."""
 
     __tablename__ = "tags"

@@ -9,16 +9,16 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
 
-from service.auth.caller import Gate
+from service.auth.caller import CurrentAuthenticator
 from service.core.errors import Conflict, FieldError
 from service.relational.audit.repository import Trail
 from service.relational.users.queries import COLUMNS, is_deleted
 from service.relational.users.repository import UserNotFound, Users, row_values
 from service.relational.users.schemas import UserCreate, UserRead
 from service.relational.users.tables import User
-from service.stores.sql.bulk import among, given_rows, insert_missing, take_turns
+from service.stores.sql.bulk import advisory_lock, any_of, insert_missing, unnest_rows
 from service.stores.sql.engine import SqlSession, after_commit
-from service.web.bulk import Batch
+from service.web.bulk import BulkItems
 from service.web.context import provided
 
 
@@ -30,21 +30,24 @@ class SomeUsersTaken(Conflict):
 class UserBulk:
     """For those with ``users:admin``, as the addresses say."""
 
-    def __init__(self, session: SqlSession, users: Users, trail: Trail, gate: Gate) -> None:
+    def __init__(
+        self, session: SqlSession, users: Users, trail: Trail, authenticator: CurrentAuthenticator
+    ) -> None:
         self._session, self._users = session, users
-        self._trail, self._gate = trail, gate
+        self._trail, self._authenticator = trail, authenticator
 
-    async def add_all(self, batch: Batch[UserCreate]) -> Mapping[int, UserRead]:
+    async def add_all(self, batch: BulkItems[UserCreate]) -> Mapping[int, UserRead]:
         """Those that can be made, in one statement."""
-        batch.sift(self._must_reach)
-        if not batch.good:
+        batch.check_each(self._must_reach)
+        if not batch.pending:
             return {}
-        prepared = await asyncio.gather(*map(row_values, batch.good.values()))
+        prepared = await asyncio.gather(*map(row_values, batch.pending.values()))
         values = {
-            place: {"id": uuid7(), **row} for place, row in zip(batch.good, prepared, strict=True)
+            place: {"id": uuid7(), **row}
+            for place, row in zip(batch.pending, prepared, strict=True)
         }
         # By username they have an order, but their emails have another.
-        await take_turns(self._session, "users", alone=True)
+        await advisory_lock(self._session, "users", alone=True)
         into = insert_missing(User, list(values.values()), ordered_by="username")
         rows = await self._session.execute(into.returning(*COLUMNS))
         made = {row.id: UserRead.model_validate(row) for row in rows}
@@ -52,19 +55,19 @@ class UserBulk:
         for place, errors in (await self._taken(taken)).items():
             batch.fail(place, SomeUsersTaken(errors=errors))
         await self._users.note_roles({user.id: user.role for user in made.values()})
-        return {place: made[values[place]["id"]] for place in batch.good}
+        return {place: made[values[place]["id"]] for place in batch.pending}
 
-    async def deactivate_all(self, batch: Batch[UUID]) -> Mapping[int, UserRead]:
+    async def deactivate_all(self, batch: BulkItems[UUID]) -> Mapping[int, UserRead]:
         """Rows are locked in the order of their ids, so that two never deadlock."""
-        wanted = among(User.id, set(batch.good.values()))
+        wanted = any_of(User.id, set(batch.pending.values()))
         locked = select(User.id).where(wanted, is_deleted(False)).order_by(User.id)
         found = set(await self._session.scalars(locked.with_for_update(key_share=True)))
-        for place, user_id in list(batch.good.items()):
+        for place, user_id in list(batch.pending.items()):
             if user_id not in found:
                 batch.fail(place, UserNotFound())
         statement = (
             update(User)
-            .where(among(User.id, found))
+            .where(any_of(User.id, found))
             .values(is_active=False, version=User.version + 1)
             .returning(*COLUMNS)
             .execution_options(synchronize_session=False)
@@ -74,8 +77,8 @@ class UserBulk:
         }
         await self._trail.note_all(self._session, "user_changed", found, {"is_active": False})
         for user_id in found:
-            after_commit(self._session, partial(self._gate.forget_user, user_id))
-        return {place: rows[user_id] for place, user_id in batch.good.items()}
+            after_commit(self._session, partial(self._authenticator.invalidate_user, user_id))
+        return {place: rows[user_id] for place, user_id in batch.pending.items()}
 
     def _must_reach(self, user: UserCreate) -> None:
         if user.role != "member":
@@ -88,7 +91,9 @@ class UserBulk:
         taken: dict[int, list[FieldError]] = {place: [] for place in unmade}
         if not unmade:
             return taken
-        given = given_rows(User, [{name: row[name] for name in _UNIQUE} for row in unmade.values()])
+        given = unnest_rows(
+            User, [{name: row[name] for name in _UNIQUE} for row in unmade.values()]
+        )
         places = list(unmade)
         for field, column in _UNIQUE.items():
             same = func.lower(column) == func.lower(given.c[field])

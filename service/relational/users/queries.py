@@ -9,13 +9,13 @@ from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, sele
 from service.relational.users.schemas import UserCreate, UserRead
 from service.relational.users.tables import User
 from service.stores.sql.base import columns
-from service.stores.sql.fast_read import Shown, Statement, as_json
-from service.stores.sql.listing import Listing, Special
+from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
+from service.stores.sql.listing import CustomFilter, SqlListing
 from service.stores.sql.rows import Columns, quoted_words, words_beginning_with
 
 COLUMNS = columns(*(getattr(User, name) for name in UserRead.model_fields))
-SHOWN: Shown = {each.name: each for each in COLUMNS}
-_SHOWN_OF_EMAILS: Shown = {"id": User.id, "email": User.email}
+SHOWN: Projection = {each.name: each for each in COLUMNS}
+_SHOWN_OF_EMAILS: Projection = {"id": User.id, "email": User.email}
 _FILTERED: Columns = {
     "name": func.lower(User.name),
     "city": func.lower(User.city),
@@ -24,7 +24,7 @@ _FILTERED: Columns = {
     "is_active": User.is_active,
     "created_at": User.created_at,
 }
-_WORDS = Special(lambda typed: words_beginning_with(User.search, typed), Text, quoted_words)
+_WORDS = CustomFilter(lambda typed: words_beginning_with(User.search, typed), Text, quoted_words)
 
 
 def is_deleted(deleted: bool) -> ColumnElement[bool]:
@@ -45,26 +45,26 @@ def visible_users(
 
 _TABLE = cast("Table", User.__table__)
 # UserCreate decides the columns, so that a new field is never dropped.
-NEW_USER = Statement(
-    insert(_TABLE).returning(User.version, as_json(SHOWN)),
+NEW_USER = PreparedQuery(
+    insert(_TABLE).returning(User.version, json_row(SHOWN)),
     keys=("id", *(name for name in UserCreate.model_fields if name != "password"), "password_hash"),
 )
 
 
 @cache
-def one_user(*, everybody: bool) -> Statement:
+def one_user(*, everybody: bool) -> PreparedQuery:
     """The version and the JSON of ``user_id``."""
-    shown = select(User.version, as_json(SHOWN))
-    return Statement(shown.where(visible_users(everybody), User.id == bindparam("user_id")))
+    shown = select(User.version, json_row(SHOWN))
+    return PreparedQuery(shown.where(visible_users(everybody), User.id == bindparam("user_id")))
 
 
 @cache
-def users(*, everybody: bool, deleted: bool) -> Listing:
+def users(*, everybody: bool, deleted: bool) -> SqlListing:
     seen = visible_users(everybody, deleted=deleted)
-    return Listing(User, SHOWN, where=seen, filters=_FILTERED, special={"q": _WORDS})
+    return SqlListing(User, SHOWN, where=seen, filters=_FILTERED, special={"q": _WORDS})
 
 
 @cache
-def emails() -> Listing:
+def emails() -> SqlListing:
     """For those who see everybody."""
-    return Listing(User, _SHOWN_OF_EMAILS, where=is_deleted(False), filters=_FILTERED)
+    return SqlListing(User, _SHOWN_OF_EMAILS, where=is_deleted(False), filters=_FILTERED)

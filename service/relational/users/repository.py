@@ -9,7 +9,7 @@ from fastapi import Response
 from sqlalchemy import ColumnElement, func, select, update
 from uuid_utils.compat import uuid7
 
-from service.auth.caller import CurrentCaller, Forbidden, Gate
+from service.auth.caller import CurrentAuthenticator, CurrentCaller, Forbidden
 from service.auth.passwords import hash_password
 from service.auth.roles import scopes_of
 from service.core.errors import Conflict, NotFound, Refused
@@ -27,7 +27,7 @@ from service.relational.users.schemas import EmailQuery, UserCreate, UserQuery, 
 from service.relational.users.tables import User
 from service.stores.sql.engine import SqlSession, after_commit
 from service.stores.sql.rows import change_row
-from service.web.conditional import Expected, Found
+from service.web.conditional import Expected, JsonResource
 from service.web.context import provided
 from service.web.pagination import Paging
 from service.web.schemas import changes
@@ -41,13 +41,13 @@ class UserNotFound(NotFound):
 class EmailTaken(Conflict):
     code, title = "email_taken", "Email already registered"
     detail = "A user with this email exists, perhaps a deleted one."
-    pointer, guards = "/email", "uq_users_email"
+    pointer, constraints = "/email", "uq_users_email"
 
 
 class UsernameTaken(Conflict):
     code, title = "username_taken", "Username already taken"
     detail = "A user with this username exists, perhaps a deleted one."
-    pointer, guards = "/username", "uq_users_username"
+    pointer, constraints = "/username", "uq_users_username"
 
 
 class RoleTooStrong(Forbidden):
@@ -57,16 +57,21 @@ class RoleTooStrong(Forbidden):
 
 
 class UnknownRole(Refused):
-    code, title, pointer, guards = "role", "There is no such role", "/role", "ck_users_role"
+    code, title, pointer, constraints = "role", "There is no such role", "/role", "ck_users_role"
 
 
 class AgeOutOfRange(Refused):
-    code, title, pointer, guards = "age", "An age lies between 0 and 150", "/age", "ck_users_age"
+    code, title, pointer, constraints = (
+        "age",
+        "An age lies between 0 and 150",
+        "/age",
+        "ck_users_age",
+    )
 
 
 class UnknownStatus(Refused):
     code, title, pointer = "status", "There is no such status", "/status"
-    guards = "ck_users_status"
+    constraints = "ck_users_status"
 
 
 _SELECTED = select(*COLUMNS)  # built once, not for each request
@@ -78,18 +83,23 @@ class UserRepository:
     """Whoever lacks ``users:admin`` sees and changes themselves alone."""
 
     def __init__(
-        self, session: SqlSession, pager: Paging, caller: CurrentCaller, trail: Trail, gate: Gate
+        self,
+        session: SqlSession,
+        paginator: Paging,
+        caller: CurrentCaller,
+        trail: Trail,
+        authenticator: CurrentAuthenticator,
     ) -> None:
-        self._session, self._pager = session, pager
-        self._caller, self._trail, self._gate = caller, trail, gate
+        self._session, self._paginator = session, paginator
+        self._caller, self._trail, self._authenticator = caller, trail, authenticator
 
-    async def show(self, user_id: UUID) -> Found:
+    async def show(self, user_id: UUID) -> JsonResource:
         values = {"user_id": user_id, **self._caller_id()}
         rows = await self._session.fetch(one_user(everybody=self._sees_everybody), values)
         if not rows:
             raise UserNotFound
         version, text = rows[0]
-        return Found(str(version), text)
+        return JsonResource(str(version), text)
 
     async def get(self, user_id: UUID) -> UserRead:
         statement = _SELECTED.where(self._seen(), User.id == user_id)
@@ -111,20 +121,20 @@ class UserRepository:
 
     async def list(self, query: UserQuery) -> Response:
         listing = users(everybody=self._sees_everybody, deleted=query.deleted)
-        return await listing.page(self._session, query, self._pager, **self._caller_id())
+        return await listing.page(self._session, query, self._paginator, **self._caller_id())
 
     async def list_emails(self, query: EmailQuery) -> Response:
-        return await emails().page(self._session, query, self._pager)
+        return await emails().page(self._session, query, self._paginator)
 
     @property
     def _sees_everybody(self) -> bool:
-        return self._caller.may("users:admin")
+        return self._caller.has_scope("users:admin")
 
     def _caller_id(self) -> dict[str, Any]:
         """The parameter that statements have where the caller does not see everybody."""
         return {} if self._sees_everybody else {"caller_id": self._caller.user_id}
 
-    async def add(self, user: UserCreate) -> tuple[UUID, Found]:
+    async def add(self, user: UserCreate) -> tuple[UUID, JsonResource]:
         user_id = uuid7()
         values = await row_values(user)
         as_member = user.role == "member"  # of whom nothing is noted
@@ -132,13 +142,13 @@ class UserRepository:
         ((version, text),) = await self._session.fetch(NEW_USER, row, alone=as_member)
         if not as_member:
             await self.note_roles({user_id: user.role})
-        return user_id, Found(str(version), text)
+        return user_id, JsonResource(str(version), text)
 
     async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
         values = changes(change)
         privileged = [f"/{name}" for name in _PRIVILEGED if name in values]
         if privileged:
-            self._caller.must("users:admin", *privileged)
+            self._caller.require_scope("users:admin", *privileged)
         if "password" in values:
             values["password_hash"] = await hash_password(values.pop("password"))
             # Not now(): a login that held the row meanwhile is younger than this transaction.
@@ -168,7 +178,7 @@ class UserRepository:
     async def _change(self, user_id: UUID, values: dict[str, Any], expected: Expected) -> None:
         where = (User.id == user_id) & self._seen()
         await change_row(self._session, User, where, values, expected, UserNotFound)
-        after_commit(self._session, partial(self._gate.forget_user, user_id))
+        after_commit(self._session, partial(self._authenticator.invalidate_user, user_id))
 
     def _seen(self) -> ColumnElement[bool]:
         """The base of every query: whom the caller may see."""

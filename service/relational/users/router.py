@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from service.auth.caller import ANYBODY, needs
+from service.auth.caller import OPTIONAL_AUTH, needs
 from service.relational.users.bulk import SomeUsersTaken, UsersAtOnce
 from service.relational.users.registration import Newcomers, RegistrationClosed
 from service.relational.users.repository import (
@@ -27,7 +27,7 @@ from service.relational.users.schemas import (
     UserUpdate,
 )
 from service.stores.sql.route import SqlRoute
-from service.web.bulk import Batch, Bulk, bulk_problems
+from service.web.bulk import Bulk, BulkItems, bulk_problems
 from service.web.conditional import IfMatch, Reply
 from service.web.openapi import problems
 from service.web.pagination import Page
@@ -39,7 +39,7 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
     "",
     status_code=201,
     response_model=UserRead,
-    dependencies=[ANYBODY],
+    dependencies=[OPTIONAL_AUTH],
     responses=problems(EmailTaken, UsernameTaken, RegistrationClosed),
     openapi_extra={"security": [{}, {"bearer": []}]},
 )
@@ -81,7 +81,7 @@ async def users_create_bulk(
     body: UserBulkCreate, query: Bulk, users: UsersAtOnce
 ) -> UsersRead | Response:
     """Creates all of them or none, or those that can be."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await users.add_all(batch), UsersRead, 201)
 
 
@@ -95,7 +95,7 @@ async def users_deactivate_bulk(
     body: UserBulkDeactivate, query: Bulk, users: UsersAtOnce
 ) -> UsersRead | Response:
     """Sets ``is_active`` to false for all of them or none, or for those that there are."""
-    batch = Batch(body.items, query)
+    batch = BulkItems(body.items, query)
     return batch.answer(await users.deactivate_all(batch), UsersRead.each_once)
 
 
@@ -112,7 +112,7 @@ async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
 @router.patch(
     "/{user_id}",
     dependencies=[needs("users:write")],
-    responses=problems(UserNotFound, EmailTaken, UsernameTaken, guarded=True),
+    responses=problems(UserNotFound, EmailTaken, UsernameTaken, if_match=True),
 )
 async def users_update(
     user_id: UUID, change: UserUpdate, users: Users, expected: IfMatch, reply: Reply
@@ -124,7 +124,7 @@ async def users_update(
     "/{user_id}",
     status_code=204,
     dependencies=[needs("users:write")],
-    responses=problems(UserNotFound, guarded=True),
+    responses=problems(UserNotFound, if_match=True),
 )
 async def users_delete(user_id: UUID, users: Users, expected: IfMatch) -> None:
     """Hides the user; restore brings them back."""

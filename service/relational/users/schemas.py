@@ -9,17 +9,17 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field
 from service.auth.passwords import Password
 from service.auth.roles import Role
 from service.web.bulk import Items
-from service.web.pagination import CountedQuery
+from service.web.pagination import OffsetQuery
 from service.web.schemas import (
     Moment,
     Name,
-    Read,
+    RequestModel,
+    ResponseModel,
     StrictBool,
     StrictInt,
     Text,
     Time,
     Versioned,
-    Wire,
 )
 
 MOST_PASSWORDS_AT_ONCE = 100
@@ -33,7 +33,7 @@ City = Annotated[Text, Field(max_length=200)]
 Bio = Annotated[Text, Field(max_length=5000)]
 
 
-class UserCreate(Wire):
+class UserCreate(RequestModel):
     """A new user. Without a password nobody can log in as them.
 
     ``status``, ``is_active`` and ``role`` are for those with ``users:admin`` to choose.
@@ -57,7 +57,7 @@ class UserCreate(Wire):
     password: Password | None = None
 
 
-class UserUpdate(Wire):
+class UserUpdate(RequestModel):
     """A merge patch: absent is unchanged, null removes.
 
     ``status``, ``is_active``, ``role`` and ``password`` are for those with ``users:admin``; one's
@@ -94,7 +94,7 @@ class UserRead(Versioned):
     deleted_at: Moment | None
 
 
-class UserEmail(Read):
+class UserEmail(ResponseModel):
     id: UUID
     email: str
 
@@ -108,17 +108,17 @@ def _few_passwords(users: list[UserCreate]) -> list[UserCreate]:
     return users
 
 
-class UserBulkCreate(Wire):
+class UserBulkCreate(RequestModel):
     items: Annotated[Items[UserCreate], AfterValidator(_few_passwords)]
 
 
-class UserBulkDeactivate(Wire):
+class UserBulkDeactivate(RequestModel):
     """The ids of the users to deactivate."""
 
     items: Items[UUID]
 
 
-class UsersRead(Read):
+class UsersRead(ResponseModel):
     """All users that a bulk request made or changed, in the order of the request."""
 
     items: Sequence[UserRead]
@@ -129,7 +129,7 @@ class UsersRead(Read):
         return cls(items=list({user.id: user for user in items}.values()))
 
 
-class UserQuery(CountedQuery):
+class UserQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "username", "-username"] = "-created_at"
     q: Text | None = Field(
         None,
@@ -150,6 +150,6 @@ class UserQuery(CountedQuery):
     deleted: bool = Field(False, description="list the deleted users instead")
 
 
-class EmailQuery(CountedQuery):
+class EmailQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
     is_active: bool | None = None

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, SmallInteger, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import Row, search_vector
+from service.stores.sql.base import VersionedTable, search_vector
 
 
-class User(Row):
+class User(VersionedTable):
     """A person."""
 
     __tablename__ = "users"

@@ -34,14 +34,14 @@ class TooManyTails(Unavailable):
         super().__init__("Try again later, or ask another process.", retry_after=5)
 
 
-class Watches:
+class ChangeStreams:
     """As many places for change streams as told, of which each has a connection."""
 
     def __init__(self, database: AsyncDatabase[Document], places: int) -> None:
         self._database, self._places = database, places
         self.taken = 0
 
-    def show(self, metrics: Metrics) -> None:
+    def register_metrics(self, metrics: Metrics) -> None:
         """Lets /metrics see how many there are."""
         metrics.watch("mongodb", "change_streams", lambda: self.taken)
 
@@ -73,7 +73,7 @@ class Watches:
 
 
 @asynccontextmanager
-async def open_watches(settings: Settings) -> AsyncIterator[Watches]:
+async def open_change_streams(settings: Settings) -> AsyncIterator[ChangeStreams]:
     """For the lifespan. Connects to nothing before the first stream."""
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
     url = settings.mongodb_url.get_secret_value()
@@ -91,6 +91,6 @@ async def open_watches(settings: Settings) -> AsyncIterator[Watches]:
         read_concern=ReadConcern("majority"),
     )
     try:
-        yield Watches(database, settings.tails)
+        yield ChangeStreams(database, settings.tails)
     finally:
         await client.close()

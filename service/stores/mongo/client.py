@@ -21,43 +21,43 @@ from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.uri_parser import parse_uri
 
-from service.core.circuit_breaker import Guard
+from service.core.circuit_breaker import CircuitBreaker
 from service.core.errors import OutcomeUnknown, QueryTooSlow
 from service.core.metrics import Metrics
 from service.settings import Settings
-from service.stores.mongo.errors import MongoBusy, translate
+from service.stores.mongo.errors import MongoBusy, translate_mongo_error
 from service.web.context import provided
 
 T = TypeVar("T")
 DEFAULT_DATABASE = "polystore"
 NAMESPACE_NOT_FOUND = 26
 Document = dict[str, Any]
-Collection = AsyncIOMotorCollection[Document]
+MongoCollection = AsyncIOMotorCollection[Document]
 Database = AsyncIOMotorDatabase[Document]
 
 # -- open ------------------------------------------------------------------------------------------
 
 
-class Mongo:
+class MongoStore:
     """MongoDB as the lifespan holds it."""
 
-    def __init__(self, database: Database, guard: Guard, settings: Settings) -> None:
-        self.database, self.guard = database, guard
+    def __init__(self, database: Database, breaker: CircuitBreaker, settings: Settings) -> None:
+        self.database, self.breaker = database, breaker
         self._places = asyncio.Semaphore(settings.mongo_max_pool_size)
-        self._at_work = 0
+        self._in_use = 0
         self._place_seconds = settings.mongo_place_seconds
 
     @property
-    def at_work(self) -> int:
+    def in_use(self) -> int:
         """How many of the places are taken."""
-        return self._at_work
+        return self._in_use
 
-    def show(self, metrics: Metrics) -> None:
+    def register_metrics(self, metrics: Metrics) -> None:
         """Lets /metrics see how many of the places are taken."""
-        metrics.watch("mongodb", "connections_in_use", lambda: self.at_work)
-        metrics.watch("mongodb", "calls_abandoned", lambda: self.guard.abandoned)
+        metrics.watch("mongodb", "connections_in_use", lambda: self.in_use)
+        metrics.watch("mongodb", "calls_abandoned", lambda: self.breaker.detached)
 
-    async def run(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+    async def call(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         """The result of ``work``, in time and within one of as many places as connections.
 
         Motor runs each call in a thread and puts no limit on what waits for one.
@@ -66,20 +66,20 @@ class Mongo:
             Unavailable: MongoDB is down, hangs, or is busy.
             OutcomeUnknown: it hung, and ``work`` may still have its effect.
         """
-        clock = self.guard.clock()
+        deadline = self.breaker.deadline()
 
         async def placed() -> T:
-            clock.start()
+            deadline.start()
             await self._take_place()
-            self._at_work += 1
+            self._in_use += 1
             try:
                 return await work()
             finally:
-                self._at_work -= 1
+                self._in_use -= 1
                 self._places.release()
 
         try:
-            return await self.guard.run(placed(), clock, writes=writes)
+            return await self.breaker.run(placed(), deadline, writes=writes)
         except QueryTooSlow as slow:
             if writes:  # it may have been written, only not yet by a majority
                 raise OutcomeUnknown from slow
@@ -97,7 +97,7 @@ class Mongo:
 
 
 @asynccontextmanager
-async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
+async def open_mongo(settings: Settings) -> AsyncIterator[MongoStore]:
     """For the lifespan. Connects to nothing yet: the service starts while MongoDB is down.
 
     Writes are acknowledged by a majority and in its journal: anything less was measured to lose
@@ -105,7 +105,7 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
     """
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
     url = settings.mongodb_url.get_secret_value()
-    guard = Guard("MongoDB", settings.mongo_deadline_seconds, translate)
+    breaker = CircuitBreaker("MongoDB", settings.mongo_deadline_seconds, translate_mongo_error)
     with _threads(settings.mongo_max_pool_size):
         client = _client(url, settings)
         database = client.get_database(
@@ -115,9 +115,9 @@ async def open_mongo(settings: Settings) -> AsyncIterator[Mongo]:
             read_concern=ReadConcern("majority"),
         )
         try:
-            yield Mongo(database, guard, settings)
+            yield MongoStore(database, breaker, settings)
         finally:
-            await guard.drain()
+            await breaker.drain()
             client.close()
 
 
@@ -174,18 +174,18 @@ def _ms(seconds: float) -> int:
 
 
 def _this_database(request: Request) -> Database:
-    mongo: Mongo = request.state.mongo
+    mongo: MongoStore = request.state.mongo
     return mongo.database
 
 
-def _this_mongo(request: Request) -> Mongo:
-    mongo: Mongo = request.state.mongo
+def _this_mongo(request: Request) -> MongoStore:
+    mongo: MongoStore = request.state.mongo
     return mongo
 
 
 MongoDatabase = Annotated[Database, provided(_this_database)]
 # For those whose request is not itself within a place and a deadline: intakes, streams.
-MongoStore = Annotated[Mongo, provided(_this_mongo)]
+MongoStoreDep = Annotated[MongoStore, provided(_this_mongo)]
 
 # -- base ------------------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-async def list_indexes(collection: Collection) -> list[Document]:
+async def list_indexes(collection: MongoCollection) -> list[Document]:
     """The index documents of a collection, if there is one; unfinished builds say so.
 
     A command and not the driver's own ``list_indexes``, which shows unfinished builds as finished.

@@ -7,11 +7,11 @@ from bson import decode_iter
 from fastapi import Response
 from pymongo import ReturnDocument
 
-from service.core.cooperative import in_turns
+from service.core.cooperative import run_cooperatively
 from service.core.errors import NotFound, PreconditionFailed, Refused
-from service.stores.mongo.client import CODEC, Collection, Document, now
+from service.stores.mongo.client import CODEC, Document, MongoCollection, now
 from service.web.conditional import Expected
-from service.web.pagination import CountedQuery, ListQuery, Order, Page, Pager, Position
+from service.web.pagination import Cursor, ListQuery, OffsetQuery, Page, Paginator, Sort
 
 T = TypeVar("T")
 _OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
@@ -38,41 +38,41 @@ def as_filter(filters: Mapping[str, Any], fields: Mapping[str, str]) -> Document
 
 
 async def mongo_page(
-    collection: Collection,
+    collection: MongoCollection,
     where: Document,
     query: ListQuery,
-    pager: Pager,
+    paginator: Paginator,
     read: Callable[[Document], T],
     *,
     projection: Mapping[str, int] | None = None,
 ) -> Page[T]:
     """One page of the documents that match ``where``."""
-    documents, end, total = await _found(collection, where, query, pager, projection)
-    return pager.page(query, [read(document) for document in documents], end, total)
+    documents, end, total = await _found(collection, where, query, paginator, projection)
+    return paginator.page(query, [read(document) for document in documents], end, total)
 
 
 async def mongo_json_page(
-    collection: Collection,
+    collection: MongoCollection,
     where: Document,
     query: ListQuery,
-    pager: Pager,
+    paginator: Paginator,
     write: Callable[[Document], str],
     *,
     projection: Mapping[str, int] | None = None,
 ) -> Response:
     """The same as it goes out: ``write`` makes JSON of a document."""
-    documents, end, total = await _found(collection, where, query, pager, projection)
-    items = ",".join(await in_turns(map(write, documents)))
-    return pager.answer(query, f"[{items}]", end, total)
+    documents, end, total = await _found(collection, where, query, paginator, projection)
+    items = ",".join(await run_cooperatively(map(write, documents)))
+    return paginator.answer(query, f"[{items}]", end, total)
 
 
 async def _found(
-    collection: Collection,
+    collection: MongoCollection,
     where: Document,
     query: ListQuery,
-    pager: Pager,
+    paginator: Paginator,
     projection: Mapping[str, int] | None,
-) -> tuple[Sequence[Document], Position | None, int | None]:
+) -> tuple[Sequence[Document], Cursor | None, int | None]:
     """Documents of equal sort value are ordered by ``_id``: no tie is lost or repeated.
 
     Of large ones a page holds fewer, what MongoDB sends at once, which is 16 MiB; where people
@@ -82,10 +82,10 @@ async def _found(
     Raises:
         PageTooLarge: of a list whose pages can be counted, asked for without a cursor.
     """
-    order = Order.of(query.sort)
+    order = Sort.parse(query.sort)
     direction = -1 if order.descending else 1
     total = await _count(collection, where, query.count)
-    start = pager.position(query)
+    start = paginator.position(query)
     if start is not None:
         where = {"$and": [where, beyond(order, start)]}
     cursor = collection.find_raw_batches(
@@ -97,25 +97,25 @@ async def _found(
         batch_size=query.limit + 1,
     )
     found, is_cut = await _read(cursor)
-    if len(found) < query.limit and is_cut and start is None and isinstance(query, CountedQuery):
+    if len(found) < query.limit and is_cut and start is None and isinstance(query, OffsetQuery):
         raise PageTooLarge(len(found))
-    documents, last = query.cut(found)
+    documents, last = query.split_page(found)
     if is_cut:
         last = documents[-1]
-    end = None if last is None else Position(last[order.field], last["_id"])
+    end = None if last is None else Cursor(last[order.field], last["_id"])
     return documents, end, total
 
 
 async def _read(cursor: Any) -> tuple[list[Document], bool]:
     """The documents of a raw cursor's first batch; whether some are left."""
     batch = await anext(cursor, b"")
-    found = await in_turns(decode_iter(batch, CODEC))
+    found = await run_cooperatively(decode_iter(batch, CODEC))
     if is_cut := cursor.alive:
         await cursor.close()
     return found, is_cut
 
 
-def beyond(order: Order, start: Position) -> Document:
+def beyond(order: Sort, start: Cursor) -> Document:
     """After ``start``; the plain bound comes first because it alone narrows the index scan."""
     op = "$lt" if order.descending else "$gt"
     return {
@@ -124,7 +124,7 @@ def beyond(order: Order, start: Position) -> Document:
     }
 
 
-async def _count(collection: Collection, where: Document, how: str) -> int | None:
+async def _count(collection: MongoCollection, where: Document, how: str) -> int | None:
     if how == "none":
         return None
     if how == "estimated" and not where:
@@ -133,7 +133,7 @@ async def _count(collection: Collection, where: Document, how: str) -> int | Non
 
 
 async def refuse_change(
-    collection: Collection, where: Document, missing: type[NotFound]
+    collection: MongoCollection, where: Document, missing: type[NotFound]
 ) -> NoReturn:
     """Says why a change found nothing: there is no such document, or it is not as expected."""
     if await collection.find_one(where, {"_id": 1}) is None:
@@ -147,7 +147,7 @@ def as_expected(expected: Expected) -> Document:
 
 
 async def change_document(
-    collection: Collection,
+    collection: MongoCollection,
     where: Document,
     values: Document,
     expected: Expected,

@@ -62,11 +62,11 @@ _BY_CLASS: tuple[tuple[type[Exception], type[ServiceError]], ...] = (
 )
 
 
-def translate(error: Exception) -> ServiceError | None:
+def translate_mongo_error(error: Exception) -> ServiceError | None:
     """What a driver error means to a client; None if it has nothing to do with the store."""
     if isinstance(error, DuplicateKeyError):
-        guarded = ServiceError.guarded.get(violated_index(error.details or {}))
-        return (guarded or Conflict)()
+        by_constraint = ServiceError.by_constraint.get(violated_index(error.details or {}))
+        return (by_constraint or Conflict)()
     if isinstance(error, OperationFailure) and error.code in _BY_CODE:
         return _BY_CODE[error.code]()
     kinds = (refusal for kind, refusal in _BY_CLASS if isinstance(error, kind))

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from fastapi import Request, Response
 
-from service.stores.mongo.client import Mongo
+from service.stores.mongo.client import MongoStore
 from service.web.route import Endpoint, Route
 
 SAFE_METHODS = ("GET", "HEAD")
@@ -19,9 +19,9 @@ class MongoRoute(Route):
     only_reads: ClassVar[bool] = False
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
-        mongo: Mongo = request.state.mongo
+        mongo: MongoStore = request.state.mongo
         writes = not self.only_reads and request.method not in SAFE_METHODS
-        return await mongo.run(lambda: endpoint(request), writes=writes)
+        return await mongo.call(lambda: endpoint(request), writes=writes)
 
 
 class MongoSearchRoute(MongoRoute):

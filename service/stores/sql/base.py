@@ -28,7 +28,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: Timestamp, UUID: Uuid()}
 
 
-class Identified(Base):
+class IdTable(Base):
     """A table with an id, for what never changes."""
 
     __abstract__ = True
@@ -36,7 +36,7 @@ class Identified(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-10)
 
 
-class Row(Identified):
+class VersionedTable(IdTable):
     """A table with an id, a version and the times of its birth and last change."""
 
     __abstract__ = True

@@ -31,7 +31,7 @@ from service.stores.sql.session import Session
 _NAMESPACE = 0x62756C6B  # "bulk", so that these locks meet no others
 
 
-async def take_turns(session: Session, about: str, *, alone: bool) -> None:
+async def advisory_lock(session: Session, about: str, *, alone: bool) -> None:
     """Waits until nobody does ``about`` alone; ``alone`` also until nobody does it at all.
 
     For what cannot be locked in one order, such as unique values that an UPDATE brings. Comes
@@ -41,14 +41,14 @@ async def take_turns(session: Session, about: str, *, alone: bool) -> None:
     await session.execute(select(lock(cast(_NAMESPACE, Integer), func.hashtext(about))))
 
 
-def among(
+def any_of(
     column: ColumnElement[Any] | InstrumentedAttribute[Any], values: Iterable[Any]
 ) -> ColumnElement[bool]:
     """``column = ANY(array)``."""
     return column == any_(_array(column.type, values))
 
 
-def given_rows(table: type[Base], rows: Sequence[Mapping[str, Any]]) -> TableValuedAlias:
+def unnest_rows(table: type[Base], rows: Sequence[Mapping[str, Any]]) -> TableValuedAlias:
     """Rows of one shape as a table ``given``, with their place from 1 as ``nth``."""
     types = {name: table.__table__.c[name].type for name in rows[0]}
     arrays = [_array(kind, [row[name] for row in rows]) for name, kind in types.items()]
@@ -69,7 +69,7 @@ def insert_missing(
     They go in by ``ordered_by``, of a text whatever its case, so that two that overlap wait for
     each other and never in a circle; of two that are the same the first goes in.
     """
-    given = given_rows(table, rows)
+    given = unnest_rows(table, rows)
     by = given.c[ordered_by]
     names = list(rows[0])
     chosen = select(*[given.c[name] for name in names], *computed.values())

@@ -50,7 +50,7 @@ _BY_STATE: dict[str, type[ServiceError]] = {
 }
 
 
-def translate(error: Exception) -> ServiceError | None:
+def translate_sql_error(error: Exception) -> ServiceError | None:
     """What a driver error means to a client; None if it has nothing to do with the store."""
     if isinstance(error, PoolTimeout):
         return SqlBusy()
@@ -64,9 +64,9 @@ def translate(error: Exception) -> ServiceError | None:
     elif isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # a connection could not be made
         cause = error.__cause__
     if isinstance(cause, asyncpg.PostgresError):
-        guarded = ServiceError.guarded.get(getattr(cause, "constraint_name", None) or "")
-        state = cause.sqlstate or ""
-        kind = guarded or _BY_STATE.get(state) or _BY_STATE.get(state[:2])
+        name, state = getattr(cause, "constraint_name", None), cause.sqlstate or ""
+        by_name = ServiceError.by_constraint.get(name or "")
+        kind = by_name or _BY_STATE.get(state) or _BY_STATE.get(state[:2])
         return kind() if kind is not None else None
     if isinstance(cause, asyncpg.DataError):  # the driver itself refused to encode a value
         return ValueOutOfRange()

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql.dml import ReturningInsert
 
 # What a field of an answer is made of: a column, or fields nested under its name.
-Shown = Mapping[str, "SQLColumnExpression[Any] | Shown"]
+Projection = Mapping[str, "SQLColumnExpression[Any] | Projection"]
 _DIALECT: Any = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
 
 
@@ -35,7 +35,7 @@ def _quoted(text: str) -> ColumnElement[str]:
 _TIME = _quoted('YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 
 
-class Statement:
+class PreparedQuery:
     """A statement of which only the values change: ``bindparam("user_id")``.
 
     Args:
@@ -71,12 +71,12 @@ class Statement:
         return [values.get(name, given) for name, given in self._given.items()]
 
 
-def as_json(shown: Shown) -> ColumnElement[str]:
+def json_row(shown: Projection) -> ColumnElement[str]:
     """A row as the object that goes out: times in UTC with milliseconds, exact numbers as text."""
     return cast(_object(shown), Text)
 
 
-def _object(shown: Shown) -> ColumnElement[Any]:
+def _object(shown: Projection) -> ColumnElement[Any]:
     arguments: list[Any] = []
     for name, field in shown.items():
         value = _object(field) if isinstance(field, Mapping) else _value(field)

@@ -24,17 +24,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.functions import Function
 
-from service.stores.sql.base import Identified
-from service.stores.sql.fast_read import Shown, Statement, as_json
+from service.stores.sql.base import IdTable
+from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
 from service.stores.sql.rows import OPERATORS, Columns
 from service.stores.sql.session import Session
-from service.web.pagination import ListQuery, Order, Pager, Position
+from service.web.pagination import Cursor, ListQuery, Paginator, Sort
 
 FORMS_KEPT = 256  # of each list
 Condition = ColumnElement[bool]
 
 
-class Special(NamedTuple):
+class CustomFilter(NamedTuple):
     """A filter that is more than a comparison of one column."""
 
     condition: Callable[[Any], Condition]  # of the value, which comes as a parameter
@@ -42,16 +42,16 @@ class Special(NamedTuple):
     value: Callable[[Any], Any] = lambda value: value  # as the condition wants it
 
 
-class _Form(NamedTuple):
+class QueryShape(NamedTuple):
     """All of a request that changes its statement, and not only the values in it."""
 
     filters: tuple[str, ...]
     sort: str = ""
-    later: bool = False
-    skips: bool = False
+    after_cursor: bool = False
+    has_offset: bool = False
 
 
-class Listing:
+class SqlListing:
     """A list of the rows of ``table`` for which ``where`` holds.
 
     Args:
@@ -64,15 +64,15 @@ class Listing:
 
     def __init__(
         self,
-        table: type[Identified],
-        shown: Shown,
+        table: type[IdTable],
+        shown: Projection,
         *,
         where: Condition | None = None,
         filters: Columns | None = None,
-        special: Mapping[str, Special] | None = None,
+        special: Mapping[str, CustomFilter] | None = None,
         source: FromClause | None = None,
     ) -> None:
-        self._table, self._json = table, as_json(shown)
+        self._table, self._json = table, json_row(shown)
         self._where = true() if where is None else where
         self._filters, self._special = filters or {}, special or {}
         self._source = table.__table__ if source is None else source
@@ -80,7 +80,7 @@ class Listing:
         self._count_in = lru_cache(FORMS_KEPT)(self._build_count)
 
     async def page(
-        self, session: Session, query: ListQuery, pager: Pager, **values: Any
+        self, session: Session, query: ListQuery, paginator: Paginator, **values: Any
     ) -> Response:
         """One page as it goes out.
 
@@ -100,14 +100,14 @@ class Listing:
         values["_limit"] = query.limit + 1
         if offset:
             values["_offset"] = offset
-        start = pager.position(query)
+        start = paginator.position(query)
         if start is not None:
             values |= {"_value": start.value, "_key": start.key}
-        form = _Form(names, query.sort, start is not None, bool(offset))
-        rows, last = query.cut(await session.fetch(self._page_in(form), values))
-        end = None if last is None else Position(last[1], last[0])
+        form = QueryShape(names, query.sort, start is not None, bool(offset))
+        rows, last = query.split_page(await session.fetch(self._page_in(form), values))
+        end = None if last is None else Cursor(last[1], last[0])
         items = ",".join([text for _, _, text in rows])
-        return pager.answer(query, f"[{items}]", end, total)
+        return paginator.answer(query, f"[{items}]", end, total)
 
     def _prepared(self, name: str, value: Any) -> Any:
         if name in self._special:
@@ -128,11 +128,11 @@ class Listing:
         plan = json.loads(found) if isinstance(found, str) else found
         return int(plan[0]["Plan"]["Plan Rows"])
 
-    def _build_page(self, form: _Form) -> Statement:
-        order = Order.of(form.sort)
+    def _build_page(self, form: QueryShape) -> PreparedQuery:
+        order = Sort.parse(form.sort)
         column, key = getattr(self._table, order.field), self._table.id
         statement = self._narrow(select(key, column, self._json), form.filters)
-        if form.later:
+        if form.after_cursor:
             there = tuple_(
                 bindparam("_value", type_=column.type), bindparam("_key", type_=key.type)
             )
@@ -140,15 +140,15 @@ class Listing:
             statement = statement.where(here < there if order.descending else here > there)
         keys = (column.desc(), key.desc()) if order.descending else (column, key)
         statement = statement.order_by(*keys).limit(bindparam("_limit", type_=Integer))
-        if form.skips:
+        if form.has_offset:
             statement = statement.offset(bindparam("_offset", type_=Integer))
-        return Statement(statement)
+        return PreparedQuery(statement)
 
-    def _build_count(self, names: tuple[str, ...], how: str) -> Statement:
+    def _build_count(self, names: tuple[str, ...], how: str) -> PreparedQuery:
         found = self._narrow(select(self._table.id), names)
         if how == "exact":
-            return Statement(select(func.count()).select_from(found.subquery()))
-        return Statement(found, prefix="EXPLAIN (FORMAT JSON) ")
+            return PreparedQuery(select(func.count()).select_from(found.subquery()))
+        return PreparedQuery(found, prefix="EXPLAIN (FORMAT JSON) ")
 
     def _narrow(
         self, statement: Select[*tuple[Any, ...]], names: Sequence[str]

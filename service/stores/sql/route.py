@@ -12,9 +12,9 @@ from functools import partial
 import stamina
 from fastapi import Request, Response
 
-from service.core.circuit_breaker import Clock
+from service.core.circuit_breaker import Deadline
 from service.core.errors import Unavailable
-from service.stores.sql.engine import Sql
+from service.stores.sql.engine import SqlStore
 from service.stores.sql.errors import is_collision
 from service.stores.sql.idempotency import Replay, recall, remember
 from service.web.idempotency_key import RequestedKey, requested_key
@@ -27,11 +27,13 @@ class SqlRoute(Route):
     """For the routers of PostgreSQL features: ``APIRouter(route_class=SqlRoute)``."""
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
-        sql: Sql = request.state.sql
-        clock = sql.guard.clock()
+        sql: SqlStore = request.state.sql
+        deadline = sql.breaker.deadline()
         writes = request.method not in SAFE_METHODS
         work = _write if writes else _read
-        return await sql.guard.run(work(sql, request, endpoint, clock), clock, writes=writes)
+        return await sql.breaker.run(
+            work(sql, request, endpoint, deadline), deadline, writes=writes
+        )
 
 
 class ReportRoute(Route):
@@ -41,7 +43,7 @@ class ReportRoute(Route):
     """
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
-        sql: Sql = request.state.sql
+        sql: SqlStore = request.state.sql
         try:
             return await _reported(sql, request, endpoint, primary=not sql.has_replica)
         except Unavailable as error:
@@ -50,33 +52,39 @@ class ReportRoute(Route):
         return await _reported(sql, request, endpoint, primary=True)
 
 
-async def _reported(sql: Sql, request: Request, endpoint: Endpoint, *, primary: bool) -> Response:
-    guard = sql.guard if primary else sql.reporting_guard
-    clock = guard.clock()
-    work = _report(sql, request, endpoint, clock, primary=primary)
-    return await guard.run(work, clock, writes=False)
+async def _reported(
+    sql: SqlStore, request: Request, endpoint: Endpoint, *, primary: bool
+) -> Response:
+    breaker = sql.breaker if primary else sql.reporting_breaker
+    deadline = breaker.deadline()
+    work = _report(sql, request, endpoint, deadline, primary=primary)
+    return await breaker.run(work, deadline, writes=False)
 
 
 async def _report(
-    sql: Sql, request: Request, endpoint: Endpoint, clock: Clock, *, primary: bool
+    sql: SqlStore, request: Request, endpoint: Endpoint, deadline: Deadline, *, primary: bool
 ) -> Response:
-    async with sql.reporting(clock, primary=primary) as session:
+    async with sql.reporting(deadline, primary=primary) as session:
         request.state.reporting_session = session
         return await endpoint(request)
 
 
-async def _read(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
+async def _read(
+    sql: SqlStore, request: Request, endpoint: Endpoint, deadline: Deadline
+) -> Response:
     async def once() -> Response:
-        async with sql.reading(clock) as session:
+        async with sql.reading(deadline) as session:
             request.state.sql_session = session
             return await endpoint(request)
 
     return await _patiently(once)
 
 
-async def _write(sql: Sql, request: Request, endpoint: Endpoint, clock: Clock) -> Response:
+async def _write(
+    sql: SqlStore, request: Request, endpoint: Endpoint, deadline: Deadline
+) -> Response:
     key = await requested_key(request)
-    return await _patiently(partial(_once, sql, request, endpoint, clock, key))
+    return await _patiently(partial(_once, sql, request, endpoint, deadline, key))
 
 
 async def _patiently(once: Callable[[], Awaitable[Response]]) -> Response:
@@ -99,12 +107,16 @@ def _attempts() -> AsyncIterator[stamina.Attempt]:
 
 
 async def _once(
-    sql: Sql, request: Request, endpoint: Endpoint, clock: Clock, key: RequestedKey | None
+    sql: SqlStore,
+    request: Request,
+    endpoint: Endpoint,
+    deadline: Deadline,
+    key: RequestedKey | None,
 ) -> Response:
     """The endpoint's answer in a transaction of its own, or the one it gave to its key before."""
     first = None if key is None else partial(recall, wanted=key)
     try:
-        async with sql.transaction(clock, first) as session:
+        async with sql.transaction(deadline, first) as session:
             request.state.sql_session = session
             response = await endpoint(request)
             if key is not None:

@@ -23,10 +23,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.auth.caller import Caller, NotYours
 from service.core.errors import NotFound, PreconditionFailed
-from service.stores.sql.base import Identified, Row
+from service.stores.sql.base import IdTable, VersionedTable
 from service.stores.sql.session import Session
 from service.web.conditional import Expected
-from service.web.pagination import ListQuery, Order, Page, Pager, Position
+from service.web.pagination import Cursor, ListQuery, Page, Paginator, Sort
 
 T = TypeVar("T")
 AnySelect = Select[*tuple[Any, ...]]
@@ -55,7 +55,7 @@ def owned_by(
     caller: Caller, column: SQLColumnExpression[Any], *, unless: str
 ) -> ColumnElement[bool]:
     """The rows that are the caller's own; all of them for who holds the scope ``unless``."""
-    return _ANY if caller.may(unless) else column == caller.user_id
+    return _ANY if caller.has_scope(unless) else column == caller.user_id
 
 
 def filtered(statement: AnySelect, filters: Mapping[str, Any], columns: Columns) -> AnySelect:
@@ -82,19 +82,19 @@ def words_beginning_with(vector: Any, words: Any) -> ColumnElement[bool]:
 async def sql_page(
     session: Session,
     statement: AnySelect,
-    table: type[Identified],
+    table: type[IdTable],
     query: ListQuery,
-    pager: Pager,
+    paginator: Paginator,
     read: Callable[[Any], T],
 ) -> Page[T]:
     """One page of ``statement``, whose rows have the table's ``id`` and the field it is sorted by.
 
     Rows of equal sort value are ordered by id, so that no tie is lost or repeated.
     """
-    order = Order.of(query.sort)
+    order = Sort.parse(query.sort)
     column = getattr(table, order.field)
     total = await _count(session, statement, query.count)
-    start = pager.position(query)
+    start = paginator.position(query)
     if start is not None:
         here, there = tuple_(column, table.id), tuple_(start.value, start.key)
         statement = statement.where(here < there if order.descending else here > there)
@@ -103,9 +103,9 @@ async def sql_page(
     offset = getattr(query, "offset", 0)
     if offset:
         statement = statement.offset(offset)
-    rows, last = query.cut((await session.execute(statement)).all())
-    end = None if last is None else Position(getattr(last, order.field), last.id)
-    return pager.page(query, [read(row) for row in rows], end, total)
+    rows, last = query.split_page((await session.execute(statement)).all())
+    end = None if last is None else Cursor(getattr(last, order.field), last.id)
+    return paginator.page(query, [read(row) for row in rows], end, total)
 
 
 async def _count(session: Session, statement: AnySelect, how: str) -> int | None:
@@ -133,7 +133,7 @@ def _compile_explain(element: _Explain, compiler: SQLCompiler, **options: Any) -
 
 async def change_row(
     session: Session,
-    table: type[Row],
+    table: type[VersionedTable],
     where: ColumnElement[bool],
     values: Mapping[str, Any],
     expected: Expected,
@@ -162,7 +162,7 @@ async def change_row(
 
 async def remove_row(
     session: Session,
-    table: type[Row],
+    table: type[VersionedTable],
     where: ColumnElement[bool],
     expected: Expected,
     missing: type[NotFound],
@@ -176,13 +176,13 @@ async def remove_row(
         await _refuse(session, table, where, missing, mine)
 
 
-def _as_expected(table: type[Row], expected: Expected) -> ColumnElement[bool]:
+def _as_expected(table: type[VersionedTable], expected: Expected) -> ColumnElement[bool]:
     return _ANY if expected is None else table.version.in_(expected)
 
 
 async def _refuse(
     session: Session,
-    table: type[Row],
+    table: type[VersionedTable],
     where: ColumnElement[bool],
     missing: type[NotFound],
     mine: ColumnElement[bool],

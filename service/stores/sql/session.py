@@ -17,8 +17,8 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from sqlalchemy.util.concurrency import greenlet_spawn
 
-from service.core.circuit_breaker import Clock
-from service.stores.sql.fast_read import Statement
+from service.core.circuit_breaker import Deadline
+from service.stores.sql.fast_read import PreparedQuery
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -44,18 +44,18 @@ class Session:
     def __init__(
         self,
         engine: AsyncEngine,
-        clock: Clock,
+        deadline: Deadline,
         begin: str | None = None,
         first: "Callable[[Session], Awaitable[None]] | None" = None,
     ) -> None:
-        self._engine, self._clock, self._begin, self._first = engine, clock, begin, first
+        self._engine, self._clock, self._begin, self._first = engine, deadline, begin, first
         self._taken: PoolProxiedConnection | None = None
         self._alchemy: AsyncConnection | None = None
         self._after: list[Callable[[], None]] = []
         self._is_over = False
 
     async def fetch(
-        self, statement: Statement, values: Mapping[str, Any], *, alone: bool = False
+        self, statement: PreparedQuery, values: Mapping[str, Any], *, alone: bool = False
     ) -> Sequence[Any]:
         """The rows, as tuples of what the driver makes of PostgreSQL's types.
 

@@ -25,9 +25,9 @@ FILTERS: dict[str, Any] = {
 
 async def test_of_64_changes_to_one_version_one_wins(client: httpx2.AsyncClient) -> None:
     made = await make_item(client)
-    path, guard = f"/v1/items/{made['id']}", {"If-Match": '"1"'}
+    path, breaker = f"/v1/items/{made['id']}", {"If-Match": '"1"'}
     answers = await asyncio.gather(
-        *(client.patch(path, json={"name": f"n{n}"}, headers=guard) for n in range(64))
+        *(client.patch(path, json={"name": f"n{n}"}, headers=breaker) for n in range(64))
     )
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses == [200] + [412] * 63

@@ -11,7 +11,7 @@ NAME = {"field": "name", "op": "eq", "value": "a"}
 
 
 @pytest.fixture
-async def shelf(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
+async def sample_items(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
     """Four items that differ in everything."""
     power = [{"power": {"watts": watts}, "colour": colour} for watts, colour in _POWER]
     prices = ["1.00", "10.00", None, "100.00"]
@@ -67,12 +67,12 @@ _TAGS: list[list[str]] = [["x"], ["x", "y"], [], ["y.*"]]
     ],
 )
 async def test_each_operator_finds_its_items(
-    client: httpx2.AsyncClient, shelf: object, field: str, op: str, value: Any, names: str
+    client: httpx2.AsyncClient, sample_items: object, field: str, op: str, value: Any, names: str
 ) -> None:
     assert await found(client, field, op, value) == set(names)
 
 
-async def test_conditions_combine(client: httpx2.AsyncClient, shelf: object) -> None:
+async def test_conditions_combine(client: httpx2.AsyncClient, sample_items: object) -> None:
     red = {"field": "attributes.colour", "op": "prefix", "value": "red"}
     cheap = {"field": "price", "op": "lt", "value": 5}
     assert await found_where(client, {"and": [red, cheap]}) == {"a"}
@@ -82,14 +82,14 @@ async def test_conditions_combine(client: httpx2.AsyncClient, shelf: object) -> 
 
 
 async def test_a_search_finds_no_deleted_items(
-    client: httpx2.AsyncClient, shelf: list[dict[str, Any]]
+    client: httpx2.AsyncClient, sample_items: list[dict[str, Any]]
 ) -> None:
-    await client.delete(f"/v1/items/{shelf[0]['id']}")
+    await client.delete(f"/v1/items/{sample_items[0]['id']}")
     assert await found_where(client, {"or": [NAME, {"not": NAME}]}) == {"b", "c", "d"}
 
 
 async def test_pages_of_a_search_are_everything_once(
-    client: httpx2.AsyncClient, shelf: object
+    client: httpx2.AsyncClient, sample_items: object
 ) -> None:
     body: dict[str, Any] = {"where": {"not": {**NAME, "value": "z"}}, "limit": 1, "sort": "name"}
     names = []

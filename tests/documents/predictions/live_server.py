@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.auth.caller import Gatekeeper
+from service.auth.caller import Authenticator
 from service.main import State, create_app
 from service.settings import Settings
-from tests.fixtures.client import ADMINISTRATOR, Doorman
+from tests.fixtures.client import ADMINISTRATOR, FakeAuthenticator
 
 
 class _Server(uvicorn.Server):
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def serving(
-    state: State, *, gate: Gatekeeper | None = None, **settings: Any
+    state: State, *, authenticator: Authenticator | None = None, **settings: Any
 ) -> AsyncIterator[int]:
     """The port of an application on the stores of this run, with other settings where given.
 
@@ -49,7 +49,7 @@ async def serving(
             app,
             {
                 **state,
-                "gate": gate or Doorman(ADMINISTRATOR),
+                "authenticator": authenticator or FakeAuthenticator(ADMINISTRATOR),
                 "settings": _changed(state["settings"], settings),
             },
         ),

@@ -22,8 +22,8 @@ from service.main import State, create_app
 from service.settings import Settings
 from service.stores.embedded import MongoEngine
 from service.stores.embedded.supervisor import Spec
-from service.stores.mongo.client import Collection, Document
-from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from service.stores.mongo.client import Document, MongoCollection
+from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.fixtures.stores import PATIENCE
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/nowhere"
@@ -59,11 +59,11 @@ class Keeping(NamedTuple):
     state: State
 
     @property
-    def predictions(self) -> Collection:
+    def predictions(self) -> MongoCollection:
         return self.state["mongo"].database[PREDICTIONS]
 
     @property
-    def feedback(self) -> Collection:
+    def feedback(self) -> MongoCollection:
         return self.state["mongo"].database[FEEDBACK]
 
     async def keep(self, where: str, days: int) -> None:
@@ -100,7 +100,7 @@ async def keeping(url: str, folder: Path, **settings: Any) -> AsyncIterator[Keep
             database[name].delete_many({})
     async with (
         app.router.lifespan_context(app) as state,
-        speaking_as(ADMINISTRATOR, app, state) as client_,
+        client_as(ADMINISTRATOR, app, state) as client_,
     ):
         yield Keeping(client_, cast("State", state))
 

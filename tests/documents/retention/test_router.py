@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from service.auth.caller import Caller
 from service.auth.roles import scopes_of
 from service.main import State
-from tests.fixtures.client import speaking_as
+from tests.fixtures.client import client_as
 
 MODEL, VERSION = "/v1/models/unused/retention", "/v1/models/unused/versions/3/retention"
 
@@ -104,7 +104,7 @@ async def test_a_key_that_is_bound_to_models_sets_rules_for_those_alone(
     await _put(client, "/v1/models/fraud-eu/retention", 3)
     await _put(client, MODEL, 3)
     bound = Caller(scopes=scopes_of("admin"), models=("unused*",))
-    async with speaking_as(bound, app, state) as speaking:
+    async with client_as(bound, app, state) as speaking:
         assert (await _put(speaking, MODEL, 4)).status_code == 200
         assert (await speaking.get("/v1/retention?model=unused")).json()["items"]
         other = "/v1/models/fraud-eu/retention"
@@ -124,7 +124,7 @@ async def test_who_is_no_administrator_sees_the_rules_and_changes_none(
     app: FastAPI, state: State, client: httpx2.AsyncClient, role: str
 ) -> None:
     await _put(client, MODEL, 3)
-    async with speaking_as(Caller(scopes=scopes_of(role)), app, state) as speaking:
+    async with client_as(Caller(scopes=scopes_of(role)), app, state) as speaking:
         assert (await speaking.get(MODEL)).status_code == 200
         for answer in (await _put(speaking, MODEL, 1), await speaking.delete(MODEL)):
             assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")

@@ -17,7 +17,7 @@ from service.documents.retention.rule_cache import READS_THE_RULES
 from service.main import State, create_app
 from service.settings import Settings
 from service.stores.embedded import MongoEngine, StoreUrls
-from tests.auth.factories import somebody
+from tests.auth.factories import create_user
 from tests.documents.predictions.factories import (
     as_lines,
     make_event,
@@ -34,8 +34,8 @@ from tests.documents.retention.retention_service import (
     made_ago,
     until,
 )
-from tests.faults.test_store_down import hanging
-from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.faults.test_store_down import paused_process
+from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.fixtures.service import running_service
 
 
@@ -56,7 +56,7 @@ async def test_a_rule_holds_in_a_second_process_within_seconds(
         POLYSTORE_MONGODB_DATABASE=worker_name,
         POLYSTORE_SECRET=secret.get_secret_value(),
     ) as other:
-        headers = (await somebody(state, "admin")).headers
+        headers = (await create_user(state, "admin")).headers
 
         async def stamped() -> bool:
             event = _event(model="elsewhere")
@@ -162,7 +162,7 @@ async def test_rules_go_on_while_mongodb_hangs_and_events_are_logged_by_them_onc
     async with keeping(mongod.url, tmp_path, **patience) as service:
         await service.keep("fraud", 30)
         known, event = await service.state["retention"].get(), _event()
-        with hanging(mongod.pid):
+        with paused_process(mongod.pid):
             for _ in range(2):  # 1.8 s each, and so some looks that found nothing
                 assert (await post_event(service.client, event)).status_code == 503
             assert await service.state["retention"].get() == known
@@ -205,7 +205,7 @@ async def test_before_any_rule_was_read_nothing_is_logged_by_none(tmp_path: Path
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app) as state,
-        speaking_as(ADMINISTRATOR, app, state) as client,
+        client_as(ADMINISTRATOR, app, state) as client,
     ):
         answers = await asyncio.gather(*(post_event(client, _event()) for _ in range(10)))
         assert {answer.status_code for answer in answers} == {503}

@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 
 from service.main import State
-from tests.auth.factories import somebody
-from tests.fixtures.client import member, speaking_as
+from tests.auth.factories import create_user
+from tests.fixtures.client import client_as, member_caller
 
 
 class Member(NamedTuple):
@@ -20,22 +20,24 @@ class Member(NamedTuple):
 
 
 @pytest.fixture
-async def boss(app: FastAPI, state: State, clean: None) -> AsyncIterator[httpx2.AsyncClient]:
+async def admin_client(
+    app: FastAPI, state: State, reset_stores: None
+) -> AsyncIterator[httpx2.AsyncClient]:
     """Speaks as an administrator."""
-    person = await somebody(state, "admin")
-    async with speaking_as(member(person.id, "admin"), app, state) as speaking:
+    person = await create_user(state, "admin")
+    async with client_as(member_caller(person.id, "admin"), app, state) as speaking:
         yield speaking
 
 
 @pytest.fixture
-async def ada(app: FastAPI, state: State, clean: None) -> AsyncIterator[Member]:
-    person = await somebody(state)
-    async with speaking_as(member(person.id), app, state) as speaking:
+async def ada(app: FastAPI, state: State, reset_stores: None) -> AsyncIterator[Member]:
+    person = await create_user(state)
+    async with client_as(member_caller(person.id), app, state) as speaking:
         yield Member(str(person.id), speaking)
 
 
 @pytest.fixture
-async def grace(app: FastAPI, state: State, clean: None) -> AsyncIterator[Member]:
-    person = await somebody(state)
-    async with speaking_as(member(person.id), app, state) as speaking:
+async def grace(app: FastAPI, state: State, reset_stores: None) -> AsyncIterator[Member]:
+    person = await create_user(state)
+    async with client_as(member_caller(person.id), app, state) as speaking:
         yield Member(str(person.id), speaking)

@@ -32,8 +32,10 @@ async def make_account(client: httpx2.AsyncClient, **fields: Any) -> dict[str, A
     made: dict[str, Any] = response.json()
     if balance is None:
         return made
-    air = await make_account(client, name="Air", currency=made["currency"], may_overdraw=True)
-    await make_transfer(client, air, made, balance)
+    funding_account = await make_account(
+        client, name="Air", currency=made["currency"], may_overdraw=True
+    )
+    await make_transfer(client, funding_account, made, balance)
     return {**made, "balance": balance}
 
 
@@ -58,7 +60,7 @@ async def balance_of(client: httpx2.AsyncClient, account: dict[str, Any]) -> str
     return balance
 
 
-async def must_agree(state: State) -> Decimal:
+async def assert_ledger_balanced(state: State) -> Decimal:
     """Each balance is the sum of its entries and all of them are 0; the sum of what is not debt."""
     async with state["sql"].engine.connect() as connection:
         ledger = (await connection.execute(text(_LEDGER))).one()

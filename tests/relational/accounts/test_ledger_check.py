@@ -40,9 +40,9 @@ async def run(state: State, *statements: str) -> None:
 
 
 async def test_a_true_ledger_is_clean(
-    boss: httpx2.AsyncClient, settings: Settings, engines: StoreUrls
+    admin_client: httpx2.AsyncClient, settings: Settings, engines: StoreUrls
 ) -> None:
-    await make_account(boss, balance="5.00")
+    await make_account(admin_client, balance="5.00")
     found = await examined(settings, engines)
     ledger = {"accounts_off_their_entries": CLEAN, "transfers_off_zero": CLEAN}
     assert found["postgresql"]["ledger"] == ledger
@@ -51,10 +51,10 @@ async def test_a_true_ledger_is_clean(
 
 
 async def test_wrong_balances_are_counted_and_five_of_them_named(
-    boss: httpx2.AsyncClient, state: State, settings: Settings, engines: StoreUrls
+    admin_client: httpx2.AsyncClient, state: State, settings: Settings, engines: StoreUrls
 ) -> None:
-    wrong = [(await make_account(boss))["id"] for _ in range(7)]
-    await make_account(boss, currency="USD", balance="5.00")
+    wrong = [(await make_account(admin_client))["id"] for _ in range(7)]
+    await make_account(admin_client, currency="USD", balance="5.00")
     await run(state, *BREAK_BALANCES)
     found = await examined(settings, engines)
     assert (found["ok"], found["postgresql"]["ok"]) == (False, False)
@@ -65,10 +65,13 @@ async def test_wrong_balances_are_counted_and_five_of_them_named(
 
 
 async def test_a_transfer_that_lost_an_entry_is_named(
-    boss: httpx2.AsyncClient, state: State, settings: Settings, engines: StoreUrls
+    admin_client: httpx2.AsyncClient, state: State, settings: Settings, engines: StoreUrls
 ) -> None:
-    sender, receiver = await make_account(boss, balance="5.00"), await make_account(boss)
-    wrong = await make_transfer(boss, sender, receiver, "0.07")
+    sender, receiver = (
+        await make_account(admin_client, balance="5.00"),
+        await make_account(admin_client),
+    )
+    wrong = await make_transfer(admin_client, sender, receiver, "0.07")
     await run(state, *BREAK_TRANSFER)
     found = await examined(settings, engines)
     assert not found["ok"]

@@ -9,8 +9,8 @@ import pytest
 from service.main import State
 from tests.relational.accounts.conftest import Member
 from tests.relational.accounts.factories import balance_of, make_account, make_transfer
-from tests.relational.users.factories import walk
-from tests.relational.users.statements import overheard
+from tests.relational.users.factories import iterate_pages
+from tests.relational.users.statements import recorded_statements
 
 
 async def test_an_account_is_opened_empty_read_and_renamed(ada: Member) -> None:
@@ -27,21 +27,23 @@ async def test_an_account_is_opened_empty_read_and_renamed(ada: Member) -> None:
 
 
 async def test_a_balance_makes_a_copy_stale_and_is_no_obstacle_to_a_change(
-    boss: httpx2.AsyncClient,
+    admin_client: httpx2.AsyncClient,
 ) -> None:
-    account = await make_account(boss)
+    account = await make_account(admin_client)
     address = f"/v1/accounts/{account['id']}"
-    etag = (await boss.get(address)).headers["etag"]
-    assert (await boss.get(address, headers={"If-None-Match": etag})).status_code == 304
-    other = await make_account(boss, balance="5.00")
-    await make_transfer(boss, other, account, "5.00")
-    assert (await boss.get(address, headers={"If-None-Match": etag})).status_code == 200
-    guarded = {"If-Match": etag}
-    assert (await boss.patch(address, json={"name": "a"}, headers=guarded)).status_code == 200
+    etag = (await admin_client.get(address)).headers["etag"]
+    assert (await admin_client.get(address, headers={"If-None-Match": etag})).status_code == 304
+    other = await make_account(admin_client, balance="5.00")
+    await make_transfer(admin_client, other, account, "5.00")
+    assert (await admin_client.get(address, headers={"If-None-Match": etag})).status_code == 200
+    if_match = {"If-Match": etag}
+    assert (
+        await admin_client.patch(address, json={"name": "a"}, headers=if_match)
+    ).status_code == 200
     for method, body in (("PATCH", {"name": "b"}), ("DELETE", None)):
-        again = await boss.request(method, address, json=body, headers=guarded)
+        again = await admin_client.request(method, address, json=body, headers=if_match)
         assert (again.status_code, again.json()["code"]) == (412, "precondition_failed")
-    assert (await boss.get(address)).json()["name"] == "a"
+    assert (await admin_client.get(address)).json()["name"] == "a"
 
 
 @pytest.mark.parametrize("currency", ["eur", "EURO", "EU", "EUR\n", "E1R", "ÄÖÜ", "", None, 5])
@@ -58,23 +60,23 @@ async def test_only_the_name_of_an_account_can_be_changed(ada: Member, field: st
 
 
 async def test_members_open_no_accounts_for_others_and_none_that_may_be_overdrawn(
-    ada: Member, grace: Member, boss: httpx2.AsyncClient
+    ada: Member, grace: Member, admin_client: httpx2.AsyncClient
 ) -> None:
     for field, value in (("owner_id", grace.id), ("may_overdraw", True)):
         body = {"name": "x", "currency": "EUR", field: value}
         refused = await ada.client.post("/v1/accounts", json=body)
         assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
         assert refused.json()["errors"][0]["pointer"] == f"/{field}"
-        assert (await boss.post("/v1/accounts", json=body)).json()[field] == value
+        assert (await admin_client.post("/v1/accounts", json=body)).json()[field] == value
     nobody = {"name": "x", "currency": "EUR", "owner_id": str(uuid4())}
-    answer = await boss.post("/v1/accounts", json=nobody)
+    answer = await admin_client.post("/v1/accounts", json=nobody)
     assert (answer.status_code, answer.json()["code"]) == (409, "owner_unknown")
 
 
 async def test_an_account_of_another_is_not_there(
-    ada: Member, grace: Member, boss: httpx2.AsyncClient
+    ada: Member, grace: Member, admin_client: httpx2.AsyncClient
 ) -> None:
-    theirs = await make_account(boss, owner_id=grace.id, balance="5.00")
+    theirs = await make_account(admin_client, owner_id=grace.id, balance="5.00")
     mine = await make_account(ada.client)
     for owned in (theirs["id"], str(uuid4())):
         for method, end in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/entries")):
@@ -86,51 +88,60 @@ async def test_an_account_of_another_is_not_there(
         ids = [] if params else [mine["id"]]
         assert [account["id"] for account in answer.json()["items"]] == ids
         assert answer.json()["total"] == len(ids)
-    found = await boss.get("/v1/accounts", params={"owner_id": grace.id})
+    found = await admin_client.get("/v1/accounts", params={"owner_id": grace.id})
     assert [account["id"] for account in found.json()["items"]] == [theirs["id"]]
 
 
 async def test_an_account_is_closed_when_it_is_empty_and_its_entries_stay(
-    boss: httpx2.AsyncClient,
+    admin_client: httpx2.AsyncClient,
 ) -> None:
-    account, other = await make_account(boss, balance="0.01"), await make_account(boss)
+    account, other = (
+        await make_account(admin_client, balance="0.01"),
+        await make_account(admin_client),
+    )
     address = f"/v1/accounts/{account['id']}"
-    refused = await boss.delete(address)
+    refused = await admin_client.delete(address)
     assert (refused.status_code, refused.json()["code"]) == (409, "account_not_empty")
-    await make_transfer(boss, account, other, "0.01")
-    assert (await boss.delete(address)).status_code == 204
-    closed = (await boss.get(address)).json()
+    await make_transfer(admin_client, account, other, "0.01")
+    assert (await admin_client.delete(address)).status_code == 204
+    closed = (await admin_client.get(address)).json()
     assert closed["closed_at"] is not None
-    assert (await boss.delete(address)).status_code == 204
-    assert (await boss.get(address)).json()["closed_at"] == closed["closed_at"]
-    entries = (await boss.get(f"{address}/entries")).json()["items"]
+    assert (await admin_client.delete(address)).status_code == 204
+    assert (await admin_client.get(address)).json()["closed_at"] == closed["closed_at"]
+    entries = (await admin_client.get(f"{address}/entries")).json()["items"]
     assert [entry["amount"] for entry in entries] == ["-0.01", "0.01"]
 
 
 async def test_entries_are_listed_newest_first_page_by_page_and_by_time(
-    boss: httpx2.AsyncClient,
+    admin_client: httpx2.AsyncClient,
 ) -> None:
-    account, other = await make_account(boss, balance="10.00"), await make_account(boss)
-    made = [await make_transfer(boss, account, other, f"0.0{n}") for n in range(1, 8)]
+    account, other = (
+        await make_account(admin_client, balance="10.00"),
+        await make_account(admin_client),
+    )
+    made = [await make_transfer(admin_client, account, other, f"0.0{n}") for n in range(1, 8)]
     address = f"/v1/accounts/{account['id']}/entries"
-    pages = await walk(boss, address, {"limit": 3})
+    pages = await iterate_pages(admin_client, address, {"limit": 3})
     amounts = [entry["amount"] for page in pages for entry in page]
     assert amounts == [f"-0.0{n}" for n in range(7, 0, -1)] + ["10.00"]
     assert [len(page) for page in pages] == [3, 3, 2]
     since, until = made[0]["created_at"], made[4]["created_at"]
     params = {"created_at__gte": since, "created_at__lt": until, "sort": "created_at"}
-    found = (await boss.get(address, params=params)).json()["items"]
+    found = (await admin_client.get(address, params=params)).json()["items"]
     entries = [entry for page in reversed(pages) for entry in reversed(page)]
     assert found == [entry for entry in entries if since <= entry["created_at"] < until]
-    assert await balance_of(boss, account) == "9.72"
+    assert await balance_of(admin_client, account) == "9.72"
 
 
 async def test_a_list_costs_the_same_statements_however_long_it_is(
-    boss: httpx2.AsyncClient, state: State
+    admin_client: httpx2.AsyncClient, state: State
 ) -> None:
-    account, other = await make_account(boss, balance="10.00"), await make_account(boss)
+    account, other = (
+        await make_account(admin_client, balance="10.00"),
+        await make_account(admin_client),
+    )
     for _ in range(6):
-        await make_transfer(boss, account, other, "0.01")
+        await make_transfer(admin_client, account, other, "0.01")
     for path, most in (
         ("/v1/accounts", 1),
         (f"/v1/accounts/{account['id']}/entries", 2),
@@ -139,8 +150,8 @@ async def test_a_list_costs_the_same_statements_however_long_it_is(
     ):
         counted = []
         for limit in (1, 100):
-            with overheard(state) as said:
-                answer = await boss.get(path, params={"limit": limit})
+            with recorded_statements(state) as said:
+                answer = await admin_client.get(path, params={"limit": limit})
                 shown = len(answer.json()["items"])
             assert shown == 1 if limit == 1 else shown > 2
             counted.append(len(said))

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.main import State
 from service.relational.accounts.schemas import AccountQuery, EntryQuery, TransferQuery
-from service.stores.sql.errors import translate
+from service.stores.sql.errors import translate_sql_error
 from service.web.pagination import ListQuery
-from tests.fixtures.client import member, speaking_as
-from tests.relational.accounts.factories import make_account, make_transfer, must_agree
-from tests.relational.users.statements import fill, overheard, used_indexes
+from tests.fixtures.client import client_as, member_caller
+from tests.relational.accounts.factories import assert_ledger_balanced, make_account, make_transfer
+from tests.relational.users.statements import fill, recorded_statements, used_indexes
 
 NEW = "00000000-0000-7000-8000-00000000000a"
 INSERT_TRANSFER = """
@@ -91,15 +91,18 @@ REFUSED: dict[str, tuple[str, ...]] = {
 
 
 @pytest.fixture
-async def world(boss: httpx2.AsyncClient) -> dict[str, Any]:
+async def world(admin_client: httpx2.AsyncClient) -> dict[str, Any]:
     """A transfer of 5.00 and what else a statement may name."""
-    sender, receiver = await make_account(boss, may_overdraw=True), await make_account(boss)
+    sender, receiver = (
+        await make_account(admin_client, may_overdraw=True),
+        await make_account(admin_client),
+    )
     return {
-        "transfer": (await make_transfer(boss, sender, receiver, "5.00"))["id"],
+        "transfer": (await make_transfer(admin_client, sender, receiver, "5.00"))["id"],
         "sender": sender["id"],
         "receiver": receiver["id"],
-        "bystander": (await make_account(boss))["id"],
-        "dollars": (await make_account(boss, currency="USD"))["id"],
+        "bystander": (await make_account(admin_client))["id"],
+        "dollars": (await make_account(admin_client, currency="USD"))["id"],
     }
 
 
@@ -118,19 +121,19 @@ async def test_what_would_break_the_ledger_is_refused_by_the_database_itself(
         async with state["sql"].engine.begin() as connection:
             await run(connection, REFUSED[case], world)
     assert getattr(caught.value.driver_exception, "constraint_name", None) == name
-    refusal = translate(caught.value)
+    refusal = translate_sql_error(caught.value)
     assert refusal is not None
     assert refusal.code not in ("conflict", "out_of_range"), "a refusal guards it by its name"
-    assert await must_agree(state) == 5
+    assert await assert_ledger_balanced(state) == 5
 
 
 async def test_a_transfer_with_both_entries_is_let_through_and_changes_both_balances(
-    state: State, world: dict[str, Any], boss: httpx2.AsyncClient
+    state: State, world: dict[str, Any], admin_client: httpx2.AsyncClient
 ) -> None:
     async with state["sql"].engine.begin() as connection:
         await run(connection, (inserted(), TAKEN, GIVEN), world)
-    assert await must_agree(state) == 6
-    assert (await boss.get(f"/v1/accounts/{world['receiver']}")).json()["balance"] == "6.00"
+    assert await assert_ledger_balanced(state) == 6
+    assert (await admin_client.get(f"/v1/accounts/{world['receiver']}")).json()["balance"] == "6.00"
 
 
 # Account n is of user n / 2: 5,000 accounts of 2,500 users, 20,000 transfers. Without the triggers,
@@ -190,7 +193,7 @@ LISTS: list[tuple[str, str, dict[str, str], set[str]]] = [
 
 
 async def test_every_list_is_looked_up_in_an_index_for_members_too(
-    app: FastAPI, state: State, clean: None
+    app: FastAPI, state: State, reset_stores: None
 ) -> None:
     filters = {
         name for query in (AccountQuery, EntryQuery, TransferQuery) for name in query.model_fields
@@ -202,9 +205,9 @@ async def test_every_list_is_looked_up_in_an_index_for_members_too(
     wrong = []
     for who, path, params, indexes in LISTS:
         role = "admin" if who == "admin" else "member"
-        async with speaking_as(member(USER, role), app, state) as speaking:
+        async with client_as(member_caller(USER, role), app, state) as speaking:
             for sort in ("created_at", "-created_at"):
-                with overheard(state) as said:
+                with recorded_statements(state) as said:
                     answer = await speaking.get(path, params={**params, "sort": sort})
                     assert answer.status_code == 200, answer.text
                 async with state["sql"].engine.connect() as connection:

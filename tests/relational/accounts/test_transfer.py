@@ -15,14 +15,14 @@ from sqlalchemy import text
 from service.main import State
 from tests.relational.accounts.conftest import Member
 from tests.relational.accounts.factories import (
+    assert_ledger_balanced,
     balance_of,
     key,
     make_account,
     make_transfer,
-    must_agree,
     transfer_body,
 )
-from tests.relational.users.factories import rush, walk
+from tests.relational.users.factories import iterate_pages, send_all
 
 MOST = "999999999999.99"
 LOCK = "SELECT id FROM accounts WHERE id = :id FOR UPDATE"
@@ -34,24 +34,33 @@ SELECT EXISTS (
 """
 
 
-async def test_a_transfer_takes_here_and_gives_there(boss: httpx2.AsyncClient) -> None:
-    sender, receiver = await make_account(boss, balance="20.00"), await make_account(boss)
+async def test_a_transfer_takes_here_and_gives_there(admin_client: httpx2.AsyncClient) -> None:
+    sender, receiver = (
+        await make_account(admin_client, balance="20.00"),
+        await make_account(admin_client),
+    )
     body = {**transfer_body(sender, receiver, "12.50"), "description": "Lunch"}
-    answer = await boss.post("/v1/transfers", json=body)
+    answer = await admin_client.post("/v1/transfers", json=body)
     made = answer.json()
     assert answer.status_code == 201
     assert {name: made[name] for name in body} == body
     assert (made["currency"], made["reverses_id"], made["reversed_by_id"]) == ("EUR", None, None)
-    read = await boss.get(answer.headers["location"])
+    read = await admin_client.get(answer.headers["location"])
     assert (read.json(), read.headers["etag"]) == (made, answer.headers["etag"])
-    assert [await balance_of(boss, each) for each in (sender, receiver)] == ["7.50", "12.50"]
-    entries = (await boss.get(f"/v1/accounts/{receiver['id']}/entries")).json()["items"]
+    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == [
+        "7.50",
+        "12.50",
+    ]
+    entries = (await admin_client.get(f"/v1/accounts/{receiver['id']}/entries")).json()["items"]
     assert [(each["transfer_id"], each["amount"]) for each in entries] == [(made["id"], "12.50")]
     assert entries[0]["created_at"] == made["created_at"]
 
 
-async def test_sums_are_exact(boss: httpx2.AsyncClient, state: State) -> None:
-    sender, receiver = await make_account(boss, balance=MOST), await make_account(boss)
+async def test_sums_are_exact(admin_client: httpx2.AsyncClient, state: State) -> None:
+    sender, receiver = (
+        await make_account(admin_client, balance=MOST),
+        await make_account(admin_client),
+    )
     for amount, balance in (
         ("0.1", "0.10"),
         ("0.2", "0.30"),
@@ -60,45 +69,56 @@ async def test_sums_are_exact(boss: httpx2.AsyncClient, state: State) -> None:
         ("999999999898.99", MOST),
     ):
         body = transfer_body(sender, receiver, amount)
-        answer = await boss.post("/v1/transfers", json=body)
+        answer = await admin_client.post("/v1/transfers", json=body)
         assert answer.status_code == 201, answer.text
-        assert await balance_of(boss, receiver) == balance
-    assert await balance_of(boss, sender) == "0.00"
-    assert await must_agree(state) == Decimal(MOST)
+        assert await balance_of(admin_client, receiver) == balance
+    assert await balance_of(admin_client, sender) == "0.00"
+    assert await assert_ledger_balanced(state) == Decimal(MOST)
 
 
 @pytest.mark.parametrize(
     "amount", ["0", "0.00", "-1.00", "0.001", "1000000000000.00", "NaN", "Infinity", "x", None]
 )
 async def test_an_amount_is_more_than_nothing_and_has_two_decimals(
-    boss: httpx2.AsyncClient, amount: Any
+    admin_client: httpx2.AsyncClient, amount: Any
 ) -> None:
-    sender, receiver = await make_account(boss, balance="5.00"), await make_account(boss)
-    answer = await boss.post("/v1/transfers", json=transfer_body(sender, receiver, amount))
+    sender, receiver = (
+        await make_account(admin_client, balance="5.00"),
+        await make_account(admin_client),
+    )
+    answer = await admin_client.post("/v1/transfers", json=transfer_body(sender, receiver, amount))
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/amount")
-    assert await balance_of(boss, sender) == "5.00"
+    assert await balance_of(admin_client, sender) == "5.00"
 
 
-async def test_a_transfer_refuses_to_overdraw(boss: httpx2.AsyncClient, state: State) -> None:
-    sender, receiver = await make_account(boss, balance="5.00"), await make_account(boss)
-    answer = await boss.post("/v1/transfers", json=transfer_body(sender, receiver, "5.01"))
+async def test_a_transfer_refuses_to_overdraw(
+    admin_client: httpx2.AsyncClient, state: State
+) -> None:
+    sender, receiver = (
+        await make_account(admin_client, balance="5.00"),
+        await make_account(admin_client),
+    )
+    answer = await admin_client.post("/v1/transfers", json=transfer_body(sender, receiver, "5.01"))
     assert (answer.status_code, answer.json()["code"]) == (409, "overdrawn")
     assert answer.json()["errors"][0]["pointer"] == "/amount"
-    assert (await boss.get("/v1/transfers", params={"account_id": receiver["id"]})).json()[
+    assert (await admin_client.get("/v1/transfers", params={"account_id": receiver["id"]})).json()[
         "items"
     ] == []
-    await make_transfer(boss, sender, receiver, "5.00")
-    assert [await balance_of(boss, each) for each in (sender, receiver)] == ["0.00", "5.00"]
-    assert await must_agree(state) == 5
+    await make_transfer(admin_client, sender, receiver, "5.00")
+    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == ["0.00", "5.00"]
+    assert await assert_ledger_balanced(state) == 5
 
 
 async def test_what_does_not_fit_is_refused_with_its_place_and_moves_nothing(
-    boss: httpx2.AsyncClient, ada: Member, state: State
+    admin_client: httpx2.AsyncClient, ada: Member, state: State
 ) -> None:
-    mine = await make_account(boss, owner_id=ada.id, balance="5.00")
-    theirs = await make_account(boss, balance="5.00")
-    dollars, closed = await make_account(boss, currency="USD"), await make_account(boss)
-    assert (await boss.delete(f"/v1/accounts/{closed['id']}")).status_code == 204
+    mine = await make_account(admin_client, owner_id=ada.id, balance="5.00")
+    theirs = await make_account(admin_client, balance="5.00")
+    dollars, closed = (
+        await make_account(admin_client, currency="USD"),
+        await make_account(admin_client),
+    )
+    assert (await admin_client.delete(f"/v1/accounts/{closed['id']}")).status_code == 204
     unknown = {"id": str(uuid4())}
     for client, sender, receiver, status, code, pointers in (
         (ada.client, mine, mine, 422, "same_account", ["/to_account_id"]),
@@ -107,42 +127,45 @@ async def test_what_does_not_fit_is_refused_with_its_place_and_moves_nothing(
         (ada.client, mine, unknown, 409, "account_unknown", ["/to_account_id"]),
         (ada.client, unknown, mine, 409, "account_unknown", ["/from_account_id"]),
         (ada.client, theirs, mine, 409, "account_unknown", ["/from_account_id"]),
-        (boss, closed, mine, 409, "account_closed", ["/from_account_id"]),
+        (admin_client, closed, mine, 409, "account_closed", ["/from_account_id"]),
     ):
         answer = await client.post("/v1/transfers", json=transfer_body(sender, receiver, "1.00"))
         assert (answer.status_code, answer.json()["code"]) == (status, code)
         assert [error["pointer"] for error in answer.json()["errors"]] == pointers
-    assert await must_agree(state) == 10
+    assert await assert_ledger_balanced(state) == 10
     assert await balance_of(ada.client, mine) == "5.00"
 
 
 async def test_a_repetition_under_its_key_moves_the_money_once(
-    boss: httpx2.AsyncClient, state: State
+    admin_client: httpx2.AsyncClient, state: State
 ) -> None:
-    sender, receiver = await make_account(boss, balance="5.00"), await make_account(boss)
+    sender, receiver = (
+        await make_account(admin_client, balance="5.00"),
+        await make_account(admin_client),
+    )
     body = transfer_body(sender, receiver, "2.00")
     same = key()
-    answers = [await boss.post("/v1/transfers", json=body, headers=same) for _ in range(2)]
+    answers = [await admin_client.post("/v1/transfers", json=body, headers=same) for _ in range(2)]
     assert answers[0].json() == answers[1].json()
     assert "idempotency-replayed" not in answers[0].headers
     assert answers[1].headers["idempotency-replayed"] == "true"
-    other = await boss.post("/v1/transfers", json={**body, "amount": "3.00"}, headers=same)
+    other = await admin_client.post("/v1/transfers", json={**body, "amount": "3.00"}, headers=same)
     assert other.status_code == 422
     at_once = {"json": body, "headers": key()}
-    answers = await rush(boss, "POST", "/v1/transfers", *[at_once] * 8)
+    answers = await send_all(admin_client, "POST", "/v1/transfers", *[at_once] * 8)
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {
         "idempotency_in_progress"
     }
     assert len({each.json()["id"] for each in answers if each.status_code == 201}) == 1
-    assert await balance_of(boss, receiver) == "4.00"
+    assert await balance_of(admin_client, receiver) == "4.00"
 
 
 async def test_a_transfer_is_reversed_by_who_got_it(
-    boss: httpx2.AsyncClient, ada: Member, grace: Member, state: State
+    admin_client: httpx2.AsyncClient, ada: Member, grace: Member, state: State
 ) -> None:
-    mine = await make_account(boss, owner_id=ada.id, balance="5.00")
-    hers = await make_account(boss, owner_id=grace.id)
+    mine = await make_account(admin_client, owner_id=ada.id, balance="5.00")
+    hers = await make_account(admin_client, owner_id=grace.id)
     made = await make_transfer(ada.client, mine, hers, "2.00")
     address = f"/v1/transfers/{made['id']}"
     refused = await ada.client.post(f"{address}/reverse")
@@ -158,44 +181,54 @@ async def test_a_transfer_is_reversed_by_who_got_it(
     assert (reread.status_code, reread.json()["reversed_by_id"]) == (200, back["id"])
     assert await balance_of(ada.client, mine) == "5.00"
     for transfer_id, code in ((made["id"], "already_reversed"), (back["id"], "is_reversal")):
-        again = await boss.post(f"/v1/transfers/{transfer_id}/reverse")
+        again = await admin_client.post(f"/v1/transfers/{transfer_id}/reverse")
         assert (again.status_code, again.json()["code"]) == (409, code)
-    assert await must_agree(state) == 5
+    assert await assert_ledger_balanced(state) == 5
 
 
 async def test_what_was_spent_or_closed_meanwhile_is_not_given_back(
-    boss: httpx2.AsyncClient, state: State
+    admin_client: httpx2.AsyncClient, state: State
 ) -> None:
-    sender, receiver = await make_account(boss, balance="5.00"), await make_account(boss)
-    made = await make_transfer(boss, sender, receiver, "5.00")
-    await make_transfer(boss, receiver, await make_account(boss), "0.01")
-    spent = await boss.post(f"/v1/transfers/{made['id']}/reverse")
+    sender, receiver = (
+        await make_account(admin_client, balance="5.00"),
+        await make_account(admin_client),
+    )
+    made = await make_transfer(admin_client, sender, receiver, "5.00")
+    await make_transfer(admin_client, receiver, await make_account(admin_client), "0.01")
+    spent = await admin_client.post(f"/v1/transfers/{made['id']}/reverse")
     assert (spent.status_code, spent.json()["code"]) == (409, "overdrawn")
-    assert (await boss.delete(f"/v1/accounts/{sender['id']}")).status_code == 204
-    closed = await boss.post(f"/v1/transfers/{made['id']}/reverse")
+    assert (await admin_client.delete(f"/v1/accounts/{sender['id']}")).status_code == 204
+    closed = await admin_client.post(f"/v1/transfers/{made['id']}/reverse")
     assert (closed.status_code, closed.json()["code"]) == (409, "account_closed")
-    assert await must_agree(state) == 5
+    assert await assert_ledger_balanced(state) == 5
 
 
-async def test_of_16_who_reverse_at_once_one_does(boss: httpx2.AsyncClient, state: State) -> None:
-    sender = await make_account(boss, balance="100.00")
-    receiver = await make_account(boss, balance="100.00")
-    made = await make_transfer(boss, sender, receiver, "5.00")
-    answers = await rush(boss, "POST", f"/v1/transfers/{made['id']}/reverse", *[{}] * 16)
+async def test_of_16_who_reverse_at_once_one_does(
+    admin_client: httpx2.AsyncClient, state: State
+) -> None:
+    sender = await make_account(admin_client, balance="100.00")
+    receiver = await make_account(admin_client, balance="100.00")
+    made = await make_transfer(admin_client, sender, receiver, "5.00")
+    answers = await send_all(
+        admin_client, "POST", f"/v1/transfers/{made['id']}/reverse", *[{}] * 16
+    )
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 15}
     assert {each.json().get("code") for each in answers} == {None, "already_reversed"}
-    assert [await balance_of(boss, each) for each in (sender, receiver)] == ["100.00", "100.00"]
+    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == [
+        "100.00",
+        "100.00",
+    ]
 
 
 async def test_32_opposite_transfers_between_two_accounts_never_wait_in_a_circle(
-    boss: httpx2.AsyncClient, state: State
+    admin_client: httpx2.AsyncClient, state: State
 ) -> None:
-    one, other = [await make_account(boss, balance="100.00") for _ in range(2)]
+    one, other = [await make_account(admin_client, balance="100.00") for _ in range(2)]
     bodies = []
     for n in range(1, 33):
         sender, receiver = (one, other) if n % 2 else (other, one)
         bodies.append({"json": transfer_body(sender, receiver, f"{n}.01")})
-    answers = await asyncio.gather(*(send_until_told(boss, body) for body in bodies))
+    answers = await asyncio.gather(*(send_until_told(admin_client, body) for body in bodies))
     codes = Counter(code for each in answers for code in each)
     assert set(codes) <= {"booked", "busy", "locked", "overdrawn"}, "collision is a deadlock"
     booked = [
@@ -204,21 +237,21 @@ async def test_32_opposite_transfers_between_two_accounts_never_wait_in_a_circle
         if told[-1] == "booked"
     ]
     assert len(booked) > 16
-    assert Decimal(await balance_of(boss, one)) == 100 + sum(booked)
-    assert await must_agree(state) == 200
+    assert Decimal(await balance_of(admin_client, one)) == 100 + sum(booked)
+    assert await assert_ledger_balanced(state) == 200
 
 
 async def test_accounts_are_locked_in_the_order_of_their_ids_whichever_way_money_goes(
-    boss: httpx2.AsyncClient, state: State
+    admin_client: httpx2.AsyncClient, state: State
 ) -> None:
-    pair = [await make_account(boss, balance="5.00") for _ in range(2)]
+    pair = [await make_account(admin_client, balance="5.00") for _ in range(2)]
     first, second = sorted(pair, key=itemgetter("id"))
     engine = state["sql"].engine
     for sender, receiver in ((first, second), (second, first)):
         async with engine.connect() as holding, engine.connect() as asking:
             await holding.execute(text(LOCK), {"id": first["id"]})
             body = transfer_body(sender, receiver, "1.00")
-            waiting = asyncio.create_task(boss.post("/v1/transfers", json=body))
+            waiting = asyncio.create_task(admin_client.post("/v1/transfers", json=body))
             while not waiting.done() and not await asking.scalar(text(WAITS)):
                 await asking.rollback()  # which forgets what it saw of the others
                 await asyncio.sleep(0.01)
@@ -230,61 +263,63 @@ async def test_accounts_are_locked_in_the_order_of_their_ids_whichever_way_money
 
 
 async def test_random_transfers_among_20_accounts_neither_make_nor_lose_a_cent(
-    boss: httpx2.AsyncClient, state: State
+    admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     chance = random.Random(20261121)
-    accounts = [await make_account(boss, balance="10.00") for _ in range(20)]
+    accounts = [await make_account(admin_client, balance="10.00") for _ in range(20)]
     bodies = [
         {"json": transfer_body(sender, receiver, f"{chance.randint(1, 900) / 100:.2f}")}
         for sender, receiver in (chance.sample(accounts, 2) for _ in range(200))
     ]
-    answers = await rush(boss, "POST", "/v1/transfers", *bodies)
+    answers = await send_all(admin_client, "POST", "/v1/transfers", *bodies)
     told = Counter(answer.json().get("code", "booked") for answer in answers)
     assert set(told) == {"booked", "overdrawn"}
-    assert await must_agree(state) == 200
-    balances = [Decimal(await balance_of(boss, account)) for account in accounts]
+    assert await assert_ledger_balanced(state) == 200
+    balances = [Decimal(await balance_of(admin_client, account)) for account in accounts]
     assert sum(balances) == 200
     assert min(balances) >= 0
 
 
 async def test_closing_races_with_money_coming_in_and_none_is_shut_away(
-    boss: httpx2.AsyncClient, state: State
+    admin_client: httpx2.AsyncClient, state: State
 ) -> None:
-    sender = await make_account(boss, balance="10.00")
+    sender = await make_account(admin_client, balance="10.00")
     for _ in range(5):
-        closing = await make_account(boss)
+        closing = await make_account(admin_client)
         paid, closed = await asyncio.gather(
-            boss.post("/v1/transfers", json=transfer_body(sender, closing, "1.00")),
-            boss.delete(f"/v1/accounts/{closing['id']}"),
+            admin_client.post("/v1/transfers", json=transfer_body(sender, closing, "1.00")),
+            admin_client.delete(f"/v1/accounts/{closing['id']}"),
         )
         assert (paid.status_code, closed.status_code) in {(201, 409), (409, 204)}
-    assert await must_agree(state) == 10
+    assert await assert_ledger_balanced(state) == 10
 
 
 async def test_a_transfer_is_seen_by_both_ends_and_nobody_else(
-    boss: httpx2.AsyncClient, ada: Member, grace: Member
+    admin_client: httpx2.AsyncClient, ada: Member, grace: Member
 ) -> None:
-    air = await make_account(boss, may_overdraw=True)
+    funding_account = await make_account(admin_client, may_overdraw=True)
     mine = [await make_account(ada.client) for _ in range(2)]
     hers = await make_account(grace.client)
-    funding = await make_transfer(boss, air, mine[0], "9.00")
+    funding = await make_transfer(admin_client, funding_account, mine[0], "9.00")
     moved = await make_transfer(ada.client, mine[0], mine[1], "5.00")
     sent = await make_transfer(ada.client, mine[1], hers, "2.00")
     back = await make_transfer(grace.client, hers, mine[0], "1.00")
-    hidden = await make_transfer(boss, air, hers, "3.00")
+    hidden = await make_transfer(admin_client, funding_account, hers, "3.00")
 
     async def seen(client: httpx2.AsyncClient, **params: Any) -> list[str]:
-        pages = await walk(client, "/v1/transfers", {"limit": 2, "sort": "created_at", **params})
+        pages = await iterate_pages(
+            client, "/v1/transfers", {"limit": 2, "sort": "created_at", **params}
+        )
         return [transfer["id"] for page in pages for transfer in page]
 
     everything = [each["id"] for each in (funding, moved, sent, back, hidden)]
-    assert await seen(boss) == everything
+    assert await seen(admin_client) == everything
     assert await seen(ada.client) == everything[:4], "and once, where both ends are theirs"
     assert await seen(grace.client) == everything[2:]
     assert await seen(ada.client, account_id=mine[1]["id"]) == everything[1:3]
     assert await seen(ada.client, account_id=hers["id"]) == everything[2:4]
-    assert await seen(boss, account_id=hers["id"]) == everything[2:]
-    assert await seen(ada.client, account_id=air["id"]) == everything[:1]
+    assert await seen(admin_client, account_id=hers["id"]) == everything[2:]
+    assert await seen(ada.client, account_id=funding_account["id"]) == everything[:1]
     total = await ada.client.get("/v1/transfers", params={"count": "exact", "sort": "-created_at"})
     assert [each["id"] for each in total.json()["items"]] == everything[3::-1]
     assert total.json()["total"] == 4

@@ -1,5 +1,5 @@
 """Tests here speak to a gate of their own."""
 
-from tests.auth.auth_fixtures import door, gate
+from tests.auth.auth_fixtures import auth_client, authenticator
 
-__all__ = ["door", "gate"]
+__all__ = ["auth_client", "authenticator"]

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from service.documents.predictions.ingest.chunked_stream import LINES_AT_ONCE
 from service.main import State
-from tests.auth.factories import bearer, key_of, somebody
+from tests.auth.factories import bearer, create_user, key_of
 from tests.documents.predictions.cloudevents.inference_server import (
     ASKED,
     REQUEST,
@@ -32,13 +32,13 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
 @pytest.fixture
-async def bound(door: httpx2.AsyncClient, state: State) -> httpx2.AsyncClient:
+async def bound(auth_client: httpx2.AsyncClient, state: State) -> httpx2.AsyncClient:
     """Speaks with a key for fraud-*."""
-    owner = await somebody(state, "service")
+    owner = await create_user(state, "service")
     scopes = ("predictions:read", "predictions:write")
     key = await key_of(state, owner.id, *scopes, models=["fraud-*"])
-    door.headers.update(bearer(key))
-    return door
+    auth_client.headers.update(bearer(key))
+    return auth_client
 
 
 async def test_one_event_of_another_model_is_forbidden(
@@ -143,33 +143,35 @@ async def test_an_id_of_another_model_tells_nothing_of_it(
     assert "churn" not in answer.text
 
 
-async def test_a_token_of_the_key_is_bound_as_it_is(door: httpx2.AsyncClient, state: State) -> None:
-    owner = await somebody(state, "service")
+async def test_a_token_of_the_key_is_bound_as_it_is(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
+    owner = await create_user(state, "service")
     key = await key_of(state, owner.id, "predictions:write", models=["fraud-*"])
     _, key_id, secret = key.split("_", 2)
     form = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
-    token = (await door.post("/v1/auth/token", data=form)).json()["access_token"]
+    token = (await auth_client.post("/v1/auth/token", data=form)).json()["access_token"]
     event = make_event(model="churn")
-    answer = await door.post(PREDICTIONS, json=event, headers=bearer(token))
+    answer = await auth_client.post(PREDICTIONS, json=event, headers=bearer(token))
     assert (answer.status_code, answer.json()["code"]) == (403, "model_forbidden")
 
 
 async def test_a_stream_ends_when_its_key_does(
-    app: FastAPI, state: State, door: httpx2.AsyncClient
+    app: FastAPI, state: State, auth_client: httpx2.AsyncClient
 ) -> None:
-    owner = await somebody(state, "admin")
+    owner = await create_user(state, "admin")
     key = await key_of(state, owner.id, "predictions:write")
     key_id = key.split("_")[1]
     lines = as_lines([make_event() for _ in range(LINES_AT_ONCE)])
 
     async def body() -> AsyncIterator[bytes]:
         yield lines
-        revoked = await door.delete(f"/v1/api_keys/{key_id}", headers=owner.headers)
+        revoked = await auth_client.delete(f"/v1/api_keys/{key_id}", headers=owner.headers)
         assert revoked.status_code == 204
         yield as_lines([make_event() for _ in range(LINES_AT_ONCE)])
 
     headers = {**NDJSON, **bearer(key)}
-    answer = await door.post(f"{PREDICTIONS}/stream", content=body(), headers=headers)
+    answer = await auth_client.post(f"{PREDICTIONS}/stream", content=body(), headers=headers)
     first, last = [json.loads(line) for line in answer.content.splitlines()]
     assert first["committed_through"] == LINES_AT_ONCE
     assert (last["status"], last["committed_through"]) == (401, LINES_AT_ONCE)

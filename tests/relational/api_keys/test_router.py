@@ -12,10 +12,10 @@ from service.main import State
 from service.relational.api_keys.tables import ApiKey
 from service.relational.api_keys.verification import hash_secret
 from service.relational.audit.tables import AuditEvent
-from service.relational.authenticator import Gate
+from service.relational.authenticator import SqlAuthenticator
 from service.relational.users.tables import User
 from service.stores.sql.idempotency import IdempotencyKey
-from tests.auth.factories import bearer, key_of, somebody
+from tests.auth.factories import bearer, create_user, key_of
 from tests.relational.api_keys.factories import (
     KEYS,
     change_key,
@@ -34,38 +34,38 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-async def test_a_key_is_made_listed_and_read(door: httpx2.AsyncClient, state: State) -> None:
-    owner = await somebody(state)
-    answer = await post_key(door, owner, "posts:read", "posts:write", models=["fraud-*"])
+async def test_a_key_is_made_listed_and_read(auth_client: httpx2.AsyncClient, state: State) -> None:
+    owner = await create_user(state)
+    answer = await post_key(auth_client, owner, "posts:read", "posts:write", models=["fraud-*"])
     made = answer.json()
     assert answer.headers["cache-control"] == "no-store"
     assert made["key"].startswith(f"pk_{UUID(made['id']).hex}_")
     assert (made["user_id"], made["models"]) == (str(owner.id), ["fraud-*"])
-    assert await opens(door, made.pop("key"))
+    assert await opens(auth_client, made.pop("key"))
     address = answer.headers["location"]
-    read = (await door.get(address, headers=owner.headers)).json()
+    read = (await auth_client.get(address, headers=owner.headers)).json()
     assert {**read, "last_used_at": None} == made
-    listed = (await door.get(KEYS, headers=owner.headers)).json()["items"]
+    listed = (await auth_client.get(KEYS, headers=owner.headers)).json()["items"]
     assert [each["id"] for each in listed] == [made["id"]]
     assert "key" not in listed[0]
 
 
 async def test_a_rotated_key_is_good_beside_its_old_secret_for_a_while(
-    door: httpx2.AsyncClient, state: State, gate: Gate
+    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
-    assert await opens(door, made["key"])
-    answer = await rotate(door, made["id"], owner.headers, overlap_seconds=60)
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
+    assert await opens(auth_client, made["key"])
+    answer = await rotate(auth_client, made["id"], owner.headers, overlap_seconds=60)
     new = answer.json()
     assert (answer.status_code, new["version"], answer.headers["etag"]) == (200, 2, '"2"')
     assert answer.headers["cache-control"] == "no-store"
-    assert await opens(door, made["key"])
-    assert await opens(door, new["key"])
+    assert await opens(auth_client, made["key"])
+    assert await opens(auth_client, new["key"])
     await change_key(state, made["id"], previous_until=now() - HOUR)
-    gate.forget(UUID(made["id"]))
-    assert not await opens(door, made["key"])
-    assert await opens(door, new["key"])
+    authenticator.invalidate(UUID(made["id"]))
+    assert not await opens(auth_client, made["key"])
+    assert await opens(auth_client, new["key"])
 
 
 async def rotate(
@@ -75,112 +75,114 @@ async def rotate(
 
 
 async def test_an_overlap_ends_while_the_key_is_known(
-    door: httpx2.AsyncClient, state: State, gate: Gate
+    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
-    await rotate(door, made["id"], owner.headers, overlap_seconds=60)
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
+    await rotate(auth_client, made["id"], owner.headers, overlap_seconds=60)
     soon = now() + timedelta(seconds=2)
     await change_key(state, made["id"], previous_until=soon)
-    gate.forget(UUID(made["id"]))
-    assert await opens(door, made["key"])
+    authenticator.invalidate(UUID(made["id"]))
+    assert await opens(auth_client, made["key"])
     while now() < soon:
-        await opens(door, made["key"])
-    assert not await opens(door, made["key"])
+        await opens(auth_client, made["key"])
+    assert not await opens(auth_client, made["key"])
 
 
 async def test_without_overlap_the_old_secret_ends_at_once(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
-    assert await opens(door, made["key"])
-    new = (await rotate(door, made["id"], owner.headers, overlap_seconds=0)).json()
-    assert not await opens(door, made["key"])
-    assert await opens(door, new["key"])
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
+    assert await opens(auth_client, made["key"])
+    new = (await rotate(auth_client, made["id"], owner.headers, overlap_seconds=0)).json()
+    assert not await opens(auth_client, made["key"])
+    assert await opens(auth_client, new["key"])
 
 
 async def test_a_key_rotated_in_another_process_opens_here_before_a_minute_is_over(
-    door: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+    auth_client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
-    assert await opens(door, made["key"])
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
+    assert await opens(auth_client, made["key"])
     await change_key(state, made["id"], secret_hash=hash_secret("elsewhere"))
     monkeypatch.setattr("service.relational.authenticator.SECONDS_BEFORE_ANOTHER_LOOK", 0.0)
-    assert await opens(door, f"pk_{UUID(made['id']).hex}_elsewhere")
-    assert not await opens(door, made["key"])
+    assert await opens(auth_client, f"pk_{UUID(made['id']).hex}_elsewhere")
+    assert not await opens(auth_client, made["key"])
 
 
 @pytest.mark.parametrize("overlap", [-1, 7 * 24 * 3600 + 1, "60", 1.5, None])
 async def test_an_odd_overlap_is_refused(
-    door: httpx2.AsyncClient, state: State, overlap: Any
+    auth_client: httpx2.AsyncClient, state: State, overlap: Any
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
-    answer = await rotate(door, made["id"], owner.headers, overlap_seconds=overlap)
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
+    answer = await rotate(auth_client, made["id"], owner.headers, overlap_seconds=overlap)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/overlap_seconds"]
 
 
 async def test_a_revoked_key_is_dead_at_once_and_stays_to_be_seen(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
-    assert await opens(door, made["key"])
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
+    assert await opens(auth_client, made["key"])
     for _ in range(2):
-        answer = await door.delete(f"{KEYS}/{made['id']}", headers=owner.headers)
+        answer = await auth_client.delete(f"{KEYS}/{made['id']}", headers=owner.headers)
         assert answer.status_code == 204
-        assert not await opens(door, made["key"])
-    read = (await door.get(f"{KEYS}/{made['id']}", headers=owner.headers)).json()
+        assert not await opens(auth_client, made["key"])
+    read = (await auth_client.get(f"{KEYS}/{made['id']}", headers=owner.headers)).json()
     assert read["revoked_at"] is not None
-    answer = await rotate(door, made["id"], owner.headers)
+    answer = await rotate(auth_client, made["id"], owner.headers)
     assert (answer.status_code, answer.json()["code"]) == (409, "api_key_ended")
 
 
-async def test_a_token_of_a_key_ends_with_it(door: httpx2.AsyncClient, state: State) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
+async def test_a_token_of_a_key_ends_with_it(auth_client: httpx2.AsyncClient, state: State) -> None:
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
     form = {"grant_type": "client_credentials", "client_id": UUID(made["id"]).hex}
-    answer = await door.post("/v1/auth/token", data={**form, "client_secret": made["key"]})
+    answer = await auth_client.post("/v1/auth/token", data={**form, "client_secret": made["key"]})
     token = answer.json()["access_token"]
-    assert await opens(door, token)
-    await door.delete(f"{KEYS}/{made['id']}", headers=owner.headers)
-    assert not await opens(door, token)
+    assert await opens(auth_client, token)
+    await auth_client.delete(f"{KEYS}/{made['id']}", headers=owner.headers)
+    assert not await opens(auth_client, token)
 
 
-async def test_a_key_that_would_be_over_is_not_made(door: httpx2.AsyncClient, state: State) -> None:
-    owner = await somebody(state)
-    answer = await post_key(door, owner, expires_at=(now() - HOUR).isoformat())
+async def test_a_key_that_would_be_over_is_not_made(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
+    owner = await create_user(state)
+    answer = await post_key(auth_client, owner, expires_at=(now() - HOUR).isoformat())
     assert (answer.status_code, answer.json()["code"]) == (422, "already_over")
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/expires_at"]
-    made = await make_key(door, owner, expires_at=(now() + HOUR).isoformat())
-    assert await opens(door, made["key"])
+    made = await make_key(auth_client, owner, expires_at=(now() + HOUR).isoformat())
+    assert await opens(auth_client, made["key"])
 
 
 async def test_a_key_runs_out_while_it_is_known(
-    door: httpx2.AsyncClient, state: State, gate: Gate
+    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    owner = await somebody(state)
+    owner = await create_user(state)
     key = await key_of(state, owner.id, "posts:read", expires_at=now() - HOUR)
-    assert not await opens(door, key)
+    assert not await opens(auth_client, key)
     soon = now() + timedelta(seconds=0.3)
     key = await key_of(state, owner.id, "posts:read", expires_at=soon)
     while now() < soon:
-        await opens(door, key)
-    assert not await opens(door, key)
+        await opens(auth_client, key)
+    assert not await opens(auth_client, key)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "make"}])
 async def test_a_secret_is_kept_nowhere(
-    door: httpx2.AsyncClient, state: State, headers: dict[str, str]
+    auth_client: httpx2.AsyncClient, state: State, headers: dict[str, str]
 ) -> None:
-    owner = await somebody(state)
+    owner = await create_user(state)
     body = {"name": "x", "scopes": ["posts:read"]}
-    answer = await door.post(KEYS, json=body, headers={**owner.headers, **headers})
+    answer = await auth_client.post(KEYS, json=body, headers={**owner.headers, **headers})
     made = answer.json()
-    rotated = await door.post(
+    rotated = await auth_client.post(
         f"{KEYS}/{made['id']}/rotate", json={}, headers={**owner.headers, **headers, **OTHER_KEY}
     )
     secrets = [each["key"].split("_", 2)[2] for each in (made, rotated.json())]
@@ -197,58 +199,62 @@ OTHER_KEY = {"Idempotency-Key": "rotate"}
 
 
 async def test_a_repeated_request_makes_no_second_key_and_shows_none(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner = await somebody(state)
+    owner = await create_user(state)
     body = {"name": "x", "scopes": ["posts:read"]}
     headers = {**owner.headers, "Idempotency-Key": "once"}
-    made = await door.post(KEYS, json=body, headers=headers)
-    again = await door.post(KEYS, json=body, headers=headers)
+    made = await auth_client.post(KEYS, json=body, headers=headers)
+    again = await auth_client.post(KEYS, json=body, headers=headers)
     assert (made.status_code, again.status_code) == (201, 409)
     assert again.json()["code"] == "shown_once"
     assert made.json()["key"] not in again.text
-    assert len((await door.get(KEYS, headers=owner.headers)).json()["items"]) == 1
-    other = await somebody(state)
-    theirs = await door.post(KEYS, json=body, headers={**headers, **other.headers})
+    assert len((await auth_client.get(KEYS, headers=owner.headers)).json()["items"]) == 1
+    other = await create_user(state)
+    theirs = await auth_client.post(KEYS, json=body, headers={**headers, **other.headers})
     assert theirs.status_code == 201, "somebody else's Idempotency-Key is another"
 
 
-async def test_a_key_makes_and_rotates_no_keys(door: httpx2.AsyncClient, state: State) -> None:
-    owner = await somebody(state)
+async def test_a_key_makes_and_rotates_no_keys(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
+    owner = await create_user(state)
     key = await key_of(state, owner.id, "api_keys:write", "posts:read")
     body = {"name": "x", "scopes": ["posts:read"]}
-    answer = await door.post(KEYS, json=body, headers=bearer(key))
+    answer = await auth_client.post(KEYS, json=body, headers=bearer(key))
     assert (answer.status_code, answer.json()["code"]) == (403, "keys_make_no_keys")
-    made = await make_key(door, owner)
-    answer = await rotate(door, made["id"], bearer(key))
+    made = await make_key(auth_client, owner)
+    answer = await rotate(auth_client, made["id"], bearer(key))
     assert (answer.status_code, answer.json()["code"]) == (403, "keys_make_no_keys")
 
 
 async def test_nobody_makes_a_key_that_reaches_further_than_they_do(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner = await somebody(state)
-    answer = await post_key(door, owner, "posts:read", "users:admin", "audit:read")
+    owner = await create_user(state)
+    answer = await post_key(auth_client, owner, "posts:read", "users:admin", "audit:read")
     assert (answer.status_code, answer.json()["code"]) == (403, "key_too_strong")
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/scopes/1", "/scopes/2"]
-    assert (await door.get(KEYS, headers=owner.headers)).json()["items"] == []
+    assert (await auth_client.get(KEYS, headers=owner.headers)).json()["items"] == []
 
 
 async def test_an_administrator_gives_nobody_a_key_beyond_their_role(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    admin, owner = await somebody(state, "admin"), await somebody(state, "service")
-    made = await make_key(door, admin, "predictions:write", user_id=str(owner.id))
+    admin, owner = await create_user(state, "admin"), await create_user(state, "service")
+    made = await make_key(auth_client, admin, "predictions:write", user_id=str(owner.id))
     assert made["user_id"] == str(owner.id)
-    answer = await post_key(door, admin, "posts:write", user_id=str(owner.id))
+    answer = await post_key(auth_client, admin, "posts:write", user_id=str(owner.id))
     assert (answer.status_code, answer.json()["code"]) == (403, "key_too_strong")
-    answer = await post_key(door, admin, user_id=str(uuid4()))
+    answer = await post_key(auth_client, admin, user_id=str(uuid4()))
     assert (answer.status_code, answer.json()["code"]) == (409, "key_owner_unknown")
 
 
-async def test_nobody_else_makes_keys_for_others(door: httpx2.AsyncClient, state: State) -> None:
-    one, other = await somebody(state), await somebody(state)
-    answer = await post_key(door, one, user_id=str(other.id))
+async def test_nobody_else_makes_keys_for_others(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
+    one, other = await create_user(state), await create_user(state)
+    answer = await post_key(auth_client, one, user_id=str(other.id))
     assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/user_id"]
 
@@ -271,24 +277,24 @@ async def test_nobody_else_makes_keys_for_others(door: httpx2.AsyncClient, state
     ],
 )
 async def test_an_odd_key_is_refused(
-    door: httpx2.AsyncClient, state: State, field: str, value: Any
+    auth_client: httpx2.AsyncClient, state: State, field: str, value: Any
 ) -> None:
     body = {"name": "x", "scopes": ["posts:read"], field: value}
-    owner = await somebody(state)
-    answer = await door.post(KEYS, json=body, headers=owner.headers)
+    owner = await create_user(state)
+    answer = await auth_client.post(KEYS, json=body, headers=owner.headers)
     assert answer.status_code == 422
     assert {error["pointer"].split("/")[1] for error in answer.json()["errors"]} == {field}
 
 
 async def test_a_key_has_what_is_left_of_its_users_role(
-    door: httpx2.AsyncClient, state: State, gate: Gate
+    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    owner = await somebody(state, "editor")
-    made = await make_key(door, owner, "tags:admin", "posts:read")
-    assert "tags:admin" in await scopes(door, made["key"])
+    owner = await create_user(state, "editor")
+    made = await make_key(auth_client, owner, "tags:admin", "posts:read")
+    assert "tags:admin" in await scopes(auth_client, made["key"])
     await change_user(state, owner.id, role="member")
-    gate.forget(UUID(made["id"]))
-    assert await scopes(door, made["key"]) == ["posts:read", "tags:read"]
+    authenticator.invalidate(UUID(made["id"]))
+    assert await scopes(auth_client, made["key"]) == ["posts:read", "tags:read"]
 
 
 async def scopes(client: httpx2.AsyncClient, key: str) -> list[str]:
@@ -311,54 +317,57 @@ async def change_user(state: State, user_id: UUID, **values: Any) -> None:
     ids=["inactive", "suspended", "deleted"],
 )
 async def test_a_key_of_somebody_who_may_not_act_is_dead(
-    door: httpx2.AsyncClient, state: State, gate: Gate, values: dict[str, Any]
+    auth_client: httpx2.AsyncClient,
+    state: State,
+    authenticator: SqlAuthenticator,
+    values: dict[str, Any],
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
-    assert await opens(door, made["key"])
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
+    assert await opens(auth_client, made["key"])
     await change_user(state, owner.id, **values)
-    gate.forget(UUID(made["id"]))
-    assert not await opens(door, made["key"])
+    authenticator.invalidate(UUID(made["id"]))
+    assert not await opens(auth_client, made["key"])
 
 
 async def test_keys_of_others_are_not_there_but_for_administrators(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner, other, admin = [await somebody(state, role) for role in ("member", "member", "admin")]
-    made = await make_key(door, owner)
+    owner, other, admin = [await create_user(state, role) for role in ("member", "member", "admin")]
+    made = await make_key(auth_client, owner)
     address = f"{KEYS}/{made['id']}"
     for answer in (
-        await door.get(address, headers=other.headers),
-        await door.delete(address, headers=other.headers),
-        await rotate(door, made["id"], other.headers),
+        await auth_client.get(address, headers=other.headers),
+        await auth_client.delete(address, headers=other.headers),
+        await rotate(auth_client, made["id"], other.headers),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "api_key_not_found")
-    assert (await door.get(KEYS, headers=other.headers)).json()["items"] == []
-    listed = await door.get(f"{KEYS}?user_id={owner.id}", headers=other.headers)
+    assert (await auth_client.get(KEYS, headers=other.headers)).json()["items"] == []
+    listed = await auth_client.get(f"{KEYS}?user_id={owner.id}", headers=other.headers)
     assert listed.json()["items"] == []
-    assert await opens(door, made["key"])
-    seen = (await door.get(KEYS, headers=admin.headers)).json()["items"]
+    assert await opens(auth_client, made["key"])
+    seen = (await auth_client.get(KEYS, headers=admin.headers)).json()["items"]
     assert [each["id"] for each in seen] == [made["id"]]
-    assert (await door.delete(address, headers=admin.headers)).status_code == 204
-    assert not await opens(door, made["key"])
+    assert (await auth_client.delete(address, headers=admin.headers)).status_code == 204
+    assert not await opens(auth_client, made["key"])
 
 
 async def test_the_use_of_a_key_is_written_and_its_first_one_noted_once(
-    door: httpx2.AsyncClient, state: State, gate: Gate
+    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
     assert (await stored_key(state, made["id"]))["last_used_at"] is None
     for _ in range(3):
-        assert await opens(door, made["key"])
-        await gate.drain()
+        assert await opens(auth_client, made["key"])
+        await authenticator.drain()
     first = await stored_key(state, made["id"])
     assert first["last_used_at"] is not None
     assert first["version"] == 1
     await change_key(state, made["id"], last_used_at=now() - HOUR)
-    gate._noted.clear()
-    assert await opens(door, made["key"])
-    await gate.drain()
+    authenticator._noted.clear()
+    assert await opens(auth_client, made["key"])
+    await authenticator.drain()
     assert (await stored_key(state, made["id"]))["last_used_at"] > now() - timedelta(minutes=5)
     count = select(func.count()).where(AuditEvent.act == "key_first_used")
     async with state["sql"].engine.connect() as connection:
@@ -369,40 +378,42 @@ async def test_the_use_of_a_key_is_written_and_its_first_one_noted_once(
     "broken", ["pk_", "pk_x_y", "pk__", "{key}x", "{stem}", "{stem}_", "PK{tail}", "{key}\u00e9"]
 )
 async def test_what_is_nearly_a_key_opens_nothing(
-    door: httpx2.AsyncClient, state: State, broken: str
+    auth_client: httpx2.AsyncClient, state: State, broken: str
 ) -> None:
-    key = await key_of(state, (await somebody(state)).id, "posts:read")
+    key = await key_of(state, (await create_user(state)).id, "posts:read")
     stem = "_".join(key.split("_", 2)[:2])
     token = broken.format(key=key, stem=stem, tail=key[2:])
     headers = {"Authorization": f"Bearer {token}".encode("latin-1")}
-    answer = await door.get("/v1/me", headers=headers)  # type: ignore[arg-type] # bytes of a header
+    answer = await auth_client.get("/v1/me", headers=headers)  # type: ignore[arg-type] # bytes of a header
     assert answer.status_code == 401
 
 
 async def test_an_access_token_ends_with_the_secret_it_was_given_for(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
     _, key_id, secret = made["key"].split("_", 2)
     form = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
-    minted = (await door.post("/v1/auth/token", data=form)).json()["access_token"]
-    assert await opens(door, minted)
-    assert (await rotate(door, made["id"], owner.headers, overlap_seconds=60)).status_code == 200
-    assert await opens(door, minted)
-    await rotate(door, made["id"], owner.headers, overlap_seconds=0)
-    assert not await opens(door, minted)
+    minted = (await auth_client.post("/v1/auth/token", data=form)).json()["access_token"]
+    assert await opens(auth_client, minted)
+    assert (
+        await rotate(auth_client, made["id"], owner.headers, overlap_seconds=60)
+    ).status_code == 200
+    assert await opens(auth_client, minted)
+    await rotate(auth_client, made["id"], owner.headers, overlap_seconds=0)
+    assert not await opens(auth_client, minted)
 
 
 async def test_a_rotation_does_not_cut_the_one_before_short(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner)
-    await rotate(door, made["id"], owner.headers, overlap_seconds=60)
-    again = await rotate(door, made["id"], owner.headers, overlap_seconds=60)
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner)
+    await rotate(auth_client, made["id"], owner.headers, overlap_seconds=60)
+    again = await rotate(auth_client, made["id"], owner.headers, overlap_seconds=60)
     assert (again.status_code, again.json()["code"]) == (409, "rotation_running")
-    assert await opens(door, made["key"])
-    at_once = await rotate(door, made["id"], owner.headers, overlap_seconds=0)
+    assert await opens(auth_client, made["key"])
+    at_once = await rotate(auth_client, made["id"], owner.headers, overlap_seconds=0)
     assert at_once.status_code == 200
-    assert not await opens(door, made["key"])
+    assert not await opens(auth_client, made["key"])

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from service.main import State
 from service.relational.audit.schemas import Act
-from service.relational.authenticator import Gate
-from tests.auth.factories import Person, bearer, somebody
+from service.relational.authenticator import SqlAuthenticator
+from tests.auth.factories import Person, bearer, create_user
 from tests.relational.api_keys.factories import KEYS, make_key
 from tests.relational.logins.factories import (
     PASSWORD,
@@ -26,8 +26,8 @@ TRAIL = "/v1/audit_events"
 
 
 @pytest.fixture
-async def admin(state: State, clean: None) -> Person:
-    return await somebody(state, "admin")
+async def admin(state: State, reset_stores: None) -> Person:
+    return await create_user(state, "admin")
 
 
 async def entries(client: httpx2.AsyncClient, admin: Person, **params: Any) -> list[dict[str, Any]]:
@@ -45,10 +45,12 @@ async def only(
     return entry
 
 
-async def test_a_login_is_noted(door: httpx2.AsyncClient, state: State, admin: Person) -> None:
+async def test_a_login_is_noted(
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
+) -> None:
     user = await named(state)
-    answer = await by_password(door, user.username)
-    entry = await only(door, admin, "login", user.id)
+    answer = await by_password(auth_client, user.username)
+    entry = await only(auth_client, admin, "login", user.id)
     assert (entry["user_id"], entry["key_id"], entry["address"]) == (
         str(user.id),
         None,
@@ -58,151 +60,151 @@ async def test_a_login_is_noted(door: httpx2.AsyncClient, state: State, admin: P
 
 
 async def test_a_wrong_password_is_noted_without_a_caller(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
-    await by_password(door, user.username, "wrong horse")
-    await by_password(door, "nobody-of-this-name", "wrong horse")
-    assert (await only(door, admin, "login_failed", user.id))["user_id"] is None
-    failed = await entries(door, admin, act="login_failed")
+    await by_password(auth_client, user.username, "wrong horse")
+    await by_password(auth_client, "nobody-of-this-name", "wrong horse")
+    assert (await only(auth_client, admin, "login_failed", user.id))["user_id"] is None
+    failed = await entries(auth_client, admin, act="login_failed")
     assert [each["subject_id"] for each in failed] == [None, str(user.id)]
 
 
 async def test_a_reused_token_is_noted(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
-    tokens = await log_in(door, user.username)
+    tokens = await log_in(auth_client, user.username)
     for _ in range(3):
-        await by_refresh(door, tokens.refresh)
-    assert await only(door, admin, "token_reused", user.id)
+        await by_refresh(auth_client, tokens.refresh)
+    assert await only(auth_client, admin, "token_reused", user.id)
 
 
 async def test_a_revoked_token_is_noted_once(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
-    tokens = await log_in(door, user.username)
+    tokens = await log_in(auth_client, user.username)
     for _ in range(2):
-        await door.post(REVOKE, data={"token": tokens.refresh})
-    assert await only(door, admin, "token_revoked", user.id)
+        await auth_client.post(REVOKE, data={"token": tokens.refresh})
+    assert await only(auth_client, admin, "token_revoked", user.id)
 
 
 async def test_a_changed_password_is_noted_and_a_refused_change_is_not(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
-    tokens = await log_in(door, user.username)
+    tokens = await log_in(auth_client, user.username)
     for current, count in (("wrong horse", 0), (PASSWORD, 1)):
         body = {"current_password": current, "new_password": "battery staple"}
-        await door.post("/v1/me/password", json=body, headers=tokens.headers)
-        assert len(await entries(door, admin, act="password_changed")) == count
-    entry = await only(door, admin, "password_changed", user.id)
+        await auth_client.post("/v1/me/password", json=body, headers=tokens.headers)
+        assert len(await entries(auth_client, admin, act="password_changed")) == count
+    entry = await only(auth_client, admin, "password_changed", user.id)
     assert entry["user_id"] == str(user.id)
 
 
 async def test_a_changed_role_is_noted(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
     address = f"/v1/users/{user.id}"
-    answer = await door.patch(address, json={"role": "editor"}, headers=admin.headers)
+    answer = await auth_client.patch(address, json={"role": "editor"}, headers=admin.headers)
     assert answer.status_code == 200
-    entry = await only(door, admin, "role_changed", user.id)
+    entry = await only(auth_client, admin, "role_changed", user.id)
     assert entry["user_id"] == str(admin.id)
     assert "editor" in entry["details"].values()
-    await door.patch(address, json={"name": "Ada"}, headers=admin.headers)
-    assert await only(door, admin, "role_changed", user.id), "a name is no role"
+    await auth_client.patch(address, json={"name": "Ada"}, headers=admin.headers)
+    assert await only(auth_client, admin, "role_changed", user.id), "a name is no role"
 
 
 async def test_the_life_of_a_key_is_noted(
-    door: httpx2.AsyncClient, state: State, admin: Person, gate: Gate
+    auth_client: httpx2.AsyncClient, state: State, admin: Person, authenticator: SqlAuthenticator
 ) -> None:
-    owner = await somebody(state)
-    made = await make_key(door, owner, models=["fraud-*"])
+    owner = await create_user(state)
+    made = await make_key(auth_client, owner, models=["fraud-*"])
     key_id, address = made["id"], f"{KEYS}/{made['id']}"
     for _ in range(2):
-        await door.get("/v1/me", headers=bearer(made["key"]))
-        await gate.drain()
-    await door.post(f"{address}/rotate", json={"overlap_seconds": 5}, headers=owner.headers)
+        await auth_client.get("/v1/me", headers=bearer(made["key"]))
+        await authenticator.drain()
+    await auth_client.post(f"{address}/rotate", json={"overlap_seconds": 5}, headers=owner.headers)
     for _ in range(2):
-        await door.delete(address, headers=owner.headers)
-    acts = [each["act"] for each in await entries(door, admin, subject_id=key_id)]
+        await auth_client.delete(address, headers=owner.headers)
+    acts = [each["act"] for each in await entries(auth_client, admin, subject_id=key_id)]
     assert acts == ["key_revoked", "key_rotated", "key_first_used", "key_created"]
-    created = await only(door, admin, "key_created", key_id)
+    created = await only(auth_client, admin, "key_created", key_id)
     assert created["details"] == {"scopes": ["posts:read"], "models": ["fraud-*"]}
-    used = await only(door, admin, "key_first_used", key_id)
+    used = await only(auth_client, admin, "key_first_used", key_id)
     assert (used["user_id"], used["key_id"]) == (str(owner.id), key_id)
-    rotated = await only(door, admin, "key_rotated", key_id)
+    rotated = await only(auth_client, admin, "key_rotated", key_id)
     assert rotated["details"] == {"overlap_seconds": 5}
 
 
 async def test_an_act_that_was_refused_is_not_noted(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
-    owner = await somebody(state)
+    owner = await create_user(state)
     body = {"name": "x", "scopes": ["users:admin"]}
-    assert (await door.post(KEYS, json=body, headers=owner.headers)).status_code == 403
-    answer = await door.patch(
+    assert (await auth_client.post(KEYS, json=body, headers=owner.headers)).status_code == 403
+    answer = await auth_client.patch(
         f"/v1/users/{owner.id}", json={"role": "admin"}, headers=owner.headers
     )
     assert answer.status_code == 403
-    assert await entries(door, admin) == []
+    assert await entries(auth_client, admin) == []
 
 
 async def test_the_trail_is_filtered_by_who_when_what_and_to_whom(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     one, other = await named(state), await named(state)
     for name in (one.username, other.username, one.username):
-        await log_in(door, name)
-    assert len(await entries(door, admin)) == 3
-    assert len(await entries(door, admin, user_id=str(one.id))) == 2
-    assert len(await entries(door, admin, subject_id=str(other.id))) == 1
-    assert await entries(door, admin, act="login_failed") == []
-    newest, *_, oldest = await entries(door, admin)
-    assert len(await entries(door, admin, created_at__gte=oldest["created_at"])) == 3
-    assert await entries(door, admin, created_at__lt=oldest["created_at"]) == []
-    (first,) = await entries(door, admin, sort="created_at", limit=1)
+        await log_in(auth_client, name)
+    assert len(await entries(auth_client, admin)) == 3
+    assert len(await entries(auth_client, admin, user_id=str(one.id))) == 2
+    assert len(await entries(auth_client, admin, subject_id=str(other.id))) == 1
+    assert await entries(auth_client, admin, act="login_failed") == []
+    newest, *_, oldest = await entries(auth_client, admin)
+    assert len(await entries(auth_client, admin, created_at__gte=oldest["created_at"])) == 3
+    assert await entries(auth_client, admin, created_at__lt=oldest["created_at"]) == []
+    (first,) = await entries(auth_client, admin, sort="created_at", limit=1)
     assert first["id"] == oldest["id"] != newest["id"]
-    answer = await door.get(TRAIL, params={"act": "lunch"}, headers=admin.headers)
+    answer = await auth_client.get(TRAIL, params={"act": "lunch"}, headers=admin.headers)
     assert answer.status_code == 422
 
 
 @pytest.mark.parametrize("role", ["member", "editor", "service"])
 async def test_only_administrators_read_the_trail(
-    door: httpx2.AsyncClient, state: State, role: str
+    auth_client: httpx2.AsyncClient, state: State, role: str
 ) -> None:
-    person = await somebody(state, role)
-    answer = await door.get(TRAIL, headers=person.headers)
+    person = await create_user(state, role)
+    answer = await auth_client.get(TRAIL, headers=person.headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_no_address_changes_the_trail(
-    door: httpx2.AsyncClient, state: State, admin: Person, method: str
+    auth_client: httpx2.AsyncClient, state: State, admin: Person, method: str
 ) -> None:
     user = await named(state)
-    await log_in(door, user.username)
-    (entry,) = await entries(door, admin)
+    await log_in(auth_client, user.username)
+    (entry,) = await entries(auth_client, admin)
     for address in (TRAIL, f"{TRAIL}/{entry['id']}"):
-        answer = await door.request(method, address, json={}, headers=admin.headers)
+        answer = await auth_client.request(method, address, json={}, headers=admin.headers)
         assert answer.status_code in (404, 405)
-    assert await entries(door, admin) == [entry]
+    assert await entries(auth_client, admin) == [entry]
 
 
 async def test_nothing_that_was_typed_is_kept(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
-    tokens = await log_in(door, user.username)
-    newer = tokens_of(await by_refresh(door, tokens.refresh))
-    await by_password(door, user.username, "typed-wrong-password")
-    await by_password(door, "typed-wrong-name", "typed-wrong-password")
-    await by_password(door, "typed-wrong@name.example", PASSWORD)
+    tokens = await log_in(auth_client, user.username)
+    newer = tokens_of(await by_refresh(auth_client, tokens.refresh))
+    await by_password(auth_client, user.username, "typed-wrong-password")
+    await by_password(auth_client, "typed-wrong-name", "typed-wrong-password")
+    await by_password(auth_client, "typed-wrong@name.example", PASSWORD)
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
-    await door.post("/v1/me/password", json=body, headers=newer.headers)
-    made = await make_key(door, await somebody(state))
+    await auth_client.post("/v1/me/password", json=body, headers=newer.headers)
+    made = await make_key(auth_client, await create_user(state))
     async with state["sql"].engine.connect() as connection:
         rows = str((await connection.execute(text("SELECT * FROM audit_events"))).all())
     secret = made["key"].split("_", 2)[2]
@@ -220,18 +222,18 @@ async def test_nothing_that_was_typed_is_kept(
 
 
 async def test_what_is_done_to_a_user_is_noted(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
     address = f"/v1/users/{user.id}"
     for change in ({"status": "suspended"}, {"is_active": False}, {"email": "new@example.com"}):
-        assert (await door.patch(address, json=change, headers=admin.headers)).is_success
-    assert (await door.delete(address, headers=admin.headers)).is_success
-    assert (await door.post(f"{address}/restore", headers=admin.headers)).is_success
+        assert (await auth_client.patch(address, json=change, headers=admin.headers)).is_success
+    assert (await auth_client.delete(address, headers=admin.headers)).is_success
+    assert (await auth_client.post(f"{address}/restore", headers=admin.headers)).is_success
     body = {"items": [str(user.id)]}
-    bulk = await door.post("/v1/users/bulk/deactivate", json=body, headers=admin.headers)
+    bulk = await auth_client.post("/v1/users/bulk/deactivate", json=body, headers=admin.headers)
     assert bulk.is_success
-    found = await entries(door, admin, subject_id=str(user.id))
+    found = await entries(auth_client, admin, subject_id=str(user.id))
     assert [(each["act"], each["details"]) for each in reversed(found)] == [
         ("user_changed", {"status": "suspended"}),
         ("user_changed", {"is_active": False}),
@@ -243,10 +245,10 @@ async def test_what_is_done_to_a_user_is_noted(
 
 
 async def test_a_suspended_user_is_out_at_once(
-    door: httpx2.AsyncClient, state: State, admin: Person
+    auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
-    person = await somebody(state)
-    assert (await door.get("/v1/me", headers=person.headers)).status_code == 200
+    person = await create_user(state)
+    assert (await auth_client.get("/v1/me", headers=person.headers)).status_code == 200
     change = {"status": "suspended"}
-    await door.patch(f"/v1/users/{person.id}", json=change, headers=admin.headers)
-    assert (await door.get("/v1/me", headers=person.headers)).status_code == 401
+    await auth_client.patch(f"/v1/users/{person.id}", json=change, headers=admin.headers)
+    assert (await auth_client.get("/v1/me", headers=person.headers)).status_code == 401

@@ -22,8 +22,8 @@ from tests.relational.catalog.factories import (
     movements,
     product_body,
 )
-from tests.relational.users.statements import overheard
-from tests.web.bulk import APART, deadlocks, refused, told
+from tests.relational.users.statements import recorded_statements
+from tests.web.bulk import NON_ATOMIC, deadlocks, refused, told
 
 BULK, DELETE = f"{PRODUCTS}/bulk", f"{PRODUCTS}/bulk/delete"
 UNKNOWN = "01930d6e-0000-7000-8000-000000000000"
@@ -85,7 +85,7 @@ async def test_one_broken_item_never_loses_the_others(client: httpx2.AsyncClient
         product_body(category_id=UNKNOWN),
         product_body(stock=0),
     ]
-    answer = await client.post(BULK, params=APART, json={"items": items})
+    answer = await client.post(BULK, params=NON_ATOMIC, json={"items": items})
     assert told(answer) == [
         (201, None, []),
         (422, "invalid", ["/items/1/colour"]),
@@ -103,8 +103,8 @@ async def test_one_broken_item_never_loses_the_others(client: httpx2.AsyncClient
 
 async def test_a_repeated_request_gets_the_same_statuses(client: httpx2.AsyncClient) -> None:
     body, key = {"items": [product_body(), product_body(stock=-1)]}, {"Idempotency-Key": "bulk 1"}
-    first = await client.post(BULK, params=APART, json=body, headers=key)
-    again = await client.post(BULK, params=APART, json=body, headers=key)
+    first = await client.post(BULK, params=NON_ATOMIC, json=body, headers=key)
+    again = await client.post(BULK, params=NON_ATOMIC, json=body, headers=key)
     assert again.headers["idempotency-replayed"] == "true"
     assert (again.status_code, again.content) == (207, first.content)
     assert len(await stored(client)) == 1
@@ -162,7 +162,7 @@ async def test_what_cannot_be_changed_is_told_item_by_item(client: httpx2.AsyncC
     unchanged = {each["id"]: each["version"] for each in await stored(client)}
     assert unchanged == {each["id"]: 1 for each in (one, two, three)}
 
-    answer = await client.patch(BULK, params=APART, json={"items": items})
+    answer = await client.patch(BULK, params=NON_ATOMIC, json={"items": items})
     assert told(answer) == [(200, None, []), *places, (422, "invalid", ["/items/6/id"])]
     versions = {each["id"]: each["version"] for each in await stored(client)}
     assert versions == {one["id"]: 2, two["id"]: 1, three["id"]: 1}
@@ -193,7 +193,7 @@ async def test_put_makes_what_is_new_and_changes_the_rest(client: httpx2.AsyncCl
     assert counted == [("counted", 1), ("initial", 60)]
 
     again = [fresh, {**fresh, "sku": fresh["sku"].lower()}, product_body(price="x")]
-    answer = await client.put(BULK, params=APART, json={"items": again})
+    answer = await client.put(BULK, params=NON_ATOMIC, json={"items": again})
     assert told(answer) == [
         (200, None, []),
         (422, "repeated", ["/items/1/sku"]),
@@ -207,7 +207,9 @@ async def test_deleting_hides_all_or_those_that_are_there(client: httpx2.AsyncCl
     answer = await client.post(DELETE, json={"items": [ids[0], UNKNOWN]})
     assert refused(answer) == (404, "product_not_found", [("/items/1", "product_not_found")])
     assert len(await stored(client)) == 3
-    answer = await client.post(DELETE, params=APART, json={"items": [ids[1], UNKNOWN, ids[1], 7]})
+    answer = await client.post(
+        DELETE, params=NON_ATOMIC, json={"items": [ids[1], UNKNOWN, ids[1], 7]}
+    )
     assert told(answer) == [
         (204, None, []),
         (404, "product_not_found", ["/items/1"]),
@@ -220,7 +222,7 @@ async def test_deleting_hides_all_or_those_that_are_there(client: httpx2.AsyncCl
     assert (await client.post(f"{PRODUCTS}/{ids[0]}/restore")).status_code == 200
 
 
-@pytest.mark.parametrize("params", [{}, APART])
+@pytest.mark.parametrize("params", [{}, NON_ATOMIC])
 async def test_a_thousand_take_as_many_statements_as_two(
     client: httpx2.AsyncClient, state: State, params: dict[str, str]
 ) -> None:
@@ -230,7 +232,7 @@ async def test_a_thousand_take_as_many_statements_as_two(
         bodies = [product_body(category_id=shelf["id"], stock=n + 1) for n in range(many)]
         again = [{**body, "stock": 0} for body in bodies[: many // 2]]
         again += [product_body() for _ in range(many // 2)]
-        with overheard(state) as said:
+        with recorded_statements(state) as said:
             answer = await client.post(BULK, json={"items": bodies})
             ids = [each["id"] for each in answer.json()["items"]]
             put = await client.put(BULK, params=params, json={"items": again})
@@ -273,9 +275,9 @@ async def test_bulks_that_overlap_wait_for_each_other_and_never_in_a_circle(
         file = "\n".join(json.dumps(each) for each in shuffled(put))
         gone = [each["id"] for each in there[:4]]
         return [
-            client.patch(BULK, params=APART, json={"items": shuffled(patched)}),
-            *[client.put(BULK, params=APART, json={"items": shuffled(put)}) for _ in range(3)],
-            client.post(DELETE, params=APART, json={"items": gone}),
+            client.patch(BULK, params=NON_ATOMIC, json={"items": shuffled(patched)}),
+            *[client.put(BULK, params=NON_ATOMIC, json={"items": shuffled(put)}) for _ in range(3)],
+            client.post(DELETE, params=NON_ATOMIC, json={"items": gone}),
             client.post(f"{PRODUCTS}/import", content=file.encode(), headers=NDJSON),
         ]
 
@@ -303,14 +305,14 @@ async def held_up(state: State, many: int, tasks: list[Any]) -> AsyncIterator[As
         "INSERT INTO products (id, sku, name, price, currency) VALUES (:id, 'N-50', 'x', 1, 'EUR')"
     )
     engine = state["sql"].engine
-    async with engine.connect() as gate, engine.connect() as watch:
-        await gate.execute(stop, {"id": uuid4()})
+    async with engine.connect() as authenticator, engine.connect() as watch:
+        await authenticator.execute(stop, {"id": uuid4()})
         tasks[:] = [asyncio.ensure_future(each) for each in tasks]
         watching = await watch.execution_options(isolation_level="AUTOCOMMIT")
         async with asyncio.timeout(30):
             while await watching.scalar(WAITING) != many:
                 pass
-        yield gate
+        yield authenticator
 
 
 async def test_a_sku_taken_at_the_same_moment_costs_its_item_alone(
@@ -318,9 +320,9 @@ async def test_a_sku_taken_at_the_same_moment_costs_its_item_alone(
 ) -> None:
     one, two = await make_products(client, 2)
     items = [{"id": one["id"], "sku": "n-50"}, {"id": two["id"], "sku": "N-51", "stock": 1}]
-    tasks = [client.patch(BULK, params=APART, json={"items": items})]
-    async with held_up(state, 1, tasks) as gate:
-        await gate.commit()
+    tasks = [client.patch(BULK, params=NON_ATOMIC, json={"items": items})]
+    async with held_up(state, 1, tasks) as authenticator:
+        await authenticator.commit()
     (answer,) = await asyncio.gather(*tasks)
     assert told(answer) == [(409, "sku_taken", ["/items/0/sku"]), (200, None, [])]
     assert len(await movements(client, two)) == 2
@@ -335,18 +337,18 @@ async def test_bulks_that_want_the_same_skus_wait_and_never_in_a_circle(
     def renamed(those: list[dict[str, Any]], names: list[str]) -> Any:
         pairs = zip(those, names, strict=True)
         items = [{"id": each["id"], "sku": name} for each, name in pairs]
-        return client.patch(BULK, params=APART, json={"items": items})
+        return client.patch(BULK, params=NON_ATOMIC, json={"items": items})
 
     made = [product_body(sku=name) for name in names]
     tasks = [
         renamed(one, names),
         renamed(other, names[::-1]),
-        client.post(BULK, params=APART, json={"items": made}),
-        client.put(BULK, params=APART, json={"items": made[::-1]}),
+        client.post(BULK, params=NON_ATOMIC, json={"items": made}),
+        client.put(BULK, params=NON_ATOMIC, json={"items": made[::-1]}),
     ]
     with deadlocks(state) as seen:
-        async with held_up(state, len(tasks), tasks) as gate:
-            await gate.rollback()
+        async with held_up(state, len(tasks), tasks) as authenticator:
+            await authenticator.rollback()
         answers = await asyncio.gather(*tasks)
     assert seen == []
     assert {answer.status_code for answer in answers} == {207}
@@ -370,5 +372,5 @@ async def test_of_two_that_put_the_same_new_products_one_makes_each(
 async def test_a_bulk_takes_one_to_a_thousand(client: httpx2.AsyncClient) -> None:
     for method, address in (("POST", BULK), ("PATCH", BULK), ("PUT", BULK), ("POST", DELETE)):
         for items in ([], [UNKNOWN] * 1001):
-            answer = await client.request(method, address, params=APART, json={"items": items})
+            answer = await client.request(method, address, params=NON_ATOMIC, json={"items": items})
             assert (answer.status_code, refused(answer)[2][0][0]) == (422, "/items")

@@ -9,7 +9,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from service.auth.passwords import _HASH
 from service.main import State
-from tests.auth.factories import bearer, somebody
+from tests.auth.factories import bearer, create_user
 
 PASSWORD = "correct horse"
 TOKEN, REVOKE, ME = "/v1/auth/token", "/v1/auth/revoke", "/v1/me"
@@ -50,7 +50,7 @@ async def named(state: State, role: str = "member", **values: Any) -> Named:
     name = f"Name{uuid4().hex[:12]}"
     email = f"{name}@Example.com"
     values = {"username": name, "email": email, "password_hash": hashed(), **values}
-    person = await somebody(state, role, **values)
+    person = await create_user(state, role, **values)
     return Named(person.id, name, email)
 
 

@@ -35,23 +35,23 @@ async def ratio(client: httpx2.AsyncClient, known: str) -> float:
 
 
 async def test_a_login_takes_as_long_for_nobody_as_for_a_user(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    assert LEAST < await ratio(door, (await named(state)).username) < MOST
+    assert LEAST < await ratio(auth_client, (await named(state)).username) < MOST
 
 
 async def test_a_login_takes_as_long_for_those_without_a_password(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     without = await named(state, password_hash=None)
-    assert LEAST < await ratio(door, without.username) < MOST
+    assert LEAST < await ratio(auth_client, without.username) < MOST
 
 
 async def test_the_measure_notices_when_nobody_is_refused_at_once(
-    door: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+    auth_client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hasty(password: SecretStr, kept: str | None) -> tuple[bool, str | None]:
         return (False, None) if kept is None else await verify_password(password, kept)
 
     monkeypatch.setattr(grants, "verify_password", hasty)
-    assert await ratio(door, (await named(state)).username) > MOST
+    assert await ratio(auth_client, (await named(state)).username) > MOST

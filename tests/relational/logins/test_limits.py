@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import httpx2
 from fastapi import FastAPI
 
-from service.auth.rate_limits import Rates
+from service.auth.rate_limits import RateLimiter
 from service.main import State
-from service.relational.authenticator import Gate
+from service.relational.authenticator import SqlAuthenticator
 from tests.auth.auth_fixtures import rates, with_gate
 from tests.fixtures.client import _with_state
 from tests.relational.logins.factories import REVOKE, by_password, by_refresh, log_in, named
@@ -16,18 +16,18 @@ from tests.relational.logins.factories import REVOKE, by_password, by_refresh, l
 
 @asynccontextmanager
 async def calling_from(
-    address: str, app: FastAPI, state: State, gate: Gate, counting: Rates
+    address: str, app: FastAPI, state: State, authenticator: SqlAuthenticator, counting: RateLimiter
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    served = _with_state(app, with_gate(state, gate, counting))
+    served = _with_state(app, with_gate(state, authenticator, counting))
     transport = httpx2.ASGITransport(served, client=(address, 1))
     async with httpx2.AsyncClient(transport=transport, base_url="http://polystore") as speaking:
         yield speaking
 
 
 async def test_an_address_that_tries_too_often_has_to_wait(
-    app: FastAPI, state: State, gate: Gate
+    app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    async with calling_from("10.0.0.1", app, state, gate, rates(login="3/minute")) as here:
+    async with calling_from("10.0.0.1", app, state, authenticator, rates(login="3/minute")) as here:
         for number in range(3):
             assert (await by_password(here, f"nobody{number}")).status_code == 401
         answer = await by_password(here, (await named(state)).username)
@@ -38,32 +38,34 @@ async def test_an_address_that_tries_too_often_has_to_wait(
 
 
 async def test_wrong_refresh_tokens_and_keys_count_too(
-    app: FastAPI, state: State, gate: Gate
+    app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    async with calling_from("10.0.0.1", app, state, gate, rates(address="3/minute")) as here:
+    async with calling_from(
+        "10.0.0.1", app, state, authenticator, rates(address="3/minute")
+    ) as here:
         stem = "rt_00000000000000000000000000000000"
         answers = [await by_refresh(here, f"{stem}_{number}") for number in range(4)]
         assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
 
 
 async def test_handing_back_tokens_of_nobody_has_its_limit_too(
-    app: FastAPI, state: State, gate: Gate
+    app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     """Each asks PostgreSQL for a change, and takes no credentials."""
     counting = rates(login="3/minute", address="3/minute")
-    async with calling_from("10.0.0.1", app, state, gate, counting) as here:
+    async with calling_from("10.0.0.1", app, state, authenticator, counting) as here:
         form = {"token": f"rt_{'0' * 32}_x"}
         answers = [await here.post(REVOKE, data=form) for _ in range(5)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
 
 
 async def test_guesses_lock_nobody_out_who_calls_from_elsewhere(
-    app: FastAPI, state: State, gate: Gate
+    app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user, counting = await named(state), rates(guess="2/minute")
     async with (
-        calling_from("10.0.0.1", app, state, gate, counting) as thief,
-        calling_from("10.0.0.2", app, state, gate, counting) as owner,
+        calling_from("10.0.0.1", app, state, authenticator, counting) as thief,
+        calling_from("10.0.0.2", app, state, authenticator, counting) as owner,
     ):
         tries = [await by_password(thief, user.username, f"guess {n}") for n in range(3)]
         assert [each.status_code for each in tries] == [401, 401, 429]
@@ -73,9 +75,9 @@ async def test_guesses_lock_nobody_out_who_calls_from_elsewhere(
 
 
 async def test_an_address_in_a_header_is_nobodys_address(
-    app: FastAPI, state: State, gate: Gate
+    app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    async with calling_from("10.0.0.1", app, state, gate, rates(login="2/minute")) as here:
+    async with calling_from("10.0.0.1", app, state, authenticator, rates(login="2/minute")) as here:
         for number in range(2):
             here.headers["X-Forwarded-For"] = f"10.1.1.{number}"
             assert (await by_password(here, f"nobody{number}")).status_code == 401
@@ -83,19 +85,21 @@ async def test_an_address_in_a_header_is_nobodys_address(
         assert (await by_password(here, "nobody9")).status_code == 429
 
 
-async def test_a_right_password_forgives_wrong_ones(app: FastAPI, state: State, gate: Gate) -> None:
+async def test_a_right_password_forgives_wrong_ones(
+    app: FastAPI, state: State, authenticator: SqlAuthenticator
+) -> None:
     user = await named(state)
-    async with calling_from("10.0.0.1", app, state, gate, rates(guess="2/minute")) as here:
+    async with calling_from("10.0.0.1", app, state, authenticator, rates(guess="2/minute")) as here:
         for _ in range(3):
             assert (await by_password(here, user.username, "wrong horse")).status_code == 401
             assert await log_in(here, user.username)
 
 
 async def test_both_names_of_a_user_are_guessed_at_together(
-    app: FastAPI, state: State, gate: Gate
+    app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user, counting = await named(state), rates(guess="2/minute")
-    async with calling_from("10.0.0.1", app, state, gate, counting) as thief:
+    async with calling_from("10.0.0.1", app, state, authenticator, counting) as thief:
         for name in (user.username, user.email):
             assert (await by_password(thief, name, "wrong horse")).status_code == 401
         assert (await by_password(thief, user.username)).status_code == 429

@@ -32,116 +32,123 @@ async def is_over(client: httpx2.AsyncClient, tokens: Tokens) -> bool:
 
 @pytest.mark.parametrize("which", ["refresh", "access"])
 async def test_a_token_handed_back_ends_its_login_and_no_other(
-    door: httpx2.AsyncClient, state: State, which: str
+    auth_client: httpx2.AsyncClient, state: State, which: str
 ) -> None:
     user = await named(state)
-    ended, other = await log_in(door, user.username), await log_in(door, user.username)
-    assert await status_of(door, ended.headers) == 200
+    ended, other = (
+        await log_in(auth_client, user.username),
+        await log_in(auth_client, user.username),
+    )
+    assert await status_of(auth_client, ended.headers) == 200
     for _ in range(2):
-        answer = await door.post(REVOKE, data={"token": getattr(ended, which)})
+        answer = await auth_client.post(REVOKE, data={"token": getattr(ended, which)})
         assert answer.status_code == 200
-    assert await is_over(door, ended)
-    assert await status_of(door, other.headers) == 200
+    assert await is_over(auth_client, ended)
+    assert await status_of(auth_client, other.headers) == 200
 
 
 @pytest.mark.parametrize("token", ["x", "rt_", "rt_x_y", "a.b.c", "rt_" + "0" * 32 + "_x"])
 async def test_what_is_no_token_is_passed_over(
-    door: httpx2.AsyncClient, state: State, token: str
+    auth_client: httpx2.AsyncClient, state: State, token: str
 ) -> None:
-    answer = await door.post(REVOKE, data={"token": token})
+    answer = await auth_client.post(REVOKE, data={"token": token})
     assert (answer.status_code, answer.json()) == (200, {"revoked": True})
 
 
-async def test_keys_are_not_revoked_here(door: httpx2.AsyncClient, state: State) -> None:
+async def test_keys_are_not_revoked_here(auth_client: httpx2.AsyncClient, state: State) -> None:
     key = await key_of(state, (await named(state)).id, "posts:read")
     _, key_id, secret = key.split("_", 2)
     form = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
-    minted = (await door.post("/v1/auth/token", data=form)).json()["access_token"]
+    minted = (await auth_client.post("/v1/auth/token", data=form)).json()["access_token"]
     for token in (key, minted):
-        answer = await door.post(REVOKE, data={"token": token})
+        answer = await auth_client.post(REVOKE, data={"token": token})
         assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_token_type")
 
 
-async def test_a_guessed_secret_ends_nobodys_login(door: httpx2.AsyncClient, state: State) -> None:
-    tokens = await log_in(door, (await named(state)).username)
+async def test_a_guessed_secret_ends_nobodys_login(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
+    tokens = await log_in(auth_client, (await named(state)).username)
     stem, _, _ = tokens.refresh.rpartition("_")
-    assert (await door.post(REVOKE, data={"token": f"{stem}_guessed"})).status_code == 200
-    assert await status_of(door, tokens.headers) == 200
+    assert (await auth_client.post(REVOKE, data={"token": f"{stem}_guessed"})).status_code == 200
+    assert await status_of(auth_client, tokens.headers) == 200
 
 
 async def test_a_used_refresh_token_can_be_handed_back_without_harm(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    first = await log_in(door, (await named(state)).username)
-    second = tokens_of(await by_refresh(door, first.refresh))
-    await door.post(REVOKE, data={"token": first.refresh})
-    assert await status_of(door, second.headers) == 200
+    first = await log_in(auth_client, (await named(state)).username)
+    second = tokens_of(await by_refresh(auth_client, first.refresh))
+    await auth_client.post(REVOKE, data={"token": first.refresh})
+    assert await status_of(auth_client, second.headers) == 200
 
 
 async def test_a_revocation_takes_a_form_with_a_token(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    assert (await door.post(REVOKE, data={"token_type_hint": "x"})).status_code == 422
-    assert (await door.post(REVOKE, json={"token": "x"})).status_code == 415
+    assert (await auth_client.post(REVOKE, data={"token_type_hint": "x"})).status_code == 422
+    assert (await auth_client.post(REVOKE, json={"token": "x"})).status_code == 415
 
 
-async def test_a_changed_password_ends_every_login(door: httpx2.AsyncClient, state: State) -> None:
+async def test_a_changed_password_ends_every_login(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
     user = await named(state)
-    this, other = await log_in(door, user.username), await log_in(door, user.username)
+    this, other = await log_in(auth_client, user.username), await log_in(auth_client, user.username)
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
-    answer = await door.post(CHANGE, json=body, headers=this.headers)
+    answer = await auth_client.post(CHANGE, json=body, headers=this.headers)
     assert answer.status_code == 204
-    assert await is_over(door, this)
-    assert await is_over(door, other)
-    assert (await by_password(door, user.username)).status_code == 401
-    new = await log_in(door, user.username, password="battery staple")
-    assert await status_of(door, new.headers) == 200
+    assert await is_over(auth_client, this)
+    assert await is_over(auth_client, other)
+    assert (await by_password(auth_client, user.username)).status_code == 401
+    new = await log_in(auth_client, user.username, password="battery staple")
+    assert await status_of(auth_client, new.headers) == 200
 
 
 async def test_a_changed_password_ends_refresh_tokens_of_logins_that_are_known(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
-    this, other = await log_in(door, user.username), await log_in(door, user.username)
-    assert await status_of(door, other.headers) == 200
+    this, other = await log_in(auth_client, user.username), await log_in(auth_client, user.username)
+    assert await status_of(auth_client, other.headers) == 200
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
-    assert (await door.post(CHANGE, json=body, headers=this.headers)).status_code == 204
-    assert await is_over(door, this)
-    assert (await by_refresh(door, other.refresh)).status_code == 401
+    assert (await auth_client.post(CHANGE, json=body, headers=this.headers)).status_code == 204
+    assert await is_over(auth_client, this)
+    assert (await by_refresh(auth_client, other.refresh)).status_code == 401
 
 
 async def test_a_wrong_current_password_changes_nothing(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
-    tokens = await log_in(door, user.username)
+    tokens = await log_in(auth_client, user.username)
     body = {"current_password": "wrong horse", "new_password": "battery staple"}
-    answer = await door.post(CHANGE, json=body, headers=tokens.headers)
+    answer = await auth_client.post(CHANGE, json=body, headers=tokens.headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "wrong_password")
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/current_password"]
-    assert await status_of(door, tokens.headers) == 200
-    assert await log_in(door, user.username)
+    assert await status_of(auth_client, tokens.headers) == 200
+    assert await log_in(auth_client, user.username)
 
 
-async def test_a_key_changes_no_password(door: httpx2.AsyncClient, state: State) -> None:
+async def test_a_key_changes_no_password(auth_client: httpx2.AsyncClient, state: State) -> None:
     user = await named(state)
     key = await key_of(state, user.id, "users:write")
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
-    answer = await door.post(CHANGE, json=body, headers=bearer(key))
+    answer = await auth_client.post(CHANGE, json=body, headers=bearer(key))
     assert (answer.status_code, answer.json()["code"]) == (403, "people_only")
 
 
 @pytest.mark.parametrize("password", ["seven77", "", "x" * 1025, None, 5])
 async def test_a_new_password_keeps_the_rules(
-    door: httpx2.AsyncClient, state: State, password: object
+    auth_client: httpx2.AsyncClient, state: State, password: object
 ) -> None:
-    tokens = await log_in(door, (await named(state)).username)
+    tokens = await log_in(auth_client, (await named(state)).username)
     body = {"current_password": PASSWORD, "new_password": password}
-    answer = await door.post(CHANGE, json=body, headers=tokens.headers)
+    answer = await auth_client.post(CHANGE, json=body, headers=tokens.headers)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/new_password"]
 
 
-async def test_nobody_changes_a_password_without_a_login(door: httpx2.AsyncClient) -> None:
+async def test_nobody_changes_a_password_without_a_login(auth_client: httpx2.AsyncClient) -> None:
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
-    assert (await door.post(CHANGE, json=body)).status_code == 401
+    assert (await auth_client.post(CHANGE, json=body)).status_code == 401

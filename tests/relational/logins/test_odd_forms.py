@@ -20,7 +20,7 @@ ODD = [
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_odd_bytes_are_refused_and_break_nothing(
-    door: httpx2.AsyncClient, state: State, odd: str
+    auth_client: httpx2.AsyncClient, state: State, odd: str
 ) -> None:
     user = await named(state)
     bodies = [
@@ -35,49 +35,53 @@ async def test_odd_bytes_are_refused_and_break_nothing(
         f"{odd}={odd}",
     ]
     for body in bodies:
-        answer = await door.post(TOKEN, content=body.encode(), headers=FORM)
+        answer = await auth_client.post(TOKEN, content=body.encode(), headers=FORM)
         assert 400 <= answer.status_code < 500, body
 
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_odd_bytes_are_no_token_to_revoke(
-    door: httpx2.AsyncClient, state: State, odd: str
+    auth_client: httpx2.AsyncClient, state: State, odd: str
 ) -> None:
     for body in (f"token={odd}", f"token=rt_{odd}", f"token=rt_{'0' * 32}_{odd}"):
-        answer = await door.post(REVOKE, content=body.encode(), headers=FORM)
+        answer = await auth_client.post(REVOKE, content=body.encode(), headers=FORM)
         assert answer.status_code in (200, 422), body
 
 
 async def test_a_password_longer_than_any_is_refused_before_it_is_hashed(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
     began = time.process_time()
     for password in ("x" * 10_000, "é" * 513):
-        answer = await by_password(door, user.username, password)
+        answer = await by_password(auth_client, user.username, password)
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/password"]
         assert password not in answer.text
     assert time.process_time() - began < 1
 
 
-async def test_a_form_that_is_too_large_is_refused(door: httpx2.AsyncClient, state: State) -> None:
-    assert (await by_password(door, "x", "x" * 70_000)).status_code == 413
+async def test_a_form_that_is_too_large_is_refused(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
+    assert (await by_password(auth_client, "x", "x" * 70_000)).status_code == 413
     many = urlencode([(f"a{n}", "") for n in range(2000)]).encode()
-    answer = await door.post(TOKEN, content=b"grant_type=x&" + many, headers=FORM)
+    answer = await auth_client.post(TOKEN, content=b"grant_type=x&" + many, headers=FORM)
     assert answer.status_code in (400, 413)
 
 
 @pytest.mark.parametrize("again", ["grant_type=password", "username=y", "scope=posts:read"])
 async def test_a_field_that_comes_twice_opens_nothing_more(
-    door: httpx2.AsyncClient, state: State, again: str
+    auth_client: httpx2.AsyncClient, state: State, again: str
 ) -> None:
     body = f"grant_type=password&username=x&password=y&scope=a&{again}"
-    answer = await door.post(TOKEN, content=body.encode(), headers=FORM)
+    answer = await auth_client.post(TOKEN, content=body.encode(), headers=FORM)
     assert answer.status_code in (400, 401, 422)
 
 
-async def test_what_was_typed_is_in_no_answer(door: httpx2.AsyncClient, state: State) -> None:
+async def test_what_was_typed_is_in_no_answer(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
     typed = "s3cr3t-typed-by-mistake"
     fields: list[dict[str, Any]] = [
         {"username": typed, "password": typed},
@@ -87,12 +91,14 @@ async def test_what_was_typed_is_in_no_answer(door: httpx2.AsyncClient, state: S
     ]
     for grant in ("password", "refresh_token", "client_credentials", typed):
         for each in fields:
-            assert typed not in (await ask(door, grant, **each)).text
+            assert typed not in (await ask(auth_client, grant, **each)).text
 
 
 @pytest.mark.parametrize("sent", [b"Basic \xe9", b"Basic =", b"Basic Og==", b"Basic /////w=="])
-async def test_odd_basic_credentials_are_refused(door: httpx2.AsyncClient, sent: bytes) -> None:
-    answer = await door.post(
+async def test_odd_basic_credentials_are_refused(
+    auth_client: httpx2.AsyncClient, sent: bytes
+) -> None:
+    answer = await auth_client.post(
         TOKEN, data={"grant_type": "client_credentials"}, headers={b"Authorization": sent}
     )
     assert answer.status_code in (400, 401)

@@ -14,11 +14,11 @@ from sqlalchemy import select, update
 from service.auth.roles import scopes_of
 from service.main import State
 from service.relational.audit.tables import AuditEvent
-from service.relational.authenticator import Gate
+from service.relational.authenticator import SqlAuthenticator
 from service.relational.logins import repository as logins
 from service.relational.logins.repository import PasswordUser
 from service.relational.users.tables import User
-from tests.auth.factories import bearer, key_of, somebody
+from tests.auth.factories import bearer, create_user, key_of
 from tests.relational.logins.factories import (
     PASSWORD,
     TOKEN,
@@ -47,16 +47,16 @@ async def acts(state: State) -> list[tuple[str, UUID | None]]:
 
 
 async def test_a_password_opens_a_login_by_email_or_username_in_any_case(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
     for name in (user.username, user.username.upper(), user.email, user.email.swapcase()):
-        answer = await by_password(door, name)
+        answer = await by_password(auth_client, name)
         told = answer.json()
         assert (told["token_type"], told["expires_in"]) == ("bearer", 900)
         assert set(told["scope"].split()) == scopes_of("member")
         assert answer.headers["cache-control"] == "no-store"
-        me = await door.get("/v1/me", headers=tokens_of(answer).headers)
+        me = await auth_client.get("/v1/me", headers=tokens_of(answer).headers)
         assert (me.json()["id"], me.json()["key_id"]) == (str(user.id), None)
     assert await acts(state) == [("login", user.id)] * 4
 
@@ -77,13 +77,13 @@ async def test_a_password_opens_a_login_by_email_or_username_in_any_case(
     ids=str,
 )
 async def test_whoever_may_not_log_in_is_told_the_same(
-    door: httpx2.AsyncClient, state: State, values: dict[str, Any]
+    auth_client: httpx2.AsyncClient, state: State, values: dict[str, Any]
 ) -> None:
     user = await named(state, **values)
     password = PASSWORD if values else "wrong horse"
-    unknown = await by_password(door, "nobody-has-this-name", password)
+    unknown = await by_password(auth_client, "nobody-has-this-name", password)
     for name in (user.username, user.email):
-        answer = await by_password(door, name, password)
+        answer = await by_password(auth_client, name, password)
         assert answer.status_code == 401
         assert answer.json()["error"] == answer.json()["code"] == "invalid_grant"
         assert without_id(answer) == without_id(unknown)
@@ -98,49 +98,53 @@ def without_id(answer: httpx2.Response) -> dict[str, Any]:
 
 
 async def test_a_wrong_password_is_kept_with_whose_it_was(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
-    await by_password(door, user.username, "wrong horse")
+    await by_password(auth_client, user.username, "wrong horse")
     assert await acts(state) == [("login_failed", user.id)]
 
 
-async def test_a_refresh_token_is_good_once(door: httpx2.AsyncClient, state: State) -> None:
-    first = await log_in(door, (await named(state)).username)
-    answer = await by_refresh(door, first.refresh)
+async def test_a_refresh_token_is_good_once(auth_client: httpx2.AsyncClient, state: State) -> None:
+    first = await log_in(auth_client, (await named(state)).username)
+    answer = await by_refresh(auth_client, first.refresh)
     assert answer.headers["cache-control"] == "no-store"
     second = tokens_of(answer)
-    third = tokens_of(await by_refresh(door, second.refresh))
+    third = tokens_of(await by_refresh(auth_client, second.refresh))
     assert len({first.refresh, second.refresh, third.refresh}) == 3
-    assert await status_of(door, third.headers) == 200
+    assert await status_of(auth_client, third.headers) == 200
 
 
 async def test_a_refresh_token_that_comes_again_ends_the_whole_login(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
-    other = await log_in(door, user.username)
-    first = await log_in(door, user.username)
-    second = tokens_of(await by_refresh(door, first.refresh))
-    third = tokens_of(await by_refresh(door, second.refresh))
-    assert await status_of(door, third.headers) == 200
-    again = await by_refresh(door, first.refresh)
+    other = await log_in(auth_client, user.username)
+    first = await log_in(auth_client, user.username)
+    second = tokens_of(await by_refresh(auth_client, first.refresh))
+    third = tokens_of(await by_refresh(auth_client, second.refresh))
+    assert await status_of(auth_client, third.headers) == 200
+    again = await by_refresh(auth_client, first.refresh)
     assert (again.status_code, again.json()["error"]) == (401, "invalid_grant")
-    assert (await by_refresh(door, third.refresh)).status_code == 401
+    assert (await by_refresh(auth_client, third.refresh)).status_code == 401
     for tokens in (first, second, third):
-        assert await status_of(door, tokens.headers) == 401
-    assert await status_of(door, other.headers) == 200
+        assert await status_of(auth_client, tokens.headers) == 401
+    assert await status_of(auth_client, other.headers) == 200
     assert (await acts(state)).count(("token_reused", user.id)) == 1
 
 
-async def test_of_two_refreshes_at_once_one_wins(door: httpx2.AsyncClient, state: State) -> None:
+async def test_of_two_refreshes_at_once_one_wins(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
     user = await named(state)
     for _ in range(5):
-        first = await log_in(door, user.username)
-        answers = await asyncio.gather(*(by_refresh(door, first.refresh) for _ in range(2)))
+        first = await log_in(auth_client, user.username)
+        answers = await asyncio.gather(*(by_refresh(auth_client, first.refresh) for _ in range(2)))
         assert Counter(answer.status_code for answer in answers) == {200: 1, 401: 1}
         (won,) = (tokens_of(answer) for answer in answers if answer.status_code == 200)
-        assert await status_of(door, won.headers) == 401, "nobody knows which of them was a thief"
+        assert await status_of(auth_client, won.headers) == 401, (
+            "nobody knows which of them was a thief"
+        )
 
 
 @pytest.mark.parametrize(
@@ -148,20 +152,20 @@ async def test_of_two_refreshes_at_once_one_wins(door: httpx2.AsyncClient, state
     ["", "x", "rt_", "rt_x_y", "rt_00000000000000000000000000000000_x", "é" * 50, "\x00", "😀"],
 )
 async def test_what_is_no_refresh_token_opens_nothing(
-    door: httpx2.AsyncClient, state: State, token: str
+    auth_client: httpx2.AsyncClient, state: State, token: str
 ) -> None:
-    answer = await by_refresh(door, token)
+    answer = await by_refresh(auth_client, token)
     assert answer.status_code in (400, 401, 422)
 
 
 async def test_a_refresh_token_of_somebody_who_may_not_act_is_dead(
-    door: httpx2.AsyncClient, state: State, gate: Gate
+    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user = await named(state)
-    tokens = await log_in(door, user.username)
+    tokens = await log_in(auth_client, user.username)
     await change_user(state, user.id, is_active=False)
-    assert (await by_refresh(door, tokens.refresh)).status_code == 401
-    assert await status_of(door, tokens.headers) == 401
+    assert (await by_refresh(auth_client, tokens.refresh)).status_code == 401
+    assert await status_of(auth_client, tokens.headers) == 401
 
 
 async def change_user(state: State, user_id: UUID, **values: Any) -> None:
@@ -170,30 +174,34 @@ async def change_user(state: State, user_id: UUID, **values: Any) -> None:
 
 
 async def test_a_fallen_role_takes_its_scopes_from_tokens_of_before(
-    door: httpx2.AsyncClient, state: State, gate: Gate
+    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user = await named(state, "editor")
-    tokens = await log_in(door, user.username)
-    assert "posts:admin" in (await door.get("/v1/me", headers=tokens.headers)).json()["scopes"]
+    tokens = await log_in(auth_client, user.username)
+    assert (
+        "posts:admin" in (await auth_client.get("/v1/me", headers=tokens.headers)).json()["scopes"]
+    )
     await change_user(state, user.id, role="member")
-    fresh = tokens_of(await by_refresh(door, tokens.refresh))
-    gate.forget(UUID(fresh.refresh.split("_")[1]))
-    scopes = (await door.get("/v1/me", headers=fresh.headers)).json()["scopes"]
+    fresh = tokens_of(await by_refresh(auth_client, tokens.refresh))
+    authenticator.invalidate(UUID(fresh.refresh.split("_")[1]))
+    scopes = (await auth_client.get("/v1/me", headers=fresh.headers)).json()["scopes"]
     assert set(scopes) <= scopes_of("member")
 
 
 async def test_a_key_becomes_a_token_by_form_and_by_http_basic(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    owner = await somebody(state)
+    owner = await create_user(state)
     key = await key_of(state, owner.id, "posts:read", "posts:write")
     _, key_id, secret = key.split("_", 2)
     answers = [
-        await ask(door, "client_credentials", client_id=f"pk_{key_id}", client_secret=secret),
-        await ask(door, "client_credentials", client_id=f"pk_{key_id}", client_secret=key),
+        await ask(
+            auth_client, "client_credentials", client_id=f"pk_{key_id}", client_secret=secret
+        ),
+        await ask(auth_client, "client_credentials", client_id=f"pk_{key_id}", client_secret=key),
     ]
     answers += [
-        await door.post(TOKEN, data={"grant_type": "client_credentials"}, headers=headers)
+        await auth_client.post(TOKEN, data={"grant_type": "client_credentials"}, headers=headers)
         for headers in (basic(f"pk_{key_id}", secret), basic(key_id, secret))
     ]
     for answer in answers:
@@ -201,7 +209,7 @@ async def test_a_key_becomes_a_token_by_form_and_by_http_basic(
         assert (answer.status_code, told["scope"]) == (200, "posts:read posts:write")
         assert "refresh_token" not in told
         assert answer.headers["cache-control"] == "no-store"
-        me = (await door.get("/v1/me", headers=bearer(told["access_token"]))).json()
+        me = (await auth_client.get("/v1/me", headers=bearer(told["access_token"]))).json()
         assert me["key_id"] == str(UUID(key_id))
 
 
@@ -210,11 +218,11 @@ async def test_a_key_becomes_a_token_by_form_and_by_http_basic(
     [("pk_x", "y"), ("nobody", "y"), ("pk_00000000000000000000000000000000", "y"), ("é", "é")],
 )
 async def test_what_is_no_key_opens_nothing(
-    door: httpx2.AsyncClient, state: State, client_id: str, secret: str
+    auth_client: httpx2.AsyncClient, state: State, client_id: str, secret: str
 ) -> None:
     for answer in (
-        await ask(door, "client_credentials", client_id=client_id, client_secret=secret),
-        await door.post(
+        await ask(auth_client, "client_credentials", client_id=client_id, client_secret=secret),
+        await auth_client.post(
             TOKEN, data={"grant_type": "client_credentials"}, headers=basic(client_id, secret)
         ),
     ):
@@ -224,58 +232,62 @@ async def test_what_is_no_key_opens_nothing(
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic /w==", "Basic Og==", "Basic YQ=="])
 async def test_a_basic_header_that_is_none_opens_nothing(
-    door: httpx2.AsyncClient, state: State, header: str
+    auth_client: httpx2.AsyncClient, state: State, header: str
 ) -> None:
-    answer = await door.post(
+    answer = await auth_client.post(
         TOKEN, data={"grant_type": "client_credentials"}, headers={"Authorization": header}
     )
     assert answer.status_code in (400, 401)
 
 
-async def test_scopes_can_be_fewer_and_never_more(door: httpx2.AsyncClient, state: State) -> None:
+async def test_scopes_can_be_fewer_and_never_more(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
     user = await named(state)
-    answer = await by_password(door, user.username, scope="posts:read tags:read")
+    answer = await by_password(auth_client, user.username, scope="posts:read tags:read")
     narrow = tokens_of(answer)
     assert answer.json()["scope"] == "posts:read tags:read"
-    me = await door.get("/v1/me", headers=narrow.headers)
+    me = await auth_client.get("/v1/me", headers=narrow.headers)
     assert me.json()["scopes"] == ["posts:read", "tags:read"]
     key = await key_of(state, user.id, "posts:read", "posts:write")
     _, key_id, secret = key.split("_", 2)
     as_client = {"client_id": key_id, "client_secret": secret}
     for more in (
-        await by_password(door, user.username, scope="users:admin"),
-        await by_password(door, user.username, scope="posts:read nonsense"),
-        await by_refresh(door, narrow.refresh, scope="posts:write"),
-        await ask(door, "client_credentials", scope="tags:read", **as_client),
+        await by_password(auth_client, user.username, scope="users:admin"),
+        await by_password(auth_client, user.username, scope="posts:read nonsense"),
+        await by_refresh(auth_client, narrow.refresh, scope="posts:write"),
+        await ask(auth_client, "client_credentials", scope="tags:read", **as_client),
     ):
         assert (more.status_code, more.json()["error"]) == (400, "invalid_scope")
-    less = await ask(door, "client_credentials", scope="posts:read", **as_client)
+    less = await ask(auth_client, "client_credentials", scope="posts:read", **as_client)
     assert less.json()["scope"] == "posts:read"
 
 
-async def test_a_narrow_login_stays_narrow(door: httpx2.AsyncClient, state: State) -> None:
+async def test_a_narrow_login_stays_narrow(auth_client: httpx2.AsyncClient, state: State) -> None:
     user = await named(state)
-    narrow = await log_in(door, user.username, scope="posts:read tags:read")
-    answer = await by_refresh(door, narrow.refresh)
+    narrow = await log_in(auth_client, user.username, scope="posts:read tags:read")
+    answer = await by_refresh(auth_client, narrow.refresh)
     assert answer.json()["scope"] == "posts:read tags:read"
-    fewer = await by_refresh(door, tokens_of(answer).refresh, scope="tags:read")
+    fewer = await by_refresh(auth_client, tokens_of(answer).refresh, scope="tags:read")
     assert fewer.json()["scope"] == "tags:read"
-    again = await by_refresh(door, tokens_of(fewer).refresh)
+    again = await by_refresh(auth_client, tokens_of(fewer).refresh)
     assert again.json()["scope"] == "posts:read tags:read", "RFC 6749, section 6"
 
 
 async def test_a_refresh_for_too_many_scopes_does_not_use_the_token_up(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    tokens = await log_in(door, (await named(state)).username)
-    answer = await by_refresh(door, tokens.refresh, scope="users:admin")
+    tokens = await log_in(auth_client, (await named(state)).username)
+    answer = await by_refresh(auth_client, tokens.refresh, scope="users:admin")
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
-    assert (await by_refresh(door, tokens.refresh)).status_code == 200
+    assert (await by_refresh(auth_client, tokens.refresh)).status_code == 200
 
 
 @pytest.mark.parametrize("grant", ["implicit", "authorization_code", "PASSWORD", "", "😀"])
-async def test_there_are_three_grants(door: httpx2.AsyncClient, state: State, grant: str) -> None:
-    answer = await ask(door, grant, username="x", password="y")
+async def test_there_are_three_grants(
+    auth_client: httpx2.AsyncClient, state: State, grant: str
+) -> None:
+    answer = await ask(auth_client, grant, username="x", password="y")
     assert answer.status_code in ((400,) if grant else (400, 422))
     if grant:
         assert answer.json()["error"] == "unsupported_grant_type"
@@ -293,48 +305,50 @@ async def test_there_are_three_grants(door: httpx2.AsyncClient, state: State, gr
     ],
 )
 async def test_what_a_grant_needs_is_named(
-    door: httpx2.AsyncClient, state: State, form: dict[str, str], pointers: set[str]
+    auth_client: httpx2.AsyncClient, state: State, form: dict[str, str], pointers: set[str]
 ) -> None:
-    answer = await door.post(TOKEN, data=form)
+    answer = await auth_client.post(TOKEN, data=form)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
     assert {error["pointer"] for error in answer.json()["errors"]} == pointers
 
 
-async def test_a_form_without_a_grant_is_refused(door: httpx2.AsyncClient, state: State) -> None:
+async def test_a_form_without_a_grant_is_refused(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
     for form in ({}, {"username": "x"}):
-        assert (await door.post(TOKEN, data=form)).status_code in (400, 415, 422)
+        assert (await auth_client.post(TOKEN, data=form)).status_code in (400, 415, 422)
 
 
-async def test_only_a_form_is_taken(door: httpx2.AsyncClient, state: State) -> None:
+async def test_only_a_form_is_taken(auth_client: httpx2.AsyncClient, state: State) -> None:
     form = {"grant_type": "password", "username": "x", "password": "y"}
     for answer in (
-        await door.post(TOKEN, json=form),
-        await door.post(TOKEN, data=form, files={"a": b"b"}),
-        await door.post(TOKEN, content=b"grant_type=password"),
+        await auth_client.post(TOKEN, json=form),
+        await auth_client.post(TOKEN, data=form, files={"a": b"b"}),
+        await auth_client.post(TOKEN, content=b"grant_type=password"),
     ):
         assert answer.status_code == 415
 
 
 async def test_better_parameters_are_taken_up_at_the_next_login(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state, password_hash=weakly_hashed())
-    assert (await by_password(door, user.username, "wrong horse")).status_code == 401
+    assert (await by_password(auth_client, user.username, "wrong horse")).status_code == 401
     assert await hash_of(state, user.id) == weakly_hashed()
-    tokens = await log_in(door, user.username)
+    tokens = await log_in(auth_client, user.username)
     better = await hash_of(state, user.id)
     assert better.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert await status_of(door, tokens.headers) == 200
-    assert tokens_of(await by_refresh(door, tokens.refresh))
-    await log_in(door, user.username)
+    assert await status_of(auth_client, tokens.headers) == 200
+    assert tokens_of(await by_refresh(auth_client, tokens.refresh))
+    await log_in(auth_client, user.username)
     assert await hash_of(state, user.id) == better
 
 
 async def test_two_logins_at_once_may_both_find_old_parameters(
-    door: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state, password_hash=weakly_hashed())
-    answers = await asyncio.gather(*(by_password(door, user.username) for _ in range(2)))
+    answers = await asyncio.gather(*(by_password(auth_client, user.username) for _ in range(2)))
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
@@ -346,7 +360,7 @@ async def hash_of(state: State, user_id: UUID) -> str:
 
 
 async def test_a_password_that_was_changed_meanwhile_opens_nothing(
-    state: State, clean: None
+    state: State, reset_stores: None
 ) -> None:
     user = await named(state)
     sql, lifetime = state["sql"], timedelta(days=1)

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.main import State
-from tests.fixtures.client import ADMINISTRATOR, member, speaking_as
+from tests.fixtures.client import ADMINISTRATOR, client_as, member_caller
 from tests.relational.catalog.factories import PRODUCTS, make_product, movements
 from tests.relational.orders.factories import ORDERS, line, make_order, order
 from tests.relational.users.factories import make_user
@@ -24,7 +24,7 @@ async def buyer(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> AsyncIterator[httpx2.AsyncClient]:
     user_id = (await make_user(client))["id"]
-    async with speaking_as(member(user_id), app, state) as buying:
+    async with client_as(member_caller(user_id), app, state) as buying:
         yield buying
 
 

@@ -10,7 +10,7 @@ from service.main import State
 from tests.relational.catalog.factories import PRODUCTS, make_product, movements
 from tests.relational.orders.factories import ORDERS, line, make_order, step
 from tests.relational.users.factories import make_user
-from tests.relational.users.statements import overheard
+from tests.relational.users.statements import recorded_statements
 
 STEPS = ("pay", "fulfill", "cancel")
 # What each step makes of an order that has come so far; None is refused.
@@ -92,7 +92,7 @@ async def test_orders_are_listed_by_user_state_and_time_with_their_lines(
         listed = (await client.get(ORDERS, params=query)).json()["items"]
         assert [each["id"] for each in listed] == expected
         assert all(each["lines"] for each in listed)
-    with overheard(state) as seen:
+    with recorded_statements(state) as seen:
         for limit in (1, 4):
             await client.get(ORDERS, params={"limit": limit})
     assert len(seen) == 4, "the page and its lines, however long it is"

@@ -9,11 +9,11 @@ import pytest
 from fastapi import FastAPI
 
 from service.main import State
-from tests.fixtures.client import member, speaking_as
+from tests.fixtures.client import client_as, member_caller
 from tests.relational.posts.factories import make_comment, make_post
 from tests.relational.users.factories import make_user
-from tests.relational.users.statements import overheard
-from tests.web.bulk import APART, deadlocks, refused, told
+from tests.relational.users.statements import recorded_statements
+from tests.web.bulk import NON_ATOMIC, deadlocks, refused, told
 
 POSTS, BULK = "/v1/posts", "/v1/posts/bulk"
 UNKNOWN = "01930d6e-0000-7000-8000-000000000000"
@@ -78,7 +78,7 @@ async def test_what_cannot_be_made_is_told_item_by_item(client: httpx2.AsyncClie
         [(pointer, code) for _, code, (pointer,) in places],
     )
     assert (await client.get(POSTS)).json()["items"] == [there]
-    answer = await client.post(BULK, params=APART, json={"items": items})
+    answer = await client.post(BULK, params=NON_ATOMIC, json={"items": items})
     assert told(answer) == [(201, None, []), *places, (422, "invalid", ["/items/4/title"])]
     (made,) = [post for post in (await client.get(POSTS)).json()["items"] if post != there]
     assert (made["title"], made["slug"]) == ("a", "fresh")
@@ -91,10 +91,10 @@ async def test_a_member_makes_and_changes_their_own_alone(
     me = (await make_user(client))["id"]
     other = await make_post(client, published=True, title="Theirs")
     draft = await make_post(client, author_id=other["author_id"])
-    async with speaking_as(member(me), app, state) as mine:
+    async with client_as(member_caller(me), app, state) as mine:
         answer = await mine.post(
             BULK,
-            params=APART,
+            params=NON_ATOMIC,
             json={"items": [{"title": "x"}, {"title": "y", "author_id": other["author_id"]}]},
         )
         assert told(answer) == [
@@ -112,7 +112,7 @@ async def test_a_member_makes_and_changes_their_own_alone(
             refusal = await mine.post(f"{BULK}/{deed}", json={"items": ids})
             assert refused(refusal)[:2] == (409, "items_refused")
             assert (await mine.get(f"{POSTS}/{own}")).json()["published"] == (deed == "delete")
-            answer = await mine.post(f"{BULK}/{deed}", params=APART, json={"items": ids})
+            answer = await mine.post(f"{BULK}/{deed}", params=NON_ATOMIC, json={"items": ids})
             assert told(answer) == [(done, None, []), *expected]
     left = {post["id"]: post for post in (await client.get(POSTS)).json()["items"]}
     assert left == {other["id"]: other, draft["id"]: draft}
@@ -140,7 +140,7 @@ async def test_publishing_keeps_the_first_date_and_deleting_takes_comments_along
     assert (await client.get(POSTS)).json()["items"] == []
 
 
-@pytest.mark.parametrize("params", [{}, APART])
+@pytest.mark.parametrize("params", [{}, NON_ATOMIC])
 async def test_a_thousand_take_as_many_statements_as_two(
     client: httpx2.AsyncClient, state: State, params: dict[str, str]
 ) -> None:
@@ -152,7 +152,7 @@ async def test_a_thousand_take_as_many_statements_as_two(
             {"title": "A title", "author_id": author, "tags": [f"t{n % 50}", f"many {many}"]}
             for n in range(many)
         ]
-        with overheard(state) as said:
+        with recorded_statements(state) as said:
             answer = await client.post(BULK, params=params, json={"items": items})
             ids = [post["id"] for post in answer.json()["items"]]
             published = await client.post(f"{BULK}/publish", params=params, json={"items": ids})
@@ -184,15 +184,15 @@ async def test_bulks_that_overlap_wait_for_each_other_and_never_in_a_circle(
         ]
 
     def works() -> list[Any]:
-        makes = [client.post(BULK, params=APART, json={"items": bodies()}) for _ in range(3)]
+        makes = [client.post(BULK, params=NON_ATOMIC, json={"items": bodies()}) for _ in range(3)]
         shuffled = [chance.sample(ids, 300) for _ in range(4)]
         return [
             *makes,
             *[
-                client.post(f"{BULK}/publish", params=APART, json={"items": each})
+                client.post(f"{BULK}/publish", params=NON_ATOMIC, json={"items": each})
                 for each in shuffled[:3]
             ],
-            client.post(f"{BULK}/delete", params=APART, json={"items": shuffled[3][:10]}),
+            client.post(f"{BULK}/delete", params=NON_ATOMIC, json={"items": shuffled[3][:10]}),
         ]
 
     with deadlocks(state) as seen:

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.relational.posts.factories import make_comment, make_post
-from tests.relational.users.factories import make_user, walk
+from tests.relational.users.factories import iterate_pages, make_user
 
 
 async def test_a_comment_is_written_read_changed_and_removed(client: httpx2.AsyncClient) -> None:
@@ -34,7 +34,7 @@ async def test_comments_are_listed_in_the_order_they_were_written(
     post, other = await make_post(client), await make_post(client)
     made = [await make_comment(client, post, content=str(n)) for n in range(7)]
     await make_comment(client, other)
-    pages = await walk(client, f"/v1/posts/{post['id']}/comments", {"limit": 3})
+    pages = await iterate_pages(client, f"/v1/posts/{post['id']}/comments", {"limit": 3})
     assert [comment for page in pages for comment in page] == made
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from service.main import State
 from tests.relational.posts.factories import make_post
-from tests.relational.users.factories import make_user, make_users, rush
-from tests.relational.users.statements import overheard
+from tests.relational.users.factories import make_user, make_users, send_all
+from tests.relational.users.statements import recorded_statements
 
 
 async def test_the_cost_of_nested_posts_does_not_grow_with_the_page(
@@ -18,7 +18,7 @@ async def test_the_cost_of_nested_posts_does_not_grow_with_the_page(
         await make_post(client, author_id=author["id"], tags=["all", author["username"]])
     counts = {}
     for limit in (1, 12):
-        with overheard(state) as said:
+        with recorded_statements(state) as said:
             params: dict[str, Any] = {"expand": "author,tags", "limit": limit}
             items = (await client.get("/v1/posts", params=params)).json()["items"]
         assert len(items) == limit
@@ -33,7 +33,7 @@ async def test_posts_of_one_title_made_at_once_get_slugs_of_their_own(
 ) -> None:
     author = await make_user(client)
     body = {"author_id": author["id"], "title": "Same  TITLE?"}
-    answers = await rush(client, "POST", "/v1/posts", *[{"json": body}] * 24)
+    answers = await send_all(client, "POST", "/v1/posts", *[{"json": body}] * 24)
     assert {answer.status_code for answer in answers} == {201}
     slugs = {answer.json()["slug"] for answer in answers}
     assert len(slugs) == 24
@@ -55,7 +55,7 @@ async def test_posts_filed_under_the_same_new_tags_at_once_share_them(
     names = ["one", "Two", "ÉTÉ", "İ", "ΣΑΣ"]
     orders = [names, names[::-1], [name.upper() for name in names]] * 8
     bodies = [{"author_id": author["id"], "title": "T", "tags": tags} for tags in orders]
-    answers = await rush(client, "POST", "/v1/posts", *({"json": body} for body in bodies))
+    answers = await send_all(client, "POST", "/v1/posts", *({"json": body} for body in bodies))
     assert {answer.status_code for answer in answers} == {201}
     assert len((await client.get("/v1/tags")).json()["items"]) == len(names)
     for answer in answers:
@@ -66,7 +66,7 @@ async def test_posts_filed_under_the_same_new_tags_at_once_share_them(
 async def test_no_view_is_lost_when_many_count_at_once(client: httpx2.AsyncClient) -> None:
     post = await make_post(client)
     address = f"/v1/posts/{post['id']}"
-    answers = await rush(client, "POST", f"{address}/views", *[{}] * 40)
+    answers = await send_all(client, "POST", f"{address}/views", *[{}] * 40)
     assert {answer.status_code for answer in answers} == {200}
     assert sorted(answer.json()["views"] for answer in answers) == list(range(1, 41))
     assert (await client.get(address)).json()["version"] == 1

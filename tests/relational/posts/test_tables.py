@@ -6,8 +6,8 @@ import httpx2
 
 from service.main import State
 from service.relational.posts.schemas import PostQuery
-from service.web.pagination import CountedQuery
-from tests.relational.users.statements import fill, overheard, used_indexes
+from service.web.pagination import OffsetQuery
+from tests.relational.users.statements import fill, recorded_statements, used_indexes
 
 _PAGE = "FROM posts"
 AUTHOR = "00000000-0000-7000-8000-000000000007"
@@ -52,7 +52,7 @@ FILTERS: dict[str, tuple[Any, str]] = {
 async def test_every_filter_of_posts_is_looked_up_in_an_index_whatever_the_sort(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    filters = set(PostQuery.model_fields) - set(CountedQuery.model_fields)
+    filters = set(PostQuery.model_fields) - set(OffsetQuery.model_fields)
     assert set(FILTERS) == filters - {"expand"}, "name the index that serves the new filter"
     async with state["sql"].engine.begin() as connection:
         await fill(connection, *MANY_POSTS)
@@ -60,7 +60,7 @@ async def test_every_filter_of_posts_is_looked_up_in_an_index_whatever_the_sort(
     async with state["sql"].engine.connect() as connection:
         for name, (value, index) in FILTERS.items():
             for sort in ("created_at", "-created_at", "views", "-views"):
-                with overheard(state) as said:
+                with recorded_statements(state) as said:
                     params = {name: value, "sort": sort}
                     nested = {**params, "expand": "author,tags"}
                     for asked in (params, nested):

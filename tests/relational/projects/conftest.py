@@ -8,5 +8,5 @@ from tests.relational.projects.factories import People
 
 
 @pytest.fixture
-async def people(state: State, stranger: httpx2.AsyncClient) -> People:
-    return People(state, stranger)
+async def people(state: State, anonymous_client: httpx2.AsyncClient) -> People:
+    return People(state, anonymous_client)

@@ -7,7 +7,7 @@ import httpx2
 from sqlalchemy import text
 
 from service.main import State
-from tests.auth.factories import bearer, key_of, somebody
+from tests.auth.factories import bearer, create_user, key_of
 
 
 class Someone(NamedTuple):
@@ -48,7 +48,7 @@ class People:
     async def new(self, role: str = "member", **values: Any) -> Someone:
         self._made += 1
         email = values.pop("email", f"person{self._made}@example.com")
-        person = await somebody(self.state, role, email=email, **values)
+        person = await create_user(self.state, role, email=email, **values)
         return Someone(self._client, person.id, email, person.headers)
 
     async def joined(self, project: dict[str, Any], role: str) -> Someone:

@@ -82,11 +82,11 @@ async def test_who_is_in_no_project_of_yours_is_no_member(people: People, method
 async def test_the_last_owner_stays(
     people: People, method: str, path: str, body: dict[str, str] | None
 ) -> None:
-    owner, boss = await people.new(), await people.new("admin")
+    owner, admin_client = await people.new(), await people.new("admin")
     project = await make_project(owner)
     await people.joined(project, "admin")
     address = f"/projects/{project['id']}{path.format(owner=owner.id)}"
-    for person in (owner, boss) if method != "POST" else (owner,):
+    for person in (owner, admin_client) if method != "POST" else (owner,):
         refused = await person.ask(method, address, body)
         assert told(refused) == (409, "last_owner")
         kept = await owner.ask(method, address, body, idempotency_key="k")
@@ -165,7 +165,7 @@ async def test_a_right_that_is_taken_is_gone_for_who_waited(people: People) -> N
 
 
 async def test_the_trail_tells_of_each_change_of_role(people: People) -> None:
-    owner, boss = await people.new(), await people.new("admin")
+    owner, admin_client = await people.new(), await people.new("admin")
     project, guest = await make_project(owner), await people.new(email="guest@example.com")
     invitation = await invite(owner, project, "guest@example.com", "viewer")
     await guest.got("POST", f"/invitations/{invitation['id']}/accept")
@@ -174,7 +174,7 @@ async def test_the_trail_tells_of_each_change_of_role(people: People) -> None:
         await owner.got("PATCH", path, {"role": role})
     await owner.got("DELETE", path)
     query = f"act=project_role_changed&subject_id={guest.id}&sort=created_at"
-    events = (await boss.got("GET", f"/audit_events?{query}"))["items"]
+    events = (await admin_client.got("GET", f"/audit_events?{query}"))["items"]
     roles = [(each["details"]["before"], each["details"]["after"]) for each in events]
     assert roles == [(None, "viewer"), ("viewer", "admin"), ("admin", None)]
     assert {each["details"]["project_id"] for each in events} == {project["id"]}
@@ -182,6 +182,6 @@ async def test_the_trail_tells_of_each_change_of_role(people: People) -> None:
 
 
 async def _has_one_owner(people: People, project_id: str) -> None:
-    boss = await people.new("admin")
-    members: httpx2.Response = await boss.ask("GET", f"/projects/{project_id}/members")
+    admin_client = await people.new("admin")
+    members: httpx2.Response = await admin_client.ask("GET", f"/projects/{project_id}/members")
     assert [each["role"] for each in members.json()["items"]].count("owner") == 1

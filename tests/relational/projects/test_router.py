@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tests.relational.projects.factories import People, make_project, told
-from tests.relational.users.statements import overheard
+from tests.relational.users.statements import recorded_statements
 
 
 async def test_a_project_is_created_read_and_changed(people: People) -> None:
@@ -88,15 +88,19 @@ async def test_nobody_tells_another_persons_project_from_none(
 
 
 async def test_everybody_lists_the_projects_they_are_in(people: People) -> None:
-    ada, grace, boss = await people.new(), await people.new(), await people.new("admin")
+    ada, grace, admin_client = await people.new(), await people.new(), await people.new("admin")
     hers = [await make_project(ada, f"p{n}") for n in range(5)]
     await make_project(grace)
     joined = await people.joined(hers[0], "viewer")
-    for person, count in ((ada, 5), (grace, 1), (joined, 1), (boss, 6)):
+    for person, count in ((ada, 5), (grace, 1), (joined, 1), (admin_client, 6)):
         page = await person.got("GET", "/projects?count=exact")
         assert (len(page["items"]), page["total"]) == (count, count)
     assert (await joined.got("GET", "/projects"))["items"][0]["my_role"] == "viewer"
-    for person, role, count in ((ada, "owner", 5), (joined, "owner", 0), (boss, "owner", 0)):
+    for person, role, count in (
+        (ada, "owner", 5),
+        (joined, "owner", 0),
+        (admin_client, "owner", 0),
+    ):
         found = (await person.got("GET", f"/projects?my_role={role}"))["items"]
         assert len(found) == count
     seen: list[str] = []
@@ -112,10 +116,10 @@ async def test_everybody_lists_the_projects_they_are_in(people: People) -> None:
 async def test_a_deleted_project_is_nobodys_until_an_owner_restores_it(people: People) -> None:
     owner = await people.new()
     project = await make_project(owner)
-    admin, boss = await people.joined(project, "admin"), await people.new("admin")
+    admin, admin_client = await people.joined(project, "admin"), await people.new("admin")
     path = f"/projects/{project['id']}"
     assert (await owner.ask("DELETE", path)).status_code == 204
-    for person in (owner, admin, boss):
+    for person in (owner, admin, admin_client):
         assert told(await person.ask("GET", path)) == (404, "project_not_found")
         assert told(await person.ask("DELETE", path)) == (404, "project_not_found")
         assert told(await person.ask("GET", f"{path}/members")) == (404, "project_not_found")
@@ -123,13 +127,13 @@ async def test_a_deleted_project_is_nobodys_until_an_owner_restores_it(people: P
         assert (await person.got("GET", "/projects"))["items"] == []
     assert (await admin.got("GET", "/projects?deleted=true"))["items"] == []
     assert told(await admin.ask("POST", f"{path}/restore")) == (404, "project_not_found")
-    for person in (owner, boss):
+    for person in (owner, admin_client):
         found = (await person.got("GET", "/projects?deleted=true"))["items"]
         assert [each["id"] for each in found] == [project["id"]]
         assert found[0]["deleted_at"] is not None
     restored = await owner.got("POST", f"{path}/restore")
     assert (restored["version"], restored["deleted_at"]) == (3, None)
-    again = await boss.got("POST", f"{path}/restore")
+    again = await admin_client.got("POST", f"{path}/restore")
     assert (again["version"], again["my_role"]) == (3, None)
     assert (await admin.got("GET", path))["my_role"] == "admin"
 
@@ -153,6 +157,6 @@ async def test_a_list_takes_as_many_statements_whatever_its_length(people: Peopl
     for person, path, statements in lists:
         await person.got("GET", path)  # so that the gate knows them
         for limit in (1, 8):
-            with overheard(people.state) as said:
+            with recorded_statements(people.state) as said:
                 found = (await person.got("GET", f"{path}?limit={limit}"))["items"]
             assert (len(found), len(said)) == (limit, statements), path

@@ -8,9 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.stores.sql.errors import translate
+from service.stores.sql.errors import translate_sql_error
 from tests.relational.projects.factories import People, Someone, make_project
-from tests.relational.users.statements import fill, overheard, used_indexes
+from tests.relational.users.statements import fill, recorded_statements, used_indexes
 
 REMOVE = "DELETE FROM project_members WHERE user_id = :person"
 DEMOTE = "UPDATE project_members SET role = 'admin' WHERE user_id = :person"
@@ -18,7 +18,7 @@ OWNERLESS = "INSERT INTO projects (id, name, created_by) VALUES (gen_random_uuid
 
 
 def code_of(error: Exception) -> str:
-    refusal = translate(error)
+    refusal = translate_sql_error(error)
     assert refusal is not None
     return refusal.code
 
@@ -123,7 +123,7 @@ async def busy(people: People) -> Someone:
 
 
 async def test_no_list_reads_a_table_from_end_to_end(people: People, busy: Someone) -> None:
-    boss = await people.new("admin")
+    admin_client = await people.new("admin")
     lists: dict[str, tuple[Someone, Any]] = {
         "/projects": (busy, {"uq_project_members_user"}),
         "/projects?deleted=true": (busy, {"uq_project_members_user"}),
@@ -139,16 +139,16 @@ async def test_no_list_reads_a_table_from_end_to_end(people: People, busy: Someo
         "/projects?my_role=owner",
         f"/projects/{PROJECT}/members",
     ):
-        lists[path + " "] = (boss, set())
+        lists[path + " "] = (admin_client, set())
     wrong = []
     for path, (person, wanted) in lists.items():
         mark = "&" if "?" in path else "?"
         for sort in ("created_at", "-created_at"):
             query = "" if path.endswith(PROJECT) else f"{mark}sort={sort}&limit=20"
             await person.got("GET", path.strip() + query)
-            with overheard(people.state) as said:
+            with recorded_statements(people.state) as said:
                 found = await person.got("GET", path.strip() + query)
-            assert found.get("items") != [] or "deleted" in path or person is boss, path
+            assert found.get("items") != [] or "deleted" in path or person is admin_client, path
             async with people.state["sql"].engine.connect() as connection:
                 used = set().union(*[await used_indexes(connection, each) for each in said])
             if not wanted <= used or {each for each in used if each.startswith("scan of")}:

@@ -10,9 +10,9 @@ import pytest
 from service.main import State
 from tests.relational.posts.factories import make_post
 from tests.relational.tags.factories import make_tag
-from tests.relational.users.factories import rush, walk
-from tests.relational.users.statements import overheard
-from tests.web.bulk import APART, deadlocks, refused, told
+from tests.relational.users.factories import iterate_pages, send_all
+from tests.relational.users.statements import recorded_statements
+from tests.web.bulk import NON_ATOMIC, deadlocks, refused, told
 
 
 async def test_a_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncClient) -> None:
@@ -41,7 +41,7 @@ async def test_a_name_belongs_to_one_tag_whatever_the_case(client: httpx2.AsyncC
 
 async def test_of_32_clients_creating_the_same_tag_one_wins(client: httpx2.AsyncClient) -> None:
     bodies = [{"json": {"name": ("Sql", "sql")[n % 2]}} for n in range(32)]
-    answers = await rush(client, "POST", "/v1/tags", *bodies)
+    answers = await send_all(client, "POST", "/v1/tags", *bodies)
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 31}
 
 
@@ -71,7 +71,7 @@ async def test_tags_are_listed_by_name_and_found_by_how_it_begins(
     names = ["a", "b", "ba", "Bb", "b_", "b%", "c"]
     for name in names:
         await make_tag(client, name)
-    pages = await walk(client, "/v1/tags", {"limit": 3})
+    pages = await iterate_pages(client, "/v1/tags", {"limit": 3})
     assert [tag["name"] for page in pages for tag in page] == sorted(names)
     answer = await client.get("/v1/tags", params={"name__prefix": "B", "sort": "-name"})
     assert [tag["name"] for tag in answer.json()["items"]] == ["ba", "b_", "b%", "b", "Bb"]
@@ -103,7 +103,7 @@ async def test_a_bulk_makes_the_tags_that_are_missing_and_gives_all(
     broken = [{"name": "new"}, {"name": ""}, {"name": "python"}]
     refusal = await client.post("/v1/tags/bulk", json={"items": broken})
     assert (refusal.status_code, refused(refusal)[2][0][0]) == (422, "/items/1/name")
-    answer = await client.post("/v1/tags/bulk", params=APART, json={"items": broken})
+    answer = await client.post("/v1/tags/bulk", params=NON_ATOMIC, json={"items": broken})
     assert told(answer) == [
         (200, None, []),
         (422, "invalid", ["/items/1/name"]),
@@ -112,7 +112,7 @@ async def test_a_bulk_makes_the_tags_that_are_missing_and_gives_all(
     counts = []
     for many in (2, 1000):
         items = [{"name": f"{many} {n}"} for n in range(many)]
-        with overheard(state) as said:
+        with recorded_statements(state) as said:
             answer = await client.post("/v1/tags/bulk", json={"items": items})
         assert [tag["name"] for tag in answer.json()["items"]] == [each["name"] for each in items]
         counts.append(len(said))
@@ -124,7 +124,7 @@ async def test_bulks_of_the_same_tags_end_in_one_of_each(
 ) -> None:
     names = [{"name": f"tag {n}"} for n in range(1000)]
     with deadlocks(state) as seen:
-        answers = await rush(
+        answers = await send_all(
             client,
             "POST",
             "/v1/tags/bulk",

@@ -31,7 +31,7 @@ async def make_users(client: httpx2.AsyncClient, *bodies: dict[str, Any]) -> lis
     return made
 
 
-async def rush(
+async def send_all(
     client: httpx2.AsyncClient, method: str, address: str, *many: dict[str, Any]
 ) -> list[httpx2.Response]:
     """Sends all requests at once, each with its keyword arguments, as polite clients do.
@@ -49,7 +49,7 @@ async def rush(
     return await asyncio.gather(*map(send, many))
 
 
-async def walk(
+async def iterate_pages(
     client: httpx2.AsyncClient, address: str, params: dict[str, Any]
 ) -> list[list[dict[str, Any]]]:
     """All pages of a list, one after the other."""

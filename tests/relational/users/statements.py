@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.main import State
 
-Statement = tuple[str, Any]
+PreparedQuery = tuple[str, Any]
 # New entries of a GIN index wait in a list that is read from end to end until it is cleaned.
 _CLEAN_GIN = """
 SELECT gin_clean_pending_list(pg_class.oid)
@@ -19,9 +19,9 @@ FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin' AND relkind =
 
 
 @contextmanager
-def overheard(state: State) -> Iterator[list[Statement]]:
+def recorded_statements(state: State) -> Iterator[list[PreparedQuery]]:
     """Fills the list with each statement and its parameters."""
-    said: list[Statement] = []
+    said: list[PreparedQuery] = []
     driven: list[asyncpg.Connection] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -47,7 +47,7 @@ def overheard(state: State) -> Iterator[list[Statement]]:
             connection.remove_query_logger(listen_below)
 
 
-async def used_indexes(connection: AsyncConnection, statement: Statement) -> set[str]:
+async def used_indexes(connection: AsyncConnection, statement: PreparedQuery) -> set[str]:
     """The indexes in which PostgreSQL would look something up, not only walk from end to end.
 
     A table it would scan stands there too, as ``scan of users``.

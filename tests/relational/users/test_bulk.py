@@ -6,11 +6,11 @@ from fastapi import FastAPI
 
 from service.auth.caller import Caller
 from service.main import State
-from tests.auth.factories import somebody
-from tests.fixtures.client import speaking_as
+from tests.auth.factories import create_user
+from tests.fixtures.client import client_as
 from tests.relational.users.factories import make_user, make_users, user_body
-from tests.relational.users.statements import overheard
-from tests.web.bulk import APART, refused, told
+from tests.relational.users.statements import recorded_statements
+from tests.web.bulk import NON_ATOMIC, refused, told
 
 BULK = "/v1/users/bulk"
 
@@ -24,7 +24,7 @@ async def test_one_broken_user_never_loses_the_others(client: httpx2.AsyncClient
         user_body(username="twice"),
         user_body(username="TWICE"),
     ]
-    answer = await client.post(BULK, params=APART, json={"items": items})
+    answer = await client.post(BULK, params=NON_ATOMIC, json={"items": items})
     assert told(answer) == [
         (201, None, []),
         (409, "users_taken", ["/items/1/email", "/items/1/username"]),
@@ -42,7 +42,7 @@ async def test_deactivating_goes_past_those_that_are_not_there(client: httpx2.As
     one, two, gone = await make_users(client, {}, {}, {})
     await client.delete(f"/v1/users/{gone['id']}")
     ids = [gone["id"], one["id"], "x", two["id"], one["id"]]
-    answer = await client.post(f"{BULK}/deactivate", params=APART, json={"items": ids})
+    answer = await client.post(f"{BULK}/deactivate", params=NON_ATOMIC, json={"items": ids})
     assert told(answer) == [
         (404, "user_not_found", ["/items/0"]),
         (200, None, []),
@@ -58,24 +58,26 @@ async def test_deactivating_goes_past_those_that_are_not_there(client: httpx2.As
 async def test_a_key_makes_members_and_nobody_stronger(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> None:
-    boss = await somebody(state, "admin")
+    admin_client = await create_user(state, "admin")
     scopes = frozenset({"users:read", "users:write", "users:admin"})
     items = [user_body(), user_body(role="admin"), user_body(role="editor")]
-    async with speaking_as(Caller(boss.id, scopes, key_id=boss.login_id), app, state) as key:
+    async with client_as(
+        Caller(admin_client.id, scopes, key_id=admin_client.login_id), app, state
+    ) as key:
         refusal = await key.post(BULK, json={"items": items})
         assert refused(refusal)[:2] == (403, "role_too_strong")
         assert [place for place, _ in refused(refusal)[2]] == ["/items/1/role", "/items/2/role"]
-        answer = await key.post(BULK, params=APART, json={"items": items})
+        answer = await key.post(BULK, params=NON_ATOMIC, json={"items": items})
     assert [status for status, _, _ in told(answer)] == [201, 403, 403]
 
 
-@pytest.mark.parametrize("params", [{}, APART])
+@pytest.mark.parametrize("params", [{}, NON_ATOMIC])
 async def test_a_thousand_take_as_many_statements_as_two(
     client: httpx2.AsyncClient, state: State, params: dict[str, str]
 ) -> None:
     counts = []
     for many in (2, 1000):
-        with overheard(state) as said:
+        with recorded_statements(state) as said:
             made = await client.post(
                 BULK, params=params, json={"items": [user_body() for _ in range(many)]}
             )

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.relational.users.factories import make_user, make_users, rush, user_body
+from tests.relational.users.factories import make_user, make_users, send_all, user_body
 
 
 @pytest.mark.parametrize("field", ["email", "username"])
@@ -23,7 +23,7 @@ async def test_an_email_and_a_username_are_unique_whatever_the_case(
 
 async def test_of_64_clients_creating_the_same_email_one_wins(client: httpx2.AsyncClient) -> None:
     bodies = [{"json": user_body(email=f"{'aA'[n % 2]}da@example.com")} for n in range(64)]
-    answers = await rush(client, "POST", "/v1/users", *bodies)
+    answers = await send_all(client, "POST", "/v1/users", *bodies)
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 63}
     codes = {answer.json().get("code") for answer in answers}
     assert codes == {None, "email_taken"}
@@ -57,7 +57,7 @@ async def test_bulk_create_names_each_taken_place_and_creates_nobody(
 
 async def test_two_bulk_creates_of_the_same_people_do_not_mix(client: httpx2.AsyncClient) -> None:
     items = [user_body() for _ in range(50)]
-    answers = await rush(client, "POST", "/v1/users/bulk", *[{"json": {"items": items}}] * 2)
+    answers = await send_all(client, "POST", "/v1/users/bulk", *[{"json": {"items": items}}] * 2)
     assert sorted(answer.status_code for answer in answers) == [201, 409]
     assert (await client.get("/v1/users?count=exact")).json()["total"] == 50
 

@@ -5,7 +5,7 @@ import pytest
 
 from service.main import State
 from tests.relational.users.factories import make_user, make_users
-from tests.relational.users.statements import fill, overheard, used_indexes
+from tests.relational.users.statements import fill, recorded_statements, used_indexes
 from tests.relational.users.test_tables import MANY_USERS
 
 
@@ -32,7 +32,7 @@ async def test_few_deleted_users_are_found_without_reading_all(
 ) -> None:
     async with state["sql"].engine.begin() as connection:
         await fill(connection, MANY_USERS.replace("n % 50 = 0", "n % 4000 = 0"))
-    with overheard(state) as said:
+    with recorded_statements(state) as said:
         await client.get("/v1/users?deleted=true")
     async with state["sql"].engine.connect() as connection:
         assert "scan of users" not in await used_indexes(connection, said[-1])

@@ -6,8 +6,8 @@ import httpx2
 
 from service.main import State
 from service.relational.users.schemas import UserQuery
-from service.web.pagination import CountedQuery
-from tests.relational.users.statements import fill, overheard, used_indexes
+from service.web.pagination import OffsetQuery
+from tests.relational.users.statements import fill, recorded_statements, used_indexes
 
 MANY_USERS = """
 INSERT INTO users (id, username, email, name, age, city, status, is_active, deleted_at, created_at)
@@ -36,7 +36,7 @@ FILTERS: dict[str, tuple[Any, str]] = {
 async def test_every_filter_of_users_is_looked_up_in_an_index_whatever_the_sort(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    filters = set(UserQuery.model_fields) - set(CountedQuery.model_fields)
+    filters = set(UserQuery.model_fields) - set(OffsetQuery.model_fields)
     assert set(FILTERS) == filters - {"deleted"}, "name the index that serves the new filter"
     sorts = ("created_at", "-created_at", "username", "-username")
     async with state["sql"].engine.begin() as connection:
@@ -45,7 +45,7 @@ async def test_every_filter_of_users_is_looked_up_in_an_index_whatever_the_sort(
     async with state["sql"].engine.connect() as connection:
         for name, (value, index) in FILTERS.items():
             for sort in sorts:
-                with overheard(state) as said:
+                with recorded_statements(state) as said:
                     answer = await client.get("/v1/users", params={name: value, "sort": sort})
                     assert answer.status_code == 200
                 if (used := await used_indexes(connection, said[-1])) != {index}:

@@ -27,14 +27,14 @@ from uuid_utils.compat import uuid7
 
 from service.core.errors import Conflict, OutcomeUnknown, ServiceError, Unavailable
 from service.main import State
-from service.stores.mongo.client import Mongo, list_indexes, now, open_mongo
-from service.stores.mongo.errors import translate, violated_index
+from service.stores.mongo.client import MongoStore, list_indexes, now, open_mongo
+from service.stores.mongo.errors import translate_mongo_error, violated_index
 
 
 @asynccontextmanager
 async def opened(
     state: State, monkeypatch: pytest.MonkeyPatch, **settings: Any
-) -> AsyncIterator[Mongo]:
+) -> AsyncIterator[MongoStore]:
     """Another client beside the one of the session, whose threads it must not take away."""
     monkeypatch.setattr(motor_threads, "_EXECUTOR", motor_threads._EXECUTOR)
     async with open_mongo(state["settings"].model_copy(update=settings)) as mongo:
@@ -48,14 +48,14 @@ async def test_writes_are_durable_and_reads_see_only_what_stays(state: State) ->
     assert database["items"].write_concern == database.write_concern
 
 
-async def test_values_come_back_as_they_were_kept(state: State, clean: None) -> None:
+async def test_values_come_back_as_they_were_kept(state: State, reset_stores: None) -> None:
     scratch = state["mongo"].database["scratch"]
     document = {"_id": uuid7(), "at": now(), "n": 2**63 - 1}
     await scratch.insert_one(document)
     assert await scratch.find_one() == document
 
 
-async def test_a_time_beyond_python_can_still_be_read(state: State, clean: None) -> None:
+async def test_a_time_beyond_python_can_still_be_read(state: State, reset_stores: None) -> None:
     scratch = state["mongo"].database["scratch"]
     far = {"$convert": {"input": Int64(2**60), "to": "date"}}
     await scratch.insert_one({"_id": 1})
@@ -93,25 +93,25 @@ def test_now_has_the_milliseconds_bson_keeps() -> None:
     ],
 )
 def test_what_a_driver_error_means_to_a_client(error: Exception, status: int, code: str) -> None:
-    refusal = translate(error)
+    refusal = translate_mongo_error(error)
     assert refusal is not None
     assert (refusal.status, refusal.code) == (status, code)
-    assert refusal.said != "x"
+    assert refusal.message != "x"
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), ValueError("x"), OperationFailure("x", 2)])
 def test_what_is_not_about_the_store_stays_what_it_is(error: Exception) -> None:
-    assert translate(error) is None
+    assert translate_mongo_error(error) is None
 
 
-async def test_a_violated_index_is_known_by_its_name(state: State, clean: None) -> None:
+async def test_a_violated_index_is_known_by_its_name(state: State, reset_stores: None) -> None:
     scratch = state["mongo"].database["scratch"]
     await scratch.create_index("a", unique=True, name="uq_scratch_a")
     await scratch.insert_one({"a": 1})
     with pytest.raises(DuplicateKeyError) as found:
         await scratch.insert_one({"a": 1})
     assert violated_index(found.value.details or {}) == "uq_scratch_a"
-    assert isinstance(translate(found.value), Conflict)
+    assert isinstance(translate_mongo_error(found.value), Conflict)
     names = {index["name"] for index in await list_indexes(scratch)}
     assert names == {"_id_", "uq_scratch_a"}
     assert await list_indexes(state["mongo"].database["nothing"]) == []
@@ -128,7 +128,7 @@ async def test_without_a_mongod_it_opens_and_says_so_in_time(
     async with opened(state, monkeypatch, **away) as mongo:
         began = time.monotonic()
         with pytest.raises(Unavailable) as refused:
-            await mongo.run(mongo.database["x"].find_one, writes=False)
+            await mongo.call(mongo.database["x"].find_one, writes=False)
         assert time.monotonic() - began < 10  # and not when those give up who wait for 20
         assert refused.value.code == "unavailable"
 
@@ -140,7 +140,7 @@ async def test_a_call_that_hangs_is_answered_at_the_deadline(
     async with opened(state, monkeypatch, mongo_deadline_seconds=0.05) as mongo:
         release = asyncio.Event()
         with pytest.raises(ServiceError) as refused:
-            await mongo.run(release.wait, writes=writes)
+            await mongo.call(release.wait, writes=writes)
         assert type(refused.value) is kind
         release.set()
 
@@ -157,13 +157,13 @@ async def test_no_more_requests_work_at_once_than_there_are_connections(
 
     few = {"mongo_max_pool_size": 2, "mongo_place_seconds": 0.05}
     async with opened(state, monkeypatch, **few) as mongo:
-        running = [asyncio.create_task(mongo.run(work, writes=False)) for _ in range(2)]
+        running = [asyncio.create_task(mongo.call(work, writes=False)) for _ in range(2)]
         while at_once < 2:
             await asyncio.sleep(0)
         with pytest.raises(Unavailable) as refused:
-            await mongo.run(work, writes=False)
+            await mongo.call(work, writes=False)
         assert (refused.value.code, at_once) == ("busy", 2)
         release.set()
         await asyncio.gather(*running)
-        await mongo.run(work, writes=False)
+        await mongo.call(work, writes=False)
         assert at_once == 3

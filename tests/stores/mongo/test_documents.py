@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from service.core.errors import NotFound, PreconditionFailed
 from service.main import State
-from service.stores.mongo.client import Collection, Document, now
+from service.stores.mongo.client import Document, MongoCollection, now
 from service.stores.mongo.documents import as_expected, as_filter, change_document
 
 
@@ -20,17 +20,17 @@ class CupNotFound(NotFound):
 
 
 @pytest.fixture
-async def cups(state: State, clean: None) -> Collection:
+async def cups(state: State, reset_stores: None) -> MongoCollection:
     return state["mongo"].database["cups"]
 
 
-async def _add(cups: Collection, **fields: Any) -> UUID:
+async def _add(cups: MongoCollection, **fields: Any) -> UUID:
     cup_id = uuid7()
     await cups.insert_one({"_id": cup_id, "version": 1, **fields})
     return cup_id
 
 
-async def _change(cups: Collection, cup_id: UUID, expected: frozenset[int] | None) -> Document:
+async def _change(cups: MongoCollection, cup_id: UUID, expected: frozenset[int] | None) -> Document:
     return await change_document(cups, {"_id": cup_id}, {"full": True}, expected, CupNotFound)
 
 
@@ -56,7 +56,7 @@ def test_any_version_is_expected_unless_some_are_named() -> None:
     assert as_expected(frozenset()) == {"version": {"$in": []}}
 
 
-async def test_a_change_counts_the_version_and_tells_the_time(cups: Collection) -> None:
+async def test_a_change_counts_the_version_and_tells_the_time(cups: MongoCollection) -> None:
     before = now()
     changed = await _change(cups, await _add(cups, full=False), None)
     assert (changed["full"], changed["version"]) == (True, 2)
@@ -64,7 +64,9 @@ async def test_a_change_counts_the_version_and_tells_the_time(cups: Collection) 
     assert changed["updated_at"] >= before
 
 
-async def test_a_change_of_what_is_not_there_and_of_what_is_otherwise(cups: Collection) -> None:
+async def test_a_change_of_what_is_not_there_and_of_what_is_otherwise(
+    cups: MongoCollection,
+) -> None:
     cup_id = await _add(cups)
     with pytest.raises(CupNotFound):
         await _change(cups, uuid7(), None)
@@ -76,7 +78,7 @@ async def test_a_change_of_what_is_not_there_and_of_what_is_otherwise(cups: Coll
     assert (await _change(cups, cup_id, frozenset({1, 7})))["version"] == 2
 
 
-async def test_of_many_who_expect_the_same_version_one_gets_it(cups: Collection) -> None:
+async def test_of_many_who_expect_the_same_version_one_gets_it(cups: MongoCollection) -> None:
     cup_id = await _add(cups)
     ends = await asyncio.gather(
         *(_change(cups, cup_id, frozenset({1})) for _ in range(30)), return_exceptions=True

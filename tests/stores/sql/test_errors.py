@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from service.core.errors import ServiceError
 from service.main import State
 from service.relational.metadata import METADATA
-from service.stores.sql.errors import translate
+from service.stores.sql.errors import translate_sql_error
 from tests.relational.users.factories import make_user
 
 
@@ -19,10 +19,10 @@ def test_every_constraint_has_a_refusal_that_guards_it() -> None:
         protecting |= {str(rule.name) for rule in table.constraints if isinstance(rule, kinds)}
         protecting |= {str(index.name) for index in table.indexes if index.unique}
     assert {"uq_users_email", "ck_users_age", "fk_posts_author_id"} <= protecting
-    assert protecting - set(ServiceError.guarded) == set()
+    assert protecting - set(ServiceError.by_constraint) == set()
 
 
-NOBODY = "00000000-0000-7000-8000-000000000000"
+NO_ID = "00000000-0000-7000-8000-000000000000"
 INSERT_USER = "INSERT INTO users (id, username, email, age, status) VALUES"
 INSERT_TAGGING = "INSERT INTO post_tags (post_id, tag_id) VALUES"
 INSERT_POST = "INSERT INTO posts (id, author_id, title, slug, content, published, views) VALUES"
@@ -31,23 +31,27 @@ INSERT_POST = "INSERT INTO posts (id, author_id, title, slug, content, published
 @pytest.mark.parametrize(
     ("statement", "code", "pointer"),
     [
-        (f"{INSERT_USER} ('{NOBODY}', 'x', 'y', 151, 'active')", "age", "/age"),
-        (f"{INSERT_USER} ('{NOBODY}', 'x', 'y', 1, 'gone')", "status", "/status"),
-        (f"{INSERT_USER} ('{NOBODY}', 'x', 'ME@x.de', 1, 'active')", "email_taken", "/email"),
-        (f"{INSERT_USER} ('{NOBODY}', 'ME', 'x', 1, 'active')", "username_taken", "/username"),
+        (f"{INSERT_USER} ('{NO_ID}', 'x', 'y', 151, 'active')", "age", "/age"),
+        (f"{INSERT_USER} ('{NO_ID}', 'x', 'y', 1, 'gone')", "status", "/status"),
+        (f"{INSERT_USER} ('{NO_ID}', 'x', 'ME@x.de', 1, 'active')", "email_taken", "/email"),
+        (f"{INSERT_USER} ('{NO_ID}', 'ME', 'x', 1, 'active')", "username_taken", "/username"),
         (
-            f"{INSERT_POST} ('{NOBODY}', '{NOBODY}', 't', 's', '', false, 0)",
+            f"{INSERT_POST} ('{NO_ID}', '{NO_ID}', 't', 's', '', false, 0)",
             "author_unknown",
             "/author_id",
         ),
         (
-            f"{INSERT_POST} ('{NOBODY}', '{NOBODY}', 't', 's', '', true, 0)",
+            f"{INSERT_POST} ('{NO_ID}', '{NO_ID}', 't', 's', '', true, 0)",
             "published_without_date",
             None,
         ),
-        (f"{INSERT_POST} ('{NOBODY}', '{NOBODY}', 't', 's', '', false, -1)", "views", None),
-        (f"{INSERT_POST} ('{NOBODY}', '{NOBODY}', 't', 'A b', '', false, 0)", "slug_odd", "/slug"),
-        (f"{INSERT_TAGGING} ('{NOBODY}', '{NOBODY}')", "post_not_found", None),
+        (f"{INSERT_POST} ('{NO_ID}', '{NO_ID}', 't', 's', '', false, -1)", "views", None),
+        (
+            f"{INSERT_POST} ('{NO_ID}', '{NO_ID}', 't', 'A b', '', false, 0)",
+            "slug_odd",
+            "/slug",
+        ),
+        (f"{INSERT_TAGGING} ('{NO_ID}', '{NO_ID}')", "post_not_found", None),
     ],
 )
 async def test_a_broken_constraint_is_told_in_the_words_of_its_refusal(
@@ -89,7 +93,7 @@ async def test_an_sqlstate_is_told_as_what_it_means(
     raising = f"RAISE EXCEPTION 'the text of PostgreSQL' USING ERRCODE = '{sqlstate}'"
     refusal = await refusal_of(state, f"DO $$ BEGIN {raising}; END $$")
     assert (refusal.status, refusal.code) == (status, code)
-    assert "the text of PostgreSQL" not in refusal.said
+    assert "the text of PostgreSQL" not in refusal.message
     assert ("Retry-After" in refusal.headers) == (status == 503)
 
 
@@ -97,8 +101,8 @@ async def test_a_bug_of_ours_is_not_blamed_on_the_store(state: State) -> None:
     with pytest.raises(DBAPIError) as caught:
         async with state["sql"].engine.connect() as connection:
             await connection.execute(text("NOT A STATEMENT"))
-    assert translate(caught.value) is None
-    assert translate(KeyError("x")) is None
+    assert translate_sql_error(caught.value) is None
+    assert translate_sql_error(KeyError("x")) is None
 
 
 async def refusal_of(state: State, statement: str) -> ServiceError:
@@ -106,6 +110,6 @@ async def refusal_of(state: State, statement: str) -> ServiceError:
     with pytest.raises(DBAPIError) as caught:
         async with state["sql"].engine.begin() as connection:
             await connection.execute(text(statement))
-    refusal = translate(caught.value)
+    refusal = translate_sql_error(caught.value)
     assert refusal is not None
     return refusal

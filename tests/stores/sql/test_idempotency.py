@@ -6,7 +6,7 @@ import sqlalchemy
 
 from service.main import State
 from tests.relational.posts.factories import make_post
-from tests.relational.users.factories import make_user, rush, user_body
+from tests.relational.users.factories import make_user, send_all, user_body
 
 
 async def count_users(client: httpx2.AsyncClient) -> int:
@@ -30,7 +30,7 @@ async def test_a_retry_gets_the_first_answer_byte_for_byte(client: httpx2.AsyncC
 
 async def test_of_64_requests_with_one_key_one_has_an_effect(client: httpx2.AsyncClient) -> None:
     body, key = user_body(), {"Idempotency-Key": "many at once"}
-    answers = await rush(client, "POST", "/v1/users", *[{"json": body, "headers": key}] * 64)
+    answers = await send_all(client, "POST", "/v1/users", *[{"json": body, "headers": key}] * 64)
     done = [answer for answer in answers if answer.status_code == 201]
     (first,) = [answer for answer in done if "idempotency-replayed" not in answer.headers]
     assert all(answer.content == first.content for answer in done)

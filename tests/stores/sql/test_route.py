@@ -14,7 +14,7 @@ from service.main import State
 from service.settings import Settings
 from service.stores.sql.engine import open_sql
 from tests.relational.users.factories import make_user, make_users
-from tests.relational.users.statements import overheard
+from tests.relational.users.statements import recorded_statements
 
 # Whoever changes a user waits for a gate and then takes the lock of the user named in ``bio``.
 CROSS_LOCKS = """
@@ -72,9 +72,9 @@ async def test_a_deadlock_between_two_requests_is_retried_inside(
 ) -> None:
     one, other = await make_users(client, {}, {})
     engine = state["sql"].engine
-    async with engine.connect() as gate, engine.connect() as watch:
+    async with engine.connect() as authenticator, engine.connect() as watch:
         await watch.execution_options(isolation_level="AUTOCOMMIT")
-        await gate.execute(text("SELECT pg_advisory_lock(7)"))
+        await authenticator.execute(text("SELECT pg_advisory_lock(7)"))
         with failures(state) as seen:
             requests = [
                 asyncio.create_task(client.patch(f"/v1/users/{a['id']}", json={"bio": b["id"]}))
@@ -82,7 +82,7 @@ async def test_a_deadlock_between_two_requests_is_retried_inside(
             ]
             while await watch.scalar(text(WAITING)) != 2:
                 assert not any(request.done() for request in requests)
-            await gate.execute(text("SELECT pg_advisory_unlock(7)"))
+            await authenticator.execute(text("SELECT pg_advisory_unlock(7)"))
             answers = await asyncio.gather(*requests)
     assert seen == ["40P01"], "there was a deadlock"
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -110,7 +110,7 @@ async def test_a_refusal_after_a_write_takes_it_back(
 async def test_what_is_refused_at_the_door_costs_no_statement(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    with overheard(state) as said:
+    with recorded_statements(state) as said:
         assert (await client.post("/v1/users", json={"username": 7})).status_code == 422
         assert (await client.get("/v1/users?sort=x")).status_code == 422
         assert (await client.get("/v1/users?cursor=x")).status_code == 400

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.relational.posts.factories import make_post
-from tests.relational.users.factories import make_user, make_users, rush, walk
+from tests.relational.users.factories import iterate_pages, make_user, make_users, send_all
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
@@ -16,7 +16,7 @@ async def test_ties_are_neither_lost_nor_repeated(client: httpx2.AsyncClient, so
     made = await make_users(client, *[{}] * 60)
     made += await make_users(client, *[{}] * 40)
     assert len({user["created_at"] for user in made}) <= 2
-    pages = await walk(client, "/v1/users", {"sort": sort, "limit": 7})
+    pages = await iterate_pages(client, "/v1/users", {"sort": sort, "limit": 7})
     found = [user["id"] for page in pages for user in page]
     assert found == sorted((user["id"] for user in made), reverse=sort.startswith("-"))
 
@@ -30,7 +30,7 @@ async def test_few_values_over_many_rows_page_in_order(
         post = await make_post(client, author_id=author["id"])
         for _ in range(views):
             await client.post(f"/v1/posts/{post['id']}/views")
-    pages = await walk(client, "/v1/posts", {"sort": sort, "limit": 3})
+    pages = await iterate_pages(client, "/v1/posts", {"sort": sort, "limit": 3})
     keys = [(post["views"], post["id"]) for page in pages for post in page]
     assert keys == sorted(set(keys), reverse=sort.startswith("-"))
     assert len(keys) == 8
@@ -42,7 +42,7 @@ async def test_names_page_in_the_order_of_the_alphabet(
 ) -> None:
     names = ["b", "B1", "a-b", "a.b", "a_b", "ab", "a1", "Zz", "zz.top"]
     await make_users(client, *[{"username": f"{name}x"} for name in names])
-    pages = await walk(client, "/v1/users", {"sort": sort, "limit": 2})
+    pages = await iterate_pages(client, "/v1/users", {"sort": sort, "limit": 2})
     found = [user["username"] for page in pages for user in page]
     assert found == sorted((f"{name}x" for name in names), reverse=sort.startswith("-"))
 
@@ -72,7 +72,7 @@ async def test_of_64_changes_of_one_version_one_wins(client: httpx2.AsyncClient)
     address = f"/v1/users/{(await make_user(client))['id']}"
     headers = {"If-Match": '"1"'}
     bodies = [{"json": {"age": age}, "headers": headers} for age in range(64)]
-    answers = await rush(client, "PATCH", address, *bodies)
+    answers = await send_all(client, "PATCH", address, *bodies)
     assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 63}
     (winner,) = (answer.json() for answer in answers if answer.status_code == 200)
     assert (await client.get(address)).json() == winner
@@ -83,7 +83,7 @@ async def test_no_change_is_lost_when_nobody_minds_the_version(
     client: httpx2.AsyncClient,
 ) -> None:
     address = f"/v1/users/{(await make_user(client))['id']}"
-    answers = await rush(client, "PATCH", address, *({"json": {"age": n}} for n in range(32)))
+    answers = await send_all(client, "PATCH", address, *({"json": {"age": n}} for n in range(32)))
     assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 34))
 
 

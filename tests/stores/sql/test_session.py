@@ -52,7 +52,7 @@ async def test_a_commit_that_fails_is_a_conflict_and_stores_nothing(
 
 
 async def test_a_row_locked_elsewhere_is_refused_before_it_is_free(
-    client: httpx2.AsyncClient, state: State, impatient: None
+    client: httpx2.AsyncClient, state: State, default_timeouts: None
 ) -> None:
     address = f"/v1/users/{(await make_user(client))['id']}"
     async with state["sql"].engine.connect() as elsewhere:
@@ -68,7 +68,7 @@ async def test_a_row_locked_elsewhere_is_refused_before_it_is_free(
 async def test_a_report_cannot_write(client: httpx2.AsyncClient, state: State) -> None:
     sql = state["sql"]
     with pytest.raises(DBAPIError, match="read-only transaction"):
-        async with sql.reporting(sql.guard.clock()) as session:
+        async with sql.reporting(sql.breaker.deadline()) as session:
             await session.execute(text("DELETE FROM users"))
     assert (await client.post("/v1/users", json=user_body())).status_code == 201
 
@@ -88,20 +88,20 @@ async def test_the_database_has_the_constraints_of_the_tables(state: State) -> N
 
 
 async def test_what_stands_alone_is_committed_and_ends_its_session(
-    state: State, clean: None
+    state: State, reset_stores: None
 ) -> None:
     sql, values = state["sql"], {"id": uuid4(), "status": "active", "is_active": True}
     row = {**values, "username": "alone", "email": "alone@example.com", "role": "member"}
     optional = dict.fromkeys(("name", "age", "city", "bio", "password_hash"))
 
     async def write_more() -> None:
-        async with sql.transaction(sql.guard.clock()) as session:
+        async with sql.transaction(sql.breaker.deadline()) as session:
             await session.fetch(NEW_USER, {**row, **optional}, alone=True)
             await session.scalar(text("SELECT 1"))
 
     with pytest.raises(AssertionError, match="alone"):
         await write_more()
-    async with sql.reading(sql.guard.clock()) as session:
+    async with sql.reading(sql.breaker.deadline()) as session:
         assert await session.scalar(text("SELECT count(*) FROM users WHERE username = 'alone'"))
 
 
@@ -133,13 +133,13 @@ async def test_a_swallowed_error_is_never_taken_for_a_commit(state: State) -> No
     sql = state["sql"]
 
     async def swallow() -> None:
-        async with sql.transaction(sql.guard.clock()) as session:
+        async with sql.transaction(sql.breaker.deadline()) as session:
             with suppress(DBAPIError):
                 await session.execute(text("SELECT 1 / 0"))
 
     with pytest.raises(NotCommitted):
         await swallow()
-    async with sql.transaction(sql.guard.clock()) as session:
+    async with sql.transaction(sql.breaker.deadline()) as session:
         assert await session.scalar(text("SELECT 1")) == 1
 
 

@@ -19,8 +19,8 @@ from fastapi import Request
 from msgspec import Raw, Struct
 
 from service.core.errors import FieldError, Refused, ServiceError, UnsupportedMedia
-from service.web.schemas import EARLIEST, LATEST, MOST_AT_ONCE
-from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, texts_in
+from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS
+from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, raw_items
 
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 _PREFIX = "ce-"
@@ -39,7 +39,7 @@ class NotACloudEvent(Refused):
 
 class NotACloudEventBatch(Refused):
     code, title = "not_a_cloud_event_batch", "This is not a batch of CloudEvents"
-    detail = f"Send [event, …] with at most {MOST_AT_ONCE} events."
+    detail = f"Send [event, …] with at most {MAX_ITEMS} events."
 
 
 class CloudEvent(Struct, frozen=True):
@@ -123,7 +123,7 @@ def read_batch(body: bytes) -> list[CloudEvent | ServiceError]:
         NotACloudEventBatch: it is no array, or too long.
     """
     found: list[CloudEvent | ServiceError] = []
-    for item in texts_in(body, _raw_events):
+    for item in raw_items(body, _raw_events):
         try:
             found.append(read_structured(item))
         except ServiceError as refusal:
@@ -133,7 +133,7 @@ def read_batch(body: bytes) -> list[CloudEvent | ServiceError]:
 
 def _raw_events(body: bytes) -> list[Raw]:
     items: list[Raw] | None = _decoded(body, list[Raw])
-    if items is None or len(items) > MOST_AT_ONCE:
+    if items is None or len(items) > MAX_ITEMS:
         raise NotACloudEventBatch
     return items
 

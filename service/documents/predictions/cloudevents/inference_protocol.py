@@ -27,7 +27,7 @@ from service.documents.predictions.cloudevents.tensors import (
 )
 from service.documents.predictions.ingest.event import MOST_SCORES
 from service.web.problems import pointer_to
-from service.web.schemas import MOST_AT_ONCE
+from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
 LONGEST_LABEL = 200
@@ -141,8 +141,8 @@ def _field(name: str, value: Any) -> str | None:
 
 
 def _v1(items: list[Any], field: str, *, answer: bool) -> Side:
-    if len(items) > MOST_AT_ONCE:
-        raise faulty(f"/data/{field}", f"At most {MOST_AT_ONCE} rows.")
+    if len(items) > MAX_ITEMS:
+        raise faulty(f"/data/{field}", f"At most {MAX_ITEMS} rows.")
     rows = [_v1_row(item, field, answer=answer) for item in items]
     for place, row in enumerate(rows):
         if KEPT in row:

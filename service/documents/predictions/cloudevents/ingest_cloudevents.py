@@ -38,7 +38,7 @@ from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import BAD_REQUESTS, Result, ingest
 from service.documents.predictions.ingest.writer import Log, PredictionLog
 from service.documents.predictions.reading.repository import ModelForbidden, PredictionConflict
-from service.stores.mongo.client import Document, MongoStore, now
+from service.stores.mongo.client import Document, MongoStoreDep, now
 from service.web.context import provided
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ ROUNDS = _Rounds()
 class Intake:
     """What a request brings, taken in."""
 
-    def __init__(self, mongo: MongoStore, log: Log, halves: HalfLog) -> None:
+    def __init__(self, mongo: MongoStoreDep, log: Log, halves: HalfLog) -> None:
         self._log, self._halves = log, halves
         # Who sent the halves of a pair was allowed to; who finishes it may be somebody else.
         self._pairs = PredictionLog(mongo, Caller(), log.together, log.retention)
@@ -239,7 +239,7 @@ def _told(event_id: str, result: Result) -> Told:
 
 
 def _at(pointer: str, refusal: ServiceError) -> FieldError:
-    return FieldError(pointer=pointer, code=refusal.code, detail=refusal.said)
+    return FieldError(pointer=pointer, code=refusal.code, detail=refusal.message)
 
 
 CloudEvents = Annotated[Intake, provided(Intake)]

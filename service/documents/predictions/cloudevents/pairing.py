@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Struct
 
-from service.core.cooperative import in_turns
+from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, Refused
 from service.documents.predictions.cloudevents.envelope import CloudEvent, faulty
 from service.documents.predictions.cloudevents.inference_protocol import Side, paired, read_side
@@ -109,7 +109,7 @@ async def check_half(half: Half, read: Side) -> None:
     Raises:
         Refused: with a pointer into the data; the detail names the place in the event.
     """
-    await in_turns(_checked(half, read.rows or [read.whole]))
+    await run_cooperatively(_checked(half, read.rows or [read.whole]))
 
 
 def _checked(half: Half, rows: Sequence[Row]) -> Iterator[None]:

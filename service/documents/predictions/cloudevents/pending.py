@@ -22,7 +22,7 @@ from service.documents.predictions.documents import HALVES, read_half
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
 from service.documents.predictions.reading.repository import ModelForbidden
 from service.documents.predictions.reading.schemas import HalfQuery, HalfRead
-from service.stores.mongo.client import Document, MongoDatabase, MongoStore, now
+from service.stores.mongo.client import Document, MongoDatabase, MongoStoreDep, now
 from service.stores.mongo.documents import as_filter, mongo_page
 from service.web.context import provided
 from service.web.pagination import Page, Paging
@@ -67,7 +67,7 @@ class Settled(Struct):
 class HalfStore:
     """Where halves wait, each call in a place and a deadline of its own, as in the log itself."""
 
-    def __init__(self, mongo: MongoStore) -> None:
+    def __init__(self, mongo: MongoStoreDep) -> None:
         self._mongo, self._halves = mongo, mongo.database[HALVES]
 
     async def put(self, halves: Sequence[Half]) -> dict[UUID, Document]:
@@ -85,11 +85,11 @@ class HalfStore:
             await self._write([_update(half) for half in halves])
             return await self._read({half.pair_id for half in halves})
 
-        return {pair["_id"]: pair for pair in await self._mongo.run(work, writes=True)}
+        return {pair["_id"]: pair for pair in await self._mongo.call(work, writes=True)}
 
     async def again(self, ids: Collection[UUID]) -> dict[UUID, Document]:
         """The pairs as they are now, without data."""
-        found = await self._mongo.run(lambda: self._read(ids), writes=False)
+        found = await self._mongo.call(lambda: self._read(ids), writes=False)
         return {pair["_id"]: pair for pair in found}
 
     async def _read(self, ids: Collection[UUID]) -> list[Document]:
@@ -102,7 +102,7 @@ class HalfStore:
         if not bare:
             return held
         cursor = self._halves.find({"_id": {"$in": bare}, "state": "whole"})
-        return held + await self._mongo.run(lambda: cursor.to_list(None), writes=False)
+        return held + await self._mongo.call(lambda: cursor.to_list(None), writes=False)
 
     async def _put_one(self, half: Half) -> Document | None:
         """In one step; None if somebody else has just made the pair."""
@@ -139,7 +139,7 @@ class HalfStore:
         """Pairs that are whole for a while and became nothing: somebody died over them."""
         where = {"state": "whole", "received_at": {"$lt": now() - OLD_ENOUGH}}
         cursor = self._halves.find(where, _UNREAD).sort("received_at").limit(MOST_FINISHED)
-        return await self._mongo.run(lambda: cursor.to_list(None), writes=False)
+        return await self._mongo.call(lambda: cursor.to_list(None), writes=False)
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         """Says what became of whole pairs: as many events, or what they were refused for."""
@@ -147,7 +147,7 @@ class HalfStore:
             UpdateOne({"_id": each.pair_id, "state": "whole"}, _end(each)) for each in settled
         ]
         if updates:
-            await self._mongo.run(
+            await self._mongo.call(
                 lambda: self._halves.bulk_write(updates, ordered=False), writes=True
             )
 
@@ -185,15 +185,15 @@ def _change(half: Half) -> list[Document]:
 class HalfRepository:
     """A key that is bound to models sees the halves of those alone."""
 
-    def __init__(self, database: MongoDatabase, pager: Paging, caller: CurrentCaller) -> None:
-        self._halves, self._pager, self._caller = database[HALVES], pager, caller
+    def __init__(self, database: MongoDatabase, paginator: Paging, caller: CurrentCaller) -> None:
+        self._halves, self._paginator, self._caller = database[HALVES], paginator, caller
 
     async def list(self, query: HalfQuery) -> Page[HalfRead]:
         if not self._caller.may_use(query.model or ""):
             raise ModelForbidden
         where = as_filter(query.filters(), _FIELDS)
         return await mongo_page(
-            self._halves, where, query, self._pager, read_half, projection=_UNREAD
+            self._halves, where, query, self._paginator, read_half, projection=_UNREAD
         )
 
 

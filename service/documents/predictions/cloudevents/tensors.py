@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from service.documents.predictions.cloudevents.envelope import NotACloudEvent, faulty
 from service.web.problems import pointer_to
-from service.web.schemas import MOST_AT_ONCE
+from service.web.schemas import MAX_ITEMS
 
 Row = dict[str, Any]
 Where = tuple[object, ...]
@@ -61,8 +61,8 @@ def rows_of(tensors: list[Tensor], field: str, *, answer: bool) -> list[Row] | N
         seen.add(tensor.name)
         values = _values(tensor, where)
         batches.add(tensor.shape[0] if tensor.shape else None)
-        if tensor.shape and tensor.shape[0] > MOST_AT_ONCE:
-            raise faulty(pointer_to((*where, "shape")), f"At most {MOST_AT_ONCE} rows.")
+        if tensor.shape and tensor.shape[0] > MAX_ITEMS:
+            raise faulty(pointer_to((*where, "shape")), f"At most {MAX_ITEMS} rows.")
         for name, column in _columns(tensor, values, where, answer=answer):
             if name in columns or name == KEPT:
                 raise _taken(where)

@@ -18,25 +18,25 @@ from fastapi import Request
 from typing_extensions import override
 
 from service.auth.caller import CurrentCaller
-from service.core.cooperative import in_turns
+from service.core.cooperative import run_cooperatively
 from service.core.errors import ServiceError
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.export.row_formats import CsvRows, NdjsonRows, RowWriter
 from service.documents.predictions.reading.repository import FIELDS, READ
 from service.documents.predictions.reading.schemas import ExportQuery
 from service.documents.predictions.stream_permission import StillAllowed, check_model
-from service.stores.mongo.client import Document, Mongo, MongoStore
+from service.stores.mongo.client import Document, MongoStore, MongoStoreDep
 from service.stores.mongo.documents import as_filter, beyond
 from service.web.context import provided
 from service.web.ndjson import NDJSON
-from service.web.pagination import Order, Position
-from service.web.streaming import LongAnswer
+from service.web.pagination import Cursor, Sort
+from service.web.streaming import StreamedResponse
 
 ROWS_AT_ONCE = {"ndjson": 500, "csv": 500, "parquet": 2_000}
-SECONDS_A_TURN = SECONDS_OF_REST = 0.001
+SLICE_SECONDS = SECONDS_OF_REST = 0.001
 T = TypeVar("T")
 _PARQUET = "service.documents.predictions.export.parquet"
-_OLDEST_FIRST = Order("timestamp", descending=False)
+_OLDEST_FIRST = Sort("timestamp", descending=False)
 
 
 class ParquetNotInstalled(ServiceError):
@@ -50,28 +50,28 @@ class ParquetNotInstalled(ServiceError):
 class PredictionPages:
     """The events that match, page after page."""
 
-    def __init__(self, mongo: Mongo, query: ExportQuery) -> None:
+    def __init__(self, mongo: MongoStore, query: ExportQuery) -> None:
         self._mongo, self.turns = mongo, Turns(mongo)
         self._predictions = mongo.database[PREDICTIONS]
         self._feedback = mongo.database[FEEDBACK]
         self._where = as_filter(query.filters(), FIELDS)
         self._most = ROWS_AT_ONCE[query.format]
-        self._after: Position | None = None
+        self._after: Cursor | None = None
 
     async def next(self) -> list[Document]:
         """The next page, at most 16 MiB of it; empty behind the last."""
-        raw = await self._mongo.run(self._read, writes=False)
+        raw = await self._mongo.call(self._read, writes=False)
         options = self._predictions.codec_options
         page = await self.turns.all(decode_iter(raw, options))
         if page:
-            self._after = Position(page[-1]["timestamp"], page[-1]["_id"])
+            self._after = Cursor(page[-1]["timestamp"], page[-1]["_id"])
         return page
 
     async def latest(self, page: Sequence[Document]) -> dict[UUID, Document]:
         """What was said of the events of a page, by their ids."""
         where = {"_id": {"$in": [document["_id"] for document in page]}}
         cursor = self._feedback.find(where, {"latest": 1}, batch_size=len(page) + 1)
-        found = await self._mongo.run(lambda: cursor.to_list(None), writes=False)
+        found = await self._mongo.call(lambda: cursor.to_list(None), writes=False)
         return {each["_id"]: each for each in found}
 
     async def _read(self) -> bytes:
@@ -97,7 +97,7 @@ class PredictionPages:
 class Turns:
     """Work of a kind that Python does not share: done a millisecond at a time."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: MongoStore) -> None:
         self._mongo = mongo
 
     async def all(self, work: Iterable[T]) -> list[T]:
@@ -107,14 +107,14 @@ class Turns:
         how long Python lets a thread run. For the same reason it rests while others wait for
         MongoDB: Motor does so in threads, each of which the loop holds up as long.
         """
-        return await in_turns(
+        return await run_cooperatively(
             work,
-            seconds=SECONDS_A_TURN,
-            rest=lambda: SECONDS_OF_REST if self._mongo.at_work else 0,
+            seconds=SLICE_SECONDS,
+            rest=lambda: SECONDS_OF_REST if self._mongo.in_use else 0,
         )
 
 
-class ExportAnswer(LongAnswer):
+class ExportAnswer(StreamedResponse):
     """A file; its first page is read before the answer begins, so that a refusal is one."""
 
     media_type = NDJSON
@@ -153,13 +153,13 @@ def _stopped(rows: int, refusal: ServiceError) -> bytes:
         "rows": rows,
         "status": refusal.status,
         "code": refusal.code,
-        "detail": refusal.said,
+        "detail": refusal.message,
     }
     return json.dumps({"stopped": told}).encode() + b"\n"
 
 
 class PredictionExport:
-    def __init__(self, mongo: MongoStore, caller: CurrentCaller, request: Request) -> None:
+    def __init__(self, mongo: MongoStoreDep, caller: CurrentCaller, request: Request) -> None:
         self._mongo, self._caller, self._request = mongo, caller, request
 
     async def answer(self, query: ExportQuery) -> ExportAnswer:

@@ -12,7 +12,7 @@ from uuid import UUID
 from service.documents.predictions.documents import as_json, as_row
 from service.documents.predictions.reading.schemas import PredictionRead
 from service.stores.mongo.client import Document
-from service.web.csv import guarded
+from service.web.csv import escape_formula
 from service.web.ndjson import NDJSON
 from service.web.schemas import format_time
 
@@ -122,4 +122,4 @@ def _cell(name: str, value: Any) -> Any:
         return ""
     if name in AS_JSON:
         return as_json(value).decode()
-    return guarded(value) if name in _FREE_TEXT else value
+    return escape_formula(value) if name in _FREE_TEXT else value

@@ -85,7 +85,7 @@ class Intake(ABC, Generic[R]):
         state = self.request.state
         async with self._in_flight.turn:
             # Who may write may have changed since the stream began, which can be long ago.
-            state.caller = await state.gate.admit(self.request, state.access)
+            state.caller = await state.authenticator.authenticate(self.request, state.access)
             results = await self.write([line for _, line in self._waiting])
         numbers = [number for number, _ in self._waiting]
         self._in_flight.give_back(self._bytes)

@@ -11,15 +11,15 @@ from msgspec import Raw, Struct
 from service.core.errors import FieldError, Refused, ServiceError
 from service.documents.predictions.ingest.event import Event, Tag, fault_of
 from service.web.problems import pointer_to
-from service.web.schemas import MOST_AT_ONCE
-from service.web.strict_json import InvalidJson, TooDeep, parse_json, texts_in
+from service.web.schemas import MAX_ITEMS
+from service.web.strict_json import InvalidJson, TooDeep, parse_json, raw_items
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class NotABatch(Refused):
     code, title = "not_a_batch", "This is not a batch"
-    detail = f'Send {{"items": […]}} with 1 to {MOST_AT_ONCE} items.'
+    detail = f'Send {{"items": […]}} with 1 to {MAX_ITEMS} items.'
 
 
 class Rejected(Struct):
@@ -76,14 +76,14 @@ def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
 
 
 def _check_size(items: Sequence[object]) -> None:
-    if not 1 <= len(items) <= MOST_AT_ONCE:
+    if not 1 <= len(items) <= MAX_ITEMS:
         raise NotABatch
 
 
 def items_of(body: bytes) -> list[bytes]:
     """The items of a batch one by one, though some cannot be decoded."""
     try:
-        return texts_in(body, _raw_items)
+        return raw_items(body, _raw_items)
     except RecursionError as error:
         raise TooDeep from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

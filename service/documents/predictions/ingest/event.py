@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from service.core.errors import FieldError, Refused, ServiceError
 from service.web.problems import pointer_to
 from service.web.schemas import EARLIEST, LATEST, format_time
-from service.web.strict_json import INT64, check_value
+from service.web.strict_json import INT64, validate_value
 
 LONGEST_KEY, MOST_SCORES = 200, 5_000
 MOST_BYTES = 1_048_576
@@ -146,7 +146,7 @@ def _bad_key(path: tuple[object, ...]) -> FieldError:
 def _deep_fault(event: Event) -> FieldError | None:
     plain = msgspec.to_builtins(event)
     try:
-        check_value(plain)
+        validate_value(plain)
     except ServiceError as refusal:
         return fault_of(refusal)
     todo: list[tuple[tuple[object, ...], Any]] = [(("features",), plain["features"])]
@@ -164,7 +164,7 @@ def _deep_fault(event: Event) -> FieldError | None:
 
 def fault_of(refusal: ServiceError) -> FieldError:
     """The one fault a refusal speaks of."""
-    whole = FieldError(pointer="", code=refusal.code, detail=refusal.said)
+    whole = FieldError(pointer="", code=refusal.code, detail=refusal.message)
     return next(iter(refusal.errors), whole)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from service.auth.caller import Caller
-from service.core.cooperative import in_turns
+from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, Refused, ServiceError
 from service.documents.predictions.ingest.decode import (
     Rejected,
@@ -103,7 +103,7 @@ async def ingest(
 ) -> list[Result]:
     """Writes the events that are good and new; the result of each, in their order."""
     received_at, rules = now(), await log.retention.get()
-    prepared = await in_turns(
+    prepared = await run_cooperatively(
         _prepared(event, log.caller, rules, received_at, suspicious=suspicious) for event in events
     )
     codes = iter(await log.insert_all([each for each in prepared if isinstance(each, dict)]))

@@ -14,7 +14,7 @@ from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.ingest.group_commit import Gatherer
 from service.documents.retention.rule_cache import CurrentRules
-from service.stores.mongo.client import Collection, Document, Mongo
+from service.stores.mongo.client import Document, MongoCollection, MongoStore
 from service.web.context import provided
 
 Code = Literal["created", "duplicate", "conflict"]
@@ -23,7 +23,7 @@ DUPLICATE_KEY = 11000
 LOOKS, SECONDS_BETWEEN_LOOKS = 25, 0.02
 
 
-async def write(mongo: Mongo, documents: Sequence[Document]) -> list[Outcome]:
+async def write(mongo: MongoStore, documents: Sequence[Document]) -> list[Outcome]:
     """Writes those that are new, in one go; what became of each, in their order.
 
     In a place and a deadline of its own: reading, decoding and checking take no time of the store.
@@ -32,10 +32,10 @@ async def write(mongo: Mongo, documents: Sequence[Document]) -> list[Outcome]:
         Unavailable: MongoDB is down, hangs or is busy.
         OutcomeUnknown: some may be written; sending all of them again is safe.
     """
-    return await mongo.run(lambda: _insert(mongo.database[PREDICTIONS], documents), writes=True)
+    return await mongo.call(lambda: _insert(mongo.database[PREDICTIONS], documents), writes=True)
 
 
-async def _insert(predictions: Collection, documents: Sequence[Document]) -> list[Outcome]:
+async def _insert(predictions: MongoCollection, documents: Sequence[Document]) -> list[Outcome]:
     outcomes: list[Outcome] = ["created"] * len(documents)
     failed = await _failed(predictions, documents)
     known = [place for place in failed if failed[place] == DUPLICATE_KEY]
@@ -49,7 +49,9 @@ async def _insert(predictions: Collection, documents: Sequence[Document]) -> lis
     return outcomes
 
 
-async def _failed(predictions: Collection, documents: Sequence[Document]) -> dict[int, int | None]:
+async def _failed(
+    predictions: MongoCollection, documents: Sequence[Document]
+) -> dict[int, int | None]:
     """Writes; the codes of those that were not written, by their place."""
     try:
         if len(documents) == 1:  # less work for the driver, which a lone client waits for
@@ -67,7 +69,7 @@ async def _failed(predictions: Collection, documents: Sequence[Document]) -> dic
     return {}
 
 
-async def _stored_hashes(predictions: Collection, ids: set[UUID]) -> dict[UUID, bytes]:
+async def _stored_hashes(predictions: MongoCollection, ids: set[UUID]) -> dict[UUID, bytes]:
     """Waits until each is there for a majority: until then it could still be rolled back."""
     found: dict[UUID, bytes] = {}
     for _ in range(LOOKS):
@@ -83,7 +85,7 @@ async def _stored_hashes(predictions: Collection, ids: set[UUID]) -> dict[UUID, 
 class Together(Gatherer[Document, Code]):
     """The single events of all requests of this process, in shared inserts."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: MongoStore) -> None:
         super().__init__(partial(write, mongo))
 
 
@@ -91,7 +93,7 @@ class PredictionLog:
     """The log for one caller, who knows what a key that is bound to models may log."""
 
     def __init__(
-        self, mongo: Mongo, caller: Caller, together: Together, retention: CurrentRules
+        self, mongo: MongoStore, caller: Caller, together: Together, retention: CurrentRules
     ) -> None:
         self._mongo, self.caller, self.together = mongo, caller, together
         self.retention = retention

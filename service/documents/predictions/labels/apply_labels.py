@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from service.core.cooperative import in_turns
+from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, ServiceError
 from service.documents.predictions.labels.feedback import TooManyRevisions
 from service.documents.predictions.labels.label import Label, WrongLabel, observation_of
@@ -59,7 +59,7 @@ async def label_all(log: LabelLog, told_now: Iterable[Label | WrongLabel]) -> li
         Unavailable: MongoDB is down, hangs or is busy.
         OutcomeUnknown: some may be written; sending all of them again is safe.
     """
-    labels = await in_turns(told_now)
+    labels = await run_cooperatively(told_now)
     good = [each for each in labels if isinstance(each, Label)]
     known = await log.known({each.prediction_id for each in good}) if good else {}
     told, refused = _sorted(good, known, log, await log.rules.get())

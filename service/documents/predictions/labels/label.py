@@ -9,14 +9,14 @@ import msgspec
 from msgspec import Meta, Struct
 from pydantic import ValidationError
 
-from service.core.errors import MOST_ERRORS, FieldError, ServiceError
+from service.core.errors import MAX_ERRORS, FieldError, ServiceError
 from service.documents.predictions.ingest.decode import UNREADABLE, id_in, items_of
 from service.documents.predictions.ingest.event import Int64
 from service.documents.predictions.labels.history import as_kept
 from service.documents.predictions.reading.schemas import LabelWrite
 from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
-from service.web.schemas import EARLIEST, LATEST, MOST_AT_ONCE
+from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS
 from service.web.strict_json import parse_json
 
 _LONGEST_STEP = 200
@@ -45,7 +45,7 @@ class WrongLabel(Struct):
 
 
 class LabelBatch(Struct, forbid_unknown_fields=True):
-    items: Annotated[list[Label], Meta(min_length=1, max_length=MOST_AT_ONCE)]
+    items: Annotated[list[Label], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
 _batch = msgspec.json.Decoder(LabelBatch)
@@ -101,7 +101,7 @@ def _read_strictly(line: bytes) -> Label | WrongLabel:
     try:
         plain = parse_json(line)
     except ServiceError as refusal:
-        whole = FieldError(pointer="", code=refusal.code, detail=refusal.said)
+        whole = FieldError(pointer="", code=refusal.code, detail=refusal.message)
         return WrongLabel(id_in(line), refusal.errors or [whole])
     try:
         told = LabelWrite.model_validate(plain)
@@ -118,4 +118,4 @@ def _faults_in(error: ValidationError) -> list[FieldError]:
         fault = FieldError(pointer=pointer, code=each["type"], detail=each["msg"])
         is_missing = each["type"] == "missing"
         faults.setdefault(pointer, fault if pointer != "/label" or is_missing else _NO_LABEL)
-    return list(faults.values())[:MOST_ERRORS]
+    return list(faults.values())[:MAX_ERRORS]

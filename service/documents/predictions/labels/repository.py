@@ -30,7 +30,7 @@ from service.documents.predictions.labels.history import (
 from service.documents.predictions.reading.repository import PredictionNotFound
 from service.documents.retention.rule_cache import RulesHere
 from service.documents.retention.rules import Rules
-from service.stores.mongo.client import Document, MongoStore
+from service.stores.mongo.client import Document, MongoStoreDep
 from service.web.context import provided
 
 
@@ -54,7 +54,7 @@ _HISTORY = {"$cond": [{"$lte": [{"$size": "$history"}, LONGEST_FETCHED]}, "$hist
 class LabelLog:
     """Where labels are written, each call in a place and a deadline of its own."""
 
-    def __init__(self, mongo: MongoStore, caller: CurrentCaller, rules: RulesHere) -> None:
+    def __init__(self, mongo: MongoStoreDep, caller: CurrentCaller, rules: RulesHere) -> None:
         self._mongo, self._caller, self.rules = mongo, caller, rules
         database = mongo.database
         self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]
@@ -62,7 +62,7 @@ class LabelLog:
     async def known(self, ids: Collection[UUID]) -> dict[UUID, Document]:
         """The predictions that have arrived, as far as labels ask: model and ``expires_at``."""
         where = {"_id": {"$in": list(ids)}}
-        found = await self._mongo.run(
+        found = await self._mongo.call(
             lambda: self._predictions.find(where, {"model": 1, "expires_at": 1}).to_list(None),
             writes=False,
         )
@@ -106,7 +106,7 @@ class LabelLog:
 
     async def _at_once(self, told: AllTold) -> tuple[Changes, list[UUID]]:
         """Merges and writes; the changes, and those that somebody else changed in between."""
-        stored = await self._mongo.run(lambda: self._histories(told), writes=False)
+        stored = await self._mongo.call(lambda: self._histories(told), writes=False)
         changes: Changes = {}
         writes: dict[UUID, _Write] = {}
         for prediction_id, (observations, expires_at) in told.items():
@@ -118,7 +118,7 @@ class LabelLog:
                 writes[prediction_id] = _write(prediction_id, history, after, expires_at)
         if not writes:
             return changes, []
-        lost = await self._mongo.run(lambda: self._bulk(writes), writes=True)
+        lost = await self._mongo.call(lambda: self._bulk(writes), writes=True)
         for each in lost:
             del changes[each]
         return changes, lost
@@ -157,7 +157,7 @@ class LabelLog:
                     raise change
 
     async def _add(self, prediction_id: UUID, told: Told) -> list[Change]:
-        before = await self._mongo.run(lambda: self._merge_there(prediction_id, told), writes=True)
+        before = await self._mongo.call(lambda: self._merge_there(prediction_id, told), writes=True)
         return merged(before, told.observations)[1]
 
     async def _merge_there(self, prediction_id: UUID, told: Told) -> list[Document]:

@@ -4,10 +4,10 @@ from typing import Literal
 from uuid import UUID
 
 from service.documents.predictions.reading.schemas import IntakeError, StreamLineError
-from service.web.schemas import Read
+from service.web.schemas import ResponseModel
 
 
-class LabelResult(Read):
+class LabelResult(ResponseModel):
     """What became of one label: 201 labelled, 200 revised or unchanged, else rejected, and why."""
 
     prediction_id: UUID | None
@@ -17,7 +17,7 @@ class LabelResult(Read):
     errors: list[IntakeError] = []
 
 
-class LabelCounts(Read):
+class LabelCounts(ResponseModel):
     """Each label is one of labelled, revised, unchanged and rejected.
 
     ``pending`` counts once more those of the first three whose prediction has not arrived yet.

@@ -44,9 +44,9 @@ READ = {"hash": 0, "expires_at": 0}
 class PredictionRepository:
     """The log is nobody's own; a key that is bound to models sees those alone."""
 
-    def __init__(self, database: MongoDatabase, pager: Paging, caller: CurrentCaller) -> None:
+    def __init__(self, database: MongoDatabase, paginator: Paging, caller: CurrentCaller) -> None:
         self._predictions, self._feedback = database[PREDICTIONS], database[FEEDBACK]
-        self._pager, self._caller = pager, caller
+        self._paginator, self._caller = paginator, caller
 
     async def get(self, prediction_id: UUID) -> PredictionDetail:
         document = await self._predictions.find_one({"_id": prediction_id}, READ)
@@ -61,7 +61,7 @@ class PredictionRepository:
             raise ModelForbidden
         where = as_filter(query.filters(), FIELDS)
         return await mongo_json_page(
-            self._predictions, where, query, self._pager, write_prediction, projection=READ
+            self._predictions, where, query, self._paginator, write_prediction, projection=READ
         )
 
 

@@ -6,7 +6,16 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.web.pagination import ListQuery
-from service.web.schemas import Moment, Read, StrictBool, StrictInt, Text, Time, Versioned, Wire
+from service.web.schemas import (
+    Moment,
+    RequestModel,
+    ResponseModel,
+    StrictBool,
+    StrictInt,
+    Text,
+    Time,
+    Versioned,
+)
 
 Status = Literal["ok", "error", "timeout", "fallback"]
 ExportFormat = Literal["ndjson", "csv", "parquet"]
@@ -19,7 +28,7 @@ LabelValue = (
 )
 
 
-class FeedbackWrite(Wire):
+class FeedbackWrite(RequestModel):
     """What turned out to be true, and when it was seen."""
 
     model_config = ConfigDict(
@@ -50,7 +59,7 @@ class LabelWrite(FeedbackWrite):
     prediction_id: UUID
 
 
-class Observation(Read):
+class Observation(ResponseModel):
     """One label as it was told; ``received_at`` is when that was first."""
 
     label: LabelValue
@@ -73,7 +82,7 @@ class FeedbackRead(Versioned):
     history: list[Observation]
 
 
-class PredictionRead(Read):
+class PredictionRead(ResponseModel):
     prediction_id: UUID
     timestamp: Moment
     model: str
@@ -152,13 +161,13 @@ class ExportLine(PredictionRead):
     label_source: str | None = None
 
 
-class IntakeError(Read):
+class IntakeError(ResponseModel):
     pointer: str
     code: str
     detail: str
 
 
-class IntakeResult(Read):
+class IntakeResult(ResponseModel):
     """What became of one event: 201 created, 200 duplicate, 409 conflict, 403 or 422 and why."""
 
     prediction_id: UUID | None
@@ -167,7 +176,7 @@ class IntakeResult(Read):
     errors: list[IntakeError] = []
 
 
-class BatchRead(Read):
+class BatchRead(ResponseModel):
     """``results`` stand in the order of the request."""
 
     created: int
@@ -177,13 +186,13 @@ class BatchRead(Read):
     results: list[IntakeResult]
 
 
-class StreamLineError(Read):
+class StreamLineError(ResponseModel):
     line: int
     code: str
     errors: list[IntakeError] = []
 
 
-class StreamLine(Read):
+class StreamLine(ResponseModel):
     """Everything through this line of the request is durable; the counts are of all lines."""
 
     committed_through: int
@@ -194,7 +203,7 @@ class StreamLine(Read):
     errors: list[StreamLineError]
 
 
-class CloudEventRead(Read):
+class CloudEventRead(ResponseModel):
     """What became of one CloudEvent: 202 if it is half a pair and waits for the other.
 
     ``prediction_ids`` are the events that it is, or that it made with its partner: one a row.
@@ -207,7 +216,7 @@ class CloudEventRead(Read):
     errors: list[IntakeError] = []
 
 
-class CloudEventsRead(Read):
+class CloudEventsRead(ResponseModel):
     """``results`` stand in the order of the batch."""
 
     created: int
@@ -217,13 +226,13 @@ class CloudEventsRead(Read):
     results: list[CloudEventRead]
 
 
-class HalfRefusal(Read):
+class HalfRefusal(ResponseModel):
     code: str
     pointer: str
     detail: str
 
 
-class HalfRead(Read):
+class HalfRead(ResponseModel):
     """Half a pair that waits, or a pair: both halves are here (``has``)."""
 
     pair_id: UUID

@@ -20,17 +20,17 @@ from typing_extensions import override
 
 from service.auth.caller import CurrentCaller
 from service.core.errors import BadRequest, ServiceError, Unavailable
-from service.core.signing import SIGNATURE_BYTES, Seal
+from service.core.signing import SIGNATURE_BYTES, Signer
 from service.documents.predictions.documents import PREDICTIONS, as_json, as_row
 from service.documents.predictions.reading.repository import FIELDS
 from service.documents.predictions.reading.schemas import TailQuery
 from service.documents.predictions.stream_permission import StillAllowed, check_model
-from service.stores.mongo.change_streams import ChangeStream, Token, Watches
+from service.stores.mongo.change_streams import ChangeStream, ChangeStreams, Token
 from service.stores.mongo.client import Document
 from service.stores.mongo.documents import as_filter
-from service.stores.mongo.errors import translate
+from service.stores.mongo.errors import translate_mongo_error
 from service.web.context import provided
-from service.web.streaming import LongAnswer
+from service.web.streaming import StreamedResponse
 
 RETRY_MS = 1_000
 _PURPOSE = b"predictions/tail\0"
@@ -55,13 +55,13 @@ class Leaving(Unavailable):
 class EventIds:
     """Places in the log as text."""
 
-    def __init__(self, seal: Seal) -> None:
-        self._seal = seal
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
 
     def write(self, token: Token) -> str:
         """The id behind which a token stands."""
         place = bytes.fromhex(token["_data"])
-        signature = self._seal.sign(_PURPOSE + place)
+        signature = self._signer.sign(_PURPOSE + place)
         return base64.urlsafe_b64encode(signature + place).decode().rstrip("=")
 
     def read(self, event_id: str) -> Token:
@@ -78,7 +78,7 @@ class EventIds:
         except (binascii.Error, UnicodeError) as error:
             raise BadEventId from error
         signature, place = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
-        if not self._seal.is_ours(signature, _PURPOSE + place):
+        if not self._signer.verify(signature, _PURPOSE + place):
             raise BadEventId
         return {"_data": place.hex().upper()}
 
@@ -86,14 +86,16 @@ class EventIds:
 class PredictionStream:
     """The events that match, from now on or behind a token; goes on when the store comes back."""
 
-    def __init__(self, watches: Watches, query: TailQuery, after: Token | None) -> None:
+    def __init__(
+        self, change_streams: ChangeStreams, query: TailQuery, after: Token | None
+    ) -> None:
         filters = as_filter(query.filters(), FIELDS)
         where = {f"fullDocument.{name}": value for name, value in filters.items()}
         self._pipeline = [
             {"$match": {"operationType": "insert", **where}},
             {"$project": {"fullDocument": 1}},
         ]
-        self._watches, self.token = watches, after
+        self._watches, self.token = change_streams, after
         self._stream: ChangeStream | None = None
 
     async def open(self) -> None:
@@ -140,10 +142,10 @@ def _refusal(error: PyMongoError) -> Exception:
         return EventIdGone()
     if error.has_error_label("ResumableChangeStreamError"):
         return Unavailable()
-    return translate(error) or error
+    return translate_mongo_error(error) or error
 
 
-class TailAnswer(LongAnswer):
+class TailAnswer(StreamedResponse):
     """Server-sent events until somebody leaves: the client, its right to them, or the process."""
 
     media_type = "text/event-stream"
@@ -151,10 +153,10 @@ class TailAnswer(LongAnswer):
     def __init__(self, stream: PredictionStream, request: Request, still: StillAllowed) -> None:
         super().__init__(self.media_type, {"X-Accel-Buffering": "no"})
         state = request.state
-        self._watches: Watches = state.watches
+        self._watches: ChangeStreams = state.change_streams
         self._leaving: asyncio.Event = state.leaving
         self._heartbeat: float = state.settings.tail_heartbeat_seconds
-        self._ids, self._stream, self._still = EventIds(state.seal), stream, still
+        self._ids, self._stream, self._still = EventIds(state.signer), stream, still
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
@@ -181,7 +183,7 @@ class TailAnswer(LongAnswer):
                     told = time.monotonic()
             raise Leaving
         except ServiceError as refusal:
-            said = {"status": refusal.status, "code": refusal.code, "detail": refusal.said}
+            said = {"status": refusal.status, "code": refusal.code, "detail": refusal.message}
             yield self._written(event="end", data=json.dumps(said))
 
     async def _next(self) -> Document | None:
@@ -222,8 +224,8 @@ class PredictionTails:
         check_model(self._caller, query.model)
         state = self._request.state
         after = last_event_id or query.after
-        token = None if after is None else EventIds(state.seal).read(after)
-        stream = PredictionStream(state.watches, query, token)
+        token = None if after is None else EventIds(state.signer).read(after)
+        stream = PredictionStream(state.change_streams, query, token)
         return TailAnswer(stream, self._request, StillAllowed(self._request, query.model))
 
 

@@ -14,7 +14,7 @@ import pytest
 from service.documents.predictions.cloudevents.envelope import read_binary
 from service.documents.predictions.ingest import writer as log
 from service.main import State
-from service.stores.mongo.client import Collection, Document
+from service.stores.mongo.client import Document, MongoCollection
 from tests.documents.predictions.cloudevents.inference_server import (
     BATCH,
     OWN,
@@ -241,7 +241,9 @@ async def test_those_that_come_together_are_written_together(
     groups: list[int] = []
     insert = log._insert
 
-    async def noted(predictions: Collection, documents: Sequence[Document]) -> list[log.Outcome]:
+    async def noted(
+        predictions: MongoCollection, documents: Sequence[Document]
+    ) -> list[log.Outcome]:
         groups.append(len(documents))
         return await insert(predictions, documents)
 

@@ -62,7 +62,7 @@ def id_of(event_id: str) -> str:
 
 @pytest.mark.parametrize("order", [(ask, answer), (answer, ask)], ids=["asked", "answered"])
 async def test_a_request_and_its_response_become_an_event_in_either_order(
-    state: State, clean: None, order: Any
+    state: State, reset_stores: None, order: Any
 ) -> None:
     event_id = str(uuid4())
     async with over_a_socket(state) as client:
@@ -95,7 +95,7 @@ async def test_a_request_and_its_response_become_an_event_in_either_order(
 
 
 async def test_of_halves_that_come_at_once_and_often_there_is_one_event(
-    state: State, clean: None
+    state: State, reset_stores: None
 ) -> None:
     async with over_a_socket(state) as client:
         for _ in range(8):

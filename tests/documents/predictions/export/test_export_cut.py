@@ -12,11 +12,11 @@ from service.documents.predictions import stream_permission as still
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.export import export_log as export
 from service.main import State
-from tests.auth.factories import bearer, key_of, somebody
+from tests.auth.factories import bearer, create_user, key_of
 from tests.documents.predictions.factories import make_events, post_batch
 from tests.documents.predictions.live_server import connect, read_chunk, read_head, serving
 from tests.documents.predictions.mongo_profiler import profiling
-from tests.fixtures.cpu_time import seconds_unserved
+from tests.fixtures.cpu_time import cpu_wait_seconds
 
 PATH = "/v1/predictions/export"
 FORMATS = ("ndjson", "csv", "parquet")
@@ -52,7 +52,7 @@ async def open_cursors(state: State) -> set[int]:
 async def nothing_is_open(state: State, before: set[int]) -> None:
     """Waits until nothing is that was not before; other work of the service may be being done."""
     async with asyncio.timeout(30):
-        while state["mongo"]._at_work or await open_cursors(state) - before:
+        while state["mongo"]._in_use or await open_cursors(state) - before:
             await asyncio.sleep(0.02)
 
 
@@ -134,17 +134,17 @@ async def test_what_is_not_whole_is_not_taken_for_it(
 
 
 async def test_an_export_ends_with_its_key(
-    state: State, stranger: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    state: State, anonymous_client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(still, "SECONDS_BETWEEN_LOOKS", 0.0)
-    owner = await somebody(state, "admin")
+    owner = await create_user(state, "admin")
     key = await key_of(state, owner.id, "predictions:read")
-    await many(_as(stranger, owner.headers), 6000, 2000)
-    async with serving(state, gate=state["gate"]) as port:
+    await many(_as(anonymous_client, owner.headers), 6000, 2000)
+    async with serving(state, authenticator=state["authenticator"]) as port:
         reader, writer = await begun(port, **bearer(key))
         assert await read_head(reader) == 200
         found = await read_chunk(reader)
-        revoked = await stranger.delete(f"/v1/api_keys/{key.split('_')[1]}")
+        revoked = await anonymous_client.delete(f"/v1/api_keys/{key.split('_')[1]}")
         assert revoked.status_code == 204
         while piece := await read_chunk(reader):
             found += piece
@@ -172,9 +172,9 @@ async def test_others_are_answered_while_an_export_runs(
 
     async def watch() -> None:
         while True:
-            due = loop.time() + 0.001 - seconds_unserved()
+            due = loop.time() + 0.001 - cpu_wait_seconds()
             await asyncio.sleep(0.001)
-            late.append(loop.time() - due - seconds_unserved())
+            late.append(loop.time() - due - cpu_wait_seconds())
 
     async with serving(state) as port, httpx2.AsyncClient(timeout=30) as speaking:
         watching = asyncio.create_task(watch())

@@ -22,7 +22,7 @@ from service.documents.predictions.export.row_formats import FIELDS, LABEL_FIELD
 from service.main import State
 from tests.documents.predictions.factories import make_event, make_events, post_batch, sample_events
 from tests.documents.predictions.mongo_profiler import profiling, scans
-from tests.fixtures.client import speaking_as
+from tests.fixtures.client import client_as
 
 PATH = "/v1/predictions/export"
 FORMATS = ("ndjson", "csv", "parquet")
@@ -267,7 +267,7 @@ async def test_a_key_that_is_bound_gets_its_models_alone(
 ) -> None:
     await post_batch(client, [make_event(model="fraud-eu"), make_event(model="churn")])
     bound = Caller(scopes=scopes_of("admin"), models=("fraud-*",))
-    async with speaking_as(bound, app, state) as speaking:
+    async with client_as(bound, app, state) as speaking:
         for query in ({}, {"model": "churn"}):
             answer = await speaking.get(PATH, params=query)
             assert (answer.status_code, answer.json()["code"]) == (403, "model_forbidden")

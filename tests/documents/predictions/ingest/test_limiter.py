@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from service.documents.predictions.ingest import writer as log
 from service.documents.predictions.ingest.limiter import GROUPS_AT_ONCE, InFlight
 from service.main import State
-from service.stores.mongo.client import Document, Mongo
+from service.stores.mongo.client import Document, MongoStore
 from tests.documents.predictions.factories import (
     as_lines,
     ids_of,
@@ -20,7 +20,7 @@ from tests.documents.predictions.factories import (
     stored_ids,
 )
 from tests.documents.predictions.live_server import chunk, connect, request_head, serving
-from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.fixtures.client import ADMINISTRATOR, client_as
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
@@ -58,7 +58,7 @@ async def test_few_groups_are_written_at_a_time(
 ) -> None:
     writing, most, plain = 0, 0, log.write
 
-    async def counted(mongo: Mongo, documents: Sequence[Document]) -> list[log.Outcome]:
+    async def counted(mongo: MongoStore, documents: Sequence[Document]) -> list[log.Outcome]:
         nonlocal writing, most
         writing += 1
         most = max(most, writing)
@@ -78,7 +78,7 @@ async def test_few_groups_are_written_at_a_time(
 
 @pytest.mark.parametrize("path", ["/v1/predictions/stream", "/v1/labels/stream"])
 async def test_a_line_whose_end_has_not_come_is_in_flight_too(
-    state: State, clean: None, path: str
+    state: State, reset_stores: None, path: str
 ) -> None:
     in_flight = state["in_flight"]
     async with serving(state) as port, asyncio.timeout(30):
@@ -96,7 +96,7 @@ async def test_a_line_whose_end_has_not_come_is_in_flight_too(
 
 
 async def test_who_has_no_room_for_a_line_hears_of_it(
-    app: FastAPI, state: State, clean: None
+    app: FastAPI, state: State, reset_stores: None
 ) -> None:
     """And the room that there was is there again."""
     in_flight = InFlight(most=100_000)
@@ -106,7 +106,7 @@ async def test_who_has_no_room_for_a_line_hears_of_it(
             yield b"x" * 60_000
 
     held = {**state, "in_flight": in_flight}
-    async with speaking_as(ADMINISTRATOR, app, held) as client:
+    async with client_as(ADMINISTRATOR, app, held) as client:
         answer = await client.post("/v1/predictions/stream", content=pieces(), headers=NDJSON)
     assert (answer.status_code, answer.json()["code"]) == (429, "too_much_in_flight")
     assert in_flight.bytes == 0

@@ -36,7 +36,7 @@ KIND = "Content-Type: application/x-ndjson"
 
 
 async def test_the_answer_comes_while_the_request_is_still_going_on(
-    state: State, clean: None
+    state: State, reset_stores: None
 ) -> None:
     events = make_events(1200)
     async with serving(state) as port:

@@ -27,7 +27,7 @@ from tests.documents.predictions.labels.factories import (
     stored_labels,
     stream_labels,
 )
-from tests.fixtures.client import ADMINISTRATOR, speaking_as
+from tests.fixtures.client import ADMINISTRATOR, client_as
 
 
 async def test_each_label_is_told_what_it_did(client: httpx2.AsyncClient) -> None:
@@ -199,7 +199,7 @@ async def test_a_key_of_other_models_is_refused_label_by_label(
     await post_batch(client, [ours, theirs])
     bound = Caller(scopes=scopes_of("admin"), models=("fraud-*",))
     labels = [make_label(each["prediction_id"]) for each in (ours, theirs)] + [make_label()]
-    async with speaking_as(bound, app, state) as speaking:
+    async with client_as(bound, app, state) as speaking:
         told = await post_labels(speaking, [*labels, labels[1]])
         (line,) = await stream_labels(speaking, [*labels, labels[1]])
     assert codes_of(told) == ["labelled", "rejected", "labelled", "rejected"]

@@ -91,7 +91,7 @@ async def test_what_somebody_else_kept_with_an_event_does_not_go_out(
 
 
 async def test_a_write_that_is_not_durable_is_not_acknowledged(
-    state: State, clean: None, monkeypatch: pytest.MonkeyPatch
+    state: State, reset_stores: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = as_document(_event(), now())
     failure = {"writeErrors": [], "writeConcernErrors": [{"code": 64, "errmsg": "waiting"}]}

@@ -18,28 +18,28 @@ from typing_extensions import override
 from mongo_indexes.apply import apply_all
 from service.auth.caller import Caller
 from service.auth.roles import scopes_of
-from service.core.signing import Seal
+from service.core.signing import Signer
 from service.documents.predictions.tail.follow_log import EventIds
 from service.main import State
 from service.stores.embedded import MongoEngine
 from service.stores.embedded.supervisor import Spec
 from service.stores.mongo import change_streams as mongo_watch
-from service.stores.mongo.change_streams import open_watches
+from service.stores.mongo.change_streams import open_change_streams
 from service.stores.mongo.client import open_mongo
-from service.web.streaming import LongAnswer
-from tests.auth.factories import bearer, key_of, somebody
+from service.web.streaming import StreamedResponse
+from tests.auth.factories import bearer, create_user, key_of
 from tests.documents.predictions.factories import make_event, make_events, post_batch
 from tests.documents.predictions.live_server import serving
 from tests.documents.predictions.sse_client import TAIL, Following, following
-from tests.fixtures.client import speaking_as
+from tests.fixtures.client import client_as
 
-pytestmark = pytest.mark.usefixtures("clean", "left")
+pytestmark = pytest.mark.usefixtures("reset_stores", "left")
 
 
 async def nobody_follows(state: Any) -> None:
     """Waits until every place is free again."""
     async with asyncio.timeout(30):
-        while state["watches"].taken:
+        while state["change_streams"].taken:
             await asyncio.sleep(0.01)
 
 
@@ -104,7 +104,7 @@ async def test_a_filter_lets_through_what_it_says(
 async def test_two_tails_each_get_everything(client: httpx2.AsyncClient, state: State) -> None:
     events = make_events(200)
     async with serving(state) as port, following(port) as one, following(port) as other:
-        assert state["watches"].taken == 2
+        assert state["change_streams"].taken == 2
         await post_batch(client, events)
         found = await asyncio.gather(one.events(200), other.events(200))
     assert set(found[0]) == {each["prediction_id"] for each in events}
@@ -198,7 +198,7 @@ async def test_an_id_that_is_not_ours_is_refused(client: httpx2.AsyncClient, las
 
 
 async def test_an_id_of_another_service_is_refused(client: httpx2.AsyncClient) -> None:
-    foreign = EventIds(Seal([b"another secret"])).write({"_data": "82AA"})
+    foreign = EventIds(Signer([b"another secret"])).write({"_data": "82AA"})
     answer = await client.get(TAIL, headers={"Last-Event-ID": foreign})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_event_id")
 
@@ -211,7 +211,7 @@ async def test_an_id_of_an_event_that_mongodb_does_not_have_is_gone(
         await post_batch(client, make_events(2))
         await tail.events(1)
         assert tail.last_id is not None
-    ids = EventIds(state["seal"])
+    ids = EventIds(state["signer"])
     token = ids.read(tail.last_id)["_data"]
     unknown = ids.write({"_data": f"{token[:2]}00000001{token[10:]}"})
     answer = await client.get(TAIL, headers={"Last-Event-ID": unknown})
@@ -222,8 +222,8 @@ async def test_an_id_of_an_event_that_mongodb_does_not_have_is_gone(
 
 async def test_there_is_room_for_so_many_and_no_more(state: State) -> None:
     settings = state["settings"].model_copy(update={"tails": 2})
-    async with open_watches(settings) as watches:
-        held: Any = {**state, "watches": watches}
+    async with open_change_streams(settings) as change_streams:
+        held: Any = {**state, "change_streams": change_streams}
         async with serving(held) as port:
             async with following(port), following(port):
                 async with httpx2.AsyncClient(timeout=30) as client:
@@ -232,7 +232,7 @@ async def test_there_is_room_for_so_many_and_no_more(state: State) -> None:
                 assert answer.headers["retry-after"] == "5"
             await nobody_follows(held)
             async with following(port), following(port):
-                assert watches.taken == 2
+                assert change_streams.taken == 2
 
 
 async def test_tails_take_no_connection_and_no_thread_from_requests(
@@ -241,12 +241,12 @@ async def test_tails_take_no_connection_and_no_thread_from_requests(
     """Whoever had to wait for a tail would wait as long as it waits for something to happen."""
     monkeypatch.setattr(mongo_watch, "AWAIT_SECONDS", 60.0)
     settings = state["settings"].model_copy(update={"mongo_max_pool_size": 2, "tails": 8})
-    async with open_mongo(settings) as mongo, open_watches(settings) as watches:
-        held: Any = {**state, "mongo": mongo, "watches": watches}
+    async with open_mongo(settings) as mongo, open_change_streams(settings) as change_streams:
+        held: Any = {**state, "mongo": mongo, "change_streams": change_streams}
         async with serving(held) as port, contextlib.AsyncExitStack() as tails:
             for _ in range(8):
                 await tails.enter_async_context(following(port))
-            assert watches.taken == 8
+            assert change_streams.taken == 8
             url = f"http://127.0.0.1:{port}/v1/predictions"
             async with httpx2.AsyncClient(timeout=30) as asking, asyncio.timeout(20):
                 answers = await asyncio.gather(*(asking.get(url) for _ in range(20)))
@@ -257,7 +257,7 @@ async def test_tails_take_no_connection_and_no_thread_from_requests(
 async def test_a_client_that_takes_nothing_fills_no_memory_and_is_left(
     client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LongAnswer, "seconds_to_take", 0.5)
+    monkeypatch.setattr(StreamedResponse, "seconds_to_take", 0.5)
     events = make_events(20, features={"text": "x" * 900_000})
     async with serving(state) as port, following(port) as tail:
         for event in events:
@@ -280,15 +280,17 @@ async def last_of(tail: Following) -> Any:
 
 
 async def test_a_tail_ends_with_its_key(
-    app: FastAPI, state: State, stranger: httpx2.AsyncClient
+    app: FastAPI, state: State, anonymous_client: httpx2.AsyncClient
 ) -> None:
-    owner = await somebody(state, "admin")
+    owner = await create_user(state, "admin")
     key = await key_of(state, owner.id, "predictions:read")
     async with (
-        serving(state, gate=state["gate"]) as port,
+        serving(state, authenticator=state["authenticator"]) as port,
         following(port, headers=bearer(key)) as tail,
     ):
-        revoked = await stranger.delete(f"/v1/api_keys/{key.split('_')[1]}", headers=owner.headers)
+        revoked = await anonymous_client.delete(
+            f"/v1/api_keys/{key.split('_')[1]}", headers=owner.headers
+        )
         assert revoked.status_code == 204
         told = await last_of(tail)
     assert (told["status"], told["code"]) == (401, "invalid_token")
@@ -317,7 +319,7 @@ async def test_a_tail_ends_when_the_process_is_about_to(
 
 async def test_a_key_that_is_bound_follows_its_models_alone(app: FastAPI, state: State) -> None:
     bound = Caller(scopes=scopes_of("admin"), models=("fraud-*",))
-    async with speaking_as(bound, app, state) as speaking:
+    async with client_as(bound, app, state) as speaking:
         for query in ({}, {"model": "churn"}):
             answer = await speaking.get(TAIL, params=query)
             assert (answer.status_code, answer.json()["code"]) == (403, "model_forbidden")
@@ -346,8 +348,8 @@ async def serving_on(mongod: MongoEngine, state: State) -> AsyncIterator[int]:
     settings = state["settings"].model_copy(update=update)
     with MongoClient[dict[str, Any]](mongod.url) as client:
         apply_all(client["polystore"])
-    async with open_mongo(settings) as mongo, open_watches(settings) as watches:
-        held: Any = {**state, "mongo": mongo, "watches": watches}
+    async with open_mongo(settings) as mongo, open_change_streams(settings) as change_streams:
+        held: Any = {**state, "mongo": mongo, "change_streams": change_streams}
         async with serving(held) as port:
             yield port
 
@@ -404,7 +406,7 @@ async def test_an_id_older_than_what_mongodb_keeps_is_gone(state: State, tmp_pat
 
 
 def test_an_id_is_read_as_it_was_written_and_not_if_a_bit_of_it_is_changed() -> None:
-    ids = EventIds(Seal([b"secret"]))
+    ids = EventIds(Signer([b"secret"]))
     token = {"_data": "82" + "AB" * 60}
     text = ids.write(token)
     assert ids.read(text) == token
