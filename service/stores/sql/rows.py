@@ -75,7 +75,7 @@ def quoted_words(typed: str) -> str:
 
 def words_beginning_with(vector: Any, words: Any) -> ColumnElement[bool]:
     """Each of the words begins a word of ``vector``; they are as ``quoted_words`` gives them."""
-    matches: ColumnElement[bool] = vector.bool_op("")(func.to_tsquery("simple", words))
+    matches: ColumnElement[bool] = vector.bool_op("@@")(func.to_tsquery("simple", words))
     return matches
 
 

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from service.documents.predictions.documents import PREDICTIONS
 from service.main import State
 
-SAMPLE = Path(__file__).parent.parent / "data" / "events.ndjson.gz"
+SAMPLE = Path(__file__).parents[2] / "data" / "events.ndjson.gz"
 JSON = {"Content-Type": "application/json"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
 GZIP = {"Content-Encoding": "gzip"}

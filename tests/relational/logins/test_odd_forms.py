@@ -14,7 +14,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ODD = [
     "%00", "a%00b", "%F0%9F%98%80", "%ED%A0%80", "%ED%B0%80%ED%A0%80", "%FF%FE", "%C0%80", "%",
     "%%", "%u0000", "+", "%0D%0A", "%E2%80%AE", "a" * 300, "%27%20OR%201%3D1%20--", "%25", "@",
-    "a@", "", "%E1%BA%9E", "%C4%B0",
+    "a@", "@@", "%E1%BA%9E", "%C4%B0",
 ]  # fmt: skip
 
 
