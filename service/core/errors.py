@@ -33,7 +33,7 @@ class ServiceError(Exception):
 
     def __init_subclass__(cls) -> None:
         names = (cls.constraints,) if isinstance(cls.constraints, str) else cls.constraints
-        if "guards" in cls.__dict__:
+        if "constraints" in cls.__dict__:
             for name in names:
                 ServiceError.by_constraint[name] = cls
 

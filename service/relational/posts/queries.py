@@ -107,5 +107,7 @@ def _filed_under(tag_id: Any) -> ColumnElement[bool]:
 
 
 def _says(words: Any) -> ColumnElement[bool]:
-    says: ColumnElement[bool] = Post.search.bool_op("@@")(func.websearch_to_tsquery("english", words))
+    says: ColumnElement[bool] = Post.search.bool_op("@@")(
+        func.websearch_to_tsquery("english", words)
+    )
     return says
