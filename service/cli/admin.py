@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from service.auth.access_tokens import Claims, Keyring
@@ -31,7 +32,6 @@ from service.settings import Settings
 from service.stores.embedded import EmbeddedError, StoreUrls
 from service.stores.embedded.data_dir import write_private
 from service.stores.sql.engine import open_sql
-from service.stores.sql.session import Session
 
 T = TypeVar("T")
 FILE = "credentials.json"
@@ -111,7 +111,7 @@ def make_administrator(urls: StoreUrls, settings: Settings, email: str, username
         NotDone: PostgreSQL did not answer.
     """
 
-    async def work(session: Session) -> str:
+    async def work(session: AsyncSession) -> str:
         user_id, password = await _put_administrator(session, username, email)
         same = select(User.id).where(User.id == user_id, func.lower(User.email) == email.lower())
         if await session.scalar(same) is None:
@@ -128,7 +128,7 @@ def administrator_token(urls: StoreUrls, settings: Settings) -> str:
     """An access token of the embedded administrator, good for 12 hours."""
     kept = kept_credentials(settings)
 
-    async def work(session: Session) -> str:
+    async def work(session: AsyncSession) -> str:
         user = await logins.find_user(session, kept.username)
         scopes = scopes_of("admin")
         login_id = user and await logins.open_login(session, user, b"", scopes, TOKEN_LIVES)
@@ -143,7 +143,7 @@ def administrator_token(urls: StoreUrls, settings: Settings) -> str:
     return _run(work, urls, settings)
 
 
-def _run(work: Callable[[Session], Awaitable[T]], urls: StoreUrls, settings: Settings) -> T:
+def _run(work: Callable[[AsyncSession], Awaitable[T]], urls: StoreUrls, settings: Settings) -> T:
     async def run() -> T:
         patient = with_stores(settings, urls).model_copy(update=PATIENCE)
         async with open_sql(patient) as sql:
@@ -157,7 +157,7 @@ def _run(work: Callable[[Session], Awaitable[T]], urls: StoreUrls, settings: Set
         raise NotDone(f"PostgreSQL refused, and nothing was done. {error.message}") from error
 
 
-async def _make_both(session: Session) -> Credentials:
+async def _make_both(session: AsyncSession) -> Credentials:
     user_id, password = await _put_administrator(session, USERNAME, EMAIL)
     key_id, secret = uuid7(), secrets.token_urlsafe(32)
     # Of a first start before, whose file was lost or taken away.
@@ -176,7 +176,7 @@ async def _make_both(session: Session) -> Credentials:
     return Credentials(USERNAME, EMAIL, password, f"{PREFIX}{key_id.hex}_{secret}")
 
 
-async def _put_administrator(session: Session, username: str, email: str) -> tuple[UUID, str]:
+async def _put_administrator(session: AsyncSession, username: str, email: str) -> tuple[UUID, str]:
     password = secrets.token_urlsafe(18)
     values = {
         "password_hash": await hash_password(SecretStr(password)),
@@ -198,7 +198,7 @@ async def _put_administrator(session: Session, username: str, email: str) -> tup
     return user_id, password
 
 
-async def _note(session: Session, act: str, by: UUID | None, of: UUID) -> None:
+async def _note(session: AsyncSession, act: str, by: UUID | None, of: UUID) -> None:
     await session.execute(
         insert(AuditEvent).values(
             act=act, user_id=by, subject_id=of, request_id="", details={"by": "polystore"}

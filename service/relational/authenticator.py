@@ -13,6 +13,7 @@ from functools import partial
 from uuid import UUID
 
 from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.access_tokens import Claims, Keyring
 from service.auth.caller import (
@@ -33,7 +34,6 @@ from service.relational.api_keys import verification as keys
 from service.relational.audit.repository import AuditTrail
 from service.relational.logins import repository as logins
 from service.stores.sql.engine import SqlStore
-from service.stores.sql.session import Session
 
 SECONDS_BEFORE_ANOTHER_LOOK = 1.0
 SECONDS_BETWEEN_NOTES = 60.0
@@ -153,7 +153,7 @@ class SqlAuthenticator:
         self._noted[key_id] = now
         trail = AuditTrail(request, caller)
 
-        async def note(session: Session) -> None:
+        async def note(session: AsyncSession) -> None:
             if await keys.note_use(session, key_id):
                 await trail.note(session, "key_first_used", subject_id=key_id)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from service.auth.access_tokens import Claims
@@ -15,7 +16,6 @@ from service.relational.api_keys.tables import ApiKey
 from service.relational.api_keys.verification import hash_secret
 from service.relational.logins.tables import Login
 from service.relational.users.tables import User
-from service.stores.sql.session import Session
 
 HOUR = timedelta(hours=1)
 
@@ -42,7 +42,7 @@ async def create_user(state: State, role: str = "member", **values: Any) -> Pers
     user = {"id": uuid7(), "username": name, "email": f"{name}@example.com", "role": role, **values}
     login_id, scopes = uuid7(), scopes_of(role)
 
-    async def work(session: Session) -> None:
+    async def work(session: AsyncSession) -> None:
         await session.execute(insert(User).values(**user))
         login = {"id": login_id, "user_id": user["id"], "token_hash": b"", "scopes": sorted(scopes)}
         expires_at = datetime.now(UTC) + HOUR
@@ -58,7 +58,7 @@ async def key_of(state: State, user_id: UUID, *scopes: str, **values: Any) -> st
     key_id, secret = uuid7(), secrets.token_urlsafe(32)
     row = {"id": key_id, "user_id": user_id, "name": "test", "scopes": list(scopes), **values}
 
-    async def work(session: Session) -> None:
+    async def work(session: AsyncSession) -> None:
         await session.execute(insert(ApiKey).values(**row, secret_hash=hash_secret(secret)))
 
     await state["sql"].run(work, writes=True)

@@ -17,6 +17,7 @@ import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from mongo_indexes.apply import apply_all
 from service.main import State, create_app
@@ -24,7 +25,6 @@ from service.settings import Settings
 from service.stores.embedded import MongoEngine, PostgresEngine
 from service.stores.sql import migrations as migrate
 from service.stores.sql.engine import open_sql
-from service.stores.sql.session import Session
 from tests.auth.factories import create_user
 from tests.fixtures.client import client_for
 from tests.fixtures.cpu_time import cpu_wait_seconds
@@ -151,7 +151,7 @@ async def test_readiness_names_the_store_that_is_down(
 async def test_the_service_ends_in_time_while_postgresql_hangs(postgres: PostgresEngine) -> None:
     """Whoever says goodbye on each connection waits 5 seconds for an answer on each."""
 
-    async def rest(session: Session) -> None:
+    async def rest(session: AsyncSession) -> None:
         await session.scalar(text("SELECT pg_sleep(0.2)"))
 
     with ExitStack() as hung:

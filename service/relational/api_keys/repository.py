@@ -26,8 +26,9 @@ from service.relational.audit.repository import Trail
 from service.relational.users.repository import may_act
 from service.relational.users.tables import User
 from service.stores.sql.base import columns
-from service.stores.sql.engine import SqlSession, after_commit
+from service.stores.sql.engine import SqlSession
 from service.stores.sql.rows import Columns, filtered, owned_by, sql_page
+from service.stores.sql.session import after_commit
 from service.web.context import provided
 from service.web.pagination import Page, Paging
 

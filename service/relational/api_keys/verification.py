@@ -7,13 +7,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.credentials import Credential
 from service.auth.roles import expanded, scopes_of
 from service.relational.api_keys.tables import ApiKey
 from service.relational.users.repository import may_act
 from service.relational.users.tables import User
-from service.stores.sql.session import Session
 
 PREFIX = "pk_"
 
@@ -56,7 +56,7 @@ def is_good() -> tuple[ColumnElement[bool], ...]:
     return ApiKey.revoked_at.is_(None), lasting
 
 
-async def find_credential(session: Session, key_id: UUID) -> Credential | None:
+async def find_credential(session: AsyncSession, key_id: UUID) -> Credential | None:
     """What a key is good for now; None if it is not."""
     k = ApiKey
     statement = (
@@ -78,7 +78,7 @@ async def find_credential(session: Session, key_id: UUID) -> Credential | None:
     return Credential(row.id, scopes, row.expires_at, tuple(hashes), models)
 
 
-async def note_use(session: Session, key_id: UUID) -> bool:
+async def note_use(session: AsyncSession, key_id: UUID) -> bool:
     """Writes when a key was used last; whether it was the first time."""
     used = update(ApiKey).values(last_used_at=func.now(), updated_at=ApiKey.updated_at)
     used = used.where(ApiKey.id == key_id).returning(ApiKey.id)

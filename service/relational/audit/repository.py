@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Request
 from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.caller import Caller, CurrentCaller, address_of
 from service.core.request_id import current_request_id
@@ -14,7 +15,6 @@ from service.relational.audit.tables import AuditEvent
 from service.stores.sql.base import columns
 from service.stores.sql.engine import SqlSession
 from service.stores.sql.rows import Columns, filtered, sql_page
-from service.stores.sql.session import Session
 from service.web.context import provided
 from service.web.pagination import Page, Paging
 
@@ -38,7 +38,7 @@ class AuditTrail:
 
     async def note(
         self,
-        session: Session,
+        session: AsyncSession,
         act: Act,
         *,
         subject_id: UUID | None = None,
@@ -51,7 +51,7 @@ class AuditTrail:
 
     async def note_all(
         self,
-        session: Session,
+        session: AsyncSession,
         act: Act,
         subject_ids: Iterable[UUID],
         details: Mapping[str, Any],

@@ -138,7 +138,7 @@ class ProductBulk:
         for _ in range(_TIMES):
             await self._fail_taken(batch)
             try:
-                async with self._session.savepoint():
+                async with self._session.begin_nested():
                     return await self._update(batch, held)
             except IntegrityError as error:
                 if not isinstance(translate_sql_error(error), SkuTaken):

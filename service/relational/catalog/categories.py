@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from sqlalchemy import Select, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.core.errors import Conflict, NotFound
 from service.relational.catalog.schemas import (
@@ -18,7 +19,6 @@ from service.stores.sql.base import columns
 from service.stores.sql.bulk import any_of
 from service.stores.sql.engine import SqlSession
 from service.stores.sql.rows import Columns, change_row, filtered, remove_row, sql_page
-from service.stores.sql.session import Session
 from service.web.conditional import Expected
 from service.web.context import provided
 from service.web.pagination import Page, Paging
@@ -105,7 +105,7 @@ class CategoryRepository:
             raise ParentUnknown
 
 
-async def hold_categories(session: Session, category_ids: Iterable[UUID]) -> set[UUID]:
+async def hold_categories(session: AsyncSession, category_ids: Iterable[UUID]) -> set[UUID]:
     """Those that are there; they will be until the transaction ends."""
     if not (wanted := set(category_ids)):
         return set()

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.relational.catalog.file_format import Format, header, media_type, write_rows
 from service.relational.catalog.repository import COLUMNS
 from service.relational.catalog.schemas import ProductRead
 from service.relational.catalog.tables import Product
 from service.stores.sql.engine import SqlStoreDep
-from service.stores.sql.session import Session
 from service.web.context import provided
 
 ROWS_AT_ONCE = 500
@@ -38,7 +38,7 @@ class ProductExport:
         return await self._sql.run(partial(_read_page, after=after), writes=False)
 
 
-async def _read_page(session: Session, after: UUID | None) -> list[ProductRead]:
+async def _read_page(session: AsyncSession, after: UUID | None) -> list[ProductRead]:
     statement = select(*COLUMNS).where(Product.deleted_at.is_(None))
     if after is not None:
         statement = statement.where(Product.id > after)

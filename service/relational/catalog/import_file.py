@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from fastapi import Request
 from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
@@ -18,7 +19,6 @@ from service.relational.catalog.categories import hold_categories
 from service.relational.catalog.file_format import LONGEST_RECORD, Format, Row, format_of, read_rows
 from service.relational.catalog.upsert import put_products, share_skus
 from service.stores.sql.engine import SqlStore
-from service.stores.sql.session import Session
 from service.web.ndjson import LinesAnswer, lines_of, stopped
 
 LINES_AT_ONCE = 200
@@ -82,7 +82,7 @@ class Load:
         caller = await state.authenticator.authenticate(self._request, state.access)
         rows, self._waiting, self._skus = self._waiting, [], set()
 
-        async def work(session: Session) -> tuple[int, int, list[LoadError]]:
+        async def work(session: AsyncSession) -> tuple[int, int, list[LoadError]]:
             return await _put(session, rows, caller.user_id)
 
         created, updated, errors = await self._sql.run(work, writes=True) if rows else (0, 0, [])
@@ -95,7 +95,7 @@ class Load:
 
 
 async def _put(
-    session: Session, rows: Sequence[Row], user_id: UUID | None
+    session: AsyncSession, rows: Sequence[Row], user_id: UUID | None
 ) -> tuple[int, int, list[LoadError]]:
     """How many were made and changed, and what is wrong with the rest."""
     await share_skus(session)

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Uuid, column, insert, select, update, values
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from service.core.errors import Conflict
 from service.relational.catalog.schemas import Reason
 from service.relational.catalog.tables import Product, StockMovement
 from service.stores.sql.bulk import unnest_rows
-from service.stores.sql.session import Session
 
 
 class NotEnoughStock(Conflict):
@@ -42,7 +42,7 @@ class Held(NamedTuple):
 
 
 async def hold_products(
-    session: Session, product_ids: Iterable[UUID], *, deleted_too: bool = False
+    session: AsyncSession, product_ids: Iterable[UUID], *, deleted_too: bool = False
 ) -> Mapping[UUID, Held]:
     """The products of these ids that are there, locked."""
     p = Product
@@ -55,7 +55,7 @@ async def hold_products(
 
 
 async def move_stock(
-    session: Session, changes: Mapping[UUID, int], reason: Reason, **about: Any
+    session: AsyncSession, changes: Mapping[UUID, int], reason: Reason, **about: Any
 ) -> None:
     """Adds to the stock of products that are held, and notes it; two statements for all of them.
 
@@ -85,7 +85,7 @@ async def move_stock(
 
 
 async def note_movements(
-    session: Session, moved: Sequence[Mapping[str, Any]], reason: Reason, **about: Any
+    session: AsyncSession, moved: Sequence[Mapping[str, Any]], reason: Reason, **about: Any
 ) -> None:
     """Keeps movements, if there are any, in one statement."""
     if not moved:

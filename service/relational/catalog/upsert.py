@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Text, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from service.relational.catalog.repository import COLUMNS
@@ -19,7 +20,6 @@ from service.relational.catalog.schemas import ProductCreate, Reason
 from service.relational.catalog.stock_movements import note_movements
 from service.relational.catalog.tables import Product
 from service.stores.sql.bulk import advisory_lock, any_of, insert_missing, unnest_rows
-from service.stores.sql.session import Session
 
 LOWERED = func.lower(Product.sku, type_=Text())
 
@@ -32,18 +32,18 @@ class Put(NamedTuple):
     made: bool
 
 
-async def share_skus(session: Session) -> None:
+async def share_skus(session: AsyncSession) -> None:
     """Comes first where many are made."""
     await advisory_lock(session, "skus", alone=False)
 
 
-async def own_skus(session: Session) -> None:
+async def own_skus(session: AsyncSession) -> None:
     """Comes first where many are given another sku."""
     await advisory_lock(session, "skus", alone=True)
 
 
 async def put_products(
-    session: Session, products: Sequence[ProductCreate], user_id: UUID | None
+    session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
 ) -> Mapping[str, Put]:
     """What became of each, by its sku in small letters; a deleted one comes back.
 
@@ -52,7 +52,7 @@ async def put_products(
     by_sku = {product.sku.lower(): product for product in products}
     while by_sku:
         with suppress(_MadeMeanwhile):
-            async with session.savepoint():
+            async with session.begin_nested():
                 there = await _hold(session, list(by_sku))
                 missing = [product for sku, product in by_sku.items() if sku not in there]
                 made = await _insert(session, missing, user_id)
@@ -66,7 +66,7 @@ class _MadeMeanwhile(Exception):
     """Others made some. Their rows come before skus: let go of these, and once more."""
 
 
-async def _hold(session: Session, skus: Sequence[str]) -> dict[str, Any]:
+async def _hold(session: AsyncSession, skus: Sequence[str]) -> dict[str, Any]:
     held = select(Product.id, Product.sku, Product.stock)
     held = held.where(any_of(LOWERED, skus))
     held = held.order_by(Product.id).with_for_update(key_share=True)
@@ -74,7 +74,7 @@ async def _hold(session: Session, skus: Sequence[str]) -> dict[str, Any]:
 
 
 async def _insert(
-    session: Session, products: Sequence[ProductCreate], user_id: UUID | None
+    session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
 ) -> dict[str, Put]:
     if not products:
         return {}
@@ -86,7 +86,7 @@ async def _insert(
 
 
 async def _change(
-    session: Session,
+    session: AsyncSession,
     there: Mapping[str, Any],
     by_sku: Mapping[str, ProductCreate],
     user_id: UUID | None,
@@ -98,7 +98,7 @@ async def _change(
 
 
 async def update_products(
-    session: Session,
+    session: AsyncSession,
     rows: Sequence[Mapping[str, Any]],
     before: Mapping[UUID, int],
     user_id: UUID | None,
@@ -126,7 +126,7 @@ async def update_products(
 
 
 async def note_stock(
-    session: Session,
+    session: AsyncSession,
     moved: Mapping[UUID, tuple[int, int]],
     reason: Reason,
     user_id: UUID | None,

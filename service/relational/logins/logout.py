@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.access_tokens import Keyring
 from service.auth.caller import (
@@ -24,7 +25,6 @@ from service.relational.logins.repository import InvalidGrant, hash_token
 from service.relational.logins.schemas import PasswordChange, RevokeRequest
 from service.relational.logins.token_grants import PREFIX, parse_refresh
 from service.stores.sql.engine import SqlStoreDep
-from service.stores.sql.session import Session
 from service.web.context import provided
 
 
@@ -67,7 +67,7 @@ class Leaving:
         except (InvalidGrant, InvalidToken):
             return
 
-        async def end(session: Session) -> None:
+        async def end(session: AsyncSession) -> None:
             user_id = await logins.end_login(session, login_id, hashed)
             if user_id is not None:
                 await self._trail.note(session, "token_revoked", subject_id=user_id)
@@ -108,7 +108,7 @@ class Leaving:
             raise WrongPassword
         hashed = await hash_password(change.new_password)
 
-        async def put(session: Session) -> bool:
+        async def put(session: AsyncSession) -> bool:
             changed = await logins.change_password(session, user, hashed, ends_logins=True)
             if changed:
                 await self._trail.note(session, "password_changed", subject_id=user_id)
@@ -119,7 +119,7 @@ class Leaving:
         self._rates.forget("guess", self._address, str(user_id))
         self._authenticator.invalidate_user(user_id)
 
-    async def _note_failure(self, session: Session) -> None:
+    async def _note_failure(self, session: AsyncSession) -> None:
         await self._trail.note(session, "login_failed", subject_id=self._caller.user_id)
 
 

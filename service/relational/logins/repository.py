@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.caller import Unauthenticated
 from service.auth.credentials import Credential
@@ -14,7 +15,6 @@ from service.core.errors import BadRequest, FieldError
 from service.relational.logins.tables import Login
 from service.relational.users.repository import may_act
 from service.relational.users.tables import User
-from service.stores.sql.session import Session
 
 CLEARED_AT_ONCE = 10
 
@@ -82,7 +82,7 @@ def hash_token(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def find_user(session: Session, name: str) -> PasswordUser | None:
+async def find_user(session: AsyncSession, name: str) -> PasswordUser | None:
     """Who has this email or username, and may log in with a password."""
     column = User.email if "@" in name else User.username  # no username holds an @
     statement = select(User.id, User.role, User.password_hash).where(
@@ -91,7 +91,7 @@ async def find_user(session: Session, name: str) -> PasswordUser | None:
     return _as_user((await session.execute(statement)).one_or_none())
 
 
-async def find_user_by_id(session: Session, user_id: UUID) -> PasswordUser | None:
+async def find_user_by_id(session: AsyncSession, user_id: UUID) -> PasswordUser | None:
     """The same by id."""
     statement = select(User.id, User.role, User.password_hash).where(
         User.id == user_id, may_act(), User.password_hash.is_not(None)
@@ -100,7 +100,7 @@ async def find_user_by_id(session: Session, user_id: UUID) -> PasswordUser | Non
 
 
 async def open_login(
-    session: Session,
+    session: AsyncSession,
     user: PasswordUser,
     token_hash: bytes,
     scopes: frozenset[str],
@@ -122,7 +122,7 @@ async def open_login(
     return await session.scalar(insert(Login).values(**values).returning(Login.id))
 
 
-async def rotate(session: Session, login_id: UUID, old: bytes, new: bytes) -> Rotated | None:
+async def rotate(session: AsyncSession, login_id: UUID, old: bytes, new: bytes) -> Rotated | None:
     """Puts a new refresh token in place of the one that is good now, if ``old`` is its hash."""
     statement = (
         update(Login)
@@ -134,7 +134,7 @@ async def rotate(session: Session, login_id: UUID, old: bytes, new: bytes) -> Ro
     return None if row is None else Rotated(row.user_id, frozenset(row.scopes))
 
 
-async def end_reused(session: Session, login_id: UUID, token: bytes) -> UUID | None:
+async def end_reused(session: AsyncSession, login_id: UUID, token: bytes) -> UUID | None:
     """Ends the login if this is not its token of now; the user whose it was.
 
     Nobody knows the id who has not seen a token of this login: so it was used before, and one of
@@ -148,7 +148,7 @@ async def end_reused(session: Session, login_id: UUID, token: bytes) -> UUID | N
     )
 
 
-async def end_login(session: Session, login_id: UUID, token: bytes | None) -> UUID | None:
+async def end_login(session: AsyncSession, login_id: UUID, token: bytes | None) -> UUID | None:
     """Ends it, if this is its token of now or none is asked for; the user whose it was."""
     statement = update(Login).where(Login.id == login_id, Login.revoked_at.is_(None))
     if token is not None:
@@ -158,7 +158,7 @@ async def end_login(session: Session, login_id: UUID, token: bytes | None) -> UU
 
 
 async def change_password(
-    session: Session, user: PasswordUser, password_hash: str, *, ends_logins: bool
+    session: AsyncSession, user: PasswordUser, password_hash: str, *, ends_logins: bool
 ) -> bool:
     """Puts another hash in place of the one that was checked; whether it was still that one."""
     values: dict[str, Any] = {"password_hash": password_hash}
@@ -175,7 +175,7 @@ async def change_password(
     return await session.scalar(statement) is not None
 
 
-async def find_credential(session: Session, login_id: UUID) -> Credential | None:
+async def find_credential(session: AsyncSession, login_id: UUID) -> Credential | None:
     """What a login is good for now; None if it is not."""
     statement = (
         select(User.id, User.role, Login.scopes, Login.expires_at)

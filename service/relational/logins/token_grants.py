@@ -12,6 +12,7 @@ from uuid import UUID
 
 from fastapi import Request
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.access_tokens import Claims, Keyring
 from service.auth.caller import (
@@ -38,7 +39,6 @@ from service.relational.logins.repository import (
 )
 from service.relational.logins.schemas import TokenRead, TokenRequest
 from service.stores.sql.engine import SqlStoreDep
-from service.stores.sql.session import Session
 from service.web.context import provided
 
 PREFIX = "rt_"
@@ -100,13 +100,13 @@ class Grants:
     async def _note_failure(self, subject: UUID | None) -> None:
         """What was typed is not kept: it may have been the password."""
 
-        async def note(session: Session) -> None:
+        async def note(session: AsyncSession) -> None:
             await self._trail.note(session, "login_failed", subject_id=subject)
 
         await self._sql.run(note, writes=True)
 
     async def _rehash(self, user: PasswordUser, password: SecretStr, better: str) -> PasswordUser:
-        async def change(session: Session) -> bool:
+        async def change(session: AsyncSession) -> bool:
             return await logins.change_password(session, user, better, ends_logins=False)
 
         if await self._sql.run(change, writes=True):
@@ -123,7 +123,7 @@ class Grants:
     async def _open(self, user: PasswordUser, scopes: frozenset[str]) -> TokenRead:
         secret = secrets.token_urlsafe(32)
 
-        async def work(session: Session) -> UUID | None:
+        async def work(session: AsyncSession) -> UUID | None:
             hashed = hash_token(secret)
             login_id = await logins.open_login(session, user, hashed, scopes, self._refresh)
             if login_id is not None:
@@ -142,7 +142,7 @@ class Grants:
         login_id, old = parse_refresh(form.refresh_token.get_secret_value())
         secret = secrets.token_urlsafe(32)
 
-        async def work(session: Session) -> Claims | None:
+        async def work(session: AsyncSession) -> Claims | None:
             old_hash, new_hash = hash_token(old), hash_token(secret)
             rotated = await logins.rotate(session, login_id, old_hash, new_hash)
             if rotated is not None:  # a refusal here leaves the old token good

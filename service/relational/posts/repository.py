@@ -25,6 +25,7 @@ from service.relational.posts.tables import Post, PostTag
 from service.relational.tags.repository import Tags
 from service.relational.users.repository import Users
 from service.stores.sql.engine import SqlSession
+from service.stores.sql.fast_read import fetch
 from service.stores.sql.rows import change_row, owned_by, remove_row
 from service.web.conditional import Expected, JsonResource
 from service.web.context import provided
@@ -95,7 +96,7 @@ class PostRepository:
     async def show(self, post_id: UUID, expand: str | None) -> JsonResource:
         statement = one_post(_names(expand), everything=self._sees_everything)
         values = {"post_id": post_id, **self._caller_id()}
-        rows = await self._session.fetch(statement, values)
+        rows = await fetch(self._session, statement, values)
         if not rows:
             raise PostNotFound
         version, views, nested, text = rows[0]

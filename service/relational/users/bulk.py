@@ -17,7 +17,8 @@ from service.relational.users.repository import UserNotFound, Users, row_values
 from service.relational.users.schemas import UserCreate, UserRead
 from service.relational.users.tables import User
 from service.stores.sql.bulk import advisory_lock, any_of, insert_missing, unnest_rows
-from service.stores.sql.engine import SqlSession, after_commit
+from service.stores.sql.engine import SqlSession
+from service.stores.sql.session import after_commit
 from service.web.bulk import BulkItems
 from service.web.context import provided
 

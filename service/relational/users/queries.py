@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
 
-from service.relational.users.schemas import UserCreate, UserRead
+from service.relational.users.schemas import UserRead
 from service.relational.users.tables import User
 from service.stores.sql.base import columns
 from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
@@ -43,11 +43,8 @@ def visible_users(
     return seen if everybody else seen & (User.id == bindparam("caller_id", caller_id))
 
 
-_TABLE = cast("Table", User.__table__)
-# UserCreate decides the columns, so that a new field is never dropped.
-NEW_USER = PreparedQuery(
-    insert(_TABLE).returning(User.version, json_row(SHOWN)),
-    keys=("id", *(name for name in UserCreate.model_fields if name != "password"), "password_hash"),
+NEW_USER = insert(cast("Table", User.__table__)).returning(
+    User.version, json_row(SHOWN).label("json")
 )
 
 

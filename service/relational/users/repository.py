@@ -25,8 +25,10 @@ from service.relational.users.queries import (
 )
 from service.relational.users.schemas import EmailQuery, UserCreate, UserQuery, UserRead, UserUpdate
 from service.relational.users.tables import User
-from service.stores.sql.engine import SqlSession, after_commit
+from service.stores.sql.engine import SqlSession
+from service.stores.sql.fast_read import fetch
 from service.stores.sql.rows import change_row
+from service.stores.sql.session import after_commit
 from service.web.conditional import Expected, JsonResource
 from service.web.context import provided
 from service.web.pagination import Paging
@@ -95,7 +97,7 @@ class UserRepository:
 
     async def show(self, user_id: UUID) -> JsonResource:
         values = {"user_id": user_id, **self._caller_id()}
-        rows = await self._session.fetch(one_user(everybody=self._sees_everybody), values)
+        rows = await fetch(self._session, one_user(everybody=self._sees_everybody), values)
         if not rows:
             raise UserNotFound
         version, text = rows[0]
@@ -137,12 +139,9 @@ class UserRepository:
     async def add(self, user: UserCreate) -> tuple[UUID, JsonResource]:
         user_id = uuid7()
         values = await row_values(user)
-        as_member = user.role == "member"  # of whom nothing is noted
-        row = {"id": user_id, **values}
-        ((version, text),) = await self._session.fetch(NEW_USER, row, alone=as_member)
-        if not as_member:
-            await self.note_roles({user_id: user.role})
-        return user_id, JsonResource(str(version), text)
+        row = (await self._session.execute(NEW_USER.values(id=user_id, **values))).one()
+        await self.note_roles({user_id: user.role})
+        return user_id, JsonResource(str(row.version), row.json)
 
     async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
         values = changes(change)

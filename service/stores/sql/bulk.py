@@ -22,16 +22,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
 from service.stores.sql.base import Base
-from service.stores.sql.session import Session
 
 _NAMESPACE = 0x62756C6B  # "bulk", so that these locks meet no others
 
 
-async def advisory_lock(session: Session, about: str, *, alone: bool) -> None:
+async def advisory_lock(session: AsyncSession, about: str, *, alone: bool) -> None:
     """Waits until nobody does ``about`` alone; ``alone`` also until nobody does it at all.
 
     For what cannot be locked in one order, such as unique values that an UPDATE brings. Comes

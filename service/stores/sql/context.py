@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated, Self
 
 from fastapi import Depends, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.stores.sql.engine import SqlStore
-from service.stores.sql.session import Session
 from service.web.pagination import Paginator
 from service.web.request_context import RequestContext
 
@@ -15,7 +15,7 @@ from service.web.request_context import RequestContext
 class SqlContext(RequestContext):
     """A request, its caller, its paginator and its session."""
 
-    session: Session
+    session: AsyncSession
 
     @property
     def store(self) -> SqlStore:

@@ -1,15 +1,15 @@
-"""PostgreSQL: opened by the lifespan, handed out as SqlSession, the base of all tables.
+"""PostgreSQL: opened by the lifespan, handed out as SqlSession.
 
-``sql_route`` wraps each endpoint in one of the sessions made here; a read has no transaction, which
-spares it two round trips.
+``route.py`` wraps each endpoint in one of the sessions made here.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, TypeVar, cast
 
-from fastapi import Request
-from sqlalchemy.ext.asyncio import AsyncEngine
+from fastapi import Depends, Request
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
 
 from service.core.circuit_breaker import CircuitBreaker, Deadline
@@ -17,16 +17,24 @@ from service.core.metrics import Metrics
 from service.settings import Settings
 from service.stores.sql.errors import translate_sql_error
 from service.stores.sql.pool import open_engine
-from service.stores.sql.session import REPORTS, WRITES, Session
-from service.web.context import provided
+from service.stores.sql.session import AFTER_COMMIT, DEADLINE, ON_BEGIN, session_maker
 
 T = TypeVar("T")
+AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 # -- open ------------------------------------------------------------------------------------------
 
 
 class SqlStore:
-    """PostgreSQL as the lifespan holds it."""
+    """PostgreSQL as the lifespan holds it.
+
+    Args:
+        engine: of the primary.
+        reporting: of the read replica; the primary's where there is none.
+        breaker: of the primary.
+        reporting_breaker: of the replica.
+    """
 
     def __init__(
         self,
@@ -37,39 +45,53 @@ class SqlStore:
     ) -> None:
         self.engine, self.breaker, self.reporting_breaker = engine, breaker, reporting_breaker
         self.has_replica = reporting is not engine
-        # Transactions are begun and ended by our sessions, and not by SQLAlchemy below them.
-        self._replica, self._primary = (
-            each.execution_options(isolation_level="AUTOCOMMIT") for each in (reporting, engine)
-        )
+        self._reads, self._writes = session_maker(engine, **AUTOCOMMIT), session_maker(engine)
+        self._primary_reports = session_maker(engine, **SNAPSHOT)
+        self._reports = session_maker(reporting, **SNAPSHOT)
 
     def register_metrics(self, metrics: Metrics) -> None:
-        """Lets /metrics see the pool."""
+        """Let /metrics read the pool."""
         pool = cast("QueuePool", self.engine.pool)
         metrics.watch("postgresql", "connections_in_use", pool.checkedout)
         metrics.watch("postgresql", "connections_idle", pool.checkedin)
         metrics.watch("postgresql", "calls_abandoned", lambda: self.breaker.detached)
 
-    def reading(self, deadline: Deadline) -> Session:
-        """For reads: each statement by itself, no transaction around them."""
-        return Session(self._primary, deadline)
+    @asynccontextmanager
+    async def reading(self, deadline: Deadline) -> AsyncIterator[AsyncSession]:
+        """Open a session for reads: each statement stands by itself."""
+        async with self._reads(info={DEADLINE: deadline}) as session:
+            yield session
 
-    def reporting(self, deadline: Deadline, *, primary: bool = False) -> Session:
-        """On the replica, if there is one: a snapshot that the server keeps read only."""
-        return Session(self._primary if primary else self._replica, deadline, REPORTS)
+    @asynccontextmanager
+    async def reporting(
+        self, deadline: Deadline, *, primary: bool = False
+    ) -> AsyncIterator[AsyncSession]:
+        """Open a read-only snapshot on the replica, or on the primary."""
+        maker = self._primary_reports if primary else self._reports
+        async with maker(info={DEADLINE: deadline}) as session:
+            yield session
 
-    def transaction(
-        self, deadline: Deadline, first: Callable[[Session], Awaitable[None]] | None = None
-    ) -> Session:
-        """One transaction: leaving commits, an exception rolls back.
+    @asynccontextmanager
+    async def transaction(
+        self, deadline: Deadline, on_begin: Callable[[Connection], None] | None = None
+    ) -> AsyncIterator[AsyncSession]:
+        """Open a session in one transaction: leaving commits, an exception rolls back.
 
-        It begins with the first use of the session; ``first`` is then awaited before anything else.
+        The transaction begins with the first use of the session; ``on_begin`` is then called before
+        anything else.
         """
-        return Session(self._primary, deadline, WRITES, first)
+        deadline.committing = False
+        async with self._writes.begin() as session:
+            session.info.update({DEADLINE: deadline, ON_BEGIN: on_begin})
+            yield session
+        for call in session.info.get(AFTER_COMMIT, ()):
+            call()
 
-    async def run(self, work: Callable[[Session], Awaitable[T]], *, writes: bool) -> T:
-        """The result of ``work`` in a short session of its own, in time.
+    async def run(self, work: Callable[[AsyncSession], Awaitable[T]], *, writes: bool) -> T:
+        """Return the result of ``work`` in a short session of its own, in time.
 
-        For those whose request is not itself one session: they hash a password in between.
+        For use cases whose request is not itself one session, because they hash a password between
+        two of them.
 
         Raises:
             Unavailable: PostgreSQL is down, hangs, or is busy.
@@ -84,14 +106,9 @@ class SqlStore:
         return await self.breaker.run(once(), deadline, writes=writes)
 
 
-def after_commit(session: Session, call: Callable[[], None]) -> None:
-    """Calls it once the session's transaction is durable, and never if it is not."""
-    session.after_commit(call)
-
-
 @asynccontextmanager
 async def open_sql(settings: Settings) -> AsyncIterator[SqlStore]:
-    """For the lifespan. Connects to nothing yet: the service starts while PostgreSQL is down."""
+    """Open the store for the lifespan; it connects later, so that the service starts without it."""
     assert settings.database_url is not None  # noqa: S101 - create_app has refused otherwise
     url, replica = settings.database_url, settings.reporting_database_url
     breaker = CircuitBreaker("PostgreSQL", settings.sql_deadline_seconds, translate_sql_error)
@@ -120,22 +137,19 @@ async def open_sql(settings: Settings) -> AsyncIterator[SqlStore]:
 # -- hand out --------------------------------------------------------------------------------------
 
 
-def _this_session(request: Request) -> Session:
-    session: Session = request.state.sql_session
+async def current_session(request: Request) -> AsyncSession:
+    """The session of this request, which its route opened."""
+    session: AsyncSession = request.state.sql_session
     return session
 
 
-def _this_reporting_session(request: Request) -> Session:
-    session: Session = request.state.reporting_session
-    return session
+async def current_store(request: Request) -> SqlStore:
+    """The store, for use cases that open sessions of their own: logins, imports, exports."""
+    store: SqlStore = request.state.sql
+    return store
 
 
-def _this_sql(request: Request) -> SqlStore:
-    sql: SqlStore = request.state.sql
-    return sql
-
-
-SqlSession = Annotated[Session, provided(_this_session)]
-# For those whose request is not itself one session.
-SqlStoreDep = Annotated[SqlStore, provided(_this_sql)]
-ReportingSession = Annotated[Session, provided(_this_reporting_session)]
+SqlSession = Annotated[AsyncSession, Depends(current_session)]
+# Reads the replica where there is one; only routes of class ReportRoute open it.
+ReportingSession = Annotated[AsyncSession, Depends(current_session)]
+SqlStoreDep = Annotated[SqlStore, Depends(current_store)]

@@ -7,7 +7,9 @@ quarters of a small read.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from typing import cast as cast_type
 
+import asyncpg
 from sqlalchemy import (
     ColumnElement,
     Numeric,
@@ -20,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 # What a field of an answer is made of: a column, or fields nested under its name.
@@ -69,6 +72,21 @@ class PreparedQuery:
         if not values.keys() <= self._given.keys():
             raise TypeError(f"unknown parameters: {sorted(values.keys() - self._given.keys())}")
         return [values.get(name, given) for name, given in self._given.items()]
+
+
+async def fetch(
+    session: AsyncSession, query: PreparedQuery, values: Mapping[str, Any]
+) -> Sequence[Any]:
+    """Return the rows, as tuples of what the driver makes of PostgreSQL's types.
+
+    The query goes to the driver itself, on the session's connection. It starts no transaction, so
+    that only sessions for reads may use it.
+    """
+    connection = (await session.connection()).sync_connection
+    assert connection is not None  # noqa: S101 - it is, once awaited
+    driver = cast_type("asyncpg.Connection", connection.connection.driver_connection)
+    rows: Sequence[Any] = await driver.fetch(query.text, *query.arguments(values))
+    return rows
 
 
 def json_row(shown: Projection) -> ColumnElement[str]:

@@ -8,13 +8,13 @@ import hashlib
 from datetime import datetime, timedelta
 
 from fastapi import Response
-from sqlalchemy import SmallInteger, String, delete, func, insert, select
+from sqlalchemy import Connection, SmallInteger, String, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.errors import Conflict
 from service.stores.sql.base import Base
-from service.stores.sql.session import Session
 from service.web.conditional import NO_STORE
 from service.web.idempotency_key import REPLAYED, KeyReused, RequestedKey
 
@@ -55,7 +55,7 @@ class Replay(Exception):
         self.response = response
 
 
-async def recall(session: Session, wanted: RequestedKey) -> None:
+def recall(connection: Connection, wanted: RequestedKey) -> None:
     """The first thing in the transaction of a POST with a key, which is ours until it ends.
 
     Only then, and not before the endpoint: what it does beforehand, such as hashing a password,
@@ -68,13 +68,13 @@ async def recall(session: Session, wanted: RequestedKey) -> None:
         ShownOnce: what it answered is not kept.
     """
     hashed = int.from_bytes(hashlib.sha256(wanted.key.encode()).digest()[:8], "big", signed=True)
-    if not await session.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
+    if not connection.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
         raise StillRunning
     k = IdempotencyKey
     kept = select(k.fingerprint, k.status, k.headers, k.body).where(
         k.key == wanted.key, k.created_at > func.now() - KEYS_LIVE
     )
-    found = (await session.execute(kept)).one_or_none()
+    found = connection.execute(kept).one_or_none()
     if found is None:
         return
     if not wanted.was_sent_with(found.fingerprint):
@@ -84,7 +84,7 @@ async def recall(session: Session, wanted: RequestedKey) -> None:
     raise Replay(Response(found.body, found.status, {**found.headers, REPLAYED: "true"}))
 
 
-async def remember(session: Session, wanted: RequestedKey, response: Response) -> None:
+async def remember(session: AsyncSession, wanted: RequestedKey, response: Response) -> None:
     """Keeps the answer, and clears a few keys that have outlived their day."""
     k = IdempotencyKey
     outlived = (

@@ -22,12 +22,12 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.functions import Function
 
 from service.stores.sql.base import IdTable
-from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
+from service.stores.sql.fast_read import PreparedQuery, Projection, fetch, json_row
 from service.stores.sql.rows import OPERATORS, Columns
-from service.stores.sql.session import Session
 from service.web.pagination import Cursor, ListQuery, Paginator, Sort
 
 FORMS_KEPT = 256  # of each list
@@ -80,7 +80,7 @@ class SqlListing:
         self._count_in = lru_cache(FORMS_KEPT)(self._build_count)
 
     async def page(
-        self, session: Session, query: ListQuery, paginator: Paginator, **values: Any
+        self, session: AsyncSession, query: ListQuery, paginator: Paginator, **values: Any
     ) -> Response:
         """One page as it goes out.
 
@@ -104,7 +104,7 @@ class SqlListing:
         if start is not None:
             values |= {"_value": start.value, "_key": start.key}
         form = QueryShape(names, query.sort, start is not None, bool(offset))
-        rows, last = query.split_page(await session.fetch(self._page_in(form), values))
+        rows, last = query.split_page(await fetch(session, self._page_in(form), values))
         end = None if last is None else Cursor(last[1], last[0])
         items = ",".join([text for _, _, text in rows])
         return paginator.answer(query, f"[{items}]", end, total)
@@ -117,12 +117,12 @@ class SqlListing:
         return value
 
     async def _count(
-        self, session: Session, names: tuple[str, ...], values: Mapping[str, Any], how: str
+        self, session: AsyncSession, names: tuple[str, ...], values: Mapping[str, Any], how: str
     ) -> int | None:
         if how == "none":
             return None
         statement = self._count_in(names, how)
-        (found,) = (await session.fetch(statement, values))[0]
+        (found,) = (await fetch(session, statement, values))[0]
         if how == "exact":
             return int(found)
         plan = json.loads(found) if isinstance(found, str) else found

@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     create_async_engine,
 )
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from service.settings import Settings
+from service.stores.sql.session import check_commits
 
 SECONDS_UNASKED = 1.0
 
@@ -51,6 +52,7 @@ def _create_engine(url: str, settings: Settings) -> AsyncEngine:
         max_overflow=settings.sql_max_overflow,
         pool_timeout=settings.sql_pool_seconds,
         pool_recycle=settings.sql_pool_recycle_seconds,
+        pool_reset_on_return=None,  # _reset asks for a rollback only where there is one to do
         connect_args={
             "timeout": settings.sql_connect_seconds,
             "command_timeout": settings.sql_command_seconds,
@@ -67,10 +69,18 @@ def _create_engine(url: str, settings: Settings) -> AsyncEngine:
             },
         },
     )
+    check_commits(engine.sync_engine)
+    event.listen(engine.sync_engine, "reset", _reset)
     if settings.sql_pool_pre_ping:
         event.listen(engine.sync_engine, "checkin", _note_time)
         event.listen(engine.sync_engine, "checkout", partial(_ask_idle, engine.dialect))
     return engine
+
+
+def _reset(connection: Any, _record: ConnectionPoolEntry, state: PoolResetState) -> None:
+    """Roll back what a session left open; SQLAlchemy's own reset takes a round trip each time."""
+    if not state.terminate_only and connection.driver_connection.is_in_transaction():
+        connection.rollback()
 
 
 def _note_time(_connection: Any, record: ConnectionPoolEntry) -> None:

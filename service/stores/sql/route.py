@@ -65,7 +65,7 @@ async def _report(
     sql: SqlStore, request: Request, endpoint: Endpoint, deadline: Deadline, *, primary: bool
 ) -> Response:
     async with sql.reporting(deadline, primary=primary) as session:
-        request.state.reporting_session = session
+        request.state.sql_session = session
         return await endpoint(request)
 
 
@@ -114,9 +114,9 @@ async def _once(
     key: RequestedKey | None,
 ) -> Response:
     """The endpoint's answer in a transaction of its own, or the one it gave to its key before."""
-    first = None if key is None else partial(recall, wanted=key)
+    on_begin = None if key is None else partial(recall, wanted=key)
     try:
-        async with sql.transaction(deadline, first) as session:
+        async with sql.transaction(deadline, on_begin) as session:
             request.state.sql_session = session
             response = await endpoint(request)
             if key is not None:

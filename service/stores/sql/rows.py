@@ -18,13 +18,13 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from service.auth.caller import Caller, NotYours
 from service.core.errors import NotFound, PreconditionFailed
 from service.stores.sql.base import IdTable, VersionedTable
-from service.stores.sql.session import Session
 from service.web.conditional import Expected
 from service.web.pagination import Cursor, ListQuery, Page, Paginator, Sort
 
@@ -80,7 +80,7 @@ def words_beginning_with(vector: Any, words: Any) -> ColumnElement[bool]:
 
 
 async def sql_page(
-    session: Session,
+    session: AsyncSession,
     statement: AnySelect,
     table: type[IdTable],
     query: ListQuery,
@@ -108,7 +108,7 @@ async def sql_page(
     return paginator.page(query, [read(row) for row in rows], end, total)
 
 
-async def _count(session: Session, statement: AnySelect, how: str) -> int | None:
+async def _count(session: AsyncSession, statement: AnySelect, how: str) -> int | None:
     if how == "none":
         return None
     if how == "exact":
@@ -132,7 +132,7 @@ def _compile_explain(element: _Explain, compiler: SQLCompiler, **options: Any) -
 
 
 async def change_row(
-    session: Session,
+    session: AsyncSession,
     table: type[VersionedTable],
     where: ColumnElement[bool],
     values: Mapping[str, Any],
@@ -161,7 +161,7 @@ async def change_row(
 
 
 async def remove_row(
-    session: Session,
+    session: AsyncSession,
     table: type[VersionedTable],
     where: ColumnElement[bool],
     expected: Expected,
@@ -181,7 +181,7 @@ def _as_expected(table: type[VersionedTable], expected: Expected) -> ColumnEleme
 
 
 async def _refuse(
-    session: Session,
+    session: AsyncSession,
     table: type[VersionedTable],
     where: ColumnElement[bool],
     missing: type[NotFound],

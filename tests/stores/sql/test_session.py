@@ -10,16 +10,17 @@ import asyncpg
 import httpx2
 import pytest
 from sqlalchemy import CheckConstraint, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import CompileError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.core.errors import Unavailable
 from service.main import State
 from service.relational.metadata import METADATA
-from service.relational.users.queries import NEW_USER
+from service.relational.users.queries import NEW_USER, one_user
 from service.relational.users.schemas import UserCreate
 from service.settings import Settings
 from service.stores.sql.engine import open_sql
-from service.stores.sql.session import NotCommitted, Session
+from service.stores.sql.session import NotCommitted
 from tests.relational.users.factories import make_user, user_body
 
 
@@ -87,27 +88,16 @@ async def test_the_database_has_the_constraints_of_the_tables(state: State) -> N
     assert kept == declared
 
 
-async def test_what_stands_alone_is_committed_and_ends_its_session(
-    state: State, reset_stores: None
-) -> None:
-    sql, values = state["sql"], {"id": uuid4(), "status": "active", "is_active": True}
-    row = {**values, "username": "alone", "email": "alone@example.com", "role": "member"}
-    optional = dict.fromkeys(("name", "age", "city", "bio", "password_hash"))
-
-    async def write_more() -> None:
-        async with sql.transaction(sql.breaker.deadline()) as session:
-            await session.fetch(NEW_USER, {**row, **optional}, alone=True)
-            await session.scalar(text("SELECT 1"))
-
-    with pytest.raises(AssertionError, match="alone"):
-        await write_more()
-    async with sql.reading(sql.breaker.deadline()) as session:
-        assert await session.scalar(text("SELECT count(*) FROM users WHERE username = 'alone'"))
-
-
-def test_a_prepared_statement_refuses_a_value_that_it_would_lose() -> None:
+def test_prepared_query_unknown_parameter_is_refused() -> None:
     with pytest.raises(TypeError, match="pronouns"):
-        NEW_USER.arguments({"id": uuid4(), "pronouns": "she"})
+        one_user(everybody=True).arguments({"user_id": uuid4(), "pronouns": "she"})
+
+
+async def test_insert_unknown_column_is_refused(state: State) -> None:
+    sql = state["sql"]
+    with pytest.raises(CompileError, match="pronouns"):
+        async with sql.transaction(sql.breaker.deadline()) as session:
+            await session.execute(NEW_USER.values(id=uuid4(), pronouns="she"))
 
 
 async def test_every_field_of_a_new_user_is_stored_and_answered(
@@ -151,7 +141,7 @@ async def test_what_hangs_when_the_store_closes_leaves_no_connection(settings: S
         def note(connection: Any, _record: object) -> None:
             made.append(connection.driver_connection)
 
-        async def hang(session: Session) -> None:
+        async def hang(session: AsyncSession) -> None:
             await session.scalar(text("SELECT pg_sleep(1)"))
 
         with pytest.raises(Unavailable):
