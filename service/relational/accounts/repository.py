@@ -125,7 +125,7 @@ class AccountRepository:
         owner_id = self._caller.owner_for(account.owner_id, "accounts:admin", "/owner_id")
         if account.may_overdraw:
             self._caller.require_scope("accounts:admin", "/may_overdraw")
-        if not await self._users.hold(owner_id):
+        if not await self._users.lock(owner_id):
             raise OwnerUnknown
         values = {**account.model_dump(), "owner_id": owner_id}
         statement = insert(Account).values(**values).returning(*_COLUMNS)

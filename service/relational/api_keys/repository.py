@@ -23,7 +23,7 @@ from service.relational.api_keys.schemas import (
 from service.relational.api_keys.tables import ApiKey
 from service.relational.api_keys.verification import PREFIX, hash_secret, is_good
 from service.relational.audit.repository import Trail
-from service.relational.users.repository import may_act
+from service.relational.users.queries import may_act
 from service.relational.users.tables import User
 from service.stores.sql.base import columns
 from service.stores.sql.engine import SqlSession

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.auth.credentials import Credential
 from service.auth.roles import expanded, scopes_of
 from service.relational.api_keys.tables import ApiKey
-from service.relational.users.repository import may_act
+from service.relational.users.queries import may_act
 from service.relational.users.tables import User
 
 PREFIX = "pk_"

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from service.auth.caller import needs
-from service.relational.audit.repository import Audit
+from service.relational.audit.repository import AuditEvents
 from service.relational.audit.schemas import AuditEventRead, AuditQuery
 from service.stores.sql.route import SqlRoute
 from service.web.openapi import problems
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/audit_events", tags=["access"], route_class=SqlRoute
 
 @router.get("", dependencies=[needs("audit:read")], responses=problems())
 async def audit_events_list(
-    query: Annotated[AuditQuery, Query()], audit: Audit
+    query: Annotated[AuditQuery, Query()], events: AuditEvents
 ) -> Page[AuditEventRead]:
     """Acts that matter for security, newest first."""
-    return await audit.list(query)
+    return await events.list(query)

@@ -13,7 +13,7 @@ from service.auth.credentials import Credential
 from service.auth.roles import expanded, scopes_of
 from service.core.errors import BadRequest, FieldError
 from service.relational.logins.tables import Login
-from service.relational.users.repository import may_act
+from service.relational.users.queries import may_act
 from service.relational.users.tables import User
 
 CLEARED_AT_ONCE = 10

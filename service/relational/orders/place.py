@@ -67,7 +67,7 @@ class Placing:
 
     async def _buyer(self, order: OrderCreate) -> UUID | None:
         user_id = self._caller.owner_for(order.user_id, "orders:admin", "/user_id")
-        if not await self._users.hold(user_id):
+        if not await self._users.lock(user_id):
             raise BuyerUnknown
         return user_id
 

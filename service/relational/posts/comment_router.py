@@ -34,7 +34,7 @@ async def comments_create(
 async def comments_list(
     post_id: UUID, query: Annotated[CommentQuery, Query()], comments: Comments
 ) -> Page[CommentRead]:
-    return await comments.list(post_id, query)
+    return await comments.list_of(post_id, query)
 
 
 @router.get(
@@ -45,7 +45,7 @@ async def comments_list(
 async def comments_get(
     post_id: UUID, comment_id: UUID, comments: Comments, reply: Reply
 ) -> CommentRead:
-    return reply.found(await comments.get(post_id, comment_id))
+    return reply.found(await comments.get_of(post_id, comment_id))
 
 
 @router.patch(
@@ -73,4 +73,4 @@ async def comments_update(
 async def comments_delete(
     post_id: UUID, comment_id: UUID, comments: Comments, expected: IfMatch
 ) -> None:
-    await comments.remove(post_id, comment_id, expected)
+    await comments.remove_of(post_id, comment_id, expected)

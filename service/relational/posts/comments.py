@@ -1,96 +1,83 @@
-"""The comments of a post in PostgreSQL."""
+"""Comments of posts in PostgreSQL."""
 
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, insert, select
+from fastapi import Depends
+from sqlalchemy import ColumnElement, exists, select
 
-from service.auth.caller import CurrentCaller
 from service.core.errors import NotFound
-from service.relational.posts.repository import AuthorUnknown, PostNotFound, seen_posts
+from service.relational.posts.queries import visible_posts
+from service.relational.posts.repository import AuthorUnknown, PostNotFound
 from service.relational.posts.schemas import CommentCreate, CommentQuery, CommentRead, CommentUpdate
 from service.relational.posts.tables import Comment, Post
-from service.relational.users.repository import Users
-from service.stores.sql.base import columns
-from service.stores.sql.engine import SqlSession
-from service.stores.sql.rows import change_row, owned_by, remove_row, sql_page
+from service.relational.users.repository import UserRepository
+from service.stores.sql.context import SqlContext
+from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.context import provided
-from service.web.pagination import Page, Paging
+from service.web.pagination import Page
 from service.web.schemas import changes
 
 
 class CommentNotFound(NotFound):
-    code, title = "comment_not_found", "There is no such comment on this post"
+    code, title = "comment_not_found", "Comment does not exist on this post"
 
 
 class CommentedPostNotFound(PostNotFound):
     constraints = "fk_comments_post_id"
 
 
-_COLUMNS = columns(
-    Comment.id, Comment.post_id, Comment.author_id, Comment.content, Comment.version,
-    Comment.created_at, Comment.updated_at,
-)  # fmt: skip
+class CommentRepository(SqlRepository[CommentRead]):
+    """Comments are as visible as their post; ``comments:admin`` changes those of others."""
 
+    table, schema, missing = Comment, CommentRead, CommentNotFound
+    listing = SqlListing(Comment, projection(Comment, CommentRead))
 
-class CommentRepository:
-    """Whoever sees a post sees its comments, and changes their own; ``comments:admin`` all."""
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        self._users = UserRepository(context)
+        everything = context.caller.has_scope("posts:admin")
+        self._visible_posts = visible_posts(everything, context.caller.user_id)
 
-    def __init__(
-        self, session: SqlSession, paginator: Paging, users: Users, caller: CurrentCaller
-    ) -> None:
-        self._session, self._paginator, self._users = session, paginator, users
-        self._caller = caller
+    def visible(self) -> ColumnElement[bool]:
+        return exists().where(Post.id == Comment.post_id, self._visible_posts)
 
-    async def get(self, post_id: UUID, comment_id: UUID) -> CommentRead:
-        statement = select(*_COLUMNS).where(self._is(post_id, comment_id))
-        row = (await self._session.execute(statement)).one_or_none()
-        if row is None:
-            raise CommentNotFound
-        return CommentRead.model_validate(row)
+    def own(self) -> ColumnElement[bool]:
+        return self.owned_by_caller(Comment.author_id, unless="comments:admin")
 
-    async def list(self, post_id: UUID, query: CommentQuery) -> Page[CommentRead]:
-        await self._see(post_id)
-        statement = select(*_COLUMNS).where(Comment.post_id == post_id)
-        return await sql_page(
-            self._session, statement, Comment, query, self._paginator, CommentRead.model_validate
-        )
+    async def get_of(self, post_id: UUID, comment_id: UUID) -> CommentRead:
+        return await self._get(_is(post_id, comment_id))
+
+    async def list_of(self, post_id: UUID, query: CommentQuery) -> Page[CommentRead]:
+        await self._require_post(post_id)
+        return await self._page(query, Comment.post_id == post_id)
 
     async def add(self, post_id: UUID, comment: CommentCreate) -> CommentRead:
         author_id = self._caller.owner_for(comment.author_id, "comments:admin", "/author_id")
-        if not await self._users.hold(author_id):
+        if not await self._users.lock(author_id):
             raise AuthorUnknown
-        await self._see(post_id)
+        await self._require_post(post_id)
         values = {**comment.model_dump(), "post_id": post_id, "author_id": author_id}
-        statement = insert(Comment).values(**values).returning(*_COLUMNS)
-        return CommentRead.model_validate((await self._session.execute(statement)).one())
+        return await self._insert(values)
 
     async def change(
         self, post_id: UUID, comment_id: UUID, change: CommentUpdate, expected: Expected
     ) -> CommentRead:
-        where, mine = self._is(post_id, comment_id), self._mine()
-        values = changes(change)
-        await change_row(
-            self._session, Comment, where, values, expected, CommentNotFound, mine=mine
-        )
-        return await self.get(post_id, comment_id)
+        await self._change(_is(post_id, comment_id), changes(change), expected)
+        return await self.get_of(post_id, comment_id)
 
-    async def remove(self, post_id: UUID, comment_id: UUID, expected: Expected) -> None:
-        where, mine = self._is(post_id, comment_id), self._mine()
-        await remove_row(self._session, Comment, where, expected, CommentNotFound, mine=mine)
+    async def remove_of(self, post_id: UUID, comment_id: UUID, expected: Expected) -> None:
+        await self._remove(_is(post_id, comment_id), expected)
 
-    async def _see(self, post_id: UUID) -> None:
-        there = select(Post.id).where(Post.id == post_id, seen_posts(self._caller))
-        if await self._session.scalar(there) is None:
+    async def _require_post(self, post_id: UUID) -> None:
+        post = select(Post.id).where(Post.id == post_id, self._visible_posts)
+        if await self._session.scalar(post) is None:
             raise PostNotFound
 
-    def _is(self, post_id: UUID, comment_id: UUID) -> ColumnElement[bool]:
-        this = (Comment.id == comment_id) & (Comment.post_id == post_id)
-        return this & exists().where(Post.id == post_id, seen_posts(self._caller))
 
-    def _mine(self) -> ColumnElement[bool]:
-        return owned_by(self._caller, Comment.author_id, unless="comments:admin")
+def _is(post_id: UUID, comment_id: UUID) -> ColumnElement[bool]:
+    return (Comment.id == comment_id) & (Comment.post_id == post_id)
 
 
-Comments = Annotated[CommentRepository, provided(CommentRepository)]
+Comments = Annotated[CommentRepository, Depends(CommentRepository.from_context)]

@@ -1,4 +1,4 @@
-"""What is shown of posts: statements built once, whose rows are the JSON that goes out."""
+"""Queries of posts: who may see which, and the statements of the hot reads, built once."""
 
 from functools import cache
 from typing import Any
@@ -23,43 +23,17 @@ from service.relational.posts.schemas import EXPANDABLE, PostRead
 from service.relational.posts.tables import Post, PostTag
 from service.relational.tags.tables import Tag
 from service.relational.users.tables import User
-from service.stores.sql.base import columns
 from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
-from service.stores.sql.listing import CustomFilter, SqlListing
-from service.stores.sql.rows import Columns
+from service.stores.sql.filters import Columns, CustomFilter
+from service.stores.sql.listing import SqlListing, projection
 
-COLUMNS = columns(
-    *(getattr(Post, name) for name in PostRead.model_fields if name not in EXPANDABLE)
-)
-_SHOWN: Projection = {each.name: each for each in COLUMNS}
+SHOWN = projection(Post, PostRead, without=EXPANDABLE)
 _AUTHOR: Projection = {"id": User.id, "username": User.username, "name": User.name}
-_FILTERED: Columns = {
+_FILTERS: Columns = {
     "author_id": Post.author_id,
     "published": Post.published,
     "created_at": Post.created_at,
 }
-
-
-def _tags() -> ColumnElement[Any]:
-    """The tags of a post, by name."""
-    brief = func.json_build_object("id", Tag.id, "name", Tag.name)
-    found = select(func.json_agg(aggregate_order_by(brief, Tag.name)))
-    found = found.join(PostTag, PostTag.tag_id == Tag.id).where(PostTag.post_id == Post.id)
-    return func.coalesce(found.correlate(Post).scalar_subquery(), literal_column("'[]'::json"))
-
-
-def _nested(expand: frozenset[str]) -> Projection:
-    nested: dict[str, Any] = {}
-    if "author" in expand:
-        nested["author"] = _AUTHOR
-    if "tags" in expand:
-        nested["tags"] = _tags()
-    return nested
-
-
-def _source(expand: frozenset[str]) -> FromClause:
-    posts: FromClause = Post.__table__
-    return posts.join(User, User.id == Post.author_id) if "author" in expand else posts
 
 
 def visible_posts(everything: bool, caller_id: UUID | None = None) -> ColumnElement[bool]:
@@ -76,38 +50,60 @@ def _written_by(caller_id: UUID | None = None) -> ColumnElement[bool]:
 
 @cache
 def one_post(expand: frozenset[str], *, everything: bool) -> PreparedQuery:
-    """Version, views, what is nested and the whole JSON of ``post_id``."""
+    """Return the query of version, views, nested objects and the JSON of ``post_id``."""
     nested = _nested(expand)
     shown: Select[*tuple[Any, ...]] = select(
-        Post.version, Post.views, json_row(nested), json_row({**_SHOWN, **nested})
+        Post.version, Post.views, json_row(nested), json_row({**SHOWN, **nested})
     ).select_from(_source(expand))
     return PreparedQuery(shown.where(visible_posts(everything), Post.id == bindparam("post_id")))
 
 
 @cache
 def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> SqlListing:
-    """Of drafts one sees one's own, which are found by their author and not among all drafts.
+    """Return the list of posts; the value of its filter ``tag`` is the id of a tag.
 
-    The value of ``tag`` is the id of one.
+    A caller who lists drafts sees their own alone, which are found by their author.
     """
     own_drafts = drafts and not everything
     return SqlListing(
         Post,
-        {**_SHOWN, **_nested(expand)},
+        {**SHOWN, **_nested(expand)},
         where=_written_by() if own_drafts else visible_posts(everything),
-        filters=_FILTERED,
-        special={"tag": CustomFilter(_filed_under, Uuid), "q": CustomFilter(_says, Text)},
+        filters=_FILTERS,
+        custom={"tag": CustomFilter(_has_tag, Uuid), "q": CustomFilter(_matches_words, Text)},
         source=_source(expand),
     )
 
 
-def _filed_under(tag_id: Any) -> ColumnElement[bool]:
-    """Known before it is planned: half of all posts are found otherwise than a few."""
+def _nested(expand: frozenset[str]) -> Projection:
+    nested: dict[str, Any] = {}
+    if "author" in expand:
+        nested["author"] = _AUTHOR
+    if "tags" in expand:
+        nested["tags"] = _tags()
+    return nested
+
+
+def _tags() -> ColumnElement[Any]:
+    """The tags of a post, by name."""
+    brief = func.json_build_object("id", Tag.id, "name", Tag.name)
+    tags = select(func.json_agg(aggregate_order_by(brief, Tag.name)))
+    tags = tags.join(PostTag, PostTag.tag_id == Tag.id).where(PostTag.post_id == Post.id)
+    return func.coalesce(tags.correlate(Post).scalar_subquery(), literal_column("'[]'::json"))
+
+
+def _source(expand: frozenset[str]) -> FromClause:
+    posts: FromClause = Post.__table__
+    return posts.join(User, User.id == Post.author_id) if "author" in expand else posts
+
+
+def _has_tag(tag_id: Any) -> ColumnElement[bool]:
+    """The id is known when the query is planned: a tag of half of all posts needs another plan."""
     return exists().where(PostTag.post_id == Post.id, PostTag.tag_id == tag_id)
 
 
-def _says(words: Any) -> ColumnElement[bool]:
-    says: ColumnElement[bool] = Post.search.bool_op("@@")(
+def _matches_words(words: Any) -> ColumnElement[bool]:
+    matches: ColumnElement[bool] = Post.search.bool_op("@@")(
         func.websearch_to_tsquery("english", words)
     )
-    return says
+    return matches

@@ -42,7 +42,7 @@ async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead
     responses=problems(),
 )
 async def posts_list(query: Annotated[PostQuery, Query()], posts: Posts) -> Response:
-    return await posts.list(query)
+    return await posts.list_json(query)
 
 
 @router.get(
@@ -66,7 +66,7 @@ async def posts_list_of_user(
 async def posts_get(
     post_id: UUID, query: Annotated[PostExpand, Query()], posts: Posts, reply: Reply
 ) -> Response:
-    return reply.shown(await posts.show(post_id, query.expand))
+    return reply.shown(await posts.get_json(post_id, query.expand))
 
 
 @router.patch(

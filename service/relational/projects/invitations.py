@@ -146,7 +146,7 @@ class InvitationRepository:
         return await self._answer(invitation_id, "declined_at")
 
     async def _answer(self, invitation_id: UUID, how: str) -> InvitationRead:
-        await self._users.hold(self._user_id)  # whose email stays what it is meanwhile
+        await self._users.lock(self._user_id)  # whose email stays what it is meanwhile
         statement = self._to_me().where(_I.id == invitation_id)
         found = (await self._session.execute(statement)).one_or_none()
         if found is None or not await self._projects.lock(found.project_id):

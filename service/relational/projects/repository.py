@@ -84,7 +84,7 @@ class ProjectRepository:
         )
 
     async def add(self, project: ProjectCreate) -> ProjectRead:
-        if not await self._users.hold(self._user_id):
+        if not await self._users.lock(self._user_id):
             raise CreatorUnknown
         values = {**project.model_dump(), "created_by": self._user_id}
         statement = insert(Project).values(**values).returning(*_COLUMNS)

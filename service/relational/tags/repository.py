@@ -4,20 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from fastapi import Depends
+from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from service.core.errors import Conflict, NotFound
-from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
+from service.relational.tags.schemas import TagCreate, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
-from service.stores.sql.base import columns
 from service.stores.sql.bulk import insert_missing, unnest_rows
-from service.stores.sql.engine import SqlSession
-from service.stores.sql.rows import Columns, change_row, filtered, remove_row, sql_page
+from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.repository import SqlRepository
 from service.web.bulk import BulkItems
 from service.web.conditional import Expected
-from service.web.context import provided
-from service.web.pagination import Page, Paging
 from service.web.schemas import changes
 
 
@@ -26,82 +24,59 @@ class TagNotFound(NotFound):
 
 
 class TagNameTaken(Conflict):
-    code, title, pointer = "tag_name_taken", "There is a tag of this name", "/name"
+    code, title, pointer = "tag_name_taken", "Tag name already taken", "/name"
     constraints = "uq_tags_name"
 
 
-_COLUMNS = columns(Tag.id, Tag.name, Tag.version, Tag.created_at, Tag.updated_at)
-_SELECTED = select(*_COLUMNS)  # built once, not for each request
-_FILTERED: Columns = {"name": func.lower(Tag.name)}
+class TagRepository(SqlRepository[TagRead]):
+    """Everybody sees all tags; the scopes decide who may change them."""
 
-
-class TagRepository:
-    def __init__(self, session: SqlSession, paginator: Paging) -> None:
-        self._session, self._paginator = session, paginator
-
-    async def get(self, tag_id: UUID) -> TagRead:
-        found = await self._session.execute(_SELECTED.where(Tag.id == tag_id))
-        row = found.one_or_none()
-        if row is None:
-            raise TagNotFound
-        return TagRead.model_validate(row)
+    table, schema, missing = Tag, TagRead, TagNotFound
+    listing = SqlListing(Tag, projection(Tag, TagRead), filters={"name": func.lower(Tag.name)})
 
     async def find(self, name: str) -> UUID | None:
-        """The id of the tag of this name."""
+        """Return the id of the tag of this name, whatever the case."""
         named = select(Tag.id).where(func.lower(Tag.name) == func.lower(name))
-        found: UUID | None = await self._session.scalar(named)
-        return found
-
-    async def list(self, query: TagQuery) -> Page[TagRead]:
-        statement = filtered(_SELECTED, query.filters(), _FILTERED)
-        return await sql_page(
-            self._session, statement, Tag, query, self._paginator, TagRead.model_validate
-        )
+        return await self._session.scalar(named)
 
     async def add(self, tag: TagCreate) -> TagRead:
-        statement = insert(Tag).values(name=tag.name).returning(*_COLUMNS)
-        return TagRead.model_validate((await self._session.execute(statement)).one())
+        return await self._insert({"name": tag.name})
+
+    async def change(self, tag_id: UUID, change: TagUpdate, expected: Expected) -> TagRead:
+        await self._change(self._is(tag_id), changes(change), expected)
+        return await self.get(tag_id)
 
     async def ids_of(self, names: Iterable[str]) -> Sequence[UUID]:
-        """The tags of these names, made where there are none; in the order of their names."""
+        """Return the tags of these names in the order of the names; make those that are missing."""
         wanted = {name.lower(): name for name in names}
-        tags = (await self.hold_all(wanted.values())).values()
+        tags = (await self.lock_all(wanted.values())).values()
         return list(dict.fromkeys(tag.id for tag in sorted(tags, key=lambda tag: tag.name)))
 
     async def put_all(self, batch: BulkItems[TagCreate]) -> Mapping[int, TagRead]:
-        """The tags of these names, made where there are none."""
-        tags = await self.hold_all([tag.name for tag in batch.pending.values()])
+        """Return the tags of these names by place; make those that are missing."""
+        tags = await self.lock_all([tag.name for tag in batch.pending.values()])
         return {place: tags[tag.name] for place, tag in batch.pending.items()}
 
-    async def hold_all(self, names: Iterable[str]) -> Mapping[str, TagRead]:
-        """The tags by these names, made where there are none; they stay until the transaction ends.
+    async def lock_all(self, names: Iterable[str]) -> Mapping[str, TagRead]:
+        """Return the tags by these names, made where missing; they stay until the commit.
 
-        All who make tags make them in one order, so that nobody waits in a circle.
+        All transactions make tags in one order, so that no two wait for each other.
         """
-        found: dict[str, TagRead] = {}
-        while missing := [name for name in dict.fromkeys(names) if name not in found]:
+        tags: dict[str, TagRead] = {}
+        while missing := [name for name in dict.fromkeys(names) if name not in tags]:
             rows = [{"id": uuid7(), "name": name} for name in missing]
             await self._session.execute(insert_missing(Tag, rows, ordered_by="name"))
-            # PostgreSQL lowers some letters otherwise than Python, and its index is what decides.
+            # PostgreSQL lowers some letters otherwise than Python, and its index decides.
             given = unnest_rows(Tag, rows)
-            held = (
-                select(given.c.name.label("typed"), *_COLUMNS)
+            locked = (
+                select(given.c.name.label("typed"), *self.listing.columns)
                 .join_from(given, Tag, func.lower(Tag.name) == func.lower(given.c.name))
                 .order_by(Tag.id)
                 .with_for_update(read=True, key_share=True, of=Tag)
             )
-            for row in await self._session.execute(held):
-                found[row.typed] = TagRead.model_validate(row)
-        return found
-
-    async def change(self, tag_id: UUID, change: TagUpdate, expected: Expected) -> TagRead:
-        values = changes(change)
-        await change_row(self._session, Tag, Tag.id == tag_id, values, expected, TagNotFound)
-        return await self.get(tag_id)
-
-    async def remove(self, tag_id: UUID, expected: Expected) -> None:
-        """Takes the tag off every post as well."""
-        await remove_row(self._session, Tag, Tag.id == tag_id, expected, TagNotFound)
+            for row in await self._session.execute(locked):
+                tags[row.typed] = self.read(row)
+        return tags
 
 
-Tags = Annotated[TagRepository, provided(TagRepository)]
+Tags = Annotated[TagRepository, Depends(TagRepository.from_context)]

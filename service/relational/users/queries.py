@@ -1,4 +1,4 @@
-"""What is shown of users: statements built once, whose rows are the JSON that goes out."""
+"""Queries of users: who may see whom, and the statements of the hot reads, built once."""
 
 from functools import cache
 from typing import cast
@@ -6,17 +6,14 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
 
-from service.relational.users.schemas import UserRead
+from service.relational.users.schemas import UserEmail, UserRead
 from service.relational.users.tables import User
-from service.stores.sql.base import columns
-from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
-from service.stores.sql.listing import CustomFilter, SqlListing
-from service.stores.sql.rows import Columns, quoted_words, words_beginning_with
+from service.stores.sql.fast_read import PreparedQuery, json_row
+from service.stores.sql.filters import Columns, CustomFilter, quote_words, words_begin_in
+from service.stores.sql.listing import SqlListing, projection
 
-COLUMNS = columns(*(getattr(User, name) for name in UserRead.model_fields))
-SHOWN: Projection = {each.name: each for each in COLUMNS}
-_SHOWN_OF_EMAILS: Projection = {"id": User.id, "email": User.email}
-_FILTERED: Columns = {
+SHOWN = projection(User, UserRead)
+_FILTERS: Columns = {
     "name": func.lower(User.name),
     "city": func.lower(User.city),
     "age": User.age,
@@ -24,12 +21,19 @@ _FILTERED: Columns = {
     "is_active": User.is_active,
     "created_at": User.created_at,
 }
-_WORDS = CustomFilter(lambda typed: words_beginning_with(User.search, typed), Text, quoted_words)
+_WORDS = CustomFilter(lambda typed: words_begin_in(User.search, typed), Text, quote_words)
+_TABLE = cast("Table", User.__table__)
+NEW_USER = insert(_TABLE).returning(User.version, json_row(SHOWN).label("json"))
 
 
 def is_deleted(deleted: bool) -> ColumnElement[bool]:
-    """Users who were deleted, or those who were not."""
+    """Return the condition of deleted users, or of the others."""
     return User.deleted_at.is_not(None) if deleted else User.deleted_at.is_(None)
+
+
+def may_act() -> ColumnElement[bool]:
+    """Return the condition of users who may log in, and whose keys are valid."""
+    return is_deleted(False) & User.is_active & (User.status == "active")
 
 
 def visible_users(
@@ -39,29 +43,25 @@ def visible_users(
 
     Lists and single reads share it. Without ``caller_id`` it is a parameter of that name.
     """
-    seen = is_deleted(deleted)
-    return seen if everybody else seen & (User.id == bindparam("caller_id", caller_id))
-
-
-NEW_USER = insert(cast("Table", User.__table__)).returning(
-    User.version, json_row(SHOWN).label("json")
-)
+    present = is_deleted(deleted)
+    return present if everybody else present & (User.id == bindparam("caller_id", caller_id))
 
 
 @cache
 def one_user(*, everybody: bool) -> PreparedQuery:
-    """The version and the JSON of ``user_id``."""
+    """Return the query of the version and the JSON of ``user_id``."""
     shown = select(User.version, json_row(SHOWN))
     return PreparedQuery(shown.where(visible_users(everybody), User.id == bindparam("user_id")))
 
 
 @cache
 def users(*, everybody: bool, deleted: bool) -> SqlListing:
-    seen = visible_users(everybody, deleted=deleted)
-    return SqlListing(User, SHOWN, where=seen, filters=_FILTERED, special={"q": _WORDS})
+    where = visible_users(everybody, deleted=deleted)
+    return SqlListing(User, SHOWN, where=where, filters=_FILTERS, custom={"q": _WORDS})
 
 
 @cache
 def emails() -> SqlListing:
-    """For those who see everybody."""
-    return SqlListing(User, _SHOWN_OF_EMAILS, where=is_deleted(False), filters=_FILTERED)
+    """Return the list of email addresses, for callers who see everybody."""
+    shown = projection(User, UserEmail)
+    return SqlListing(User, shown, where=is_deleted(False), filters=_FILTERS)

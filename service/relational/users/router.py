@@ -1,4 +1,4 @@
-"""Addresses of users."""
+"""Routes of users."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from service.auth.caller import OPTIONAL_AUTH, needs
-from service.relational.users.bulk import SomeUsersTaken, UsersAtOnce
-from service.relational.users.registration import Newcomers, RegistrationClosed
+from service.relational.users.bulk import SomeUsersTaken, UserBulkService
+from service.relational.users.registration import CurrentRegistration, RegistrationClosed
 from service.relational.users.repository import (
     EmailTaken,
     RoleTooStrong,
@@ -43,9 +43,11 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
     responses=problems(EmailTaken, UsernameTaken, RegistrationClosed),
     openapi_extra={"security": [{}, {"bearer": []}]},
 )
-async def users_create(user: UserCreate, newcomers: Newcomers, reply: Reply) -> Response:
-    """Registers a user; open to everybody, unless an operator has closed it."""
-    user_id, made = await newcomers.add(user)
+async def users_create(
+    user: UserCreate, registration: CurrentRegistration, reply: Reply
+) -> Response:
+    """Register a user; open to everybody, unless an operator has closed registration."""
+    user_id, made = await registration.add(user)
     return reply.made(made, user_id)
 
 
@@ -56,7 +58,7 @@ async def users_create(user: UserCreate, newcomers: Newcomers, reply: Reply) -> 
     responses=problems(),
 )
 async def users_list(query: Annotated[UserQuery, Query()], users: Users) -> Response:
-    return await users.list(query)
+    return await users.list_json(query)
 
 
 @router.get(
@@ -66,7 +68,7 @@ async def users_list(query: Annotated[UserQuery, Query()], users: Users) -> Resp
     responses=problems(),
 )
 async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users) -> Response:
-    """The addresses alone, for those who write letters."""
+    """List email addresses alone."""
     return await users.list_emails(query)
 
 
@@ -78,9 +80,9 @@ async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users)
     responses=bulk_problems(SomeUsersTaken, RoleTooStrong),
 )
 async def users_create_bulk(
-    body: UserBulkCreate, query: Bulk, users: UsersAtOnce
+    body: UserBulkCreate, query: Bulk, users: UserBulkService
 ) -> UsersRead | Response:
-    """Creates all of them or none, or those that can be."""
+    """Create all users or none; with `atomic=false`, those that can be created."""
     batch = BulkItems(body.items, query)
     return batch.answer(await users.add_all(batch), UsersRead, 201)
 
@@ -92,9 +94,9 @@ async def users_create_bulk(
     responses=bulk_problems(UserNotFound),
 )
 async def users_deactivate_bulk(
-    body: UserBulkDeactivate, query: Bulk, users: UsersAtOnce
+    body: UserBulkDeactivate, query: Bulk, users: UserBulkService
 ) -> UsersRead | Response:
-    """Sets ``is_active`` to false for all of them or none, or for those that there are."""
+    """Set ``is_active`` to false for all users or none; with `atomic=false`, for known ones."""
     batch = BulkItems(body.items, query)
     return batch.answer(await users.deactivate_all(batch), UsersRead.each_once)
 
@@ -106,7 +108,7 @@ async def users_deactivate_bulk(
     responses=problems(UserNotFound, cached=True),
 )
 async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
-    return reply.shown(await users.show(user_id))
+    return reply.shown(await users.get_json(user_id))
 
 
 @router.patch(
@@ -127,7 +129,7 @@ async def users_update(
     responses=problems(UserNotFound, if_match=True),
 )
 async def users_delete(user_id: UUID, users: Users, expected: IfMatch) -> None:
-    """Hides the user; restore brings them back."""
+    """Hide the user; restore brings them back."""
     await users.remove(user_id, expected)
 
 

@@ -58,4 +58,6 @@ def columns(*attributes: InstrumentedAttribute[Any]) -> tuple[Column[Any], ...]:
 
 def search_vector(expression: str) -> Any:
     """A stored tsvector column over ``expression``; index it with GIN."""
-    return mapped_column(TSVECTOR, Computed(expression, persisted=True), sort_order=99)
+    return mapped_column(
+        TSVECTOR, Computed(expression, persisted=True), sort_order=99, deferred=True
+    )

@@ -1,4 +1,4 @@
-"""One request on PostgreSQL, as its repositories take it."""
+"""One request on PostgreSQL, as repositories and use cases take it."""
 
 from dataclasses import dataclass
 from typing import Annotated, Self
@@ -13,24 +13,27 @@ from service.web.request_context import RequestContext
 
 @dataclass(frozen=True, kw_only=True)
 class SqlContext(RequestContext):
-    """A request, its caller, its paginator and its session."""
+    """A request, its caller, its paginator, its session and the store."""
 
-    session: AsyncSession
+    @property
+    def session(self) -> AsyncSession:
+        """The session that the route opened for this request."""
+        session: AsyncSession = self.request.state.sql_session
+        return session
 
     @property
     def store(self) -> SqlStore:
-        """The store itself, for what opens sessions of its own: logins, exports."""
+        """The store itself, for use cases that open sessions of their own: logins, exports."""
         store: SqlStore = self.request.state.sql
         return store
 
     @classmethod
     def of(cls, request: Request, response: Response) -> Self:
-        """The context of a request; ``response`` gets the Link header of a page."""
+        """Return the context of a request; ``response`` gets the Link header of a page."""
         return cls(
             request=request,
             caller=request.state.caller,
             paginator=Paginator(request, response),
-            session=request.state.sql_session,
         )
 
 
@@ -46,9 +49,13 @@ class SqlService:
     """
 
     def __init__(self, context: SqlContext) -> None:
-        self._context, self._session = context, context.session
+        self._context = context
         self._caller, self._paginator = context.caller, context.paginator
 
     @classmethod
     async def from_context(cls, context: Annotated[SqlContext, Depends(sql_context)]) -> Self:
         return cls(context)
+
+    @property
+    def _session(self) -> AsyncSession:
+        return self._context.session

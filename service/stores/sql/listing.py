@@ -1,20 +1,23 @@
-"""Lists from PostgreSQL: what they show, and what narrows and sorts them.
+"""Lists from PostgreSQL: one builder for filters, order, keyset and count, with two outputs.
 
-Each form of a list (these filters, that order, the first page or a later one) is built once and
-kept; its rows come as the JSON that goes out.
+Each shape of a list (its filters, its order, first page or later) is built once and kept.
+``page`` returns typed rows through SQLAlchemy; ``json_page`` returns JSON that PostgreSQL writes,
+for the hot lists that opt into it.
 """
 
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import Response
+from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    Result,
+    ScalarResult,
     Select,
     bindparam,
     func,
@@ -23,23 +26,16 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.functions import Function
+from sqlalchemy.sql.base import ExecutableOption
 
-from service.stores.sql.base import IdTable
+from service.stores.sql.base import Base, IdTable
 from service.stores.sql.fast_read import PreparedQuery, Projection, fetch, json_row
-from service.stores.sql.rows import OPERATORS, Columns
-from service.web.pagination import Cursor, ListQuery, Paginator, Sort
+from service.stores.sql.filters import Columns, Condition, CustomFilter, compare, prepare_value
+from service.web.pagination import Cursor, ListQuery, Page, Paginator, Sort
 
-FORMS_KEPT = 256  # of each list
-Condition = ColumnElement[bool]
-
-
-class CustomFilter(NamedTuple):
-    """A filter that is more than a comparison of one column."""
-
-    condition: Callable[[Any], Condition]  # of the value, which comes as a parameter
-    type_: Any
-    value: Callable[[Any], Any] = lambda value: value  # as the condition wants it
+T = TypeVar("T")
+AnySelect = Select[*tuple[Any, ...]]
+SHAPES_KEPT = 256  # of each list
 
 
 class QueryShape(NamedTuple):
@@ -51,127 +47,182 @@ class QueryShape(NamedTuple):
     has_offset: bool = False
 
 
+def projection(
+    table: type[Base], schema: type[BaseModel], *, without: Collection[str] = ()
+) -> dict[str, ColumnElement[Any]]:
+    """Return the columns that a schema shows, by name; a column that is missing is a KeyError."""
+    columns = table.__table__.c
+    return {name: columns[name] for name in schema.model_fields if name not in without}
+
+
 class SqlListing:
     """A list of the rows of ``table`` for which ``where`` holds.
 
     Args:
-        shown: what of a row goes out.
-        filters: columns compared by ``field=`` and ``field__op=`` of the query; a column that is
-            lowered is compared with the lowered value.
-        special: the other filters, by name.
+        table: has the columns that the list is sorted by, and the id that breaks ties.
+        shown: what of a row is returned, by its name; without, whole entities are.
+        where: what all rows have in common.
+        filters: columns compared by ``field=`` and ``field__op=`` of the query.
+        custom: the other filters, by name.
         source: what the rows come from, if not the table alone.
+        options: how entities load their relationships: ``selectinload(Order.lines)``.
     """
 
     def __init__(
         self,
         table: type[IdTable],
-        shown: Projection,
+        shown: Projection | None = None,
         *,
         where: Condition | None = None,
         filters: Columns | None = None,
-        special: Mapping[str, CustomFilter] | None = None,
+        custom: Mapping[str, CustomFilter] | None = None,
         source: FromClause | None = None,
+        options: Sequence[ExecutableOption] = (),
     ) -> None:
-        self._table, self._json = table, json_row(shown)
+        self._table, self._shown, self._options = table, shown, options
         self._where = true() if where is None else where
-        self._filters, self._special = filters or {}, special or {}
+        self._filters, self._custom = filters or {}, custom or {}
         self._source = table.__table__ if source is None else source
-        self._page_in = lru_cache(FORMS_KEPT)(self._build_page)
-        self._count_in = lru_cache(FORMS_KEPT)(self._build_count)
+        self._rows_of = lru_cache(SHAPES_KEPT)(self._select_rows)
+        self._json_of = lru_cache(SHAPES_KEPT)(self._prepare_json)
+        self._count_of = lru_cache(SHAPES_KEPT)(self._select_count)
+
+    @property
+    def columns(self) -> list[ColumnElement[Any]]:
+        """What of a row is returned, labelled with its name."""
+        shown: Mapping[str, Any] = self._shown or {}
+        return [column.label(name) for name, column in shown.items()]
+
+    def select(self) -> AnySelect:
+        """Return the SELECT of all rows, as a single read needs it too."""
+        if self._shown is not None:
+            statement: AnySelect = select(*self.columns).select_from(self._source)
+        else:
+            # A row that changed in this session is read anew.
+            statement = select(self._table).options(*self._options)
+            statement = statement.execution_options(populate_existing=True)
+        return statement.where(self._where)
+
+    def rows(self, result: Result[*tuple[Any, ...]]) -> Result[Any] | ScalarResult[Any]:
+        """Return the rows of such a SELECT, or its entities."""
+        return result if self._shown is not None else result.scalars()
 
     async def page(
-        self, session: AsyncSession, query: ListQuery, paginator: Paginator, **values: Any
-    ) -> Response:
-        """One page as it goes out.
+        self,
+        session: AsyncSession,
+        query: ListQuery,
+        paginator: Paginator,
+        read: Callable[[Any], T],
+        *conditions: Condition,
+        **values: Any,
+    ) -> Page[T]:
+        """Return one page, each row passed through ``read``.
 
-        ``values`` are those of the parameters in ``where``, and of filters whose value is not as
-        it was sent.
-
+        ``conditions`` narrow the list beyond its filters; ``values`` are parameters of ``where``.
         Rows of equal sort value are ordered by id, so that no tie is lost or repeated.
         """
-        narrowed = {
-            name: self._prepared(name, value)
-            for name, value in query.filters().items()
-            if name in self._special or name.partition("__")[0] in self._filters
-        }
-        names, offset = tuple(narrowed), getattr(query, "offset", 0)
-        values = {**narrowed, **values}
-        total = await self._count(session, names, values, query.count)
-        values["_limit"] = query.limit + 1
-        if offset:
-            values["_offset"] = offset
-        start = paginator.position(query)
-        if start is not None:
-            values |= {"_value": start.value, "_key": start.key}
-        form = QueryShape(names, query.sort, start is not None, bool(offset))
-        rows, last = query.split_page(await fetch(session, self._page_in(form), values))
+        given, names = self._given(query, values)
+        total = await self._count(session, query.count, names, given, conditions)
+        shape, given = self._shape(query, names, given, paginator)
+        statement = self._rows_of(shape).where(*conditions)
+        found = self.rows(await session.execute(statement, given))
+        rows, last = query.split_page(found.all())
+        field = Sort.parse(query.sort).field
+        end = None if last is None else Cursor(getattr(last, field), last.id)
+        return paginator.page(query, [read(row) for row in rows], end, total)
+
+    async def json_page(
+        self, session: AsyncSession, query: ListQuery, paginator: Paginator, **values: Any
+    ) -> Response:
+        """Return the same page as JSON that PostgreSQL writes.
+
+        ``values`` are parameters of ``where``, and of filters whose value is not as it was sent.
+        """
+        given, names = self._given(query, values)
+        total = await self._count(session, query.count, names, given)
+        shape, given = self._shape(query, names, given, paginator)
+        rows, last = query.split_page(await fetch(session, self._json_of(shape), given))
         end = None if last is None else Cursor(last[1], last[0])
         items = ",".join([text for _, _, text in rows])
         return paginator.answer(query, f"[{items}]", end, total)
 
-    def _prepared(self, name: str, value: Any) -> Any:
-        if name in self._special:
-            return self._special[name].value(value)
-        if name.endswith("__prefix"):
-            return re.sub(r"([%_/])", r"/\1", value) + "%"
-        return value
+    def _given(
+        self, query: ListQuery, values: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The values of all parameters, and the names of the filters among them."""
+        filters: dict[str, Any] = {}
+        for name, value in query.filters().items():
+            if name in self._custom:
+                filters[name] = self._custom[name].prepare(value)
+            elif name.partition("__")[0] in self._filters:
+                filters[name] = prepare_value(name, value)
+        return {**filters, **values}, tuple(filters)
+
+    def _shape(
+        self,
+        query: ListQuery,
+        names: tuple[str, ...],
+        values: dict[str, Any],
+        paginator: Paginator,
+    ) -> tuple[QueryShape, dict[str, Any]]:
+        start, offset = paginator.position(query), getattr(query, "offset", 0)
+        given = {**values, "_limit": query.limit + 1}
+        if offset:
+            given["_offset"] = offset
+        if start is not None:
+            given |= {"_value": start.value, "_key": start.key}
+        return QueryShape(names, query.sort, start is not None, bool(offset)), given
 
     async def _count(
-        self, session: AsyncSession, names: tuple[str, ...], values: Mapping[str, Any], how: str
+        self,
+        session: AsyncSession,
+        how: str,
+        names: tuple[str, ...],
+        values: Mapping[str, Any],
+        conditions: Sequence[Condition] = (),
     ) -> int | None:
+        """The exact number of rows, or the planner's estimate, which costs no scan."""
         if how == "none":
             return None
-        statement = self._count_in(names, how)
-        (found,) = (await fetch(session, statement, values))[0]
+        matches = self._count_of(names).where(*conditions)
         if how == "exact":
-            return int(found)
-        plan = json.loads(found) if isinstance(found, str) else found
+            count = select(func.count()).select_from(matches.subquery())
+            return await session.scalar(count, values)
+        explain = PreparedQuery(matches, prefix="EXPLAIN (FORMAT JSON) ")
+        ((plan,),) = await fetch(session, explain, values)
+        if isinstance(plan, str):
+            plan = json.loads(plan)
         return int(plan[0]["Plan"]["Plan Rows"])
 
-    def _build_page(self, form: QueryShape) -> PreparedQuery:
-        order = Sort.parse(form.sort)
-        column, key = getattr(self._table, order.field), self._table.id
-        statement = self._narrow(select(key, column, self._json), form.filters)
-        if form.after_cursor:
-            there = tuple_(
-                bindparam("_value", type_=column.type), bindparam("_key", type_=key.type)
-            )
-            here = tuple_(column, key)
-            statement = statement.where(here < there if order.descending else here > there)
-        keys = (column.desc(), key.desc()) if order.descending else (column, key)
-        statement = statement.order_by(*keys).limit(bindparam("_limit", type_=Integer))
-        if form.has_offset:
-            statement = statement.offset(bindparam("_offset", type_=Integer))
-        return PreparedQuery(statement)
+    def _select_rows(self, shape: QueryShape) -> AnySelect:
+        return self._ordered(self.select(), shape)
 
-    def _build_count(self, names: tuple[str, ...], how: str) -> PreparedQuery:
-        found = self._narrow(select(self._table.id), names)
-        if how == "exact":
-            return PreparedQuery(select(func.count()).select_from(found.subquery()))
-        return PreparedQuery(found, prefix="EXPLAIN (FORMAT JSON) ")
+    def _prepare_json(self, shape: QueryShape) -> PreparedQuery:
+        column = getattr(self._table, Sort.parse(shape.sort).field)
+        shown = json_row(self._shown or {})
+        statement = select(self._table.id, column, shown).select_from(self._source)
+        return PreparedQuery(self._ordered(statement.where(self._where), shape))
 
-    def _narrow(
-        self, statement: Select[*tuple[Any, ...]], names: Sequence[str]
-    ) -> Select[*tuple[Any, ...]]:
-        statement = statement.select_from(self._source).where(self._where)
+    def _select_count(self, names: tuple[str, ...]) -> AnySelect:
+        statement = select(self._table.id).select_from(self._source).where(self._where)
         return statement.where(*map(self._condition, names))
 
+    def _ordered(self, statement: AnySelect, shape: QueryShape) -> AnySelect:
+        statement = statement.where(*map(self._condition, shape.filters))
+        sort = Sort.parse(shape.sort)
+        column, key = getattr(self._table, sort.field), self._table.id
+        if shape.after_cursor:
+            last = tuple_(bindparam("_value", type_=column.type), bindparam("_key", type_=key.type))
+            this = tuple_(column, key)
+            statement = statement.where(this < last if sort.descending else this > last)
+        keys = (column.desc(), key.desc()) if sort.descending else (column, key)
+        statement = statement.order_by(*keys).limit(bindparam("_limit", type_=Integer))
+        if shape.has_offset:
+            statement = statement.offset(bindparam("_offset", type_=Integer))
+        return statement
+
     def _condition(self, name: str) -> Condition:
-        special = self._special.get(name)
-        if special is not None:
-            return special.condition(bindparam(name, type_=special.type_))
-        field, _, op = name.partition("__")
-        column: Any = self._filters[field]
-        bound: Any = bindparam(name, type_=column.type)
-        if isinstance(column, Function) and column.name == "lower":
-            bound = func.lower(bound)
-        return _OPERATORS[op](column, bound)
-
-
-def _begins(column: Any, escaped: Any) -> Condition:
-    """Of a column that has a text_pattern_ops index."""
-    begins: Condition = column.like(escaped, escape="/")
-    return begins
-
-
-_OPERATORS = {**OPERATORS, "prefix": _begins}
+        custom = self._custom.get(name)
+        if custom is not None:
+            return custom.condition(bindparam(name, type_=custom.type_))
+        return compare(name, self._filters)

@@ -41,6 +41,8 @@ def session_maker(
         engine.execution_options(**execution_options) if execution_options else engine,
         sync_session_class=DeadlineSession,
         expire_on_commit=False,
+        # Statements change rows, not objects: nothing in the session has to follow them.
+        execution_options={"synchronize_session": False},
     )
 
 
@@ -79,8 +81,6 @@ def _note_failure(context: ExceptionContext) -> None:
 
 
 def _check_commit(connection: Connection) -> None:
-    if connection.get_isolation_level() == "AUTOCOMMIT":
-        return
     if connection.info.get(HAS_FAILED):
         raise NotCommitted
     deadline: Deadline | None = connection.info.get(DEADLINE)

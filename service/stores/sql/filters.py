@@ -1,0 +1,73 @@
+"""Filters of lists: ``field``, ``field__op`` and words, as conditions of SQLAlchemy."""
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, bindparam, func
+from sqlalchemy.sql.functions import Function
+
+Condition = ColumnElement[bool]
+Columns = Mapping[str, SQLColumnExpression[Any]]
+
+
+def _begins(column: Any, escaped: Any) -> Condition:
+    """Match the beginning of a column that has a text_pattern_ops index."""
+    begins: Condition = column.like(escaped, escape="/")
+    return begins
+
+
+OPERATORS: Mapping[str, Callable[[Any, Any], Condition]] = {
+    "": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "prefix": _begins,
+}
+
+
+class CustomFilter(NamedTuple):
+    """A filter that is more than a comparison of one column.
+
+    ``condition`` gets the value as a parameter of ``type_``; ``prepare`` brings the value into the
+    form that the condition needs.
+    """
+
+    condition: Callable[[Any], Condition]
+    type_: Any
+    prepare: Callable[[Any], Any] = lambda value: value
+
+
+def compare(name: str, columns: Columns) -> Condition:
+    """Return the condition of ``field__op``; its value is the parameter of the same name.
+
+    A column that is ``lower(…)`` is compared with the lowered value.
+    """
+    field, _, op = name.partition("__")
+    column: Any = columns[field]
+    value: Any = bindparam(name, type_=column.type)
+    if isinstance(column, Function) and column.name == "lower":
+        value = func.lower(value)
+    return OPERATORS[op](column, value)
+
+
+def prepare_value(name: str, value: Any) -> Any:
+    """Return the value of ``field__op`` as its condition needs it."""
+    if name.endswith("__prefix"):
+        return re.sub(r"([%_/])", r"/\1", value) + "%"
+    return value
+
+
+def quote_words(typed: str) -> str:
+    """Return the words of a search for to_tsquery, quoted so that nothing typed is an operator."""
+    quoted = re.sub(r"(['\\])", r"\1\1", typed)
+    return " & ".join(f"'{word}':*" for word in quoted.split())
+
+
+def words_begin_in(vector: Any, words: Any) -> Condition:
+    """Match rows where each word, quoted by ``quote_words``, begins a word of ``vector``."""
+    matches: Condition = vector.bool_op("@@")(func.to_tsquery("simple", words))
+    return matches

@@ -1,0 +1,121 @@
+"""The base of repositories on PostgreSQL: get or raise, list, change with If-Match, remove."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    SQLColumnExpression,
+    delete,
+    insert,
+    select,
+    true,
+    update,
+)
+
+from service.auth.caller import NotYours
+from service.core.errors import NotFound, PreconditionFailed
+from service.stores.sql.base import VersionedTable
+from service.stores.sql.context import SqlService
+from service.stores.sql.listing import SqlListing
+from service.web.conditional import Expected
+from service.web.pagination import ListQuery, Page
+from service.web.schemas import ResponseModel
+
+R = TypeVar("R", bound=ResponseModel)
+ANY: ColumnElement[bool] = true()
+
+
+class SqlRepository(SqlService, Generic[R]):
+    """One table, the schema that its rows are read into, and the error where there is no row.
+
+    A feature says in ``visible`` what the caller may see and in ``own`` what they may change of it:
+    lists, single reads and changes share both.
+    """
+
+    table: ClassVar[type[VersionedTable]]
+    schema: type[R]
+    missing: ClassVar[type[NotFound]]
+    listing: ClassVar[SqlListing]
+
+    def visible(self) -> ColumnElement[bool]:
+        """Return the condition of the rows that the caller may see."""
+        return ANY
+
+    def own(self) -> ColumnElement[bool]:
+        """Return the condition of the visible rows that the caller may change."""
+        return ANY
+
+    def owned_by_caller(
+        self, column: SQLColumnExpression[Any], *, unless: str
+    ) -> ColumnElement[bool]:
+        """Return the condition of the caller's own rows; of all rows with the scope ``unless``."""
+        return ANY if self._caller.has_scope(unless) else column == self._caller.user_id
+
+    def read(self, row: Any) -> R:
+        """Return a row as it is answered."""
+        return self.schema.model_validate(row)
+
+    async def get(self, key: UUID) -> R:
+        """Return the row of this id; raise ``missing`` if the caller sees none."""
+        return await self._get(self._is(key))
+
+    async def list(self, query: ListQuery) -> Page[R]:
+        """Return a page of what the caller sees."""
+        return await self._page(query, self.visible())
+
+    async def remove(self, key: UUID, expected: Expected) -> None:
+        """Delete the row if its version is as expected; raises as ``_change`` does."""
+        await self._remove(self._is(key), expected)
+
+    async def _get(self, where: ColumnElement[bool]) -> R:
+        statement = self.listing.select().where(where, self.visible())
+        row = self.listing.rows(await self._session.execute(statement)).one_or_none()
+        if row is None:
+            raise self.missing
+        return self.read(row)
+
+    async def _page(self, query: ListQuery, *conditions: ColumnElement[bool]) -> Page[R]:
+        return await self.listing.page(
+            self._session, query, self._paginator, self.read, *conditions
+        )
+
+    async def _insert(self, values: Mapping[str, Any]) -> R:
+        statement = insert(self.table).values(**values).returning(*self.listing.columns)
+        return self.read((await self._session.execute(statement)).one())
+
+    async def _change(
+        self, where: ColumnElement[bool], values: Mapping[str, Any], expected: Expected
+    ) -> None:
+        """Change the row and count its version, if that is as expected.
+
+        Raises:
+            NotFound: no such row that the caller sees, as the kind ``missing``.
+            NotYours: the caller sees it and may not change it.
+            PreconditionFailed: its version is none of ``expected``.
+        """
+        statement = update(self.table).where(where, *self._changeable(expected))
+        values = {**values, "version": self.table.version + 1}
+        changed = statement.values(**values).returning(self.table.id)
+        if await self._session.scalar(changed) is None:
+            await self._raise_unchanged(where)
+
+    async def _remove(self, where: ColumnElement[bool], expected: Expected) -> None:
+        statement = delete(self.table).where(where, *self._changeable(expected))
+        if await self._session.scalar(statement.returning(self.table.id)) is None:
+            await self._raise_unchanged(where)
+
+    def _is(self, key: UUID) -> ColumnElement[bool]:
+        return self.table.id == key
+
+    def _changeable(self, expected: Expected) -> Sequence[ColumnElement[bool]]:
+        is_expected = ANY if expected is None else self.table.version.in_(expected)
+        return self.visible(), self.own(), is_expected
+
+    async def _raise_unchanged(self, where: ColumnElement[bool]) -> NoReturn:
+        statement = select(self.own()).select_from(self.table).where(where, self.visible())
+        is_own = await self._session.scalar(statement)
+        if is_own is None:
+            raise self.missing
+        raise PreconditionFailed if is_own else NotYours
