@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from service.auth.caller import OPTIONAL_AUTH, needs
-from service.relational.users.bulk import SomeUsersTaken, UserBulkService
-from service.relational.users.registration import CurrentRegistration, RegistrationClosed
+from service.relational.users.bulk import SomeUsersTaken, UserBulkDep
+from service.relational.users.registration import RegistrationClosed, RegistrationDep
 from service.relational.users.repository import (
     EmailTaken,
     RoleTooStrong,
@@ -43,9 +43,7 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
     responses=problems(EmailTaken, UsernameTaken, RegistrationClosed),
     openapi_extra={"security": [{}, {"bearer": []}]},
 )
-async def users_create(
-    user: UserCreate, registration: CurrentRegistration, reply: Reply
-) -> Response:
+async def users_create(user: UserCreate, registration: RegistrationDep, reply: Reply) -> Response:
     """Register a user; open to everybody, unless an operator has closed registration."""
     user_id, made = await registration.add(user)
     return reply.made(made, user_id)
@@ -80,7 +78,7 @@ async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users)
     responses=bulk_problems(SomeUsersTaken, RoleTooStrong),
 )
 async def users_create_bulk(
-    body: UserBulkCreate, query: Bulk, users: UserBulkService
+    body: UserBulkCreate, query: Bulk, users: UserBulkDep
 ) -> UsersRead | Response:
     """Create all users or none; with `atomic=false`, those that can be created."""
     batch = BulkItems(body.items, query)
@@ -94,7 +92,7 @@ async def users_create_bulk(
     responses=bulk_problems(UserNotFound),
 )
 async def users_deactivate_bulk(
-    body: UserBulkDeactivate, query: Bulk, users: UserBulkService
+    body: UserBulkDeactivate, query: Bulk, users: UserBulkDep
 ) -> UsersRead | Response:
     """Set ``is_active`` to false for all users or none; with `atomic=false`, for known ones."""
     batch = BulkItems(body.items, query)
