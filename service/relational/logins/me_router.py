@@ -1,9 +1,9 @@
-"""Addresses of the caller."""
+"""Routes of the caller."""
 
 from fastapi import APIRouter
 
 from service.auth.caller import CurrentCaller, Unauthenticated, needs
-from service.relational.logins.logout import Leave, PeopleOnly, WrongPassword
+from service.relational.logins.logout import LogoutDep, PeopleOnly, WrongPassword
 from service.relational.logins.schemas import MeRead, PasswordChange
 from service.relational.users.repository import UserNotFound, Users
 from service.stores.sql.route import SqlRoute
@@ -16,7 +16,7 @@ writing_router = APIRouter(prefix="/me", tags=["access"], route_class=Route)
 
 @reading_router.get("", dependencies=[needs()], responses=problems(UserNotFound))
 async def me_get(users: Users, caller: CurrentCaller) -> MeRead:
-    """Who these credentials are, and how far they reach."""
+    """Return the user of these credentials and their scopes."""
     if caller.user_id is None:
         raise Unauthenticated
     user = await users.get(caller.user_id)
@@ -34,9 +34,9 @@ async def me_get(users: Users, caller: CurrentCaller) -> MeRead:
     dependencies=[needs()],
     responses=problems(WrongPassword, PeopleOnly),
 )
-async def me_change_password(change: PasswordChange, leave: Leave) -> None:
-    """Changes your password. Every login ends, this one too: log in again."""
-    await leave.change_password(change)
+async def me_change_password(change: PasswordChange, logout: LogoutDep) -> None:
+    """Change your password. Every login ends, this one too: log in again."""
+    await logout.change_password(change)
 
 
 router = APIRouter()
