@@ -16,14 +16,14 @@ from service.documents.items.repository import (
 )
 from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
 from service.documents.items.search import BadSearch
-from service.stores.mongo.route import MongoRoute, MongoSearchRoute
+from service.stores.mongo.route import MongoRoute
 from service.web.conditional import IfMatch, Reply
 from service.web.idempotency_key import KeyReused, SentKey
 from service.web.openapi import problems
 from service.web.pagination import Page
+from service.web.route import policy
 
 router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
-search_router = APIRouter(route_class=MongoSearchRoute)
 
 
 @router.post(
@@ -42,7 +42,8 @@ async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Page
     return await items.list(query)
 
 
-@search_router.post("/search", dependencies=[needs("items:read")], responses=problems(BadSearch))
+@router.post("/search", dependencies=[needs("items:read")], responses=problems(BadSearch))
+@policy(read_only=True)
 async def items_search(search: ItemSearch, items: Items) -> Page[ItemRead]:
     """Finds items by conditions on fields and attributes; the schema below tells the grammar."""
     return await items.search(search)
@@ -86,6 +87,3 @@ async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
 )
 async def items_restore(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
     return reply.changed(await items.restore(item_id))
-
-
-router.include_router(search_router)

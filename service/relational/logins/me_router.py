@@ -8,13 +8,12 @@ from service.relational.logins.schemas import MeRead, PasswordChange
 from service.relational.users.repository import UserNotFound, Users
 from service.stores.sql.route import SqlRoute
 from service.web.openapi import problems
-from service.web.route import Route
+from service.web.route import policy
 
-reading_router = APIRouter(prefix="/me", tags=["access"], route_class=SqlRoute)
-writing_router = APIRouter(prefix="/me", tags=["access"], route_class=Route)
+router = APIRouter(prefix="/me", tags=["access"], route_class=SqlRoute)
 
 
-@reading_router.get("", dependencies=[needs()], responses=problems(UserNotFound))
+@router.get("", dependencies=[needs()], responses=problems(UserNotFound))
 async def me_get(users: Users, caller: CurrentCaller) -> MeRead:
     """Return the user of these credentials and their scopes."""
     if caller.user_id is None:
@@ -28,17 +27,13 @@ async def me_get(users: Users, caller: CurrentCaller) -> MeRead:
     )
 
 
-@writing_router.post(
+@router.post(
     "/password",
     status_code=204,
     dependencies=[needs()],
     responses=problems(WrongPassword, PeopleOnly),
 )
+@policy(own_sessions=True)
 async def me_change_password(change: PasswordChange, logout: LogoutDep) -> None:
     """Change your password. Every login ends, this one too: log in again."""
     await logout.change_password(change)
-
-
-router = APIRouter()
-router.include_router(reading_router)
-router.include_router(writing_router)

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.auth.caller import OPTIONAL_AUTH, needs
 from service.relational.users.bulk import SomeUsersTaken, UserBulkDep
@@ -13,6 +13,7 @@ from service.relational.users.repository import (
     RoleTooStrong,
     UsernameTaken,
     UserNotFound,
+    UserRepository,
     Users,
 )
 from service.relational.users.schemas import (
@@ -26,11 +27,14 @@ from service.relational.users.schemas import (
     UsersRead,
     UserUpdate,
 )
+from service.stores.sql.context import SqlContext
 from service.stores.sql.route import SqlRoute
 from service.web.bulk import Bulk, BulkItems, bulk_problems
 from service.web.conditional import IfMatch, Reply
+from service.web.direct_route import query_parameters, read_query
 from service.web.openapi import problems
 from service.web.pagination import Page
+from service.web.route import policy
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
 
@@ -54,9 +58,12 @@ async def users_create(user: UserCreate, registration: RegistrationDep, reply: R
     response_model=Page[UserRead],
     dependencies=[needs("users:read")],
     responses=problems(),
+    openapi_extra=query_parameters(UserQuery),
 )
-async def users_list(query: Annotated[UserQuery, Query()], users: Users) -> Response:
-    return await users.list_json(query)
+@policy(direct=True)
+async def users_list(request: Request) -> Response:
+    users = UserRepository(SqlContext.of(request, Response()))
+    return await users.list_json(read_query(UserQuery, request))
 
 
 @router.get(

@@ -39,9 +39,8 @@ from service.documents.predictions.reading.schemas import (
 from service.stores.mongo.route import MongoRoute
 from service.web.openapi import problems
 from service.web.pagination import Page
-from service.web.route import Route
+from service.web.route import policy
 
-PATH = "/predictions/cloudevents"
 _DATA = {"description": f"{PREDICTION}: an Event; the others: Open Inference Protocol, or V1"}
 SCHEMAS: dict[str, Any] = {
     "CloudEvent": {
@@ -112,17 +111,14 @@ class _Results(Struct):
 
 def body_limits(max_batch_bytes: int) -> dict[str, int]:
     """What the outermost layer lets in: a tensor is a batch."""
-    return {f"/v1{PATH}": max_batch_bytes}
+    return {"/v1/predictions/cloudevents": max_batch_bytes}
 
 
-intake_router = APIRouter(prefix=PATH, tags=["predictions"], route_class=Route)
-halves_router = APIRouter(
-    prefix="/predictions/halves", tags=["predictions"], route_class=MongoRoute
-)
+router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
 
 
-@intake_router.post(
-    "",
+@router.post(
+    "/cloudevents",
     status_code=201,
     dependencies=[needs("predictions:write")],
     responses={
@@ -137,6 +133,7 @@ halves_router = APIRouter(
     },
     openapi_extra=_TAKES,
 )  # fmt: skip
+@policy(own_sessions=True)
 async def predictions_create_cloudevents(request: Request, events: CloudEvents) -> Response:
     """Logs CloudEvents 1.0: structured, batched, or binary (ce- headers, the body is the data).
 
@@ -191,14 +188,9 @@ def _json(value: object, status: int) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-@halves_router.get("", dependencies=[needs("predictions:read")], responses=problems(ModelForbidden))
+@router.get("/halves", dependencies=[needs("predictions:read")], responses=problems(ModelForbidden))
 async def prediction_halves_list(
     query: Annotated[HalfQuery, Query()], halves: Halves
 ) -> Page[HalfRead]:
     """Requests and responses whose partner has not come, or with which they make no event."""
     return await halves.list(query)
-
-
-router = APIRouter()
-router.include_router(intake_router)
-router.include_router(halves_router)

@@ -1,10 +1,10 @@
 """Addresses of predictions."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import needs
 from service.documents.predictions.ingest.body import REFUSALS, Held, check_media
@@ -17,6 +17,7 @@ from service.documents.predictions.reading.repository import (
     ModelForbidden,
     PredictionConflict,
     PredictionNotFound,
+    PredictionRepository,
     Predictions,
 )
 from service.documents.predictions.reading.schemas import (
@@ -28,14 +29,15 @@ from service.documents.predictions.reading.schemas import (
     StreamLine,
 )
 from service.stores.mongo.route import MongoRoute
+from service.web.context import made_for
+from service.web.direct_route import query_parameters, read_query
 from service.web.ndjson import NDJSON
 from service.web.openapi import problems
 from service.web.pagination import Page
-from service.web.route import Route
+from service.web.route import policy
 
-reading_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
 # The intakes ask the store when their body is there; the stream does for each of its commits.
-intake_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
+router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
 READS, WRITES = needs("predictions:read"), needs("predictions:write")
 _, EVENT_SCHEMAS = msgspec.json.schema_components(
     [Event], ref_template="#/components/schemas/{name}"
@@ -61,7 +63,7 @@ def _json(value: object, status: int, headers: dict[str, str] | None = None) -> 
     return Response(msgspec.json.encode(value), status, headers, media_type="application/json")
 
 
-@intake_router.post(
+@router.post(
     "",
     status_code=201,
     dependencies=[WRITES],
@@ -72,6 +74,7 @@ def _json(value: object, status: int, headers: dict[str, str] | None = None) -> 
     },
     openapi_extra=_takes(_EVENT),
 )
+@policy(direct=True, own_sessions=True)
 async def predictions_create(request: Request) -> Response:
     """Logs one event: 201 once it is durable, 200 if it was there already."""
     check_media(request, "application/json")
@@ -81,7 +84,7 @@ async def predictions_create(request: Request) -> Response:
     return _json(result, result.status, {"Location": address})
 
 
-@intake_router.post(
+@router.post(
     "/batch",
     dependencies=[WRITES],
     responses={
@@ -91,6 +94,7 @@ async def predictions_create(request: Request) -> Response:
     },
     openapi_extra=_takes(_BATCH),
 )
+@policy(own_sessions=True)
 async def predictions_create_batch(request: Request) -> Response:
     """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
     check_media(request, "application/json")
@@ -101,7 +105,7 @@ async def predictions_create_batch(request: Request) -> Response:
     return _json(told, 207 if told.conflicts or told.rejected else 200)
 
 
-@intake_router.post(
+@router.post(
     "/stream",
     status_code=200,
     dependencies=[WRITES],
@@ -109,6 +113,7 @@ async def predictions_create_batch(request: Request) -> Response:
     responses={200: {"model": StreamLine}, **problems(*REFUSALS)},
     openapi_extra=_takes(_EVENT, NDJSON),
 )
+@policy(own_sessions=True)
 async def predictions_stream(request: Request) -> Response:
     """Logs events, one a line, as many as you like; every 500 lines the answer gets a line.
 
@@ -118,26 +123,20 @@ async def predictions_stream(request: Request) -> Response:
     return StreamAnswer()
 
 
-@reading_router.get(
+@router.get(
     "",
     response_model=Page[PredictionRead],
     dependencies=[READS],
     responses=problems(ModelForbidden),
+    openapi_extra=query_parameters(PredictionQuery),
 )
-async def predictions_list(
-    query: Annotated[PredictionQuery, Query()], predictions: Predictions
-) -> Response:
+@policy(direct=True)
+async def predictions_list(request: Request) -> Response:
     """Newest first by the time of the prediction."""
-    return await predictions.list(query)
+    query = read_query(PredictionQuery, request)
+    return await made_for(PredictionRepository, request).list(query)
 
 
-@reading_router.get(
-    "/{prediction_id}", dependencies=[READS], responses=problems(PredictionNotFound)
-)
+@router.get("/{prediction_id}", dependencies=[READS], responses=problems(PredictionNotFound))
 async def predictions_get(prediction_id: UUID, predictions: Predictions) -> PredictionDetail:
     return await predictions.get(prediction_id)
-
-
-router = APIRouter()
-router.include_router(intake_router)
-router.include_router(reading_router)
