@@ -33,11 +33,12 @@ from service.documents.items.schemas import (
 )
 from service.documents.retention.repository import (
     RetentionRepository,
+    RuleKey,
     RuleModelForbidden,
     RuleNotFound,
 )
 from service.documents.retention.schemas import RetentionQuery, RetentionWrite
-from service.stores.mongo.client import Database, Document
+from service.stores.mongo.client import Database
 from service.web.idempotency_key import KeyReused, RequestedKey
 from tests.fixtures.databases import make_context
 
@@ -218,14 +219,14 @@ async def test_item_change_always_overtaken_is_contended(
     items: ItemRepository, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = await _add(items)
-    read = items._get
+    get = items.get
 
-    async def read_then_overtake(where: Document) -> Document:
-        document = await read(where)
-        await database[ITEMS].update_one({"_id": item.id}, {"$inc": {"version": 1}})
-        return document
+    async def get_and_overtake(item_id: UUID) -> ItemRead:
+        read = await get(item_id)
+        await database[ITEMS].update_one({"_id": item_id}, {"$inc": {"version": 1}})
+        return read
 
-    monkeypatch.setattr(items, "_get", read_then_overtake)
+    monkeypatch.setattr(items, "get", get_and_overtake)
     with pytest.raises(ItemContended):
         await items.change(item.id, ItemUpdate(name="b"), None)
     monkeypatch.undo()
@@ -305,12 +306,13 @@ async def test_rule_put_creates_then_replaces(
     rules: RetentionRepository, cache: _RuleCache
 ) -> None:
     with pytest.raises(PreconditionFailed):
-        await rules.put("fraud", None, RetentionWrite(days=1), frozenset({1}))
-    model = await rules.put("fraud", None, RetentionWrite(days=30), None)
-    version = await rules.put("fraud", "3", RetentionWrite(days=7), None)
+        await rules.put(RuleKey("fraud"), RetentionWrite(days=1), frozenset({1}))
+    model = await rules.put(RuleKey("fraud"), RetentionWrite(days=30), None)
+    version = await rules.put(RuleKey("fraud", "3"), RetentionWrite(days=7), None)
     assert (model.days, model.model_version, model.version) == (30, None, 1)
-    assert (await rules.get("fraud", None), await rules.get("fraud", "3")) == (model, version)
-    replaced = await rules.put("fraud", None, RetentionWrite(days=31), frozenset({1}))
+    assert await rules.get(RuleKey("fraud")) == model
+    assert await rules.get(RuleKey("fraud", "3")) == version
+    replaced = await rules.put(RuleKey("fraud"), RetentionWrite(days=31), frozenset({1}))
     assert (replaced.days, replaced.version, replaced.created_at) == (31, 2, model.created_at)
     assert cache.refreshes == 3
 
@@ -318,21 +320,21 @@ async def test_rule_put_creates_then_replaces(
 async def test_rule_removed_is_not_found_and_its_version_goes_on(
     rules: RetentionRepository, cache: _RuleCache
 ) -> None:
-    await rules.put("fraud", "3", RetentionWrite(days=7), None)
+    await rules.put(RuleKey("fraud", "3"), RetentionWrite(days=7), None)
     with pytest.raises(PreconditionFailed):
-        await rules.remove("fraud", "3", frozenset({2}))
-    await rules.remove("fraud", "3", frozenset({1}))
+        await rules.remove(RuleKey("fraud", "3"), frozenset({2}))
+    await rules.remove(RuleKey("fraud", "3"), frozenset({1}))
     assert cache.refreshes == 2
-    for attempt in (rules.get("fraud", "3"), rules.remove("fraud", "3", None)):
+    for attempt in (rules.get(RuleKey("fraud", "3")), rules.remove(RuleKey("fraud", "3"), None)):
         with pytest.raises(RuleNotFound):
             await attempt
     assert (await rules.list(RetentionQuery())).items == []
-    assert (await rules.put("fraud", "3", RetentionWrite(days=7), None)).version == 3
+    assert (await rules.put(RuleKey("fraud", "3"), RetentionWrite(days=7), None)).version == 3
 
 
 async def test_rule_list_pages_hold_each_rule_once(rules: RetentionRepository) -> None:
     for number in range(5):
-        await rules.put(f"m{number % 2}", str(number), RetentionWrite(days=1), None)
+        await rules.put(RuleKey(f"m{number % 2}", str(number)), RetentionWrite(days=1), None)
     listed: list[tuple[str, str | None]] = []
     cursor = None
     for _ in range(3):
@@ -350,18 +352,18 @@ async def test_rule_list_pages_hold_each_rule_once(rules: RetentionRepository) -
 async def test_rule_of_other_model_is_forbidden_to_a_bound_key(
     rules: RetentionRepository, database: Database, cache: _RuleCache
 ) -> None:
-    rule = await rules.put("fraud-eu", None, RetentionWrite(days=3), None)
+    rule = await rules.put(RuleKey("fraud-eu"), RetentionWrite(days=3), None)
     bound_caller = Caller(scopes=scopes_of("admin"), models=("churn*",))
     bound = RetentionRepository(make_context(database, bound_caller, retention=cache))
-    assert (await bound.put("churn-eu", None, RetentionWrite(days=1), None)).version == 1
+    assert (await bound.put(RuleKey("churn-eu"), RetentionWrite(days=1), None)).version == 1
     assert len((await bound.list(RetentionQuery(model="churn-eu"))).items) == 1
     for attempt in (
-        bound.get("fraud-eu", None),
-        bound.put("fraud-eu", None, RetentionWrite(days=1), None),
-        bound.remove("fraud-eu", None, None),
+        bound.get(RuleKey("fraud-eu")),
+        bound.put(RuleKey("fraud-eu"), RetentionWrite(days=1), None),
+        bound.remove(RuleKey("fraud-eu"), None),
         bound.list(RetentionQuery(model="fraud-eu")),
         bound.list(RetentionQuery()),
     ):
         with pytest.raises(RuleModelForbidden):
             await attempt
-    assert await rules.get("fraud-eu", None) == rule
+    assert await rules.get(RuleKey("fraud-eu")) == rule

@@ -5,18 +5,19 @@ from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import Depends
+from typing_extensions import override
 
 from service.core.errors import MAX_ERRORS, FieldError, NotFound, Refused
 from service.documents.items.documents import ITEM_TYPES, read_item_type
 from service.documents.items.json_schema import compile_schema
 from service.documents.items.schemas import ItemTypeRead, ItemTypeWrite
 from service.stores.mongo.client import Document
+from service.stores.mongo.filters import all_of
 from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
 from service.web.problems import pointer_to
 
 MAX_TYPES = 1000
-_EXISTING: Document = {"json_schema": {"$ne": None}}
 
 
 class ItemTypeNotFound(NotFound):
@@ -29,27 +30,35 @@ class SchemaMismatch(Refused):
     detail = "Correct the places named in errors; GET /v1/item_types/{name} returns the schema."
 
 
-class ItemTypeRepository(MongoRepository):
-    """Item types, the same for all callers; a removed one keeps its document without a schema."""
+class ItemTypeRepository(MongoRepository[ItemTypeRead]):
+    """All callers see all types; a removed type keeps its document without a schema.
 
-    collection, not_found = ITEM_TYPES, ItemTypeNotFound
+    Items of a removed type are no longer validated.
+    """
 
-    async def get(self, name: str) -> ItemTypeRead:
-        return read_item_type(await self._get({"_id": name, **_EXISTING}))
+    collection, missing = ITEM_TYPES, ItemTypeNotFound
+
+    @override
+    def visible(self) -> Document:
+        return {"json_schema": {"$ne": None}}
+
+    @override
+    def removal(self) -> Document:
+        return {"json_schema": None}
+
+    @override
+    def read(self, document: Document) -> ItemTypeRead:
+        return read_item_type(document)
 
     async def list(self) -> list[ItemTypeRead]:
-        documents = self._documents.find(_EXISTING).sort("_id").limit(MAX_TYPES)
-        return [read_item_type(document) for document in await documents.to_list(None)]
+        documents = self._documents.find(self.visible()).sort("_id").limit(MAX_TYPES)
+        return [self.read(document) for document in await documents.to_list(None)]
 
     async def put(self, name: str, body: ItemTypeWrite, expected: Expected) -> ItemTypeRead:
         """Create the type or replace its schema; existing items stay as they are."""
         text = json.dumps(body.json_schema, sort_keys=True)
         compile_schema(text)
-        return read_item_type(await self._put({"_id": name}, {"json_schema": text}, {}, expected))
-
-    async def remove(self, name: str, expected: Expected) -> None:
-        """Remove the type; its items are no longer validated."""
-        await self._remove({"_id": name, **_EXISTING}, expected, {"json_schema": None})
+        return await self._put(self._is(name), {"json_schema": text}, {}, expected)
 
     async def check(self, name: str, attributes: dict[str, Any]) -> None:
         """Validate attributes against the type's schema, if the type exists.
@@ -57,7 +66,8 @@ class ItemTypeRepository(MongoRepository):
         Raises:
             SchemaMismatch: with a pointer for each of the first errors.
         """
-        document = await self._documents.find_one({"_id": name, **_EXISTING}, {"json_schema": 1})
+        where = all_of(self._is(name), self.visible())
+        document = await self._documents.find_one(where, {"json_schema": 1})
         if document is None:
             return
         violations = compile_schema(document["json_schema"]).iter_errors(attributes)

@@ -7,6 +7,7 @@ from uuid import UUID
 import bson
 from fastapi import Depends
 from pymongo.errors import DuplicateKeyError
+from typing_extensions import override
 
 from service.core.errors import Conflict, NotFound, PreconditionFailed, TooLarge
 from service.documents.items.documents import ITEMS, new_item, read_item, to_decimal128
@@ -17,6 +18,8 @@ from service.documents.items.search import compile_search
 from service.stores.mongo.client import Document, now
 from service.stores.mongo.context import MongoContext
 from service.stores.mongo.errors import violated_index
+from service.stores.mongo.filters import all_of
+from service.stores.mongo.listing import MongoListing
 from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
 from service.web.idempotency_key import KeyReused, RequestedKey
@@ -47,36 +50,44 @@ class ItemTooLarge(TooLarge):
     detail = f"Reduce them to {MAX_ATTRIBUTE_BYTES} bytes of BSON."
 
 
-class ItemRepository(MongoRepository):
-    """Items; callers without ``items:admin`` see and change their own alone."""
+class ItemRepository(MongoRepository[ItemRead]):
+    """Callers without ``items:admin`` see and change their own items alone."""
 
-    collection, not_found = ITEMS, ItemNotFound
-    filters = {
-        "name": "name",
-        "type": "type",
-        "tag": "tags",
-        "price": "price",
-        "created_at": "created_at",
-    }
+    collection, missing = ITEMS, ItemNotFound
+    listing = MongoListing(
+        ITEMS,
+        filters={
+            "name": "name",
+            "type": "type",
+            "tag": "tags",
+            "price": "price",
+            "created_at": "created_at",
+        },
+    )
 
     def __init__(self, context: MongoContext) -> None:
         super().__init__(context)
         self._types = ItemTypeRepository(context)
 
-    def _visible(self, *, deleted: bool = False) -> Document:
-        """Return the base query of all methods: the items that the caller may see."""
-        removed: Document = {"deleted_at": {"$ne": None} if deleted else None}
-        return {**removed, **self._owned(unless="items:admin")}
+    @override
+    def visible(self) -> Document:
+        return {"deleted_at": None, **self._own()}
 
-    async def get(self, item_id: UUID) -> ItemRead:
-        return read_item(await self._get({"_id": item_id, **self._visible()}))
+    def _own(self) -> Document:
+        return self.owned_by_caller("owner_id", unless="items:admin")
+
+    def _deleted(self) -> Document:
+        return {"deleted_at": {"$ne": None}, **self._own()}
+
+    @override
+    def read(self, document: Document) -> ItemRead:
+        return read_item(document)
 
     async def list(self, query: ItemQuery) -> Page[ItemRead]:
-        return await self._listing.page(query, self._visible(deleted=query.deleted), read_item)
+        return await self._page(query, self._deleted() if query.deleted else self.visible())
 
     async def search(self, search: ItemSearch) -> Page[ItemRead]:
-        where = {"$and": [self._visible(), compile_search(search.where)]}
-        return await self._listing.page(search, where, read_item)
+        return await self._page(search, self.visible(), compile_search(search.where))
 
     async def add(self, item: ItemCreate, key: RequestedKey | None) -> tuple[ItemRead, bool]:
         """Create an item; return it and False, or the item of a repeated request and True.
@@ -96,7 +107,7 @@ class ItemRepository(MongoRepository):
             if key is None or violated_index(error.details or {}) != ItemKeyUsed.constraints:
                 raise
             return await self._replay(key), True
-        return read_item(document), False
+        return self.read(document), False
 
     async def _replay(self, key: RequestedKey) -> ItemRead:
         """Return the item that an earlier request with this key created."""
@@ -105,42 +116,38 @@ class ItemRepository(MongoRepository):
             raise ItemKeyUsed
         if not key.was_sent_with(document["fingerprint"]):
             raise KeyReused
-        return read_item(document)
+        return self.read(document)
 
     async def change(self, item_id: UUID, change: ItemUpdate, expected: Expected) -> ItemRead:
         """Merge the change into the version that was read; start again if it changed meanwhile."""
-        where = {"_id": item_id, **self._visible()}
         for _ in range(MAX_TRIES):
-            current = await self._get(where)
-            if expected is not None and current["version"] not in expected:
+            current = await self.get(item_id)
+            if expected is not None and current.version not in expected:
                 raise PreconditionFailed
             values = await self._merge(current, change)
             with suppress(PreconditionFailed):
-                changed = await self._change(where, values, frozenset({current["version"]}))
-                return read_item(changed)
+                version = frozenset({current.version})
+                return self.read(await self._change(self._is(item_id), values, version))
         raise ItemContended
 
-    async def _merge(self, current: Document, change: ItemUpdate) -> Document:
+    async def _merge(self, current: ItemRead, change: ItemUpdate) -> Document:
         """Return the fields to set, checked against the type's schema and the size limit."""
         values = changes(change)
         if "price" in values:
             values["price"] = to_decimal128(values["price"])
         if "attributes" in values:
-            values["attributes"] = merge(current["attributes"], values["attributes"])
+            values["attributes"] = merge(current.attributes, values["attributes"])
             if len(bson.encode(values["attributes"])) > MAX_ATTRIBUTE_BYTES:
                 raise ItemTooLarge
-        after = {**current, **values}
         if "attributes" in values or "type" in values:
-            await self._types.check(after["type"], after["attributes"])
+            type_name = values.get("type", current.type)
+            await self._types.check(type_name, values.get("attributes", current.attributes))
         return values
-
-    async def remove(self, item_id: UUID, expected: Expected) -> None:
-        await self._remove({"_id": item_id, **self._visible()}, expected)
 
     async def restore(self, item_id: UUID) -> ItemRead:
         """Restore a deleted item; an item that is not deleted stays as it is."""
         await self._documents.update_one(
-            {"_id": item_id, **self._visible(deleted=True)},
+            all_of(self._is(item_id), self._deleted()),
             {"$set": {"deleted_at": None, "updated_at": now()}, "$inc": {"version": 1}},
         )
         return await self.get(item_id)

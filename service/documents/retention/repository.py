@@ -1,8 +1,9 @@
 """Retention rules in MongoDB."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends
+from typing_extensions import override
 from uuid_utils.compat import uuid7
 
 from service.auth.caller import Forbidden
@@ -12,11 +13,10 @@ from service.documents.retention.rule_cache import RetentionRuleCache
 from service.documents.retention.schemas import RetentionQuery, RetentionRead, RetentionWrite
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoContext
+from service.stores.mongo.listing import MongoListing
 from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
 from service.web.pagination import Page
-
-_EXISTING: Document = {"days": {"$ne": None}}
 
 
 class RuleNotFound(NotFound):
@@ -32,41 +32,58 @@ class RuleModelForbidden(Forbidden):
     pointer = "/model"
 
 
-class RetentionRepository(MongoRepository):
-    """Retention rules have no owner; keys bound to models see and change the rules of those."""
+class RuleKey(NamedTuple):
+    """The model of a rule, and the version if the rule is of one alone."""
 
-    collection, not_found = RETENTION_RULES, RuleNotFound
-    filters = {"model": "model"}
+    model: str
+    version: str | None = None
+
+
+class RetentionRepository(MongoRepository[RetentionRead]):
+    """Rules have no owner; a key bound to models sees and changes the rules of those alone.
+
+    A removed rule keeps its document without days.
+    """
+
+    collection, missing = RETENTION_RULES, RuleNotFound
+    listing = MongoListing(RETENTION_RULES, filters={"model": "model"})
 
     def __init__(self, context: MongoContext) -> None:
         super().__init__(context)
         self._cache: RetentionRuleCache = context.request.state.retention
 
-    async def get(self, model: str, model_version: str | None) -> RetentionRead:
-        return read_rule(await self._get({**self._key(model, model_version), **_EXISTING}))
+    @override
+    def visible(self) -> Document:
+        return {"days": {"$ne": None}}
+
+    @override
+    def removal(self) -> Document:
+        return {"days": None}
+
+    @override
+    def read(self, document: Document) -> RetentionRead:
+        return read_rule(document)
 
     async def list(self, query: RetentionQuery) -> Page[RetentionRead]:
         self._check_model(query.model or "")
-        return await self._listing.page(query, _EXISTING, read_rule)
+        return await self._page(query, self.visible())
 
-    async def put(
-        self, model: str, model_version: str | None, rule: RetentionWrite, expected: Expected
-    ) -> RetentionRead:
+    async def put(self, key: RuleKey, rule: RetentionWrite, expected: Expected) -> RetentionRead:
         """Create the rule or replace it; it applies to events logged a few seconds later."""
-        where = self._key(model, model_version)
-        document = await self._put(where, {"days": rule.days}, {"_id": uuid7()}, expected)
+        stored = await self._put(self._is(key), {"days": rule.days}, {"_id": uuid7()}, expected)
         self._cache.refresh_soon()
-        return read_rule(document)
+        return stored
 
-    async def remove(self, model: str, model_version: str | None, expected: Expected) -> None:
+    @override
+    async def remove(self, key: RuleKey, expected: Expected) -> None:
         """Remove the rule, so that the more general one applies again."""
-        where = {**self._key(model, model_version), **_EXISTING}
-        await self._remove(where, expected, {"days": None})
+        await super().remove(key, expected)
         self._cache.refresh_soon()
 
-    def _key(self, model: str, model_version: str | None) -> Document:
-        self._check_model(model)
-        return {"model": {"$eq": model}, "model_version": {"$eq": model_version}}
+    @override
+    def _is(self, key: RuleKey) -> Document:
+        self._check_model(key.model)
+        return {"model": {"$eq": key.model}, "model_version": {"$eq": key.version}}
 
     def _check_model(self, model: str) -> None:
         if not self._caller.may_use(model):

@@ -5,7 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from service.auth.caller import needs
-from service.documents.retention.repository import Retention, RuleModelForbidden, RuleNotFound
+from service.documents.retention.repository import (
+    Retention,
+    RuleKey,
+    RuleModelForbidden,
+    RuleNotFound,
+)
 from service.documents.retention.schemas import (
     ModelName,
     RetentionQuery,
@@ -37,7 +42,7 @@ async def retention_list(
 
 @router.get(MODEL, dependencies=[READ_SCOPE], responses=READ_ERRORS)
 async def model_retention_get(model: Model, retention: Retention, reply: Reply) -> RetentionRead:
-    return reply.found(await retention.get(model, None))
+    return reply.found(await retention.get(RuleKey(model)))
 
 
 @router.put(MODEL, dependencies=[ADMIN_SCOPE], responses=PUT_ERRORS)
@@ -49,20 +54,20 @@ async def model_retention_put(
     Every process applies it within seconds. Predictions logged before keep their expiry until
     `polystore retention apply` is run.
     """
-    return reply.changed(await retention.put(model, None, rule, expected))
+    return reply.changed(await retention.put(RuleKey(model), rule, expected))
 
 
 @router.delete(MODEL, status_code=204, dependencies=[ADMIN_SCOPE], responses=DELETE_ERRORS)
 async def model_retention_delete(model: Model, retention: Retention, expected: IfMatch) -> None:
     """Remove the rule, so that the setting applies again."""
-    await retention.remove(model, None, expected)
+    await retention.remove(RuleKey(model), expected)
 
 
 @router.get(VERSION, dependencies=[READ_SCOPE], responses=READ_ERRORS)
 async def version_retention_get(
     model: Model, version: Version, retention: Retention, reply: Reply
 ) -> RetentionRead:
-    return reply.found(await retention.get(model, version))
+    return reply.found(await retention.get(RuleKey(model, version)))
 
 
 @router.put(VERSION, dependencies=[ADMIN_SCOPE], responses=PUT_ERRORS)
@@ -75,7 +80,7 @@ async def version_retention_put(
     reply: Reply,
 ) -> RetentionRead:
     """Set the rule for one version, which precedes the rule of its model."""
-    return reply.changed(await retention.put(model, version, rule, expected))
+    return reply.changed(await retention.put(RuleKey(model, version), rule, expected))
 
 
 @router.delete(VERSION, status_code=204, dependencies=[ADMIN_SCOPE], responses=DELETE_ERRORS)
@@ -83,4 +88,4 @@ async def version_retention_delete(
     model: Model, version: Version, retention: Retention, expected: IfMatch
 ) -> None:
     """Remove the rule, so that the rule of its model applies again."""
-    await retention.remove(model, version, expected)
+    await retention.remove(RuleKey(model, version), expected)

@@ -1,11 +1,11 @@
 """Former names of the list functions, until every repository has a `MongoListing`."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Response
 
-from service.stores.mongo.client import Document, MongoCollection
+from service.stores.mongo.client import Database, Document, MongoCollection
 from service.stores.mongo.filters import after_cursor as beyond
 from service.stores.mongo.filters import as_filter
 from service.stores.mongo.listing import MongoListing
@@ -25,8 +25,8 @@ async def mongo_page(
     projection: Mapping[str, int] | None = None,
 ) -> Page[T]:
     """Return one page; see `MongoListing.page`."""
-    listing = MongoListing(collection, paginator, projection=projection)
-    return await listing.page(query, where, read)
+    listing, database = MongoListing(collection.name, projection=projection), _database(collection)
+    return await listing.page(database, query, paginator, read, where)
 
 
 async def mongo_json_page(
@@ -39,5 +39,11 @@ async def mongo_json_page(
     projection: Mapping[str, int] | None = None,
 ) -> Response:
     """Return one page as JSON; see `MongoListing.json_page`."""
-    listing = MongoListing(collection, paginator, projection=projection)
-    return await listing.json_page(query, where, write)
+    listing, database = MongoListing(collection.name, projection=projection), _database(collection)
+    return await listing.json_page(database, query, paginator, write, where)
+
+
+def _database(collection: MongoCollection) -> Database:
+    owner: Any = collection  # Motor's stub gives `database` another type
+    database: Database = owner.database
+    return database

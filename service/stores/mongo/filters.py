@@ -36,16 +36,19 @@ def _to_bson(value: Any) -> Any:
     return Decimal128(value) if isinstance(value, Decimal) else value
 
 
-def both(one: Document, other: Document) -> Document:
-    """Return a filter for the documents that match ``one`` and ``other``.
+def all_of(*conditions: Document) -> Document:
+    """Return the filter of the documents that match all conditions.
 
-    Not a merged dictionary, because a field of ``other`` would replace the same field of ``one``.
+    The conditions are not merged, because a field would replace the same field of another one.
     """
-    return {"$and": [one, other]} if one and other else one or other
+    present = [condition for condition in conditions if condition]
+    if len(present) > 1:
+        return {"$and": present}
+    return present[0] if present else {}
 
 
 def after_cursor(order: Sort, start: Cursor) -> Document:
-    """Return the filter for the documents after ``start``.
+    """Return the filter of the documents after ``start``.
 
     The plain bound comes first, because it alone narrows the index scan.
     """
@@ -57,5 +60,5 @@ def after_cursor(order: Sort, start: Cursor) -> Document:
 
 
 def as_expected(expected: Expected) -> Document:
-    """Return the filter for the versions that If-Match allows."""
+    """Return the filter of the versions that If-Match allows."""
     return {} if expected is None else {"version": {"$in": sorted(expected)}}

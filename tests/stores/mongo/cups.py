@@ -3,50 +3,65 @@
 from typing import Any
 from uuid import UUID
 
+from typing_extensions import override
 from uuid_utils.compat import uuid7
 
 from service.core.errors import NotFound
 from service.stores.mongo.client import Document, now
+from service.stores.mongo.listing import MongoListing
 from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
 from service.web.pagination import OffsetQuery, Page
+from service.web.schemas import Versioned
+
+CUPS = "cups"
 
 
 class CupNotFound(NotFound):
     code = "cup_not_found"
 
 
+class CupRead(Versioned):
+    id: UUID
+    size: int | None
+
+
 class CupQuery(OffsetQuery):
     name: str | None = None
     size__gte: int | None = None
     owner_id: UUID | None = None
-    broken: bool = False
 
 
-class CupRepository(MongoRepository):
-    collection, not_found = "cups", CupNotFound
-    filters = {"name": "name", "size": "size", "owner_id": "owner_id"}
+class CupRepository(MongoRepository[CupRead]):
+    collection, missing = CUPS, CupNotFound
+    listing = MongoListing(CUPS, filters={"name": "name", "size": "size", "owner_id": "owner_id"})
 
-    async def get(self, cup_id: UUID) -> Document:
-        return await self._get(self._one(cup_id))
+    @override
+    def visible(self) -> Document:
+        return {"deleted_at": None, **self.owned_by_caller("owner_id", unless="items:admin")}
 
-    async def list(self, query: CupQuery) -> Page[UUID]:
-        return await self._listing.page(query, self._visible(), lambda document: document["_id"])
+    @override
+    def read(self, document: Document) -> CupRead:
+        return CupRead(id=document["_id"], size=document.get("size"), version=document["version"])
+
+    async def list(self, query: CupQuery) -> Page[CupRead]:
+        return await self._page(query, self.visible())
 
     async def list_json(self, query: CupQuery) -> bytes:
-        response = await self._listing.json_page(
-            query, self._visible(), lambda document: f'"{document["_id"]}"'
+        response = await self.listing.json_page(
+            self._database,
+            query,
+            self._paginator,
+            lambda document: self.read(document).model_dump_json(),
+            self.visible(),
         )
         return bytes(response.body)
 
-    async def put(self, name: str, size: int, expected: Expected) -> Document:
+    async def put(self, name: str, size: int, expected: Expected) -> CupRead:
         return await self._put({"name": name}, {"size": size}, {"_id": uuid7()}, expected)
 
     async def change(self, cup_id: UUID, expected: Expected, **values: Any) -> Document:
-        return await self._change(self._one(cup_id), values, expected)
-
-    async def remove(self, cup_id: UUID, expected: Expected) -> None:
-        await self._remove(self._one(cup_id), expected)
+        return await self._change(self._is(cup_id), values, expected)
 
     async def add(self, **values: Any) -> UUID:
         """Insert a cup that belongs to the caller, unless ``values`` say otherwise."""
@@ -55,9 +70,3 @@ class CupRepository(MongoRepository):
         await self._documents.insert_one(document)
         cup_id: UUID = document["_id"]
         return cup_id
-
-    def _visible(self) -> Document:
-        return {"deleted_at": None, **self._owned(unless="items:admin")}
-
-    def _one(self, cup_id: UUID) -> Document:
-        return {"_id": cup_id, **self._visible()}

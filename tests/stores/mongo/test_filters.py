@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from bson.decimal128 import Decimal128
 
-from service.stores.mongo.filters import as_expected, as_filter, both
+from service.stores.mongo.filters import all_of, as_expected, as_filter
 
 
 def test_as_filter_value_stands_behind_an_operator() -> None:
@@ -35,7 +35,7 @@ def test_as_expected_allows_any_version_unless_some_are_named() -> None:
     assert as_expected(frozenset()) == {"version": {"$in": []}}
 
 
-def test_both_same_field_keeps_both_conditions() -> None:
-    assert both({"a": 1}, {"a": 2}) == {"$and": [{"a": 1}, {"a": 2}]}
-    assert both({"a": 1}, {}) == both({}, {"a": 1}) == {"a": 1}
-    assert both({}, {}) == {}
+def test_all_of_same_field_keeps_all_conditions() -> None:
+    assert all_of({"a": 1}, {}, {"a": 2}) == {"$and": [{"a": 1}, {"a": 2}]}
+    assert all_of({"a": 1}, {}) == all_of({}, {"a": 1}) == {"a": 1}
+    assert all_of({}, {}) == all_of() == {}

@@ -12,14 +12,18 @@ from uuid_utils.compat import uuid7
 
 from service.auth.caller import Caller
 from service.stores.mongo.client import Database
-from service.web.pagination import BadCursor
+from service.web.pagination import BadCursor, Page
 from tests.fixtures.databases import make_context
-from tests.stores.mongo.cups import CupQuery, CupRepository
+from tests.stores.mongo.cups import CupQuery, CupRead, CupRepository
 
 
 @pytest.fixture
 def cups(database: Database) -> CupRepository:
     return CupRepository(make_context(database))
+
+
+def _ids(page: Page[CupRead]) -> list[UUID]:
+    return [cup.id for cup in page.items]
 
 
 @pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at"])
@@ -41,7 +45,7 @@ async def test_page_equal_sort_values_none_lost_or_repeated(
     query = CupQuery(sort=sort, limit=limit)
     for _ in keys:  # at most as many pages as cups
         page = await cups.list(query)
-        listed += page.items
+        listed += _ids(page)
         assert len(page.items) <= limit
         assert page.page.has_more is ("link" in response.headers)
         if not page.page.has_more:
@@ -62,9 +66,9 @@ async def test_json_page_has_the_items_and_cursor_of_page(cups: CupRepository) -
 
 async def test_page_offset_skips_items(cups: CupRepository) -> None:
     added = [await cups.add() for _ in range(5)]
-    page = await cups.list(CupQuery(sort="created_at", limit=2, offset=2))
-    assert len({*page.items, *added}) == 5
     everything = await cups.list(CupQuery(sort="created_at"))
+    assert sorted(_ids(everything)) == sorted(added)
+    page = await cups.list(CupQuery(sort="created_at", limit=2, offset=2))
     assert page.items == everything.items[2:4]
 
 
@@ -93,7 +97,7 @@ async def test_page_filter_on_the_owner_does_not_widen_the_base_query(
     own, other = (Caller(uuid7()) for _ in range(2))
     added = await CupRepository(make_context(database, own)).add()
     visible = CupRepository(make_context(database, own))
-    assert (await visible.list(CupQuery(owner_id=own.user_id))).items == [added]
+    assert _ids(await visible.list(CupQuery(owner_id=own.user_id))) == [added]
     hidden = CupRepository(make_context(database, other))
     assert (await hidden.list(CupQuery(owner_id=own.user_id))).items == []
 

@@ -10,7 +10,7 @@ from service.auth.caller import ANONYMOUS, Caller
 from service.core.errors import PreconditionFailed
 from service.stores.mongo.client import Database, now
 from tests.fixtures.databases import make_context
-from tests.stores.mongo.cups import CupNotFound, CupQuery, CupRepository
+from tests.stores.mongo.cups import CUPS, CupNotFound, CupQuery, CupRead, CupRepository
 
 
 @pytest.fixture
@@ -62,16 +62,19 @@ async def test_remove_hides_the_document_and_keeps_its_version(
             await cups.get(cup_id)
         with pytest.raises(CupNotFound):
             await cups.remove(cup_id, None)
-    stored = await database["cups"].find_one({"_id": cup_id})
+    stored = await database[CUPS].find_one({"_id": cup_id})
     assert stored is not None
     assert stored["version"] == 2
 
 
-async def test_put_creates_then_replaces(cups: CupRepository) -> None:
+async def test_put_creates_then_replaces(cups: CupRepository, database: Database) -> None:
     created = await cups.put("a", 1, None)
     replaced = await cups.put("a", 2, frozenset({1}))
-    assert (created["version"], created["created_at"]) == (1, created["updated_at"])
-    assert replaced == {**created, "size": 2, "version": 2, "updated_at": replaced["updated_at"]}
+    assert (created.size, created.version) == (1, 1)
+    assert replaced == CupRead(id=created.id, size=2, version=2)
+    stored = await database[CUPS].find_one({"_id": created.id})
+    assert stored is not None
+    assert stored["created_at"] <= stored["updated_at"]
 
 
 async def test_put_missing_document_matches_no_version(
@@ -79,22 +82,23 @@ async def test_put_missing_document_matches_no_version(
 ) -> None:
     with pytest.raises(PreconditionFailed):
         await cups.put("a", 1, frozenset({1}))
-    assert await database["cups"].count_documents({}) == 0
+    assert await database[CUPS].count_documents({}) == 0
 
 
-async def test_owned_hides_documents_of_other_users(database: Database) -> None:
+async def test_owned_by_caller_hides_documents_of_other_users(database: Database) -> None:
     owner, other = (CupRepository(make_context(database, Caller(uuid7()))) for _ in range(2))
     administrator = CupRepository(make_context(database))
     cup_id = await owner.add()
-    assert (await owner.get(cup_id))["_id"] == cup_id
-    assert (await administrator.list(CupQuery())).items == [cup_id]
+    cup = await owner.get(cup_id)
+    assert cup.id == cup_id
+    assert (await administrator.list(CupQuery())).items == [cup]
     assert (await other.list(CupQuery())).items == []
     for attempt in (other.get(cup_id), other.change(cup_id, None), other.remove(cup_id, None)):
         with pytest.raises(CupNotFound):
             await attempt
 
 
-async def test_owned_caller_without_a_user_owns_nothing(database: Database) -> None:
+async def test_owned_by_caller_without_a_user_is_nothing(database: Database) -> None:
     await CupRepository(make_context(database)).add(owner_id=None)
     anonymous = CupRepository(make_context(database, ANONYMOUS))
     assert (await anonymous.list(CupQuery())).items == []
