@@ -33,7 +33,7 @@ from service.documents.predictions.labels import router as labels
 from service.documents.predictions.reading import router as predictions
 from service.documents.predictions.tail import router as prediction_tails
 from service.documents.retention import router as retention
-from service.documents.retention.rule_cache import CurrentRules
+from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational.accounts import router as accounts
 from service.relational.accounts import transfer_router as transfers
 from service.relational.api_keys import router as api_keys
@@ -99,7 +99,7 @@ class State(TypedDict):
     authenticator: Authenticator
     together: Together
     in_flight: InFlight
-    retention: CurrentRules
+    retention: RetentionRuleCache
     metrics: Metrics
 
 
@@ -205,7 +205,7 @@ def _lifespan(
             mongo.register_metrics(metrics)
             authenticator, together = SqlAuthenticator(sql, keyring, rates), Together(mongo)
             change_streams.register_metrics(metrics)
-            rules = CurrentRules(mongo, settings.retention_days)
+            rules = RetentionRuleCache(mongo, settings.retention_days)
             held = State(
                 sql=sql,
                 mongo=mongo,
@@ -221,7 +221,7 @@ def _lifespan(
                 retention=rules,
                 metrics=metrics,
             )
-            async with rules.kept_current():
+            async with rules.refreshing():
                 yield held
             await together.drain()
             await authenticator.drain()

@@ -9,7 +9,12 @@ import pytest
 
 from service.stores.embedded import StoreUrls, embedded_stores
 
-pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.client", "tests.fixtures.logs"]
+pytest_plugins = [
+    "tests.fixtures.stores",
+    "tests.fixtures.client",
+    "tests.fixtures.databases",
+    "tests.fixtures.logs",
+]
 ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
 
 

@@ -1,4 +1,4 @@
-"""Addresses of items."""
+"""Routes of items."""
 
 from typing import Annotated
 from uuid import UUID
@@ -32,9 +32,9 @@ router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
     dependencies=[needs("items:write")],
     responses=problems(SchemaMismatch, KeyReused, ItemKeyUsed),
 )
-async def items_create(item: ItemCreate, items: Items, sent: SentKey, reply: Reply) -> ItemRead:
-    made, again = await items.add(item, sent)
-    return reply.created(made, made.id, replayed=again)
+async def items_create(item: ItemCreate, items: Items, key: SentKey, reply: Reply) -> ItemRead:
+    created, replayed = await items.add(item, key)
+    return reply.created(created, created.id, replayed=replayed)
 
 
 @router.get("", dependencies=[needs("items:read")], responses=problems())
@@ -45,7 +45,7 @@ async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Page
 @router.post("/search", dependencies=[needs("items:read")], responses=problems(BadSearch))
 @policy(read_only=True)
 async def items_search(search: ItemSearch, items: Items) -> Page[ItemRead]:
-    """Finds items by conditions on fields and attributes; the schema below tells the grammar."""
+    """Find items by conditions on fields and attributes; the schema below has the grammar."""
     return await items.search(search)
 
 
@@ -76,7 +76,7 @@ async def items_update(
     responses=problems(ItemNotFound, if_match=True),
 )
 async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
-    """Hides the item; restore brings it back."""
+    """Delete the item; it can be restored."""
     await items.remove(item_id, expected)
 
 

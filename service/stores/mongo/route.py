@@ -1,4 +1,4 @@
-"""One request on MongoDB: its place among the connections and its deadline."""
+"""Route of MongoDB features: each request runs in a slot and within a deadline."""
 
 from fastapi import Request, Response
 

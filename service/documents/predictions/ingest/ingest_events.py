@@ -128,11 +128,13 @@ def _prepared(
     if fault is None and not caller.may_use(event.model):
         fault = _FORBIDDEN
     if fault is None:
-        fault = rules.fault_in(event.prediction_id, event.model, event.version, event.timestamp)
+        fault = rules.expiry_violation(
+            event.prediction_id, event.model, event.version, event.timestamp
+        )
     if fault is not None:
         return Rejected(event.prediction_id, fault)
     try:
-        return rules.stamped(as_document(event, received_at))
+        return rules.with_expiry(as_document(event, received_at))
     except TooBig as refusal:
         return Rejected(event.prediction_id, refusal.errors[0])
 

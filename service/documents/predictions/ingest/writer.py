@@ -13,7 +13,7 @@ from service.auth.caller import Caller
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.ingest.group_commit import Gatherer
-from service.documents.retention.rule_cache import CurrentRules
+from service.documents.retention.rule_cache import RetentionRuleCache
 from service.stores.mongo.client import Document, MongoCollection, MongoStore
 from service.web.context import provided
 
@@ -93,7 +93,7 @@ class PredictionLog:
     """The log for one caller, who knows what a key that is bound to models may log."""
 
     def __init__(
-        self, mongo: MongoStore, caller: Caller, together: Together, retention: CurrentRules
+        self, mongo: MongoStore, caller: Caller, together: Together, retention: RetentionRuleCache
     ) -> None:
         self._mongo, self.caller, self.together = mongo, caller, together
         self.retention = retention

@@ -21,7 +21,7 @@ from service.documents.predictions.labels.history import (
 )
 from service.documents.predictions.reading.repository import PredictionNotFound
 from service.documents.predictions.reading.schemas import FeedbackRead, FeedbackWrite
-from service.documents.retention.rule_cache import RulesHere
+from service.documents.retention.rule_cache import RetentionRules
 from service.stores.mongo.client import Document, MongoDatabase, now
 from service.web.context import provided
 
@@ -31,7 +31,9 @@ class TooManyRevisions(Conflict):
 
 
 class FeedbackRepository:
-    def __init__(self, database: MongoDatabase, caller: CurrentCaller, rules: RulesHere) -> None:
+    def __init__(
+        self, database: MongoDatabase, caller: CurrentCaller, rules: RetentionRules
+    ) -> None:
         self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]
         self._caller, self._rules = caller, rules
 

@@ -28,7 +28,7 @@ from service.documents.predictions.labels.history import (
     with_observations,
 )
 from service.documents.predictions.reading.repository import PredictionNotFound
-from service.documents.retention.rule_cache import RulesHere
+from service.documents.retention.rule_cache import RetentionRules
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, MongoStoreDep
 from service.web.context import provided
@@ -54,7 +54,7 @@ _HISTORY = {"$cond": [{"$lte": [{"$size": "$history"}, LONGEST_FETCHED]}, "$hist
 class LabelLog:
     """Where labels are written, each call in a place and a deadline of its own."""
 
-    def __init__(self, mongo: MongoStoreDep, caller: CurrentCaller, rules: RulesHere) -> None:
+    def __init__(self, mongo: MongoStoreDep, caller: CurrentCaller, rules: RetentionRules) -> None:
         self._mongo, self._caller, self.rules = mongo, caller, rules
         database = mongo.database
         self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]

@@ -160,7 +160,7 @@ class TailAnswer(StreamedResponse):
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
-        with self._watches.place():
+        with self._watches.slot():
             await self._stream.open()
             try:
                 yield self._written(retry=RETRY_MS)

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("reset_stores", "left")
 async def nobody_follows(state: Any) -> None:
     """Waits until every place is free again."""
     async with asyncio.timeout(30):
-        while state["change_streams"].taken:
+        while state["change_streams"].in_use:
             await asyncio.sleep(0.01)
 
 
@@ -104,7 +104,7 @@ async def test_a_filter_lets_through_what_it_says(
 async def test_two_tails_each_get_everything(client: httpx2.AsyncClient, state: State) -> None:
     events = make_events(200)
     async with serving(state) as port, following(port) as one, following(port) as other:
-        assert state["change_streams"].taken == 2
+        assert state["change_streams"].in_use == 2
         await post_batch(client, events)
         found = await asyncio.gather(one.events(200), other.events(200))
     assert set(found[0]) == {each["prediction_id"] for each in events}
@@ -232,7 +232,7 @@ async def test_there_is_room_for_so_many_and_no_more(state: State) -> None:
                 assert answer.headers["retry-after"] == "5"
             await nobody_follows(held)
             async with following(port), following(port):
-                assert change_streams.taken == 2
+                assert change_streams.in_use == 2
 
 
 async def test_tails_take_no_connection_and_no_thread_from_requests(
@@ -246,7 +246,7 @@ async def test_tails_take_no_connection_and_no_thread_from_requests(
         async with serving(held) as port, contextlib.AsyncExitStack() as tails:
             for _ in range(8):
                 await tails.enter_async_context(following(port))
-            assert change_streams.taken == 8
+            assert change_streams.in_use == 8
             url = f"http://127.0.0.1:{port}/v1/predictions"
             async with httpx2.AsyncClient(timeout=30) as asking, asyncio.timeout(20):
                 answers = await asyncio.gather(*(asking.get(url) for _ in range(20)))
