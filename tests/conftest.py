@@ -9,7 +9,13 @@ import pytest
 
 from service.stores.embedded import StoreUrls, embedded_stores
 
-pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.client", "tests.fixtures.logs"]
+pytest_plugins = [
+    "tests.fixtures.stores",
+    "tests.fixtures.reset",
+    "tests.fixtures.client",
+    "tests.fixtures.logs",
+]
+MEMORY, NEEDED_BYTES = Path("/dev/shm"), 4 << 30  # noqa: S108 - mkdtemp makes the folder
 ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
 
 
@@ -18,10 +24,20 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     stack = ExitStack()
-    folder = tempfile.mkdtemp(prefix="polystore-test-")
+    folder = tempfile.mkdtemp(prefix="polystore-test-", dir=_memory())
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     urls = stack.enter_context(embedded_stores(Path(folder)))
     config.stash[ENGINES] = (urls, stack)
+
+
+def _memory() -> Path | None:
+    """Return a folder in memory for the engines, or None where it is missing or small.
+
+    No test of what survives a kill uses these engines: those start their own on disk.
+    """
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < NEEDED_BYTES:
+        return None
+    return MEMORY
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
