@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.fixtures.logs",
 ]
 MEMORY, NEEDED_BYTES = Path("/dev/shm"), 4 << 30  # noqa: S108 - mkdtemp makes the folder
+LONGEST_FIRST = ("plans", "faults", "openapi", "xdist_group", "slow")
 ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
 
 
@@ -50,6 +51,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_configure_node(node: object) -> None:
     """xdist: hands the engines' addresses to a worker."""
     node.workerinput["engines"] = tuple(node.config.stash[ENGINES][0])  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, else one worker ends with it alone; the rest stays shuffled."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    ranks = [rank for rank, name in enumerate(LONGEST_FIRST) if item.get_closest_marker(name)]
+    return min(ranks, default=len(LONGEST_FIRST))
 
 
 @pytest.fixture(scope="session")

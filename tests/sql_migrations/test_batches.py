@@ -24,6 +24,8 @@ from tests.fixtures.stores import connected, recreate
 from tests.sql_migrations.posts import AFTER, BEFORE, RULE, old_posts, other, post_id
 from tests.sql_migrations.rows import ADA, ask, say
 
+pytestmark = pytest.mark.xdist_group("batches")
+
 MANY = 20_000
 STATE = "SELECT id, slug, version FROM posts ORDER BY title, id"
 TO_DO = f"SELECT count(*) FROM posts WHERE NOT {RULE}"
