@@ -22,6 +22,8 @@ from service.stores.sql.engine import open_sql
 from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.relational.users.factories import make_user
 
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("replica")]
+
 GROWTH = "/v1/reports/user_growth"
 
 

@@ -30,6 +30,8 @@ from tests.sql_migrations.old_posts import (
 )
 from tests.sql_migrations.rows import ADA, execute, fetch
 
+pytestmark = pytest.mark.xdist_group("batches")
+
 POSTS = 20_000
 SELECT_SLUGS = "SELECT id, slug, version FROM posts ORDER BY title, id"
 COUNT_OLD = f"SELECT count(*) FROM posts WHERE NOT {RULE}"

@@ -17,6 +17,8 @@ from pymongo.write_concern import WriteConcern
 
 from service.stores.embedded import MongoEngine
 
+pytestmark = pytest.mark.xdist_group("embedded_mongo")
+
 Eventually = Callable[[Callable[[], object], str], None]
 Client = MongoClient[dict[str, Any]]
 CREATE_ROOT = {"createUser": "me", "pwd": "me", "roles": ["root"]}

@@ -17,6 +17,8 @@ import pytest
 
 from service.stores.embedded import EngineFailed, PostgresEngine
 
+pytestmark = pytest.mark.xdist_group("embedded_postgres")
+
 Query = Callable[[str, str], list[str]]
 Eventually = Callable[[Callable[[], object], str], None]
 CREATE_ONLY = """
