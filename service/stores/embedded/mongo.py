@@ -4,6 +4,8 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -159,12 +161,6 @@ class MongoEngine(Engine):
         try:
             with self._as_system() as client:
                 return self._elect_primary(client) and self._ensure_user(client)
-        except OperationFailure as error:
-            if error.code == AUTHENTICATION_FAILED:
-                raise EngineFailed(
-                    f"Another mongod listens on port {self.port}: {error}"
-                ) from error
-            return False
         except PyMongoError:
             return False  # it has just ended or is still starting: the caller tries again
 
@@ -207,8 +203,21 @@ class MongoEngine(Engine):
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def _as_system(self) -> Client:
-        return self._client("__system", stored_secret(self._key_file, KEY_BYTES), "local")
+    @contextmanager
+    def _as_system(self) -> Iterator[Client]:
+        """Connect as ``__system``.
+
+        Raises:
+            PortTaken: another mongod listens on the port, with another key file.
+        """
+        key = stored_secret(self._key_file, KEY_BYTES)
+        try:
+            with self._client("__system", key, "local") as client:
+                yield client
+        except OperationFailure as error:
+            if error.code != AUTHENTICATION_FAILED:
+                raise
+            raise PortTaken(f"Another mongod listens on port {self.port}: {error}") from error
 
     def _client(self, user: str, password: str, source: str) -> Client:
         return MongoClient(

@@ -17,6 +17,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from service.stores.embedded import MongoEngine
+from service.stores.embedded.ports import choose_port
 from tests.stores.embedded.probes import wait_until
 
 pytestmark = pytest.mark.xdist_group("embedded_mongo")
@@ -92,6 +93,30 @@ def test_mongo_port_taken_becomes_primary_on_another_port(mongo: MongoEngine) ->
             assert client.primary is None or client.primary[1] == mongo.port
             client.polystore.kept.insert_one({"_id": 2})
             assert client.polystore.kept.count_documents({}) == 2
+
+
+@pytest.mark.parametrize("first_start", [True, False])
+def test_mongo_port_taken_after_choice_moves_to_another_port(
+    mongo: MongoEngine, data_dir: Path, monkeypatch: pytest.MonkeyPatch, first_start: bool
+) -> None:
+    """Another mongod listens on the port by the time this one starts."""
+    ports = iter([mongo.port])
+
+    def choose(preferred: int | None) -> int:
+        return next(ports, None) or choose_port(preferred)
+
+    monkeypatch.setattr("service.stores.embedded.engine.choose_port", choose)
+    (data_dir / "mongodb" / "keyfile").unlink()  # because the other mongod has the same key
+    engine = MongoEngine(data_dir / ("new" if first_start else "mongodb"))
+    engine.start()
+    try:
+        assert engine.port != mongo.port
+        with _client(engine) as client:
+            client.polystore.kept.insert_one({"_id": 1})
+        with _client(mongo) as client:
+            assert client.polystore.kept.count_documents({}) == 0
+    finally:
+        engine.stop()
 
 
 def test_mongo_unreadable_first_start_starts_again_and_keeps_files(memory_path: Path) -> None:
