@@ -38,7 +38,7 @@ class ReplicaEngine(PostgresEngine):
         shutil.copy(self.primary.folder / "password", self.folder / "password")
         superuser = (self.primary.folder / "superuser_password").read_text().strip()
         source = f"postgresql://postgres:{superuser}@127.0.0.1:{self.primary.port}/postgres"
-        self._must_run(
+        self._run_or_fail(
             [
                 self._program("pg_basebackup"),
                 f"--dbname={source}",

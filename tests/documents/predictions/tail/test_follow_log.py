@@ -22,7 +22,7 @@ from service.core.signing import Signer
 from service.documents.predictions.tail.follow_log import EventIds
 from service.main import State
 from service.stores.embedded import MongoEngine
-from service.stores.embedded.supervisor import Spec
+from service.stores.embedded.supervisor import ProcessSpec
 from service.stores.mongo import change_streams as mongo_watch
 from service.stores.mongo.change_streams import open_change_streams
 from service.stores.mongo.client import open_mongo
@@ -378,8 +378,8 @@ class Forgetful(MongoEngine):
     """Keeps the last 16 MB of what was written, once a checkpoint holds it: here every second."""
 
     @override
-    def _spec(self) -> Spec:
-        spec = super()._spec()
+    def _process_spec(self) -> ProcessSpec:
+        spec = super()._process_spec()
         place = spec["command"].index("--oplogSize")
         spec["command"][place + 1] = "1"
         spec["command"] += ["--syncdelay", "1"]
