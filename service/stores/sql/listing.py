@@ -36,6 +36,7 @@ from service.web.pagination import Cursor, ListQuery, Page, Paginator, Sort
 T = TypeVar("T")
 AnySelect = Select[*tuple[Any, ...]]
 SHAPES_KEPT = 256  # of each list
+SORT_VALUE, SORT_KEY = "sort_value", "sort_key"  # what a cursor is made of
 
 
 class QueryShape(NamedTuple):
@@ -125,10 +126,8 @@ class SqlListing:
         total = await self._count(session, query.count, names, given, conditions)
         shape, given = self._shape(query, names, given, paginator)
         statement = self._rows_of(shape).where(*conditions)
-        found = self.rows(await session.execute(statement, given))
-        rows, last = query.split_page(found.all())
-        field = Sort.parse(query.sort).field
-        end = None if last is None else Cursor(getattr(last, field), last.id)
+        rows, last = query.split_page(self.rows(await session.execute(statement, given)).all())
+        end = None if last is None else self._cursor(last, query.sort)
         return paginator.page(query, [read(row) for row in rows], end, total)
 
     async def json_page(
@@ -195,7 +194,18 @@ class SqlListing:
         return int(plan[0]["Plan"]["Plan Rows"])
 
     def _select_rows(self, shape: QueryShape) -> AnySelect:
-        return self._ordered(self.select(), shape)
+        statement = self.select()
+        if self._shown is not None:
+            column = getattr(self._table, Sort.parse(shape.sort).field)
+            statement = statement.add_columns(
+                column.label(SORT_VALUE), self._table.id.label(SORT_KEY)
+            )
+        return self._ordered(statement, shape)
+
+    def _cursor(self, last: Any, sort: str) -> Cursor:
+        if self._shown is None:
+            return Cursor(getattr(last, Sort.parse(sort).field), last.id)
+        return Cursor(getattr(last, SORT_VALUE), getattr(last, SORT_KEY))
 
     def _prepare_json(self, shape: QueryShape) -> PreparedQuery:
         column = getattr(self._table, Sort.parse(shape.sort).field)

@@ -105,9 +105,10 @@ async def test_a_refusal_says_which_role_it_takes(people: People) -> None:
     project = await make_project(await people.new())
     viewer = await people.joined(project, "viewer")
     answer = await viewer.ask("DELETE", f"/projects/{project['id']}")
-    assert answer.json()["detail"] == "To delete it takes owner; you are viewer."
+    assert answer.json()["detail"] == 'Permission "delete" requires role owner; yours is viewer.'
     answer = await viewer.ask("GET", f"/projects/{project['id']}/invitations")
-    assert answer.json()["detail"] == "To invite it takes owner or admin; you are viewer."
+    detail = 'Permission "invite" requires role owner or admin; yours is viewer.'
+    assert answer.json()["detail"] == detail
 
 
 @pytest.mark.parametrize(
