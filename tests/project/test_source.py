@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
     "service", "sql_migrations", "mongo_indexes", "tests", "benchmarks", "compose.yaml",
     "pyproject.toml", "README.md", "Makefile", "requirements.lock", "requirements-dev.lock",
-    "LICENSE",
+    "LICENSE", "docs", "client", "CHANGELOG.md",
 }  # fmt: skip
 MOST_LINES = 250
 
