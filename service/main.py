@@ -26,6 +26,7 @@ from service.documents.items import router as items
 from service.documents.items import type_router as item_types
 from service.documents.predictions.cloudevents import router as cloudevents
 from service.documents.predictions.export import router as prediction_files
+from service.documents.predictions.ingest import router as prediction_intake
 from service.documents.predictions.ingest.limiter import InFlight
 from service.documents.predictions.ingest.writer import Together
 from service.documents.predictions.labels import feedback_router as feedback
@@ -69,7 +70,7 @@ FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
     product_bulk, products, orders, accounts, transfers, projects, project_members,
     project_invitations, reports, items, item_types, cloudevents, prediction_files,
-    prediction_tails, predictions, feedback, labels, retention,
+    prediction_tails, prediction_intake, predictions, feedback, labels, retention,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -161,7 +162,7 @@ def _layers(app: FastAPI, settings: Settings, metrics: Metrics) -> ASGIApp:
         max_body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,
         body_limits={
-            **predictions.body_limits(settings.max_batch_bytes),
+            **prediction_intake.body_limits(settings.max_batch_bytes),
             **labels.body_limits(settings.max_batch_bytes),
             **cloudevents.body_limits(settings.max_batch_bytes),
             **product_files.BODY_LIMITS,
@@ -239,7 +240,7 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schemas = predictions.EVENT_SCHEMAS | labels.LABEL_SCHEMAS | cloudevents.SCHEMAS
+            schemas = prediction_intake.EVENT_SCHEMAS | labels.LABEL_SCHEMAS | cloudevents.SCHEMAS
             with_schemas(plain(), schemas)
         return plain()
 

@@ -4,8 +4,8 @@ import time
 
 from fastapi import Request
 
-from service.auth.caller import Authenticator, Caller
-from service.documents.predictions.reading.repository import ModelForbidden
+from service.auth.caller import Authenticator
+from service.documents.predictions.errors import check_model
 
 SECONDS_BETWEEN_LOOKS = 2.0
 
@@ -29,9 +29,3 @@ class StillAllowed:
         authenticator: Authenticator = state.authenticator
         check_model(await authenticator.authenticate(self._request, state.access), self._model)
         self._asked = time.monotonic()
-
-
-def check_model(caller: Caller, model: str | None) -> None:
-    """Refuses a key that is bound to models and asks for others, or for all."""
-    if not caller.may_use(model or ""):
-        raise ModelForbidden

@@ -33,11 +33,11 @@ from service.documents.predictions.cloudevents.pending import (
     PairRefused,
     Settled,
 )
+from service.documents.predictions.errors import ModelForbidden, PredictionConflict
 from service.documents.predictions.ingest.decode import Rejected, decode_event, has_escaped_nul
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import BAD_REQUESTS, Result, ingest
 from service.documents.predictions.ingest.writer import Log, PredictionLog
-from service.documents.predictions.reading.repository import ModelForbidden, PredictionConflict
 from service.stores.mongo.client import Document, MongoStoreDep, now
 from service.web.context import provided
 

@@ -18,10 +18,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from service.auth.caller import CurrentCaller
 from service.core.errors import Conflict, FieldError, OutcomeUnknown, Refused
 from service.documents.predictions.cloudevents.pairing import Half
-from service.documents.predictions.documents import HALVES, read_half
+from service.documents.predictions.cloudevents.schemas import HalfQuery, HalfRead
+from service.documents.predictions.documents import PENDING_PAIRS
+from service.documents.predictions.errors import check_model
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
-from service.documents.predictions.reading.repository import ModelForbidden
-from service.documents.predictions.reading.schemas import HalfQuery, HalfRead
 from service.stores.mongo.client import Document, MongoDatabase, MongoStoreDep, now
 from service.stores.mongo.documents import as_filter, mongo_page
 from service.web.context import provided
@@ -68,7 +68,7 @@ class HalfStore:
     """Where halves wait, each call in a place and a deadline of its own, as in the log itself."""
 
     def __init__(self, mongo: MongoStoreDep) -> None:
-        self._mongo, self._halves = mongo, mongo.database[HALVES]
+        self._mongo, self._halves = mongo, mongo.database[PENDING_PAIRS]
 
     async def put(self, halves: Sequence[Half]) -> dict[UUID, Document]:
         """Keeps each half whose place is free, durably; the pairs as they are then.
@@ -186,15 +186,28 @@ class HalfRepository:
     """A key that is bound to models sees the halves of those alone."""
 
     def __init__(self, database: MongoDatabase, paginator: Paging, caller: CurrentCaller) -> None:
-        self._halves, self._paginator, self._caller = database[HALVES], paginator, caller
+        self._halves, self._paginator, self._caller = database[PENDING_PAIRS], paginator, caller
 
     async def list(self, query: HalfQuery) -> Page[HalfRead]:
-        if not self._caller.may_use(query.model or ""):
-            raise ModelForbidden
+        check_model(self._caller, query.model)
         where = as_filter(query.filters(), _FIELDS)
         return await mongo_page(
-            self._halves, where, query, self._paginator, read_half, projection=_UNREAD
+            self._halves, where, query, self._paginator, to_schema, projection=_UNREAD
         )
+
+
+def to_schema(document: Document) -> HalfRead:
+    """A pair, or the half that is there, as it travels."""
+    return HalfRead(
+        pair_id=document["_id"],
+        event_id=document["event_id"],
+        model=document["model"],
+        state=document["state"],
+        has=[side for side in ("request", "response") if side in document],
+        refusal=document.get("refusal"),
+        received_at=document["received_at"],
+        expires_at=document["expires_at"],
+    )
 
 
 Halves = Annotated[HalfRepository, provided(HalfRepository)]

@@ -28,14 +28,14 @@ from service.documents.predictions.cloudevents.ingest_cloudevents import (
 )
 from service.documents.predictions.cloudevents.pairing import SIDES
 from service.documents.predictions.cloudevents.pending import HalfConflict, Halves, PairRefused
-from service.documents.predictions.ingest.body import REFUSALS, Held
-from service.documents.predictions.reading.repository import ModelForbidden, PredictionConflict
-from service.documents.predictions.reading.schemas import (
+from service.documents.predictions.cloudevents.schemas import (
     CloudEventRead,
     CloudEventsRead,
     HalfQuery,
     HalfRead,
 )
+from service.documents.predictions.errors import ModelForbidden, PredictionConflict
+from service.documents.predictions.ingest.body import REFUSALS, Held
 from service.stores.mongo.route import MongoRoute
 from service.web.openapi import problems
 from service.web.pagination import Page

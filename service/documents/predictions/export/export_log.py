@@ -21,10 +21,11 @@ from service.auth.caller import CurrentCaller
 from service.core.cooperative import run_cooperatively
 from service.core.errors import ServiceError
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
+from service.documents.predictions.errors import check_model
 from service.documents.predictions.export.row_formats import CsvRows, NdjsonRows, RowWriter
+from service.documents.predictions.export.schemas import ExportQuery
 from service.documents.predictions.reading.repository import FIELDS, READ
-from service.documents.predictions.reading.schemas import ExportQuery
-from service.documents.predictions.stream_permission import StillAllowed, check_model
+from service.documents.predictions.stream_permission import StillAllowed
 from service.stores.mongo.client import Document, MongoStore, MongoStoreDep
 from service.stores.mongo.documents import as_filter, beyond
 from service.web.context import provided

@@ -8,8 +8,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from typing_extensions import override
 
-from service.documents.predictions.documents import as_json
 from service.documents.predictions.export.row_formats import AS_JSON, FIELDS, LABEL_FIELDS, Latest
+from service.documents.predictions.reading.encoding import encode_json
 from service.stores.mongo.client import Document
 
 _MOMENT = pa.timestamp("ms", tz="UTC")
@@ -79,7 +79,7 @@ class ParquetRows:
         for name, column in self._columns.items():
             value = said.get(name)
             if value is not None and name not in _TYPES:
-                value = as_json(value).decode() if name in AS_JSON else str(value)
+                value = encode_json(value).decode() if name in AS_JSON else str(value)
             column.append(value)
 
 

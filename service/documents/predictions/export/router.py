@@ -5,13 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from service.auth.caller import needs
+from service.documents.predictions.errors import ModelForbidden
 from service.documents.predictions.export.export_log import (
     Export,
     ExportAnswer,
     ParquetNotInstalled,
 )
-from service.documents.predictions.reading.repository import ModelForbidden
-from service.documents.predictions.reading.schemas import ExportLine, ExportQuery
+from service.documents.predictions.export.schemas import ExportLine, ExportQuery
 from service.web.openapi import problems
 from service.web.route import Route
 

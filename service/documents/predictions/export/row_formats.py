@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
-from service.documents.predictions.documents import as_json, as_row
+from service.documents.predictions.reading.encoding import encode_json, to_response_dict
 from service.documents.predictions.reading.schemas import PredictionRead
 from service.stores.mongo.client import Document
 from service.web.csv import escape_formula
@@ -56,7 +56,7 @@ def labelled(row: Row, told: Document | None) -> Row:
 def rows_of(documents: Iterable[Document], latest: Latest, *, labels: bool) -> Iterable[Row]:
     """All rows, with their labels if wanted."""
     for document in documents:
-        row = as_row(document)
+        row = to_response_dict(document)
         yield labelled(row, latest.get(document["_id"])) if labels else row
 
 
@@ -73,7 +73,7 @@ class NdjsonRows:
 
     def rows(self, documents: Iterable[Document], latest: Latest) -> Iterator[bytes]:
         for row in rows_of(documents, latest, labels=self._labels):
-            yield as_json(row) + b"\n"
+            yield encode_json(row) + b"\n"
 
     def page(self) -> bytes:
         return b""
@@ -121,5 +121,5 @@ def _cell(name: str, value: Any) -> Any:
     if value is None:
         return ""
     if name in AS_JSON:
-        return as_json(value).decode()
+        return encode_json(value).decode()
     return escape_formula(value) if name in _FREE_TEXT else value

@@ -10,6 +10,7 @@ from msgspec import Struct
 from service.auth.caller import Caller
 from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, Refused, ServiceError
+from service.documents.predictions.errors import ModelForbidden, PredictionConflict
 from service.documents.predictions.ingest.decode import (
     Rejected,
     decode_batch,
@@ -18,7 +19,6 @@ from service.documents.predictions.ingest.decode import (
 )
 from service.documents.predictions.ingest.event import Event, TooBig, as_document, fault_in
 from service.documents.predictions.ingest.writer import PredictionLog
-from service.documents.predictions.reading.repository import ModelForbidden, PredictionConflict
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, now
 from service.web.strict_json import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep

@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, ServiceError
+from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.labels.feedback import TooManyRevisions
 from service.documents.predictions.labels.label import Label, WrongLabel, observation_of
 from service.documents.predictions.labels.repository import LabelLog, Told
-from service.documents.predictions.reading.repository import PredictionNotFound
 from service.documents.retention.rules import PredictionExpired, Rules
 from service.stores.mongo.client import Document, now
 

@@ -12,15 +12,17 @@ from pymongo import ReturnDocument
 
 from service.auth.caller import CurrentCaller
 from service.core.errors import Conflict
-from service.documents.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback
+from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
+from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.labels.history import (
     MOST_REVISIONS,
     as_kept,
     merged,
     with_observations,
 )
-from service.documents.predictions.reading.repository import PredictionNotFound
-from service.documents.predictions.reading.schemas import FeedbackRead, FeedbackWrite
+from service.documents.predictions.labels.schemas import FeedbackWrite
+from service.documents.predictions.reading.encoding import feedback_to_schema
+from service.documents.predictions.reading.schemas import FeedbackRead
 from service.documents.retention.rule_cache import RulesHere
 from service.stores.mongo.client import Document, MongoDatabase, now
 from service.web.context import provided
@@ -55,7 +57,7 @@ class FeedbackRepository:
         )
         if merged(document["history"], [observation])[1] == ["refused"]:
             raise TooManyRevisions
-        return read_feedback(document, pending=known is None)
+        return feedback_to_schema(document, pending=known is None)
 
 
 def expiring(expires_at: datetime | None) -> Document:

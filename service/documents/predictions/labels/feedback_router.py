@@ -5,9 +5,10 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from service.auth.caller import needs
+from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.labels.feedback import Feedback, TooManyRevisions
-from service.documents.predictions.reading.repository import PredictionNotFound
-from service.documents.predictions.reading.schemas import FeedbackRead, FeedbackWrite
+from service.documents.predictions.labels.schemas import FeedbackWrite
+from service.documents.predictions.reading.schemas import FeedbackRead
 from service.documents.retention.rules import PredictionExpired
 from service.stores.mongo.route import MongoRoute
 from service.web.conditional import Reply

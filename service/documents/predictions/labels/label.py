@@ -13,7 +13,7 @@ from service.core.errors import MAX_ERRORS, FieldError, ServiceError
 from service.documents.predictions.ingest.decode import UNREADABLE, id_in, items_of
 from service.documents.predictions.ingest.event import Int64
 from service.documents.predictions.labels.history import as_kept
-from service.documents.predictions.reading.schemas import LabelWrite
+from service.documents.predictions.labels.schemas import LabelWrite
 from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
 from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS

@@ -19,6 +19,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from service.auth.caller import CurrentCaller
 from service.core.errors import OutcomeUnknown, QueryTooSlow, Unavailable
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
+from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
 from service.documents.predictions.labels.feedback import expiring
 from service.documents.predictions.labels.history import (
@@ -27,7 +28,6 @@ from service.documents.predictions.labels.history import (
     merged,
     with_observations,
 )
-from service.documents.predictions.reading.repository import PredictionNotFound
 from service.documents.retention.rule_cache import RulesHere
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, MongoStoreDep

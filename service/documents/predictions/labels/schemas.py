@@ -1,10 +1,44 @@
-"""What travels about labels that come many at once."""
+"""What travels about labels: one of a prediction, and many at once."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from service.documents.predictions.reading.schemas import IntakeError, StreamLineError
-from service.web.schemas import ResponseModel
+from pydantic import ConfigDict, Field
+
+from service.documents.predictions.ingest.schemas import IntakeError, StreamLineError
+from service.documents.predictions.reading.schemas import LabelValue
+from service.web.schemas import RequestModel, ResponseModel, Text, Time
+
+
+class FeedbackWrite(RequestModel):
+    """What turned out to be true, and when it was seen."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"label": 1, "observed_at": "2026-01-06T08:00:00Z", "source": "pathology"}
+        }
+    )
+
+    label: LabelValue
+    observed_at: Time
+    source: Annotated[Text, Field(min_length=1, max_length=200)] = "unknown"
+
+
+class LabelWrite(FeedbackWrite):
+    """A label among others, which says whose it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "prediction_id": "01930d6e-7a00-7000-8000-000000000001",
+                "label": 1,
+                "observed_at": "2026-01-06T08:00:00Z",
+                "source": "pathology",
+            }
+        }
+    )
+
+    prediction_id: UUID
 
 
 class LabelResult(ResponseModel):

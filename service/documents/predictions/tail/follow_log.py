@@ -21,10 +21,12 @@ from typing_extensions import override
 from service.auth.caller import CurrentCaller
 from service.core.errors import BadRequest, ServiceError, Unavailable
 from service.core.signing import SIGNATURE_BYTES, Signer
-from service.documents.predictions.documents import PREDICTIONS, as_json, as_row
+from service.documents.predictions.documents import PREDICTIONS
+from service.documents.predictions.errors import check_model
+from service.documents.predictions.reading.encoding import encode_json, to_response_dict
 from service.documents.predictions.reading.repository import FIELDS
-from service.documents.predictions.reading.schemas import TailQuery
-from service.documents.predictions.stream_permission import StillAllowed, check_model
+from service.documents.predictions.stream_permission import StillAllowed
+from service.documents.predictions.tail.schemas import TailQuery
 from service.stores.mongo.change_streams import ChangeStream, ChangeStreams, Token
 from service.stores.mongo.client import Document
 from service.stores.mongo.documents import as_filter
@@ -176,7 +178,7 @@ class TailAnswer(StreamedResponse):
                 await self._still.check()
                 document = await self._next()
                 if document is not None:
-                    yield self._written(data=as_json(as_row(document)).decode())
+                    yield self._written(data=encode_json(to_response_dict(document)).decode())
                     told = time.monotonic()
                 elif time.monotonic() - told >= self._heartbeat:
                     yield self._written(comment="")

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from service.auth.caller import needs
-from service.documents.predictions.reading.repository import ModelForbidden
-from service.documents.predictions.reading.schemas import TailQuery
+from service.documents.predictions.errors import ModelForbidden
 from service.documents.predictions.tail.follow_log import BadEventId, EventIdGone, TailAnswer, Tails
+from service.documents.predictions.tail.schemas import TailQuery
 from service.stores.mongo.change_streams import TooManyTails
 from service.web.openapi import problems
 from service.web.route import Route

@@ -18,7 +18,7 @@ from service.core.errors import FieldError
 from service.documents.predictions.cloudevents.ingest_cloudevents import ROUNDS
 from service.documents.predictions.cloudevents.pairing import ids_of, pair_id_of
 from service.documents.predictions.cloudevents.pending import HalfStore, Settled
-from service.documents.predictions.documents import HALVES, PREDICTIONS
+from service.documents.predictions.documents import PENDING_PAIRS, PREDICTIONS
 from service.documents.predictions.ingest.limiter import GROUPS_AT_ONCE
 from service.main import State
 from service.stores.mongo.client import Document, now
@@ -53,7 +53,7 @@ async def over_a_socket(state: State) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def pairs_in(state: State) -> list[dict[str, Any]]:
-    return await state["mongo"].database[HALVES].find().to_list(None)
+    return await state["mongo"].database[PENDING_PAIRS].find().to_list(None)
 
 
 def id_of(event_id: str) -> str:
@@ -221,7 +221,7 @@ async def test_a_pair_over_which_somebody_died_is_finished_by_a_retry_and_by_who
     client: httpx2.AsyncClient, state: State, written: bool
 ) -> None:
     """Both halves are there; the event is not written yet, or is and the pair does not say so."""
-    halves, predictions = (state["mongo"].database[name] for name in (HALVES, PREDICTIONS))
+    halves, predictions = (state["mongo"].database[name] for name in (PENDING_PAIRS, PREDICTIONS))
     for retried in (True, False):
         event_id = str(uuid4())
         await ask(client, event_id)
