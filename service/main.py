@@ -1,4 +1,4 @@
-"""The application: opens both stores in its lifespan and puts the features together."""
+"""The application: opens both stores in its lifespan and puts the features shared_writer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,8 +27,8 @@ from service.documents.items import type_router as item_types
 from service.documents.predictions.cloudevents import router as cloudevents
 from service.documents.predictions.export import router as prediction_files
 from service.documents.predictions.ingest import router as prediction_intake
-from service.documents.predictions.ingest.limiter import InFlight
-from service.documents.predictions.ingest.writer import Together
+from service.documents.predictions.ingest.limiter import IntakeLimiter
+from service.documents.predictions.ingest.writer import SharedWriter
 from service.documents.predictions.labels import feedback_router as feedback
 from service.documents.predictions.labels import router as labels
 from service.documents.predictions.reading import router as predictions
@@ -92,14 +92,14 @@ class State(TypedDict):
     sql: SqlStore
     mongo: MongoStore
     change_streams: ChangeStreams
-    leaving: asyncio.Event  # set when the process is about to end: what has no end ends then
+    shutdown_event: asyncio.Event  # set when the process is about to end: what has no end ends then
     settings: Settings
     signer: Signer
     keyring: Keyring
     rates: RateLimiter
     authenticator: Authenticator
-    together: Together
-    in_flight: InFlight
+    shared_writer: SharedWriter
+    intake_limiter: IntakeLimiter
     retention: CurrentRules
     metrics: Metrics
 
@@ -204,27 +204,30 @@ def _lifespan(
         ):
             sql.register_metrics(metrics)
             mongo.register_metrics(metrics)
-            authenticator, together = SqlAuthenticator(sql, keyring, rates), Together(mongo)
+            authenticator, shared_writer = (
+                SqlAuthenticator(sql, keyring, rates),
+                SharedWriter(mongo),
+            )
             change_streams.register_metrics(metrics)
             rules = CurrentRules(mongo, settings.retention_days)
             held = State(
                 sql=sql,
                 mongo=mongo,
                 change_streams=change_streams,
-                leaving=asyncio.Event(),
+                shutdown_event=asyncio.Event(),
                 settings=settings,
                 signer=Signer(secrets),
                 keyring=keyring,
                 rates=rates,
                 authenticator=authenticator,
-                together=together,
-                in_flight=InFlight(settings.max_in_flight_bytes),
+                shared_writer=shared_writer,
+                intake_limiter=IntakeLimiter(settings.max_in_flight_bytes),
                 retention=rules,
                 metrics=metrics,
             )
             async with rules.kept_current():
                 yield held
-            await together.drain()
+            await shared_writer.drain()
             await authenticator.drain()
 
     return lifespan

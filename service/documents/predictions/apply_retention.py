@@ -25,7 +25,7 @@ _DATES = {"timestamp": 1, "received_at": 1, "expires_at": 1, "model": 1, "versio
 
 
 @dataclass
-class Applied:
+class RetentionReport:
     """What was looked at, of how many the time to go has changed, and for how many it has come."""
 
     versions: int = 0
@@ -37,27 +37,27 @@ class Applied:
     labels_expired: int = 0
 
 
-class Expire:
+class RetentionJob:
     """One run. ``progress`` is called after each batch, with what is done and where it is.
 
-    Without ``changes`` it tells what it would do, and does nothing.
+    With ``dry_run`` it reports what it would change, and changes nothing.
     """
 
     def __init__(
         self,
         mongo: MongoStore,
         default_days: int | None,
-        progress: Callable[[Applied, str], None],
+        progress: Callable[[RetentionReport, str], None],
         *,
-        changes: bool = True,
+        dry_run: bool = False,
     ) -> None:
-        self._changes = changes
+        self._dry_run = dry_run
         self._mongo, self._default_days, self._progress = mongo, default_days, progress
         self._predictions = mongo.database[PREDICTIONS]
         self._feedback = mongo.database[FEEDBACK]
-        self.applied = Applied()
+        self.applied = RetentionReport()
 
-    async def run(self) -> Applied:
+    async def run(self) -> RetentionReport:
         """Until all is as the rules say, those of the end.
 
         Raises:
@@ -65,8 +65,10 @@ class Expire:
         """
         before: Rules | None = None
         while before != (rules := await self._rules()):
-            if not self._changes:
-                self.applied = Applied()  # what it would do by these rules, and not by others too
+            if self._dry_run:
+                self.applied = (
+                    RetentionReport()
+                )  # what it would do by these rules, and not by others too
             async for model, version in self._versions():
                 await self._apply_to(model, version, rules)
             await self._apply_to_labels(rules)
@@ -117,7 +119,7 @@ class Expire:
 
     async def _apply_to_labels_of(self, predictions: Wanted) -> None:
         """Before MongoDB can delete them: of labels alone nobody knows when they are to go."""
-        if not self._changes:
+        if self._dry_run:
             return
         expiry = {document["_id"]: expires_at for document, expires_at in predictions}
         labels = await self._read(
@@ -155,7 +157,7 @@ class Expire:
             for document, expires_at in wanted
             if document.get("expires_at") != expires_at
         ]
-        if not updates or not self._changes:
+        if not updates or self._dry_run:
             return len(updates)
         result = await self._mongo.call(
             lambda: collection.bulk_write(updates, ordered=False), writes=True

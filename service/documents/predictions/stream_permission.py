@@ -10,7 +10,7 @@ from service.documents.predictions.errors import check_model
 SECONDS_BETWEEN_LOOKS = 2.0
 
 
-class StillAllowed:
+class PermissionRecheck:
     """Asks the gate anew every two seconds: a stream does not outlive its key or its login."""
 
     def __init__(self, request: Request, model: str | None) -> None:

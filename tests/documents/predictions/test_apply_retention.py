@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from service.documents.predictions import apply_retention as expire
-from service.documents.predictions.apply_retention import Applied, Expire
+from service.documents.predictions.apply_retention import RetentionJob, RetentionReport
 from service.documents.retention.rule_cache import stored_rules
 from service.documents.retention.rules import Rules
 from service.main import State
@@ -52,9 +52,9 @@ async def _label(service: Keeping, prediction_id: object) -> httpx2.Response:
     return await service.client.put(f"/v1/predictions/{prediction_id}/feedback", json=told)
 
 
-async def _apply(service: Keeping, *, changes: bool = True) -> Applied:
+async def _apply(service: Keeping, *, dry_run: bool = False) -> RetentionReport:
     mongo = service.state["mongo"]
-    return await Expire(mongo, None, lambda _applied, _place: None, changes=changes).run()
+    return await RetentionJob(mongo, None, lambda _applied, _place: None, dry_run=dry_run).run()
 
 
 async def _gone(service: Keeping, prediction_id: str) -> None:
@@ -179,9 +179,9 @@ async def test_changed_rules_hold_for_what_is_there_once_they_are_applied(
     await service.keep("fraud", 30)
     await service.keep("fraud/versions/2", 20)
     assert not await service.predictions.count_documents({"expires_at": {"$exists": True}})
-    assert await _apply(service) == Applied(4, 44, 22, 9, 4)
+    assert await _apply(service) == RetentionReport(4, 44, 22, 9, 4)
     assert await _as_the_rules_say(service)
-    assert await _apply(service) == Applied(4, 44, 0, 9, 0)
+    assert await _apply(service) == RetentionReport(4, 44, 0, 9, 0)
     await service.client.delete("/v1/models/fraud/retention")
     assert (await _apply(service)).predictions_changed == 11
     assert await _as_the_rules_say(service)
@@ -209,8 +209,8 @@ async def test_a_plan_tells_what_would_change_and_go_and_changes_nothing(
         await service.predictions.find().to_list(None),
         await service.feedback.find().to_list(None),
     )
-    planned = await _apply(service, changes=False)
-    assert planned == Applied(4, 44, 11, 9, 3, predictions_expired=7, labels_expired=2)
+    planned = await _apply(service, dry_run=True)
+    assert planned == RetentionReport(4, 44, 11, 9, 3, predictions_expired=7, labels_expired=2)
     assert before == (
         await service.predictions.find().to_list(None),
         await service.feedback.find().to_list(None),
@@ -225,13 +225,13 @@ async def test_labels_go_too_when_their_prediction_is_deleted_before_their_turn(
 ) -> None:
     await _spread(service, 11)
     await service.keep("churn/versions/1", 1)
-    plain = Expire._apply_to_labels
+    plain = RetentionJob._apply_to_labels
 
-    async def later(run: Expire, rules: Rules) -> None:
+    async def later(run: RetentionJob, rules: Rules) -> None:
         await service.predictions.delete_many({"expires_at": {"$lte": now()}})
         await plain(run, rules)
 
-    monkeypatch.setattr(Expire, "_apply_to_labels", later)
+    monkeypatch.setattr(RetentionJob, "_apply_to_labels", later)
     await _apply(service)
     there = {each["_id"] for each in await service.predictions.find().to_list(None)}
     left = await service.feedback.find({"expires_at": {"$exists": False}}).to_list(None)
@@ -247,14 +247,14 @@ async def test_it_ends_the_same_when_it_was_interrupted(
     await service.keep("fraud", 30)
     done = 0
 
-    def interrupt(_applied: Applied, _place: str) -> None:
+    def interrupt(_applied: RetentionReport, _place: str) -> None:
         nonlocal done
         done += 1
         if done > batches:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await Expire(service.state["mongo"], None, interrupt).run()
+        await RetentionJob(service.state["mongo"], None, interrupt).run()
     assert done == batches + 1
     await asyncio.gather(_apply(service), _apply(service))
     assert await _as_the_rules_say(service)
@@ -266,15 +266,15 @@ async def test_rules_that_change_meanwhile_are_those_it_ends_with(
     monkeypatch.setattr(expire, "AT_ONCE", 7)
     await _spread(service, 11)
     await service.keep("fraud", 30)
-    plain, changed = Expire._apply_to_labels, asyncio.Event()
+    plain, changed = RetentionJob._apply_to_labels, asyncio.Event()
 
-    async def meanwhile(run: Expire, rules: Rules) -> None:
+    async def meanwhile(run: RetentionJob, rules: Rules) -> None:
         if not changed.is_set():
             changed.set()
             await service.keep("churn", 40)
         await plain(run, rules)
 
-    monkeypatch.setattr(Expire, "_apply_to_labels", meanwhile)
+    monkeypatch.setattr(RetentionJob, "_apply_to_labels", meanwhile)
     await _apply(service)
     assert changed.is_set()
     assert await _as_the_rules_say(service)

@@ -25,7 +25,7 @@ from service.documents.predictions.cloudevents.tensors import (
     Tensor,
     rows_of,
 )
-from service.documents.predictions.ingest.event import MOST_SCORES
+from service.documents.predictions.ingest.event import MAX_SCORES
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
@@ -136,7 +136,7 @@ def _field(name: str, value: Any) -> str | None:
     several = list(value.values()) if isinstance(value, dict) else value
     numbers = isinstance(several, list) and all(type(each) in (int, float) for each in several)
     floats = numbers and any(isinstance(each, float) for each in several)
-    fits = numbers and 0 < len(several) <= MOST_SCORES
+    fits = numbers and 0 < len(several) <= MAX_SCORES
     return "scores" if fits and (floats or meant == "score") else None
 
 

@@ -37,7 +37,7 @@ from service.documents.predictions.errors import ModelForbidden, PredictionConfl
 from service.documents.predictions.ingest.decode import Rejected, decode_event, has_escaped_nul
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import BAD_REQUESTS, Result, ingest
-from service.documents.predictions.ingest.writer import Log, PredictionLog
+from service.documents.predictions.ingest.writer import Log, PredictionWriter
 from service.stores.mongo.client import Document, MongoStoreDep, now
 from service.web.context import provided
 
@@ -80,7 +80,7 @@ class Intake:
     def __init__(self, mongo: MongoStoreDep, log: Log, halves: HalfLog) -> None:
         self._log, self._halves = log, halves
         # Who sent the halves of a pair was allowed to; who finishes it may be somebody else.
-        self._pairs = PredictionLog(mongo, Caller(), log.together, log.retention)
+        self._pairs = PredictionWriter(mongo, Caller(), log.shared_writer, log.retention)
 
     async def take(self, events: Sequence[CloudEvent | ServiceError]) -> list[Told]:
         """What became of each, in their order.

@@ -22,7 +22,7 @@ from service.documents.predictions.cloudevents.envelope import CloudEvent, fault
 from service.documents.predictions.cloudevents.inference_protocol import Side, paired, read_side
 from service.documents.predictions.cloudevents.tensors import Row
 from service.documents.predictions.ingest.decode import Rejected, decode_event
-from service.documents.predictions.ingest.event import Event, TooBig, as_document, fault_in
+from service.documents.predictions.ingest.event import Event, TooBig, find_violation, to_document
 from service.stores.mongo.client import now
 from service.web.strict_json import TooDeep
 
@@ -121,17 +121,17 @@ def _checked(half: Half, rows: Sequence[Row]) -> Iterator[None]:
         )
         said = {"timestamp": half.kept["time"], "model": half.model, "version": UNVERSIONED}
         event = _as_event(said, half.pair_id, features, output)
-        fault = event.fault if isinstance(event, Rejected) else _fault_in(event)
+        fault = event.error if isinstance(event, Rejected) else _fault_in(event)
         if fault is not None:
             raise _refused(half.side, place, fault)
         yield
 
 
 def _fault_in(event: Event) -> FieldError | None:
-    fault = fault_in(event, now(), suspicious=True)
+    fault = find_violation(event, now(), suspicious=True)
     if fault is None:
         try:
-            as_document(event, now())
+            to_document(event, now())
         except TooBig as refusal:
             return refusal.errors[0]
     return fault

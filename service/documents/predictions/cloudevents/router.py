@@ -35,7 +35,7 @@ from service.documents.predictions.cloudevents.schemas import (
     HalfRead,
 )
 from service.documents.predictions.errors import ModelForbidden, PredictionConflict
-from service.documents.predictions.ingest.body import REFUSALS, Held
+from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody
 from service.stores.mongo.route import MongoRoute
 from service.web.openapi import problems
 from service.web.pagination import Page
@@ -132,7 +132,7 @@ halves_router = APIRouter(
         207: {"model": CloudEventsRead, "description": "A batch of which some were refused"},
         **problems(
             PredictionConflict, HalfConflict, ModelForbidden, NotACloudEvent, NotACloudEventBatch,
-            PairRefused, *REFUSALS,
+            PairRefused, *BODY_ERRORS,
         ),
     },
     openapi_extra=_TAKES,
@@ -146,8 +146,8 @@ async def predictions_create_cloudevents(request: Request, events: CloudEvents) 
     """
     state = request.state
     async with (
-        Held(request, state.settings.max_batch_bytes) as body,
-        nullcontext() if len(body) < MUCH else state.in_flight.turn,
+        BufferedBody(request, state.settings.max_batch_bytes) as body,
+        nullcontext() if len(body) < MUCH else state.intake_limiter.worker_slot,
     ):
         return await _taken(request, events, body)
 

@@ -25,7 +25,7 @@ from service.documents.predictions.errors import check_model
 from service.documents.predictions.export.row_formats import CsvRows, NdjsonRows, RowWriter
 from service.documents.predictions.export.schemas import ExportQuery
 from service.documents.predictions.reading.repository import FIELDS, READ
-from service.documents.predictions.stream_permission import StillAllowed
+from service.documents.predictions.stream_permission import PermissionRecheck
 from service.stores.mongo.client import Document, MongoStore, MongoStoreDep
 from service.stores.mongo.documents import as_filter, beyond
 from service.web.context import provided
@@ -121,7 +121,11 @@ class ExportAnswer(StreamedResponse):
     media_type = NDJSON
 
     def __init__(
-        self, pages: PredictionPages, writer: RowWriter, still: StillAllowed, query: ExportQuery
+        self,
+        pages: PredictionPages,
+        writer: RowWriter,
+        still: PermissionRecheck,
+        query: ExportQuery,
     ) -> None:
         name = f"predictions-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{query.format}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -172,7 +176,7 @@ class PredictionExport:
         """
         check_model(self._caller, query.model)
         writer = await _writer_of(query)
-        still = StillAllowed(self._request, query.model)
+        still = PermissionRecheck(self._request, query.model)
         return ExportAnswer(PredictionPages(self._mongo, query), writer, still, query)
 
 

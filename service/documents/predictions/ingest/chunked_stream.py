@@ -14,13 +14,13 @@ from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
 from service.core.errors import FieldError, ServiceError
-from service.documents.predictions.ingest.limiter import InFlight
+from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.web.ndjson import lines_of, stopped
 
-LINES_AT_ONCE, BYTES_AT_ONCE = 500, 4_194_304
-LONGEST_LINE = 1_048_576
-TOO_LONG = FieldError(
-    pointer="", code="line_too_long", detail=f"A line has at most {LONGEST_LINE} bytes."
+MAX_CHUNK_LINES, MAX_CHUNK_BYTES = 500, 4_194_304
+MAX_LINE_BYTES = 1_048_576
+LINE_TOO_LONG = FieldError(
+    pointer="", code="line_too_long", detail=f"A line has at most {MAX_LINE_BYTES} bytes."
 )
 R = TypeVar("R")
 
@@ -31,12 +31,12 @@ class LineError(Struct, omit_defaults=True):
     errors: list[FieldError] = []
 
 
-class Intake(ABC, Generic[R]):
+class StreamIngest(ABC, Generic[R]):
     """One stream: what has come in, and what has become of it."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self._in_flight: InFlight = request.state.in_flight
+        self._limiter: IntakeLimiter = request.state.intake_limiter
         self._seen, self._bytes, self._rest, self._committed = 0, 0, 0, 0
         self._waiting: list[tuple[int, bytes]] = []
 
@@ -44,19 +44,19 @@ class Intake(ABC, Generic[R]):
     async def write(self, lines: Sequence[bytes]) -> list[R]:
         """Makes lines durable, for the caller of the request; what became of each, in order.
 
-        Those that are longer than LONGEST_LINE are cut and come to nothing.
+        Those that are longer than MAX_LINE_BYTES are cut and come to nothing.
         """
 
     @abstractmethod
-    def told(self, through: int, results: Sequence[tuple[int, R]]) -> Struct:
+    def progress(self, through: int, results: Sequence[tuple[int, R]]) -> Struct:
         """The next line of the answer, after these results of lines of these numbers."""
 
     async def run(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The lines of the answer."""
         try:
-            async for line in lines_of(pieces, LONGEST_LINE, self._hold):
+            async for line in lines_of(pieces, MAX_LINE_BYTES, self._track_partial):
                 self._take(line)
-                if len(self._waiting) >= LINES_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
+                if len(self._waiting) >= MAX_CHUNK_LINES or self._bytes >= MAX_CHUNK_BYTES:
                     yield await self._write()
             if self._waiting or not self._committed:
                 yield await self._write()
@@ -68,27 +68,27 @@ class Intake(ABC, Generic[R]):
                 raise
             yield stopped(self._committed, refusal)
         finally:
-            self._in_flight.give_back(self._bytes + self._rest)
+            self._limiter.release(self._bytes + self._rest)
 
-    def _hold(self, rest: int) -> None:
-        self._in_flight.take(rest - self._rest)
+    def _track_partial(self, rest: int) -> None:
+        self._limiter.acquire(rest - self._rest)
         self._rest = rest
 
     def _take(self, line: bytes) -> None:
         self._seen += 1
         if line.strip():
-            self._in_flight.take(len(line))
+            self._limiter.acquire(len(line))
             self._bytes += len(line)
             self._waiting.append((self._seen, line))
 
     async def _write(self) -> bytes:
         state = self.request.state
-        async with self._in_flight.turn:
+        async with self._limiter.worker_slot:
             # Who may write may have changed since the stream began, which can be long ago.
             state.caller = await state.authenticator.authenticate(self.request, state.access)
             results = await self.write([line for _, line in self._waiting])
         numbers = [number for number, _ in self._waiting]
-        self._in_flight.give_back(self._bytes)
+        self._limiter.release(self._bytes)
         self._waiting, self._bytes, self._committed = [], 0, self._seen
-        told = self.told(self._committed, [*zip(numbers, results, strict=True)])
+        told = self.progress(self._committed, [*zip(numbers, results, strict=True)])
         return msgspec.json.encode(told) + b"\n"

@@ -9,12 +9,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from service.core.errors import FieldError, Refused, ServiceError
-from service.documents.predictions.ingest.event import Event, Tag, fault_of
+from service.documents.predictions.ingest.event import Event, Tag, first_error
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, TooDeep, parse_json, raw_items
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class NotABatch(Refused):
@@ -26,10 +26,10 @@ class Rejected(Struct):
     """What stands where an event should be, and why it is none."""
 
     prediction_id: UUID | None
-    fault: FieldError
+    error: FieldError
 
 
-class Batch(Struct, forbid_unknown_fields=True):
+class EventBatch(Struct, forbid_unknown_fields=True):
     items: list[Event]
 
 
@@ -42,7 +42,7 @@ class _OnlyId(Struct):
 
 
 _event = msgspec.json.Decoder(Event)
-_batch = msgspec.json.Decoder(Batch)
+_batch = msgspec.json.Decoder(EventBatch)
 _raw_batch = msgspec.json.Decoder(RawBatch)
 _only_id = msgspec.json.Decoder(_OnlyId)
 
@@ -56,8 +56,8 @@ def decode_event(line: bytes) -> Event | Rejected:
     """The event in ``line``, or why there is none."""
     try:
         return _event.decode(line)
-    except UNREADABLE as error:
-        return Rejected(id_in(line), _why(line, error))
+    except DECODE_ERRORS as error:
+        return Rejected(find_id(line), _why(line, error))
 
 
 def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
@@ -69,8 +69,8 @@ def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
     """
     try:
         events = _batch.decode(body).items
-    except UNREADABLE:
-        return map(decode_event, items_of(body))
+    except DECODE_ERRORS:
+        return map(decode_event, split_items(body))
     _check_size(events)
     return events
 
@@ -80,7 +80,7 @@ def _check_size(items: Sequence[object]) -> None:
         raise NotABatch
 
 
-def items_of(body: bytes) -> list[bytes]:
+def split_items(body: bytes) -> list[bytes]:
     """The items of a batch one by one, though some cannot be decoded."""
     try:
         return raw_items(body, _raw_items)
@@ -99,11 +99,11 @@ def _raw_items(body: bytes) -> list[Raw]:
     return items
 
 
-def id_in(line: bytes) -> UUID | None:
+def find_id(line: bytes) -> UUID | None:
     """The ``prediction_id`` of what is otherwise wrong, if there is one."""
     try:
         return _only_id.decode(line).prediction_id
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return None
 
 
@@ -115,7 +115,7 @@ def _why(line: bytes, found: Exception) -> FieldError:
     try:
         plain = parse_json(line)
     except ServiceError as refusal:
-        return fault_of(refusal)
+        return first_error(refusal)
     return _as_field_error(str(found), plain)
 
 

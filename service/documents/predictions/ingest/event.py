@@ -17,9 +17,9 @@ from service.web.problems import pointer_to
 from service.web.schemas import EARLIEST, LATEST, format_time
 from service.web.strict_json import INT64, validate_value
 
-LONGEST_KEY, MOST_SCORES = 200, 5_000
-MOST_BYTES = 1_048_576
-MOST_AHEAD = timedelta(hours=1)
+MAX_KEY_LENGTH, MAX_SCORES = 200, 5_000
+MAX_EVENT_BYTES = 1_048_576
+MAX_CLOCK_SKEW = timedelta(hours=1)
 # The last part is for Python alone, whose $ also stands before a newline at the end.
 _WORD = r"^[^\x00-\x1f$][^\x00-\x1f]*$(?!\n)"
 Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORD)]
@@ -42,8 +42,8 @@ class Output(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True
     label: Label | None = None
     score: float | None = None
     scores: (
-        Annotated[dict[str, float], Meta(max_length=MOST_SCORES)]
-        | Annotated[list[float], Meta(max_length=MOST_SCORES)]
+        Annotated[dict[str, float], Meta(max_length=MAX_SCORES)]
+        | Annotated[list[float], Meta(max_length=MAX_SCORES)]
         | None
     ) = None
     value: float | None = None
@@ -84,7 +84,7 @@ class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
     role: Literal["primary", "shadow", "canary", "replay"] = "primary"
 
 
-def fault_in(event: Event, received_at: datetime, *, suspicious: bool) -> FieldError | None:
+def find_violation(event: Event, received_at: datetime, *, suspicious: bool) -> FieldError | None:
     """What the types alone do not catch; None if there is nothing.
 
     Args:
@@ -117,8 +117,8 @@ def _time_fault(event: Event, received_at: datetime) -> FieldError | None:
         if moment is not None and not EARLIEST <= moment < LATEST:
             detail = "A time lies between the years 1900 and 2200."
             return FieldError(pointer=f"/{name}", code="out_of_range", detail=detail)
-    if event.timestamp > received_at + MOST_AHEAD:
-        detail = f"It lies more than {MOST_AHEAD} after {format_time(received_at)}, our time."
+    if event.timestamp > received_at + MAX_CLOCK_SKEW:
+        detail = f"It lies more than {MAX_CLOCK_SKEW} after {format_time(received_at)}, our time."
         return FieldError(pointer="/timestamp", code="in_the_future", detail=detail)
     return None
 
@@ -130,16 +130,18 @@ _MOST_GOOD_KEYS = 10_000
 
 
 def _is_good_key(key: str) -> bool:
-    good = 0 < len(key) <= LONGEST_KEY and key[0] != "$" and "." not in key and "\x00" not in key
+    good = 0 < len(key) <= MAX_KEY_LENGTH and key[0] != "$" and "." not in key and "\x00" not in key
     if good and len(_good_keys) < _MOST_GOOD_KEYS:
         _good_keys.add(key)
     return good
 
 
 def _bad_key(path: tuple[object, ...]) -> FieldError:
-    detail = f"Keys have 1 to {LONGEST_KEY} characters, no $ at the beginning, no dot and no NUL."
+    detail = (
+        f"Keys have 1 to {MAX_KEY_LENGTH} characters, no $ at the beginning, no dot and no NUL."
+    )
     *before, key = path
-    pointer = pointer_to((*before, str(key)[:LONGEST_KEY]))
+    pointer = pointer_to((*before, str(key)[:MAX_KEY_LENGTH]))
     return FieldError(pointer=pointer, code="invalid_key", detail=detail)
 
 
@@ -148,7 +150,7 @@ def _deep_fault(event: Event) -> FieldError | None:
     try:
         validate_value(plain)
     except ServiceError as refusal:
-        return fault_of(refusal)
+        return first_error(refusal)
     todo: list[tuple[tuple[object, ...], Any]] = [(("features",), plain["features"])]
     while todo:
         path, here = todo.pop()
@@ -162,13 +164,13 @@ def _deep_fault(event: Event) -> FieldError | None:
     return None
 
 
-def fault_of(refusal: ServiceError) -> FieldError:
+def first_error(refusal: ServiceError) -> FieldError:
     """The one fault a refusal speaks of."""
     whole = FieldError(pointer="", code=refusal.code, detail=refusal.message)
     return next(iter(refusal.errors), whole)
 
 
-def as_document(event: Event, received_at: datetime) -> dict[str, Any]:
+def to_document(event: Event, received_at: datetime) -> dict[str, Any]:
     """The event as MongoDB keeps it; what is null or empty is left out.
 
     Raises:
@@ -176,7 +178,7 @@ def as_document(event: Event, received_at: datetime) -> dict[str, Any]:
     """
     document = _immutable(event)
     canonical = _canonical.encode(document)
-    if len(canonical) > MOST_BYTES:
+    if len(canonical) > MAX_EVENT_BYTES:
         raise TooBig(_too_big(document))
     document["hash"] = _hash_of(canonical)
     document["received_at"] = received_at
@@ -220,7 +222,7 @@ def _too_big(document: dict[str, Any]) -> FieldError:
         for place, value in ({place: document[place[0]] for place in places} | features).items()
     }
     largest = max(sizes, key=sizes.__getitem__)
-    detail = f"An event has at most {MOST_BYTES} bytes as JSON; {sizes[largest]} are here."
+    detail = f"An event has at most {MAX_EVENT_BYTES} bytes as JSON; {sizes[largest]} are here."
     return FieldError(pointer=pointer_to(largest), code="too_big", detail=detail)
 
 

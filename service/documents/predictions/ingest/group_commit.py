@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 
 D = TypeVar("D")
 R = TypeVar("R")
-MOST_TOGETHER = 500
+MAX_GROUP = 500
 
 
-class Gatherer(Generic[D, R]):
+class GroupCommitWriter(Generic[D, R]):
     """Hands what it is given to ``write`` in groups.
 
     Args:
@@ -26,7 +26,7 @@ class Gatherer(Generic[D, R]):
         self._waiting: list[tuple[D, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def add(self, one: D) -> R:
+    async def submit(self, one: D) -> R:
         """What became of it; raises what ``write`` raised, or gave for this one."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((one, answer))
@@ -47,7 +47,7 @@ class Gatherer(Generic[D, R]):
             self._writer = None  # no event can come between the last look and this
 
     async def _write_group(self) -> None:
-        group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+        group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
         outcomes: Sequence[R | Exception]
         try:
             outcomes = await self._write([one for one, _ in group])

@@ -17,8 +17,8 @@ from service.documents.predictions.ingest.decode import (
     decode_event,
     has_escaped_nul,
 )
-from service.documents.predictions.ingest.event import Event, TooBig, as_document, fault_in
-from service.documents.predictions.ingest.writer import PredictionLog
+from service.documents.predictions.ingest.event import Event, TooBig, find_violation, to_document
+from service.documents.predictions.ingest.writer import PredictionWriter
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, now
 from service.web.strict_json import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
@@ -61,7 +61,7 @@ class BatchResult(Struct):
         )
 
 
-async def ingest_batch(log: PredictionLog, body: bytes) -> list[Result]:
+async def ingest_batch(log: PredictionWriter, body: bytes) -> list[Result]:
     """The results of a body ``{"items": […]}``, in its order.
 
     Raises:
@@ -71,7 +71,7 @@ async def ingest_batch(log: PredictionLog, body: bytes) -> list[Result]:
     return await ingest(log, decode_batch(body), suspicious=has_escaped_nul(body))
 
 
-async def ingest_one(log: PredictionLog, body: bytes) -> Result:
+async def ingest_one(log: PredictionWriter, body: bytes) -> Result:
     """The result of a body that is one event: created or duplicate.
 
     Raises:
@@ -83,7 +83,7 @@ async def ingest_one(log: PredictionLog, body: bytes) -> Result:
     suspicious, rules = has_escaped_nul(body), await log.retention.get()
     document = _prepared(decode_event(body), log.caller, rules, now(), suspicious=suspicious)
     if isinstance(document, Rejected):
-        raise _refusal(document.fault)
+        raise _refusal(document.error)
     code = await log.insert(document)
     if code == "conflict":
         raise PredictionConflict
@@ -99,7 +99,7 @@ def _refusal(fault: FieldError) -> ServiceError:
 
 
 async def ingest(
-    log: PredictionLog, events: Iterable[Event | Rejected], *, suspicious: bool
+    log: PredictionWriter, events: Iterable[Event | Rejected], *, suspicious: bool
 ) -> list[Result]:
     """Writes the events that are good and new; the result of each, in their order."""
     received_at, rules = now(), await log.retention.get()
@@ -124,7 +124,7 @@ def _prepared(
     """What is to be kept, or why not."""
     if isinstance(event, Rejected):
         return event
-    fault = fault_in(event, received_at, suspicious=suspicious)
+    fault = find_violation(event, received_at, suspicious=suspicious)
     if fault is None and not caller.may_use(event.model):
         fault = _FORBIDDEN
     if fault is None:
@@ -132,7 +132,7 @@ def _prepared(
     if fault is not None:
         return Rejected(event.prediction_id, fault)
     try:
-        return rules.stamped(as_document(event, received_at))
+        return rules.stamped(to_document(event, received_at))
     except TooBig as refusal:
         return Rejected(event.prediction_id, refusal.errors[0])
 
@@ -142,8 +142,8 @@ def _result(prediction_id: UUID | None, code: str) -> Result:
 
 
 def _rejected(event: Rejected) -> Result:
-    status = 403 if event.fault is _FORBIDDEN else STATUS["rejected"]
-    return Result(event.prediction_id, status, "rejected", [event.fault])
+    status = 403 if event.error is _FORBIDDEN else STATUS["rejected"]
+    return Result(event.prediction_id, status, "rejected", [event.error])
 
 
 def counts(results: Iterable[Result]) -> Counter[str]:

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import needs
 from service.documents.predictions.errors import ModelForbidden, PredictionConflict
-from service.documents.predictions.ingest.body import REFUSALS, Held, check_media
+from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody, check_content_type
 from service.documents.predictions.ingest.decode import NotABatch
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import BatchResult, ingest_batch, ingest_one
 from service.documents.predictions.ingest.schemas import BatchRead, IntakeResult, StreamLine
 from service.documents.predictions.ingest.stream import StreamAnswer
-from service.documents.predictions.ingest.writer import log_of
+from service.documents.predictions.ingest.writer import writer_for
 from service.web.ndjson import NDJSON
 from service.web.openapi import problems
 from service.web.route import Route
@@ -52,15 +52,15 @@ def _json(value: object, status: int, headers: dict[str, str] | None = None) -> 
     responses={
         200: {"model": IntakeResult, "description": "A duplicate: it was there already"},
         201: {"model": IntakeResult},
-        **problems(PredictionConflict, ModelForbidden, *REFUSALS),
+        **problems(PredictionConflict, ModelForbidden, *BODY_ERRORS),
     },
     openapi_extra=_takes(_EVENT),
 )
 async def predictions_create(request: Request) -> Response:
     """Logs one event: 201 once it is durable, 200 if it was there already."""
-    check_media(request, "application/json")
-    async with Held(request, request.state.settings.max_body_bytes) as body:
-        result = await ingest_one(log_of(request), body)
+    check_content_type(request, "application/json")
+    async with BufferedBody(request, request.state.settings.max_body_bytes) as body:
+        result = await ingest_one(writer_for(request), body)
     address = f"{request.scope['path']}/{result.prediction_id}"
     return _json(result, result.status, {"Location": address})
 
@@ -71,16 +71,19 @@ async def predictions_create(request: Request) -> Response:
     responses={
         200: {"model": BatchRead, "description": "All were created or duplicates"},
         207: {"model": BatchRead, "description": "Some were conflicts or rejected"},
-        **problems(NotABatch, *REFUSALS),
+        **problems(NotABatch, *BODY_ERRORS),
     },
     openapi_extra=_takes(_BATCH),
 )
 async def predictions_create_batch(request: Request) -> Response:
     """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
-    check_media(request, "application/json")
+    check_content_type(request, "application/json")
     state = request.state
-    async with Held(request, state.settings.max_batch_bytes) as body, state.in_flight.turn:
-        results = await ingest_batch(log_of(request), body)
+    async with (
+        BufferedBody(request, state.settings.max_batch_bytes) as body,
+        state.intake_limiter.worker_slot,
+    ):
+        results = await ingest_batch(writer_for(request), body)
     told = BatchResult.of(results)
     return _json(told, 207 if told.conflicts or told.rejected else 200)
 
@@ -90,7 +93,7 @@ async def predictions_create_batch(request: Request) -> Response:
     status_code=200,
     dependencies=[WRITES],
     response_class=StreamAnswer,
-    responses={200: {"model": StreamLine}, **problems(*REFUSALS)},
+    responses={200: {"model": StreamLine}, **problems(*BODY_ERRORS)},
     openapi_extra=_takes(_EVENT, NDJSON),
 )
 async def predictions_stream(request: Request) -> Response:
@@ -98,5 +101,5 @@ async def predictions_stream(request: Request) -> Response:
 
     Read it while you send: whoever takes nothing of the answer for a minute is cut off.
     """
-    check_media(request, NDJSON, "application/jsonl", "application/ndjson")
+    check_content_type(request, NDJSON, "application/jsonl", "application/ndjson")
     return StreamAnswer()

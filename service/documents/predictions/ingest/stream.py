@@ -7,17 +7,17 @@ from fastapi import Request
 from msgspec import Struct
 from typing_extensions import override
 
-from service.documents.predictions.ingest.body import unpacked
+from service.documents.predictions.ingest.body import decompressed
 from service.documents.predictions.ingest.chunked_stream import (
-    LONGEST_LINE,
-    TOO_LONG,
-    Intake,
+    LINE_TOO_LONG,
+    MAX_LINE_BYTES,
     LineError,
+    StreamIngest,
 )
 from service.documents.predictions.ingest.decode import Rejected, decode_event, has_escaped_nul
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import Result, counts, ingest
-from service.documents.predictions.ingest.writer import log_of
+from service.documents.predictions.ingest.writer import writer_for
 from service.web.ndjson import LinesAnswer
 
 
@@ -32,7 +32,7 @@ class Progress(Struct, omit_defaults=False):
     errors: list[LineError]
 
 
-class EventIntake(Intake[Result]):
+class EventIntake(StreamIngest[Result]):
     """A stream of events."""
 
     def __init__(self, request: Request) -> None:
@@ -43,10 +43,10 @@ class EventIntake(Intake[Result]):
     async def write(self, lines: Sequence[bytes]) -> list[Result]:
         suspicious = any(map(has_escaped_nul, lines))
         events = map(_read, lines)
-        return await ingest(log_of(self.request), events, suspicious=suspicious)
+        return await ingest(writer_for(self.request), events, suspicious=suspicious)
 
     @override
-    def told(self, through: int, results: Sequence[tuple[int, Result]]) -> Progress:
+    def progress(self, through: int, results: Sequence[tuple[int, Result]]) -> Progress:
         self._counts += counts(result for _, result in results)
         return Progress(
             committed_through=through,
@@ -63,7 +63,7 @@ class EventIntake(Intake[Result]):
 
 
 def _read(line: bytes) -> Event | Rejected:
-    return Rejected(None, TOO_LONG) if len(line) > LONGEST_LINE else decode_event(line)
+    return Rejected(None, LINE_TOO_LONG) if len(line) > MAX_LINE_BYTES else decode_event(line)
 
 
 class StreamAnswer(LinesAnswer):
@@ -71,4 +71,4 @@ class StreamAnswer(LinesAnswer):
 
     @override
     def lines(self, request: Request) -> AsyncGenerator[bytes]:
-        return EventIntake(request).run(unpacked(request))
+        return EventIntake(request).run(decompressed(request))

@@ -12,7 +12,7 @@ from pymongo.errors import BulkWriteError, WriteConcernError, WriteError
 from service.auth.caller import Caller
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
-from service.documents.predictions.ingest.group_commit import Gatherer
+from service.documents.predictions.ingest.group_commit import GroupCommitWriter
 from service.documents.retention.rule_cache import CurrentRules
 from service.stores.mongo.client import Document, MongoCollection, MongoStore
 from service.web.context import provided
@@ -82,20 +82,24 @@ async def _stored_hashes(predictions: MongoCollection, ids: set[UUID]) -> dict[U
     raise OutcomeUnknown("An event with this id is just being written; send it again.")
 
 
-class Together(Gatherer[Document, Code]):
+class SharedWriter(GroupCommitWriter[Document, Code]):
     """The single events of all requests of this process, in shared inserts."""
 
     def __init__(self, mongo: MongoStore) -> None:
         super().__init__(partial(write, mongo))
 
 
-class PredictionLog:
+class PredictionWriter:
     """The log for one caller, who knows what a key that is bound to models may log."""
 
     def __init__(
-        self, mongo: MongoStore, caller: Caller, together: Together, retention: CurrentRules
+        self,
+        mongo: MongoStore,
+        caller: Caller,
+        shared_writer: SharedWriter,
+        retention: CurrentRules,
     ) -> None:
-        self._mongo, self.caller, self.together = mongo, caller, together
+        self._mongo, self.caller, self.shared_writer = mongo, caller, shared_writer
         self.retention = retention
 
     async def insert(self, document: Document) -> Code:
@@ -104,7 +108,7 @@ class PredictionLog:
         Raises:
             Unavailable, OutcomeUnknown: as of :func:`write`.
         """
-        return await self.together.add(document)
+        return await self.shared_writer.submit(document)
 
     async def insert_all(self, documents: Sequence[Document]) -> list[Code]:
         """Writes all in one go; what became of each. Raises what :func:`write` does."""
@@ -119,10 +123,10 @@ class PredictionLog:
         return codes
 
 
-def log_of(request: Request) -> PredictionLog:
+def writer_for(request: Request) -> PredictionWriter:
     """The log for who sent this request."""
     state = request.state
-    return PredictionLog(state.mongo, state.caller, state.together, state.retention)
+    return PredictionWriter(state.mongo, state.caller, state.shared_writer, state.retention)
 
 
-Log = Annotated[PredictionLog, provided(log_of)]
+Log = Annotated[PredictionWriter, provided(writer_for)]

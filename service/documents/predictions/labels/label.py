@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from pydantic import ValidationError
 
 from service.core.errors import MAX_ERRORS, FieldError, ServiceError
-from service.documents.predictions.ingest.decode import UNREADABLE, id_in, items_of
+from service.documents.predictions.ingest.decode import DECODE_ERRORS, find_id, split_items
 from service.documents.predictions.ingest.event import Int64
 from service.documents.predictions.labels.history import as_kept
 from service.documents.predictions.labels.schemas import LabelWrite
@@ -56,7 +56,7 @@ def decode_label(line: bytes) -> Label | WrongLabel:
     """The label in ``line``, or why there is none."""
     try:
         return _checked(_label.decode(line))
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return _read_strictly(line)
 
 
@@ -69,8 +69,8 @@ def decode_labels(body: bytes) -> Iterable[Label | WrongLabel]:
     """
     try:
         labels = _batch.decode(body).items
-    except UNREADABLE:
-        return map(decode_label, items_of(body))
+    except DECODE_ERRORS:
+        return map(decode_label, split_items(body))
     return map(_checked, labels)
 
 
@@ -102,11 +102,11 @@ def _read_strictly(line: bytes) -> Label | WrongLabel:
         plain = parse_json(line)
     except ServiceError as refusal:
         whole = FieldError(pointer="", code=refusal.code, detail=refusal.message)
-        return WrongLabel(id_in(line), refusal.errors or [whole])
+        return WrongLabel(find_id(line), refusal.errors or [whole])
     try:
         told = LabelWrite.model_validate(plain)
     except ValidationError as error:
-        return WrongLabel(id_in(line), _faults_in(error))
+        return WrongLabel(find_id(line), _faults_in(error))
     return Label(told.prediction_id, told.label, told.observed_at, told.source)
 
 

@@ -6,7 +6,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import needs
-from service.documents.predictions.ingest.body import REFUSALS, Held, check_media
+from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody, check_content_type
 from service.documents.predictions.ingest.decode import NotABatch
 from service.documents.predictions.labels.apply_labels import LabelBatchResult, label_all
 from service.documents.predictions.labels.label import LabelBatch, decode_labels
@@ -62,7 +62,7 @@ def _shows(media_type: str, example: object) -> dict[str, Any]:
             **_shows("application/json", {**_COUNTS, "results": [_RESULT]}),
         },
         207: {"model": LabelBatchRead, "description": "Some were rejected"},
-        **problems(NotABatch, *REFUSALS),
+        **problems(NotABatch, *BODY_ERRORS),
     },
     openapi_extra=_takes("LabelBatch", "application/json", {"items": [_LABEL]}),
 )
@@ -85,9 +85,12 @@ async def labels_create_batch(request: Request, log: Labels) -> Response:
     stand there once these do. A label counts as `pending` beside being labelled, revised or
     unchanged. 1 and 1.0 are the same label, 1 and `true` are not.
     """
-    check_media(request, "application/json")
+    check_content_type(request, "application/json")
     state = request.state
-    async with Held(request, state.settings.max_batch_bytes) as body, state.in_flight.turn:
+    async with (
+        BufferedBody(request, state.settings.max_batch_bytes) as body,
+        state.intake_limiter.worker_slot,
+    ):
         told = LabelBatchResult.of(await label_all(log, decode_labels(body)))
     status = 207 if told.rejected else 200
     return Response(msgspec.json.encode(told), status, media_type="application/json")
@@ -103,7 +106,7 @@ async def labels_create_batch(request: Request, log: Labels) -> Response:
             "model": LabelLine,
             **_shows(NDJSON, {"committed_through": 1, **_COUNTS, "errors": []}),
         },
-        **problems(*REFUSALS),
+        **problems(*BODY_ERRORS),
     },
     openapi_extra=_takes("Label", NDJSON, _LABEL),
 )
@@ -112,5 +115,5 @@ async def labels_stream(request: Request) -> Response:
 
     What counts as what is as in a batch; the counts are of all lines so far.
     """
-    check_media(request, NDJSON, "application/jsonl", "application/ndjson")
+    check_content_type(request, NDJSON, "application/jsonl", "application/ndjson")
     return LabelStreamAnswer()

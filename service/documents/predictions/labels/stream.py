@@ -7,12 +7,12 @@ from fastapi import Request
 from msgspec import Struct
 from typing_extensions import override
 
-from service.documents.predictions.ingest.body import unpacked
+from service.documents.predictions.ingest.body import decompressed
 from service.documents.predictions.ingest.chunked_stream import (
-    LONGEST_LINE,
-    TOO_LONG,
-    Intake,
+    LINE_TOO_LONG,
+    MAX_LINE_BYTES,
     LineError,
+    StreamIngest,
 )
 from service.documents.predictions.labels.apply_labels import LabelResult, counts, label_all
 from service.documents.predictions.labels.label import Label, WrongLabel, decode_label
@@ -32,7 +32,7 @@ class LabelProgress(Struct):
     errors: list[LineError]
 
 
-class LabelIntake(Intake[LabelResult]):
+class LabelIntake(StreamIngest[LabelResult]):
     """A stream of labels."""
 
     def __init__(self, request: Request) -> None:
@@ -46,7 +46,7 @@ class LabelIntake(Intake[LabelResult]):
         return await label_all(log, map(_read, lines))
 
     @override
-    def told(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelProgress:
+    def progress(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelProgress:
         self._counts.update(counts(result for _, result in results))
         errors = [
             LineError(number, result.code, result.errors)
@@ -57,7 +57,7 @@ class LabelIntake(Intake[LabelResult]):
 
 
 def _read(line: bytes) -> Label | WrongLabel:
-    return WrongLabel(None, [TOO_LONG]) if len(line) > LONGEST_LINE else decode_label(line)
+    return WrongLabel(None, [LINE_TOO_LONG]) if len(line) > MAX_LINE_BYTES else decode_label(line)
 
 
 class LabelStreamAnswer(LinesAnswer):
@@ -65,4 +65,4 @@ class LabelStreamAnswer(LinesAnswer):
 
     @override
     def lines(self, request: Request) -> AsyncGenerator[bytes]:
-        return LabelIntake(request).run(unpacked(request))
+        return LabelIntake(request).run(decompressed(request))

@@ -25,7 +25,7 @@ from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.errors import check_model
 from service.documents.predictions.reading.encoding import encode_json, to_response_dict
 from service.documents.predictions.reading.repository import FIELDS
-from service.documents.predictions.stream_permission import StillAllowed
+from service.documents.predictions.stream_permission import PermissionRecheck
 from service.documents.predictions.tail.schemas import TailQuery
 from service.stores.mongo.change_streams import ChangeStream, ChangeStreams, Token
 from service.stores.mongo.client import Document
@@ -50,11 +50,11 @@ class EventIdGone(ServiceError):
     detail = "Begin without an id, and read what you missed: GET /v1/predictions/export."
 
 
-class Leaving(Unavailable):
+class ShuttingDown(Unavailable):
     code, title, detail = "leaving", "This process ends", "Come back with the last id."
 
 
-class EventIds:
+class ResumeTokens:
     """Places in the log as text."""
 
     def __init__(self, signer: Signer) -> None:
@@ -152,13 +152,15 @@ class TailAnswer(StreamedResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: PredictionStream, request: Request, still: StillAllowed) -> None:
+    def __init__(
+        self, stream: PredictionStream, request: Request, still: PermissionRecheck
+    ) -> None:
         super().__init__(self.media_type, {"X-Accel-Buffering": "no"})
         state = request.state
         self._watches: ChangeStreams = state.change_streams
-        self._leaving: asyncio.Event = state.leaving
+        self._shutdown_event: asyncio.Event = state.shutdown_event
         self._heartbeat: float = state.settings.tail_heartbeat_seconds
-        self._ids, self._stream, self._still = EventIds(state.signer), stream, still
+        self._ids, self._stream, self._still = ResumeTokens(state.signer), stream, still
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
@@ -174,7 +176,7 @@ class TailAnswer(StreamedResponse):
     async def _events(self) -> AsyncGenerator[bytes]:
         told = time.monotonic()
         try:
-            while not self._leaving.is_set():
+            while not self._shutdown_event.is_set():
                 await self._still.check()
                 document = await self._next()
                 if document is not None:
@@ -183,7 +185,7 @@ class TailAnswer(StreamedResponse):
                 elif time.monotonic() - told >= self._heartbeat:
                     yield self._written(comment="")
                     told = time.monotonic()
-            raise Leaving
+            raise ShuttingDown
         except ServiceError as refusal:
             said = {"status": refusal.status, "code": refusal.code, "detail": refusal.message}
             yield self._written(event="end", data=json.dumps(said))
@@ -226,9 +228,9 @@ class PredictionTails:
         check_model(self._caller, query.model)
         state = self._request.state
         after = last_event_id or query.after
-        token = None if after is None else EventIds(state.signer).read(after)
+        token = None if after is None else ResumeTokens(state.signer).read(after)
         stream = PredictionStream(state.change_streams, query, token)
-        return TailAnswer(stream, self._request, StillAllowed(self._request, query.model))
+        return TailAnswer(stream, self._request, PermissionRecheck(self._request, query.model))
 
 
 Tails = Annotated[PredictionTails, provided(PredictionTails)]

@@ -19,7 +19,7 @@ from service.documents.predictions.cloudevents.ingest_cloudevents import ROUNDS
 from service.documents.predictions.cloudevents.pairing import ids_of, pair_id_of
 from service.documents.predictions.cloudevents.pending import HalfStore, Settled
 from service.documents.predictions.documents import PENDING_PAIRS, PREDICTIONS
-from service.documents.predictions.ingest.limiter import GROUPS_AT_ONCE
+from service.documents.predictions.ingest.limiter import MAX_CONCURRENT_BATCHES
 from service.main import State
 from service.stores.mongo.client import Document, now
 from tests.documents.predictions.cloudevents.inference_server import (
@@ -343,8 +343,8 @@ async def test_a_large_half_waits_for_its_turn_and_a_small_one_does_not(
 ) -> None:
     numbers = {"name": "x", "shape": [200, 100], "datatype": "INT32", "data": [1000] * 20_000}
     async with AsyncExitStack() as turns:
-        for _ in range(GROUPS_AT_ONCE):
-            await turns.enter_async_context(state["in_flight"].turn)
+        for _ in range(MAX_CONCURRENT_BATCHES):
+            await turns.enter_async_context(state["intake_limiter"].worker_slot)
         large = asyncio.ensure_future(ask(client, "large", {"inputs": [numbers]}))
         for number in range(3):
             assert (await ask(client, f"small {number}")).status_code == 202

@@ -176,9 +176,9 @@ async def test_a_window_larger_than_http_allows_is_refused(client: httpx2.AsyncC
 async def test_more_in_flight_than_there_is_room_for_is_told_to_come_again(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    in_flight = state["in_flight"]
+    intake_limiter = state["intake_limiter"]
     event, body = make_event(), as_lines(make_events(3))
-    in_flight.take(in_flight._most - 10)
+    intake_limiter.acquire(intake_limiter._max_bytes - 10)
     try:
         for path, content, kind in (
             ("/v1/predictions", json.dumps(event).encode(), JSON),
@@ -188,6 +188,6 @@ async def test_more_in_flight_than_there_is_room_for_is_told_to_come_again(
             assert (answer.status_code, answer.json()["code"]) == (429, "too_much_in_flight")
             assert answer.headers["retry-after"] == "1"
     finally:
-        in_flight.give_back(in_flight._most - 10)
+        intake_limiter.release(intake_limiter._max_bytes - 10)
     assert (await client.post("/v1/predictions", json=event)).status_code == 201
-    assert in_flight.bytes == 0
+    assert intake_limiter.bytes == 0

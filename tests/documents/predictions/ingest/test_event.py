@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.documents.predictions.ingest.event import Event, as_document, fault_in
+from service.documents.predictions.ingest.event import Event, find_violation, to_document
 from tests.documents.predictions.factories import make_event
 
 RECEIVED = datetime(2030, 1, 1, tzinfo=UTC)
@@ -29,8 +29,8 @@ values = st.recursive(
 
 def _document(event: dict[str, Any], **written: Any) -> dict[str, Any]:
     decoded = msgspec.json.decode(json.dumps(event, **written), type=Event)
-    assert fault_in(decoded, RECEIVED, suspicious=True) is None
-    return as_document(decoded, RECEIVED)
+    assert find_violation(decoded, RECEIVED, suspicious=True) is None
+    return to_document(decoded, RECEIVED)
 
 
 def _reversed(value: Any) -> Any:
@@ -62,7 +62,7 @@ def test_the_hash_knows_every_value(one: Any, other: Any) -> None:
 def test_the_hash_does_not_depend_on_when_it_came() -> None:
     event = msgspec.convert(make_event(), Event)
     later = RECEIVED.replace(year=2027)
-    assert as_document(event, RECEIVED)["hash"] == as_document(event, later)["hash"]
+    assert to_document(event, RECEIVED)["hash"] == to_document(event, later)["hash"]
 
 
 def test_times_are_kept_in_utc_and_milliseconds() -> None:

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from service.core.errors import Unavailable
-from service.documents.predictions.ingest.writer import PredictionLog
+from service.documents.predictions.ingest.writer import PredictionWriter
 from service.main import State
 from tests.documents.predictions.factories import (
     NDJSON,
@@ -157,16 +157,16 @@ async def test_one_nul_makes_no_other_line_wrong(client: httpx2.AsyncClient) -> 
 def _failing(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     """MongoDB goes away after that many inserts."""
     calls = 0
-    works = PredictionLog.insert_all
+    works = PredictionWriter.insert_all
 
-    async def insert_all(log: PredictionLog, documents: Any) -> Any:
+    async def insert_all(log: PredictionWriter, documents: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls > after:
             raise Unavailable("MongoDB is not reachable.")
         return await works(log, documents)
 
-    monkeypatch.setattr(PredictionLog, "insert_all", insert_all)
+    monkeypatch.setattr(PredictionWriter, "insert_all", insert_all)
 
 
 async def test_a_stream_that_cannot_go_on_says_where_to_go_on(

@@ -10,7 +10,7 @@ from pymongo.errors import BulkWriteError
 
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
-from service.documents.predictions.ingest.event import Event, as_document
+from service.documents.predictions.ingest.event import Event, to_document
 from service.documents.predictions.ingest.writer import write
 from service.documents.predictions.reading.schemas import PredictionQuery
 from service.main import State
@@ -93,7 +93,7 @@ async def test_what_somebody_else_kept_with_an_event_does_not_go_out(
 async def test_a_write_that_is_not_durable_is_not_acknowledged(
     state: State, reset_stores: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document = as_document(_event(), now())
+    document = to_document(_event(), now())
     failure = {"writeErrors": [], "writeConcernErrors": [{"code": 64, "errmsg": "waiting"}]}
 
     async def insert_many(*_: object, **__: object) -> None:

@@ -19,7 +19,7 @@ from mongo_indexes.apply import apply_all
 from service.auth.caller import Caller
 from service.auth.roles import scopes_of
 from service.core.signing import Signer
-from service.documents.predictions.tail.follow_log import EventIds
+from service.documents.predictions.tail.follow_log import ResumeTokens
 from service.main import State
 from service.stores.embedded import MongoEngine
 from service.stores.embedded.supervisor import Spec
@@ -198,7 +198,7 @@ async def test_an_id_that_is_not_ours_is_refused(client: httpx2.AsyncClient, las
 
 
 async def test_an_id_of_another_service_is_refused(client: httpx2.AsyncClient) -> None:
-    foreign = EventIds(Signer([b"another secret"])).write({"_data": "82AA"})
+    foreign = ResumeTokens(Signer([b"another secret"])).write({"_data": "82AA"})
     answer = await client.get(TAIL, headers={"Last-Event-ID": foreign})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_event_id")
 
@@ -211,7 +211,7 @@ async def test_an_id_of_an_event_that_mongodb_does_not_have_is_gone(
         await post_batch(client, make_events(2))
         await tail.events(1)
         assert tail.last_id is not None
-    ids = EventIds(state["signer"])
+    ids = ResumeTokens(state["signer"])
     token = ids.read(tail.last_id)["_data"]
     unknown = ids.write({"_data": f"{token[:2]}00000001{token[10:]}"})
     answer = await client.get(TAIL, headers={"Last-Event-ID": unknown})
@@ -300,17 +300,17 @@ async def test_a_tail_ends_with_its_key(
 async def test_a_tail_ends_when_the_process_is_about_to(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    leaving = asyncio.Event()
-    held: Any = {**state, "leaving": leaving}
+    shutdown_event = asyncio.Event()
+    held: Any = {**state, "shutdown_event": shutdown_event}
     async with serving(held) as port:
         async with following(port) as tail:
             event = make_event()
             await post_batch(client, [event])
             assert await tail.events(1) == [event["prediction_id"]]
-            leaving.set()
+            shutdown_event.set()
             assert (await last_of(tail))["code"] == "leaving"
             last_id = tail.last_id
-        leaving.clear()
+        shutdown_event.clear()
         new = make_event()
         await post_batch(client, [new])
         async with following(port, last_id) as tail:
@@ -406,7 +406,7 @@ async def test_an_id_older_than_what_mongodb_keeps_is_gone(state: State, tmp_pat
 
 
 def test_an_id_is_read_as_it_was_written_and_not_if_a_bit_of_it_is_changed() -> None:
-    ids = EventIds(Signer([b"secret"]))
+    ids = ResumeTokens(Signer([b"secret"]))
     token = {"_data": "82" + "AB" * 60}
     text = ids.write(token)
     assert ids.read(text) == token
