@@ -243,7 +243,7 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schemas = prediction_intake.EVENT_SCHEMAS | labels.LABEL_SCHEMAS | cloudevents.SCHEMAS
+            schemas = prediction_intake.SCHEMAS | labels.LABEL_SCHEMAS | cloudevents.SCHEMAS
             with_schemas(plain(), schemas)
         return plain()
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, Field
 
 from service.auth.caller import Forbidden, Unauthenticated
@@ -87,7 +88,19 @@ def problems(
     return found
 
 
-_PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
+_REF = "#/components/schemas/{name}"
+_PROBLEM_REF = {"$ref": _REF.format(name="Problem")}
+
+
+def struct_schemas(*structs: type) -> dict[str, Any]:
+    """Return the components of msgspec types, for :func:`with_schemas`."""
+    _, components = msgspec.json.schema_components(structs, ref_template=_REF)
+    return components
+
+
+def struct_content(struct: type, media_type: str = "application/json") -> dict[str, Any]:
+    """Return the ``content`` of a response or of a request body that is a msgspec type."""
+    return {"content": {media_type: {"schema": {"$ref": _REF.format(name=struct.__name__)}}}}
 
 
 def with_schemas(document: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

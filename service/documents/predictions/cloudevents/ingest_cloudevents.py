@@ -36,7 +36,8 @@ from service.documents.predictions.cloudevents.pending import (
 from service.documents.predictions.errors import ModelForbidden, PredictionConflict
 from service.documents.predictions.ingest.decode import Rejected, decode_event, has_escaped_nul
 from service.documents.predictions.ingest.event import Event
-from service.documents.predictions.ingest.ingest_events import BAD_REQUESTS, Result, ingest
+from service.documents.predictions.ingest.ingest_events import BAD_REQUESTS, ingest
+from service.documents.predictions.ingest.schemas import IntakeResult
 from service.documents.predictions.ingest.writer import Log, PredictionWriter
 from service.stores.mongo.client import Document, MongoStoreDep, now
 from service.web.context import provided
@@ -222,7 +223,7 @@ def _id_of(event: CloudEvent) -> UUID:
         return uuid5(NAMESPACE, f"{event.source}\n{event.id}")
 
 
-def _told(event_id: str, result: Result) -> Told:
+def _told(event_id: str, result: IntakeResult) -> Told:
     if result.code == "conflict":
         return PredictionConflict()
     if result.code != "rejected":

@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from service.documents.predictions.ingest.schemas import IntakeError
+from service.documents.predictions.ingest.pydantic_schemas import IntakeError
 from service.web.pagination import ListQuery
 from service.web.schemas import Moment, ResponseModel, Text
 

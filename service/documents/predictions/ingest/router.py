@@ -1,4 +1,4 @@
-"""Addresses at which predictions are logged."""
+"""Routes that log predictions."""
 
 from typing import Any
 
@@ -7,23 +7,25 @@ from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import needs
 from service.documents.predictions.errors import ModelForbidden, PredictionConflict
-from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody, check_content_type
+from service.documents.predictions.ingest.body import (
+    BODY_ERRORS,
+    BufferedBody,
+    check_content_type,
+)
 from service.documents.predictions.ingest.decode import NotABatch
 from service.documents.predictions.ingest.event import Event
-from service.documents.predictions.ingest.ingest_events import BatchResult, ingest_batch, ingest_one
+from service.documents.predictions.ingest.ingest_events import ingest_batch, ingest_one
 from service.documents.predictions.ingest.schemas import BatchRead, IntakeResult, StreamLine
 from service.documents.predictions.ingest.stream import StreamAnswer
 from service.documents.predictions.ingest.writer import writer_for
 from service.web.ndjson import NDJSON
-from service.web.openapi import problems
+from service.web.openapi import problems, struct_content, struct_schemas
 from service.web.route import Route
 
-# The intakes ask the store when their body is there; the stream does for each of its commits.
+# The writer calls the store when the body is complete; a stream does so for each chunk.
 router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
 WRITES = needs("predictions:write")
-_, EVENT_SCHEMAS = msgspec.json.schema_components(
-    [Event], ref_template="#/components/schemas/{name}"
-)
+SCHEMAS = struct_schemas(Event, BatchRead, StreamLine)
 _EVENT = {"$ref": "#/components/schemas/Event"}
 _BATCH = {
     "type": "object",
@@ -33,7 +35,7 @@ _BATCH = {
 
 
 def body_limits(max_batch_bytes: int) -> dict[str, int]:
-    """What the outermost layer lets in, where it is not the usual; the stream bounds itself."""
+    """Return the largest bodies by path; 0 is none, because a stream limits itself."""
     return {"/v1/predictions/batch": max_batch_bytes, "/v1/predictions/stream": 0}
 
 
@@ -50,42 +52,41 @@ def _json(value: object, status: int, headers: dict[str, str] | None = None) -> 
     status_code=201,
     dependencies=[WRITES],
     responses={
-        200: {"model": IntakeResult, "description": "A duplicate: it was there already"},
-        201: {"model": IntakeResult},
+        200: {**struct_content(IntakeResult), "description": "A duplicate: it was stored before"},
+        201: {**struct_content(IntakeResult), "description": "The event is durable"},
         **problems(PredictionConflict, ModelForbidden, *BODY_ERRORS),
     },
     openapi_extra=_takes(_EVENT),
 )
 async def predictions_create(request: Request) -> Response:
-    """Logs one event: 201 once it is durable, 200 if it was there already."""
+    """Log one event: 201 once it is durable, 200 if it was stored before."""
     check_content_type(request, "application/json")
     async with BufferedBody(request, request.state.settings.max_body_bytes) as body:
         result = await ingest_one(writer_for(request), body)
-    address = f"{request.scope['path']}/{result.prediction_id}"
-    return _json(result, result.status, {"Location": address})
+    location = f"{request.scope['path']}/{result.prediction_id}"
+    return _json(result, result.status, {"Location": location})
 
 
 @router.post(
     "/batch",
     dependencies=[WRITES],
     responses={
-        200: {"model": BatchRead, "description": "All were created or duplicates"},
-        207: {"model": BatchRead, "description": "Some were conflicts or rejected"},
+        200: {**struct_content(BatchRead), "description": "All are created or duplicates"},
+        207: {**struct_content(BatchRead), "description": "Some are conflicts or rejected"},
         **problems(NotABatch, *BODY_ERRORS),
     },
     openapi_extra=_takes(_BATCH),
 )
 async def predictions_create_batch(request: Request) -> Response:
-    """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
+    """Log up to 1,000 events; each has a result of its own, in the order of the request."""
     check_content_type(request, "application/json")
     state = request.state
     async with (
         BufferedBody(request, state.settings.max_batch_bytes) as body,
         state.intake_limiter.worker_slot,
     ):
-        results = await ingest_batch(writer_for(request), body)
-    told = BatchResult.of(results)
-    return _json(told, 207 if told.conflicts or told.rejected else 200)
+        batch = BatchRead.of(await ingest_batch(writer_for(request), body))
+    return _json(batch, 207 if batch.conflicts or batch.rejected else 200)
 
 
 @router.post(
@@ -93,13 +94,13 @@ async def predictions_create_batch(request: Request) -> Response:
     status_code=200,
     dependencies=[WRITES],
     response_class=StreamAnswer,
-    responses={200: {"model": StreamLine}, **problems(*BODY_ERRORS)},
+    responses={200: struct_content(StreamLine, NDJSON), **problems(*BODY_ERRORS)},
     openapi_extra=_takes(_EVENT, NDJSON),
 )
 async def predictions_stream(request: Request) -> Response:
-    """Logs events, one a line, as many as you like; every 500 lines the answer gets a line.
+    """Log any number of events, one per line; the response gets a line after every 500.
 
-    Read it while you send: whoever takes nothing of the answer for a minute is cut off.
+    Read the response while you send: the connection is cut if you read nothing for a minute.
     """
     check_content_type(request, NDJSON, "application/jsonl", "application/ndjson")
     return StreamAnswer()

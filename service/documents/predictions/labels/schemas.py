@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from service.documents.predictions.ingest.schemas import IntakeError, StreamLineError
+from service.documents.predictions.ingest.pydantic_schemas import IntakeError, StreamLineError
 from service.documents.predictions.reading.schemas import LabelValue
 from service.web.schemas import RequestModel, ResponseModel, Text, Time
 

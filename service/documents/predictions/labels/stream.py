@@ -11,9 +11,9 @@ from service.documents.predictions.ingest.body import decompressed
 from service.documents.predictions.ingest.chunked_stream import (
     LINE_TOO_LONG,
     MAX_LINE_BYTES,
-    LineError,
     StreamIngest,
 )
+from service.documents.predictions.ingest.schemas import StreamLineError
 from service.documents.predictions.labels.apply_labels import LabelResult, counts, label_all
 from service.documents.predictions.labels.label import Label, WrongLabel, decode_label
 from service.documents.predictions.labels.repository import LabelLog
@@ -29,7 +29,7 @@ class LabelProgress(Struct):
     unchanged: int
     pending: int
     rejected: int
-    errors: list[LineError]
+    errors: list[StreamLineError]
 
 
 class LabelIntake(StreamIngest[LabelResult]):
@@ -49,7 +49,7 @@ class LabelIntake(StreamIngest[LabelResult]):
     def progress(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelProgress:
         self._counts.update(counts(result for _, result in results))
         errors = [
-            LineError(number, result.code, result.errors)
+            StreamLineError(number, result.code, result.errors)
             for number, result in results
             if result.code == "rejected"
         ]
