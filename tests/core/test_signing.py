@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.core.signing import SIGNATURE_BYTES, Signer
-from service.documents.predictions.tail.follow_log import ResumeTokens
+from service.documents.predictions.tail.resume_tokens import ResumeTokens
 from service.main import State
 from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.relational.users.factories import make_users

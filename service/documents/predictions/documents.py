@@ -1,4 +1,4 @@
-"""What is kept of predictions: an immutable event each, and beside it what is said of it later."""
+"""Documents of the prediction log: one immutable event each, its labels, and pending pairs."""
 
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
@@ -10,7 +10,7 @@ PENDING_PAIRS = "prediction_halves"
 
 
 class PredictionDocument(TypedDict, total=False):
-    """One event. ``_id`` is its prediction_id; ``hash`` covers all that the sender said."""
+    """One event. ``_id`` is its prediction_id; ``hash`` covers all that the sender sent."""
 
     _id: UUID
     timestamp: datetime
@@ -44,7 +44,7 @@ class ObservationDocument(TypedDict):
 
 
 class FeedbackDocument(TypedDict):
-    """The labels of one prediction, whose id is ``_id``; ``latest`` is the last of ``history``."""
+    """The labels of the prediction ``_id``; ``latest`` is the last item of ``history``."""
 
     _id: UUID
     latest: ObservationDocument
@@ -54,7 +54,7 @@ class FeedbackDocument(TypedDict):
 
 
 class HalfDocument(TypedDict, total=False):
-    """A request or a response as it came; ``data`` is gone when it has become events."""
+    """A request or a response as received; ``data`` is removed once the pair became events."""
 
     data: bytes
     hash: bytes
@@ -63,9 +63,10 @@ class HalfDocument(TypedDict, total=False):
 
 
 class PairDocument(TypedDict, total=False):
-    """A request and its response, or one that waits. ``_id`` comes of what they have in common.
+    """A request and its response, or one of them. ``_id`` is derived from what they share.
 
-    ``state`` is waiting, whole (both are here), logged (they are events) or refused.
+    ``state`` is ``waiting``, ``whole`` (both are stored), ``logged`` (events were written) or
+    ``refused``.
     """
 
     _id: UUID

@@ -5,7 +5,7 @@ from service.core.errors import Conflict, NotFound
 
 
 class PredictionNotFound(NotFound):
-    code, title = "prediction_not_found", "There is no such prediction"
+    code, title = "prediction_not_found", "The prediction does not exist"
 
 
 class ModelForbidden(Forbidden):
@@ -16,7 +16,7 @@ class ModelForbidden(Forbidden):
 
 class PredictionConflict(Conflict):
     code, title = "conflict", "Another event was logged under this id"
-    detail = "Nothing was overwritten. An id belongs to one event; mint a new one."
+    detail = "Mint a new id for each event; the stored event was not overwritten."
     pointer = "/prediction_id"
 
 

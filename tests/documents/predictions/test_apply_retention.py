@@ -174,7 +174,7 @@ async def _as_the_rules_say(service: Keeping) -> bool:
 async def test_changed_rules_hold_for_what_is_there_once_they_are_applied(
     service: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expire, "AT_ONCE", 3)
+    monkeypatch.setattr(expire, "BATCH_SIZE", 3)
     events = await _spread(service, 11)
     await service.keep("fraud", 30)
     await service.keep("fraud/versions/2", 20)
@@ -202,7 +202,7 @@ async def test_changed_rules_hold_for_what_is_there_once_they_are_applied(
 async def test_a_plan_tells_what_would_change_and_go_and_changes_nothing(
     service: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expire, "AT_ONCE", 3)
+    monkeypatch.setattr(expire, "BATCH_SIZE", 3)
     await _spread(service, 11)
     await service.keep("churn/versions/1", 1)
     before = (
@@ -242,7 +242,7 @@ async def test_labels_go_too_when_their_prediction_is_deleted_before_their_turn(
 async def test_it_ends_the_same_when_it_was_interrupted(
     service: Keeping, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
-    monkeypatch.setattr(expire, "AT_ONCE", 7)
+    monkeypatch.setattr(expire, "BATCH_SIZE", 7)
     await _spread(service, 11)
     await service.keep("fraud", 30)
     done = 0
@@ -263,7 +263,7 @@ async def test_it_ends_the_same_when_it_was_interrupted(
 async def test_rules_that_change_meanwhile_are_those_it_ends_with(
     service: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expire, "AT_ONCE", 7)
+    monkeypatch.setattr(expire, "BATCH_SIZE", 7)
     await _spread(service, 11)
     await service.keep("fraud", 30)
     plain, changed = RetentionJob._apply_to_labels, asyncio.Event()

@@ -1,4 +1,4 @@
-"""What travels about the log as a file."""
+"""Query and line of an export."""
 
 from typing import Literal
 from uuid import UUID
@@ -19,7 +19,7 @@ class ExportQuery(PredictionFilters):
     not_filters = frozenset(("format", "labels"))
 
     format: ExportFormat = "ndjson"
-    labels: bool = Field(False, description="adds what turned out to be true, as of now")
+    labels: bool = Field(False, description="Add the latest label of each prediction.")
     user_id: UUID | None = None
     order_id: UUID | None = None
     timestamp__gte: Time | None = None
@@ -27,7 +27,7 @@ class ExportQuery(PredictionFilters):
 
 
 class ExportLine(PredictionRead):
-    """An event as in the list; with ``labels=true`` the latest label, null where there is none."""
+    """An event as in the list; with ``labels=true`` its latest label, null if there is none."""
 
     label: LabelValue | None = None
     label_observed_at: Moment | None = None

@@ -1,4 +1,4 @@
-"""Documents of the log as they are returned: as schemas, as dictionaries, as JSON."""
+"""Convert documents of the log to response schemas, dictionaries and JSON."""
 
 from typing import Any
 
@@ -10,46 +10,48 @@ from service.web.schemas import format_time
 
 
 def to_schema(document: Document) -> PredictionRead:
-    """An event as it travels."""
+    """Return a stored event as a schema; ``document`` is consumed."""
     return PredictionRead(prediction_id=document.pop("_id"), **document)
 
 
-_ABSENT: dict[str, Any] = {
+_DEFAULTS: dict[str, Any] = {
     name: None if field.is_required() else field.get_default(call_default_factory=True)
     for name, field in PredictionRead.model_fields.items()
 }
 
 
 def to_response_dict(document: Document) -> dict[str, Any]:
-    """An event as it travels, not looked at again: it was when it came."""
-    row = _ABSENT | document
-    row["prediction_id"] = row.pop("_id")
+    """Return a stored event with the fields of PredictionRead; it was validated on arrival."""
+    fields = _DEFAULTS | document
+    fields["prediction_id"] = fields.pop("_id")
     for name in ("timestamp", "sent_at", "received_at"):
-        if row[name] is not None:
-            row[name] = format_time(row[name])
-    return row if len(row) == len(_ABSENT) else {name: row[name] for name in _ABSENT}
+        if fields[name] is not None:
+            fields[name] = format_time(fields[name])
+    if len(fields) == len(_DEFAULTS):
+        return fields
+    return {name: fields[name] for name in _DEFAULTS}
 
 
 def encode_json(value: object) -> bytes:
-    """JSON on one line."""
+    """Return JSON without line breaks; types of BSON become numbers or text."""
     return _encoder.encode(value)
 
 
-def _plain(value: object) -> object:
-    """What BSON has besides JSON's own: whole numbers of 64 bits, and what others may have kept."""
+def _to_builtin(value: object) -> object:
+    """Convert 64-bit integers, and types that other programs may have stored."""
     return int(value) if isinstance(value, int) else str(value)
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_plain)
+_encoder = msgspec.json.Encoder(enc_hook=_to_builtin)
 
 
 def to_json(document: Document) -> str:
-    """An event as it goes out."""
+    """Return a stored event as the JSON of PredictionRead."""
     return encode_json(to_response_dict(document)).decode()
 
 
 def feedback_to_schema(document: Document, *, pending: bool) -> FeedbackRead:
-    """The labels of a prediction as they travel."""
+    """Return the labels of a prediction as a schema."""
     latest = document["latest"]
     return FeedbackRead(
         prediction_id=document["_id"],

@@ -1,4 +1,4 @@
-"""Addresses of predictions."""
+"""Routes that read predictions."""
 
 from typing import Annotated
 from uuid import UUID
@@ -30,10 +30,11 @@ READS = needs("predictions:read")
 async def predictions_list(
     query: Annotated[PredictionQuery, Query()], predictions: Predictions
 ) -> Response:
-    """Newest first by the time of the prediction."""
+    """List predictions, the latest `timestamp` first."""
     return await predictions.list(query)
 
 
 @router.get("/{prediction_id}", dependencies=[READS], responses=problems(PredictionNotFound))
 async def predictions_get(prediction_id: UUID, predictions: Predictions) -> PredictionDetail:
+    """Return one prediction, with its labels if there are any."""
     return await predictions.get(prediction_id)

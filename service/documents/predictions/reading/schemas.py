@@ -1,4 +1,4 @@
-"""What travels about predictions, beside the event itself."""
+"""Predictions and labels as they are read, and the filters of lists."""
 
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
@@ -27,7 +27,7 @@ LabelValue = (
 
 
 class Observation(ResponseModel):
-    """One label as it was told; ``received_at`` is when that was first."""
+    """One label as it was reported; ``received_at`` is when it was first received."""
 
     label: LabelValue
     observed_at: Moment
@@ -36,9 +36,9 @@ class Observation(ResponseModel):
 
 
 class FeedbackRead(Versioned):
-    """The latest label and all there were, oldest first by ``observed_at``.
+    """The latest label, and the history, oldest ``observed_at`` first.
 
-    ``pending`` says that the prediction itself has not arrived yet.
+    ``pending`` is true until the prediction itself arrives.
     """
 
     prediction_id: UUID
@@ -50,6 +50,8 @@ class FeedbackRead(Versioned):
 
 
 class PredictionRead(ResponseModel):
+    """One prediction as it was logged."""
+
     prediction_id: UUID
     timestamp: Moment
     model: str
@@ -71,13 +73,13 @@ class PredictionRead(ResponseModel):
 
 
 class PredictionDetail(PredictionRead):
-    """One prediction with what turned out to be true, if that is known."""
+    """One prediction with its labels, if there are any."""
 
     feedback: FeedbackRead | None = None
 
 
 class PredictionFilters(BaseModel):
-    """What the list, the export and the tail can be narrowed to."""
+    """Filters of the export and the tail; ``not_filters`` are the other fields of a query."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     not_filters: ClassVar[frozenset[str]] = frozenset()
@@ -87,9 +89,8 @@ class PredictionFilters(BaseModel):
     status: Status | None = None
 
     def filters(self) -> dict[str, Any]:
-        """The filters that were given."""
-        given = self.model_dump(exclude=set(self.not_filters), exclude_none=True)
-        return dict(given)
+        """Return the filters of this query that are set."""
+        return self.model_dump(exclude=set(self.not_filters), exclude_none=True)
 
 
 class PredictionQuery(ListQuery):

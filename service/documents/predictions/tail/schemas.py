@@ -1,4 +1,4 @@
-"""What travels about the log as it happens."""
+"""Query of the tail."""
 
 from pydantic import Field
 
@@ -9,5 +9,7 @@ class TailQuery(PredictionFilters):
     not_filters = frozenset(("after",))
 
     after: str | None = Field(
-        None, max_length=1000, description="the id of the last event you have; as Last-Event-ID"
+        None,
+        max_length=1000,
+        description="Id of the last event you received; the header Last-Event-ID has precedence.",
     )

@@ -10,7 +10,7 @@ import pytest
 from service.core.errors import Unavailable
 from service.documents.predictions import stream_permission as still
 from service.documents.predictions.documents import PREDICTIONS
-from service.documents.predictions.export import export_log as export
+from service.documents.predictions.export import prediction_pages
 from service.main import State
 from tests.auth.factories import bearer, create_user, key_of
 from tests.documents.predictions.factories import make_events, post_batch
@@ -110,10 +110,10 @@ async def test_between_two_pages_nothing_is_open_in_the_store(
 async def test_what_is_not_whole_is_not_taken_for_it(
     client: httpx2.AsyncClient, state: State, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(export.ROWS_AT_ONCE, kind, 100)
-    works, read = export.PredictionPages.next, 0
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, kind, 100)
+    works, read = prediction_pages.PredictionPages.next, 0
 
-    async def fails(pages: export.PredictionPages) -> Any:
+    async def fails(pages: prediction_pages.PredictionPages) -> Any:
         nonlocal read
         read += 1
         if read > 3:
@@ -121,7 +121,7 @@ async def test_what_is_not_whole_is_not_taken_for_it(
         return await works(pages)
 
     await many(client, 500)
-    monkeypatch.setattr(export.PredictionPages, "next", fails)
+    monkeypatch.setattr(prediction_pages.PredictionPages, "next", fails)
     async with serving(state) as port, httpx2.AsyncClient(timeout=30) as speaking:
         asked = speaking.get(f"http://127.0.0.1:{port}{PATH}", params={"format": kind})
         if kind == "ndjson":
@@ -136,7 +136,7 @@ async def test_what_is_not_whole_is_not_taken_for_it(
 async def test_an_export_ends_with_its_key(
     state: State, anonymous_client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(still, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(still, "SECONDS_BETWEEN_CHECKS", 0.0)
     owner = await create_user(state, "admin")
     key = await key_of(state, owner.id, "predictions:read")
     await many(_as(anonymous_client, owner.headers), 6000, 2000)

@@ -17,8 +17,8 @@ from service.auth.caller import Caller
 from service.auth.roles import scopes_of
 from service.core.errors import Unavailable
 from service.documents.predictions.documents import PREDICTIONS
-from service.documents.predictions.export import export_log as export
-from service.documents.predictions.export.row_formats import FIELDS, LABEL_FIELDS
+from service.documents.predictions.export import prediction_pages
+from service.documents.predictions.export.row_formats import COLUMNS, LABEL_COLUMNS
 from service.main import State
 from tests.documents.predictions.factories import make_event, make_events, post_batch, sample_events
 from tests.documents.predictions.mongo_profiler import profiling, scans
@@ -106,7 +106,7 @@ async def test_every_event_is_there_once_and_in_order_however_the_pages_fall(
     client: httpx2.AsyncClient, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page of 7 and many events of one time: pages end before, within and behind such a run."""
-    monkeypatch.setitem(export.ROWS_AT_ONCE, kind, 7)
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, kind, 7)
     times = [f"2026-01-05T00:00:{second:02}.000Z" for second in (1, 2, 3, 3, 3, 4, 5)]
     events = [make_event(timestamp=times[place % 7]) for place in range(150)]
     await post_batch(client, events)
@@ -139,7 +139,7 @@ async def test_filters_are_those_of_the_list_and_each_page_stays_within_an_index
     query: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(export.ROWS_AT_ONCE, "ndjson", 5)
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, "ndjson", 5)
     events = [
         make_event(
             model=("churn", "fraud")[place % 2],
@@ -168,7 +168,7 @@ async def test_filters_are_those_of_the_list_and_each_page_stays_within_an_index
 async def test_a_page_looks_at_nothing_before_it_though_all_have_one_time(
     client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(export.ROWS_AT_ONCE, "ndjson", 50)
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, "ndjson", 50)
     await post_batch(client, make_events(1000))
     async with profiling(state) as profile:
         assert len(await exported(client)) == 1000
@@ -180,7 +180,7 @@ async def test_a_page_looks_at_nothing_before_it_though_all_have_one_time(
 async def test_labels_come_with_one_query_a_page(
     client: httpx2.AsyncClient, state: State, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(export.ROWS_AT_ONCE, kind, 20)
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, kind, 20)
     events = make_events(40)
     await post_batch(client, events)
     for event in events[:3]:
@@ -192,7 +192,7 @@ async def test_labels_come_with_one_query_a_page(
     known = {event["prediction_id"] for event in events[:3]}
     for row in found:
         told = LABEL if row["prediction_id"] in known else dict.fromkeys(LABEL)
-        assert [row[name] for name in LABEL_FIELDS] == list(told.values())
+        assert [row[name] for name in LABEL_COLUMNS] == list(told.values())
     assert len([each for each in profile if each["ns"].endswith(".feedback")]) == 2
     assert "label" not in (await exported(client, format=kind))[0]
 
@@ -205,7 +205,7 @@ async def test_a_cell_is_no_formula_and_can_be_read_back(client: httpx2.AsyncCli
     answer = await client.get(PATH, params={"format": "csv"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
     rows = list(csv.reader(io.StringIO(answer.text, newline="")))
-    assert tuple(rows[0]) == FIELDS
+    assert tuple(rows[0]) == COLUMNS
     cells = [cell for row in rows[1:] for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\uff1d"))]
     assert {row["model"] for row in rows_in(answer.content, "csv")} == {*words, "fraud"}
@@ -216,13 +216,13 @@ async def test_nothing_is_a_file_too(client: httpx2.AsyncClient, kind: str) -> N
     answer = await client.get(PATH, params={"format": kind})
     assert (answer.status_code, rows_in(answer.content, kind)) == (200, [])
     if kind == "csv":
-        assert answer.text == ",".join(FIELDS) + "\r\n"
+        assert answer.text == ",".join(COLUMNS) + "\r\n"
 
 
 async def test_a_parquet_file_has_one_schema_and_a_row_group_a_page(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(export.ROWS_AT_ONCE, "parquet", 2000)
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, "parquet", 2000)
     events = sample_events()
     for place in range(0, len(events), 1000):
         await post_batch(client, events[place : place + 1000])
@@ -277,16 +277,16 @@ async def test_a_key_that_is_bound_gets_its_models_alone(
 
 def _failing(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     """MongoDB goes away after that many pages."""
-    works, read = export.PredictionPages.next, 0
+    works, read = prediction_pages.PredictionPages.next, 0
 
-    async def fails(pages: export.PredictionPages) -> Any:
+    async def fails(pages: prediction_pages.PredictionPages) -> Any:
         nonlocal read
         read += 1
         if read > after:
             raise Unavailable("MongoDB is not reachable.")
         return await works(pages)
 
-    monkeypatch.setattr(export.PredictionPages, "next", fails)
+    monkeypatch.setattr(prediction_pages.PredictionPages, "next", fails)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -301,7 +301,7 @@ async def test_a_store_that_is_down_from_the_start_is_a_refusal(
 async def test_lines_end_with_why_there_are_no_more(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(export.ROWS_AT_ONCE, "ndjson", 5)
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, "ndjson", 5)
     _failing(monkeypatch, after=2)
     await post_batch(client, make_events(20))
     *rows, last = await exported(client)

@@ -19,7 +19,7 @@ from mongo_indexes.apply import apply_all
 from service.auth.caller import Caller
 from service.auth.roles import scopes_of
 from service.core.signing import Signer
-from service.documents.predictions.tail.follow_log import ResumeTokens
+from service.documents.predictions.tail.resume_tokens import ResumeTokens
 from service.main import State
 from service.stores.embedded import MongoEngine
 from service.stores.embedded.supervisor import Spec
