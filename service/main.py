@@ -24,6 +24,7 @@ from service.core.metrics import Metrics
 from service.core.signing import Signer
 from service.documents.items import router as items
 from service.documents.items import type_router as item_types
+from service.documents.predictions.cloudevents import openapi as cloudevents_openapi
 from service.documents.predictions.cloudevents import router as cloudevents
 from service.documents.predictions.export import router as prediction_files
 from service.documents.predictions.ingest import router as prediction_intake
@@ -243,7 +244,7 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schemas = prediction_intake.SCHEMAS | labels.LABEL_SCHEMAS | cloudevents.SCHEMAS
+            schemas = prediction_intake.SCHEMAS | labels.LABEL_SCHEMAS | cloudevents_openapi.SCHEMAS
             with_schemas(plain(), schemas)
         return plain()
 

@@ -1,17 +1,21 @@
-"""What travels about CloudEvents, and about the halves that wait."""
+"""Results of CloudEvents, and the list of pairs that wait for a message."""
 
 from typing import Literal
 from uuid import UUID
 
-from service.documents.predictions.ingest.pydantic_schemas import IntakeError
+from msgspec import Struct
+
+from service.documents.predictions.ingest.schemas import IntakeError
 from service.web.pagination import ListQuery
 from service.web.schemas import Moment, ResponseModel, Text
 
+PairState = Literal["waiting", "whole", "logged", "refused"]
 
-class CloudEventRead(ResponseModel):
-    """What became of one CloudEvent: 202 if it is half a pair and waits for the other.
 
-    ``prediction_ids`` are the events that it is, or that it made with its partner: one a row.
+class CloudEventRead(Struct, omit_defaults=True):
+    """The result of one CloudEvent; 202 is a message that waits for its partner.
+
+    ``prediction_ids`` are the events that it is, or that its pair became: one per row.
     """
 
     id: str | None
@@ -21,8 +25,8 @@ class CloudEventRead(ResponseModel):
     errors: list[IntakeError] = []
 
 
-class CloudEventsRead(ResponseModel):
-    """``results`` stand in the order of the batch."""
+class CloudEventsRead(Struct):
+    """The results of a batch, in its order, and how many there are of each kind."""
 
     created: int
     duplicates: int
@@ -30,29 +34,38 @@ class CloudEventsRead(ResponseModel):
     rejected: int
     results: list[CloudEventRead]
 
+    @classmethod
+    def of(cls, results: list[CloudEventRead]) -> "CloudEventsRead":
+        codes = [result.code for result in results]
+        created, duplicates, waiting = map(codes.count, ("created", "duplicate", "waiting"))
+        rejected = len(codes) - created - duplicates - waiting
+        return cls(created, duplicates, waiting, rejected, results)
+
 
 class HalfRefusal(ResponseModel):
+    """The error because of which a pair makes no event."""
+
     code: str
     pointer: str
     detail: str
 
 
 class HalfRead(ResponseModel):
-    """Half a pair that waits, or a pair: both halves are here (``has``)."""
+    """A pair with the messages that it has: ``waiting`` for one, ``whole`` with both."""
 
     pair_id: UUID
     event_id: str
     model: str
-    state: Literal["waiting", "whole", "logged", "refused"]
+    state: PairState
     has: list[Literal["request", "response"]]
     refusal: HalfRefusal | None = None
     received_at: Moment
     expires_at: Moment
 
 
-class HalfQuery(ListQuery):
-    """``count=exact`` says how many wait."""
+class PendingPairQuery(ListQuery):
+    """Filters of the list; ``count=exact`` returns how many pairs match."""
 
     sort: Literal["received_at", "-received_at"] = "-received_at"
-    state: Literal["waiting", "whole", "logged", "refused"] = "waiting"
+    state: PairState = "waiting"
     model: Text | None = None

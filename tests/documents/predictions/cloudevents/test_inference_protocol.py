@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.core.errors import ServiceError
-from service.documents.predictions.cloudevents.inference_protocol import paired, read_side
+from service.documents.predictions.cloudevents.inference_protocol import combine, read_message
 
 
 def _tensor(name: str, shape: list[int], datatype: str, data: list[Any], **more: Any) -> Any:
@@ -14,9 +14,9 @@ def _tensor(name: str, shape: list[int], datatype: str, data: list[Any], **more:
 
 
 def _pairs(asked: Any, answered: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    return paired(
-        read_side(json.dumps(asked).encode(), answer=False),
-        read_side(json.dumps(answered).encode(), answer=True),
+    return combine(
+        read_message(json.dumps(asked).encode(), is_response=False),
+        read_message(json.dumps(answered).encode(), is_response=True),
     )
 
 
@@ -152,7 +152,7 @@ def test_v1_is_read_by_its_values() -> None:
 )
 def test_a_tensor_that_is_none_is_refused_with_a_pointer(tensor: Any, pointer: str) -> None:
     with pytest.raises(ServiceError) as refused:
-        read_side(json.dumps({"inputs": [tensor]}).encode(), answer=False)
+        read_message(json.dumps({"inputs": [tensor]}).encode(), is_response=False)
     assert refused.value.status == 422
     assert refused.value.errors[0]["pointer"].startswith(pointer)
 
@@ -162,12 +162,12 @@ def test_two_of_one_name_are_refused() -> None:
     columns = (_tensor("x", [1, 2], "INT8", [1, 2]), _tensor("x_1", [1], "INT8", [1]))
     for inputs in ((same, same), columns):
         with pytest.raises(ServiceError) as refused:
-            read_side(json.dumps({"inputs": inputs}).encode(), answer=False)
+            read_message(json.dumps({"inputs": inputs}).encode(), is_response=False)
         assert refused.value.errors[0]["pointer"] == "/data/inputs/1/name"
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 50_000, b'{"inputs": NaN}'])
 def test_what_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(ServiceError) as refused:
-        read_side(data, answer=False)
+        read_message(data, is_response=False)
     assert refused.value.status == 400

@@ -15,9 +15,9 @@ import httpx2
 import pytest
 
 from service.core.errors import FieldError
-from service.documents.predictions.cloudevents.ingest_cloudevents import ROUNDS
-from service.documents.predictions.cloudevents.pairing import ids_of, pair_id_of
-from service.documents.predictions.cloudevents.pending import HalfStore, Settled
+from service.documents.predictions.cloudevents.finish_pairs import SWEEP_SCHEDULE
+from service.documents.predictions.cloudevents.pairing import pair_id_of, prediction_ids
+from service.documents.predictions.cloudevents.pending import PairOutcome, PendingStore
 from service.documents.predictions.documents import PENDING_PAIRS, PREDICTIONS
 from service.documents.predictions.ingest.limiter import MAX_CONCURRENT_BATCHES
 from service.main import State
@@ -150,7 +150,7 @@ async def test_a_tensor_of_several_rows_is_an_event_each(
     await ask(client, event_id, asked)
     created = await answer(client, event_id, answered)
     pair_id = pair_id_of("models", "iris", "predictor", event_id)
-    ids = [str(each) for each in ids_of(pair_id, 3)]
+    ids = [str(each) for each in prediction_ids(pair_id, 3)]
     assert (created.status_code, created.json()["prediction_ids"]) == (201, ids)
     stored = {str(each["_id"]): each for each in await stored_events(state)}
     assert [stored[each]["features"] for each in ids] == [
@@ -241,7 +241,7 @@ async def test_a_pair_over_which_somebody_died_is_finished_by_a_retry_and_by_who
                 (200, "duplicate") if written else (201, "created")
             )
         else:
-            ROUNDS.last = float("-inf")
+            SWEEP_SCHEDULE.last = float("-inf")
             await ask(client, str(uuid4()))
         after = await predictions.find_one({"_id": waiting["_id"]})
         assert before is not None
@@ -323,14 +323,14 @@ async def test_a_half_may_be_as_large_as_a_batch(client: httpx2.AsyncClient, sta
 async def test_a_pair_that_somebody_else_refuses_meanwhile_is_told_as_refused(
     client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_data = HalfStore.with_data
+    with_data = PendingStore.load_data
 
-    async def late(store: HalfStore, pairs: Sequence[Document]) -> list[Document]:
+    async def late(store: PendingStore, pairs: Sequence[Document]) -> list[Document]:
         refusal = FieldError(pointer="", code="invalid", detail="They make no event.")
-        await store.settle([Settled(pair["_id"], 0, "refused", refusal) for pair in pairs])
+        await store.finish([PairOutcome(pair["_id"], 0, "refused", refusal) for pair in pairs])
         return await with_data(store, pairs)
 
-    monkeypatch.setattr(HalfStore, "with_data", late)
+    monkeypatch.setattr(PendingStore, "load_data", late)
     told = await post_events(
         client, [half_event(REQUEST, "a", ASKED), half_event(RESPONSE, "a", ANSWERED)]
     )
