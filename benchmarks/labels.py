@@ -21,7 +21,7 @@ from bson.codec_options import CodecOptions
 from pymongo import InsertOne, MongoClient, ReplaceOne, UpdateOne, WriteConcern
 
 from benchmarks.started import service
-from service.documents.predictions.labels.history import document_of, with_observations
+from service.documents.predictions.labels.history import merge_update, to_document
 
 BATCHES, SIZE = 20, 1000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,17 +75,17 @@ def main() -> None:
 
         def write(ids: list[UUID], day: int) -> None:
             if day == 1:
-                made = [document_of(each, [observation(1)]) for each in ids]
+                made = [to_document(each, [observation(1)]) for each in ids]
                 feedback.bulk_write([InsertOne(each) for each in made], ordered=False)
                 return
-            after = [document_of(each, [observation(1), observation(2)]) for each in ids]
+            after = [to_document(each, [observation(1), observation(2)]) for each in ids]
             feedback.bulk_write(
                 [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in after],
                 ordered=False,
             )
 
         def merge(ids: list[UUID], day: int) -> None:
-            update = with_observations([observation(day)])
+            update = merge_update([observation(day)])
             updates = [UpdateOne({"_id": each}, update, upsert=True) for each in ids]
             feedback.bulk_write(updates, ordered=False)
 

@@ -24,14 +24,14 @@ from service.core.metrics import Metrics
 from service.core.signing import Signer
 from service.documents.items import router as items
 from service.documents.items import type_router as item_types
-from service.documents.predictions.cloudevents import openapi as cloudevents_openapi
 from service.documents.predictions.cloudevents import router as cloudevents
+from service.documents.predictions.cloudevents.openapi import SCHEMAS as CLOUDEVENT_SCHEMAS
 from service.documents.predictions.export import router as prediction_files
 from service.documents.predictions.ingest import router as prediction_intake
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
-from service.documents.predictions.labels import feedback_router as feedback
 from service.documents.predictions.labels import router as labels
+from service.documents.predictions.labels.openapi import SCHEMAS as LABEL_SCHEMAS
 from service.documents.predictions.reading import router as predictions
 from service.documents.predictions.tail import router as prediction_tails
 from service.documents.retention import router as retention
@@ -71,7 +71,7 @@ FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
     product_bulk, products, orders, accounts, transfers, projects, project_members,
     project_invitations, reports, items, item_types, cloudevents, prediction_files,
-    prediction_tails, prediction_intake, predictions, feedback, labels, retention,
+    prediction_tails, prediction_intake, predictions, labels, retention,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -244,7 +244,7 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schemas = prediction_intake.SCHEMAS | labels.LABEL_SCHEMAS | cloudevents_openapi.SCHEMAS
+            schemas = prediction_intake.SCHEMAS | LABEL_SCHEMAS | CLOUDEVENT_SCHEMAS
             with_schemas(plain(), schemas)
         return plain()
 

@@ -13,7 +13,7 @@ from typing import Any
 from pymongo import UpdateOne
 
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
-from service.documents.predictions.labels.feedback import expiring
+from service.documents.predictions.labels.feedback import expiry_update
 from service.documents.retention.rule_cache import stored_rules
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, MongoCollection, MongoStore, now
@@ -161,7 +161,7 @@ class RetentionJob:
     async def _write(self, collection: MongoCollection, expiries: WithExpiry) -> int:
         """Set the expiries that differ; return how many did."""
         updates = [
-            UpdateOne({"_id": document["_id"]}, [expiring(expires_at)])
+            UpdateOne({"_id": document["_id"]}, [expiry_update(expires_at)])
             for document, expires_at in expiries
             if document.get("expires_at") != expires_at
         ]

@@ -2,23 +2,26 @@
 
 from typing import Any
 
-import msgspec
-
 from service.documents.predictions.cloudevents.envelope import BATCH, STRUCTURED
 from service.documents.predictions.cloudevents.pairing import SIDE_OF_TYPE
 from service.documents.predictions.cloudevents.prediction_event import PREDICTION_TYPE
-from service.documents.predictions.cloudevents.schemas import CloudEventsRead
+from service.documents.predictions.cloudevents.schemas import CloudEventRead, CloudEventsRead
+from service.web.openapi import struct_content, struct_schemas
 from service.web.schemas import MAX_ITEMS
 
-_REF = "#/components/schemas/{name}"
 _TEXT = {"type": "string"}
 _DATA = {
     "description": f"An Event for {PREDICTION_TYPE}, else a message of the Open Inference Protocol "
     "or of V1"
 }
-_, _RESULTS = msgspec.json.schema_components([CloudEventsRead], ref_template=_REF)
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
 SCHEMAS: dict[str, Any] = {
-    **_RESULTS,
+    **struct_schemas(CloudEventsRead),
     "CloudEvent": {
         "type": "object",
         "required": ["specversion", "id", "source", "type"],
@@ -39,19 +42,10 @@ SCHEMAS: dict[str, Any] = {
     "CloudEventBatch": {
         "type": "array",
         "maxItems": MAX_ITEMS,
-        "items": {"$ref": _REF.format(name="CloudEvent")},
+        "items": _ref("CloudEvent"),
     },
     "CloudEventData": {"type": "object", **_DATA},
 }
-
-
-def _content(media_type: str, *names: str) -> dict[str, Any]:
-    refs = [{"$ref": _REF.format(name=name)} for name in names]
-    return {media_type: {"schema": refs[0] if len(refs) == 1 else {"anyOf": refs}}}
-
-
-def _result(description: str, *names: str) -> dict[str, Any]:
-    return {"description": description, "content": _content("application/json", *names)}
 
 
 REQUEST: dict[str, Any] = {
@@ -62,15 +56,25 @@ REQUEST: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            **_content(STRUCTURED, "CloudEvent"),
-            **_content(BATCH, "CloudEventBatch"),
-            **_content("application/json", "CloudEventData"),
+            STRUCTURED: {"schema": _ref("CloudEvent")},
+            BATCH: {"schema": _ref("CloudEventBatch")},
+            "application/json": {"schema": _ref("CloudEventData")},
         },
     },
 }
+_EITHER = {"schema": {"anyOf": [_ref("CloudEventRead"), _ref("CloudEventsRead")]}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: _result("A duplicate, or a batch without errors", "CloudEventRead", "CloudEventsRead"),
-    201: _result("The events are durable", "CloudEventRead"),
-    202: _result("The message is durable and waits for its partner", "CloudEventRead"),
-    207: _result("A batch of which some events were rejected", "CloudEventsRead"),
+    200: {
+        "description": "A duplicate, or a batch without errors",
+        "content": {"application/json": _EITHER},
+    },
+    201: {"description": "The events are durable", **struct_content(CloudEventRead)},
+    202: {
+        "description": "The message is durable and waits for its partner",
+        **struct_content(CloudEventRead),
+    },
+    207: {
+        "description": "A batch of which some events were rejected",
+        **struct_content(CloudEventsRead),
+    },
 }

@@ -5,10 +5,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
+from fastapi import Request, Response
 
 from service.documents.predictions.documents import FEEDBACK
+from service.documents.predictions.labels.repository import LabelRepository
 from service.main import State
+from service.stores.mongo.context import MongoContext
 from tests.documents.predictions.factories import JSON, NDJSON, as_lines
+from tests.fixtures.client import ADMINISTRATOR
 
 BATCH, STREAM = "/v1/labels/batch", "/v1/labels/stream"
 COUNTS = ("labelled", "revised", "unchanged", "pending", "rejected")
@@ -54,6 +58,12 @@ def counts_of(told: Any) -> tuple[int, ...]:
 
 def codes_of(told: Any) -> list[str]:
     return [each["code"] for each in told["results"]]
+
+
+def label_repository(state: State) -> LabelRepository:
+    """Return the repository as a request of the administrator has it."""
+    scope = {"type": "http", "path": "/", "state": {**state, "caller": ADMINISTRATOR}}
+    return LabelRepository(MongoContext.of(Request(scope), Response()))
 
 
 async def stored_labels(state: State, *ids: object) -> dict[UUID, dict[str, Any]]:

@@ -14,20 +14,21 @@ from service.auth.caller import Caller
 from service.auth.roles import scopes_of
 from service.core.errors import Unavailable
 from service.documents.predictions.documents import FEEDBACK
-from service.documents.predictions.labels.history import MOST_REVISIONS
-from service.documents.predictions.labels.repository import LONGEST_FETCHED, LabelLog
+from service.documents.predictions.labels.history import MAX_REVISIONS
+from service.documents.predictions.labels.repository import MAX_FETCHED_HISTORY, LabelRepository
 from service.main import State
 from tests.documents.predictions.factories import GZIP, JSON, make_event, post_batch, post_event
 from tests.documents.predictions.labels.factories import (
     BATCH,
     codes_of,
     counts_of,
+    label_repository,
     make_label,
     post_labels,
     stored_labels,
     stream_labels,
 )
-from tests.fixtures.client import ADMINISTRATOR, client_as
+from tests.fixtures.client import client_as
 
 
 async def test_each_label_is_told_what_it_did(client: httpx2.AsyncClient) -> None:
@@ -222,7 +223,7 @@ async def test_a_thousand_and_first_observation_is_rejected_and_the_others_are_k
     assert told["results"][3]["status"] == 409
     assert told["results"][3]["errors"][0]["code"] == "too_many_revisions"
     kept = (await stored_labels(state))[full]
-    assert (kept["version"], len(kept["history"])) == (MOST_REVISIONS, MOST_REVISIONS)
+    assert (kept["version"], len(kept["history"])) == (MAX_REVISIONS, MAX_REVISIONS)
     assert kept["latest"]["label"] == 2001
 
 
@@ -276,20 +277,20 @@ async def test_of_batches_at_once_each_is_told_what_it_alone_did(
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """MongoDB goes away after a bulk write that lost all it wrote to others, and one label more."""
-    add = LabelLog._add
+    merge_one = LabelRepository._merge_one
     added = []
 
-    async def lost(_log: LabelLog, told: Any) -> Any:
+    async def lost(_log: LabelRepository, told: Any) -> Any:
         return {}, list(told)
 
-    async def goes(log: LabelLog, prediction_id: UUID, observations: Any) -> Any:
+    async def goes(log: LabelRepository, prediction_id: UUID, observations: Any) -> Any:
         added.append(prediction_id)
         if len(added) == 2:
             raise Unavailable("MongoDB is not reachable.")
-        return await add(log, prediction_id, observations)
+        return await merge_one(log, prediction_id, observations)
 
-    monkeypatch.setattr(LabelLog, "_at_once", lost)
-    monkeypatch.setattr(LabelLog, "_add", goes)
+    monkeypatch.setattr(LabelRepository, "_merge_bulk", lost)
+    monkeypatch.setattr(LabelRepository, "_merge_one", goes)
 
 
 async def test_a_batch_that_was_written_in_part_is_not_called_undone(
@@ -308,9 +309,9 @@ async def test_long_histories_are_not_fetched_and_told_as_exactly(
     long = [uuid4() for _ in range(6)]
     for each in long:
         await post_labels(
-            client, [make_label(each, 2, label=value) for value in range(LONGEST_FETCHED + 1)]
+            client, [make_label(each, 2, label=value) for value in range(MAX_FETCHED_HISTORY + 1)]
         )
-    log = LabelLog(state["mongo"], ADMINISTRATOR, state["retention"])
+    log = label_repository(state)
     assert await log._histories(long) == dict.fromkeys(long, (None, None))
     fresh = make_label()
     labels = [make_label(each, day) for each in long for day in (1, 2, 3)]
@@ -319,4 +320,4 @@ async def test_long_histories_are_not_fetched_and_told_as_exactly(
     assert {
         (each["version"], each["latest"]["observed_at"].day)
         for each in (await stored_labels(state, *long)).values()
-    } == {(LONGEST_FETCHED + 3, 3)}
+    } == {(MAX_FETCHED_HISTORY + 3, 3)}

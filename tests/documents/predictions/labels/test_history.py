@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from service.documents.predictions.documents import FEEDBACK
 from service.documents.predictions.labels.history import (
-    MOST_REVISIONS,
-    document_of,
-    merged,
-    with_observations,
+    MAX_REVISIONS,
+    merge,
+    merge_update,
+    to_document,
 )
 from service.main import State
 from tests.documents.predictions.factories import make_event, post_event
@@ -97,10 +97,10 @@ def test_mongodb_merges_as_python_does(
     history: list[dict[str, Any]] = []
     for told, seconds in deliveries:
         together = received_together(told, seconds)
-        history, _ = merged(history, together)
-        sync_feedback.update_one({"_id": prediction_id}, with_observations(together), upsert=True)
+        history, _ = merge(history, together)
+        sync_feedback.update_one({"_id": prediction_id}, merge_update(together), upsert=True)
     there = sync_feedback.find_one({"_id": prediction_id})
-    here = document_of(prediction_id, history)
+    here = to_document(prediction_id, history)
     assert there == here
     assert typed(there) == typed(here)
 
@@ -110,14 +110,14 @@ def test_mongodb_merges_as_python_does(
 def test_merging_knows_no_order_and_no_repetition(
     told: list[dict[str, Any]], order: random.Random
 ) -> None:
-    once, changes = merged([], told)
+    once, changes = merge([], told)
     before = deepcopy(once)
     delivered = order.sample(told * 2, len(told) * 2)
     history: list[dict[str, Any]] = []
     for start in range(0, len(delivered), 3):
-        history, _ = merged(history, delivered[start : start + 3])
-    assert (typed(document_of(0, history)), history) == (typed(document_of(0, once)), once)
-    assert merged(history, told) == (before, ["unchanged"] * len(told))
+        history, _ = merge(history, delivered[start : start + 3])
+    assert (typed(to_document(0, history)), history) == (typed(to_document(0, once)), once)
+    assert merge(history, told) == (before, ["unchanged"] * len(told))
     assert changes.count("labelled") == 1
     assert changes[0] == "labelled"
 
@@ -125,15 +125,15 @@ def test_merging_knows_no_order_and_no_repetition(
 def test_a_full_history_takes_what_it_knows_and_refuses_the_rest(sync_feedback: Any) -> None:
     told = [
         {"label": each, "observed_at": START, "source": "lab", "received_at": START}
-        for each in range(MOST_REVISIONS + 3)
+        for each in range(MAX_REVISIONS + 3)
     ]
     full = uuid4()
-    history, changes = merged([], told)
-    assert changes[-4:] == ["revised", "refused", "refused", "refused"]
-    assert len(history) == MOST_REVISIONS
-    sync_feedback.update_one({"_id": full}, with_observations(told[:400]), upsert=True)
-    sync_feedback.update_one({"_id": full}, with_observations(told[200:]), upsert=True)
-    assert sync_feedback.find_one({"_id": full}) == document_of(full, history)
+    history, changes = merge([], told)
+    assert changes[-4:] == ["revised", "full", "full", "full"]
+    assert len(history) == MAX_REVISIONS
+    sync_feedback.update_one({"_id": full}, merge_update(told[:400]), upsert=True)
+    sync_feedback.update_one({"_id": full}, merge_update(told[200:]), upsert=True)
+    assert sync_feedback.find_one({"_id": full}) == to_document(full, history)
 
 
 def _deliveries(ids: list[UUID], chance: random.Random) -> list[dict[str, Any]]:
