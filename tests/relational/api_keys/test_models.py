@@ -13,10 +13,10 @@ from service.documents.predictions.ingest.chunked_stream import MAX_CHUNK_LINES
 from service.main import State
 from tests.auth.factories import bearer, create_user, key_of
 from tests.documents.predictions.cloudevents.inference_server import (
-    ASKED,
-    REQUEST,
+    REQUEST_TYPE,
+    V2_REQUEST,
     cloud_event,
-    half_event,
+    message_event,
     post_structured,
 )
 from tests.documents.predictions.factories import (
@@ -80,7 +80,7 @@ async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     for model, status in (("churn", 403), ("fraud-eu", 202)):
-        half = half_event(REQUEST, "7", ASKED) | {"inferenceservicename": model}
+        half = message_event(REQUEST_TYPE, "7", V2_REQUEST) | {"inferenceservicename": model}
         answer = await post_structured(bound, half)
         assert answer.status_code == status
         if status == 403:
