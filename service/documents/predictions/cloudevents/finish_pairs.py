@@ -1,4 +1,4 @@
-"""Complete pairs become events.
+"""Turn complete pairs into events.
 
 The events are written before the pair stores its outcome, and their ids derive from the pair's id.
 So every retry, by any worker, ends in the same events.
@@ -16,7 +16,7 @@ from service.documents.predictions.ingest.ingest_events import ingest
 from service.documents.predictions.ingest.writer import PredictionWriter
 from service.stores.mongo.client import Document
 
-MAX_CONCURRENT_PAIRS, SWEEP_SECONDS = 4, 10.0
+MAX_LOADED_PAIRS, SWEEP_SECONDS = 4, 10.0
 
 
 class SweepSchedule:
@@ -41,8 +41,8 @@ class PairFinisher:
     def __init__(self, pending: PendingStore, writer: PredictionWriter) -> None:
         self._pending, self._writer = pending, writer
 
-    async def finish(self, whole: Sequence[Document]) -> dict[UUID, PairOutcome]:
-        """Return the outcomes of the pairs that are still whole, by id.
+    async def finish(self, complete: Sequence[Document]) -> dict[UUID, PairOutcome]:
+        """Log the pairs that are still whole; return their outcomes by id.
 
         A few pairs are loaded at a time, because each may hold two bodies of the largest size.
 
@@ -50,8 +50,8 @@ class PairFinisher:
             Unavailable: MongoDB is down, hangs or is busy; finishing them again is safe.
         """
         finished: dict[UUID, PairOutcome] = {}
-        for start in range(0, len(whole), MAX_CONCURRENT_PAIRS):
-            pairs = await self._pending.load_data(whole[start : start + MAX_CONCURRENT_PAIRS])
+        for start in range(0, len(complete), MAX_LOADED_PAIRS):
+            pairs = await self._pending.load_data(complete[start : start + MAX_LOADED_PAIRS])
             outcomes = [await self._log(pair) for pair in pairs]
             await self._pending.finish(outcomes)
             finished |= {outcome.pair_id: outcome for outcome in outcomes}
@@ -71,11 +71,11 @@ class PairFinisher:
             if result.code == "conflict":
                 return _failure(pair, PredictionConflict(), "/id")
             if result.code == "rejected":
-                return PairOutcome(pair["_id"], 0, "refused", result.errors[0])
+                return PairOutcome(pair["_id"], 0, "rejected", result.errors[0])
         is_new = any(result.code == "created" for result in results)
         return PairOutcome(pair["_id"], len(results), "created" if is_new else "duplicate")
 
 
 def _failure(pair: Document, error: ServiceError, pointer: str) -> PairOutcome:
     field_error = FieldError(pointer=pointer, code=error.code, detail=error.message)
-    return PairOutcome(pair["_id"], 0, "refused", field_error)
+    return PairOutcome(pair["_id"], 0, "rejected", field_error)

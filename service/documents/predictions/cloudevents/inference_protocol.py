@@ -60,7 +60,7 @@ class Message(Struct):
     """A request or a response: its rows, None without a common batch, and its values unchanged."""
 
     rows: list[NamedValues] | None
-    whole: NamedValues
+    values: NamedValues
     model: str = ""
     version: str = ""
 
@@ -88,7 +88,7 @@ def read_message(data: bytes, *, is_response: bool) -> Message:
     version = message.model_version
     return Message(
         rows=rows_of(tensors, v2, is_response=is_response),
-        whole={tensor.name: tensor.data for tensor in tensors},
+        values={tensor.name: tensor.data for tensor in tensors},
         model=message.model_name or "",
         version="" if version is None else str(version),
     )
@@ -99,10 +99,10 @@ def combine(request: Message, response: Message) -> list[tuple[NamedValues, Name
     inputs, outputs = request.rows or [], response.rows or []
     if inputs and len(inputs) == len(outputs):
         return [_prediction(*row) for row in zip(inputs, outputs, strict=True)]
-    features = inputs[0] if len(inputs) == 1 else request.whole
+    features = inputs[0] if len(inputs) == 1 else request.values
     if len(outputs) == 1:
         return [_prediction(features, outputs[0])]
-    return [({**features, UNMAPPED_OUTPUTS: response.whole}, {})]
+    return [({**features, UNMAPPED_OUTPUTS: response.values}, {})]
 
 
 def _prediction(features: NamedValues, outputs: NamedValues) -> tuple[NamedValues, NamedValues]:
@@ -150,7 +150,7 @@ def _read_v1(items: list[Any], field: str, *, is_response: bool) -> Message:
         if UNMAPPED_OUTPUTS in row:
             pointer = pointer_to(("data", field, index, UNMAPPED_OUTPUTS))
             raise invalid(pointer, "Use another name: this one is taken.")
-    return Message(rows=rows or None, whole={field: items})
+    return Message(rows=rows or None, values={field: items})
 
 
 def _v1_row(item: Any, field: str, *, is_response: bool) -> NamedValues:

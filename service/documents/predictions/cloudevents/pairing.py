@@ -112,14 +112,14 @@ async def check_rows(message: InferenceMessage, content: Message) -> None:
     Raises:
         Refused: the names, depth or size of a row break a rule of events.
     """
-    await run_cooperatively(_check_rows(message, content.rows or [content.whole]))
+    await run_cooperatively(_check_rows(message, content.rows or [content.values]))
 
 
 def _check_rows(message: InferenceMessage, rows: Sequence[NamedValues]) -> Iterator[None]:
-    nothing = Message(rows=[{}], whole={})
+    nothing = Message(rows=[{}], values={})
     known = {"timestamp": message.document["time"], "model": message.model, "version": UNVERSIONED}
     for index, row in enumerate(rows):
-        one = Message(rows=[row], whole=row)
+        one = Message(rows=[row], values=row)
         pair = (one, nothing) if message.side == "request" else (nothing, one)
         ((features, output),) = combine(*pair)
         event = _event(known, message.pair_id, features, output)

@@ -15,7 +15,7 @@ PairState = Literal["waiting", "whole", "logged", "refused"]
 class CloudEventRead(Struct, omit_defaults=True):
     """The result of one CloudEvent; 202 is a message that waits for its partner.
 
-    ``prediction_ids`` are the events that it is, or that its pair became: one per row.
+    ``prediction_ids`` has one id per event: of the event itself, or of each row of its pair.
     """
 
     id: str | None
@@ -51,7 +51,7 @@ class HalfRefusal(ResponseModel):
 
 
 class HalfRead(ResponseModel):
-    """A pair with the messages that it has: ``waiting`` for one, ``whole`` with both."""
+    """A pair: ``waiting`` with one message, ``whole`` with both; ``has`` names them."""
 
     pair_id: UUID
     event_id: str

@@ -108,7 +108,7 @@ async def test_pair_rejected_by_a_concurrent_request_is_rejected(
 
     async def load_too_late(store: PendingStore, pairs: Sequence[Document]) -> list[Document]:
         error = FieldError(pointer="", code="invalid", detail="They make no event.")
-        await store.finish([PairOutcome(pair["_id"], 0, "refused", error) for pair in pairs])
+        await store.finish([PairOutcome(pair["_id"], 0, "rejected", error) for pair in pairs])
         return await load_data(store, pairs)
 
     monkeypatch.setattr(PendingStore, "load_data", load_too_late)
