@@ -52,7 +52,7 @@ class CloudEventIngest(MongoService):
         super().__init__(context)
         self._writer = writer_for(context.request)
         self._pending = PendingStore(context.store)
-        # For any caller, because a pair's senders were authorised and another may finish it.
+        # Without a bound caller: the senders of a pair were authorised, and another may finish it.
         writer = PredictionWriter(
             context.store, Caller(), self._writer.shared_writer, self._writer.retention
         )
