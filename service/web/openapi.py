@@ -98,9 +98,21 @@ def struct_schemas(*structs: type) -> dict[str, Any]:
     return components
 
 
-def struct_content(struct: type, media_type: str = "application/json") -> dict[str, Any]:
-    """Return the ``content`` of a response or of a request body that is a msgspec type."""
-    return {"content": {media_type: {"schema": {"$ref": _REF.format(name=struct.__name__)}}}}
+def struct_content(
+    struct: type, media_type: str = "application/json", example: object = None
+) -> dict[str, Any]:
+    """Return the ``content`` of a response that is a msgspec type."""
+    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=struct.__name__)}}
+    if example is not None:
+        content["example"] = example
+    return {"content": {media_type: content}}
+
+
+def struct_body(
+    struct: type, media_type: str = "application/json", example: object = None
+) -> dict[str, Any]:
+    """Return the ``openapi_extra`` of a route whose body is a msgspec type."""
+    return {"requestBody": {"required": True, **struct_content(struct, media_type, example)}}
 
 
 def with_schemas(document: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

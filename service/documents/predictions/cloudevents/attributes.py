@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from service.core.errors import FieldError, Refused
+from service.web.media_types import parse_media_type
 from service.web.schemas import EARLIEST, LATEST
 
 MAX_VALUE_CHARS = 8_192
@@ -59,7 +60,7 @@ def event_from(attributes: dict[str, str], data: bytes) -> CloudEvent:
         source=attributes.pop("source"),
         type=attributes.pop("type"),
         time=_time(attributes.pop("time", "")),
-        media_type=attributes.pop("datacontenttype", "").partition(";")[0].strip().lower(),
+        media_type=parse_media_type(attributes.pop("datacontenttype", "")),
         extensions={name: value for name, value in attributes.items() if value},
         data=data,
     )

@@ -25,6 +25,7 @@ from service.documents.predictions.cloudevents.attributes import (
     event_from,
     invalid,
 )
+from service.web.media_types import parse_media_type
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, raw_items
 
@@ -173,7 +174,7 @@ def _as_text(value: str | bool | int) -> str:
 
 def is_json(media_type: str) -> bool:
     """Return whether data of this type is JSON; an empty type is JSON (JSON format 3.1)."""
-    media_type = media_type.partition(";")[0].strip().lower()
+    media_type = parse_media_type(media_type)
     return not media_type or media_type.endswith(("/json", "+json"))
 
 

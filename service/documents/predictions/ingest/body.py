@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from service.core.errors import BadRequest, TooLarge, UnsupportedMedia
 from service.documents.predictions.ingest.limiter import IntakeLimiter, TooMuchInFlight
+from service.web.media_types import parse_media_type
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -33,8 +34,7 @@ BODY_ERRORS = (TooLarge, InvalidEncoding, TooMuchInFlight)
 
 def check_content_type(request: Request, *accepted: str) -> None:
     """Raise UnsupportedMedia unless the request has one of the accepted content types."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type not in accepted:
+    if parse_media_type(request.headers.get("content-type", "")) not in accepted:
         raise UnsupportedMedia(f"Send it with Content-Type: {accepted[0]}.")
 
 

@@ -15,8 +15,9 @@ from starlette.requests import ClientDisconnect
 
 from service.core.errors import FieldError, ServiceError
 from service.documents.predictions.ingest.limiter import IntakeLimiter
-from service.web.ndjson import lines_of, stopped
+from service.web.ndjson import NDJSON, lines_of, stopped
 
+STREAM_TYPES = (NDJSON, "application/jsonl", "application/ndjson")
 MAX_CHUNK_LINES, MAX_CHUNK_BYTES = 500, 4_194_304
 MAX_LINE_BYTES = 1_048_576
 LINE_TOO_LONG = FieldError(

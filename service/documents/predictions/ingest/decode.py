@@ -1,12 +1,12 @@
 """Decode events: one from a line, or all of a batch, each valid or invalid by itself."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from service.core.errors import FieldError, Refused, ServiceError
 from service.documents.predictions.ingest.event import Event, Tag, first_error
@@ -30,7 +30,7 @@ class Rejected(Struct):
 
 
 class EventBatch(Struct, forbid_unknown_fields=True):
-    items: list[Event]
+    items: Annotated[list[Event], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
 class RawBatch(Struct, forbid_unknown_fields=True):
@@ -71,16 +71,9 @@ def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
         NotABatch: the body has another shape, no items or too many.
     """
     try:
-        events = _batch.decode(body).items
+        return _batch.decode(body).items
     except DECODE_ERRORS:
         return map(decode_event, split_items(body))
-    _check_size(events)
-    return events
-
-
-def _check_size(items: Sequence[object]) -> None:
-    if not 1 <= len(items) <= MAX_ITEMS:
-        raise NotABatch
 
 
 def split_items(body: bytes) -> list[bytes]:
@@ -102,7 +95,8 @@ def _raw_items(body: bytes) -> list[Raw]:
         items = _raw_batch.decode(body).items
     except msgspec.ValidationError as error:
         raise NotABatch from error
-    _check_size(items)
+    if not 1 <= len(items) <= MAX_ITEMS:
+        raise NotABatch
     return items
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Literal
 from uuid import UUID
 
+import msgspec
+from fastapi import Response
 from msgspec import Struct
 
 from service.core.errors import FieldError
@@ -56,6 +58,10 @@ class StreamLine(Struct):
     conflicts: int
     rejected: int
     errors: list[StreamLineError]
+
+
+def to_response(result: Struct, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(result), status, headers, media_type="application/json")
 
 
 def count_codes(results: Iterable[IntakeResult]) -> Counter[str]:

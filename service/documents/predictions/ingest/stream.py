@@ -54,7 +54,7 @@ def _decode(line: bytes) -> Event | Rejected:
     return Rejected(None, LINE_TOO_LONG) if len(line) > MAX_LINE_BYTES else decode_event(line)
 
 
-class StreamAnswer(LinesAnswer):
+class EventStreamResponse(LinesAnswer):
     """The response to a stream of events."""
 
     @override

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from fastapi import Request
@@ -15,7 +15,6 @@ from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.ingest.group_commit import GroupCommitWriter
 from service.documents.retention.rule_cache import CurrentRules
 from service.stores.mongo.client import Document, MongoCollection, MongoStore
-from service.web.context import provided
 
 Code = Literal["created", "duplicate", "conflict"]
 Outcome = Code | Exception
@@ -139,6 +138,3 @@ def writer_for(request: Request) -> PredictionWriter:
     """Return the writer for the caller of this request."""
     state = request.state
     return PredictionWriter(state.mongo, state.caller, state.shared_writer, state.retention)
-
-
-Log = Annotated[PredictionWriter, provided(writer_for)]

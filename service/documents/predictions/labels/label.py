@@ -1,7 +1,7 @@
 """A label of a batch or stream, decoded by msgspec for the same reasons as the event."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from service.documents.predictions.labels.history import normalize
 from service.documents.predictions.labels.schemas import LabelWrite
 from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
-from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS
+from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS, to_milliseconds
 from service.web.strict_json import parse_json
 
 _MAX_NAME_CHARS = 200
@@ -84,10 +84,9 @@ def _check(label: Label) -> Label | InvalidLabel:
 
 def to_observation(label: Label, received_at: datetime) -> Document:
     """Return the label as a history stores it."""
-    moment = label.observed_at.astimezone(UTC)
     return {
         "label": normalize(label.label),
-        "observed_at": moment.replace(microsecond=moment.microsecond // 1000 * 1000),
+        "observed_at": to_milliseconds(label.observed_at),
         "source": label.source,
         "received_at": received_at,
     }

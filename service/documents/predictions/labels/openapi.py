@@ -5,7 +5,7 @@ from typing import Any
 from service.documents.predictions.labels.label import Label, LabelBatch
 from service.documents.predictions.labels.schemas import LabelBatchRead, LabelLine
 from service.web.ndjson import NDJSON
-from service.web.openapi import struct_content, struct_schemas
+from service.web.openapi import struct_body, struct_content, struct_schemas
 
 SCHEMAS = struct_schemas(LabelBatch, LabelBatchRead, LabelLine)
 _JSON = "application/json"
@@ -24,28 +24,18 @@ _RESULT = {
 }
 
 
-def _content(struct: type, media_type: str, example: object) -> dict[str, Any]:
-    content = struct_content(struct, media_type)
-    content["content"][media_type]["example"] = example
-    return content
-
-
-def _body(struct: type, media_type: str, example: object) -> dict[str, Any]:
-    return {"requestBody": {"required": True, **_content(struct, media_type, example)}}
-
-
-BATCH_REQUEST = _body(LabelBatch, _JSON, {"items": [_LABEL]})
+BATCH_REQUEST = struct_body(LabelBatch, _JSON, {"items": [_LABEL]})
 BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "No label was rejected",
-        **_content(LabelBatchRead, _JSON, {**_COUNTS, "results": [_RESULT]}),
+        **struct_content(LabelBatchRead, _JSON, {**_COUNTS, "results": [_RESULT]}),
     },
     207: {"description": "Some labels were rejected", **struct_content(LabelBatchRead)},
 }
-STREAM_REQUEST = _body(Label, NDJSON, _LABEL)
+STREAM_REQUEST = struct_body(Label, NDJSON, _LABEL)
 STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "One line per 500 lines of the request",
-        **_content(LabelLine, NDJSON, {"committed_through": 1, **_COUNTS, "errors": []}),
+        **struct_content(LabelLine, NDJSON, {"committed_through": 1, **_COUNTS, "errors": []}),
     }
 }

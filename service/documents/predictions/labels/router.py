@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import needs
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody, check_content_type
+from service.documents.predictions.ingest.chunked_stream import STREAM_TYPES
 from service.documents.predictions.ingest.decode import NotABatch
+from service.documents.predictions.ingest.schemas import to_response
 from service.documents.predictions.labels.apply_labels import apply_labels
 from service.documents.predictions.labels.feedback import Feedback, TooManyRevisions
 from service.documents.predictions.labels.label import decode_labels
@@ -20,12 +21,11 @@ from service.documents.predictions.labels.openapi import (
 )
 from service.documents.predictions.labels.repository import Labels
 from service.documents.predictions.labels.schemas import FeedbackWrite, LabelBatchRead
-from service.documents.predictions.labels.stream import LabelStreamAnswer
+from service.documents.predictions.labels.stream import LabelStreamResponse
 from service.documents.predictions.reading.schemas import FeedbackRead
 from service.documents.retention.rules import PredictionExpired
 from service.stores.mongo.route import MongoRoute
 from service.web.conditional import Reply
-from service.web.ndjson import NDJSON
 from service.web.openapi import problems
 from service.web.route import Route
 
@@ -86,15 +86,14 @@ async def labels_create_batch(request: Request, labels: Labels) -> Response:
         state.intake_limiter.worker_slot,
     ):
         batch = LabelBatchRead.of(await apply_labels(labels, decode_labels(body)))
-    status = 207 if batch.rejected else 200
-    return Response(msgspec.json.encode(batch), status, media_type="application/json")
+    return to_response(batch, 207 if batch.rejected else 200)
 
 
 @label_router.post(
     "/stream",
     status_code=200,
     dependencies=[WRITES],
-    response_class=LabelStreamAnswer,
+    response_class=LabelStreamResponse,
     responses={**STREAM_RESPONSES, **problems(*BODY_ERRORS)},
     openapi_extra=STREAM_REQUEST,
 )
@@ -103,8 +102,8 @@ async def labels_stream(request: Request) -> Response:
 
     Codes are those of a batch; the counts are of all lines so far.
     """
-    check_content_type(request, NDJSON, "application/jsonl", "application/ndjson")
-    return LabelStreamAnswer()
+    check_content_type(request, *STREAM_TYPES)
+    return LabelStreamResponse()
 
 
 router = APIRouter()

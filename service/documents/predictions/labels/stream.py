@@ -50,7 +50,7 @@ def _decode(line: bytes) -> Label | InvalidLabel:
     return InvalidLabel(None, [LINE_TOO_LONG]) if too_long else decode_label(line)
 
 
-class LabelStreamAnswer(LinesAnswer):
+class LabelStreamResponse(LinesAnswer):
     """The response to a stream of labels."""
 
     @override
