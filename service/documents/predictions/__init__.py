@@ -1,8 +1,8 @@
 """The prediction log · MongoDB.
 
-The outputs of models, one immutable event each, and the labels that arrive later. Protects: an
-acknowledged event is durable and stored once, however often it is sent; nothing is overwritten; an
-invalid event never fails the rest of its batch. It does not need PostgreSQL.
+The outputs of models, one immutable event each, and the labels that arrive later. Protects:
+an acknowledged event is durable and stored once, however often it is sent. No event is overwritten.
+An invalid event never fails the rest of its batch. Nothing here needs PostgreSQL.
 
 reading             one prediction, and pages of the log
 ingest              events: one, a batch or a stream

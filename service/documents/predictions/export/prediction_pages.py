@@ -54,9 +54,9 @@ class PredictionPages:
     async def run(self, work: Iterable[T]) -> list[T]:
         """Run CPU-bound work on the event loop; other tasks run after each millisecond of it.
 
-        A thread would hold the GIL for 5 ms each time the event loop wants to continue, which is
-        Python's switch interval. The pause while others wait for MongoDB has the same reason: Motor
-        waits in threads, and the event loop would hold up each of them as long.
+        A thread would hold the GIL for Python's switch interval, 5 ms, each time the event loop
+        wants to continue. The pause while others wait for MongoDB has the same reason: Motor waits
+        in threads, and the event loop would hold up each of them as long.
         """
         return await run_cooperatively(
             work,

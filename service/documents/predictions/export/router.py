@@ -47,7 +47,7 @@ async def predictions_export(query: Annotated[ExportQuery, Query()], exports: Ex
     CSV and Parquet, so that a client does not take a part for the whole.
 
     CSV and Parquet have the columns of an event in the list, in the same order, whatever was
-    logged. `features`, `output`, `error`, `tags` and `label` are JSON text. In CSV, a `'` is put
-    before text that a spreadsheet would read as a formula, and before text that begins with `'`.
+    logged. `features`, `output`, `error`, `tags` and `label` are JSON text. CSV puts a `'`
+    before text that a spreadsheet would read as a formula, and before text with a leading `'`.
     """
     return await exports.export(query)

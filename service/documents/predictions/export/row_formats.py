@@ -27,8 +27,8 @@ Labels = Mapping[UUID, Document]
 class RowWriter(Protocol):
     """Write the bytes of a file: its beginning, each row, each page, its end.
 
-    ``rows`` is a generator, so that other tasks run between rows; ``page`` runs in a thread and
-    does the rest of a page.
+    ``rows`` is a generator, so that other tasks run between rows. ``page`` completes a page, in a
+    thread.
     """
 
     media_type: str

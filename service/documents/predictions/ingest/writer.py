@@ -25,8 +25,8 @@ MAX_HASH_READS, SECONDS_BETWEEN_READS = 25, 0.02
 async def write(mongo: MongoStore, documents: Sequence[Document]) -> list[Outcome]:
     """Insert the documents that are new; return the outcome of each, in their order.
 
-    The call has its own slot and deadline, so that reading, decoding and checking a body take no
-    time of the store.
+    The call has its own slot and deadline, so that reading and checking a body take no time of the
+    store.
 
     Raises:
         Unavailable: MongoDB is down, hangs or is busy.

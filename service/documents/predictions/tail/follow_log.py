@@ -95,8 +95,8 @@ class TailResponse(StreamedResponse):
     ) -> bytes:
         """Return a server-sent event whose id is the current position.
 
-        Comments have an id too: events that do not match advance the position, and a client without
-        the new one would soon ask for a position that the oplog no longer has.
+        Comments have an id too, because events that do not match advance the position. The oplog
+        would soon no longer reach back to the old one.
         """
         token = self._events.token
         event_id = None if token is None else self._tokens.write(token)
