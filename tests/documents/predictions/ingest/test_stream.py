@@ -56,7 +56,7 @@ async def test_stream_is_acknowledged_while_the_request_continues(
     assert await stored_ids(state) == ids_of(events)
 
 
-@pytest.mark.parametrize("whole", [10, 500, 733])
+@pytest.mark.parametrize("complete", [10, 500, 733])
 async def test_stream_resent_after_a_cut_loses_and_doubles_nothing(
     client: httpx2.AsyncClient, state: State, complete: int
 ) -> None:
