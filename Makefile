@@ -3,12 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The lock holds hashes; pip refuses anything else. Packages only: the project itself needs none.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# The marks of tests, which pyproject.toml describes.
+SLOW := faults or openapi or plans or slow
+APART := browser or chaos or failover or generators or image
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test bench check format lock clean
+.PHONY: help serve demo test test-fast test-all bench check format lock clean
 
 help: ## Lists the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 serve: .venv/serve ## Starts PostgreSQL, MongoDB and the API on http://127.0.0.1:8000 (PORT=, POLYSTORE_DATA_DIR=)
 	@$(BIN)/polystore serve
@@ -16,8 +19,14 @@ serve: .venv/serve ## Starts PostgreSQL, MongoDB and the API on http://127.0.0.1
 demo: .venv/serve ## Sends a day of sample traffic to the running service
 	@$(BIN)/polystore demo
 
-test: .venv/dev ## Runs the whole suite on engines of its own
+test: .venv/dev ## Runs the suite on engines of its own (what takes minutes or other programs is for test-all)
 	@$(BIN)/pytest
+
+test-fast: .venv/dev ## Runs the part of it that takes less than a minute
+	@$(BIN)/pytest -m "not ($(SLOW) or $(APART))"
+
+test-all: .venv/dev ## Runs the tests that `make test` leaves out
+	@$(BIN)/pytest -m "$(APART)" || [ $$? -eq 5 ]  # 5: there are none
 
 bench: .venv/dev ## Measures us against the tutorials' way, raw writes and ourselves: reads, logins, intake, labels, growth
 	@$(BIN)/python -m benchmarks.relational

@@ -1,1 +1,1 @@
-"""What `make bench` runs: ratios within one run, for a figure by itself means nothing here."""
+"""The benchmarks of `make bench`. Only ratios within one run are comparable between machines."""

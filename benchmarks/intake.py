@@ -1,15 +1,16 @@
-"""The prediction log against the tutorials' way, the driver alone, and itself without a store.
+"""Measure the prediction log against the tutorials' way, the driver alone, and no store at all.
 
     python -m benchmarks.intake --rounds 5 --seconds 3 [--json]
 
-In turns in one run: single events by 64 clients and by one; batches and streams of 1,000; a page
-of 50. Ours checks a key, and each event is hashed, there once, and durable before it is answered.
+By turns within one run: single events by 64 clients and by one; batches and streams of 1,000; a
+page of 50. Ours checks an API key; each event is hashed, stored once, and durable before the
+response. The columns are ours per second and the ratios to the others: ``to_tutorial``
+(tutorial_log.py), ``to_raw`` (PyMongo in this process), ``to_no_store``
+(service_without_store.py). The target for the page is 1.0 of the tutorials' way.
 """
 
-import argparse
 import asyncio
 import json
-import socket
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -20,12 +21,14 @@ from uuid import uuid4
 
 from pymongo import AsyncMongoClient, MongoClient, WriteConcern
 
-from benchmarks.load import http, load, report
-from benchmarks.started import Started, beside, service
+from benchmarks.command_line import option_parser, print_rows
+from benchmarks.load_generator import http_request, percentile_ms, run_load
+from benchmarks.running_service import RunningService, running_application, running_service
 from mongo_indexes.apply import apply_all
 from mongo_indexes.collections.predictions import PREDICTIONS
 
-MANY, BATCH, PAGES = 64, 1000, 8
+MANY_CLIENTS, BATCH, PAGE_CLIENTS = 64, 1000, 8
+PAGE_AIM = 1.0
 JSON, NDJSON = "application/json", "application/x-ndjson"
 EVENT = {
     "prediction_id": "ID",
@@ -44,173 +47,179 @@ _DOCUMENT = {
     "role": "primary",
     "hash": bytes(16),
 }
-_SHAPE = json.dumps(EVENT).encode()
+_TEMPLATE = json.dumps(EVENT).encode()
 
 
-def event() -> bytes:
-    """A new event; to make it takes little of the machine."""
-    return _SHAPE.replace(b"ID", str(uuid4()).encode(), 1)
+def new_event() -> bytes:
+    """Return the JSON of an event with a new id, made by replacement to save CPU."""
+    return _TEMPLATE.replace(b"ID", str(uuid4()).encode(), 1)
 
 
-def batch(make: Callable[[], bytes] = event) -> bytes:
-    return b'{"items":[' + b",".join(make() for _ in range(BATCH)) + b"]}"
+def batch_body(event: Callable[[], bytes] = new_event) -> bytes:
+    return b'{"items":[' + b",".join(event() for _ in range(BATCH)) + b"]}"
 
 
-def lines() -> bytes:
-    return b"\n".join(event() for _ in range(BATCH))
+def stream_body() -> bytes:
+    return b"\n".join(new_event() for _ in range(BATCH))
 
 
-FLOOR = "bench_floor"
+BASELINE = "bench_baseline"
 
 
-def make_floor(url: str) -> None:
-    """Collections like ours: all of them for the raw inserts, and the tutorials' log.
+def create_baseline(url: str) -> None:
+    """Create the collections of the baselines: a copy of ours, and the tutorials' log.
 
-    The latter has our indexes: without them its events cost less, and its pages far more.
+    The tutorials' log has our indexes, because without them its events would cost less and its
+    pages far more.
     """
     with MongoClient[dict[str, Any]](url) as client:
-        apply_all(client[FLOOR])
+        apply_all(client[BASELINE])
         log = replace(PREDICTIONS, name="tutorial_predictions", validator=None)
-        apply_all(client.get_default_database(FLOOR), collections=[log])
+        apply_all(client.get_default_database(BASELINE), collections=[log])
 
 
-async def raw(
+async def repeat_with_driver(
     url: str, clients: int, seconds: float, work: Callable[[Any], Awaitable[object]]
 ) -> int:
-    """How often so many clients do ``work`` with a driver that is one's own."""
+    """Return how often ``clients`` tasks finish ``work`` with one PyMongo client in ``seconds``."""
     client: Any = AsyncMongoClient(url, uuidRepresentation="standard", tz_aware=True)
-    done, until = 0, time.perf_counter() + seconds
+    count, until = 0, time.perf_counter() + seconds
 
-    async def again() -> None:
-        nonlocal done
+    async def repeat() -> None:
+        nonlocal count
         while time.perf_counter() < until:
             await work(client)
-            done += 1
+            count += 1
 
-    await asyncio.gather(*[again() for _ in range(clients)])
+    await asyncio.gather(*[repeat() for _ in range(clients)])
     await client.close()
-    return done
+    return count
 
 
 async def insert_batch(client: Any) -> None:
-    """An ``insert_many`` of a batch, as durable and indexed as ours."""
+    """Call ``insert_many`` for a batch, as durable and indexed as ours."""
     durable = WriteConcern(w="majority", j=True)
     documents = [{**_DOCUMENT, "_id": uuid4()} for _ in range(BATCH)]
-    log = client[FLOOR].get_collection("predictions", write_concern=durable)
+    log = client[BASELINE].get_collection("predictions", write_concern=durable)
     await log.insert_many(documents, ordered=False)
 
 
 async def find_page(client: Any) -> None:
-    """What is on a page of ours, decoded and no more."""
-    log = client.get_default_database(FLOOR)["predictions"]
+    """Read the documents of one of our pages, decoded and nothing else."""
+    log = client.get_default_database(BASELINE)["predictions"]
     await log.find({"model": "bench"}).sort([("timestamp", -1), ("_id", -1)]).limit(51).to_list()
 
 
-def milliseconds(seconds: list[float], share: float) -> float:
-    return sorted(seconds)[int(len(seconds) * share)] * 1000
+class IntakeBenchmark:
+    """The three services, and the number and length of the rounds."""
 
-
-class Bench:
-    """Where the three are, and how long each of the rounds takes."""
-
-    def __init__(self, ours: Started, ports: tuple[int, int], rounds: int, seconds: float) -> None:
-        self.ours, (self.tutorial, self.bare) = ours, ports
+    def __init__(
+        self,
+        service: RunningService,
+        tutorial_port: int,
+        no_store_port: int,
+        rounds: int,
+        seconds: float,
+    ) -> None:
+        self.service, self.tutorial_port, self.no_store_port = service, tutorial_port, no_store_port
         self.rounds, self.seconds = rounds, seconds
-        self.key = {"Authorization": f"Bearer {ours.key}"}
 
-    def ask(
-        self, port: int, request: Callable[[], bytes], clients: int, status: bytes
-    ) -> list[float]:
-        return asyncio.run(load(port, request, clients, self.seconds, status))
-
-    def by_driver(self, work: Callable[[Any], Awaitable[object]], clients: int) -> int:
-        return asyncio.run(raw(self.ours.mongodb_url, clients, self.seconds, work))
-
-    def medians(self, what: str, row: Callable[[], dict[str, float]]) -> dict[str, Any]:
-        rows = [row() for _ in range(self.rounds)]
-        return {"what": what} | {
-            name: statistics.median(each[name] for each in rows) for name in rows[0]
-        }
-
-    def single(self, clients: int) -> dict[str, Any]:
-        def row() -> dict[str, float]:
-            def post() -> bytes:
-                return http("POST", "/v1/predictions", event(), **self.key)
-
-            ours = self.ask(self.ours.port, post, clients, b"201")
-            theirs = self.ask(self.tutorial, post, clients, b"201")
-            bare = self.ask(self.bare, post, clients, b"201")
-            return {
-                "per_second": len(ours) / self.seconds,
-                "to_tutorial": len(ours) / len(theirs),
-                "to_no_store": len(ours) / len(bare),
-                "p50_ms": milliseconds(ours, 0.5),
-                "p99_ms": milliseconds(ours, 0.99),
-            }
-
-        return self.medians(f"single events, clients: {clients}", row)
-
-    def many(self, path: str, make: Callable[[], bytes], kind: str, clients: int) -> dict[str, Any]:
-        def row() -> dict[str, float]:
-            def post() -> bytes:
-                return http("POST", f"/v1/predictions/{path}", make(), kind=kind, **self.key)
-
-            ours = len(self.ask(self.ours.port, post, clients, b"200"))
-            theirs = self.by_driver(insert_batch, clients)
-            return {"per_second": ours * BATCH / self.seconds, "to_raw": ours / theirs}
-
-        return self.medians(f"{path} of {BATCH}, clients: {clients}", row)
-
-    def page(self) -> dict[str, Any]:
-        def row() -> dict[str, float]:
-            def get() -> bytes:
-                return http("GET", "/v1/predictions?model=bench&limit=50", **self.key)
-
-            ours = self.ask(self.ours.port, get, PAGES, b"200")
-            theirs = self.ask(self.tutorial, get, PAGES, b"200")
-            return {
-                "per_second": len(ours) / self.seconds,
-                "to_tutorial": len(ours) / len(theirs),
-                "to_raw": len(ours) / self.by_driver(find_page, PAGES),
-                "p99_ms": milliseconds(ours, 0.99),
-            }
-
-        return self.medians(f"page of 50, clients: {PAGES}", row)
-
-    def all(self) -> list[dict[str, Any]]:
+    def run(self) -> list[dict[str, Any]]:
         return [
-            self.single(MANY),
-            self.single(1),
-            self.many("batch", batch, JSON, 1),
-            self.many("batch", batch, JSON, 4),
-            self.many("stream", lines, NDJSON, 4),
+            self.single_events(MANY_CLIENTS),
+            self.single_events(1),
+            self.batches("batch", batch_body, JSON, 1),
+            self.batches("batch", batch_body, JSON, 4),
+            self.batches("stream", stream_body, NDJSON, 4),
             self.page(),
         ]
 
+    def single_events(self, clients: int) -> dict[str, Any]:
+        def figures() -> dict[str, float]:
+            def post() -> bytes:
+                return http_request("POST", "/v1/predictions", new_event(), **self.service.headers)
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+            ours = self._load(self.service.port, post, clients, b"201")
+            tutorial = self._load(self.tutorial_port, post, clients, b"201")
+            no_store = self._load(self.no_store_port, post, clients, b"201")
+            return {
+                "per_second": len(ours) / self.seconds,
+                "to_tutorial": len(ours) / len(tutorial),
+                "to_no_store": len(ours) / len(no_store),
+                "p50_ms": percentile_ms(ours, 0.5),
+                "p99_ms": percentile_ms(ours, 0.99),
+            }
+
+        return self._medians(f"single events, clients: {clients}", figures)
+
+    def batches(
+        self, path: str, body: Callable[[], bytes], content_type: str, clients: int
+    ) -> dict[str, Any]:
+        def figures() -> dict[str, float]:
+            def post() -> bytes:
+                return http_request(
+                    "POST",
+                    f"/v1/predictions/{path}",
+                    body(),
+                    content_type=content_type,
+                    **self.service.headers,
+                )
+
+            ours = len(self._load(self.service.port, post, clients, b"200"))
+            raw = self._with_driver(insert_batch, clients)
+            return {"per_second": ours * BATCH / self.seconds, "to_raw": ours / raw}
+
+        return self._medians(f"{path} of {BATCH}, clients: {clients}", figures)
+
+    def page(self) -> dict[str, Any]:
+        def figures() -> dict[str, float]:
+            def get() -> bytes:
+                path = "/v1/predictions?model=bench&limit=50"
+                return http_request("GET", path, **self.service.headers)
+
+            ours = self._load(self.service.port, get, PAGE_CLIENTS, b"200")
+            tutorial = self._load(self.tutorial_port, get, PAGE_CLIENTS, b"200")
+            return {
+                "per_second": len(ours) / self.seconds,
+                "to_tutorial": len(ours) / len(tutorial),
+                "aim_to_tutorial": PAGE_AIM,
+                "to_raw": len(ours) / self._with_driver(find_page, PAGE_CLIENTS),
+                "p99_ms": percentile_ms(ours, 0.99),
+            }
+
+        return self._medians(f"page of 50, clients: {PAGE_CLIENTS}", figures)
+
+    def _medians(self, what: str, figures: Callable[[], dict[str, float]]) -> dict[str, Any]:
+        rounds = [figures() for _ in range(self.rounds)]
+        return {"what": what} | {
+            name: statistics.median(values[name] for values in rounds) for name in rounds[0]
+        }
+
+    def _load(
+        self, port: int, request: Callable[[], bytes], clients: int, status: bytes
+    ) -> list[float]:
+        return run_load(port, request, clients, self.seconds, status)
+
+    def _with_driver(self, work: Callable[[Any], Awaitable[object]], clients: int) -> int:
+        url = self.service.mongodb_url
+        return asyncio.run(repeat_with_driver(url, clients, self.seconds, work))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The prediction log against three floors.")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--json", action="store_true")
-    told = parser.parse_args()
-    ports = free_port(), free_port()
-    with service() as ours:
-        make_floor(ours.mongodb_url)
-        urls = {"DATABASE_URL": ours.database_url, "MONGODB_URL": ours.mongodb_url}
+    options = option_parser(__doc__, rounds=5, seconds=3.0).parse_args()
+    with running_service() as service:
+        create_baseline(service.mongodb_url)
+        urls = {"DATABASE_URL": service.database_url, "MONGODB_URL": service.mongodb_url}
         with (
-            beside("benchmarks.tutorial_log:app", ports[0], **urls),
-            beside("benchmarks.no_store:app", ports[1], **ours.environment),
+            running_application("benchmarks.tutorial_log:app", **urls) as tutorial_port,
+            running_application(
+                "benchmarks.service_without_store:app", **service.environment
+            ) as no_store_port,
         ):
-            found = Bench(ours, ports, told.rounds, told.seconds).all()
-    report(found, as_json=told.json)
+            rows = IntakeBenchmark(
+                service, tutorial_port, no_store_port, options.rounds, options.seconds
+            ).run()
+    print_rows(rows, as_json=options.json)
 
 
 if __name__ == "__main__":

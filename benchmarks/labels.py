@@ -1,100 +1,120 @@
-"""Labels: batches of 1,000 over HTTP against raw bulk_writes of the same.
+"""Measure batches of 1,000 labels over HTTP as a share of PyMongo's bulk_write of the same.
 
-    python -m benchmarks.labels
+    python -m benchmarks.labels [--rounds 20] [--json]
 
-Raw is PyMongo in this process, on the same mongod, as durable: w=majority, j=true. It reads
-nothing, decodes nothing and tells nobody what each label did. Once it writes the documents as they
-come out, once the updates that let MongoDB merge them.
+The raw writes are PyMongo in this process, on the same mongod, equally durable (w=majority,
+j=true). They read nothing, decode nothing and return no result per label. ``to_documents``: writes
+of the finished documents. ``to_updates``: updates that let MongoDB merge them.
 """
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx2
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
 from pymongo import InsertOne, MongoClient, ReplaceOne, UpdateOne, WriteConcern
+from pymongo.collection import Collection
 
-from benchmarks.started import service
+from benchmarks.command_line import option_parser, print_rows
+from benchmarks.running_service import RunningService, running_service
 from service.documents.predictions.labels.history import merge_update, to_document
 
-BATCHES, SIZE = 20, 1000
+BATCH = 1000
 START = datetime(2026, 1, 1, tzinfo=UTC)
+Send = Callable[[list[UUID], int], None]
 
 
 def label(prediction_id: UUID, day: int) -> dict[str, Any]:
-    seen = START + timedelta(days=day)
     return {
         "prediction_id": str(prediction_id),
         "label": 1,
-        "observed_at": seen.isoformat(),
+        "observed_at": (START + timedelta(days=day)).isoformat(),
         "source": "lab",
     }
 
 
 def observation(day: int) -> dict[str, Any]:
-    seen = START + timedelta(days=day)
-    return {"label": 1, "observed_at": seen, "source": "lab", "received_at": START}
+    observed_at = START + timedelta(days=day)
+    return {"label": 1, "observed_at": observed_at, "source": "lab", "received_at": START}
 
 
-def rates(send: Callable[[list[UUID], int], None]) -> Iterator[tuple[str, float]]:
-    """Labels a second, at the median batch: the first of each, a second, and both again."""
-    batches = [[uuid4() for _ in range(SIZE)] for _ in range(BATCHES)]
+def labels_per_second(send: Send, batches: int) -> dict[str, float]:
+    """Return the rates of the median batch: first labels, second labels, the second ones again."""
+    ids = [[uuid4() for _ in range(BATCH)] for _ in range(batches)]
+    rates = {}
     for what, day in (("labelled", 1), ("revised", 2), ("unchanged", 2)):
-        taken = []
-        for ids in batches:
-            began = time.perf_counter()
-            send(ids, day)
-            taken.append(time.perf_counter() - began)
-        yield what, SIZE / median(taken)
+        durations = []
+        for batch in ids:
+            start = time.perf_counter()
+            send(batch, day)
+            durations.append(time.perf_counter() - start)
+        rates[what] = BATCH / median(durations)
+    return rates
+
+
+def over_http(service: RunningService) -> Send:
+    client = service.client()
+
+    def send(ids: list[UUID], day: int) -> None:
+        body = json.dumps({"items": [label(prediction_id, day) for prediction_id in ids]})
+        headers = {"Content-Type": "application/json"}
+        response = client.post("/labels/batch", content=body, headers=headers)
+        assert response.json()["rejected"] == 0, response.text
+
+    return send
+
+
+def as_documents(feedback: Collection[dict[str, Any]]) -> Send:
+    def send(ids: list[UUID], day: int) -> None:
+        history = [observation(number) for number in range(1, day + 1)]
+        documents = [to_document(prediction_id, history) for prediction_id in ids]
+        if day == 1:
+            feedback.bulk_write([InsertOne(document) for document in documents], ordered=False)
+            return
+        replacements = [
+            ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents
+        ]
+        feedback.bulk_write(replacements, ordered=False)
+
+    return send
+
+
+def as_updates(feedback: Collection[dict[str, Any]]) -> Send:
+    def send(ids: list[UUID], day: int) -> None:
+        update = merge_update([observation(day)])
+        updates = [UpdateOne({"_id": prediction_id}, update, upsert=True) for prediction_id in ids]
+        feedback.bulk_write(updates, ordered=False)
+
+    return send
 
 
 def main() -> None:
-    with service() as started:
-        client = httpx2.Client(
-            base_url=started.url, headers={"Authorization": f"Bearer {started.key}"}, timeout=30
-        )
-        mongo = MongoClient[dict[str, Any]](started.mongodb_url)
+    options = option_parser(__doc__, rounds=20).parse_args()
+    with running_service() as service:
+        mongo = MongoClient[dict[str, Any]](service.mongodb_url)
         codec: CodecOptions[dict[str, Any]] = CodecOptions(
             tz_aware=True, uuid_representation=UuidRepresentation.STANDARD
         )
         feedback = mongo["polystore"].get_collection(
             "feedback", codec, write_concern=WriteConcern(w="majority", j=True)
         )
-
-        def post(ids: list[UUID], day: int) -> None:
-            body = json.dumps({"items": [label(each, day) for each in ids]})
-            headers = {"Content-Type": "application/json"}
-            answer = client.post("/labels/batch", content=body, headers=headers)
-            assert answer.json()["rejected"] == 0, answer.text
-
-        def write(ids: list[UUID], day: int) -> None:
-            if day == 1:
-                made = [to_document(each, [observation(1)]) for each in ids]
-                feedback.bulk_write([InsertOne(each) for each in made], ordered=False)
-                return
-            after = [to_document(each, [observation(1), observation(2)]) for each in ids]
-            feedback.bulk_write(
-                [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in after],
-                ordered=False,
-            )
-
-        def merge(ids: list[UUID], day: int) -> None:
-            update = merge_update([observation(day)])
-            updates = [UpdateOne({"_id": each}, update, upsert=True) for each in ids]
-            feedback.bulk_write(updates, ordered=False)
-
-        ours, raw, merging = (dict(rates(send)) for send in (post, write, merge))
-        for what, rate in ours.items():
-            print(
-                f"{what:10} {rate:8,.0f} labels/s; of raw documents {rate / raw[what]:.2f}, "
-                f"of raw updates {rate / merging[what]:.2f}"
-            )
+        senders = (over_http(service), as_documents(feedback), as_updates(feedback))
+        ours, documents, updates = (labels_per_second(send, options.rounds) for send in senders)
+    rows = [
+        {
+            "what": what,
+            "per_second": rate,
+            "to_documents": rate / documents[what],
+            "to_updates": rate / updates[what],
+        }
+        for what, rate in ours.items()
+    ]
+    print_rows(rows, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
-"""The log as it grows: a worker's memory and what a page costs, at 10,000 and a million events.
+"""Measure a worker's memory and the time of a page, at 10,000 and at a million logged events.
 
     python -m benchmarks.log_growth --events 1000000 [--single] [--json]
 
-Events come in batches of 1,000 by 4 clients, or single by 64; over ten days, of 4 models and 5
-versions. Pages are asked by one client once all is written and a checkpoint is over.
+Four clients send batches of 1,000, or with --single 64 clients send single events, over ten days,
+4 models and 5 versions. One client reads pages after all events are written and a checkpoint.
 """
 
-import argparse
-import asyncio
 import json
 import random
 import statistics
@@ -20,15 +18,16 @@ from uuid import uuid4
 import httpx2
 import psutil
 
-from benchmarks.intake import BATCH, EVENT, batch
-from benchmarks.load import http, load, report
-from benchmarks.started import Started, service
+from benchmarks.command_line import option_parser, print_rows
+from benchmarks.intake import BATCH, EVENT, batch_body
+from benchmarks.load_generator import http_request, run_load
+from benchmarks.running_service import RunningService, running_service
 
-FEW, PAGE, FAR, PIECE_SECONDS, CHECKPOINT_SECONDS = 10_000, 50, 10, 5.0, 65.0
-ROUNDS = 7
+FEW_EVENTS, PAGE_SIZE, FAR_PAGE = 10_000, 50, 10
+FILL_SECONDS, CHECKPOINT_SECONDS = 5.0, 65.0
 FILTERS = ("", "&model=m1", "&model=m1&version=2", "&status=ok")
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SHAPES = [
+TEMPLATES = [
     json.dumps(
         EVENT
         | {
@@ -41,75 +40,74 @@ SHAPES = [
 ]
 
 
-def event() -> bytes:
-    return random.choice(SHAPES).replace(b'"ID"', b'"%b"' % str(uuid4()).encode(), 1)
+def random_event() -> bytes:
+    return random.choice(TEMPLATES).replace(b'"ID"', b'"%b"' % str(uuid4()).encode(), 1)
 
 
-class Growth:
-    """One service, as it fills."""
+class LogGrowth:
+    """A running service whose log is filled."""
 
-    def __init__(self, started: Started, *, single: bool) -> None:
-        self.started, self.single, self.events = started, single, 0
-        self.key = {"Authorization": f"Bearer {started.key}"}
-        self.worker = psutil.Process(started.pid)
+    def __init__(self, service: RunningService, *, single: bool, seconds: float) -> None:
+        self.service, self.single, self.seconds, self.events = service, single, seconds, 0
+        self.worker = psutil.Process(service.pid)
 
     def fill(self, events: int) -> dict[str, Any]:
-        """Until there are so many, or a few more; what that took."""
-        before, began = self.events, time.perf_counter()
+        """Send events until the log has at least ``events``; return rate and memory."""
+        before, start = self.events, time.perf_counter()
         while self.events < events:
-            self.events += self._piece(0.5 if events <= FEW else PIECE_SECONDS)
-        rate = (self.events - before) / (time.perf_counter() - began)
+            self.events += self._send(0.5 if events <= FEW_EVENTS else FILL_SECONDS)
+        rate = (self.events - before) / (time.perf_counter() - start)
         memory = self.worker.memory_info().rss / 1e6
         return {"what": f"{self.events} events", "per_second": rate, "memory_mb": memory}
 
-    def _piece(self, seconds: float) -> int:
+    def _send(self, seconds: float) -> int:
         if self.single:
-            post = partial(self._post, "", event)
-            return len(asyncio.run(load(self.started.port, post, 64, seconds, b"201")))
-        post = partial(self._post, "/batch", partial(batch, event))
-        return BATCH * len(asyncio.run(load(self.started.port, post, 4, seconds, b"200")))
+            post = partial(self._post, "", random_event)
+            return len(run_load(self.service.port, post, 64, seconds, b"201"))
+        post = partial(self._post, "/batch", partial(batch_body, random_event))
+        return BATCH * len(run_load(self.service.port, post, 4, seconds, b"200"))
 
-    def _post(self, path: str, make: Any) -> bytes:
-        return http("POST", f"/v1/predictions{path}", make(), **self.key)
+    def _post(self, path: str, body: Any) -> bytes:
+        return http_request("POST", f"/v1/predictions{path}", body(), **self.service.headers)
 
-    def pages(self) -> dict[str, float]:
-        """Milliseconds of the first and of the 10th page, by filter; asked in turns."""
+    def pages(self, rounds: int) -> dict[str, float]:
+        """Return the milliseconds of the first and the 10th page by filter, read by turns."""
         addresses = {}
-        for each in FILTERS:
-            first = f"/v1/predictions?limit={PAGE}{each}"
-            addresses[f"first page{each or ' of all'}"] = first
-            addresses[f"10th page{each or ' of all'}"] = first + self._cursor(first)
-        taken: dict[str, list[float]] = {name: [] for name in addresses}
-        for _ in range(ROUNDS):
+        for query in FILTERS:
+            first = f"/v1/predictions?limit={PAGE_SIZE}{query}"
+            addresses[f"first page{query or ' of all'}"] = first
+            addresses[f"10th page{query or ' of all'}"] = first + self._cursor_parameter(first)
+        times: dict[str, list[float]] = {name: [] for name in addresses}
+        for _ in range(rounds):
             for name, address in addresses.items():
-                get = partial(http, "GET", address, **self.key)
-                seconds = asyncio.run(load(self.started.port, get, 1, 0.3))
-                taken[name].append(statistics.median(seconds) * 1000)
-        return {name: statistics.median(each) for name, each in taken.items()}
+                get = partial(http_request, "GET", address, **self.service.headers)
+                durations = run_load(self.service.port, get, 1, self.seconds)
+                times[name].append(statistics.median(durations) * 1000)
+        return {name: statistics.median(values) for name, values in times.items()}
 
-    def _cursor(self, address: str) -> str:
-        host, cursor = f"http://127.0.0.1:{self.started.port}", ""
-        for _ in range(FAR - 1):
-            answer = httpx2.get(host + address + cursor, headers=self.key, timeout=30)
-            cursor = f"&cursor={answer.raise_for_status().json()['page']['next_cursor']}"
-        return cursor
+    def _cursor_parameter(self, address: str) -> str:
+        host, parameter = f"http://127.0.0.1:{self.service.port}", ""
+        for _ in range(FAR_PAGE - 1):
+            url = host + address + parameter
+            response = httpx2.get(url, headers=self.service.headers, timeout=30)
+            parameter = f"&cursor={response.raise_for_status().json()['page']['next_cursor']}"
+        return parameter
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The log at 10,000 and at a million events.")
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--single", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    told = parser.parse_args()
-    with service() as started:
-        growth = Growth(started, single=told.single)
-        rows = [growth.fill(FEW)]
-        few = growth.pages()
-        rows.append(growth.fill(told.events))
+    parser = option_parser(__doc__, rounds=7, seconds=0.3)
+    parser.add_argument("--events", type=int, default=1_000_000, help="size of the large log")
+    parser.add_argument("--single", action="store_true", help="send single events, no batches")
+    options = parser.parse_args()
+    with running_service() as service:
+        growth = LogGrowth(service, single=options.single, seconds=options.seconds)
+        rows = [growth.fill(FEW_EVENTS)]
+        few = growth.pages(options.rounds)
+        rows.append(growth.fill(options.events))
         time.sleep(CHECKPOINT_SECONDS)
-        many = growth.pages()
+        many = growth.pages(options.rounds)
     rows += [{"what": name, "few_ms": few[name], "ratio": many[name] / few[name]} for name in few]
-    report(rows, as_json=told.json)
+    print_rows(rows, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The prediction log as the tutorials write it: validate, ``insert_one``, answer; response_model.
+"""The prediction log as the tutorials write it: validate, ``insert_one``, respond; response_model.
 
-On a collection with our indexes, with the fields of our events, without keys or checks of access.
+On a collection with our indexes, with the fields of our events, without API keys or access checks.
 """
 
 import os
@@ -56,5 +56,5 @@ async def create(event: Event) -> dict[str, Any]:
 @app.get("/v1/predictions", response_model=list[EventOut])
 async def page(limit: int = 50, model: str = "bench") -> list[EventOut]:
     cursor = predictions.find({"model": model}).sort("timestamp", -1).limit(limit)
-    found = await cursor.to_list(limit)
-    return [EventOut(prediction_id=each.pop("_id"), **each) for each in found]
+    documents = await cursor.to_list(limit)
+    return [EventOut(prediction_id=document.pop("_id"), **document) for document in documents]

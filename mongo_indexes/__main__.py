@@ -1,4 +1,4 @@
-"""`python -m mongo_indexes plan | apply | check`: the options; the deeds are in `commands.py`."""
+"""`python -m mongo_indexes plan | apply | check`: the options; `commands.py` does the work."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from mongo_indexes.commands import run_apply, run_check, run_plan
 
 app = typer.Typer(
     name="indexes",
-    help="Keeps MongoDB's indexes and validators as they are declared.\n\n"
+    help="Plan, apply and check MongoDB's declared indexes and validators.\n\n"
     "Exit codes: 0 clean, 2 drift, 3 refused, 4 locked by another runner, 5 failed.",
     no_args_is_help=True,
     add_completion=False,
@@ -21,16 +21,18 @@ Url = Annotated[
     str | None,
     typer.Option(envvar="MONGODB_URL", show_default=False, help="mongodb://host/database"),
 ]
-DatabaseName = Annotated[str | None, typer.Option("--database", help="Instead of the URL's.")]
+DatabaseName = Annotated[
+    str | None, typer.Option("--database", help="Database to use instead of the URL's.")
+]
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="COLLECTION", help="Only this one; may be repeated."),
+    typer.Option("--only", metavar="COLLECTION", help="Limit to this collection; may be repeated."),
 ]
 Prune = Annotated[
     bool,
-    typer.Option("--prune", help="Hide indexes nobody declared, and drop those hidden before."),
+    typer.Option("--prune", help="Hide undeclared indexes, and drop those hidden before."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 @app.command()
@@ -41,7 +43,7 @@ def plan(
     prune: Prune = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what apply would do, how risky it is and why.
+    """Show each step that apply would take, its risk and its reason.
 
     Example: python -m mongo_indexes plan --url mongodb://localhost/polystore --only items
     """
@@ -57,12 +59,12 @@ def apply(
     prune: Prune = False,
     as_json: AsJson = False,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply without asking.")] = False,
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds to wait for another runner to finish.")
     ] = WAIT_SECONDS,
 ) -> None:
-    """Do what plan shows, one runner at a time. Run it again if it was interrupted.
+    """Execute the plan, one runner at a time. Run it again if it was interrupted.
 
     Example: python -m mongo_indexes apply --yes --url mongodb://localhost/polystore
     """
@@ -85,7 +87,7 @@ def check(
     only: Only = None,
     as_json: AsJson = False,
 ) -> None:
-    """End with 0 if everything is as declared, with 2 if not.
+    """Exit with 0 if everything is as declared, with 2 if not.
 
     Example: python -m mongo_indexes check --json --url mongodb://localhost/polystore
     """

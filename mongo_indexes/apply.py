@@ -1,4 +1,4 @@
-"""Carries a plan out under the lock, step by step, and says what was done and what was not."""
+"""Executing a plan under the lock, step by step, and reporting which steps were done."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,24 +7,24 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from mongo_indexes.collections import COLLECTIONS
-from mongo_indexes.declare import Collection
-from mongo_indexes.execute import Refused, perform, said
+from mongo_indexes.declare import CollectionSpec
+from mongo_indexes.execute import StepRefused, error_message, execute
 from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LEASE_SECONDS, Lease, LeaseLost, lease
 from mongo_indexes.server import plan
 from mongo_indexes.step import Step
 
 Document = dict[str, Any]
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 WAIT_SECONDS = 30.0
-"""Longer than a lease, so that a runner that died is outlived."""
+"""Longer than a lease, so that the lease of a killed runner ends while another waits for it."""
 
 
 class ApplyStopped(Exception):
-    """A step could not be taken: `done` was done, `failed` and `left` were not.
+    """A step failed: the steps `done` were done, `failed` and `left` were not.
 
-    `code` is how the process should end. Run again after the cure.
+    `code` is the exit code for the process. After the cause is mended, apply can run again.
     """
 
     def __init__(
@@ -39,43 +39,45 @@ class ApplyStopped(Exception):
 
 def apply_all(
     database: Database[Document],
-    tell: Tell = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
     *,
-    collections: Sequence[Collection] = COLLECTIONS,
+    collections: Sequence[CollectionSpec] = COLLECTIONS,
     prune: bool = False,
     wait: float = WAIT_SECONDS,
     lease_seconds: float = LEASE_SECONDS,
 ) -> list[Step]:
-    """Makes the database what is declared; returns the steps taken, none if nothing was to do.
+    """Change the database into what is declared; return the steps that were done.
 
-    `tell` hears a sentence before each step and when the lock has to be waited for. The lock is not
-    touched if there is nothing to do. The database's client must not cut a long build short (no
+    `on_progress` receives a line before each step, and one while waiting for the lock. The lock is
+    not taken if no step is to be done. The database's client must not end a long build early (no
     `timeoutMS`, no `socketTimeoutMS`). Raises LockHeld, ApplyStopped, PyMongoError (unreachable).
     """
-    if not _to_do(database, collections, prune):
+    if not _changes(database, collections, prune):
         return []
-    with lease(database, wait=wait, seconds=lease_seconds, tell=tell) as held:
-        # Whoever had the lock before may have done it all.
-        return _take(database, _to_do(database, collections, prune), held, tell)
+    with lease(database, wait=wait, seconds=lease_seconds, on_progress=on_progress) as lock:
+        # Plan again: the previous holder of the lock may have done all of it.
+        return _execute(database, _changes(database, collections, prune), lock, on_progress)
 
 
-def _to_do(
-    database: Database[Document], collections: Sequence[Collection], prune: bool
+def _changes(
+    database: Database[Document], collections: Sequence[CollectionSpec], prune: bool
 ) -> list[Step]:
     return [step for step in plan(database, collections, prune=prune) if step.changes]
 
 
-def _take(database: Database[Document], steps: list[Step], held: Lease, tell: Tell) -> list[Step]:
+def _execute(
+    database: Database[Document], steps: list[Step], lock: Lease, on_progress: OnProgress
+) -> list[Step]:
     for number, step in enumerate(steps):
         done, left = steps[:number], steps[number + 1 :]
-        tell(f"{number + 1}/{len(steps)} {step.kind} {step.target} ({step.risk})")
+        on_progress(f"{number + 1}/{len(steps)} {step.kind} {step.target} ({step.risk})")
         try:
-            held.confirm()
-            perform(database, step)
-        except LeaseLost as lost:
-            raise ApplyStopped(ExitCode.LOCKED, str(lost), done, step, left) from lost
-        except Refused as refused:
-            raise ApplyStopped(ExitCode.REFUSED, str(refused), done, step, left) from refused
+            lock.renew()
+            execute(database, step)
+        except LeaseLost as error:
+            raise ApplyStopped(ExitCode.LOCKED, str(error), done, step, left) from error
+        except StepRefused as error:
+            raise ApplyStopped(ExitCode.REFUSED, str(error), done, step, left) from error
         except PyMongoError as error:
-            raise ApplyStopped(ExitCode.FAILED, said(error), done, step, left) from error
+            raise ApplyStopped(ExitCode.FAILED, error_message(error), done, step, left) from error
     return steps

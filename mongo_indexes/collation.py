@@ -1,4 +1,4 @@
-"""What the server adds to a collation that gives only its locale.
+"""The options that the server adds to a collation with only a locale.
 
 Taken from MongoDB 6.0.5 (ICU 57.1) by creating an index with each locale of
 https://www.mongodb.com/docs/manual/reference/collation-locales-defaults/ and reading it back.
@@ -7,7 +7,7 @@ https://www.mongodb.com/docs/manual/reference/collation-locales-defaults/ and re
 from collections.abc import Mapping
 from typing import Any
 
-_EVERYWHERE: dict[str, Any] = {
+_DEFAULTS: dict[str, Any] = {
     "caseLevel": False,
     "caseFirst": "off",
     "strength": 3,
@@ -29,7 +29,7 @@ _NORMALIZED = frozenset(
      "nb@collation=search", "nn@collation=search", "smn@collation=search")
 )  # fmt: skip
 
-_OF_A_LOCALE: dict[str, dict[str, Any]] = {
+_LOCALE_DEFAULTS: dict[str, dict[str, Any]] = {
     "da": {"caseFirst": "upper"},
     "mt": {"caseFirst": "upper"},
     "fr_CA": {"backwards": True},
@@ -37,15 +37,15 @@ _OF_A_LOCALE: dict[str, dict[str, Any]] = {
 }
 
 
-def filled_in(collation: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The whole collation; empty for none and for `simple`, which are the same.
+def with_defaults(collation: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the collation with all options; empty for None and for `simple`, which are the same.
 
-    The ICU version is left out: it is the server's, and cannot be declared.
+    The ICU version is left out, because it is the server's and cannot be declared.
     """
     if collation is None or collation["locale"] == "simple":
         return {}
     locale = collation["locale"]
-    whole = _EVERYWHERE | {"normalization": locale in _NORMALIZED} | _OF_A_LOCALE.get(locale, {})
-    whole |= collation
-    whole.pop("version", None)
-    return whole
+    options = _DEFAULTS | {"normalization": locale in _NORMALIZED}
+    options |= _LOCALE_DEFAULTS.get(locale, {}) | dict(collation)
+    options.pop("version", None)
+    return options

@@ -1,8 +1,8 @@
-"""The commands as functions: a URL in, sentences out, an exit code (`ExitCode`) back.
+"""The commands as functions: they take a URL, print their result and return an exit code.
 
 `python -m mongo_indexes` and `polystore indexes` are both thin layers over these three. They share
 their arguments: `database` overrides the one in the URL, `only` limits them to some collections,
-`as_json` says everything as one JSON object, `collections` is what is declared.
+`as_json` prints one JSON object instead of lines, `collections` are the declared ones.
 """
 
 import sys
@@ -15,9 +15,9 @@ from pymongo.errors import PyMongoError
 
 from mongo_indexes.apply import WAIT_SECONDS, ApplyStopped, apply_all
 from mongo_indexes.collections import COLLECTIONS
-from mongo_indexes.connect import Stop, opened
-from mongo_indexes.declare import Collection
-from mongo_indexes.execute import said
+from mongo_indexes.connect import CommandFailed, open_database
+from mongo_indexes.declare import CollectionSpec
+from mongo_indexes.execute import error_message
 from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LockHeld
 from mongo_indexes.output import show_json, show_steps, steps_as_json
@@ -34,14 +34,14 @@ def run_plan(
     only: Sequence[str] = (),
     prune: bool = False,
     as_json: bool = False,
-    collections: Sequence[Collection] = COLLECTIONS,
+    collections: Sequence[CollectionSpec] = COLLECTIONS,
 ) -> int:
-    """Shows what `run_apply` would do. CLEAN whatever it shows; `run_check` tells them apart."""
+    """Print what `run_apply` would do. Return CLEAN also if there is something to do."""
 
-    def command(opened_database: Database[dict[str, Any]]) -> ExitCode:
-        steps = plan(opened_database, _chosen(collections, only), prune=prune)
+    def command(connected: Database[dict[str, Any]]) -> ExitCode:
+        steps = plan(connected, _selected(collections, only), prune=prune)
         to_do = sum(step.changes for step in steps)
-        _show(opened_database.name, steps, f"{to_do or 'nothing'} to do", as_json)
+        _show(connected.name, steps, f"{to_do or 'nothing'} to do", as_json)
         return ExitCode.CLEAN
 
     return _run(url, database, command, as_json)
@@ -53,13 +53,13 @@ def run_check(
     database: str | None = None,
     only: Sequence[str] = (),
     as_json: bool = False,
-    collections: Sequence[Collection] = COLLECTIONS,
+    collections: Sequence[CollectionSpec] = COLLECTIONS,
 ) -> int:
-    """CLEAN if the database is what is declared, else DRIFT. What nobody declared is drift too."""
+    """Return CLEAN if the database is as declared, else DRIFT. An undeclared index is drift."""
 
-    def command(opened_database: Database[dict[str, Any]]) -> ExitCode:
-        steps = plan(opened_database, _chosen(collections, only))
-        _show(opened_database.name, steps, "drift" if steps else "clean", as_json)
+    def command(connected: Database[dict[str, Any]]) -> ExitCode:
+        steps = plan(connected, _selected(collections, only))
+        _show(connected.name, steps, "drift" if steps else "clean", as_json)
         return ExitCode.DRIFT if steps else ExitCode.CLEAN
 
     return _run(url, database, command, as_json)
@@ -74,87 +74,91 @@ def run_apply(
     as_json: bool = False,
     yes: bool = False,
     wait: float = WAIT_SECONDS,
-    collections: Sequence[Collection] = COLLECTIONS,
+    collections: Sequence[CollectionSpec] = COLLECTIONS,
 ) -> int:
-    """Makes it so, after `yes` or a yes at the terminal. `wait` is for the lock, in seconds."""
+    """Change the database into what is declared, with `yes` or a yes at the terminal.
 
-    def command(opened_database: Database[dict[str, Any]]) -> ExitCode:
-        chosen = _chosen(collections, only)
+    `wait`: seconds to wait for the lock.
+    """
+
+    def command(connected: Database[dict[str, Any]]) -> ExitCode:
+        selected = _selected(collections, only)
         if not yes:
-            _ask(opened_database.name, plan(opened_database, chosen, prune=prune), as_json)
-        tell = _silent if as_json else typer.echo
-        done = apply_all(opened_database, tell, collections=chosen, prune=prune, wait=wait)
-        kept = [step for step in plan(opened_database, chosen) if not step.changes]
+            _confirm(connected.name, plan(connected, selected, prune=prune), as_json)
+        on_progress = _ignore if as_json else typer.echo
+        done = apply_all(connected, on_progress, collections=selected, prune=prune, wait=wait)
+        kept = [step for step in plan(connected, selected) if not step.changes]
         if as_json:
-            answer = {"done": steps_as_json(done), "kept": steps_as_json(kept)}
-            show_json({"database": opened_database.name, **answer})
+            result = {"done": steps_as_json(done), "kept": steps_as_json(kept)}
+            show_json({"database": connected.name, **result})
         else:
             show_steps(kept)
-            typer.echo(f"{opened_database.name}: {len(done) or 'nothing'} done")
+            typer.echo(f"{connected.name}: {len(done) or 'nothing'} done")
         return ExitCode.CLEAN
 
     return _run(url, database, command, as_json)
 
 
-def _chosen(collections: Sequence[Collection], only: Sequence[str]) -> list[Collection]:
+def _selected(collections: Sequence[CollectionSpec], only: Sequence[str]) -> list[CollectionSpec]:
     names = [declared.name for declared in collections]
     unknown = ", ".join(name for name in only if name not in names)
     if unknown:
-        raise Stop(ExitCode.REFUSED, f"not declared: {unknown} (declared: {', '.join(names)})")
+        message = f"not declared: {unknown} (declared: {', '.join(names)})"
+        raise CommandFailed(ExitCode.REFUSED, message)
     return [declared for declared in collections if not only or declared.name in only]
 
 
-def _show(database: str, steps: Sequence[Step], verdict: str, as_json: bool) -> None:
+def _show(database: str, steps: Sequence[Step], summary: str, as_json: bool) -> None:
     if as_json:
         show_json({"database": database, "clean": not steps, "steps": steps_as_json(steps)})
         return
     show_steps(steps)
-    typer.echo(f"{database}: {verdict}")
+    typer.echo(f"{database}: {summary}")
 
 
-def _ask(database: str, steps: Sequence[Step], as_json: bool) -> None:
-    """Returns if somebody agreed or there is nothing to agree to. Raises Stop."""
+def _confirm(database: str, steps: Sequence[Step], as_json: bool) -> None:
+    """Ask at the terminal, if there is something to change. Raises CommandFailed."""
     changes = [step for step in steps if step.changes]
     if not changes:
         return
     if not as_json:
         show_steps(changes)
     if as_json or not sys.stdin.isatty():
-        reason = f"{len(changes)} to do and nobody to ask: use --yes if that is what you want"
-        raise Stop(ExitCode.REFUSED, reason, left=steps_as_json(changes))
+        message = f"{len(changes)} to do, and no terminal to ask at: use --yes to do them"
+        raise CommandFailed(ExitCode.REFUSED, message, left=steps_as_json(changes))
     if not typer.confirm(f"Change {database}?"):
-        raise Stop(ExitCode.REFUSED, "nothing was changed")
+        raise CommandFailed(ExitCode.REFUSED, "nothing was changed")
 
 
-def _silent(_: str) -> None:
-    """With --json the answer alone is on standard output."""
+def _ignore(_: str) -> None:
+    """Print nothing, because with --json standard output has the result alone."""
 
 
 def _run(url: str | None, database: str | None, command: Command, as_json: bool) -> int:
     try:
-        with opened(url, database) as opened_database:
-            return _translated(opened_database, command)
-    except Stop as stop:
+        with open_database(url, database) as connected:
+            return _translate_errors(connected, command)
+    except CommandFailed as failure:
         if as_json:
-            error = {"code": stop.code.name.lower(), "message": str(stop)}
-            show_json({"error": error, **stop.more})
+            error = {"code": failure.code.name.lower(), "message": str(failure)}
+            show_json({"error": error, **failure.details})
         else:
-            typer.echo(str(stop), err=True)
-        return stop.code
+            typer.echo(str(failure), err=True)
+        return failure.code
 
 
-def _translated(database: Database[dict[str, Any]], command: Command) -> ExitCode:
+def _translate_errors(database: Database[dict[str, Any]], command: Command) -> ExitCode:
     try:
         return command(database)
-    except LockHeld as held:
-        raise Stop(ExitCode.LOCKED, str(held)) from held
+    except LockHeld as error:
+        raise CommandFailed(ExitCode.LOCKED, str(error)) from error
     except ApplyStopped as stopped:
         not_done = [stopped.failed, *stopped.left]
-        sentence = f"{stopped}\ndone: {_names(stopped.done)}\nnot done: {_names(not_done)}"
-        more = {"done": steps_as_json(stopped.done), "left": steps_as_json(not_done)}
-        raise Stop(stopped.code, sentence, **more) from stopped
+        message = f"{stopped}\ndone: {_names(stopped.done)}\nnot done: {_names(not_done)}"
+        details = {"done": steps_as_json(stopped.done), "left": steps_as_json(not_done)}
+        raise CommandFailed(stopped.code, message, **details) from stopped
     except PyMongoError as error:
-        raise Stop(ExitCode.FAILED, said(error)) from error
+        raise CommandFailed(ExitCode.FAILED, error_message(error)) from error
 
 
 def _names(steps: Sequence[Step]) -> str:

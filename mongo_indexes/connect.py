@@ -1,5 +1,4 @@
-"""Opens the database of a command, or says why it cannot. The URL is never repeated: it may hold a
-password."""
+"""Opening a command's database. No message repeats the URL, because it may hold a password."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,64 +14,68 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from mongo_indexes.execute import said
+from mongo_indexes.execute import error_message
 from mongo_indexes.exit_codes import ExitCode
 
 Document = dict[str, Any]
 
-_REACH_MILLISECONDS = 5_000
+_CONNECT_MILLISECONDS = 5_000
 
 
-class Stop(Exception):
-    """A command ends here, with this code and this sentence; `more` goes into its JSON."""
+class CommandFailed(Exception):
+    """A command ends with this exit code and message; `details` go into its JSON output."""
 
-    def __init__(self, code: ExitCode, sentence: str, **more: Any) -> None:
-        super().__init__(sentence)
+    def __init__(self, code: ExitCode, message: str, **details: Any) -> None:
+        super().__init__(message)
         self.code = code
-        self.more = more
+        self.details = details
 
 
 @contextmanager
-def opened(url: str | None, name: str | None) -> Iterator[Database[Document]]:
-    """The database `name`, or else the one in the URL, on a server that answered. Raises Stop."""
+def open_database(url: str | None, name: str | None) -> Iterator[Database[Document]]:
+    """Yield the database `name`, by default the one in the URL, once its server has answered.
+
+    Raises CommandFailed.
+    """
     if not url:
-        raise Stop(ExitCode.REFUSED, "which MongoDB? Use --url or set MONGODB_URL")
+        raise CommandFailed(ExitCode.REFUSED, "no MongoDB URL: use --url or set MONGODB_URL")
     with _client(url) as client:
         database = _database(client, name)
         try:
             client.admin.command("ping")
         except ServerSelectionTimeoutError as error:
-            raise Stop(ExitCode.FAILED, f"no MongoDB within 5 s: {said(error)}") from error
+            message = f"no MongoDB within 5 s: {error_message(error)}"
+            raise CommandFailed(ExitCode.FAILED, message) from error
         except PyMongoError as error:
-            raise Stop(ExitCode.FAILED, said(error)) from error
+            raise CommandFailed(ExitCode.FAILED, error_message(error)) from error
         yield database
 
 
 def _client(url: str) -> MongoClient[Document]:
-    # Neither the error nor its text goes on: they can quote a piece of a badly escaped password.
-    reason = "not a MongoDB URL (escape : / ? # [ ] @ % in user name and password)"
-    if not url.startswith(("mongodb://", "mongodb+srv://")):  # the driver would take a host name
-        raise Stop(ExitCode.REFUSED, reason)
+    # The driver's error is dropped: its text can quote a piece of a badly escaped password.
+    message = "not a MongoDB URL (escape : / ? # [ ] @ % in user name and password)"
+    if not url.startswith(("mongodb://", "mongodb+srv://")):  # the driver accepts a host name
+        raise CommandFailed(ExitCode.REFUSED, message)
     try:
         return MongoClient(
             url,
-            serverSelectionTimeoutMS=_REACH_MILLISECONDS,
-            connectTimeoutMS=_REACH_MILLISECONDS,
-            # A build takes as long as it takes, whatever the service's URL says.
+            serverSelectionTimeoutMS=_CONNECT_MILLISECONDS,
+            connectTimeoutMS=_CONNECT_MILLISECONDS,
+            # The service's URL may set timeouts, but an index build has no upper limit.
             timeoutMS=None,
             socketTimeoutMS=None,
             appname="mongo_indexes",
             uuidRepresentation="standard",
         )
     except (InvalidURI, ConfigurationError, ValueError):
-        raise Stop(ExitCode.REFUSED, reason) from None
+        raise CommandFailed(ExitCode.REFUSED, message) from None
 
 
 def _database(client: MongoClient[Document], name: str | None) -> Database[Document]:
     try:
         return client[name] if name else client.get_default_database()
     except ConfigurationError:
-        reason = "which database? Name it in the URL (mongodb://host/database) or use --database"
-        raise Stop(ExitCode.REFUSED, reason) from None
+        message = "no database: name it in the URL (mongodb://host/database) or use --database"
+        raise CommandFailed(ExitCode.REFUSED, message) from None
     except InvalidName as error:
-        raise Stop(ExitCode.REFUSED, f"no name for a database: {error}") from error
+        raise CommandFailed(ExitCode.REFUSED, f"not a database name: {error}") from error

@@ -9,20 +9,20 @@ from pymongo import IndexModel
 Key = tuple[str, int | str]
 Keys = tuple[Key, ...]
 
-# The server keeps the seconds in an int32; collMod refuses more.
-LONGEST_TTL_SECONDS = 2**31 - 1
+# The server stores the seconds in an int32; collMod refuses more.
+MAX_TTL_SECONDS = 2**31 - 1
 
 
 class DeclarationError(ValueError):
-    """A declaration that MongoDB would refuse or that people could not understand."""
+    """A declaration that MongoDB would refuse or people could not understand."""
 
 
 @dataclass(frozen=True)
 class Index:
     """One index: its keys in order, such as `[("model", 1), ("timestamp", -1)]`, and its why.
 
-    `partial` is the partialFilterExpression; `collation` the collation document, of which the
-    server fills in what is not given; `weights` and `default_language` belong to a text index,
+    `partial` is the partialFilterExpression. `collation` is the collation document; the server
+    adds its defaults. `weights` and `default_language` belong to a text index,
     `wildcard_projection` to a wildcard index. Raises DeclarationError.
     """
 
@@ -47,16 +47,16 @@ class Index:
 
     @property
     def pattern(self) -> Keys:
-        """The key pattern. Its order counts: {a, b} is not {b, a}."""
+        """The key pattern. Its order matters: {a, b} is not {b, a}."""
         return tuple(self.keys)
 
     @property
     def is_text(self) -> bool:
-        """Whether it is a text index, of which a collection can have one."""
+        """Whether it is a text index. A collection can have one."""
         return any(direction == "text" for _, direction in self.keys)
 
     def options(self) -> dict[str, Any]:
-        """Its options under the server's names, without those left at their default."""
+        """Return its options under the server's names, without those at their default."""
         options: dict[str, Any] = {
             "unique": self.unique or None,
             "sparse": self.sparse or None,
@@ -71,7 +71,7 @@ class Index:
         return {option: value for option, value in options.items() if value is not None}
 
     def model(self) -> IndexModel:
-        """What pymongo's `create_indexes` takes."""
+        """Return the model for pymongo's `create_indexes`."""
         return IndexModel(list(self.keys), name=self.name, **self.options())
 
     def _check_words(self) -> None:
@@ -82,8 +82,8 @@ class Index:
 
     def _check_keys(self) -> None:
         # (("a", 1)) is one pair, not a sequence of pairs: the usual slip.
-        given: list[Any] = list(self.keys)
-        if not given or not all(isinstance(key, tuple) and len(key) == 2 for key in given):
+        keys: list[Any] = list(self.keys)
+        if not keys or not all(isinstance(key, tuple) and len(key) == 2 for key in keys):
             raise DeclarationError(f'index {self.name}: keys look like [("a", 1), ("b", -1)]')
         fields = [field for field, _ in self.keys]
         if len(set(fields)) != len(fields):
@@ -95,7 +95,7 @@ class Index:
         if self.ttl_seconds is not None:
             if len(self.keys) != 1:
                 raise DeclarationError(f"index {self.name}: a TTL index has one key")
-            if not 0 <= self.ttl_seconds <= LONGEST_TTL_SECONDS:
+            if not 0 <= self.ttl_seconds <= MAX_TTL_SECONDS:
                 raise DeclarationError(f"index {self.name}: ttl_seconds is from 0 to 2147483647")
         if self.sparse and self.partial is not None:
             raise DeclarationError(f"index {self.name}: sparse and partial exclude each other")
@@ -104,12 +104,14 @@ class Index:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collection:
+class CollectionSpec:
     """One collection: why it exists, its indexes, and its validator (a `$jsonSchema` document).
 
-    The validator is strict and refuses (validationLevel strict, validationAction error). Raises
-    DeclarationError for a missing why, two indexes of one name or with one key pattern (MongoDB can
-    hold the latter, but a hint by key is then ambiguous), and for two text indexes.
+    The validator is strict and refuses (validationLevel strict, validationAction error).
+
+    Raises DeclarationError for a missing why, for two indexes of one name or with one key pattern,
+    and for two text indexes. MongoDB allows two indexes with one key pattern, but a hint by key is
+    then ambiguous.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How each kind of step is done, and what a refusal of the server means in words for people."""
+"""Executing each kind of step, and explaining the server's refusals in plain English."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,23 +29,25 @@ _REFUSALS = frozenset(
 )
 
 
-class Refused(Exception):
-    """The data or the server does not allow a step. What was there before is there still, or the
-    message says what is not."""
+class StepRefused(Exception):
+    """The data or the server does not allow a step.
+
+    Everything is as it was before, or the message names the indexes that are not.
+    """
 
 
-def perform(database: Database[Document], step: Step) -> None:
-    """Does one step; doing it again is harmless.
+def execute(database: Database[Document], step: Step) -> None:
+    """Execute one step; executing it again does no harm.
 
-    Raises Refused (duplicates, an index that MongoDB cannot make) or PyMongoError.
+    Raises StepRefused (duplicates, an index that MongoDB cannot build) or PyMongoError.
     """
     if not step.changes:
         return
     try:
-        _DEEDS[step.kind](database, step)
+        _HANDLERS[step.kind](database, step)
     except OperationFailure as error:
         if error.code in _REFUSALS:
-            raise Refused(_explain(step, error)) from error
+            raise StepRefused(_explain(step, error)) from error
         raise
 
 
@@ -53,7 +55,7 @@ def _create_collection(database: Database[Document], step: Step) -> None:
     try:
         database.create_collection(step.collection, check_exists=False)
     except OperationFailure as error:
-        if error.code != _NAMESPACE_EXISTS:  # a first insert made it in the meantime
+        if error.code != _NAMESPACE_EXISTS:  # a first insert created it in the meantime
             raise
 
 
@@ -68,7 +70,7 @@ def _set_validator(database: Database[Document], step: Step) -> None:
 
 
 def _create_index(database: Database[Document], step: Step) -> None:
-    # An identical build under way is joined: the server answers when that one is done.
+    # If an identical build is running, the server answers when that one is done.
     database[step.collection].create_indexes([_index(step).model()])
 
 
@@ -77,7 +79,7 @@ def _change_ttl(database: Database[Document], step: Step) -> None:
 
 
 def _make_unique(database: Database[Document], step: Step) -> None:
-    """No gap and no second index: from prepareUnique on, new duplicates are refused."""
+    # Needs neither a gap nor a second index: from prepareUnique on, new duplicates are refused.
     _modify(database, step, prepareUnique=True)
     try:
         _modify(database, step, unique=True)
@@ -92,20 +94,20 @@ def _replace(database: Database[Document], step: Step) -> None:
     try:
         _create_index(database, step)
     except OperationFailure as error:
-        fate = _restore(database, step)
+        outcome = _restore(database, step)
         if error.code in _REFUSALS:
-            raise Refused(f"{_explain(step, error)}; {fate}") from error
+            raise StepRefused(f"{_explain(step, error)}; {outcome}") from error
         raise
 
 
 def _restore(database: Database[Document], step: Step) -> str:
-    """Builds the dropped indexes again; says how that went."""
+    """Build the dropped indexes again; return the outcome as a clause for the error message."""
     names = ", ".join(document["name"] for document in step.drops)
     try:
         database.command("createIndexes", step.collection, indexes=list(step.drops))
     except OperationFailure as error:
-        return f"what was dropped ({names}) could not be built again: {said(error)}"
-    return f"what was dropped ({names}) was built again"
+        return f"dropped indexes not built again: {names} ({error_message(error)})"
+    return f"dropped indexes built again: {names}"
 
 
 def _drop_index(database: Database[Document], step: Step) -> None:
@@ -130,7 +132,7 @@ def _index(step: Step) -> Index:
     return step.index
 
 
-_DEEDS: Mapping[Kind, Callable[[Database[Document], Step], None]] = {
+_HANDLERS: Mapping[Kind, Callable[[Database[Document], Step], None]] = {
     Kind.CREATE_COLLECTION: _create_collection,
     Kind.SET_VALIDATOR: _set_validator,
     Kind.DROP_VALIDATOR: _set_validator,
@@ -154,11 +156,11 @@ def _explain(step: Step, error: OperationFailure) -> str:
         groups = details.get("violations", [{}])
         ids = json_util.dumps(groups[0].get("ids", [])[:3])
         return f"unique index {step.target}: several documents have the same value, such as {ids}"
-    return f"index {step.target}: {said(error)}"
+    return f"index {step.target}: {error_message(error)}"
 
 
-def said(error: PyMongoError) -> str:
-    """What an error says, short: the server's sentence, or the driver's without its topology."""
+def error_message(error: PyMongoError) -> str:
+    """Return the server's message, or the driver's without its description of the topology."""
     if isinstance(error, OperationFailure):
         return str((error.details or {}).get("errmsg", error))
     return str(error).partition(", Timeout: ")[0]

@@ -1,10 +1,10 @@
-"""How a run ended, as the exit code of the process. Scripts depend on these numbers."""
+"""The exit codes of the commands. Scripts depend on these numbers."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the commands end with. (A misspelt option also ends with 2, as typer does it.)"""
+    """The result of a command. Typer also ends with 2 if an option is misspelt."""
 
     CLEAN = 0
     DRIFT = 2

@@ -1,7 +1,7 @@
-"""One runner at a time: a lease kept as a document in `polystore_locks`.
+"""One runner at a time: a lease stored as a document in `polystore_locks`.
 
 The server's clock decides (`$$NOW` in the update), so runners whose clocks differ agree. A thread
-renews the lease; when its holder dies, the lease runs out by itself.
+renews the lease; if its runner is killed, the lease expires by itself.
 """
 
 import os
@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import ReturnDocument, WriteConcern
-from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
@@ -30,7 +29,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock (`host:pid:random`) and since when, by the server's clock."""
+    """The runner that has the lock (`host:pid:random`), and since when by the server's clock."""
 
     owner: str
     since: datetime
@@ -40,7 +39,7 @@ class Holder:
 
 
 class LockHeld(Exception):
-    """Another runner held the lock for as long as we were willing to wait."""
+    """Another runner has the lock, and `waited` seconds were not enough."""
 
     def __init__(self, holder: Holder, waited: float) -> None:
         super().__init__(f"another runner is at work: {holder} (waited {waited:g} s)")
@@ -48,31 +47,30 @@ class LockHeld(Exception):
 
 
 class LeaseLost(Exception):
-    """Our lease ran out and is another's, or was removed. Nothing more may be changed."""
+    """The lease expired or was removed; another runner may have the lock. Change nothing more."""
 
 
 class Lease:
-    """The lock in our hands. `confirm` before each change."""
+    """This runner's lock. Call `renew` before each change."""
 
     def __init__(self, database: Database[Document], seconds: float) -> None:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.seconds = seconds
-        # A majority has it before we act on it: a failover cannot forget it.
-        self._locks: Collection[Document] = database.get_collection(
-            LOCKS, write_concern=WriteConcern("majority")
-        )
+        # A majority stores it before the runner acts on it, so that a failover cannot lose it.
+        majority = WriteConcern("majority")
+        self._locks = database.get_collection(LOCKS, write_concern=majority)
 
-    def take(self) -> Holder | None:
-        """Takes the lock if it is free or its lease ran out. Returns who holds it afterwards.
+    def acquire(self) -> Holder | None:
+        """Take the lock if it is free or its lease has expired; return its holder afterwards.
 
-        None, too, if another first runner made the document at the same moment: try again.
+        Return None if another first runner created the document at the same moment: try again.
         """
         until = {"$add": ["$$NOW", int(self.seconds * 1000)]}
         ours = {"_id": _ID, "owner": {"$literal": self.owner}, "since": "$$NOW", "until": until}
-        # Where the field is missing, the document is just being made by this upsert.
+        # The field is missing only in the document that this upsert creates.
         free = {"$lte": [{"$ifNull": ["$until", "$$NOW"]}, "$$NOW"]}
         try:
-            found = self._locks.find_one_and_update(
+            lock = self._locks.find_one_and_update(
                 {"_id": _ID},
                 [{"$replaceWith": {"$cond": [free, ours, "$$ROOT"]}}],
                 upsert=True,
@@ -80,19 +78,19 @@ class Lease:
             )
         except DuplicateKeyError:
             return None
-        return Holder(found["owner"], found["since"]) if found else None
+        return Holder(lock["owner"], lock["since"]) if lock else None
 
-    def confirm(self) -> None:
-        """Renews the lease. Raises LeaseLost if it is no longer ours."""
-        found = self._locks.find_one_and_update(
+    def renew(self) -> None:
+        """Extend the lease by its full length. Raises LeaseLost."""
+        lock = self._locks.find_one_and_update(
             {"_id": _ID, "owner": self.owner},
             [{"$set": {"until": {"$add": ["$$NOW", int(self.seconds * 1000)]}}}],
         )
-        if found is None:
-            raise LeaseLost(f"the lease of {self.owner} ran out, and somebody else may be at work")
+        if lock is None:
+            raise LeaseLost(f"the lease of {self.owner} ran out; another runner may be at work")
 
-    def give_back(self) -> None:
-        """Frees the lock, if it is still ours."""
+    def release(self) -> None:
+        """Remove the lock, if this lease still has it."""
         self._locks.delete_one({"_id": _ID, "owner": self.owner})
 
 
@@ -102,48 +100,50 @@ def lease(
     *,
     wait: float,
     seconds: float = LEASE_SECONDS,
-    tell: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Lease]:
-    """Holds the lock of this database, renewed every third of `seconds`.
+    """Yield this database's lock, renewed every third of `seconds` by a thread.
 
-    Waits up to `wait` seconds for it, then raises LockHeld.
+    Waits for it up to `wait` seconds, then raises LockHeld.
     """
-    held = Lease(database, seconds)
-    _wait_for(held, wait, tell)
+    lock = Lease(database, seconds)
+    _acquire(lock, wait, on_progress)
     done = threading.Event()
-    heartbeat = threading.Thread(target=_renew, args=(held, done), name="lease", daemon=True)
+    heartbeat = threading.Thread(
+        target=_keep_renewing, args=(lock, done), name="lease", daemon=True
+    )
     heartbeat.start()
     try:
-        yield held
+        yield lock
     finally:
         done.set()
         heartbeat.join()
-        with suppress(PyMongoError):  # then it runs out by itself
-            held.give_back()
+        with suppress(PyMongoError):  # the lease then expires by itself
+            lock.release()
 
 
-def _wait_for(held: Lease, wait: float, tell: Callable[[str], None]) -> None:
+def _acquire(lock: Lease, wait: float, on_progress: Callable[[str], None]) -> None:
     deadline = time.monotonic() + wait
-    told = None
+    reported = None
     while True:
-        holder = held.take()
+        holder = lock.acquire()
         if holder is None:
             continue
-        if holder.owner == held.owner:
+        if holder.owner == lock.owner:
             return
         if time.monotonic() >= deadline:
             raise LockHeld(holder, wait)
-        if holder != told:
-            tell(f"waiting for {holder}")
-            told = holder
+        if holder != reported:
+            on_progress(f"waiting for {holder}")
+            reported = holder
         time.sleep(_POLL_SECONDS)
 
 
-def _renew(held: Lease, done: threading.Event) -> None:
-    while not done.wait(held.seconds / 3):
+def _keep_renewing(lock: Lease, done: threading.Event) -> None:
+    while not done.wait(lock.seconds / 3):
         try:
-            held.confirm()
+            lock.renew()
         except LeaseLost:
-            return  # the runner learns it before its next step
+            return  # the runner's own renewal before its next step raises it there
         except PyMongoError:
-            continue  # perhaps the next one gets through; if none does, the lease runs out
+            continue  # the next renewal may succeed; if none does, the lease expires

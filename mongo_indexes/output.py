@@ -1,4 +1,4 @@
-"""What a run says: a table on a terminal, plain lines in a pipe, one JSON object with `--json`."""
+"""The output of a command: a table on a terminal, plain lines in a pipe, one object as JSON."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ _COLOURS = {Risk.SAFE: "green", Risk.SLOW: "yellow", Risk.DANGEROUS: "bold red"}
 
 
 def steps_as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """The steps for scripts."""
+    """Return the steps as JSON objects, for scripts."""
     return [
         {
             "collection": step.collection,
@@ -30,13 +30,13 @@ def steps_as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
     ]
 
 
-def show_json(answer: dict[str, Any]) -> None:
-    """One object on standard output."""
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+def show_json(result: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
+    typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
 
 
 def show_steps(steps: Sequence[Step]) -> None:
-    """The steps for people; nothing if there are none."""
+    """Print the steps for people; print nothing if there are none."""
     if not steps:
         return
     if sys.stdout.isatty():
@@ -47,10 +47,10 @@ def show_steps(steps: Sequence[Step]) -> None:
 
 
 def _table(steps: Sequence[Step]) -> Table:
-    # A name cut short could not be looked up.
+    # Names are folded, not cut, because a cut name could not be searched for.
     table = Table("risk", "step", Column("on", overflow="fold"), "reason")
     for step in steps:
-        # Text, because a name in brackets would be read as markup.
+        # Text, because a plain string with brackets would be read as markup.
         cells = (Text(step.kind), Text(step.target), Text(step.reason))
         table.add_row(Text(step.risk, style=_COLOURS[step.risk]), *cells)
     return table

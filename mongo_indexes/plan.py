@@ -1,37 +1,42 @@
-"""What has to be done, from the declaration and from what the server says it has. No I/O here.
+"""The steps from what the server has to what is declared. No I/O here.
 
-Every driver can bring the documents: `diff` takes those of `listIndexes` as they are. Rules, each
-tried on MongoDB 6.0.5: two indexes coexist if their names differ *and* one of key pattern, unique,
-sparse, partial filter, collation, wildcard projection; TTL and hidden do not tell indexes apart,
-but collMod changes them in place; nothing renames an index. Hence a changed definition is built
-before the old one goes if it has a name of its own, and replaced, with a gap, if it kept its name.
+`diff` takes the documents of `listIndexes` as they are, from any driver. Rules, each tried on
+MongoDB 6.0.5:
+
+- Two indexes coexist if their names differ *and* one of key pattern, unique, sparse, partial
+  filter, collation, wildcard projection.
+- TTL and hidden do not tell indexes apart, but collMod changes them in place.
+- No command renames an index.
+
+Hence a changed definition with a new name is built before the old index is dropped. One that keeps
+its name is replaced, and its queries have no index in between.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mongo_indexes.declare import Collection, Index
-from mongo_indexes.definition import Definition, canonical, of_declared
-from mongo_indexes.server_index import Existing
+from mongo_indexes.declare import CollectionSpec, Index
+from mongo_indexes.definition import Definition, canonical_json
+from mongo_indexes.server_index import ServerIndex
 from mongo_indexes.step import Kind, Risk, Step
 
 
 def diff(
-    declared: Collection,
-    existing_indexes: Sequence[Mapping[str, Any]],
-    existing_options: Mapping[str, Any] | None,
+    declared: CollectionSpec,
+    server_indexes: Sequence[Mapping[str, Any]],
+    server_options: Mapping[str, Any] | None,
     *,
     prune: bool = False,
     documents: int | None = None,
 ) -> list[Step]:
-    """The steps that make the collection what is declared, in the order in which to take them.
+    """Return the steps that make the collection what is declared, in the order of execution.
 
-    `existing_indexes`: documents of listIndexes, with or without `includeBuildUUIDs`.
-    `existing_options`: the `options` of listCollections, None if there is no such collection.
-    `prune`: hide what nobody declared, and drop what is hidden already; without it, it is kept.
-    `documents`: how many there are about; it only makes the risks more truthful.
+    `server_indexes`: documents of listIndexes, with or without `includeBuildUUIDs`.
+    `server_options`: the `options` of listCollections, None if the collection does not exist.
+    `prune`: hide undeclared indexes, drop the hidden ones; by default they are kept.
+    `documents`: their approximate number; used only to tell the risks and in the reasons.
     """
-    if existing_options is None:
+    if server_options is None:
         why = "does not exist yet"
         create = Step(declared.name, Kind.CREATE_COLLECTION, "", Risk.SAFE, why)
         return [
@@ -39,58 +44,60 @@ def diff(
             *_validator(declared, {}, prune, 0),
             *(_create(declared, index, 0) for index in declared.indexes),
         ]
-    existing = [Existing(document) for document in existing_indexes]
+    existing = [ServerIndex(document) for document in server_indexes]
     existing = [index for index in existing if index.name != "_id_"]
-    collation = existing_options.get("collation")
+    collation = server_options.get("collation")
     steps, dropped = _declared(declared, existing, collation, documents)
     names = {index.name for index in declared.indexes} | dropped
     left = [index for index in existing if index.name not in names]
     return [
-        *_validator(declared, existing_options, prune, documents),
+        *_validator(declared, server_options, prune, documents),
         *steps,
         *(_undeclared(declared, index, prune) for index in left),
     ]
 
 
 def _declared(
-    declared: Collection,
-    existing: Sequence[Existing],
+    declared: CollectionSpec,
+    existing: Sequence[ServerIndex],
     collation: Mapping[str, Any] | None,
     documents: int | None,
 ) -> tuple[list[Step], set[str]]:
-    """What is built or changed in place, then what is replaced; and the names that this drops."""
+    """Return builds and changes in place, then replacements; and the names that these drop."""
     first: list[Step] = []
     last: list[Step] = []
     dropped: set[str] = set()
     for index in declared.indexes:
-        wanted = of_declared(index, collation)
-        here = next((each for each in existing if each.name == index.name), None)
-        in_the_way = _twins(wanted, index, existing)
-        if here and here.can_become(wanted) and not in_the_way:
-            first += here.changes_to(wanted, index, declared.name)
+        wanted = Definition.from_declared(index, collation)
+        current = next((other for other in existing if other.name == index.name), None)
+        conflicts = _conflicts(wanted, index, existing)
+        if current and current.can_become(wanted) and not conflicts:
+            first += current.steps_to(wanted, index, declared.name)
             continue
-        in_the_way = [here, *in_the_way] if here else in_the_way
-        if not in_the_way:
+        conflicts = [current, *conflicts] if current else conflicts
+        if not conflicts:
             first.append(_create(declared, index, documents))
-        elif fresh := [each for each in in_the_way if each.name not in dropped]:
-            dropped |= {each.name for each in fresh}
-            last.append(_replace(declared, index, wanted, fresh))
-        else:  # an earlier replacement has made room
+        elif to_drop := [other for other in conflicts if other.name not in dropped]:
+            dropped |= {other.name for other in to_drop}
+            last.append(_replace(declared, index, wanted, to_drop))
+        else:  # an earlier replacement drops all of them
             last.append(_create(declared, index, documents))
     return [*first, *last], dropped
 
 
-def _twins(wanted: Definition, index: Index, existing: Sequence[Existing]) -> list[Existing]:
-    """Indexes of another name that the server will not have beside the wanted one."""
+def _conflicts(
+    wanted: Definition, index: Index, existing: Sequence[ServerIndex]
+) -> list[ServerIndex]:
+    """Return the indexes of another name that the server does not allow beside the wanted one."""
 
-    def excludes(have: Definition) -> bool:
-        both_text = index.is_text and ("_fts", "text") in have.keys
-        return both_text or have.signature == wanted.signature
+    def excludes(other: Definition) -> bool:
+        both_text = index.is_text and ("_fts", "text") in other.keys
+        return both_text or other.signature == wanted.signature
 
-    return [each for each in existing if each.name != index.name and excludes(each.definition)]
+    return [other for other in existing if other.name != index.name and excludes(other.definition)]
 
 
-def _create(declared: Collection, index: Index, documents: int | None) -> Step:
+def _create(declared: CollectionSpec, index: Index, documents: int | None) -> Step:
     risk = Risk.SAFE if documents == 0 else Risk.SLOW
     reason = index.why
     if documents:
@@ -99,19 +106,19 @@ def _create(declared: Collection, index: Index, documents: int | None) -> Step:
 
 
 def _replace(
-    declared: Collection, index: Index, wanted: Definition, in_the_way: Sequence[Existing]
+    declared: CollectionSpec, index: Index, wanted: Definition, to_drop: Sequence[ServerIndex]
 ) -> Step:
     reasons = []
-    for each in in_the_way:
-        other = ", ".join(each.definition.differences(wanted))
-        if each.name == index.name:
-            reasons.append(f"declared otherwise ({other}) under its old name")
+    for current in to_drop:
+        changed = ", ".join(current.definition.differences(wanted))
+        if current.name == index.name:
+            reasons.append(f"definition changed ({changed}) under the same name")
         else:
-            other = f" with another {other}" if other else ""
-            reasons.append(f"exists as {each.name}{other}; nothing renames an index")
-    reasons.append("dropped, then built: nothing serves its queries meanwhile")
-    if in_the_way[0].name == index.name:
-        reasons.append("a new name would be built before the old one goes")
+            changed = f" with another definition ({changed})" if changed else ""
+            reasons.append(f"exists as {current.name}{changed}; indexes cannot be renamed")
+    reasons.append("dropped, then built: its queries have no index meanwhile")
+    if to_drop[0].name == index.name:
+        reasons.append("under a new name it would be built before the old one is dropped")
     return Step(
         declared.name,
         Kind.REPLACE_INDEX,
@@ -119,43 +126,44 @@ def _replace(
         Risk.DANGEROUS,
         "; ".join(reasons),
         index,
-        drops=tuple(each.document for each in in_the_way),
+        drops=tuple(current.document for current in to_drop),
     )
 
 
-def _undeclared(declared: Collection, existing: Existing, prune: bool) -> Step:
-    hidden = existing.definition.hidden
-    if existing.building:
-        kind, risk, fate = Kind.KEEP, Risk.SAFE, "being built"
+def _undeclared(declared: CollectionSpec, index: ServerIndex, prune: bool) -> Step:
+    hidden = index.definition.hidden
+    if index.building:
+        kind, risk, action = Kind.KEEP, Risk.SAFE, "being built"
     elif not prune:
         kind, risk = Kind.KEEP, Risk.SAFE
-        fate = "kept hidden (--prune drops it)" if hidden else "kept (--prune hides it first)"
+        action = "kept hidden (--prune drops it)" if hidden else "kept (--prune hides it first)"
     elif not hidden:
         kind, risk = Kind.HIDE, Risk.SAFE
-        fate = "hidden now; the next --prune drops it, if nobody missed it"
+        action = "hidden now; the next --prune drops it, unless it is unhidden before"
     else:
-        kind, risk, fate = Kind.DROP_INDEX, Risk.DANGEROUS, "hidden already, so dropped"
-    return Step(declared.name, kind, existing.name, risk, f"nobody declared it: {fate}")
+        kind, risk, action = Kind.DROP_INDEX, Risk.DANGEROUS, "hidden before, so dropped"
+    return Step(declared.name, kind, index.name, risk, f"not declared: {action}")
 
 
 def _validator(
-    declared: Collection, options: Mapping[str, Any], prune: bool, documents: int | None
+    declared: CollectionSpec, options: Mapping[str, Any], prune: bool, documents: int | None
 ) -> list[Step]:
     def step(kind: Kind, risk: Risk, reason: str) -> list[Step]:
         validator = declared.validator
         return [Step(declared.name, kind, "validator", risk, reason, validator=validator)]
 
-    have = options.get("validator") or {}
+    current = options.get("validator") or {}
     if declared.validator is None:
-        if not have:
+        if not current:
             return []
         if not prune:
-            return step(Kind.KEEP, Risk.SAFE, "nobody declared it: kept (--prune removes it)")
-        reason = "nobody declared it: documents of any shape are taken from now on"
+            return step(Kind.KEEP, Risk.SAFE, "not declared: kept (--prune removes it)")
+        reason = "not declared: documents of any shape are accepted from now on"
         return step(Kind.DROP_VALIDATOR, Risk.DANGEROUS, reason)
-    # Left out by the server where they are the defaults.
+    # The server leaves these out where they are the defaults.
     level = options.get("validationLevel", "strict"), options.get("validationAction", "error")
-    if canonical(have) == canonical(declared.validator) and level == ("strict", "error"):
+    same = canonical_json(current) == canonical_json(declared.validator)
+    if same and level == ("strict", "error"):
         return []
-    reason = "writes that do not fit it are refused; stored documents are not looked at"
+    reason = "writes that break it are refused from now on; stored documents are not checked"
     return step(Kind.SET_VALIDATOR, Risk.SAFE if documents == 0 else Risk.DANGEROUS, reason)

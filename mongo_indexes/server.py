@@ -1,4 +1,4 @@
-"""Asks a database what it has, and plans from that."""
+"""Reading a database's collections and indexes, and planning from them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from mongo_indexes.declare import Collection
+from mongo_indexes.declare import CollectionSpec
 from mongo_indexes.plan import diff
 from mongo_indexes.step import Step
 
@@ -16,9 +16,12 @@ _NAMESPACE_NOT_FOUND = 26
 
 
 def plan(
-    database: Database[Document], collections: Sequence[Collection], *, prune: bool = False
+    database: Database[Document], collections: Sequence[CollectionSpec], *, prune: bool = False
 ) -> list[Step]:
-    """All steps for these collections, one collection after the other. Raises PyMongoError."""
+    """Return the steps for these collections, one collection after the other.
+
+    Raises PyMongoError.
+    """
     steps: list[Step] = []
     for declared in collections:
         steps += diff(
@@ -32,12 +35,12 @@ def plan(
 
 
 def _options(database: Database[Document], name: str) -> Document | None:
-    with database.list_collections(filter={"name": name}) as found:
-        return next((dict(collection["options"]) for collection in found), None)
+    with database.list_collections(filter={"name": name}) as collections:
+        return next((dict(collection["options"]) for collection in collections), None)
 
 
 def _indexes(database: Database[Document], name: str) -> list[Document]:
-    """With unfinished builds marked as such: plain listIndexes shows them as if they were ready."""
+    # Plain listIndexes shows unfinished builds as if they were ready.
     try:
         return list(database.cursor_command({"listIndexes": name, "includeBuildUUIDs": True}))
     except OperationFailure as error:

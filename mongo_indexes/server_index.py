@@ -1,15 +1,15 @@
-"""What the server has: its indexes, and the changes that it makes to one of them in place."""
+"""An index as the server has it, and the changes to it that the server can make in place."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from mongo_indexes.declare import Index
-from mongo_indexes.definition import Definition, of_document
+from mongo_indexes.definition import Definition
 from mongo_indexes.step import Kind, Risk, Step
 
 
-class Existing:
-    """An index of the server, from its `listIndexes` document, which is kept for restoring it."""
+class ServerIndex:
+    """One document of `listIndexes`. The document is kept, so that the index can be restored."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         # With includeBuildUUIDs an unfinished index comes as {spec, buildUUID}; without, it looks
@@ -18,28 +18,28 @@ class Existing:
         self.document: Mapping[str, Any] = document.get("spec", document)
         self.name: str = self.document["name"]
         self.preparing = bool(self.document.get("prepareUnique"))
-        self.definition = of_document(self.document)
+        self.definition = Definition.from_document(self.document)
 
     def can_become(self, wanted: Definition) -> bool:
-        """Whether collMod leads there, or nothing has to be done.
+        """Return whether collMod can change this index into `wanted`, or no change is needed.
 
-        collMod sets a TTL and cannot take it away, makes an index unique and not the reverse.
+        collMod sets a TTL but cannot remove it; it makes an index unique, but not the reverse.
         """
-        have = self.definition
+        current = self.definition
         if self.building:
-            return have == wanted
-        if wanted.ttl_seconds is None and have.ttl_seconds is not None:
+            return current == wanted
+        if wanted.ttl_seconds is None and current.ttl_seconds is not None:
             return False
         changeable = {"ttl_seconds", "hidden"} | ({"unique"} if wanted.unique else set())
-        return changeable.issuperset(have.differences(wanted))
+        return changeable.issuperset(current.differences(wanted))
 
-    def changes_to(self, wanted: Definition, index: Index, collection: str) -> list[Step]:
-        """The steps to `wanted`, which it `can_become`: none, one or several."""
+    def steps_to(self, wanted: Definition, index: Index, collection: str) -> list[Step]:
+        """Return the steps that change this index into `wanted`, which it `can_become`."""
         if self.building:
-            found = [(Kind.CREATE_INDEX, Risk.SLOW, "being built on the server: waits for it")]
+            changes = [(Kind.CREATE_INDEX, Risk.SLOW, "being built on the server: waits for it")]
         else:
-            found = [*self._ttl(wanted), *self._unique(wanted), *self._hidden(wanted)]
-        return [Step(collection, kind, self.name, risk, why, index) for kind, risk, why in found]
+            changes = [*self._ttl(wanted), *self._unique(wanted), *self._hidden(wanted)]
+        return [Step(collection, kind, self.name, risk, why, index) for kind, risk, why in changes]
 
     def _ttl(self, wanted: Definition) -> list[tuple[Kind, Risk, str]]:
         before, after = self.definition.ttl_seconds, wanted.ttl_seconds

@@ -1,4 +1,4 @@
-"""One step of a plan: what, on which index, how risky, and why, in one line for people."""
+"""One step of a plan: the change, its target, its risk and its reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mongo_indexes.declare import Index
 
 
 class Kind(StrEnum):
-    """What a step does. KEEP does nothing: it reports what nobody declared."""
+    """The change that a step makes. KEEP makes none: it reports what is not declared."""
 
     CREATE_COLLECTION = "create_collection"
     SET_VALIDATOR = "set_validator"
@@ -26,8 +26,11 @@ class Kind(StrEnum):
 
 
 class Risk(StrEnum):
-    """SAFE is instant and can be taken back, SLOW reads the collection, DANGEROUS leaves a gap,
-    refuses writes or deletes data."""
+    """How much harm a step can do.
+
+    SAFE is instant and can be undone. SLOW reads the collection. DANGEROUS leaves queries without
+    an index for a while, refuses writes or deletes data.
+    """
 
     SAFE = "safe"
     SLOW = "slow"
@@ -36,7 +39,7 @@ class Risk(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """`name` is the index, `validator`, or empty for the collection itself.
+    """One change. `name` is the index, `validator`, or empty for the collection itself.
 
     `drops` are the server's documents of the indexes that a replacement drops first.
     """
@@ -52,15 +55,15 @@ class Step:
 
     @property
     def changes(self) -> bool:
-        """Whether applying it does anything."""
+        """Whether applying it changes the database."""
         return self.kind is not Kind.KEEP
 
     @property
     def missing(self) -> bool:
-        """Whether a declared index is not there: queries are slow or duplicates get in."""
+        """Whether a declared index does not exist: queries are slow or duplicates get in."""
         return self.kind in {Kind.CREATE_INDEX, Kind.REPLACE_INDEX, Kind.MAKE_UNIQUE}
 
     @property
     def target(self) -> str:
-        """Such as `predictions.ix_predictions_model`."""
+        """The changed object, such as `predictions.ix_predictions_model`."""
         return f"{self.collection}.{self.name}" if self.name else self.collection

@@ -35,7 +35,7 @@ from service.documents.predictions.labels.openapi import SCHEMAS as LABEL_SCHEMA
 from service.documents.predictions.reading import router as predictions
 from service.documents.predictions.tail import router as prediction_tails
 from service.documents.retention import router as retention
-from service.documents.retention.rule_cache import CurrentRules
+from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational.accounts import router as accounts
 from service.relational.accounts import transfer_router as transfers
 from service.relational.api_keys import router as api_keys
@@ -101,7 +101,7 @@ class State(TypedDict):
     authenticator: Authenticator
     shared_writer: SharedWriter
     intake_limiter: IntakeLimiter
-    retention: CurrentRules
+    retention: RetentionRuleCache
     metrics: Metrics
 
 
@@ -210,7 +210,7 @@ def _lifespan(
                 SharedWriter(mongo),
             )
             change_streams.register_metrics(metrics)
-            rules = CurrentRules(mongo, settings.retention_days)
+            rules = RetentionRuleCache(mongo, settings.retention_days)
             held = State(
                 sql=sql,
                 mongo=mongo,
@@ -226,7 +226,7 @@ def _lifespan(
                 retention=rules,
                 metrics=metrics,
             )
-            async with rules.kept_current():
+            async with rules.refreshing():
                 yield held
             await shared_writer.drain()
             await authenticator.drain()

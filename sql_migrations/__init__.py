@@ -1,4 +1,4 @@
-"""The history of the PostgreSQL schema: one file per reason in versions/, run by Alembic.
+"""The history of the PostgreSQL schema: one file per reason in versions/, executed by Alembic.
 
-``polystore migrate`` runs it; ``alembic`` itself works too, from the project's folder.
+``polystore migrate`` is its command; ``alembic`` works too, from the project's folder.
 """

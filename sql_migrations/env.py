@@ -1,7 +1,11 @@
-"""Runs the migrations, one runner at a time.
+"""Alembic's environment: runs the migrations, one runner at a time.
 
-The lock is polled on a connection of its own: a runner that blocked in ``pg_advisory_lock`` would
-hold a snapshot that ``CREATE INDEX CONCURRENTLY`` waits for. Nobody waits if nothing is to be done.
+The advisory lock is polled on its own connection. A runner that blocked in ``pg_advisory_lock``
+would have a snapshot that ``CREATE INDEX CONCURRENTLY`` waits for. A database at its head is not
+locked.
+
+``config.attributes`` (see ``service.stores.sql.migrations.alembic_config``) may have a
+``connection``. All then runs on that connection, without the lock.
 """
 
 import asyncio
@@ -18,24 +22,24 @@ from sqlalchemy.pool import NullPool
 
 from service.relational.metadata import METADATA
 from service.settings import Settings
-from sql_migrations.progress import Progress
+from sql_migrations.progress import MigrationProgress
 
-LOCK = 7_061_646_573  # any number that nothing else here locks
-SECONDS_BETWEEN_POLLS = 0.1
-SECONDS_BETWEEN_TICKS = 1.0
-# A migration that cannot get its lock soon gives up: all the traffic would queue up behind it.
+LOCK = 7_061_646_573  # an arbitrary number; no other advisory lock of this project has it
+POLL_SECONDS = 0.1
+HEARTBEAT_SECONDS = 1.0
+# A migration gives up soon if it cannot get its lock, because all other requests queue behind it.
 LIMITS = {"lock_timeout": "5s", "statement_timeout": "1h"}
 
 
 def database_url() -> str:
-    """What the caller set, else DATABASE_URL."""
-    given: str | None = context.config.attributes.get("url")
-    if given is not None:
-        return given
-    found = Settings().database_url
-    if found is None:
+    """Return the caller's URL, else DATABASE_URL."""
+    url: str | None = context.config.attributes.get("url")
+    if url is not None:
+        return url
+    secret = Settings().database_url
+    if secret is None:
         raise SystemExit("Set DATABASE_URL, or use `polystore migrate`.")
-    return found.get_secret_value()
+    return secret.get_secret_value()
 
 
 def run_offline() -> None:
@@ -51,28 +55,37 @@ def run_offline() -> None:
         context.run_migrations()
 
 
-def run_in(connection: Connection) -> None:
+def run_shared(connection: Connection) -> None:
+    if connection.in_transaction():
+        raise CommandError("The shared connection is in a transaction; end it first")
+    run_on(connection)
+    connection.rollback()  # the transaction that reading the revision has begun
+
+
+def run_on(connection: Connection) -> None:
     attributes = context.config.attributes
-    progress: Progress | None = attributes.get("progress")
-    applied: Callable[..., None] | None = None if progress is None else progress.apply
+    progress: MigrationProgress | None = attributes.get("progress")
+    on_version_apply: Callable[..., None] | None = None
+    if progress is not None:
+        on_version_apply = progress.finish_step
     context.configure(
         connection=connection,
         target_metadata=METADATA,
         transaction_per_migration=True,
         compare_server_default=True,
-        on_version_apply=applied,
+        on_version_apply=on_version_apply,
     )
-    current, last = context.get_context().get_current_revision(), attributes.get("last")
-    if last not in (None, current):
-        raise CommandError(f"The database is at {current} by now, no longer at {last}")
+    current, expected = context.get_context().get_current_revision(), attributes.get("expected")
+    if expected not in (None, current):
+        raise CommandError(f"The database is at {current} by now, no longer at {expected}")
     if progress is not None:
-        progress.begins(steps_from(current))
+        progress.start(steps_from(current))
     with context.begin_transaction():
         context.run_migrations()
 
 
 def steps_from(current: str | None) -> list[Script]:
-    """What this run will do, in its order."""
+    """Return the migrations of this run, in their order."""
     if not context.config.attributes.get("upgrading"):
         return [context.script.get_revision(current)] if current else []
     return list(context.script.iterate_revisions("head", current or "base"))[::-1]
@@ -91,43 +104,45 @@ async def run_online() -> None:
         connect_args={"server_settings": LIMITS},
     )
     async with engine.connect() as connection:
-        idle = context.config.attributes.get("upgrading") and await connection.run_sync(is_at_head)
-    if not idle:
+        done = context.config.attributes.get("upgrading") and await connection.run_sync(is_at_head)
+    if not done:
         await run_locked(engine)
     await engine.dispose()
 
 
 async def run_locked(engine: AsyncEngine) -> None:
-    progress: Progress | None = context.config.attributes.get("progress")
+    progress: MigrationProgress | None = context.config.attributes.get("progress")
     autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-    async with autocommit.connect() as holder, engine.connect() as connection:
-        ask, told = text("SELECT pg_try_advisory_lock(:lock)"), progress is None
-        while not await holder.scalar(ask, {"lock": LOCK}):
-            if progress is not None and not told:
-                progress.waits()
-                told = True
-            await asyncio.sleep(SECONDS_BETWEEN_POLLS)
-        async with ticking(progress):
-            await connection.run_sync(run_in)
+    async with autocommit.connect() as lock_holder, engine.connect() as connection:
+        try_lock, reported = text("SELECT pg_try_advisory_lock(:lock)"), progress is None
+        while not await lock_holder.scalar(try_lock, {"lock": LOCK}):
+            if progress is not None and not reported:
+                progress.lock_wait()
+                reported = True
+            await asyncio.sleep(POLL_SECONDS)
+        async with heartbeats(progress):
+            await connection.run_sync(run_on)
 
 
 @asynccontextmanager
-async def ticking(progress: Progress | None) -> AsyncIterator[None]:
-    """Signs of life while a statement runs: the loop is free then."""
+async def heartbeats(progress: MigrationProgress | None) -> AsyncIterator[None]:
+    """Call ``progress.heartbeat()`` every second; the event loop is free while a statement runs."""
 
-    async def tick() -> None:
+    async def beat() -> None:
         while progress is not None:
-            await asyncio.sleep(SECONDS_BETWEEN_TICKS)
-            progress.tick()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            progress.heartbeat()
 
-    ticks = asyncio.create_task(tick())
+    task = asyncio.create_task(beat())
     try:
         yield
     finally:
-        ticks.cancel()
+        task.cancel()
 
 
 if context.is_offline_mode():
     run_offline()
+elif (shared := context.config.attributes.get("connection")) is not None:
+    run_shared(shared)
 else:
     asyncio.run(run_online())

@@ -1,13 +1,13 @@
-"""The rule of posts' slugs, as the migrations of 21 November 2026 know it.
+"""The rule for slugs of posts, as of the migrations of 21 November 2026.
 
-Copied from the service on purpose: the service may change its rule, history may not.
+Copied from the service on purpose, because the service may change its rule and history may not.
 """
 
 from sql_migrations.batches import Batches
 
 RULE = "slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'"
 
-# slug_of() in SQL. ASCII is what is left before lower(), so that no locale has a say in it.
+# slug_of() in SQL. Only ASCII reaches lower(), so that the result does not depend on a locale.
 _LETTERS = (
     r"lower(regexp_replace(normalize(replace(replace(title, 'ß', 'ss'), 'ẞ', 'ss'), NFKD),"
     r" '[^\u0001-\u007f]+', '', 'g') COLLATE " + '"C")'
@@ -15,12 +15,12 @@ _LETTERS = (
 _WORDS = f"btrim(regexp_replace({_LETTERS}, '[^a-z0-9]+', '-', 'g'), '-')"
 SLUG_OF_TITLE = f"coalesce(nullif(btrim(left({_WORDS}, 100), '-'), ''), 'post')"
 
-# The first of a title gets the plain slug if it is free, the others an end made of their id. Who
-# has read the post before sees by its version that it is another one now.
+# The first post of a title gets the plain slug if it is free; the others get a suffix from their
+# id. The version is increased, so that clients with an earlier ETag notice the change.
 NAME_POSTS = Batches(
     table="posts",
-    todo=f"NOT {RULE}",
-    reads="id, title",
+    where=f"NOT {RULE}",
+    columns="id, title",
     change=f"""\
 UPDATE posts
 SET slug = CASE

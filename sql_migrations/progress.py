@@ -1,6 +1,6 @@
-"""How a run of migrations gets on: which step of how many, how long each took, that it is alive.
+"""The progress of a run of migrations: the steps, their durations, the rows, and a heartbeat.
 
-``service.stores.sql.migrations`` hands one to env.py, which calls it; plain ``alembic`` does not.
+``service.stores.sql.migrations`` passes one to env.py, which calls it; plain ``alembic`` does not.
 """
 
 import time
@@ -10,12 +10,12 @@ from typing import Any, NamedTuple, cast
 from alembic.runtime.migration import MigrationInfo
 from alembic.script import Script
 
-Tell = Callable[[str], None]
-SECONDS_BETWEEN_SIGNS = 10.0  # of life, in a log; a terminal shows one each second
+ReportLine = Callable[[str], None]
+LOG_SECONDS = 10.0  # between heartbeats in a log; a terminal shows each of them
 
 
-class Finished(NamedTuple):
-    """A step that is behind us. ``rows``: those a data migration changed, None if it is none."""
+class FinishedMigration(NamedTuple):
+    """A migration that was applied or reverted. ``rows``: rows changed, None if it is no batch."""
 
     revision: str
     why: str
@@ -23,69 +23,72 @@ class Finished(NamedTuple):
     rows: int | None
 
 
-class Progress:
-    """Tells lines that stay; ``show`` gets the line of the moment, where a terminal can show it."""
+class MigrationProgress:
+    """Reports each finished migration to ``log``, and the current state to ``show``.
 
-    def __init__(self, tell: Tell, show: Tell | None = None) -> None:
-        self.finished: list[Finished] = []
-        self._tell, self._show = tell, show
+    Without ``show``, which needs a terminal, the state goes to ``log`` every ``LOG_SECONDS``.
+    """
+
+    def __init__(self, log: ReportLine, show: ReportLine | None = None) -> None:
+        self.finished: list[FinishedMigration] = []
+        self._log, self._show = log, show
         self._steps: Sequence[Script] = ()
-        self._began = self._said = time.monotonic()
+        self._started = self._logged = time.monotonic()
         self._rows: int | None = None
-        self._rows_to_do = 0
+        self._total_rows = 0
 
     @property
-    def at(self) -> str | None:
-        """The revision of the step at work; None before the first and after the last."""
-        place = len(self.finished)
-        return self._steps[place].revision if place < len(self._steps) else None
+    def current_revision(self) -> str | None:
+        """The revision of the running migration; None before the first and after the last."""
+        index = len(self.finished)
+        return self._steps[index].revision if index < len(self._steps) else None
 
-    def waits(self) -> None:
-        """Another runner holds the lock."""
-        self._tell("another runner is at work; waiting for it")
+    def lock_wait(self) -> None:
+        """Report that another runner has the lock."""
+        self._log("another runner is at work; waiting for it")
 
-    def begins(self, steps: Sequence[Script]) -> None:
-        """What there is to do, now that nobody else does it."""
+    def start(self, steps: Sequence[Script]) -> None:
+        """Set the migrations of this run, once it has the lock."""
         self._steps = steps
-        self._start()
+        self._start_step()
 
-    def counted(self, rows: int) -> None:
-        """So many rows wait for the data migration at work."""
-        self._rows, self._rows_to_do = self._rows or 0, rows
+    def set_total(self, rows: int) -> None:
+        """Set the number of rows that the running data migration has to change."""
+        self._rows, self._total_rows = self._rows or 0, rows
 
-    def advanced(self, rows: int) -> None:
-        """A batch more is done, and stays."""
+    def advance(self, rows: int) -> None:
+        """Count a committed batch of ``rows``."""
         self._rows = (self._rows or 0) + rows
-        self.tick()
+        self.heartbeat()
 
-    def tick(self) -> None:
-        """A sign of life; called about once a second, whatever the database is busy with."""
-        if self.at is None:
+    def heartbeat(self) -> None:
+        """Report the current state; called about once a second, also during a long statement."""
+        if self.current_revision is None:
             return
         if self._show is not None:
-            self._show(self._now())
-        elif time.monotonic() - self._said >= SECONDS_BETWEEN_SIGNS:
-            self._said = time.monotonic()
-            self._tell(self._now())
+            self._show(self._state())
+        elif time.monotonic() - self._logged >= LOG_SECONDS:
+            self._logged = time.monotonic()
+            self._log(self._state())
 
-    def apply(self, *, step: MigrationInfo, **_: Any) -> None:
-        """Alembic's ``on_version_apply``: a step is done."""
-        revision, seconds = str(step.up_revision_id), time.monotonic() - self._began
+    def finish_step(self, *, step: MigrationInfo, **_: Any) -> None:
+        """Report a finished migration; Alembic's ``on_version_apply``."""
+        revision, seconds = str(step.up_revision_id), time.monotonic() - self._started
         why = cast("Script", step.up_revision).doc
-        place = f"{len(self.finished) + 1} of {len(self._steps)}, {seconds:.2f} s"
+        position = f"{len(self.finished) + 1} of {len(self._steps)}, {seconds:.2f} s"
         rows = "" if self._rows is None else f", {self._rows:,} rows"
-        deed = "applied" if step.is_upgrade else "took back"
-        self._tell(f"{deed} {revision} ({place}{rows}): {why}")
-        self.finished.append(Finished(revision, why, round(seconds, 3), self._rows))
-        self._start()
+        action = "applied" if step.is_upgrade else "reverted"
+        self._log(f"{action} {revision} ({position}{rows}): {why}")
+        self.finished.append(FinishedMigration(revision, why, round(seconds, 3), self._rows))
+        self._start_step()
 
-    def _start(self) -> None:
-        self._began = self._said = time.monotonic()
-        self._rows, self._rows_to_do = None, 0
-        self.tick()
+    def _start_step(self) -> None:
+        self._started = self._logged = time.monotonic()
+        self._rows, self._total_rows = None, 0
+        self.heartbeat()
 
-    def _now(self) -> str:
-        step, seconds = self._steps[len(self.finished)], time.monotonic() - self._began
-        place = f"{len(self.finished) + 1} of {len(self._steps)}"
-        rows = "" if self._rows is None else f"{self._rows:,} of {self._rows_to_do:,} rows, "
-        return f"at work on {step.revision} ({place}, {rows}{seconds:.0f} s): {step.doc}"
+    def _state(self) -> str:
+        step, seconds = self._steps[len(self.finished)], time.monotonic() - self._started
+        position = f"{len(self.finished) + 1} of {len(self._steps)}"
+        rows = "" if self._rows is None else f"{self._rows:,} of {self._total_rows:,} rows, "
+        return f"running {step.revision} ({position}, {rows}{seconds:.0f} s): {step.doc}"

@@ -9,7 +9,15 @@ import pytest
 
 from service.stores.embedded import StoreUrls, embedded_stores
 
-pytest_plugins = ["tests.fixtures.stores", "tests.fixtures.client", "tests.fixtures.logs"]
+pytest_plugins = [
+    "tests.fixtures.stores",
+    "tests.fixtures.reset",
+    "tests.fixtures.client",
+    "tests.fixtures.databases",
+    "tests.fixtures.logs",
+]
+MEMORY, NEEDED_BYTES = Path("/dev/shm"), 4 << 30  # noqa: S108 - mkdtemp makes the folder
+LONGEST_FIRST = ("plans", "faults", "openapi", "xdist_group", "slow")
 ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
 
 
@@ -18,10 +26,20 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     stack = ExitStack()
-    folder = tempfile.mkdtemp(prefix="polystore-test-")
+    folder = tempfile.mkdtemp(prefix="polystore-test-", dir=_memory())
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     urls = stack.enter_context(embedded_stores(Path(folder)))
     config.stash[ENGINES] = (urls, stack)
+
+
+def _memory() -> Path | None:
+    """Return a folder in memory for the engines, or None where it is missing or small.
+
+    No test of what survives a kill uses these engines: those start their own on disk.
+    """
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < NEEDED_BYTES:
+        return None
+    return MEMORY
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -34,6 +52,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_configure_node(node: object) -> None:
     """xdist: hands the engines' addresses to a worker."""
     node.workerinput["engines"] = tuple(node.config.stash[ENGINES][0])  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, else one worker ends with it alone; the rest stays shuffled."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    ranks = [rank for rank, name in enumerate(LONGEST_FIRST) if item.get_closest_marker(name)]
+    return min(ranks, default=len(LONGEST_FIRST))
 
 
 @pytest.fixture(scope="session")

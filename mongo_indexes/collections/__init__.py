@@ -1,4 +1,4 @@
-"""What is declared: one file per collection. A new file is added to `COLLECTIONS` here, once."""
+"""The declared collections, one file each. A new file is added to `COLLECTIONS` here, once."""
 
 from mongo_indexes.collections.feedback import FEEDBACK
 from mongo_indexes.collections.item_types import ITEM_TYPES
@@ -6,9 +6,9 @@ from mongo_indexes.collections.items import ITEMS
 from mongo_indexes.collections.prediction_halves import PREDICTION_HALVES
 from mongo_indexes.collections.predictions import PREDICTIONS
 from mongo_indexes.collections.retention_rules import RETENTION_RULES
-from mongo_indexes.declare import Collection
+from mongo_indexes.declare import CollectionSpec
 
-COLLECTIONS: tuple[Collection, ...] = (
+COLLECTIONS: tuple[CollectionSpec, ...] = (
     ITEMS,
     ITEM_TYPES,
     PREDICTIONS,
@@ -16,4 +16,4 @@ COLLECTIONS: tuple[Collection, ...] = (
     PREDICTION_HALVES,
     RETENTION_RULES,
 )
-"""Every collection the service keeps in MongoDB, in the order of planning and applying."""
+"""Every collection that the service stores in MongoDB, in the order of planning and applying."""

@@ -1,15 +1,15 @@
-"""Feedback: what turned out to be true of a prediction, one document each."""
+"""Feedback: the labels that arrived for a prediction, one document per prediction."""
 
-from mongo_indexes.declare import Collection, Index
+from mongo_indexes.declare import CollectionSpec, Index
 
-FEEDBACK = Collection(
+FEEDBACK = CollectionSpec(
     name="feedback",
-    why="Found by its _id, which is the prediction's; the latest label and all there were.",
+    why="The latest label of a prediction and all earlier ones, under the prediction's _id.",
     indexes=(
         Index(
             name="ix_feedback_expires_at",
             keys=(("expires_at", 1),),
-            why="labels go with their prediction",
+            why="labels expire with their prediction",
             ttl_seconds=0,
             partial={"expires_at": {"$exists": True}},
         ),

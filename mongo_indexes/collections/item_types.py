@@ -1,10 +1,10 @@
 """Item types: the JSON Schemas that items are checked against."""
 
-from mongo_indexes.declare import Collection
+from mongo_indexes.declare import CollectionSpec
 
-ITEM_TYPES = Collection(
+ITEM_TYPES = CollectionSpec(
     name="item_types",
-    why="One document a type, found by its name, which is its _id.",
+    why="One document per type; its name is the _id.",
     indexes=(),
     validator={
         "$jsonSchema": {

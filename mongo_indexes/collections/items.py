@@ -1,10 +1,10 @@
 """Items: documents of any shape with a few fixed fields."""
 
-from mongo_indexes.declare import Collection, Index
+from mongo_indexes.declare import CollectionSpec, Index
 
-ITEMS = Collection(
+ITEMS = CollectionSpec(
     name="items",
-    why="Free-form documents; deleted ones keep a deleted_at and are left out of every list.",
+    why="Free-form documents; deleted ones have a deleted_at and are in no list.",
     indexes=(
         Index(
             name="ix_items_created_at",
@@ -32,7 +32,7 @@ ITEMS = Collection(
                 ("created_at", 1),
                 ("_id", 1),
             ),
-            why="every list and search of those who see their own alone",
+            why="every list and search of a caller who may see only their own items",
         ),
         Index(
             name="ix_items_owner_name",
@@ -42,7 +42,7 @@ ITEMS = Collection(
                 ("name", 1),
                 ("_id", 1),
             ),
-            why="the same by name",
+            why="the same, filtered or sorted by name",
         ),
         Index(
             name="ix_items_type",
@@ -75,12 +75,12 @@ ITEMS = Collection(
         Index(
             name="ix_items_attributes",
             keys=(("attributes.$**", 1),),
-            why="searches by attributes, which nobody knows beforehand",
+            why="searches by attributes, whose names are not known in advance",
         ),
         Index(
             name="uq_items_idempotency_key",
             keys=(("idempotency_key", 1),),
-            why="a repeated POST with the same Idempotency-Key makes one item",
+            why="a repeated POST with the same Idempotency-Key creates one item",
             unique=True,
             partial={"idempotency_key": {"$exists": True}},
         ),

@@ -1,26 +1,26 @@
-"""Prediction halves: requests and responses of model servers that wait for one another."""
+"""Prediction halves: requests and responses of model servers that wait for their counterpart."""
 
-from mongo_indexes.declare import Collection, Index
+from mongo_indexes.declare import CollectionSpec, Index
 
-PREDICTION_HALVES = Collection(
+PREDICTION_HALVES = CollectionSpec(
     name="prediction_halves",
-    why="A document a pair, found by its _id, which comes of what both halves say; it expires.",
+    why="One document per pair, under an _id derived from both halves; it expires.",
     indexes=(
         Index(
             name="ix_prediction_halves_expires_at",
             keys=(("expires_at", 1),),
-            why="a half that found no partner goes after a week, a pair that is logged after a day",
+            why="a half without a counterpart expires after a week, a logged pair after a day",
             ttl_seconds=0,
         ),
         Index(
             name="ix_prediction_halves_state",
             keys=(("state", 1), ("received_at", 1), ("_id", 1)),
-            why="the list of those that wait or were refused; pairs that nobody finished",
+            why="the list of waiting or refused halves, and the search for unfinished pairs",
         ),
         Index(
             name="ix_prediction_halves_model",
             keys=(("model", 1), ("state", 1), ("received_at", 1), ("_id", 1)),
-            why="the same of a model",
+            why="the same for one model",
         ),
     ),
     validator={

@@ -1,10 +1,10 @@
-"""Predictions: one immutable event each, found by its id, by time, and by what it is about."""
+"""Predictions: one immutable event each, read by id, by time, by model and by subject."""
 
-from mongo_indexes.declare import Collection, Index
+from mongo_indexes.declare import CollectionSpec, Index
 
-PREDICTIONS = Collection(
+PREDICTIONS = CollectionSpec(
     name="predictions",
-    why="The log. _id is the sender's prediction_id, so that the primary key refuses a repetition.",
+    why="The log. _id is the sender's prediction_id, so that the primary key refuses duplicates.",
     indexes=(
         Index(
             name="ix_predictions_timestamp",
@@ -36,7 +36,7 @@ PREDICTIONS = Collection(
         Index(
             name="ix_predictions_version",
             keys=(("version", 1), ("timestamp", 1), ("_id", 1)),
-            why="the list of a version whatever the model",
+            why="the list of one version across all models",
         ),
         Index(
             name="ix_predictions_status",
@@ -45,7 +45,7 @@ PREDICTIONS = Collection(
                 ("timestamp", 1),
                 ("_id", 1),
             ),
-            why="the failures, which are few",
+            why="the list of failures, which are few",
         ),
         Index(
             name="ix_predictions_user_id",
@@ -54,7 +54,7 @@ PREDICTIONS = Collection(
                 ("timestamp", 1),
                 ("_id", 1),
             ),
-            why="what was predicted about a user",
+            why="the predictions about one user",
             partial={"user_id": {"$exists": True}},
         ),
         Index(
@@ -64,13 +64,13 @@ PREDICTIONS = Collection(
                 ("timestamp", 1),
                 ("_id", 1),
             ),
-            why="what was predicted about an order",
+            why="the predictions about one order",
             partial={"order_id": {"$exists": True}},
         ),
         Index(
             name="ix_predictions_expires_at",
             keys=(("expires_at", 1),),
-            why="MongoDB deletes what has expired; what never does costs no write here",
+            why="MongoDB deletes expired events; an event that never expires is not in the index",
             ttl_seconds=0,
             partial={"expires_at": {"$exists": True}},
         ),

@@ -1,15 +1,15 @@
 """Retention rules: for how many days the predictions of a model, or of a version, are kept."""
 
-from mongo_indexes.declare import Collection, Index
+from mongo_indexes.declare import CollectionSpec, Index
 
-RETENTION_RULES = Collection(
+RETENTION_RULES = CollectionSpec(
     name="retention_rules",
-    why="An operator's rules; each process reads all of them every few seconds, so they are few.",
+    why="The operator's rules; each process reads all every few seconds, so keep them few.",
     indexes=(
         Index(
             name="uq_retention_rules_model",
             keys=(("model", 1), ("model_version", 1)),
-            why="one rule a version, and one a model, whose model_version is null",
+            why="one rule per version and one per model; the latter's model_version is null",
             unique=True,
         ),
         Index(

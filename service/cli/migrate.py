@@ -72,7 +72,7 @@ def migrate_down(*, yes: Yes = False) -> None:
     Example: `polystore migrate down --yes`
     """
     with store("database_url") as url:
-        step = migrate.last_step(url)
+        step = migrate.plan_down(url)
         if step is None:
             console.print("There is nothing to take back.")
             return
@@ -81,15 +81,15 @@ def migrate_down(*, yes: Yes = False) -> None:
         if not yes:
             typer.confirm("Go on?", abort=True)
         with shown() as show:
-            migrate.down(url, tell, show, last=step.revision)
+            migrate.down(url, tell, show, expected=step.revision)
 
 
-def _what_goes(step: migrate.TakenBack) -> list[str]:
+def _what_goes(step: migrate.Downgrade) -> list[str]:
     lines = [f"This takes back {step.revision}: {step.why}", *(f"  {each}" for each in step.sql)]
-    if step.says:
-        lines.append(f"  {step.says}")
+    if step.note:
+        lines.append(f"  {step.note}")
     for table, rows in step.rows.items():
-        many = f"more than {rows - 1:,}" if rows == migrate.MOST_COUNTED else f"{rows:,}"
+        many = f"more than {rows - 1:,}" if rows == migrate.MAX_COUNTED else f"{rows:,}"
         lines.append(f"  With {table} go its rows: {many}.")
     return lines
 

@@ -75,7 +75,7 @@ def serve(settings: Settings, tell: Tell) -> None:
     if urls is not None:
         _run(with_stores(settings, urls), listener, tell, leave)
         return
-    with embedded_stores(settings.data_dir, tell=tell) as urls:
+    with embedded_stores(settings.data_dir, on_progress=tell) as urls:
         prepare(urls, settings, tell)
         first_start(urls, settings, tell)
         _run(with_stores(settings, urls), listener, tell, leave)

@@ -43,7 +43,7 @@ def stores_at_hand(settings: Settings, tell: Tell) -> Iterator[StoreUrls]:
         yield urls
         return
     tell("starting PostgreSQL and MongoDB for this command")
-    with embedded_stores(settings.data_dir, tell=tell) as urls:
+    with embedded_stores(settings.data_dir, on_progress=tell) as urls:
         yield urls
 
 

@@ -1,1 +1,1 @@
-"""Features kept in MongoDB, one package each."""
+"""Features stored in MongoDB, one package each."""

@@ -1,7 +1,7 @@
-"""The gate: who is calling, may they, and how often. Every request passes it before it is read.
+"""Authentication of every request, before anything else of it is read.
 
-A login or a key is looked up in PostgreSQL and then known for a minute; while PostgreSQL is down,
-for 15, so that the log of predictions goes on.
+A login or a key is looked up in PostgreSQL and then cached for a minute; while PostgreSQL is down
+for 15 minutes, so that predictions are still logged.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ from service.relational.audit.repository import AuditTrail
 from service.relational.logins import repository as logins
 from service.stores.sql.engine import SqlStore
 
-SECONDS_BEFORE_ANOTHER_LOOK = 1.0
-SECONDS_BETWEEN_NOTES = 60.0
-MOST_NOTED = 10_000
+RECHECK_SECONDS = 1.0
+NOTE_SECONDS = 60.0
+MAX_NOTED = 10_000
 
 
 class SqlAuthenticator:
@@ -47,17 +47,17 @@ class SqlAuthenticator:
         self._sql, self._keyring, self._rates = sql, keyring, rates
         self._logins = CredentialCache(self._find_login)
         self._keys = CredentialCache(self._find_key)
-        self._noted: dict[UUID, float] = {}
+        self._last_noted: dict[UUID, float] = {}
         self._notes: set[asyncio.Task[None]] = set()
 
     async def authenticate(self, request: Request, access: Access) -> Caller:
-        """The caller of a request, counted.
+        """Return the caller of a request, counted against their rate limit.
 
         Raises:
-            Unauthenticated: nobody, or by credentials that are not good.
-            MissingScope: they do not reach that far.
+            Unauthenticated: credentials are missing or not valid.
+            MissingScope: the credentials lack a scope.
             TooOften: too many requests.
-            Unavailable: PostgreSQL is down and they are not known, or it is busy.
+            Unavailable: PostgreSQL is down and the credentials are not cached, or it is busy.
         """
         if not access.asks:
             return ANONYMOUS
@@ -81,7 +81,7 @@ class SqlAuthenticator:
             key = keys.parse_key(token)
             if key is None:
                 return await self.resolve_token(token)
-            if key.id not in self._keys:  # a guess makes no work for PostgreSQL for ever
+            if key.id not in self._keys:  # guesses cost PostgreSQL a bounded number of queries
                 self._rates.check("address", address_of(request))
             return await self._by_key(key)
         except Unauthenticated:
@@ -89,10 +89,10 @@ class SqlAuthenticator:
             raise
 
     async def resolve_token(self, token: str) -> Caller:
-        """Whose access token or API key this is.
+        """Return the caller of an access token or API key.
 
         Raises:
-            InvalidToken: it is not good, or not any more.
+            InvalidToken: it is not valid.
         """
         if token.startswith(keys.PREFIX):
             key = keys.parse_key(token)
@@ -107,35 +107,35 @@ class SqlAuthenticator:
         raise InvalidToken
 
     def invalidate(self, credential_id: UUID) -> None:
-        """Asks PostgreSQL anew about a login or a key at the next request."""
+        """Ask PostgreSQL about a login or a key again at the next request."""
         self._logins.invalidate(credential_id)
         self._keys.invalidate(credential_id)
 
     def invalidate_user(self, user_id: UUID) -> None:
-        """Asks PostgreSQL anew about every login and key of a user."""
-        for known in (self._logins, self._keys):
-            known.invalidate_where(lambda credential: credential.user_id == user_id)
+        """Ask PostgreSQL about every login and key of a user again."""
+        for cache in (self._logins, self._keys):
+            cache.invalidate_where(lambda credential: credential.user_id == user_id)
 
     async def drain(self) -> None:
-        """Waits for what is still on its way to PostgreSQL."""
+        """Wait for the queries under way to PostgreSQL."""
         await self._logins.drain()
         await self._keys.drain()
         if self._notes:
             await asyncio.wait(self._notes)
 
     async def _by_key(self, key: keys.Key) -> Caller:
-        given = keys.hash_secret(key.secret)
-        found = await self._keys.get(key.id)
-        if found is not None and not _opens(given, found):
-            # It may have been rotated elsewhere since it was looked up.
-            found = await self._keys.get(
-                key.id, max_age=SECONDS_BEFORE_ANOTHER_LOOK, allow_stale=False
-            )
-            if found is not None and not _opens(given, found):
+        secret_hash = keys.hash_secret(key.secret)
+        credential = await self._keys.get(key.id)
+        if credential is not None and not _matches(secret_hash, credential):
+            # Another process may have rotated the key since it was looked up.
+            credential = await self._keys.get(key.id, max_age=RECHECK_SECONDS, allow_stale=False)
+            if credential is not None and not _matches(secret_hash, credential):
                 raise InvalidToken
-        if found is None or _is_over(found):
+        if credential is None or _is_expired(credential):
             raise InvalidToken
-        return Caller(found.user_id, found.scopes, key_id=key.id, models=found.models)
+        return Caller(
+            credential.user_id, credential.scopes, key_id=key.id, models=credential.models
+        )
 
     async def _find_login(self, login_id: UUID) -> Credential | None:
         return await self._sql.run(partial(logins.find_credential, login_id=login_id), writes=False)
@@ -144,13 +144,13 @@ class SqlAuthenticator:
         return await self._sql.run(partial(keys.find_credential, key_id=key_id), writes=False)
 
     def _note_use(self, request: Request, caller: Caller, key_id: UUID) -> None:
-        """Has it written when a key was used, at most once a minute, while nobody waits."""
+        """Write the last use of a key in the background, at most once a minute."""
         now = time.monotonic()
-        if now - self._noted.get(key_id, -SECONDS_BETWEEN_NOTES) < SECONDS_BETWEEN_NOTES:
+        if now - self._last_noted.get(key_id, -NOTE_SECONDS) < NOTE_SECONDS:
             return
-        if len(self._noted) >= MOST_NOTED:
-            self._noted.clear()
-        self._noted[key_id] = now
+        if len(self._last_noted) >= MAX_NOTED:
+            self._last_noted.clear()
+        self._last_noted[key_id] = now
         trail = AuditTrail(request, caller)
 
         async def note(session: AsyncSession) -> None:
@@ -161,7 +161,7 @@ class SqlAuthenticator:
             try:
                 await self._sql.run(note, writes=True)
             except ServiceError:
-                self._noted.pop(key_id, None)  # the next request tries again
+                self._last_noted.pop(key_id, None)  # the next request tries again
 
         task = asyncio.ensure_future(write())
         self._notes.add(task)
@@ -169,10 +169,10 @@ class SqlAuthenticator:
 
 
 def _token_in(header: str) -> str:
-    """A bearer token, or the API key that is the password of HTTP Basic (RFC 7617).
+    """Return a bearer token, or the API key that is the password of HTTP Basic (RFC 7617).
 
-    The latter for clients that are given an address and nothing else, such as KServe's logger:
-    ``https://key:pk_…@host``. Passwords of people are not taken here, only keys are.
+    HTTP Basic serves clients that are configured with an address alone, such as KServe's logger:
+    ``https://key:pk_…@host``. Only keys are accepted there, no passwords of users.
     """
     kind, _, token = header.partition(" ")
     token = token.strip()
@@ -192,27 +192,26 @@ def _password_in(basic: str) -> str:
         raise Unauthenticated from error
 
 
-def _as_caller(claims: Claims, found: Credential | None) -> Caller:
-    """Who a token is for: as far as it says, and as what it came by still reaches."""
-    if found is None or _is_over(found):
+def _as_caller(claims: Claims, credential: Credential | None) -> Caller:
+    """Return the caller of a token: its scopes, as far as its credential still has them."""
+    if credential is None or _is_expired(credential):
         raise InvalidToken
-    if claims.secret_id is not None and claims.secret_id not in map(
-        keys.secret_id_of, _good(found)
-    ):
+    secret_ids = map(keys.secret_id_of, _valid_hashes(credential))
+    if claims.secret_id is not None and claims.secret_id not in secret_ids:
         raise InvalidToken
-    scopes = expanded(claims.scopes) & found.scopes
-    return Caller(found.user_id, scopes, claims.key_id, claims.login_id, found.models)
+    scopes = expanded(claims.scopes) & credential.scopes
+    return Caller(credential.user_id, scopes, claims.key_id, claims.login_id, credential.models)
 
 
-def _opens(given: bytes, found: Credential) -> bool:
-    return any(hmac.compare_digest(given, kept) for kept in _good(found))
+def _matches(secret_hash: bytes, credential: Credential) -> bool:
+    return any(hmac.compare_digest(secret_hash, valid) for valid in _valid_hashes(credential))
 
 
-def _good(found: Credential) -> list[bytes]:
-    """The hashes of the secrets that open a key now."""
+def _valid_hashes(credential: Credential) -> list[bytes]:
+    """The hashes of the secrets that are valid now."""
     now = datetime.now(UTC)
-    return [kept for kept, until in found.hashes if until is None or until > now]
+    return [valid for valid, until in credential.hashes if until is None or until > now]
 
 
-def _is_over(credential: Credential) -> bool:
+def _is_expired(credential: Credential) -> bool:
     return credential.expires_at is not None and credential.expires_at <= datetime.now(UTC)

@@ -7,10 +7,12 @@ for a repository that needs a session, a pager and a caller was a fifth of a sma
 import inspect
 from collections.abc import Callable, Mapping
 from inspect import Parameter
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
-from fastapi import Depends
+from fastapi import Depends, Request, Response
 from fastapi.params import Depends as Dependency
+
+T = TypeVar("T")
 
 
 def provided(make: Callable[..., Any]) -> Any:
@@ -27,6 +29,16 @@ def provided(make: Callable[..., Any]) -> Any:
     build.__signature__ = inspect.Signature([*maker.asked.values()])  # type: ignore[attr-defined] # PEP 362, read by FastAPI
     build.maker = maker  # type: ignore[attr-defined] # for what is made of this
     return Depends(build)
+
+
+_MAKERS: dict[type, "Maker"] = {}
+
+
+def made_for(make: type[T], request: Request) -> T:
+    """The thing itself, for an endpoint that is called directly."""
+    maker = _MAKERS.get(make) or _MAKERS.setdefault(make, Maker(make))
+    made: T = maker.made({"request": request, "response": Response()})
+    return made
 
 
 class Maker:

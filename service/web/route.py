@@ -1,8 +1,9 @@
 """What every endpoint of ours does before its own first line: reads the request strictly."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
@@ -19,12 +20,52 @@ from service.core.errors import (
     UnknownParameter,
     UnsupportedMedia,
 )
-from service.web.direct_route import as_plain
 from service.web.problems import problem
 from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
 from service.web.strict_json import parse_json
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+F = TypeVar("F", bound=Callable[..., Any])
+SAFE_METHODS = {"GET", "HEAD"}
+_POLICY = "route_policy"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a route calls its endpoint; see :func:`policy`."""
+
+    direct: bool = False
+    read_only: bool = False
+    own_sessions: bool = False
+
+
+def policy(
+    *, direct: bool = False, read_only: bool = False, own_sessions: bool = False
+) -> Callable[[F], F]:
+    """Set the policy of an endpoint; it stands below ``@router.get(…)`` and its like.
+
+    Args:
+        direct: the endpoint is called without FastAPI, which only documents it.
+        read_only: the store treats the request as a read, whatever its method.
+        own_sessions: the endpoint opens its sessions itself; the store's route opens none.
+
+    Raises:
+        TypeError: a direct endpoint is not ``(request: Request) -> Response``.
+    """
+
+    def mark(endpoint: F) -> F:
+        if direct and not _takes_only_request(endpoint):
+            raise TypeError(f"{endpoint.__name__} is direct: (request: Request) -> Response")
+        vars(endpoint)[_POLICY] = Policy(direct, read_only, own_sessions)
+        return endpoint
+
+    return mark
+
+
+def _takes_only_request(endpoint: Callable[..., Any]) -> bool:
+    signature = inspect.signature(endpoint)
+    annotations = [parameter.annotation for parameter in signature.parameters.values()]
+    return annotations == [Request] and signature.return_annotation is Response
 
 
 class _ReadRequest(Request):
@@ -42,25 +83,23 @@ class _ReadRequest(Request):
 
 
 class Route(APIRoute):
-    """Strict about caller, content type, JSON, query and path; the stores' routes build on it.
-
-    ``plain`` is the endpoint where it can be called without FastAPI; see ``direct_route.py``.
-    """
+    """Strict about caller, content type, JSON, query and path; the stores' routes build on it."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        others = [each for each in options["dependencies"] if not is_access(each.dependency)]
-        self.plain = None if others else as_plain(endpoint)
+        self.policy: Policy = getattr(endpoint, _POLICY, Policy())
         super().__init__(path, endpoint, **options)
+        self.writes = not (self.policy.read_only or SAFE_METHODS.issuperset(self.methods or ()))
         if self._fields:
             self.openapi_extra = with_parameter(self.openapi_extra)
-        if self.plain:
+        if self.policy.direct:
             self.app = _answering(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        endpoint = self.plain or self._without_access()
-        takes_query, fields = _takes_query(self.dependant), self._fields
+        endpoint: Endpoint = self.endpoint if self.policy.direct else self._without_access()
+        takes_query, fields = self._takes_query, self._fields
         access = access_of(self.dependencies)
         takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
+        own_sessions = self.policy.own_sessions
 
         async def handle(request: Request) -> Response:
             authenticator: Authenticator = request.state.authenticator
@@ -72,15 +111,24 @@ class Route(APIRoute):
                 _check_form(request)
             elif self.body_field is not None:
                 request = await _read_json(request)
-            return select_fields(await self.visit(request, endpoint), wanted)
+            visited = endpoint(request) if own_sessions else self.visit(request, endpoint)
+            return select_fields(await visited, wanted)
 
         return handle
+
+    @property
+    def _takes_query(self) -> bool:
+        """Whether the endpoint has query parameters; a direct one only describes them."""
+        if self.policy.direct:
+            described = (self.openapi_extra or {}).get("parameters", ())
+            return any(parameter["in"] == "query" for parameter in described)
+        return _takes_query(self.dependant)
 
     @property
     def _fields(self) -> frozenset[str]:
         """What ``fields=`` may ask for, where an address takes anything at all."""
         reads = self.methods is not None and "GET" in self.methods
-        asks = bool(self.dependant.path_params) or _takes_query(self.dependant)
+        asks = bool(self.dependant.path_params) or self._takes_query
         return fields_in(self.response_model) if reads and asks else frozenset()
 
     def _without_access(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

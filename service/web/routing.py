@@ -41,7 +41,7 @@ class Directory:
     """In front of a router: asks the few routes under ``/v1/users`` instead of each there is.
 
     A router tries its routes one after the other, 0.8 µs each: the last of 110 waited for 85 µs.
-    What belongs to no shelf, an address of ours or not, is left to the whole router. Plain routes
+    What belongs to no shelf, an address of ours or not, is left to the whole router. Direct routes
     are called at once, which spares one prediction 20 µs.
 
     Args:
@@ -55,7 +55,7 @@ class Directory:
         shelves: dict[str, list[BaseRoute]] = defaultdict(list)
         for route in router.routes:
             shelves[_shelf(getattr(route, "path", ""))].append(route)
-            if isinstance(route, Route) and route.plain and not route.param_convertors:
+            if isinstance(route, Route) and route.policy.direct and not route.param_convertors:
                 self._at_once |= {(each, route.path): route for each in route.methods or ()}
         self._shelves = {
             name: within(_with_routes(router, routes).app) for name, routes in shelves.items()

@@ -1,6 +1,6 @@
-"""Create idempotency keys.
+"""Create idempotency_keys.
 
-Keeps the answer of a POST, so that its repetition has no second effect.
+Stores the response of a POST, so that a repeated request has no second effect.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Create users.
 
-People and their profiles; emails and usernames are unique whatever the case.
+Accounts of people; emails and usernames are unique regardless of case.
 """
 
 import sqlalchemy as sa

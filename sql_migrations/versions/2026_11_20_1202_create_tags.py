@@ -1,6 +1,6 @@
 """Create tags.
 
-Words that posts are filed under.
+Labels for posts.
 """
 
 import sqlalchemy as sa

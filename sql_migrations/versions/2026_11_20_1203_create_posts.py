@@ -1,6 +1,6 @@
-"""Create posts.
+"""Create posts and post_tags.
 
-What users write, its full text search, and what it is filed under.
+Texts by users, with full-text search and tags.
 """
 
 import sqlalchemy as sa

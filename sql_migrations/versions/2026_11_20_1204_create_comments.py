@@ -1,6 +1,6 @@
 """Create comments.
 
-What users say to posts.
+Comments by users on posts.
 """
 
 import sqlalchemy as sa

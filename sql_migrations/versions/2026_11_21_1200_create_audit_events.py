@@ -1,6 +1,6 @@
 """Create audit_events.
 
-What was done that matters for security.
+Actions that matter for security.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Add users.role and users.password_changed_at.
 
-What somebody may do, and since when logins by an older password are over.
+A role limits a user's actions. Logins from before a change of the password are no longer valid.
 """
 
 import sqlalchemy as sa
@@ -24,8 +24,8 @@ def upgrade() -> None:
             "password_changed_at", postgresql.TIMESTAMP(timezone=True, precision=3), nullable=True
         ),
     )
-    # Not valid at first: checking the rows there are would hold up everybody meanwhile. They all
-    # have the default, and the next migration looks.
+    # Not validated yet, because checking the existing rows would block all requests meanwhile. All
+    # rows have the default, and the next migration checks them.
     op.execute(
         "ALTER TABLE users ADD CONSTRAINT ck_users_role "
         "CHECK (role IN ('admin', 'editor', 'member', 'service')) NOT VALID"

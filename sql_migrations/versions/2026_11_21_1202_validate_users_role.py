@@ -1,6 +1,6 @@
 """Validate ck_users_role.
 
-In a transaction of its own, so that nobody waits for it.
+In its own transaction, so that no request waits for it.
 """
 
 from alembic import op
@@ -16,4 +16,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A valid constraint is as good as one that is not yet."""
+    """Nothing changes: the validated constraint suits the earlier release as well."""

@@ -1,6 +1,6 @@
 """Create logins.
 
-Chains of refresh tokens, of which only hashes are kept.
+Chains of refresh tokens; only their hashes are stored.
 """
 
 import sqlalchemy as sa

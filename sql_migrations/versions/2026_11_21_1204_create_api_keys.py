@@ -1,6 +1,6 @@
 """Create api_keys.
 
-What services call with; only hashes of the secrets are kept.
+Credentials of services; only hashes of the secrets are stored.
 """
 
 import sqlalchemy as sa

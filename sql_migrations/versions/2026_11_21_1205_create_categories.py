@@ -1,6 +1,6 @@
 """Create categories.
 
-A tree, of which the database itself says that it has no circle.
+A tree; a trigger prevents cycles.
 """
 
 import sqlalchemy as sa
@@ -12,8 +12,8 @@ down_revision = "202611211204"
 branch_labels = None
 depends_on = None
 
-# Whoever moves a category waits for whoever moves another: each alone would see no circle. Moves
-# are rare, and the look up the tree is one query.
+# Moves of categories wait for one another, because two concurrent ones would each see no cycle.
+# Moves are rare, and the check of the ancestors is one query.
 NO_CIRCLE = """
 CREATE FUNCTION categories_have_no_circle() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

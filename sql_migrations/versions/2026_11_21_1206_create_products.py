@@ -1,6 +1,6 @@
 """Create products.
 
-What is sold, with its price and stock.
+Goods for sale, with price and stock.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Create stock_movements.
 
-Every change of a product's stock, and why.
+Each change of a product's stock and its reason.
 """
 
 import sqlalchemy as sa

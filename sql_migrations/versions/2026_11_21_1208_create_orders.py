@@ -1,6 +1,6 @@
 """Create orders and order_lines.
 
-What somebody bought, at the prices of that moment.
+Purchases, with the prices at the time of the order.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Index posts.published_at.
 
-For the report of authors; concurrently, for there may be many posts.
+For the report of authors. Concurrently, because the table may be large.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
-"""Create transfers and their entries.
+"""Create transfers and entries.
 
-A transfer refers to both accounts together with its currency: so it is theirs, and theirs stays.
+A transfer references both accounts together with its currency, so all three currencies stay equal.
 """
 
 import sqlalchemy as sa

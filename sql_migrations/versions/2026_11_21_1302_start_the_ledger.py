@@ -1,13 +1,14 @@
-"""Start the ledger: PostgreSQL itself keeps entries, transfers and balances true.
+"""Add the ledger's triggers: PostgreSQL enforces entries, transfers and balances.
 
-Whatever is refused carries the name of a constraint, which the service knows by ``guards``.
+A refused statement carries the name of a constraint, which the service maps to an error
+(``constraints=``).
 
-- An entry is one of the two its transfer must have, and there once (uq_entries_transfer_id); it
-  changes the balance of its account. At commit a transfer has both. So the entries of a transfer
-  sum to zero and no history has to be added up again.
-- A balance is written by an entry's trigger alone: every other statement is not inside of one.
-- Entries and transfers are only added. A reversal is its original the other way round, and none
-  itself.
+- An entry is one of the two that its transfer must have, and exists once (uq_entries_transfer_id);
+  it changes the balance of its account. At commit a transfer has both. So the entries of a transfer
+  sum to zero, and no history has to be added up again.
+- A balance is written only by an entry's trigger; every other statement runs outside of a trigger.
+- Entries and transfers are only added. A reversal is its original in the other direction, and
+  cannot be reversed itself.
 """
 
 from alembic import op
@@ -18,7 +19,7 @@ branch_labels = None
 depends_on = None
 
 FUNCTIONS = {
-    # Takes the name of the constraint that is broken.
+    # Its argument is the name of the broken constraint.
     "ledger_refuse": """
         RAISE EXCEPTION USING MESSAGE = 'the ledger refuses: ' || TG_ARGV[0],
             ERRCODE = 'check_violation', CONSTRAINT = TG_ARGV[0];

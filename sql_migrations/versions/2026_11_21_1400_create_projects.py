@@ -1,6 +1,6 @@
 """Create projects.
 
-What people do together; one that is deleted can be restored.
+Shared work of several users; a deleted project can be restored.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """Create project_members.
 
-Who is in a project, as what. A trigger at the commit keeps a project from having no owner, also
-where two of them leave at the same moment.
+The users of a project and their roles. A trigger at commit ensures that a project has an owner,
+also if two owners leave at the same moment.
 """
 
 import sqlalchemy as sa
@@ -14,11 +14,11 @@ branch_labels = None
 depends_on = None
 
 
-# At the commit, so that within a transaction one owner may follow another. Two transactions that
-# each take one of two owners away would not see each other; the lock on the project puts one behind
-# the other, and the second then counts in a snapshot of its own (READ COMMITTED, which is what the
-# service uses; under REPEATABLE READ it would still see both).
-# A project that is itself gone needs no owner: its members go with it.
+# Deferred to the commit, so that a transaction can replace one owner by another. Two transactions
+# that each remove one of two owners would not see each other's change. The lock on the project lets
+# the second wait, and it then counts in a new snapshot (READ COMMITTED, which the service uses;
+# under REPEATABLE READ it would still see both).
+# A deleted project needs no owner: its members are deleted with it.
 KEEP_OWNER = """
 CREATE FUNCTION keep_project_owner() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

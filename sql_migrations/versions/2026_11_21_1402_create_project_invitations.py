@@ -1,6 +1,6 @@
 """Create project_invitations.
 
-Who may come into a project: one open invitation of an email to each.
+Invitations by email; an email has at most one open invitation per project.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
 """Give every post a slug that follows the rule.
 
-From its title, where it was empty or written by hand. In batches: interrupted, it goes on where it
-stood.
+Derived from the title, where the slug was empty or written by hand. Runs in batches: an interrupted
+run can continue.
 """
 
 from sql_migrations.post_slugs import NAME_POSTS
@@ -11,7 +11,7 @@ down_revision = "202611211402"
 branch_labels = None
 depends_on = None
 
-BATCHES = NAME_POSTS  # where `polystore migrate plan` looks
+BATCHES = NAME_POSTS  # read by `polystore migrate plan`
 
 
 def upgrade() -> None:
@@ -19,4 +19,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Posts keep their new slugs: they suit the release before as well, and the old are gone."""
+    """Posts keep their new slugs: these suit the earlier release as well; the old ones are lost."""

@@ -1,7 +1,7 @@
-"""Add ck_posts_slug, not valid yet.
+"""Add ck_posts_slug, not yet validated.
 
-From here on no post comes that breaks the rule. After the batches: a post with a slug of old could
-otherwise not even count a view before its turn.
+New posts cannot break the rule from here on. Added after the batches, because every update of an
+old post, even of its views, would otherwise fail until its batch.
 """
 
 from alembic import op

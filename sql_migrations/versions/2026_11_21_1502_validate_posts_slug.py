@@ -1,7 +1,7 @@
 """Validate ck_posts_slug.
 
-After the posts that came between the last batch and the guard; mostly there are none. Checking the
-rows there are takes a lock that lets reads and writes through.
+First changes posts that were inserted between the last batch and the constraint; usually none.
+Validating takes a lock that allows reads and writes.
 """
 
 from alembic import op
@@ -20,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A valid constraint is as good as one that is not yet."""
+    """Nothing changes: the validated constraint suits the earlier release as well."""

@@ -1,6 +1,6 @@
 """Index products.currency.
 
-For the filter of the list: a rare currency was looked for in every product.
+For the list's filter: the search for a rare currency read every product.
 """
 
 from alembic import op

@@ -1,6 +1,6 @@
 """Index products that are out of stock.
 
-For in_stock=false: where nearly everything is there, every product was read to find the rest.
+For in_stock=false: where nearly all are in stock, the search read every product.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,8 @@
-"""Keep more statistics of the words that are searched.
+"""Store more statistics of the words that are searched.
 
-With the usual 100 the planner takes a rare word for a hundred times as common, and reads a table of
-200,000 in the order of the page instead of looking the word up. The next ANALYZE collects them.
+With the default of 100, the planner overestimates a rare word a hundredfold. It then reads a table
+of 200,000 rows in the page's order instead of using the search index. The next ANALYZE collects
+them.
 """
 
 from alembic import op

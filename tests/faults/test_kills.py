@@ -11,8 +11,11 @@ from uuid import uuid4
 
 import httpx2
 import psutil
+import pytest
 
 from tests.fixtures.service import RunningService, running_service
+
+pytestmark = pytest.mark.faults
 
 ACKNOWLEDGED, WRITERS_EACH = 60, 3
 REFUSALS = {503}

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.documents.predictions.factories import make_event
 from tests.fixtures.service import running_service
+
+pytestmark = pytest.mark.faults
 
 
 def test_a_tail_ends_in_order_with_the_process(tmp_path: Path) -> None:

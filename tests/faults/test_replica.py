@@ -22,6 +22,8 @@ from service.stores.sql.engine import open_sql
 from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.relational.users.factories import make_user
 
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("replica")]
+
 GROWTH = "/v1/reports/user_growth"
 
 
@@ -36,7 +38,7 @@ class ReplicaEngine(PostgresEngine):
         shutil.copy(self.primary.folder / "password", self.folder / "password")
         superuser = (self.primary.folder / "superuser_password").read_text().strip()
         source = f"postgresql://postgres:{superuser}@127.0.0.1:{self.primary.port}/postgres"
-        self._must_run(
+        self._run_or_fail(
             [
                 self._program("pg_basebackup"),
                 f"--dbname={source}",

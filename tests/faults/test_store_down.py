@@ -29,6 +29,8 @@ from tests.auth.factories import create_user
 from tests.fixtures.client import client_for
 from tests.fixtures.cpu_time import cpu_wait_seconds
 
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("store_down")]
+
 SQL_CALLS = ["/v1/users", "/v1/posts", "/v1/tags"]
 MONGO_CALLS = ["/v1/items", "/v1/predictions", "/v1/item_types"]
 LONGEST_ANSWER = 2.1

@@ -39,6 +39,8 @@ from tests.relational.projects.factories import People, Someone, make_project
 from tests.relational.users.factories import make_user, make_users
 from tests.stores.sql.test_route import CROSS_LOCKS, TRIGGER, WAITING, failures
 
+pytestmark = pytest.mark.faults
+
 CLIENTS, MOST_SECONDS = 32, 5.0
 ROOM = {"sql_pool_size": CLIENTS + 4}
 Ask = Callable[[], Awaitable[httpx2.Response]]

@@ -1,4 +1,4 @@
-"""A database of its own for each test, gone afterwards."""
+"""A database per test, dropped afterwards."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,19 +14,19 @@ Connect = Callable[[], Database[Document]]
 
 @pytest.fixture
 def connect(mongodb_url: str) -> Iterator[Connect]:
-    """Each call is another client on the same database, as another process would have."""
+    """Return a function that opens a new client on the same database, as another process would."""
     name = f"polystore_test_{uuid4().hex}"
     clients: list[MongoClient[Document]] = []
 
-    def connected() -> Database[Document]:
+    def new_client() -> Database[Document]:
         clients.append(MongoClient(mongodb_url))
         return clients[-1][name]
 
-    yield connected
+    yield new_client
     with MongoClient[Document](mongodb_url) as client:
         client.drop_database(name)
-    for opened in clients:
-        opened.close()
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture

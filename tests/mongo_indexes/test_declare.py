@@ -1,11 +1,11 @@
-"""Mistakes in a declaration are found when it is written."""
+"""A mistake in a declaration raises when the declaration is imported."""
 
 from typing import Any
 
 import pytest
 
 from mongo_indexes.collections import COLLECTIONS
-from mongo_indexes.declare import Collection, DeclarationError, Index
+from mongo_indexes.declare import CollectionSpec, DeclarationError, Index
 
 A = Index("ix_a", [("a", 1)], why="finds by a")
 
@@ -27,9 +27,7 @@ A = Index("ix_a", [("a", 1)], why="finds by a")
         ({"weights": {"a": 2}}, "text key"),
     ],
 )
-def test_index_that_mongodb_would_refuse_is_not_declared(
-    options: dict[str, Any], complaint: str
-) -> None:
+def test_index_that_mongodb_would_refuse_raises(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(DeclarationError, match=complaint):
         Index(**({"name": "ix", "keys": [("a", 1)], "why": "w"} | options))
 
@@ -45,28 +43,28 @@ def test_index_that_mongodb_would_refuse_is_not_declared(
         ),
     ],
 )
-def test_indexes_that_exclude_each_other_are_not_declared(
+def test_collection_with_conflicting_indexes_raises(
     indexes: tuple[Index, ...], complaint: str
 ) -> None:
     with pytest.raises(DeclarationError, match=complaint):
-        Collection(name="things", why="w", indexes=indexes)
+        CollectionSpec(name="things", why="w", indexes=indexes)
 
 
 @pytest.mark.parametrize(
     "options", [{"why": ""}, {"name": "system.x"}, {"name": "a$b"}, {"validator": {"a": 1}}]
 )
-def test_collection_that_mongodb_would_refuse_is_not_declared(options: dict[str, Any]) -> None:
+def test_collection_that_mongodb_would_refuse_raises(options: dict[str, Any]) -> None:
     with pytest.raises(DeclarationError):
-        Collection(**({"name": "things", "why": "w"} | options))
+        CollectionSpec(**({"name": "things", "why": "w"} | options))
 
 
-def test_same_fields_in_another_order_are_two_indexes() -> None:
-    there = Index("ab", [("a", 1), ("b", 1)], why="w")
-    back = Index("ba", [("b", 1), ("a", 1)], why="w")
-    assert Collection(name="things", why="w", indexes=(there, back)).indexes == (there, back)
+def test_collection_same_fields_in_another_order_are_two_indexes() -> None:
+    ab = Index("ab", [("a", 1), ("b", 1)], why="w")
+    ba = Index("ba", [("b", 1), ("a", 1)], why="w")
+    assert CollectionSpec(name="things", why="w", indexes=(ab, ba)).indexes == (ab, ba)
 
 
-def test_model_is_what_pymongo_takes() -> None:
+def test_index_model_has_the_servers_option_names() -> None:
     index = Index("ttl", [("at", 1)], why="w", ttl_seconds=60, partial={"b": True})
     assert index.model().document == {
         "key": {"at": 1},
@@ -76,6 +74,6 @@ def test_model_is_what_pymongo_takes() -> None:
     }
 
 
-def test_no_collection_is_declared_twice() -> None:
+def test_collections_have_different_names() -> None:
     names = [declared.name for declared in COLLECTIONS]
     assert len(set(names)) == len(names)

@@ -1,4 +1,4 @@
-"""What counts as a difference between a declaration and the server, and what does not."""
+"""The differences between a declaration and the server that count, and those that do not."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,17 +9,20 @@ from bson import SON, Int64
 from mongo_indexes.declare import Index
 from mongo_indexes.plan import diff
 from mongo_indexes.step import Kind, Risk
-from tests.mongo_indexes.factories import ID, SCHEMA, index, kinds, stored, things
+from tests.mongo_indexes.factories import ID, SCHEMA, index, kinds, server_document, things
 
 
-def test_same_fields_in_another_order_are_another_index() -> None:
-    steps = diff(things(index("ab", "ab")), [ID, stored("ba", "ba")], {})
+def test_diff_same_fields_in_another_order_are_another_index() -> None:
+    steps = diff(things(index("ab", "ab")), [ID, server_document("ba", "ba")], {})
     assert kinds(steps) == [("create_index", "ab"), ("keep", "ba")]
 
 
-def test_another_direction_is_another_index() -> None:
+def test_diff_other_direction_is_another_index() -> None:
     declared = things(Index("down", [("a", -1)], why="w"))
-    assert kinds(diff(declared, [stored("up")], {})) == [("create_index", "down"), ("keep", "up")]
+    assert kinds(diff(declared, [server_document("up")], {})) == [
+        ("create_index", "down"),
+        ("keep", "up"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,8 +36,8 @@ def test_another_direction_is_another_index() -> None:
         {"key": {"a": Int64(1)}},
     ],
 )
-def test_what_the_server_adds_for_itself_is_no_difference(bookkeeping: dict[str, Any]) -> None:
-    assert diff(things(index()), [stored() | bookkeeping], {}) == []
+def test_diff_server_bookkeeping_is_no_difference(bookkeeping: dict[str, Any]) -> None:
+    assert diff(things(index()), [server_document() | bookkeeping], {}) == []
 
 
 @pytest.mark.parametrize(
@@ -54,21 +57,21 @@ def test_what_the_server_adds_for_itself_is_no_difference(bookkeeping: dict[str,
         ({"unique": True, "sparse": True}, {}),
     ],
 )
-def test_changed_definition_under_the_same_name_is_replaced_and_says_so(
+def test_diff_changed_definition_under_same_name_is_replaced(
     declared: dict[str, Any], existing: dict[str, Any]
 ) -> None:
-    [step] = diff(things(index(**declared)), [stored(**existing)], {})
+    [step] = diff(things(index(**declared)), [server_document(**existing)], {})
     assert (step.kind, step.risk) == (Kind.REPLACE_INDEX, Risk.DANGEROUS)
-    assert "nothing serves its queries meanwhile" in step.reason
-    assert "a new name would be built before" in step.reason
+    assert "its queries have no index meanwhile" in step.reason
+    assert "under a new name it would be built before" in step.reason
 
 
-def test_partial_filter_is_compared_by_what_it_means() -> None:
+def test_diff_partial_filter_is_compared_by_meaning() -> None:
     moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
     declared = index(partial={"b": {"$gt": 1}, "at": {"$gte": moment}})
     # Another order of fields, a float, and a time without its zone, as drivers return it.
     naive = moment.replace(tzinfo=None)
-    existing = stored(partialFilterExpression=SON(at={"$gte": naive}, b={"$gt": 1.0}))
+    existing = server_document(partialFilterExpression=SON(at={"$gte": naive}, b={"$gt": 1.0}))
     assert diff(things(declared), [existing], {}) == []
 
 
@@ -82,7 +85,7 @@ def test_partial_filter_is_compared_by_what_it_means() -> None:
         ("vi", {"normalization": True}),
     ],
 )
-def test_collation_is_compared_with_the_defaults_of_its_locale(
+def test_diff_collation_is_compared_with_its_locales_defaults(
     locale: str, filled_in: dict[str, Any]
 ) -> None:
     whole = {
@@ -98,23 +101,23 @@ def test_collation_is_compared_with_the_defaults_of_its_locale(
         "version": "57.1",
     } | filled_in
     declared = things(index(collation={"locale": locale}))
-    assert diff(declared, [stored(collation=whole)], {}) == []
+    assert diff(declared, [server_document(collation=whole)], {}) == []
 
 
-def test_index_inherits_the_collation_of_its_collection() -> None:
+def test_diff_index_inherits_the_collection_collation() -> None:
     french = {"locale": "fr"}
     declared = things(index())
-    assert diff(declared, [stored(collation=french)], {"collation": french}) == []
-    steps = diff(declared, [stored()], {"collation": french})
+    assert diff(declared, [server_document(collation=french)], {"collation": french}) == []
+    steps = diff(declared, [server_document()], {"collation": french})
     assert kinds(steps) == [("replace_index", "ix")]
 
 
-def test_simple_collation_is_none_even_where_the_collection_has_one() -> None:
+def test_diff_simple_collation_is_none_despite_the_collections() -> None:
     declared = things(index(collation={"locale": "simple"}))
-    assert diff(declared, [stored()], {"collation": {"locale": "fr"}}) == []
+    assert diff(declared, [server_document()], {"collation": {"locale": "fr"}}) == []
 
 
-def test_text_index_is_compared_in_the_form_the_server_keeps() -> None:
+def test_diff_text_index_is_compared_in_the_servers_form() -> None:
     keys: list[tuple[str, int | str]] = [("k", 1), ("t", "text"), ("u", "text"), ("z", 1)]
     existing = {
         "key": SON([("k", 1), ("_fts", "text"), ("_ftsx", 1), ("z", 1)]),
@@ -130,7 +133,7 @@ def test_text_index_is_compared_in_the_form_the_server_keeps() -> None:
     assert kinds(diff(heavier, [existing], {})) == [("replace_index", "words")]
 
 
-def test_validator_is_compared_by_what_it_means() -> None:
+def test_diff_validator_is_compared_by_meaning() -> None:
     other_order = {
         "$jsonSchema": {"properties": {"a": {"bsonType": "int"}}, "required": ["a", "b"]}
     }

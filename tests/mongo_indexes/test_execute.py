@@ -1,4 +1,4 @@
-"""Each kind of step on a real mongod, and what its refusal leaves behind."""
+"""Each kind of step on a real mongod, and the indexes after a refused step."""
 
 from datetime import UTC, datetime
 
@@ -7,11 +7,11 @@ from pymongo.errors import DuplicateKeyError, WriteError
 
 from mongo_indexes.apply import ApplyStopped
 from mongo_indexes.declare import Index
-from mongo_indexes.execute import Refused, perform
+from mongo_indexes.execute import StepRefused, execute
 from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.server import plan
 from mongo_indexes.step import Kind, Risk, Step
-from tests.mongo_indexes.applied import PLAIN, UNIQUE, Data, existing, make, things
+from tests.mongo_indexes.real_server import PLAIN, UNIQUE, Data, apply, server_indexes, things
 
 MOMENT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -37,121 +37,121 @@ MOMENT = datetime(2026, 11, 20, 12, tzinfo=UTC)
     ],
     ids=lambda index: index.name,
 )
-def test_index_of_any_kind_is_as_declared_once_it_is_made(database: Data, index: Index) -> None:
-    make(database, index)
+def test_apply_index_of_any_kind_leaves_no_difference(database: Data, index: Index) -> None:
+    apply(database, index)
     assert plan(database, things(index)) == []
 
 
-def test_index_inherits_the_collation_of_its_collection(database: Data) -> None:
+def test_apply_index_inherits_the_collection_collation(database: Data) -> None:
     database.create_collection("things", collation={"locale": "fr_CA"})
-    make(database, PLAIN)
-    assert existing(database)["ix_a"]["collation"]["backwards"] is True
+    apply(database, PLAIN)
+    assert server_indexes(database)["ix_a"]["collation"]["backwards"] is True
     assert plan(database, things(PLAIN)) == []
 
 
-def test_order_of_keys_makes_two_indexes(database: Data) -> None:
-    make(
+def test_apply_other_order_of_keys_makes_two_indexes(database: Data) -> None:
+    apply(
         database,
         Index("ab", [("a", 1), ("b", 1)], why="w"),
         Index("ba", [("b", 1), ("a", 1)], why="w"),
     )
-    keys = {name: list(index["key"]) for name, index in existing(database).items()}
+    keys = {name: list(index["key"]) for name, index in server_indexes(database).items()}
     assert keys == {"ab": ["a", "b"], "ba": ["b", "a"]}
 
 
-def test_ttl_is_changed_by_collmod_without_a_new_build(database: Data) -> None:
-    make(database, Index("ttl", [("at", 1)], why="w", ttl_seconds=60))
-    assert make(database, Index("ttl", [("at", 1)], why="w", ttl_seconds=90)) == ["change_ttl"]
-    assert existing(database)["ttl"]["expireAfterSeconds"] == 90
+def test_apply_changed_ttl_is_set_in_place(database: Data) -> None:
+    apply(database, Index("ttl", [("at", 1)], why="w", ttl_seconds=60))
+    assert apply(database, Index("ttl", [("at", 1)], why="w", ttl_seconds=90)) == ["change_ttl"]
+    assert server_indexes(database)["ttl"]["expireAfterSeconds"] == 90
 
 
-def test_plain_index_gets_a_ttl_and_is_unhidden_in_place(database: Data) -> None:
-    make(database, Index("ix_a", [("a", 1)], why="w", hidden=True))
+def test_apply_ttl_and_unhide_are_set_in_place(database: Data) -> None:
+    apply(database, Index("ix_a", [("a", 1)], why="w", hidden=True))
     with_ttl = Index("ix_a", [("a", 1)], why="w", ttl_seconds=9)
-    assert make(database, with_ttl) == ["change_ttl", "unhide"]
+    assert apply(database, with_ttl) == ["change_ttl", "unhide"]
     assert plan(database, things(with_ttl)) == []
 
 
-def test_ttl_that_is_no_longer_declared_is_replaced(database: Data) -> None:
-    make(database, Index("ix_a", [("a", 1)], why="w", ttl_seconds=60))
-    assert make(database, PLAIN) == ["replace_index"]
-    assert "expireAfterSeconds" not in existing(database)["ix_a"]
+def test_apply_removed_ttl_replaces_the_index(database: Data) -> None:
+    apply(database, Index("ix_a", [("a", 1)], why="w", ttl_seconds=60))
+    assert apply(database, PLAIN) == ["replace_index"]
+    assert "expireAfterSeconds" not in server_indexes(database)["ix_a"]
 
 
-def test_same_name_is_replaced(database: Data) -> None:
-    make(database, PLAIN)
-    assert make(database, Index("ix_a", [("b", 1)], why="w")) == ["replace_index"]
-    assert existing(database)["ix_a"]["key"] == {"b": 1}
+def test_apply_same_name_with_other_keys_is_replaced(database: Data) -> None:
+    apply(database, PLAIN)
+    assert apply(database, Index("ix_a", [("b", 1)], why="w")) == ["replace_index"]
+    assert server_indexes(database)["ix_a"]["key"] == {"b": 1}
 
 
-def test_other_name_of_the_same_index_is_replaced(database: Data) -> None:
+def test_apply_other_name_of_the_same_index_is_replaced(database: Data) -> None:
     database.things.create_index([("a", 1)])
-    assert make(database, PLAIN) == ["replace_index"]
-    assert set(existing(database)) == {"ix_a"}
+    assert apply(database, PLAIN) == ["replace_index"]
+    assert set(server_indexes(database)) == {"ix_a"}
 
 
-def test_plain_index_is_made_unique_in_place(database: Data) -> None:
-    make(database, PLAIN)
-    assert make(database, UNIQUE) == ["make_unique"]
+def test_apply_plain_index_is_made_unique_in_place(database: Data) -> None:
+    apply(database, PLAIN)
+    assert apply(database, UNIQUE) == ["make_unique"]
     database.things.insert_one({"a": 1})
     with pytest.raises(DuplicateKeyError):
         database.things.insert_one({"a": 1})
 
 
-def test_index_over_duplicates_is_not_made_unique_and_stays_as_it_was(database: Data) -> None:
-    make(database, PLAIN)
-    before = existing(database)
+def test_apply_make_unique_over_duplicates_leaves_the_index(database: Data) -> None:
+    apply(database, PLAIN)
+    before = server_indexes(database)
     database.things.insert_many([{"_id": 1, "a": 7}, {"_id": 2, "a": 7}])
     with pytest.raises(ApplyStopped, match=r"several documents .* such as \[1, 2\]") as stopped:
-        make(database, UNIQUE)
+        apply(database, UNIQUE)
     assert stopped.value.code is ExitCode.REFUSED
-    assert existing(database) == before
+    assert server_indexes(database) == before
 
 
-def test_prepare_unique_left_by_a_killed_runner_is_finished_or_taken_back(database: Data) -> None:
-    make(database, PLAIN)
+def test_apply_leftover_prepare_unique_is_finished_or_undone(database: Data) -> None:
+    apply(database, PLAIN)
     prepare = {"name": "ix_a", "prepareUnique": True}
     database.command("collMod", "things", index=prepare)
-    assert make(database, PLAIN) == ["allow_duplicates"]
-    assert "prepareUnique" not in existing(database)["ix_a"]
+    assert apply(database, PLAIN) == ["allow_duplicates"]
+    assert "prepareUnique" not in server_indexes(database)["ix_a"]
     database.command("collMod", "things", index=prepare)
-    assert make(database, UNIQUE) == ["make_unique"]
+    assert apply(database, UNIQUE) == ["make_unique"]
 
 
 @pytest.mark.parametrize("old", [[("b", 1)], [("w", "text")]], ids=["btree", "text"])
-def test_refused_replacement_puts_the_old_index_back(
+def test_apply_refused_replacement_restores_the_old_index(
     database: Data, old: list[tuple[str, int | str]]
 ) -> None:
-    make(database, Index("ix_a", old, why="w"))
-    before = existing(database)
+    apply(database, Index("ix_a", old, why="w"))
+    before = server_indexes(database)
     database.things.insert_many([{"a": 7}, {"a": 7}])
-    with pytest.raises(ApplyStopped, match=r"dropped \(ix_a\) was built again"):
-        make(database, UNIQUE)
-    assert existing(database) == before
+    with pytest.raises(ApplyStopped, match="dropped indexes built again: ix_a"):
+        apply(database, UNIQUE)
+    assert server_indexes(database) == before
 
 
-def test_old_index_that_cannot_be_put_back_is_named(database: Data) -> None:
+def test_execute_unrestorable_index_is_named(database: Data) -> None:
     # As if a duplicate had got in between the drop and the build.
     database.things.insert_many([{"a": 7}, {"a": 7}])
     old = {"v": 2, "key": {"a": 1}, "name": "old", "unique": True}
     replace = Kind.REPLACE_INDEX
     step = Step("things", replace, "ix_a", Risk.DANGEROUS, "w", UNIQUE, drops=(old,))
-    with pytest.raises(Refused, match=r"dropped \(old\) could not be built again"):
-        perform(database, step)
+    with pytest.raises(StepRefused, match="dropped indexes not built again: old"):
+        execute(database, step)
 
 
-def test_index_over_parallel_arrays_is_refused_and_the_old_one_put_back(database: Data) -> None:
-    make(database, Index("ix_a", [("b", 1)], why="w"))
+def test_apply_parallel_arrays_are_refused_and_old_index_restored(database: Data) -> None:
+    apply(database, Index("ix_a", [("b", 1)], why="w"))
     database.things.insert_one({"b": [1], "c": [2]})
     with pytest.raises(ApplyStopped, match="parallel arrays") as stopped:
-        make(database, Index("ix_a", [("c", 1), ("b", 1)], why="w"))
+        apply(database, Index("ix_a", [("c", 1), ("b", 1)], why="w"))
     assert stopped.value.code is ExitCode.REFUSED
-    assert existing(database)["ix_a"]["key"] == {"b": 1}
+    assert server_indexes(database)["ix_a"]["key"] == {"b": 1}
 
 
-def test_validator_refuses_what_does_not_fit_and_is_changed_in_place(database: Data) -> None:
-    make(database, validator={"$jsonSchema": {"required": ["a"]}})
+def test_apply_validator_refuses_documents_and_changes_in_place(database: Data) -> None:
+    apply(database, validator={"$jsonSchema": {"required": ["a"]}})
     with pytest.raises(WriteError):
         database.things.insert_one({"b": 1})
-    assert make(database, validator={"$jsonSchema": {"required": ["b"]}}) == ["set_validator"]
+    assert apply(database, validator={"$jsonSchema": {"required": ["b"]}}) == ["set_validator"]
     database.things.insert_one({"b": 1})

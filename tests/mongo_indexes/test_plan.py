@@ -1,4 +1,4 @@
-"""What is planned, from documents alone."""
+"""The planned steps, from documents alone."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from bson import SON
 from mongo_indexes.declare import Index
 from mongo_indexes.plan import diff
 from mongo_indexes.step import Kind, Risk
-from tests.mongo_indexes.factories import ID, SCHEMA, index, kinds, stored, things
+from tests.mongo_indexes.factories import ID, SCHEMA, index, kinds, server_document, things
 
 
-def test_nothing_is_planned_when_all_is_as_declared() -> None:
-    assert diff(things(index()), [ID, stored()], {}) == []
+def test_diff_as_declared_is_empty() -> None:
+    assert diff(things(index()), [ID, server_document()], {}) == []
 
 
-def test_missing_collection_is_created_with_all_of_its_parts() -> None:
+def test_diff_missing_collection_is_created_with_all_parts() -> None:
     steps = diff(things(index(), validator=SCHEMA), [], None)
     assert kinds(steps) == [
         ("create_collection", ""),
@@ -25,20 +25,20 @@ def test_missing_collection_is_created_with_all_of_its_parts() -> None:
     assert {step.risk for step in steps} == {Risk.SAFE}
 
 
-def test_missing_index_is_created_and_told_with_its_why() -> None:
+def test_diff_missing_index_is_created_with_its_why() -> None:
     [step] = diff(things(index()), [ID], {}, documents=1_200_000)
     assert (step.kind, step.risk, step.missing) == (Kind.CREATE_INDEX, Risk.SLOW, True)
     assert step.reason == "for the tests (reads about 1,200,000 documents)"
 
 
-def test_index_on_no_documents_is_safe() -> None:
+def test_diff_index_on_an_empty_collection_is_safe() -> None:
     assert [step.risk for step in diff(things(index()), [ID], {}, documents=0)] == [Risk.SAFE]
 
 
-def test_same_name_with_another_order_of_fields_is_replaced() -> None:
-    [step] = diff(things(index("ix", "ab")), [ID, stored("ix", "ba")], {})
+def test_diff_same_name_with_other_order_is_replaced() -> None:
+    [step] = diff(things(index("ix", "ab")), [ID, server_document("ix", "ba")], {})
     assert (step.kind, step.risk) == (Kind.REPLACE_INDEX, Risk.DANGEROUS)
-    assert step.drops == (stored("ix", "ba"),)
+    assert step.drops == (server_document("ix", "ba"),)
 
 
 @pytest.mark.parametrize(
@@ -50,33 +50,33 @@ def test_same_name_with_another_order_of_fields_is_replaced() -> None:
         ({"collation": {"locale": "en"}}, {}),
     ],
 )
-def test_changed_definition_under_a_new_name_is_built_beside_the_old_one(
+def test_diff_changed_definition_under_new_name_is_added(
     declared: dict[str, Any], existing: dict[str, Any]
 ) -> None:
-    steps = diff(things(index("new", **declared)), [stored("old", **existing)], {})
+    steps = diff(things(index("new", **declared)), [server_document("old", **existing)], {})
     assert kinds(steps) == [("create_index", "new"), ("keep", "old")]
 
 
 @pytest.mark.parametrize("existing", [{}, {"hidden": True}, {"expireAfterSeconds": 5}])
-def test_same_index_under_another_name_is_replaced_because_nothing_renames(
+def test_diff_same_index_under_another_name_is_replaced(
     existing: dict[str, Any],
 ) -> None:
-    [step] = diff(things(index("new")), [stored("old", **existing)], {})
+    [step] = diff(things(index("new")), [server_document("old", **existing)], {})
     assert (step.kind, step.name) == (Kind.REPLACE_INDEX, "new")
     assert [dropped["name"] for dropped in step.drops] == ["old"]
     assert "exists as old" in step.reason
 
 
-def test_swapped_names_are_replaced_once_each_index_being_dropped_once() -> None:
+def test_diff_swapped_names_drop_each_index_once() -> None:
     declared = things(index("x", "a"), index("y", "b"))
-    steps = diff(declared, [stored("x", "b"), stored("y", "a")], {})
+    steps = diff(declared, [server_document("x", "b"), server_document("y", "a")], {})
     assert kinds(steps) == [("replace_index", "x"), ("create_index", "y")]
     assert sorted(dropped["name"] for dropped in steps[0].drops) == ["x", "y"]
 
 
-def test_replacements_come_after_everything_that_leaves_no_gap() -> None:
+def test_diff_replacements_come_last() -> None:
     declared = things(index("x", "a", sparse=True), index("y", "b"))
-    assert kinds(diff(declared, [stored("x", "a")], {})) == [
+    assert kinds(diff(declared, [server_document("x", "a")], {})) == [
         ("create_index", "y"),
         ("replace_index", "x"),
     ]
@@ -86,16 +86,16 @@ def test_replacements_come_after_everything_that_leaves_no_gap() -> None:
     ("before", "after", "risk"),
     [(60, 90, Risk.SAFE), (90, 60, Risk.DANGEROUS), (None, 60, Risk.DANGEROUS)],
 )
-def test_ttl_is_changed_in_place_and_shorter_is_dangerous(
+def test_diff_shorter_ttl_is_dangerous_and_longer_is_safe(
     before: int | None, after: int, risk: Risk
 ) -> None:
-    existing = stored() if before is None else stored(expireAfterSeconds=before)
+    existing = server_document() if before is None else server_document(expireAfterSeconds=before)
     [step] = diff(things(index(ttl_seconds=after)), [existing], {})
     assert (step.kind, step.risk) == (Kind.CHANGE_TTL, risk)
 
 
-def test_ttl_that_is_not_a_number_is_set_right() -> None:
-    existing = stored(expireAfterSeconds=float("nan"))
+def test_diff_ttl_of_nan_is_corrected() -> None:
+    existing = server_document(expireAfterSeconds=float("nan"))
     [step] = diff(things(index(ttl_seconds=60)), [existing], {})
     assert (step.kind, step.risk) == (Kind.CHANGE_TTL, Risk.DANGEROUS)
 
@@ -110,63 +110,63 @@ def test_ttl_that_is_not_a_number_is_set_right() -> None:
         ({}, {"prepareUnique": True}, Kind.ALLOW_DUPLICATES),
     ],
 )
-def test_what_collmod_can_change_is_changed_in_place(
+def test_diff_change_that_collmod_can_make_is_in_place(
     declared: dict[str, Any], existing: dict[str, Any], kind: Kind
 ) -> None:
-    steps = diff(things(index(**declared)), [stored(**existing)], {})
+    steps = diff(things(index(**declared)), [server_document(**existing)], {})
     assert kinds(steps) == [(kind, "ix")]
 
 
-def test_several_changes_in_place_are_several_steps() -> None:
+def test_diff_several_changes_in_place_are_several_steps() -> None:
     declared = things(index(unique=True, ttl_seconds=5))
-    steps = diff(declared, [stored(hidden=True, expireAfterSeconds=9)], {})
+    steps = diff(declared, [server_document(hidden=True, expireAfterSeconds=9)], {})
     assert kinds(steps) == [("change_ttl", "ix"), ("make_unique", "ix"), ("unhide", "ix")]
 
 
-def test_index_is_not_made_unique_beside_a_unique_twin() -> None:
-    existing = [stored("ix"), stored("twin", unique=True)]
+def test_diff_unique_beside_a_unique_twin_is_replaced() -> None:
+    existing = [server_document("ix"), server_document("twin", unique=True)]
     [step] = diff(things(index(unique=True)), existing, {})
     assert step.kind is Kind.REPLACE_INDEX
     assert {dropped["name"] for dropped in step.drops} == {"ix", "twin"}
 
 
-def test_undeclared_index_is_reported_and_kept() -> None:
-    [step] = diff(things(index()), [ID, stored(), stored("mine", "b")], {})
+def test_diff_undeclared_index_is_kept() -> None:
+    [step] = diff(things(index()), [ID, server_document(), server_document("mine", "b")], {})
     assert (step.kind, step.name, step.changes) == (Kind.KEEP, "mine", False)
 
 
-def test_undeclared_index_is_hidden_before_it_is_dropped() -> None:
-    visible, hidden = stored("mine", "b"), stored("mine", "b", hidden=True)
+def test_diff_pruned_index_is_hidden_before_it_is_dropped() -> None:
+    visible, hidden = server_document("mine", "b"), server_document("mine", "b", hidden=True)
     assert kinds(diff(things(), [visible], {}, prune=True)) == [("hide", "mine")]
     assert kinds(diff(things(), [hidden], {}, prune=True)) == [("drop_index", "mine")]
     assert kinds(diff(things(), [hidden], {})) == [("keep", "mine")]
 
 
-def test_index_on_id_is_never_touched() -> None:
+def test_diff_index_on_id_is_ignored() -> None:
     assert diff(things(), [ID], {}, prune=True) == []
 
 
 @pytest.mark.parametrize("building", [{"hidden": True}, {}])
-def test_undeclared_index_being_built_is_left_alone(building: dict[str, Any]) -> None:
-    existing = {"buildUUID": b"1", "spec": stored("mine", "b", **building)}
+def test_diff_undeclared_build_is_kept(building: dict[str, Any]) -> None:
+    existing = {"buildUUID": b"1", "spec": server_document("mine", "b", **building)}
     assert kinds(diff(things(), [existing], {}, prune=True)) == [("keep", "mine")]
 
 
-def test_declared_index_being_built_is_waited_for() -> None:
-    [step] = diff(things(index()), [{"buildUUID": b"1", "spec": stored()}], {})
+def test_diff_declared_build_is_waited_for() -> None:
+    [step] = diff(things(index()), [{"buildUUID": b"1", "spec": server_document()}], {})
     assert (step.kind, step.missing) == (Kind.CREATE_INDEX, True)
     assert "waits for it" in step.reason
 
 
-def test_other_index_being_built_under_the_name_is_replaced() -> None:
-    steps = diff(things(index()), [{"buildUUID": b"1", "spec": stored("ix", "b")}], {})
+def test_diff_other_build_under_the_name_is_replaced() -> None:
+    steps = diff(things(index()), [{"buildUUID": b"1", "spec": server_document("ix", "b")}], {})
     assert kinds(steps) == [("replace_index", "ix")]
 
 
-def test_another_text_index_makes_room_because_there_can_be_one() -> None:
+def test_diff_second_text_index_replaces_the_first() -> None:
     existing = {"key": SON([("_fts", "text"), ("_ftsx", 1)]), "name": "old", "weights": {"t": 1}}
     [step] = diff(things(Index("new", [("u", "text")], why="w")), [existing], {})
-    assert (step.kind, [each["name"] for each in step.drops]) == (Kind.REPLACE_INDEX, ["old"])
+    assert (step.kind, [dropped["name"] for dropped in step.drops]) == (Kind.REPLACE_INDEX, ["old"])
 
 
 @pytest.mark.parametrize(
@@ -178,12 +178,12 @@ def test_another_text_index_makes_room_because_there_can_be_one() -> None:
         {"validator": SCHEMA, "validationAction": "warn"},
     ],
 )
-def test_missing_other_or_lenient_validator_is_set(options: dict[str, Any]) -> None:
+def test_diff_missing_other_or_lenient_validator_is_set(options: dict[str, Any]) -> None:
     [step] = diff(things(validator=SCHEMA), [ID], options, documents=5)
     assert (step.kind, step.risk) == (Kind.SET_VALIDATOR, Risk.DANGEROUS)
 
 
-def test_undeclared_validator_is_kept_unless_pruned() -> None:
+def test_diff_undeclared_validator_is_kept_unless_pruned() -> None:
     options = {"validator": SCHEMA}
     assert kinds(diff(things(), [ID], options)) == [("keep", "validator")]
     assert kinds(diff(things(), [ID], options, prune=True)) == [("drop_validator", "validator")]

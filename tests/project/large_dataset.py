@@ -16,7 +16,7 @@ import asyncpg
 from typing_extensions import override
 
 from service.stores.embedded import PostgresEngine
-from service.stores.embedded.supervisor import Spec
+from service.stores.embedded.supervisor import ProcessSpec
 from service.stores.sql import migrations as migrate
 
 ROWS = 200_000
@@ -43,8 +43,8 @@ class LargeDatasetEngine(PostgresEngine):
     """Durable nowhere, quick to fill, and every statement of the service stands in its log."""
 
     @override
-    def _spec(self) -> Spec:
-        spec = super()._spec()
+    def _process_spec(self) -> ProcessSpec:
+        spec = super()._process_spec()
         for setting in (
             "fsync=off",
             "full_page_writes=off",

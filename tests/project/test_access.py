@@ -12,7 +12,8 @@ from service.main import State
 from tests.auth.factories import Person, bearer, create_user, key_of
 from tests.documents.predictions.cloudevents.inference_server import STRUCTURED
 from tests.documents.predictions.factories import NDJSON
-from tests.fixtures.client import ADMINISTRATOR, client_as, empty
+from tests.fixtures.client import ADMINISTRATOR, client_as
+from tests.fixtures.reset import empty_stores
 from tests.project.access_matrix import (
     ACCOUNT,
     CALLERS,
@@ -161,6 +162,6 @@ async def test_each_caller_gets_what_the_table_says(
         if silent or answer.status_code != getattr(row, caller):
             wrong.append((caller, answer.status_code, answer.text))
         if answer.is_success and asked["method"] != "GET":
-            await empty(state)
+            await empty_stores(state)
             world = None
     assert not wrong

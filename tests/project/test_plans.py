@@ -29,6 +29,8 @@ from tests.project.large_dataset import (
 )
 from tests.project.list_endpoints import FILTERS, List, lists_of
 
+pytestmark = [pytest.mark.plans, pytest.mark.xdist_group("plans")]
+
 PAGE = DEFAULT_LIMIT + 1
 # Without a filter: some pages, for what is joined, what is not shown, and all one's projects.
 MOST_OF_ALL = 10 * PAGE

@@ -1,1 +1,1 @@
-"""Migrations on databases with rows in them."""
+"""Migrations on databases with rows."""

@@ -1,4 +1,4 @@
-"""Rows for every table, and what a database holds."""
+"""Rows for every table, and reading all rows of a database."""
 
 import asyncio
 import json
@@ -7,14 +7,15 @@ from typing import Any
 import asyncpg
 
 from tests.fixtures.stores import connected
+from tests.sql_migrations.one_connection import OneConnection
 
-Content = dict[str, list[dict[str, Any]]]
+Rows = dict[str, list[dict[str, Any]]]
 
 ADA, BEN = "00000000-0000-7000-8000-0000000000a1", "00000000-0000-7000-8000-0000000000a2"
 ONE, TWO, THREE = (f"00000000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
 
-# With the columns a table was made with, in an order that suits foreign keys; what triggers demand
-# together stands together, for one transaction.
+# With the columns of the table's first migration, in the order that foreign keys need. Rows that
+# triggers require together are neighbours, because all are inserted in one transaction.
 ROWS = {
     "idempotency_keys": f"""
         INSERT INTO idempotency_keys (key, fingerprint, status, headers, body)
@@ -98,8 +99,8 @@ ROWS = {
 }
 
 
-def say(url: str, *statements: str) -> None:
-    """Runs them in one transaction."""
+def execute(url: str, *statements: str) -> None:
+    """Execute the statements in one transaction."""
 
     async def run() -> None:
         async with connected(url) as connection, connection.transaction():
@@ -109,50 +110,52 @@ def say(url: str, *statements: str) -> None:
     asyncio.run(run())
 
 
-def ask(url: str, question: str, *values: Any) -> list[asyncpg.Record]:
-    """The rows of the answer."""
+def fetch(url: str, query: str, *values: Any) -> list[asyncpg.Record]:
+    """Return the rows of a query."""
 
     async def run() -> list[asyncpg.Record]:
         async with connected(url) as connection:
-            rows: list[asyncpg.Record] = await connection.fetch(question, *values)
+            rows: list[asyncpg.Record] = await connection.fetch(query, *values)
             return rows
 
     return asyncio.run(run())
 
 
-def content(url: str) -> Content:
-    """Every row of every table, of Alembic's own too, in an order that does not change."""
+def all_rows(database: OneConnection) -> Rows:
+    """Return every row of every table, also of Alembic's own, in a stable order."""
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
-    names = [row["tablename"] for row in ask(url, tables)]
-    rows = "coalesce(jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)), '[]')"
+    names = [name for (name,) in database.fetch(tables)]
+    rows = "coalesce(jsonb_agg(to_jsonb(t) ORDER BY to_jsonb(t)), '[]')::text"
     parts = [f"SELECT '{name}' AS name, {rows} AS rows FROM {name} AS t" for name in names]
-    found = ask(url, " UNION ALL ".join(parts)) if parts else []
-    return {row["name"]: json.loads(row["rows"]) for row in found}
+    contents = database.fetch(" UNION ALL ".join(parts)) if parts else []
+    return {name: json.loads(text) for name, text in contents}
 
 
-def fill(url: str) -> None:
-    """Rows into each table that has none, as they can be at this revision."""
-    empty = [name for name, rows in content(url).items() if not rows and name in ROWS]
-    say(url, *(ROWS[name] for name in ROWS if name in empty))
+def fill_empty_tables(database: OneConnection) -> None:
+    """Insert rows into each empty table, as its columns are at this revision."""
+    empty = [name for name, rows in all_rows(database).items() if not rows and name in ROWS]
+    database.execute(*(ROWS[name] for name in ROWS if name in empty))
 
 
-def lost(before: Content, after: Content) -> list[tuple[str, Any]]:
-    """What changed of tables and columns that are there before and after."""
+def changed_rows(before: Rows, after: Rows) -> list[tuple[str, Any]]:
+    """Return the differences in the tables and columns that exist before and after."""
     return [
-        (table, (was, now))
+        (table, (old, new))
         for table, rows in before.items()
         if table in after and table != "alembic_version"
-        for was, now in _pairs(rows, after[table])
-        if was != now
+        for old, new in _common_columns(rows, after[table])
+        if old != new
     ]
 
 
-def _pairs(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[tuple[Any, Any]]:
+def _common_columns(
+    before: list[dict[str, Any]], after: list[dict[str, Any]]
+) -> list[tuple[Any, Any]]:
     if not before or not after:
         return [(before, after)]
     common = before[0].keys() & after[0].keys()
-    was, now = (
+    old, new = (
         sorted(json.dumps({name: row[name] for name in common}, sort_keys=True) for row in rows)
         for rows in (before, after)
     )
-    return [(was, now)]
+    return [(old, new)]

@@ -1,4 +1,4 @@
-"""A data migration that is killed, met by others, or written out as SQL."""
+"""A data migration that is killed, meets other clients, or is printed as SQL."""
 
 import asyncio
 import os
@@ -16,210 +16,195 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from service.stores.embedded import StoreUrls
 from service.stores.sql import migrations as migrate
 from sql_migrations.batches import Batches
 from sql_migrations.post_slugs import NAME_POSTS
-from tests.fixtures.stores import connected, recreate
-from tests.sql_migrations.posts import AFTER, BEFORE, RULE, old_posts, other, post_id
-from tests.sql_migrations.rows import ADA, ask, say
+from tests.sql_migrations.conftest import OldPosts
+from tests.sql_migrations.old_posts import (
+    AFTER,
+    BEFORE,
+    RULE,
+    copy_database,
+    post_id,
+    second_client,
+)
+from tests.sql_migrations.rows import ADA, execute, fetch
 
-MANY = 20_000
-STATE = "SELECT id, slug, version FROM posts ORDER BY title, id"
-TO_DO = f"SELECT count(*) FROM posts WHERE NOT {RULE}"
+pytestmark = pytest.mark.xdist_group("batches")
 
-
-def start(url: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "migrate", "apply"],
-        env={**os.environ, "DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+POSTS = 20_000
+SELECT_SLUGS = "SELECT id, slug, version FROM posts ORDER BY title, id"
+COUNT_OLD = f"SELECT count(*) FROM posts WHERE NOT {RULE}"
+CLI_APPLY = [sys.executable, "-m", "service.cli", "migrate", "apply"]
 
 
 @pytest.fixture(scope="module")
-def many_posts(engines: StoreUrls, worker_name: str) -> str:
-    """The name of a database with 20,000 posts to do, to be copied."""
-    name = f"{worker_name}_many"
-    old_posts(engines.database_url, name, MANY)
-    return name
+def many_posts(old_posts: OldPosts) -> str:
+    """The URL of a database with 20,000 old posts, to be copied."""
+    return old_posts("many", POSTS)
 
 
 @pytest.fixture
-def interrupted(engines: StoreUrls, many_posts: str) -> str:
-    return copy(engines, many_posts, "interrupted")
-
-
-def copy(engines: StoreUrls, name: str, end: str) -> str:
-    """A copy of the database, made anew."""
-
-    async def run() -> None:
-        async with connected(engines.database_url) as connection:
-            await recreate(connection, f"{name}_{end}", template=name)
-
-    asyncio.run(run())
-    return f"{engines.database_url.rpartition('/')[0]}/{name}_{end}"
+def interrupted(many_posts: str) -> str:
+    return copy_database(many_posts, many_posts.rpartition("/")[2] + "_interrupted")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(engines: StoreUrls, many_posts: str) -> list[asyncpg.Record]:
-    """What a run that nobody interrupts makes of the posts."""
-    url = copy(engines, many_posts, "undisturbed")
+def expected_slugs(many_posts: str) -> list[asyncpg.Record]:
+    """The posts after an uninterrupted run."""
+    url = copy_database(many_posts, many_posts.rpartition("/")[2] + "_undisturbed")
     migrate.apply(url, lambda _line: None)
-    return ask(url, STATE)
+    return fetch(url, SELECT_SLUGS)
 
 
-@pytest.mark.parametrize("how", ["process", "connection"])
-def test_killed_in_the_middle_it_goes_on_where_it_stood(
-    interrupted: str, undisturbed: list[asyncpg.Record], how: str
+@pytest.mark.parametrize("killed", ["process", "connection"])
+def test_batches_killed_in_the_middle_continue_where_they_stopped(
+    interrupted: str, expected_slugs: list[asyncpg.Record], killed: str
 ) -> None:
-    with other(interrupted) as somebody:
-        somebody.does("BEGIN")
-        somebody.does(f"SELECT id FROM posts WHERE id = '{post_id(9_500)}' FOR UPDATE")
-        runner = start(interrupted)
-        pid = somebody.until_somebody_waits()
-        assert somebody.does(TO_DO) == MANY - 9_000, "batches of 1,000 stay, one by one"
-        for free in (1, MANY):  # neither those that are done nor those to come are locked
-            say(
+    with second_client(interrupted) as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute(f"SELECT id FROM posts WHERE id = '{post_id(9_500)}' FOR UPDATE")
+        runner = subprocess.Popen(
+            CLI_APPLY,
+            env={**os.environ, "DATABASE_URL": interrupted},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        pid = blocker.wait_for_blocked()
+        assert blocker.execute(COUNT_OLD) == POSTS - 9_000, "batches of 1,000 stay, one by one"
+        for unlocked in (1, POSTS):  # neither finished rows nor later ones are locked
+            execute(
                 interrupted,
                 "SET LOCAL lock_timeout = 1",
-                f"UPDATE posts SET views = views + 1 WHERE id = '{post_id(free)}'",
+                f"UPDATE posts SET views = views + 1 WHERE id = '{post_id(unlocked)}'",
             )
-        if how == "process":
+        if killed == "process":
             runner.kill()
         else:
-            somebody.does(f"SELECT pg_terminate_backend({pid})")
-        said = runner.communicate(timeout=30)[1]
-        somebody.does("ROLLBACK")
-    assert runner.returncode == (-9 if how == "process" else 5)
-    if how == "connection":
-        assert "stopped at 202611211500" in said
-        assert "Run it again" in said
-        assert "terminating connection due to administrator command" in said
-        assert "Traceback" not in said
+            blocker.execute(f"SELECT pg_terminate_backend({pid})")
+        errors = runner.communicate(timeout=60)[1]
+        blocker.execute("ROLLBACK")
+    assert runner.returncode == (-9 if killed == "process" else 5)
+    if killed == "connection":
+        assert "stopped at 202611211500" in errors
+        assert "Run it again" in errors
+        assert "terminating connection due to administrator command" in errors
+        assert "Traceback" not in errors
     assert migrate.head_of(interrupted) == BEFORE
 
-    again = start(interrupted)
-    said = again.communicate(timeout=60)[1]
-    assert again.returncode == 0, said
-    done = re.search(r"applied 202611211500 \(1 of \d+, .* s, ([\d,]+) rows\)", said)
-    assert done is not None, said
-    # A batch that waited in the server when its client was killed may still be done there.
-    assert done[1] in ("11,000", "10,000")
-    assert ask(interrupted, STATE) == undisturbed
+    applied = migrate.apply(interrupted, lambda _line: None)
+    # A batch that waited in the server when its client was killed may still be committed there.
+    assert (applied[0].revision, applied[0].rows) in [
+        ("202611211500", 11_000),
+        ("202611211500", 10_000),
+    ]
+    assert fetch(interrupted, SELECT_SLUGS) == expected_slugs
     assert migrate.differences(interrupted) is None
 
 
-def test_each_post_has_a_slug_of_its_title_and_is_another_version(
-    undisturbed: list[asyncpg.Record],
+def test_batches_give_each_post_a_slug_of_its_title_and_a_new_version(
+    expected_slugs: list[asyncpg.Record],
 ) -> None:
-    assert len(undisturbed) == MANY + 10
-    slugs = [row["slug"] for row in undisturbed]
+    assert len(expected_slugs) == POSTS + 10
+    slugs = [row["slug"] for row in expected_slugs]
     assert all(re.fullmatch(r"groesse-\d+|grosse-\d+(-[0-9a-f]{12})?", slug) for slug in slugs)
     plain = [slug for slug in slugs if re.fullmatch(r"grosse-\d+", slug)]
-    assert len(plain) == 700, "the first of each title has it plainly"
-    versions = {(row["slug"].startswith("groesse"), row["version"]) for row in undisturbed}
-    assert versions == {(True, 1), (False, 2)}, "what followed the rule is left alone"
+    assert len(plain) == 700, "the first post of each title has no suffix"
+    versions = {(row["slug"].startswith("groesse"), row["version"]) for row in expected_slugs}
+    assert versions == {(True, 1), (False, 2)}, "posts that followed the rule are unchanged"
 
 
 @pytest.fixture
-def some_posts(engines: StoreUrls, worker_name: str) -> str:
-    return old_posts(engines.database_url, f"{worker_name}_some", 600)
+def some_posts(old_posts: OldPosts) -> str:
+    return old_posts("some", 600)
 
 
-async def walk(url: str, batches: Batches, together: asyncio.Barrier | None = None) -> int:
-    """What a runner does who holds no lock: the rows it has done."""
+async def run_batches(url: str, batches: Batches, start: asyncio.Barrier | None = None) -> int:
+    """Run without the advisory lock; return the number of changed rows."""
     engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     def rows(connection: Connection) -> int:
-        return sum(batches.walk(connection))
+        return sum(batches.run_batches(connection))
 
     async with engine.connect() as connection:
-        if together is not None:
-            await together.wait()
+        if start is not None:
+            await start.wait()
         return await connection.run_sync(rows)
 
 
-def test_two_at_once_change_each_post_once(some_posts: str) -> None:
+def test_batches_two_runners_at_once_change_each_post_once(some_posts: str) -> None:
     small = replace(NAME_POSTS, size=7)
 
-    async def both() -> list[int]:
+    async def run_two() -> list[int]:
         start = asyncio.Barrier(2)
-        return await asyncio.gather(*(walk(some_posts, small, start) for _ in range(2)))
+        return await asyncio.gather(*(run_batches(some_posts, small, start) for _ in range(2)))
 
-    done = asyncio.run(both())
-    assert sum(done) == 600
-    assert all(done), "both had a share"
-    changed = ask(some_posts, "SELECT version, count(*) FROM posts GROUP BY version ORDER BY 1")
-    assert [tuple(row) for row in changed] == [(1, 10), (2, 600)]
-    assert ask(some_posts, TO_DO)[0][0] == 0
+    rows = asyncio.run(run_two())
+    assert sum(rows) == 600
+    assert all(rows), "both runners changed posts"
+    versions = fetch(some_posts, "SELECT version, count(*) FROM posts GROUP BY version ORDER BY 1")
+    assert [tuple(row) for row in versions] == [(1, 10), (2, 600)]
+    assert fetch(some_posts, COUNT_OLD)[0][0] == 0
 
 
 @pytest.fixture
-def in_a_thread(some_posts: str) -> Iterator[Thread]:
-    """A runner that somebody can stand in the way of."""
-    thread = Thread(target=lambda: asyncio.run(walk(some_posts, NAME_POSTS)))
+def runner_thread(some_posts: str) -> Iterator[Thread]:
+    """A runner that the test can block."""
+    thread = Thread(target=lambda: asyncio.run(run_batches(some_posts, NAME_POSTS)))
     yield thread
     thread.join()
 
 
-def test_a_slug_that_is_taken_meanwhile_is_left_to_who_has_it(
-    some_posts: str, in_a_thread: Thread
+def test_batches_slug_taken_meanwhile_stays_with_the_other_post(
+    some_posts: str, runner_thread: Thread
 ) -> None:
-    taken = post_id(999_999)
-    with other(some_posts) as somebody:
-        somebody.does("BEGIN")
-        somebody.does(
+    other_post = post_id(999_999)
+    with second_client(some_posts) as other:
+        other.execute("BEGIN")
+        other.execute(
             "INSERT INTO posts (id, author_id, title, slug, content)"
-            f" VALUES ('{taken}', '{ADA}', 'Mine', 'grosse-5', '')"
+            f" VALUES ('{other_post}', '{ADA}', 'Mine', 'grosse-5', '')"
         )
-        in_a_thread.start()
-        somebody.until_somebody_waits()
-        somebody.does("COMMIT")
-    in_a_thread.join()
-    assert ask(some_posts, TO_DO)[0][0] == 0
-    slugs = {str(row["id"]): row["slug"] for row in ask(some_posts, STATE)}
-    assert slugs[taken] == "grosse-5"
+        runner_thread.start()
+        other.wait_for_blocked()
+        other.execute("COMMIT")
+    runner_thread.join()
+    assert fetch(some_posts, COUNT_OLD)[0][0] == 0
+    slugs = {str(row["id"]): row["slug"] for row in fetch(some_posts, SELECT_SLUGS)}
+    assert slugs[other_post] == "grosse-5"
     assert re.fullmatch(r"grosse-5-[0-9a-f]{12}", slugs[post_id(5)])
     assert slugs[post_id(6)] == "grosse-6"
 
 
-def test_what_cannot_be_done_is_said_and_not_tried_for_ever(some_posts: str) -> None:
+def test_batches_impossible_change_raises_after_its_attempts(some_posts: str) -> None:
     same = replace(NAME_POSTS, change="UPDATE posts SET slug = 'same' FROM batch")
     with pytest.raises(Exception, match="uq_posts_slug"):
-        asyncio.run(walk(some_posts, same))
+        asyncio.run(run_batches(some_posts, same))
 
 
-def test_as_sql_it_is_one_statement_that_does_the_same(
-    some_posts: str, engines: StoreUrls, worker_name: str
+def test_batches_as_sql_are_one_statement_with_the_same_result(
+    some_posts: str, old_posts: OldPosts, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    printed = subprocess.run(
-        [sys.executable, "-m", "service.cli", "migrate", "apply", "--sql"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    _, _, rest = printed.partition(f"-- Running upgrade {BEFORE} ->")
+    migrate.print_sql()
+    _, _, rest = capsys.readouterr().out.partition(f"-- Running upgrade {BEFORE} ->")
     assert "1,000 rows at a time" in rest
-    mine, _, _ = rest.partition(f"-- Running upgrade {AFTER} ->")
-    by_hand = mine.partition("\n")[2].replace("COMMIT;", "").replace("BEGIN;", "")
-    say(some_posts, by_hand)
-    online = old_posts(engines.database_url, f"{worker_name}_online", 600)
+    statements, _, _ = rest.partition(f"-- Running upgrade {AFTER} ->")
+    by_hand = statements.partition("\n")[2].replace("COMMIT;", "").replace("BEGIN;", "")
+    execute(some_posts, by_hand)
+    online = old_posts("online", 600)
     migrate.apply(online, lambda _line: None)
-    kept = STATE.replace("FROM posts", "FROM posts WHERE title <> 'Kept'")
-    assert ask(some_posts, kept) == ask(online, kept)
+    old_slugs = SELECT_SLUGS.replace("FROM posts", "FROM posts WHERE title <> 'Kept'")
+    assert fetch(some_posts, old_slugs) == fetch(online, old_slugs)
     assert migrate.head_of(some_posts) == AFTER
 
 
-def test_a_post_that_slips_in_before_the_guard_stops_nothing(some_posts: str) -> None:
+def test_batches_run_again_for_posts_inserted_before_the_constraint(some_posts: str) -> None:
     config = migrate.alembic_config(some_posts)
     command.upgrade(config, "202611211500")
     insert = "INSERT INTO posts (id, author_id, title, slug, content) VALUES"
-    say(some_posts, f"{insert} ('{post_id(1_000)}', '{ADA}', 'By hand', 'By hand', '')")
+    execute(some_posts, f"{insert} ('{post_id(1_000)}', '{ADA}', 'By hand', 'By hand', '')")
     command.upgrade(config, "head")
-    found = ask(some_posts, f"SELECT slug FROM posts WHERE id = '{post_id(1_000)}'")
-    assert [row["slug"] for row in found] == ["by-hand"]
+    posts = fetch(some_posts, f"SELECT slug FROM posts WHERE id = '{post_id(1_000)}'")
+    assert [row["slug"] for row in posts] == ["by-hand"]
     with pytest.raises(asyncpg.CheckViolationError, match="ck_posts_slug"):
-        say(some_posts, f"{insert} ('{post_id(1_001)}', '{ADA}', 'By hand', 'By hand', '')")
+        execute(some_posts, f"{insert} ('{post_id(1_001)}', '{ADA}', 'By hand', 'By hand', '')")

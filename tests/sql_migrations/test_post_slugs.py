@@ -1,4 +1,4 @@
-"""The migration's slugs are the service's."""
+"""The slugs of the migration are those of the service."""
 
 import sys
 import unicodedata
@@ -10,7 +10,7 @@ from service.relational.posts.schemas import Slug
 from service.relational.posts.slug import slug_of
 from service.settings import Settings
 from sql_migrations.post_slugs import RULE, SLUG_OF_TITLE
-from tests.sql_migrations.rows import ask
+from tests.sql_migrations.rows import fetch
 
 TITLES = [
     "",
@@ -31,7 +31,7 @@ def url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-def test_every_character_of_a_title_becomes_what_the_service_makes_of_it(url: str) -> None:
+def test_slug_in_sql_of_every_character_equals_the_services_slug(url: str) -> None:
     assigned = (
         f"a{chr(point)}B"
         for point in range(1, sys.maxunicode)
@@ -39,25 +39,25 @@ def test_every_character_of_a_title_becomes_what_the_service_makes_of_it(url: st
     )
     titles = [*TITLES, *assigned]
 
-    question = f"SELECT {SLUG_OF_TITLE} FROM unnest($1::text[]) WITH ORDINALITY AS t (title, n)"
-    slugs = [row[0] for row in ask(url, f"{question} ORDER BY n", titles)]
+    query = f"SELECT {SLUG_OF_TITLE} FROM unnest($1::text[]) WITH ORDINALITY AS t (title, n)"
+    slugs = [row[0] for row in fetch(url, f"{query} ORDER BY n", titles)]
     assert len(slugs) > 140_000
-    differ = [(t, s) for t, s in zip(titles, slugs, strict=True) if s != slug_of(t)]
-    assert differ == []
+    pairs = zip(titles, slugs, strict=True)
+    assert [(title, slug) for title, slug in pairs if slug != slug_of(title)] == []
 
 
 @pytest.mark.parametrize(
     "slug", ["a", "a-b", "7-a-9", "", "-a", "a-", "a--b", "A", "é", "a_b", "a b", "a\n", "a\nb"]
 )
-def test_the_database_and_the_service_have_one_rule(url: str, slug: str) -> None:
+def test_slug_rule_in_sql_equals_the_services_rule(url: str, slug: str) -> None:
     try:
         TypeAdapter(Slug).validate_python(slug)
     except ValidationError:
-        taken = False
+        valid = False
     else:
-        taken = True
-    assert (
-        ask(url, f"SELECT {RULE} AS holds FROM (SELECT '{slug}' AS slug) AS t")[0]["holds"] is taken
+        valid = True
+    assert fetch(url, f"SELECT {RULE} FROM (SELECT '{slug}' AS slug) AS t")[0][0] is valid
+    constraint = (
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_posts_slug'"
     )
-    breaker = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_posts_slug'"
-    assert "^[a-z0-9]+(-[a-z0-9]+)*$" in ask(url, breaker)[0][0]
+    assert "^[a-z0-9]+(-[a-z0-9]+)*$" in fetch(url, constraint)[0][0]

@@ -1,4 +1,4 @@
-"""What an operator sees of a run of migrations, on a terminal and in a log."""
+"""The output of a run of migrations, on a terminal, in a log and as JSON."""
 
 import json
 import os
@@ -9,168 +9,163 @@ import sys
 from threading import Thread
 
 import pytest
+from typer.testing import CliRunner, Result
 
-from service.stores.embedded import StoreUrls
+from service.cli import app
 from service.stores.sql import migrations as migrate
 from sql_migrations import progress
-from tests.fixtures.stores import new_database
-from tests.sql_migrations.posts import BEFORE, old_posts, other, post_id
-from tests.sql_migrations.rows import ROWS, say
+from tests.sql_migrations.conftest import OldPosts
+from tests.sql_migrations.old_posts import BEFORE, post_id, second_client
+from tests.sql_migrations.rows import ROWS, execute
 
 APPLY = [sys.executable, "-m", "service.cli", "migrate", "apply"]
 
 
 @pytest.fixture
-def old_database(engines: StoreUrls, worker_name: str) -> str:
-    return old_posts(engines.database_url, f"{worker_name}_progress", 2_500)
+def old_database(old_posts: OldPosts) -> str:
+    return old_posts("progress", 2_500)
 
 
-@pytest.fixture
-def empty_database(engines: StoreUrls, worker_name: str) -> str:
-    return new_database(engines.database_url, f"{worker_name}_log")
+def run_migrate(url: str, *arguments: str, keyboard: str = "") -> Result:
+    """Run ``polystore migrate`` in this process."""
+    return CliRunner().invoke(
+        app, ["migrate", *arguments], env={"DATABASE_URL": url}, input=keyboard
+    )
 
 
-def test_a_terminal_shows_the_rows_that_are_done(old_database: str) -> None:
-    told: list[str] = []
-    shown: list[str] = []
-    done = migrate.apply(old_database, told.append, shown.append)
-    assert [step.rows for step in done[:3]] == [2_500, None, 0]
-    assert [each.split(":")[0].split(" (")[0] for each in told] == [
-        f"applied {step.revision}" for step in done
+def test_apply_on_a_terminal_shows_the_rows_that_are_done(old_database: str) -> None:
+    lines: list[str] = []
+    states: list[str] = []
+    finished = migrate.apply(old_database, lines.append, states.append)
+    assert [step.rows for step in finished[:3]] == [2_500, None, 0]
+    assert [line.split(":")[0].split(" (")[0] for line in lines] == [
+        f"applied {step.revision}" for step in finished
     ]
-    rows = [found[0] for each in shown if (found := re.search(r"[\d,]+ of 2,500 rows", each))]
-    told_rows = [each for each in dict.fromkeys(rows) if not each.startswith("0 ")]
-    assert told_rows == [f"{n} of 2,500 rows" for n in ("1,000", "2,000", "2,500")]
+    counts = [match[0] for state in states if (match := re.search(r"[\d,]+ of 2,500 rows", state))]
+    shown = [count for count in dict.fromkeys(counts) if not count.startswith("0 ")]
+    assert shown == [f"{n} of 2,500 rows" for n in ("1,000", "2,000", "2,500")]
 
 
-def test_a_log_gets_a_line_now_and_then(old_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_SIGNS", 0.0)
-    told: list[str] = []
-    migrate.apply(old_database, told.append)
+def test_apply_to_a_log_writes_the_state_now_and_then(
+    old_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    lines: list[str] = []
+    migrate.apply(old_database, lines.append)
     steps = len(migrate.pending(BEFORE))
-    assert any(f"on 202611211500 (1 of {steps}, 2,000 of 2,500 rows" in each for each in told)
+    state = f"running 202611211500 (1 of {steps}, 2,000 of 2,500 rows"
+    assert any(state in line for line in lines)
 
 
-def test_a_statement_that_takes_long_shows_that_it_is_alive(old_database: str) -> None:
-    shown: list[str] = []
-    runner = Thread(target=lambda: migrate.apply(old_database, lambda _line: None, shown.append))
-    with other(old_database) as somebody:
-        somebody.does("BEGIN")
-        somebody.does(f"SELECT id FROM posts WHERE id = '{post_id(1_500)}' FOR UPDATE")
+def test_apply_long_statement_has_a_heartbeat(old_database: str) -> None:
+    states: list[str] = []
+    runner = Thread(target=lambda: migrate.apply(old_database, lambda _line: None, states.append))
+    with second_client(old_database) as blocker:
+        blocker.execute("BEGIN")
+        blocker.execute(f"SELECT id FROM posts WHERE id = '{post_id(1_500)}' FOR UPDATE")
         runner.start()
-        somebody.until_somebody_waits()
-        before = len(shown)
-        while len(shown) < before + 2:
-            somebody.does("SELECT 1")
-        somebody.does("ROLLBACK")
+        blocker.wait_for_blocked()
+        before = len(states)
+        while len(states) < before + 2:
+            blocker.execute("SELECT 1")
+        blocker.execute("ROLLBACK")
     runner.join()
-    one, two = shown[before : before + 2]
-    assert "1,000 of 2,500 rows, " in one
-    assert one != two, "the seconds go on"
+    first, second = states[before : before + 2]
+    assert "1,000 of 2,500 rows, " in first
+    assert first != second, "the seconds increase"
 
 
-def test_a_log_has_plain_lines_and_scripts_get_json(empty_database: str) -> None:
+def test_apply_in_a_pipe_prints_plain_lines_and_json(empty_database: str) -> None:
     environment = {**os.environ, "DATABASE_URL": empty_database, "FORCE_COLOR": ""}
     planned = len(migrate.pending(None))
     run = subprocess.run(
         [*APPLY, "--json"], env=environment, capture_output=True, text=True, check=True
     )
-    found = json.loads(run.stdout)
-    assert found["head"] == migrate.expected_head()
-    assert [step["revision"] for step in found["applied"]] == [
+    result = json.loads(run.stdout)
+    assert result["head"] == migrate.expected_head()
+    assert [step["revision"] for step in result["applied"]] == [
         step.revision for step in migrate.pending(None)
     ]
-    assert all(step["seconds"] >= 0 for step in found["applied"])
+    assert all(step["seconds"] >= 0 for step in result["applied"])
     lines = run.stderr.splitlines()
     assert len(lines) == planned
-    for place, line in enumerate(lines, start=1):
+    for position, line in enumerate(lines, start=1):
         assert re.match(
-            rf"  applied \d+ \({place} of {planned}, \d+\.\d\d s(, \d+ rows)?\): ", line
+            rf"  applied \d+ \({position} of {planned}, \d+\.\d\d s(, \d+ rows)?\): ", line
         )
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", run.stderr)
-    again = subprocess.run([*APPLY, "--json"], env=environment, capture_output=True, check=True)
-    assert json.loads(again.stdout)["applied"] == []
+    assert json.loads(run_migrate(empty_database, "apply", "--json").stdout)["applied"] == []
 
 
-def test_a_terminal_gets_a_line_that_moves_and_lines_that_stay(empty_database: str) -> None:
-    ours, theirs = pty.openpty()
+def test_apply_on_a_real_terminal_updates_one_line_and_keeps_others(empty_database: str) -> None:
+    screen_end, terminal = pty.openpty()
     environment = {**os.environ, "DATABASE_URL": empty_database, "TERM": "xterm"}
-    with subprocess.Popen(APPLY, env=environment, stdout=subprocess.PIPE, stderr=theirs) as run:
-        os.close(theirs)
+    with subprocess.Popen(APPLY, env=environment, stdout=subprocess.PIPE, stderr=terminal) as run:
+        os.close(terminal)
         screen = b""
         try:
-            while piece := os.read(ours, 65_536):
-                screen += piece
-        except OSError:  # how Linux says that the other end is closed
+            while chunk := os.read(screen_end, 65_536):
+                screen += chunk
+        except OSError:  # Linux reports the closed other end so
             pass
-        os.close(ours)
+        os.close(screen_end)
         assert run.wait(timeout=30) == 0
     assert b"\x1b[" in screen
-    assert b"at work on 20261" in screen
+    assert b"running 20261" in screen
     assert screen.count(b"applied 20261") == len(migrate.pending(None))
 
 
-def test_who_presses_ctrl_c_is_told_what_stays(empty_database: str) -> None:
-    told: list[str] = []
+def test_apply_interrupted_by_ctrl_c_reports_which_steps_stay(empty_database: str) -> None:
+    lines: list[str] = []
 
-    def tell(line: str) -> None:
-        told.append(line)
-        if len(told) == 2:
+    def log(line: str) -> None:
+        lines.append(line)
+        if len(lines) == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(migrate.MigrationFailed) as refused:
-        migrate.apply(empty_database, tell)
+    with pytest.raises(migrate.MigrationFailed) as failure:
+        migrate.apply(empty_database, log)
     second = migrate.pending(None)[1].revision
-    assert f"stopped at {second}. What was done before stays" in str(refused.value)
-    assert str(refused.value).endswith("It was interrupted.")
+    assert f"stopped at {second}. Finished migrations and finished batches stay" in str(
+        failure.value
+    )
+    assert str(failure.value).endswith("It was interrupted.")
     assert migrate.head_of(empty_database) == migrate.pending(None)[0].revision
 
 
-def polystore(url: str, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*APPLY[:-1], *arguments],
-        env={**os.environ, "DATABASE_URL": url},
-        input=said,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_plan_tells_how_many_rows_a_data_migration_would_change(
-    old_database: str, empty_database: str
-) -> None:
-    found = json.loads(polystore(old_database, "plan", "--json").stdout)["pending"]
-    assert found[0] | {"why": ""} == {
+def test_plan_counts_the_rows_of_a_data_migration(old_database: str, empty_database: str) -> None:
+    pending = json.loads(run_migrate(old_database, "plan", "--json").stdout)["pending"]
+    assert pending[0] | {"why": ""} == {
         "revision": "202611211500", "why": "", "data": True, "rows": 2_500, "batch": 1_000,
     }  # fmt: skip
-    assert [step["data"] for step in found[:3]] == [True, False, False]
-    assert "2,500 rows as of now, 1,000 at a time" in polystore(old_database, "plan").stdout
-    from_nothing = json.loads(polystore(empty_database, "plan", "--json").stdout)["pending"]
-    assert [step["rows"] for step in from_nothing if step["data"]] == [0]
+    assert [step["data"] for step in pending[:3]] == [True, False, False]
+    assert "2,500 rows as of now, 1,000 at a time" in run_migrate(old_database, "plan").stdout
+    pending = json.loads(run_migrate(empty_database, "plan", "--json").stdout)["pending"]
+    assert [step["rows"] for step in pending if step["data"]] == [0]
 
 
-def test_down_tells_what_goes_before_it_asks(old_database: str) -> None:
+def test_down_lists_what_is_lost_before_it_asks(old_database: str) -> None:
     tables = ("projects", "project_members", "project_invitations")
-    say(old_database, *(ROWS[table] for table in tables))
-    asked = polystore(old_database, "down", said="n\n")
-    assert asked.returncode == 1
-    assert "takes back 202611211402: Create project_invitations" in asked.stderr
-    assert "  DROP TABLE project_invitations\n" in asked.stderr
-    assert "its rows: 1." in asked.stderr
+    execute(old_database, *(ROWS[table] for table in tables))
+    declined = run_migrate(old_database, "down", keyboard="n\n")
+    assert declined.exit_code == 1
+    assert "202611211402: Create project_invitations" in declined.stderr
+    assert "  DROP TABLE project_invitations\n" in declined.stderr
+    assert "its rows: 1." in declined.stderr
     assert migrate.head_of(old_database) == "202611211402"
-    done = polystore(old_database, "down", "--yes")
-    assert done.returncode == 0, done.stderr
-    assert "took back 202611211402 (1 of 1, " in done.stderr
+    done = run_migrate(old_database, "down", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "reverted 202611211402 (1 of 1, " in done.stderr
     assert migrate.head_of(old_database) == "202611211401"
 
 
-def test_down_takes_back_nothing_but_what_it_told(old_database: str) -> None:
+def test_down_at_another_revision_than_expected_is_refused(old_database: str) -> None:
     with pytest.raises(migrate.MigrationFailed, match="no longer at 202611211401"):
-        migrate.down(old_database, lambda _line: None, last="202611211401")
+        migrate.down(old_database, lambda _line: None, expected="202611211401")
     assert migrate.head_of(old_database) == "202611211402"
 
 
-def test_there_may_be_nothing_to_take_back(empty_database: str) -> None:
-    found = polystore(empty_database, "down", "--yes")
-    assert (found.returncode, found.stdout) == (0, "There is nothing to take back.\n")
+def test_down_without_migrations_has_nothing_to_revert(empty_database: str) -> None:
+    result = run_migrate(empty_database, "down", "--yes")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert migrate.head_of(empty_database) is None

@@ -1,68 +1,98 @@
-"""Endpoints that are called without FastAPI answer as they would with it."""
+"""Endpoints that are called directly response as they would through FastAPI."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import httpx2
 import pytest
-from fastapi import Header, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from pydantic import BaseModel
 
 from service.documents.predictions.reading.schemas import PredictionQuery
-from service.web.direct_route import as_plain
-from service.web.pagination import ListQuery, Paging
+from service.relational.posts.schemas import PostQuery
+from service.relational.users.schemas import UserQuery
+from service.web.direct_route import query_parameters, read_query
+from service.web.pagination import ListQuery
+from service.web.route import Route, policy
+
+DIRECT = {
+    ("GET", "/v1/posts"),
+    ("GET", "/v1/predictions"),
+    ("GET", "/v1/users"),
+    ("POST", "/v1/predictions"),
+}
 
 
-class Many(BaseModel):
-    tag: list[str] = []
+def test_direct_routes_are_these(app: FastAPI) -> None:
+    routes = [route for route in app.routes if isinstance(route, Route) and route.policy.direct]
+    assert {(method, route.path) for route in routes for method in route.methods or ()} == DIRECT
 
 
-async def takes_the_request(request: Request) -> Response:
+async def takes_nothing() -> Response:
     raise NotImplementedError
 
 
-async def takes_a_query(query: Annotated[ListQuery, Query()], paginator: Paging) -> Response:
+async def takes_path(request: Request, user_id: UUID) -> Response:
     raise NotImplementedError
 
 
-async def takes_a_header(x: Annotated[str, Header()], request: Request) -> Response:
+async def takes_query(query: Annotated[ListQuery, Query()]) -> Response:
     raise NotImplementedError
 
 
-async def takes_a_path(user_id: UUID) -> Response:
+async def takes_unannotated(request) -> Response:  # type: ignore[no-untyped-def] # the case
     raise NotImplementedError
 
 
-async def takes_a_body(many: Many) -> Response:
-    raise NotImplementedError
-
-
-async def takes_all_of_a_kind(many: Annotated[Many, Query()]) -> Response:
-    raise NotImplementedError
-
-
-async def gives_a_model(request: Request) -> Many:
+async def returns_model(request: Request) -> ListQuery:
     raise NotImplementedError
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "plain"),
-    [
-        (takes_the_request, True),
-        (takes_a_query, True),
-        (takes_a_header, False),
-        (takes_a_path, False),
-        (takes_a_body, False),
-        (takes_all_of_a_kind, False),
-        (gives_a_model, False),
-    ],
+    "endpoint", [takes_nothing, takes_path, takes_query, takes_unannotated, returns_model]
 )
-def test_what_needs_fastapi_is_left_to_it(endpoint: Callable[..., Any], plain: bool) -> None:
-    assert (as_plain(endpoint) is not None) is plain
+def test_policy_direct_with_other_signature_raises(endpoint: Callable[..., Any]) -> None:
+    with pytest.raises(TypeError, match=endpoint.__name__):
+        policy(direct=True)(endpoint)
 
 
-# Lists of predictions are plain, those of items are not; what both take is taken alike.
+class OddQuery(BaseModel):
+    """What the queries of direct routes do not have today."""
+
+    tag: str
+    age: int | None = None
+    kind: Literal["a", "b"] = "a"
+
+
+@pytest.mark.parametrize("model", [PredictionQuery, UserQuery, PostQuery, OddQuery])
+def test_query_parameters_equal_those_of_fastapi(model: type[BaseModel]) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def endpoint(query: Annotated[model, Query()]) -> None:  # type: ignore[valid-type] # of the case
+        raise NotImplementedError
+
+    described = app.openapi()["paths"]["/"]["get"]["parameters"]
+    assert query_parameters(model)["parameters"] == described
+
+
+def test_query_repeated_parameter_last_value_counts() -> None:
+    request = Request({"type": "http", "query_string": b"limit=1&limit=7", "headers": []})
+    assert read_query(ListQuery, request).limit == 7
+
+
+async def test_direct_page_has_link_to_next(client: httpx2.AsyncClient) -> None:
+    for name in ("a", "b"):
+        user = {"name": name, "username": f"user_{name}", "email": f"{name}@example.com"}
+        assert (await client.post("/v1/users", json=user)).status_code == 201
+    first = await client.get("/v1/users?limit=1&status=active&sort=created_at&fields=username")
+    second = await client.get(first.links["next"]["url"])
+    usernames = [page.json()["items"][0]["username"] for page in (first, second)]
+    assert usernames == ["user_a", "user_b"]
+
+
+# The list of predictions is direct, that of items is not; both read a query alike.
 ODD = [
     ("limit=2&limit=1", 200, None),
     ("limit=1&limit=x", 422, "/query/limit"),
@@ -85,19 +115,19 @@ ODD = [
 
 
 @pytest.mark.parametrize(("query", "status", "pointer"), ODD)
-async def test_a_query_is_read_as_fastapi_reads_it(
+async def test_direct_query_is_read_as_by_fastapi(
     client: httpx2.AsyncClient, query: str, status: int, pointer: str | None
 ) -> None:
-    told = []
+    results = []
     for path in ("/v1/predictions", "/v1/items"):
-        answer = await client.get(f"{path}?{query}")
-        body = answer.json()
+        response = await client.get(f"{path}?{query}")
+        body = response.json()
         pointers = sorted(each["pointer"] for each in body.get("errors", ()))
         details = [] if "fields" in query else body.get("errors", [])
-        told.append((answer.status_code, body.get("code"), pointers, _known(details)))
-    assert told[0] == told[1]
-    assert told[0][0] == status
-    assert pointer is None or pointer in told[0][2]
+        results.append((response.status_code, body.get("code"), pointers, _known(details)))
+    assert results[0] == results[1]
+    assert results[0][0] == status
+    assert pointer is None or pointer in results[0][2]
 
 
 def _known(errors: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -105,9 +135,9 @@ def _known(errors: list[dict[str, str]]) -> list[dict[str, str]]:
     return [each for each in errors if each["pointer"] != "/query/sort"]
 
 
-async def test_what_a_filter_refuses_is_named(client: httpx2.AsyncClient) -> None:
+async def test_direct_query_invalid_filter_has_pointer(client: httpx2.AsyncClient) -> None:
     for name, value in (("user_id", "x"), ("timestamp__gte", "2026-01-01"), ("status", "good")):
         assert name in PredictionQuery.model_fields
-        answer = await client.get("/v1/predictions", params={name: value})
-        assert answer.status_code == 422
-        assert [each["pointer"] for each in answer.json()["errors"]] == [f"/query/{name}"]
+        response = await client.get("/v1/predictions", params={name: value})
+        assert response.status_code == 422
+        assert [each["pointer"] for each in response.json()["errors"]] == [f"/query/{name}"]

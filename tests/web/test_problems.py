@@ -55,7 +55,7 @@ def test_a_store_that_is_away_is_worth_another_try() -> None:
 
 
 def test_a_constraint_names_its_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ServiceError, "guarded", dict(ServiceError.by_constraint))
+    monkeypatch.setattr(ServiceError, "by_constraint", dict(ServiceError.by_constraint))
 
     class TwoNames(Conflict):
         constraints = ("uq_one", "uq_two")

@@ -5,6 +5,12 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from service.auth.caller import ANONYMOUS, PUBLIC, Access, Caller
+from service.web.route import Endpoint, Route, policy
+from service.web.routing import add_routes
 
 BODY = b'{"name": "x"}'
 
@@ -107,3 +113,80 @@ async def test_invalid_utf8_in_a_query_is_text_that_is_not_found(
 ) -> None:
     answer = await client.get("/v1/items?name=%ff")
     assert (answer.status_code, answer.json()["items"]) == (200, [])
+
+
+class RecordingRoute(Route):
+    """Records what a store's route would do: open a call, for a write or not."""
+
+    async def visit(self, request: Request, endpoint: Endpoint) -> Response:
+        request.state.visits.append("write" if self.writes else "read")
+        return await endpoint(request)
+
+
+router = APIRouter(route_class=RecordingRoute, dependencies=[PUBLIC])
+
+
+@router.get("/get")
+async def get_plain() -> None:
+    """Without a policy."""
+
+
+@router.post("/post")
+async def post_plain() -> None:
+    """Without a policy."""
+
+
+@router.post("/search")
+@policy(read_only=True)
+async def post_read_only() -> None:
+    """Changes nothing."""
+
+
+@router.post("/own")
+@policy(own_sessions=True)
+async def post_own_sessions() -> None:
+    """Opens its sessions itself."""
+
+
+@router.post("/direct")
+@policy(direct=True)
+async def post_direct(request: Request) -> Response:
+    return Response(request.method)
+
+
+@router.post("/direct_own")
+@policy(direct=True, own_sessions=True)
+async def post_direct_own_sessions(request: Request) -> Response:
+    return Response(request.method)
+
+
+class AnonymousAuthenticator:
+    async def authenticate(self, _request: Request, _access: Access) -> Caller:
+        return ANONYMOUS
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "visits"),
+    [
+        ("GET", "/get", ["read"]),
+        ("POST", "/post", ["write"]),
+        ("POST", "/search", ["read"]),
+        ("POST", "/own", []),
+        ("POST", "/direct", ["write"]),
+        ("POST", "/direct_own", []),
+    ],
+)
+async def test_policy_decides_how_the_store_is_visited(
+    method: str, path: str, visits: list[str]
+) -> None:
+    app, recorded = FastAPI(), list[str]()
+    add_routes(app, "", router)
+
+    async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"authenticator": AnonymousAuthenticator(), "visits": recorded}
+        await app(scope, receive, send)
+
+    transport = httpx2.ASGITransport(with_state)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.request(method, path)
+    assert (response.status_code, recorded) == (200, visits)

@@ -1,4 +1,4 @@
-"""What is kept about items and their types."""
+"""Documents of items and item types, and their conversion to schemas."""
 
 import json
 from datetime import datetime
@@ -17,9 +17,9 @@ ITEM_TYPES = "item_types"
 
 
 class ItemDocument(TypedDict, total=False):
-    """One item. ``_id`` is its id; the key's two fields are there if one was sent.
+    """One item. ``_id`` is its id; the last two fields exist if an Idempotency-Key was sent.
 
-    ``owner_id`` is a user of PostgreSQL; what was made before there were owners has none.
+    ``owner_id`` is a user of PostgreSQL; items from before there were owners have none.
     """
 
     _id: UUID
@@ -38,9 +38,9 @@ class ItemDocument(TypedDict, total=False):
 
 
 class ItemTypeDocument(TypedDict):
-    """One type. ``_id`` is its name; the schema is text, for its own keys begin with ``$``.
+    """One type. ``_id`` is its name; the schema is text, because its keys begin with ``$``.
 
-    A type that was removed keeps its document, without a schema.
+    A removed type keeps its document, without a schema.
     """
 
     _id: str
@@ -50,34 +50,36 @@ class ItemTypeDocument(TypedDict):
     updated_at: datetime
 
 
-def as_money(price: Decimal | None) -> Decimal128 | None:
-    """Exact in BSON."""
+def to_decimal128(price: Decimal | None) -> Decimal128 | None:
+    """Return the price as BSON's decimal, which keeps it exactly."""
     return None if price is None else Decimal128(price)
 
 
 def new_item(values: Document) -> Document:
-    """A document of version 1 with an id of its own."""
+    """Return the document of a new item: a new id, version 1."""
     moment = now()
-    birth = {"version": 1, "created_at": moment, "updated_at": moment, "deleted_at": None}
-    return {"_id": uuid7(), **values, **birth}
+    first = {"version": 1, "created_at": moment, "updated_at": moment, "deleted_at": None}
+    return {"_id": uuid7(), **values, **first}
 
 
 def read_item(document: Document) -> ItemRead:
-    """An item as it travels."""
+    """Return the schema of an item document."""
     price = document["price"]
     return ItemRead(
         id=document["_id"],
         owner_id=document.get("owner_id"),
         price=None if price is None else price.to_decimal(),
-        **{name: document[name] for name in _SAME},
+        **{name: document[name] for name in _UNCHANGED},
     )
 
 
-_SAME = tuple(name for name in ItemRead.model_fields if name not in ("id", "owner_id", "price"))
+_UNCHANGED = tuple(
+    name for name in ItemRead.model_fields if name not in ("id", "owner_id", "price")
+)
 
 
 def read_item_type(document: Document) -> ItemTypeRead:
-    """A type as it travels."""
+    """Return the schema of an item type's document."""
     return ItemTypeRead(
         name=document["_id"],
         json_schema=json.loads(document["json_schema"]),

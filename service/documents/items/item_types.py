@@ -1,91 +1,86 @@
-"""Item types in MongoDB, and the check of items against their JSON Schema."""
+"""Item types in MongoDB, and the validation of attributes against their JSON Schema."""
 
 import json
+from itertools import islice
 from typing import Annotated, Any
 
-from pymongo import ReturnDocument
+from fastapi import Depends
+from typing_extensions import override
 
-from service.core.errors import FieldError, NotFound, PreconditionFailed, Refused
+from service.core.errors import MAX_ERRORS, FieldError, NotFound, Refused
 from service.documents.items.documents import ITEM_TYPES, read_item_type
-from service.documents.items.json_schema import compiled
+from service.documents.items.json_schema import compile_schema
 from service.documents.items.schemas import ItemTypeRead, ItemTypeWrite
-from service.stores.mongo.client import Document, MongoDatabase, now
-from service.stores.mongo.documents import as_expected, change_document
+from service.stores.mongo.client import Document
+from service.stores.mongo.filters import all_of
+from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
-from service.web.context import provided
 from service.web.problems import pointer_to
 
-MOST_TYPES = 1000
-_THERE: Document = {"json_schema": {"$ne": None}}
+MAX_TYPES = 1000
 
 
 class ItemTypeNotFound(NotFound):
-    code, title = "item_type_not_found", "There is no such item type"
-    detail = "Items of this type are not checked; PUT a JSON Schema here to have them checked."
+    code, title = "item_type_not_found", "Item type does not exist"
+    detail = "PUT a JSON Schema here to create the type; without it, items are not validated."
 
 
 class SchemaMismatch(Refused):
-    code, title = "schema_mismatch", "The attributes do not fit the JSON Schema of their type"
-    detail = "errors names each place; GET /v1/item_types/{name} shows the schema."
+    code, title = "schema_mismatch", "Attributes do not match the JSON Schema of their type"
+    detail = "Correct the places named in errors; GET /v1/item_types/{name} returns the schema."
 
 
-class ItemTypeRepository:
-    def __init__(self, database: MongoDatabase) -> None:
-        self._types = database[ITEM_TYPES]
+class ItemTypeRepository(MongoRepository[ItemTypeRead]):
+    """All callers see all types; a removed type keeps its document without a schema.
 
-    async def get(self, name: str) -> ItemTypeRead:
-        document = await self._types.find_one({"_id": name, **_THERE})
-        if document is None:
-            raise ItemTypeNotFound
+    Items of a removed type are no longer validated.
+    """
+
+    collection, missing = ITEM_TYPES, ItemTypeNotFound
+
+    @override
+    def visible(self) -> Document:
+        return {"json_schema": {"$ne": None}}
+
+    @override
+    def removal(self) -> Document:
+        return {"json_schema": None}
+
+    @override
+    def read(self, document: Document) -> ItemTypeRead:
         return read_item_type(document)
 
     async def list(self) -> list[ItemTypeRead]:
-        found = await self._types.find(_THERE).sort("_id").limit(MOST_TYPES).to_list(None)
-        return [read_item_type(document) for document in found]
+        documents = self._documents.find(self.visible()).sort("_id").limit(MAX_TYPES)
+        return [self.read(document) for document in await documents.to_list(None)]
 
     async def put(self, name: str, body: ItemTypeWrite, expected: Expected) -> ItemTypeRead:
-        """Makes the type or replaces its schema; the items there are stay as they are."""
+        """Create the type or replace its schema; existing items stay as they are."""
         text = json.dumps(body.json_schema, sort_keys=True)
-        compiled(text)
-        moment = now()
-        changed = await self._types.find_one_and_update(
-            {"_id": name, **as_expected(expected)},
-            {
-                "$set": {"json_schema": text, "updated_at": moment},
-                "$setOnInsert": {"created_at": moment},
-                "$inc": {"version": 1},
-            },
-            upsert=expected is None,
-            return_document=ReturnDocument.AFTER,
-        )
-        if changed is None:  # RFC 9110 13.1.1: what is not there matches no tag either
-            raise PreconditionFailed
-        return read_item_type(changed)
-
-    async def remove(self, name: str, expected: Expected) -> None:
-        """Items of this type are not checked any more.
-
-        The document stays, without a schema: its version goes on, so that no ETag comes back.
-        """
-        where = {"_id": name, **_THERE}
-        await change_document(self._types, where, {"json_schema": None}, expected, ItemTypeNotFound)
+        compile_schema(text)
+        return await self._put(self._is(name), {"json_schema": text}, {}, expected)
 
     async def check(self, name: str, attributes: dict[str, Any]) -> None:
-        """Refuses attributes that do not fit the type's schema, if there is one."""
-        document = await self._types.find_one({"_id": name, **_THERE}, {"json_schema": 1})
+        """Validate attributes against the type's schema, if the type exists.
+
+        Raises:
+            SchemaMismatch: with a pointer for each of the first errors.
+        """
+        where = all_of(self._is(name), self.visible())
+        document = await self._documents.find_one(where, {"json_schema": 1})
         if document is None:
             return
-        found = compiled(document["json_schema"]).iter_errors(attributes)
+        violations = compile_schema(document["json_schema"]).iter_errors(attributes)
         errors = [
             FieldError(
-                pointer=pointer_to(("attributes", *error.instance_path)),
-                code="schema_mismatch",
-                detail=f"Breaks the schema's {pointer_to(error.schema_path)}.",
+                pointer=pointer_to(("attributes", *violation.instance_path)),
+                code=SchemaMismatch.code,
+                detail=f"Match {pointer_to(violation.schema_path)} of the schema.",
             )
-            for error, _ in zip(found, range(20), strict=False)
+            for violation in islice(violations, MAX_ERRORS)
         ]
         if errors:
             raise SchemaMismatch(errors=errors)
 
 
-ItemTypes = Annotated[ItemTypeRepository, provided(ItemTypeRepository)]
+ItemTypes = Annotated[ItemTypeRepository, Depends(ItemTypeRepository.from_context)]

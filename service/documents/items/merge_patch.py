@@ -3,8 +3,8 @@
 from typing import Any
 
 
-def merged(target: Any, patch: Any) -> Any:
-    """``target`` after ``patch``, as RFC 7396 section 2 defines it; neither is changed."""
+def merge(target: Any, patch: Any) -> Any:
+    """Return ``target`` with ``patch`` applied (RFC 7396 section 2); neither is changed."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -12,5 +12,5 @@ def merged(target: Any, patch: Any) -> Any:
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = merged(result.get(key), value)
+            result[key] = merge(result.get(key), value)
     return result

@@ -1,4 +1,4 @@
-"""Addresses of items."""
+"""Routes of items."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,14 +16,14 @@ from service.documents.items.repository import (
 )
 from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
 from service.documents.items.search import BadSearch
-from service.stores.mongo.route import MongoRoute, MongoSearchRoute
+from service.stores.mongo.route import MongoRoute
 from service.web.conditional import IfMatch, Reply
 from service.web.idempotency_key import KeyReused, SentKey
 from service.web.openapi import problems
 from service.web.pagination import Page
+from service.web.route import policy
 
 router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
-search_router = APIRouter(route_class=MongoSearchRoute)
 
 
 @router.post(
@@ -32,9 +32,9 @@ search_router = APIRouter(route_class=MongoSearchRoute)
     dependencies=[needs("items:write")],
     responses=problems(SchemaMismatch, KeyReused, ItemKeyUsed),
 )
-async def items_create(item: ItemCreate, items: Items, sent: SentKey, reply: Reply) -> ItemRead:
-    made, again = await items.add(item, sent)
-    return reply.created(made, made.id, replayed=again)
+async def items_create(item: ItemCreate, items: Items, key: SentKey, reply: Reply) -> ItemRead:
+    created, replayed = await items.add(item, key)
+    return reply.created(created, created.id, replayed=replayed)
 
 
 @router.get("", dependencies=[needs("items:read")], responses=problems())
@@ -42,9 +42,10 @@ async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Page
     return await items.list(query)
 
 
-@search_router.post("/search", dependencies=[needs("items:read")], responses=problems(BadSearch))
+@router.post("/search", dependencies=[needs("items:read")], responses=problems(BadSearch))
+@policy(read_only=True)
 async def items_search(search: ItemSearch, items: Items) -> Page[ItemRead]:
-    """Finds items by conditions on fields and attributes; the schema below tells the grammar."""
+    """Find items by conditions on fields and attributes; the schema below has the grammar."""
     return await items.search(search)
 
 
@@ -75,7 +76,7 @@ async def items_update(
     responses=problems(ItemNotFound, if_match=True),
 )
 async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
-    """Hides the item; restore brings it back."""
+    """Delete the item; it can be restored."""
     await items.remove(item_id, expected)
 
 
@@ -86,6 +87,3 @@ async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
 )
 async def items_restore(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
     return reply.changed(await items.restore(item_id))
-
-
-router.include_router(search_router)

@@ -1,4 +1,4 @@
-"""What travels about items and their types."""
+"""Schemas of items and item types."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -21,23 +21,28 @@ from service.web.schemas import (
 
 
 def _keys(value: Any) -> Iterator[str]:
-    todo = [value]
-    while todo:
-        here = todo.pop()
-        if isinstance(here, dict):
-            yield from here
-            todo.extend(here.values())
-        elif isinstance(here, list):
-            todo.extend(here)
+    """Yield the keys at every level, without recursion."""
+    pending = [value]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            yield from part
+            pending.extend(part.values())
+        elif isinstance(part, list):
+            pending.extend(part)
 
 
-def plain_keys(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuses keys that MongoDB could take for an operator or a path."""
+def check_keys(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the value if MongoDB takes none of its keys for an operator or a path.
+
+    Raises:
+        PydanticCustomError: ``invalid_key``, with the first such key.
+    """
     for key in _keys(value):
         if not key or key.startswith("$") or "." in key or "\x00" in key:
             raise PydanticCustomError(
                 "invalid_key",
-                "The key '{key}' cannot be kept: keys are not empty, hold no dot, begin with no $",
+                "Rename the key '{key}': keys must not be empty, contain a dot or begin with $",
                 {"key": key[:40]},
             )
     return value
@@ -46,7 +51,7 @@ def plain_keys(value: dict[str, Any]) -> dict[str, Any]:
 TypeName = Annotated[
     str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 ]
-Attributes = Annotated[dict[str, Any], AfterValidator(plain_keys)]
+Attributes = Annotated[dict[str, Any], AfterValidator(check_keys)]
 Tag = Annotated[Text, Field(min_length=1, max_length=60)]
 TagList = Annotated[list[Tag], Field(max_length=50)]
 
@@ -54,7 +59,7 @@ TagList = Annotated[list[Tag], Field(max_length=50)]
 class ItemCreate(RequestModel):
     """A new item: the fixed fields, and anything in ``attributes``.
 
-    It is the caller's own, unless one with ``items:admin`` names another owner.
+    It belongs to the caller, or with the scope ``items:admin`` to ``owner_id``.
     """
 
     model_config = ConfigDict(
@@ -78,7 +83,7 @@ class ItemCreate(RequestModel):
 
 
 class ItemUpdate(RequestModel):
-    """A merge patch (RFC 7396), into ``attributes`` as deep as it goes: null removes a key."""
+    """A merge patch (RFC 7396), applied to ``attributes`` at every level: null removes a key."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"attributes": {"colour": None}}})
 
@@ -106,12 +111,12 @@ class ItemQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "name", "-name"] = "-created_at"
     name: Text | None = None
     type: Text | None = None
-    tag: Text | None = Field(None, description="items that carry this tag")
+    tag: Text | None = Field(None, description="items with this tag")
     price__gte: Money | None = None
     price__lte: Money | None = None
     created_at__gte: Time | None = None
     created_at__lt: Time | None = None
-    deleted: bool = Field(False, description="list the deleted items instead")
+    deleted: bool = Field(False, description="list deleted items instead")
 
 
 class ItemSearch(ListQuery):
@@ -142,7 +147,7 @@ class ItemSearch(ListQuery):
 
 
 class ItemTypeWrite(RequestModel):
-    """What items of this type have to look like: a JSON Schema for their ``attributes``."""
+    """The JSON Schema for the ``attributes`` of items of this type."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -167,6 +172,6 @@ class ItemTypeRead(Versioned):
 
 
 class ItemTypesRead(ResponseModel):
-    """All item types: they are few."""
+    """All item types, at most 1,000."""
 
     items: list[ItemTypeRead]

@@ -1,7 +1,7 @@
-"""The search grammar: a client's JSON becomes a MongoDB filter in which every operator is ours.
+"""Compilation of searches: from a client's JSON to a MongoDB filter.
 
-Values are scalars and stand behind an operator that we wrote; paths are checked letter by letter;
-text patterns are escaped prefixes. So nothing a client can send would be executed by MongoDB.
+Values are scalars and stand behind an operator written here; paths are checked letter by letter;
+text patterns are escaped prefixes. Hence MongoDB executes nothing that a client sends.
 """
 
 import re
@@ -17,22 +17,22 @@ from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
 from service.web.schemas import Time
 
-DEEPEST, MOST_CONDITIONS, MOST_VALUES = 8, 50, 200
+MAX_DEPTH, MAX_CONDITIONS, MAX_VALUES = 8, 50, 200
 _FIELDS = frozenset(("name", "type", "tags", "price", "created_at", "updated_at"))
 _PATH = re.compile(r"attributes(\.[A-Za-z0-9_-]{1,100}){1,16}")
 _time = TypeAdapter[Time](Time)
-Where = tuple[object, ...]
+Path = tuple[object, ...]  # of a part of the body
 
 
 class BadSearch(Refused):
-    code, title = "bad_search", "This is not a search"
+    code, title = "bad_search", "Search is invalid"
 
 
 def compile_search(where: Mapping[str, Any]) -> Document:
-    """The filter for a search.
+    """Return the filter for a search.
 
     Raises:
-        BadSearch: with a pointer to the part that is wrong.
+        BadSearch: with a pointer to the invalid part.
     """
     return _Compiler().compile(where, ("where",))
 
@@ -41,89 +41,89 @@ class _Compiler:
     def __init__(self) -> None:
         self.conditions = 0
 
-    def compile(self, node: Any, at: Where) -> Document:
+    def compile(self, node: Any, path: Path) -> Document:
         if not isinstance(node, dict):
-            _refuse(at, "A condition is an object.")
-        if len(at) > 2 * DEEPEST:
-            _refuse(at, f"At most {DEEPEST} levels.")
+            _refuse(path, "Send each condition as an object.")
+        if len(path) > 2 * MAX_DEPTH:
+            _refuse(path, f"Nest at most {MAX_DEPTH} levels.")
         if len(node) == 1:
             ((word, inner),) = node.items()
             if word in ("and", "or"):
-                return {f"${word}": self._all(inner, (*at, word))}
+                return {f"${word}": self._all(inner, (*path, word))}
             if word == "not":
-                return {"$nor": [self.compile(inner, (*at, word))]}
-        return self._condition(node, at)
+                return {"$nor": [self.compile(inner, (*path, word))]}
+        return self._condition(node, path)
 
-    def _all(self, nodes: Any, at: Where) -> list[Document]:
+    def _all(self, nodes: Any, path: Path) -> list[Document]:
         if not isinstance(nodes, list) or not nodes:
-            _refuse(at, "This takes a list of conditions.")
-        return [self.compile(node, (*at, place)) for place, node in enumerate(nodes)]
+            _refuse(path, "Send a list of at least one condition.")
+        return [self.compile(node, (*path, index)) for index, node in enumerate(nodes)]
 
-    def _condition(self, node: dict[str, Any], at: Where) -> Document:
+    def _condition(self, node: dict[str, Any], path: Path) -> Document:
         self.conditions += 1
-        if self.conditions > MOST_CONDITIONS:
-            _refuse(at, f"At most {MOST_CONDITIONS} conditions.")
+        if self.conditions > MAX_CONDITIONS:
+            _refuse(path, f"Send at most {MAX_CONDITIONS} conditions.")
         if set(node) != {"field", "op", "value"}:
-            _refuse(at, 'A condition has "field", "op" and "value", or is an and, or, not.')
+            _refuse(path, 'Send "field", "op" and "value", or one of "and", "or", "not".')
         field, op = node["field"], node["op"]
         if not isinstance(field, str) or not (field in _FIELDS or _PATH.fullmatch(field)):
-            _refuse((*at, "field"), "A field is a fixed one or attributes.<path>.")
+            _refuse((*path, "field"), "Name a fixed field or attributes.<path>.")
         if not isinstance(op, str) or op not in _OPERATORS:
-            _refuse((*at, "op"), f"The operators are {' '.join(_OPERATORS)}.")
-        return {field: _OPERATORS[op](field, node["value"], (*at, "value"))}
+            _refuse((*path, "op"), f"Use one of the operators {' '.join(_OPERATORS)}.")
+        return {field: _OPERATORS[op](field, node["value"], (*path, "value"))}
 
 
-def _refuse(at: Where, detail: str) -> NoReturn:
-    error = FieldError(pointer=pointer_to(at), code=BadSearch.code, detail=detail)
+def _refuse(path: Path, detail: str) -> NoReturn:
+    error = FieldError(pointer=pointer_to(path), code=BadSearch.code, detail=detail)
     raise BadSearch(detail, errors=[error])
 
 
-def _scalar(field: str, value: Any, at: Where) -> Any:
+def _scalar(field: str, value: Any, path: Path) -> Any:
     if isinstance(value, dict | list):
-        _refuse(at, "A value is text, a number, true, false or null.")
+        _refuse(path, "Send text, a number, true, false or null.")
     try:
         if field == "price" and value is not None:
             return Decimal128(Decimal(str(value)))
         if field in ("created_at", "updated_at"):
             return _time.validate_python(value, strict=not isinstance(value, str))
     except (ValueError, ArithmeticError):
-        _refuse(at, "This is not a value of that field.")
+        _refuse(path, f"Send a value that {field} can have.")
     return value
 
 
-def _compared(operator: str) -> Callable[[str, Any, Where], Document]:
-    def build(field: str, value: Any, at: Where) -> Document:
-        return {operator: _scalar(field, value, at)}
+def _compared(operator: str) -> Callable[[str, Any, Path], Document]:
+    def build(field: str, value: Any, path: Path) -> Document:
+        return {operator: _scalar(field, value, path)}
 
     return build
 
 
-def _listed(operator: str) -> Callable[[str, Any, Where], Document]:
-    def build(field: str, value: Any, at: Where) -> Document:
-        if not isinstance(value, list) or len(value) > MOST_VALUES:
-            _refuse(at, f"This takes a list of at most {MOST_VALUES} values.")
-        return {operator: [_scalar(field, each, at) for each in value]}
+def _listed(operator: str) -> Callable[[str, Any, Path], Document]:
+    def build(field: str, value: Any, path: Path) -> Document:
+        if not isinstance(value, list) or len(value) > MAX_VALUES:
+            _refuse(path, f"Send a list of at most {MAX_VALUES} values.")
+        return {operator: [_scalar(field, item, path) for item in value]}
 
     return build
 
 
-def _exists(_field: str, value: Any, at: Where) -> Document:
+def _exists(_field: str, value: Any, path: Path) -> Document:
     if not isinstance(value, bool):
-        _refuse(at, "exists takes true or false.")
+        _refuse(path, "Send true or false for exists.")
     return {"$exists": value}
 
 
-def _prefix(_field: str, value: Any, at: Where) -> Document:
+def _prefix(_field: str, value: Any, path: Path) -> Document:
     if not isinstance(value, str) or not 1 <= len(value) <= 200:
-        _refuse(at, "prefix takes text of 1 to 200 characters.")
+        _refuse(path, "Send text of 1 to 200 characters for prefix.")
     return {"$regex": "^" + re.escape(value)}
 
 
-def _contains(field: str, value: Any, at: Where) -> Document:
-    return {"$elemMatch": {"$eq": _scalar(field, value, at)}}
+def _contains(field: str, value: Any, path: Path) -> Document:
+    return {"$elemMatch": {"$eq": _scalar(field, value, path)}}
 
 
-_OPERATORS: dict[str, Callable[[str, Any, Where], Document]] = {
+_OPERATORS: dict[str, Callable[[str, Any, Path], Document]] = {
     **{op: _compared(f"${op}") for op in ("eq", "ne", "gt", "gte", "lt", "lte")},
     **{op: _listed(f"${op}") for op in ("in", "nin")},
     "exists": _exists,

@@ -1,4 +1,4 @@
-"""Addresses of item types."""
+"""Routes of item types."""
 
 from typing import Annotated
 
@@ -39,7 +39,7 @@ async def item_types_get(type_name: NameInPath, types: ItemTypes, reply: Reply) 
 async def item_types_put(
     type_name: NameInPath, body: ItemTypeWrite, types: ItemTypes, expected: IfMatch, reply: Reply
 ) -> ItemTypeRead:
-    """Makes the type or replaces its schema. Items that exist are checked at their next change."""
+    """Create the type or replace its schema; existing items are validated at their next change."""
     return reply.changed(await types.put(type_name, body, expected))
 
 

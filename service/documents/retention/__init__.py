@@ -1,8 +1,8 @@
-"""How long predictions are kept, per model and version · MongoDB.
+"""Retention of predictions, per model and version · MongoDB.
 
-Protects: a rule holds for every event logged a few seconds later, in every process; the more
-specific rule wins; no sender can have an event kept longer than its rule says; what has expired
-is said to have expired, and never comes back by being sent again. Beside `predictions` and not in
-it, as `tags` is beside `posts`: an operator's rules, with a list and versions of their own, which
-the log names and which name nothing of the log. Needs nothing of PostgreSQL.
+Protects: a rule applies to every event logged a few seconds later, in every process; the more
+specific rule wins; no sender can extend the retention of an event; requests for an expired
+prediction say that it has expired, and sending it again does not restore it. The package stands
+beside `predictions`, as `tags` beside `posts`: the log refers to the rules, and the rules to
+nothing of the log. It needs nothing of PostgreSQL.
 """

@@ -1,4 +1,4 @@
-"""What is kept of the rules."""
+"""Documents of retention rules, and their conversion to schemas."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -11,9 +11,9 @@ RETENTION_RULES = "retention_rules"
 
 
 class RuleDocument(TypedDict):
-    """One rule. ``version`` counts its changes; the model's own is ``model_version``.
+    """One rule. ``version`` counts its changes; ``model_version`` is the model's own.
 
-    A rule that was removed keeps its document, without days, so that no ETag comes back.
+    A removed rule keeps its document, without days, so that no ETag is repeated.
     """
 
     _id: UUID
@@ -26,5 +26,5 @@ class RuleDocument(TypedDict):
 
 
 def read_rule(document: Document) -> RetentionRead:
-    """A rule as it travels."""
+    """Return the schema of a rule's document."""
     return RetentionRead(**{name: document[name] for name in RetentionRead.model_fields})

@@ -1,90 +1,93 @@
-"""The rules in MongoDB."""
+"""Retention rules in MongoDB."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from pymongo import ReturnDocument
+from fastapi import Depends
+from typing_extensions import override
 from uuid_utils.compat import uuid7
 
-from service.auth.caller import CurrentCaller, Forbidden
-from service.core.errors import NotFound, PreconditionFailed
+from service.auth.caller import Forbidden
+from service.core.errors import NotFound
 from service.documents.retention.documents import RETENTION_RULES, read_rule
-from service.documents.retention.rule_cache import RulesHere
+from service.documents.retention.rule_cache import RetentionRuleCache
 from service.documents.retention.schemas import RetentionQuery, RetentionRead, RetentionWrite
-from service.stores.mongo.client import Document, MongoDatabase, now
-from service.stores.mongo.documents import as_expected, as_filter, change_document, mongo_page
+from service.stores.mongo.client import Document
+from service.stores.mongo.context import MongoContext
+from service.stores.mongo.listing import MongoListing
+from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
-from service.web.context import provided
-from service.web.pagination import Page, Paging
-
-_THERE: Document = {"days": {"$ne": None}}
+from service.web.pagination import Page
 
 
 class RuleNotFound(NotFound):
-    code, title = "retention_rule_not_found", "There is no such rule"
-    detail = "What is more general holds: the rule of the model, or POLYSTORE_RETENTION_DAYS."
+    code, title = "retention_rule_not_found", "Retention rule does not exist"
+    detail = "PUT a rule here; without it, the model's rule or POLYSTORE_RETENTION_DAYS applies."
 
 
-class RuleOfOtherModel(Forbidden):
-    """The log says the same of its events."""
+class RuleModelForbidden(Forbidden):
+    """The same error as that of the prediction log, which lies above this package."""
 
     code, title = "model_forbidden", "Your key is bound to other models"
     detail = "Use a key of this model; in lists, name one of your models: ?model="
     pointer = "/model"
 
 
-class RetentionRepository:
-    """The rules are nobody's own; a key that is bound to models sees and changes those of them."""
+class RuleKey(NamedTuple):
+    """The model of a rule, and the version if the rule is of one alone."""
 
-    def __init__(
-        self, database: MongoDatabase, paginator: Paging, caller: CurrentCaller, rules: RulesHere
-    ) -> None:
-        self._stored, self._paginator = database[RETENTION_RULES], paginator
-        self._caller, self._rules = caller, rules
+    model: str
+    version: str | None = None
 
-    async def get(self, model: str, model_version: str | None) -> RetentionRead:
-        document = await self._stored.find_one({**self._of(model, model_version), **_THERE})
-        if document is None:
-            raise RuleNotFound
+
+class RetentionRepository(MongoRepository[RetentionRead]):
+    """Rules have no owner; a key bound to models sees and changes the rules of those alone.
+
+    A removed rule keeps its document without days.
+    """
+
+    collection, missing = RETENTION_RULES, RuleNotFound
+    listing = MongoListing(RETENTION_RULES, filters={"model": "model"})
+
+    def __init__(self, context: MongoContext) -> None:
+        super().__init__(context)
+        self._cache: RetentionRuleCache = context.request.state.retention
+
+    @override
+    def visible(self) -> Document:
+        return {"days": {"$ne": None}}
+
+    @override
+    def removal(self) -> Document:
+        return {"days": None}
+
+    @override
+    def read(self, document: Document) -> RetentionRead:
         return read_rule(document)
 
     async def list(self, query: RetentionQuery) -> Page[RetentionRead]:
-        where = {**as_filter(query.filters(), {"model": "model"}), **_THERE}
-        self._check(query.model or "")
-        return await mongo_page(self._stored, where, query, self._paginator, read_rule)
+        self._check_model(query.model or "")
+        return await self._page(query, self.visible())
 
-    async def put(
-        self, model: str, model_version: str | None, rule: RetentionWrite, expected: Expected
-    ) -> RetentionRead:
-        """Makes the rule or replaces it; it holds for what is logged from a few seconds on."""
-        moment = now()
-        changed = await self._stored.find_one_and_update(
-            {**self._of(model, model_version), **as_expected(expected)},
-            {
-                "$set": {"days": rule.days, "updated_at": moment},
-                "$setOnInsert": {"_id": uuid7(), "created_at": moment},
-                "$inc": {"version": 1},
-            },
-            upsert=expected is None,
-            return_document=ReturnDocument.AFTER,
-        )
-        if changed is None:  # RFC 9110 13.1.1: what is not there matches no tag either
-            raise PreconditionFailed
-        self._rules.look_again()
-        return read_rule(changed)
+    async def put(self, key: RuleKey, rule: RetentionWrite, expected: Expected) -> RetentionRead:
+        """Create the rule or replace it; it applies to events logged a few seconds later."""
+        stored = await self._put(self._is(key), {"days": rule.days}, {"_id": uuid7()}, expected)
+        self._cache.refresh_soon()
+        return stored
 
-    async def remove(self, model: str, model_version: str | None, expected: Expected) -> None:
-        """What is more general holds again. The document stays, without days: see RuleDocument."""
-        where = {**self._of(model, model_version), **_THERE}
-        await change_document(self._stored, where, {"days": None}, expected, RuleNotFound)
-        self._rules.look_again()
+    @override
+    async def remove(self, key: RuleKey, expected: Expected) -> None:
+        """Remove the rule, so that the more general one applies again."""
+        await super().remove(key, expected)
+        self._cache.refresh_soon()
 
-    def _of(self, model: str, model_version: str | None) -> Document:
-        self._check(model)
-        return {"model": {"$eq": model}, "model_version": {"$eq": model_version}}
+    @override
+    def _is(self, key: RuleKey) -> Document:
+        self._check_model(key.model)
+        return {"model": {"$eq": key.model}, "model_version": {"$eq": key.version}}
 
-    def _check(self, model: str) -> None:
+    def _check_model(self, model: str) -> None:
         if not self._caller.may_use(model):
-            raise RuleOfOtherModel
+            raise RuleModelForbidden
 
 
-Retention = Annotated[RetentionRepository, provided(RetentionRepository)]
+Retention = Annotated[RetentionRepository, Depends(RetentionRepository.from_context)]

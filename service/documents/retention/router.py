@@ -1,11 +1,16 @@
-"""Addresses of the rules."""
+"""Routes of retention rules."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
 from service.auth.caller import needs
-from service.documents.retention.repository import Retention, RuleNotFound, RuleOfOtherModel
+from service.documents.retention.repository import (
+    Retention,
+    RuleKey,
+    RuleModelForbidden,
+    RuleNotFound,
+)
 from service.documents.retention.schemas import (
     ModelName,
     RetentionQuery,
@@ -18,54 +23,54 @@ from service.web.openapi import problems
 from service.web.pagination import Page
 
 router = APIRouter(tags=["retention"], route_class=MongoRoute)
-READS, CHANGES = needs("retention:read"), needs("retention:admin")
+READ_SCOPE, ADMIN_SCOPE = needs("retention:read"), needs("retention:admin")
 MODEL, VERSION = "/models/{model}/retention", "/models/{model}/versions/{version}/retention"
-READ = problems(RuleNotFound, RuleOfOtherModel, cached=True)
-PUT = problems(RuleOfOtherModel, if_match=True)
-DELETED = problems(RuleNotFound, RuleOfOtherModel, if_match=True)
+READ_ERRORS = problems(RuleNotFound, RuleModelForbidden, cached=True)
+PUT_ERRORS = problems(RuleModelForbidden, if_match=True)
+DELETE_ERRORS = problems(RuleNotFound, RuleModelForbidden, if_match=True)
 Model = Annotated[ModelName, Path()]
 Version = Annotated[ModelName, Path()]
 
 
-@router.get("/retention", dependencies=[READS], responses=problems(RuleOfOtherModel))
+@router.get("/retention", dependencies=[READ_SCOPE], responses=problems(RuleModelForbidden))
 async def retention_list(
     query: Annotated[RetentionQuery, Query()], retention: Retention
 ) -> Page[RetentionRead]:
-    """All rules, by model. Where there is none, the setting POLYSTORE_RETENTION_DAYS holds."""
+    """List all rules by model; without a rule, POLYSTORE_RETENTION_DAYS applies."""
     return await retention.list(query)
 
 
-@router.get(MODEL, dependencies=[READS], responses=READ)
+@router.get(MODEL, dependencies=[READ_SCOPE], responses=READ_ERRORS)
 async def model_retention_get(model: Model, retention: Retention, reply: Reply) -> RetentionRead:
-    return reply.found(await retention.get(model, None))
+    return reply.found(await retention.get(RuleKey(model)))
 
 
-@router.put(MODEL, dependencies=[CHANGES], responses=PUT)
+@router.put(MODEL, dependencies=[ADMIN_SCOPE], responses=PUT_ERRORS)
 async def model_retention_put(
     model: Model, rule: RetentionWrite, retention: Retention, expected: IfMatch, reply: Reply
 ) -> RetentionRead:
-    """For those versions of the model that have no rule of their own.
+    """Set the rule for the versions of the model that have no rule of their own.
 
-    Every process knows of it within seconds. What was logged before keeps the time it has until
+    Every process applies it within seconds. Predictions logged before keep their expiry until
     `polystore retention apply` is run.
     """
-    return reply.changed(await retention.put(model, None, rule, expected))
+    return reply.changed(await retention.put(RuleKey(model), rule, expected))
 
 
-@router.delete(MODEL, status_code=204, dependencies=[CHANGES], responses=DELETED)
+@router.delete(MODEL, status_code=204, dependencies=[ADMIN_SCOPE], responses=DELETE_ERRORS)
 async def model_retention_delete(model: Model, retention: Retention, expected: IfMatch) -> None:
-    """Back to the setting."""
-    await retention.remove(model, None, expected)
+    """Remove the rule, so that the setting applies again."""
+    await retention.remove(RuleKey(model), expected)
 
 
-@router.get(VERSION, dependencies=[READS], responses=READ)
+@router.get(VERSION, dependencies=[READ_SCOPE], responses=READ_ERRORS)
 async def version_retention_get(
     model: Model, version: Version, retention: Retention, reply: Reply
 ) -> RetentionRead:
-    return reply.found(await retention.get(model, version))
+    return reply.found(await retention.get(RuleKey(model, version)))
 
 
-@router.put(VERSION, dependencies=[CHANGES], responses=PUT)
+@router.put(VERSION, dependencies=[ADMIN_SCOPE], responses=PUT_ERRORS)
 async def version_retention_put(
     model: Model,
     version: Version,
@@ -74,13 +79,13 @@ async def version_retention_put(
     expected: IfMatch,
     reply: Reply,
 ) -> RetentionRead:
-    """For one version, whatever the rule of its model; see there."""
-    return reply.changed(await retention.put(model, version, rule, expected))
+    """Set the rule for one version, which precedes the rule of its model."""
+    return reply.changed(await retention.put(RuleKey(model, version), rule, expected))
 
 
-@router.delete(VERSION, status_code=204, dependencies=[CHANGES], responses=DELETED)
+@router.delete(VERSION, status_code=204, dependencies=[ADMIN_SCOPE], responses=DELETE_ERRORS)
 async def version_retention_delete(
     model: Model, version: Version, retention: Retention, expected: IfMatch
 ) -> None:
-    """Back to the rule of its model."""
-    await retention.remove(model, version, expected)
+    """Remove the rule, so that the rule of its model applies again."""
+    await retention.remove(RuleKey(model, version), expected)

@@ -1,7 +1,7 @@
-"""The rules as this process knows them: read anew every few seconds, beside the requests.
+"""Cache of the retention rules in one process, refreshed every few seconds in the background.
 
-While MongoDB is slow or down those of before go on. Only a request that comes before any were read
-waits for them; it could not write either.
+While MongoDB is slow or down, the rules read before stay in use. A request waits only if no rules
+were read yet; it could not write either.
 """
 
 import asyncio
@@ -17,74 +17,74 @@ from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Database, MongoStore
 from service.web.context import provided
 
-SECONDS_BETWEEN_LOOKS = 5.0
-READS_THE_RULES = "reads the retention rules"  # for who wonders what asks all the time
-_SAID = {"_id": 0, "model": 1, "model_version": 1, "days": 1}
+REFRESH_SECONDS = 5.0
+REFRESH_COMMENT = "reads the retention rules"  # names these finds in MongoDB's profiler
+_PROJECTION = {"_id": 0, "model": 1, "model_version": 1, "days": 1}
 log = structlog.get_logger("service.documents.retention")
 
 
 async def stored_rules(database: Database, default_days: int | None) -> Rules:
-    """The rules as they are in MongoDB: all of a small collection, in one find."""
-    found = database[RETENTION_RULES].find({}, _SAID, comment=READS_THE_RULES)
-    documents = await found.sort([("model", 1), ("model_version", 1)]).to_list(None)
+    """Return the rules in MongoDB, all read by one find, because they are few."""
+    cursor = database[RETENTION_RULES].find({}, _PROJECTION, comment=REFRESH_COMMENT)
+    documents = await cursor.sort([("model", 1), ("model_version", 1)]).to_list(None)
     return Rules.of(documents, default_days)
 
 
-class CurrentRules:
-    """What one process knows of the rules."""
+class RetentionRuleCache:
+    """The retention rules as one process last read them."""
 
     def __init__(self, mongo: MongoStore, default_days: int | None) -> None:
         self._mongo, self._default_days = mongo, default_days
         self._rules: Rules | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._look = asyncio.Event()
+        self._refresh = asyncio.Event()
 
     async def get(self) -> Rules:
-        """The rules to go by.
+        """Return the cached rules, without waiting once rules were read.
 
         Raises:
-            Unavailable: none were ever read, and MongoDB does not answer.
+            Unavailable: no rules were read yet, and MongoDB does not answer.
         """
         if self._rules is None:
             await self._read()
-        assert self._rules is not None  # noqa: S101 - read, or refused
+        assert self._rules is not None  # noqa: S101 - _read sets them or raises
         return self._rules
 
-    def look_again(self) -> None:
-        """A rule has just changed: read them now, and not in a few seconds."""
-        self._look.set()
+    def refresh_soon(self) -> None:
+        """Start the next refresh now, because a rule has just changed."""
+        self._refresh.set()
 
     @asynccontextmanager
-    async def kept_current(self) -> AsyncIterator[None]:
-        """For the lifespan."""
-        leaving = asyncio.Event()
-        keeper = asyncio.create_task(self._keep_current(leaving))
+    async def refreshing(self) -> AsyncIterator[None]:
+        """Refresh the rules in the background; for the lifespan."""
+        shutdown = asyncio.Event()
+        task = asyncio.create_task(self._refresh_until(shutdown))
         try:
             yield
         finally:
-            leaving.set()  # and not cancelled: a call on a store is never left half done
-            self._look.set()
-            await keeper
+            shutdown.set()  # instead of cancelling, so that no call on the store is cut off
+            self._refresh.set()
+            await task
 
-    async def _keep_current(self, leaving: asyncio.Event) -> None:
-        while not leaving.is_set():
-            self._look.clear()
+    async def _refresh_until(self, shutdown: asyncio.Event) -> None:
+        while not shutdown.is_set():
+            self._refresh.clear()
             try:
                 await self._read()
-            except Exception as error:  # whatever it is, the next look may find them
+            except Exception as error:  # any error, because the next refresh may succeed
                 log.warning("retention rules not read", error=type(error).__name__)
-            if not leaving.is_set():
-                await self._wait_for_the_next()
+            if not shutdown.is_set():
+                await self._wait_for_refresh()
 
-    async def _wait_for_the_next(self) -> None:
+    async def _wait_for_refresh(self) -> None:
         try:
-            async with asyncio.timeout(SECONDS_BETWEEN_LOOKS):
-                await self._look.wait()
+            async with asyncio.timeout(REFRESH_SECONDS):
+                await self._refresh.wait()
         except TimeoutError:
             return
 
     async def _read(self) -> None:
-        """One find, whoever waits for it."""
+        """Read the rules by one find, which all concurrent callers share."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._find())
         await asyncio.wait((self._reading,))
@@ -97,9 +97,9 @@ class CurrentRules:
         self._rules = await self._mongo.call(find, writes=False)
 
 
-def _these_rules(request: Request) -> CurrentRules:
-    rules: CurrentRules = request.state.retention
-    return rules
+def _rule_cache(request: Request) -> RetentionRuleCache:
+    cache: RetentionRuleCache = request.state.retention
+    return cache
 
 
-RulesHere = Annotated[CurrentRules, provided(_these_rules)]
+RetentionRules = Annotated[RetentionRuleCache, provided(_rule_cache)]

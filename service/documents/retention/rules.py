@@ -1,9 +1,9 @@
-"""What the rules come to: until when something is kept, and whether it has expired.
+"""Retention rules at one moment: when a prediction expires, and whether it has expired.
 
-Days count from what happened or from when we heard of it, whichever was first: so nobody has an
-event kept longer by dating it into the future, and one that expired is too old to be sent again. An
-id of version 7 (RFC 9562) says when it was made; an event whose id is too old is refused as well,
-for it may have been here and gone. Of other ids nothing is known.
+Days count from the event's timestamp or from its receipt, whichever is earlier. A timestamp in the
+future therefore extends nothing, and an expired event is too old to be sent again. A UUIDv7 holds
+the time of its creation (RFC 9562): an event whose id is too old is refused as well, because it may
+have been stored and deleted before. Other ids say nothing about time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,16 +20,16 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class PredictionExpired(ServiceError):
-    """Of a label: what it is about was kept as long as it was to be, or would have been."""
+    """Error of a label whose prediction has expired, or would have if it had been stored."""
 
-    status, code, title = 410, "prediction_expired", "This prediction has expired"
-    detail = "It was kept as long as the retention of its model says; labels come too late for it."
+    status, code, title = 410, "prediction_expired", "Prediction has expired"
+    detail = "Send labels before the retention of the model ends."
     pointer = "/prediction_id"
 
 
 @dataclass(frozen=True)
 class Rules:
-    """All rules at one moment; ``default`` is that of the settings, None is for ever."""
+    """All rules at one moment: periods by model and by version. None is unlimited."""
 
     default: timedelta | None = None
     of_models: Mapping[str, timedelta] = field(default_factory=dict)
@@ -37,72 +37,75 @@ class Rules:
 
     @classmethod
     def of(cls, documents: Iterable[Document], default_days: int | None) -> "Rules":
-        """From what is kept; removed rules have no days."""
+        """Return the rules of these documents; removed rules have no days."""
         models, versions = dict[str, timedelta](), dict[tuple[str, str], timedelta]()
-        for each in documents:
-            if each["days"] is None:
+        for document in documents:
+            if document["days"] is None:
                 continue
-            kept = timedelta(days=each["days"])
-            if each["model_version"] is None:
-                models[each["model"]] = kept
+            model, version = document["model"], document["model_version"]
+            period = timedelta(days=document["days"])
+            if version is None:
+                models[model] = period
             else:
-                versions[each["model"], each["model_version"]] = kept
+                versions[model, version] = period
         default = None if default_days is None else timedelta(days=default_days)
         return cls(default, models, versions)
 
     @property
     def longest(self) -> timedelta | None:
-        """How long anything at all is kept; None if something is for ever."""
+        """The longest period of all; None if any is unlimited."""
         if self.default is None:
             return None
         return max((self.default, *self.of_models.values(), *self.of_versions.values()))
 
-    def kept(self, model: str, version: str) -> timedelta | None:
-        """How long a version's predictions are kept: by its own rule, its model's, the default."""
-        kept = self.of_versions.get((model, version))
-        return self.of_models.get(model, self.default) if kept is None else kept
+    def period(self, model: str, version: str) -> timedelta | None:
+        """Return the period of a version: by its own rule, its model's, or the default."""
+        period = self.of_versions.get((model, version))
+        return self.of_models.get(model, self.default) if period is None else period
 
     def expiry(self, prediction: Document) -> datetime | None:
-        """When a document of the log goes; None is never."""
-        kept = self.kept(prediction["model"], prediction["version"])
-        if kept is None:
+        """Return the time at which a prediction expires; None is never."""
+        period = self.period(prediction["model"], prediction["version"])
+        if period is None:
             return None
         since: datetime = min(prediction["timestamp"], prediction["received_at"])
-        return since + kept
+        return since + period
 
-    def stamped(self, prediction: Document) -> Document:
-        """The document with its ``expires_at``, if it has one. No part of its hash."""
+    def with_expiry(self, prediction: Document) -> Document:
+        """Set ``expires_at``, which is no part of the hash, if the document expires; return it."""
         expires_at = self.expiry(prediction)
         if expires_at is not None:
             prediction["expires_at"] = expires_at
         return prediction
 
-    def fault_in(
+    def expiry_violation(
         self, prediction_id: UUID, model: str, version: str, timestamp: datetime
     ) -> FieldError | None:
-        """Why an event comes too late to be kept; None if it does not."""
-        kept = self.kept(model, version)
-        if kept is None:
+        """Return the error of an event that is too old to be stored; None if it is not."""
+        period = self.period(model, version)
+        if period is None:
             return None
-        oldest = now() - kept
+        oldest = now() - period
         if timestamp <= oldest:
-            return _too_old("timestamp", kept)
-        return _too_old("prediction_id", kept) if _made_by(prediction_id, oldest) else None
+            return _too_old("timestamp", period)
+        return _too_old("prediction_id", period) if _made_by(prediction_id, oldest) else None
 
     def has_expired(self, prediction_id: UUID) -> bool:
-        """Whether what is not there cannot be any more, whatever its model, nor come again."""
+        """Return whether a prediction with this id has expired under every rule."""
         longest = self.longest
         return longest is not None and _made_by(prediction_id, now() - longest)
 
     def label_expiry(self, prediction_id: UUID, prediction: Document | None) -> datetime | None:
-        """When labels that come now go: with their prediction, or as late as it could go.
+        """Return the time at which a new label expires; None is never.
+
+        A label expires with its prediction, or as late as a missing prediction could.
 
         Args:
-            prediction_id: what the label is about.
-            prediction: its ``expires_at``, if it has one, as stored; None if it is not there.
+            prediction_id: the prediction of the label.
+            prediction: its stored ``expires_at``, if it has one; None if it is not stored.
 
         Raises:
-            PredictionExpired: it was there, or would have gone already.
+            PredictionExpired: it has expired, or would have if it had been stored.
         """
         if prediction is None:
             if self.has_expired(prediction_id):
@@ -115,13 +118,13 @@ class Rules:
 
 
 def _made_by(prediction_id: UUID, moment: datetime) -> bool:
-    """Whether an id of version 7 is as old as that; False of all others."""
+    """Return whether a UUIDv7 was created by ``moment``; False for other ids."""
     number = prediction_id.int
     if number >> 76 & 0xF != 7 or number >> 62 & 0b11 != 0b10:
         return False
     return number >> 80 <= (moment - _EPOCH) // _MILLISECOND
 
 
-def _too_old(name: str, kept: timedelta) -> FieldError:
-    detail = f"Predictions of this model are kept for {kept.days} days; this one is older."
+def _too_old(name: str, period: timedelta) -> FieldError:
+    detail = f"Send events of this model within {period.days} days; this one is older."
     return FieldError(pointer=f"/{name}", code=EVENT_EXPIRED, detail=detail)

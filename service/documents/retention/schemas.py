@@ -1,4 +1,4 @@
-"""What travels about the rules."""
+"""Schemas of retention rules."""
 
 from typing import Annotated, Literal
 
@@ -7,16 +7,16 @@ from pydantic import ConfigDict, Field
 from service.web.pagination import ListQuery
 from service.web.schemas import Moment, RequestModel, StrictInt, Text, Versioned
 
-LONGEST_DAYS = 3650
-Days = Annotated[StrictInt, Field(ge=1, le=LONGEST_DAYS)]
-# What an event may say, but for a slash: an address cannot hold one.
+MAX_DAYS = 3650
+Days = Annotated[StrictInt, Field(ge=1, le=MAX_DAYS)]
+# As in an event, but without a slash, which a path segment cannot contain.
 ModelName = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f$/][^\x00-\x1f/]*$")
 ]
 
 
 class RetentionWrite(RequestModel):
-    """For how many days predictions are kept."""
+    """The number of days for which predictions are kept."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"days": 30}})
 
@@ -24,7 +24,7 @@ class RetentionWrite(RequestModel):
 
 
 class RetentionRead(Versioned):
-    """A rule. Without a ``model_version`` it holds for those that have none of their own."""
+    """A rule. Without a ``model_version`` it applies to versions without a rule of their own."""
 
     model: str
     model_version: str | None

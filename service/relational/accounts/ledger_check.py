@@ -1,4 +1,4 @@
-"""The whole ledger, added up again: what the triggers keep true, looked at from outside."""
+"""Check the whole ledger by adding it up again, independently of its triggers."""
 
 from typing import TypedDict
 
@@ -6,22 +6,22 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.relational.accounts.tables import Account, Entry, Transfer
-from service.stores.sql.rows import AnySelect
+from service.stores.sql.listing import AnySelect
 
-MOST_IDS = 5
+MAX_IDS = 5
 
 
 class Faults(TypedDict):
-    """How many there are, and the ids of the first few."""
+    """The number of faulty rows, and the ids of the first few."""
 
     count: int
     ids: list[str]
 
 
 async def ledger_faults(connection: AsyncConnection) -> dict[str, Faults]:
-    """What is wrong, by what it is; reads every entry twice, and the traffic does not wait for it.
+    """Return the faults of the ledger by kind; reads every entry twice and takes no locks.
 
-    Each is one statement and so sees one moment, whatever is booked meanwhile.
+    Each kind is one statement and so sees one snapshot, whatever is booked meanwhile.
     """
     total = func.sum(Entry.amount)
     booked = select(Entry.account_id, total.label("total")).group_by(Entry.account_id).subquery()
@@ -43,7 +43,7 @@ async def ledger_faults(connection: AsyncConnection) -> dict[str, Faults]:
 
 
 async def _faults(connection: AsyncConnection, wrong: AnySelect) -> Faults:
-    found = wrong.subquery()
-    shown = select(found.c.id, func.count().over()).order_by(found.c.id).limit(MOST_IDS)
+    faulty = wrong.subquery()
+    shown = select(faulty.c.id, func.count().over()).order_by(faulty.c.id).limit(MAX_IDS)
     rows = (await connection.execute(shown)).all()
     return {"count": rows[0][1] if rows else 0, "ids": [str(row[0]) for row in rows]}

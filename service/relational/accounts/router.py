@@ -1,4 +1,4 @@
-"""Addresses of accounts and their entries."""
+"""Routes of accounts and their entries."""
 
 from typing import Annotated
 from uuid import UUID
@@ -73,7 +73,7 @@ async def accounts_update(
     responses=problems(AccountNotFound, AccountNotEmpty, if_match=True),
 )
 async def accounts_close(account_id: UUID, accounts: Accounts, expected: IfMatch) -> None:
-    """Closes an empty account. It can still be read, with its entries; no transfer uses it."""
+    """Close an empty account. It can still be read, with its entries; no transfer uses it."""
     await accounts.close(account_id, expected)
 
 
@@ -85,5 +85,5 @@ async def accounts_close(account_id: UUID, accounts: Accounts, expected: IfMatch
 async def entries_list(
     account_id: UUID, query: Annotated[EntryQuery, Query()], accounts: Accounts
 ) -> Page[EntryRead]:
-    """What every transfer did to the account: its balance is the sum of them."""
+    """List what each transfer did to the account; its balance is the sum of them."""
     return await accounts.list_entries(account_id, query)

@@ -1,6 +1,6 @@
-"""What is kept about accounts, transfers and entries.
+"""Tables of accounts, transfers and entries.
 
-The triggers that keep them true stand in the migration ``start_the_ledger``.
+The triggers that keep them consistent are in the migration ``start_the_ledger``.
 """
 
 from datetime import datetime
@@ -17,15 +17,16 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from service.relational.users.tables import User
 from service.stores.sql.base import IdTable, VersionedTable
 
 Amount = Numeric(18, 2)
 
 
 class Account(VersionedTable):
-    """Money of one owner in one currency. Its balance is written by the entries' trigger alone."""
+    """Money of one owner in one currency. Only the trigger of the entries writes its balance."""
 
     __tablename__ = "accounts"
 
@@ -35,13 +36,14 @@ class Account(VersionedTable):
     balance: Mapped[Decimal] = mapped_column(Amount, server_default=text("0"))
     may_overdraw: Mapped[bool] = mapped_column(server_default=text("false"))
     closed_at: Mapped[datetime | None]
+    owner: Mapped[User] = relationship(lazy="raise")
 
     __table_args__ = (
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("balance >= 0 OR may_overdraw", name="overdraft"),
-        # An entry is never 0, so that this lets none into a closed account either.
+        # No entry is 0, so that this keeps entries out of a closed account too.
         CheckConstraint("closed_at IS NULL OR balance = 0", name="closed_is_empty"),
-        # What the transfers refer to, so that their currency is that of both accounts.
+        # Transfers refer to it, so that their currency is that of both accounts.
         Index("uq_accounts_id_currency", "id", "currency", unique=True),
         Index("ix_accounts_created_at_id", "created_at", "id"),
         Index("ix_accounts_owner_id", "owner_id", "created_at", "id"),
@@ -49,7 +51,7 @@ class Account(VersionedTable):
 
 
 class Transfer(IdTable):
-    """That money went from one account to another."""
+    """Money that moved from one account to another."""
 
     __tablename__ = "transfers"
 
@@ -62,8 +64,10 @@ class Transfer(IdTable):
         ForeignKey("transfers.id", name="fk_transfers_reverses_id")
     )
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_transfers_created_by"))
-    # Not now(), which is when the transaction began: it may have waited for another to end.
+    # Not now(), the start of the transaction, which may have waited for another to end.
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+    entries: Mapped[list["Entry"]] = relationship(lazy="raise", back_populates="transfer")
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -76,7 +80,7 @@ class Transfer(IdTable):
             ["accounts.id", "accounts.currency"],
             name="fk_transfers_to_account_id",
         ),
-        # NaN is more than any number to PostgreSQL.
+        # PostgreSQL takes NaN for greater than any number.
         CheckConstraint("amount > 0 AND amount < 'NaN'", name="amount"),
         CheckConstraint("from_account_id <> to_account_id", name="two_accounts"),
         Index(
@@ -90,9 +94,9 @@ class Transfer(IdTable):
 
 
 class Entry(IdTable):
-    """What a transfer did to one of its two accounts, at the time of the transfer.
+    """The change of one of a transfer's two accounts, at the time of the transfer.
 
-    It is also what finds the transfers of an account, in order and on either side.
+    Entries also find the transfers of an account, in order and on either side.
     """
 
     __tablename__ = "entries"
@@ -105,6 +109,8 @@ class Entry(IdTable):
     )
     amount: Mapped[Decimal] = mapped_column(Amount)
     created_at: Mapped[datetime]
+    transfer: Mapped[Transfer] = relationship(lazy="raise", back_populates="entries")
+    account: Mapped[Account] = relationship(lazy="raise")
 
     __table_args__ = (
         CheckConstraint("amount <> 0", name="amount"),

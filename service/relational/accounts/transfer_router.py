@@ -1,4 +1,4 @@
-"""Addresses of transfers."""
+"""Routes of transfers."""
 
 from typing import Annotated
 from uuid import UUID
@@ -15,9 +15,9 @@ from service.relational.accounts.transfer import (
     CurrenciesDiffer,
     IsReversal,
     SameAccount,
-    TransferNotFound,
-    Transfers,
+    TransferServiceDep,
 )
+from service.relational.accounts.transfer_repository import TransferNotFound, Transfers
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import Reply
 from service.web.openapi import problems
@@ -33,10 +33,10 @@ router = APIRouter(prefix="/transfers", tags=["transfers"], route_class=SqlRoute
     responses=problems(AccountUnknown, AccountClosed, CurrenciesDiffer, Overdrawn, SameAccount),
 )
 async def transfers_create(
-    transfer: TransferCreate, transfers: Transfers, reply: Reply
+    transfer: TransferCreate, service: TransferServiceDep, reply: Reply
 ) -> TransferRead:
-    """Moves money. Send an Idempotency-Key: a repetition then never moves it twice."""
-    made = await transfers.make(transfer)
+    """Move money. Send an Idempotency-Key, so that a retry never moves it twice."""
+    made = await service.make(transfer)
     return reply.created(made, made.id)
 
 
@@ -61,6 +61,8 @@ async def transfers_get(transfer_id: UUID, transfers: Transfers, reply: Reply) -
     dependencies=[needs("transfers:write")],
     responses=problems(TransferNotFound, AlreadyReversed, IsReversal, AccountClosed, Overdrawn),
 )
-async def transfers_reverse(transfer_id: UUID, transfers: Transfers, reply: Reply) -> TransferRead:
-    """Gives the money back, once, by a new transfer; whoever got it may, and administrators."""
-    return reply.changed(await transfers.reverse(transfer_id))
+async def transfers_reverse(
+    transfer_id: UUID, service: TransferServiceDep, reply: Reply
+) -> TransferRead:
+    """Send the money back, once, as a new transfer; for its receiver and administrators."""
+    return reply.changed(await service.reverse(transfer_id))

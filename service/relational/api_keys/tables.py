@@ -1,17 +1,18 @@
-"""What is kept of API keys."""
+"""Table of API keys."""
 
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from service.relational.users.tables import User
 from service.stores.sql.base import VersionedTable
 
 
 class ApiKey(VersionedTable):
-    """One key. While it is being rotated, two secrets open it."""
+    """An API key of a user. During a rotation two secrets are valid."""
 
     __tablename__ = "api_keys"
 
@@ -25,6 +26,7 @@ class ApiKey(VersionedTable):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    user: Mapped[User] = relationship(lazy="raise")
 
     __table_args__ = (
         CheckConstraint("cardinality(scopes) > 0", name="scopes"),

@@ -1,4 +1,4 @@
-"""What a key is good for, when the gate asks."""
+"""Verification of API keys, for the authenticator."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -19,19 +19,19 @@ PREFIX = "pk_"
 
 
 def hash_secret(secret: str) -> bytes:
-    """SHA-256: the secret is 256 random bits, which nobody guesses however fast the hash is."""
+    """Return the SHA-256: a fast hash is enough for a secret of 256 random bits."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
 
 
 class Key(NamedTuple):
-    """What stands in ``pk_<id>_<secret>``."""
+    """The parts of ``pk_<id>_<secret>``."""
 
     id: UUID
     secret: str
 
 
 def parse_key(token: str) -> Key | None:
-    """What stands in a key; None if it is none."""
+    """Return the parts of a key, or None if the token is no key."""
     if not token.startswith(PREFIX):
         return None
     key_id, _, secret = token[len(PREFIX) :].partition("_")
@@ -41,23 +41,23 @@ def parse_key(token: str) -> Key | None:
         return None
 
 
-# Few keys ask often, and reading one's id took as long as hashing its secret three times.
+# Few keys call often, and parsing an id took as long as three hashes (measured).
 _as_uuid = lru_cache(maxsize=1_000)(UUID)
 
 
 def secret_id_of(secret_hash: bytes) -> str:
-    """By which an access token says which of a key's secrets it was given for."""
+    """Return the id by which an access token names the secret that it was issued for."""
     return secret_hash[:8].hex()
 
 
-def is_good() -> tuple[ColumnElement[bool], ...]:
-    """Neither revoked nor run out."""
-    lasting = ApiKey.expires_at.is_(None) | (ApiKey.expires_at > func.now())
-    return ApiKey.revoked_at.is_(None), lasting
+def is_valid() -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of a key that is neither revoked nor expired."""
+    lasts = ApiKey.expires_at.is_(None) | (ApiKey.expires_at > func.now())
+    return ApiKey.revoked_at.is_(None), lasts
 
 
 async def find_credential(session: AsyncSession, key_id: UUID) -> Credential | None:
-    """What a key is good for now; None if it is not."""
+    """Return the credential of a valid key, else None."""
     k = ApiKey
     statement = (
         select(
@@ -65,7 +65,7 @@ async def find_credential(session: AsyncSession, key_id: UUID) -> Credential | N
             k.previous_until, k.models,
         )
         .join(User, User.id == k.user_id)
-        .where(k.id == key_id, may_act(), *is_good())
+        .where(k.id == key_id, may_act(), *is_valid())
     )  # fmt: skip
     row = (await session.execute(statement)).one_or_none()
     if row is None:
@@ -79,7 +79,7 @@ async def find_credential(session: AsyncSession, key_id: UUID) -> Credential | N
 
 
 async def note_use(session: AsyncSession, key_id: UUID) -> bool:
-    """Writes when a key was used last; whether it was the first time."""
+    """Write the last use of a key, at most once a minute; return whether it was the first."""
     used = update(ApiKey).values(last_used_at=func.now(), updated_at=ApiKey.updated_at)
     used = used.where(ApiKey.id == key_id).returning(ApiKey.id)
     first = await session.scalar(used.where(ApiKey.last_used_at.is_(None)))

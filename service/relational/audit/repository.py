@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.auth.caller import Caller, CurrentCaller, address_of
+from service.auth.caller import Caller, address_of
 from service.core.request_id import current_request_id
 from service.relational.audit.schemas import Act, AuditEventRead, AuditQuery
 from service.relational.audit.tables import AuditEvent
@@ -79,9 +79,4 @@ class AuditRepository(SqlService):
         return await EVENTS.page(self._session, query, self._paginator, read)
 
 
-async def current_trail(request: Request, caller: CurrentCaller) -> AuditTrail:
-    return AuditTrail(request, caller)
-
-
-Trail = Annotated[AuditTrail, Depends(current_trail)]
 AuditEvents = Annotated[AuditRepository, Depends(AuditRepository.from_context)]

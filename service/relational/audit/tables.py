@@ -1,4 +1,4 @@
-"""What is kept of acts that matter for security."""
+"""Table of the audit trail."""
 
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,9 @@ from service.stores.sql.base import IdTable
 
 
 class AuditEvent(IdTable):
-    """One act.
+    """A security-relevant action.
 
-    No foreign keys: an entry outlives what it tells of.
+    It has no foreign keys, because an entry outlives its subject.
     """
 
     __tablename__ = "audit_events"
@@ -26,7 +26,7 @@ class AuditEvent(IdTable):
     address: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64))
     details: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    # Not now(): entries about one user stand in the order in which their row was held.
+    # Not now(): entries about one user are in the order in which their row was locked.
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
     __table_args__ = (

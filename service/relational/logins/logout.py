@@ -1,65 +1,58 @@
-"""Ending logins: by handing a token back, and by changing the password."""
+"""Logins end by revoking a token and by changing the password."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.access_tokens import Keyring
-from service.auth.caller import (
-    Authenticator,
-    CurrentCaller,
-    Forbidden,
-    InvalidToken,
-    Unauthenticated,
-    address_of,
-)
+from service.auth.caller import Forbidden, InvalidToken, Unauthenticated, address_of
 from service.auth.passwords import hash_password, verify_password
 from service.auth.rate_limits import RateLimiter
 from service.core.errors import BadRequest
 from service.relational.api_keys.verification import PREFIX as KEY_PREFIX
-from service.relational.audit.repository import Trail
+from service.relational.audit.repository import AuditTrail
 from service.relational.logins import repository as logins
 from service.relational.logins.repository import InvalidGrant, hash_token
 from service.relational.logins.schemas import PasswordChange, RevokeRequest
 from service.relational.logins.token_grants import PREFIX, parse_refresh
-from service.stores.sql.engine import SqlStoreDep
-from service.web.context import provided
+from service.stores.sql.context import SqlContext, SqlService
 
 
 class WrongPassword(Forbidden):
-    code, title, pointer = "wrong_password", "This is not your password", "/current_password"
+    code, title, pointer = "wrong_password", "Current password is wrong", "/current_password"
 
 
 class UnsupportedToken(BadRequest):
-    code, title = "unsupported_token_type", "Keys are not revoked here"
-    detail = "DELETE /v1/api_keys/{key_id} ends a key and every access token it was given."
+    code, title = "unsupported_token_type", "API keys cannot be revoked here"
+    detail = "Revoke a key and its access tokens with DELETE /v1/api_keys/{key_id}."
     extra_fields = {"error": "unsupported_token_type"}
 
 
 class PeopleOnly(Forbidden):
-    code, title = "people_only", "A key cannot do this"
+    code, title = "people_only", "API keys cannot do this"
     detail = "Log in with a password: POST /v1/auth/token."
 
 
-class Leaving:
+class Logout(SqlService):
     """Answers ``POST /v1/auth/revoke`` and ``POST /v1/me/password``."""
 
-    def __init__(
-        self, request: Request, sql: SqlStoreDep, trail: Trail, caller: CurrentCaller
-    ) -> None:
-        self._sql, self._trail, self._caller = sql, trail, caller
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        request = context.request
+        self._sql = context.store
+        self._trail = AuditTrail(request, context.caller)
         self._address = address_of(request)
-        self._authenticator: Authenticator = request.state.authenticator
+        self._authenticator = context.authenticator
         self._rates: RateLimiter = request.state.rates
         self._keyring: Keyring = request.state.keyring
 
     async def revoke(self, form: RevokeRequest) -> None:
-        """Ends the login of a refresh or access token; what is none is passed over (RFC 7009).
+        """End the login of a refresh or access token; ignore an invalid token (RFC 7009).
 
         Raises:
-            UnsupportedToken: it is of a key, which is revoked at an address of its own.
+            UnsupportedToken: the token is an API key, or belongs to one.
         """
         self._rates.count("address", self._address)
         try:
@@ -86,12 +79,12 @@ class Leaving:
             raise UnsupportedToken
         return claims.login_id, None
 
-    async def change_password(self, change: PasswordChange) -> None:
-        """Changes the caller's own password; every login of theirs ends, this one too.
+    async def change_password(self, body: PasswordChange) -> None:
+        """Change the caller's own password and end every login of theirs, this one too.
 
         Raises:
-            PeopleOnly: a key is no person.
-            WrongPassword: the current one is another.
+            PeopleOnly: the caller is an API key.
+            WrongPassword: the current password is another.
         """
         user_id = self._caller.user_id
         if self._caller.key_id is not None or user_id is None:
@@ -102,19 +95,19 @@ class Leaving:
         )
         if user is None:
             raise Unauthenticated
-        good, _ = await verify_password(change.current_password, user.password_hash)
-        if not good:
+        matches, _ = await verify_password(body.current_password, user.password_hash)
+        if not matches:
             await self._sql.run(self._note_failure, writes=True)
             raise WrongPassword
-        hashed = await hash_password(change.new_password)
+        hashed = await hash_password(body.new_password)
 
-        async def put(session: AsyncSession) -> bool:
+        async def change(session: AsyncSession) -> bool:
             changed = await logins.change_password(session, user, hashed, ends_logins=True)
             if changed:
                 await self._trail.note(session, "password_changed", subject_id=user_id)
             return changed
 
-        if not await self._sql.run(put, writes=True):
+        if not await self._sql.run(change, writes=True):
             raise WrongPassword
         self._rates.forget("guess", self._address, str(user_id))
         self._authenticator.invalidate_user(user_id)
@@ -123,4 +116,4 @@ class Leaving:
         await self._trail.note(session, "login_failed", subject_id=self._caller.user_id)
 
 
-Leave = Annotated[Leaving, provided(Leaving)]
+LogoutDep = Annotated[Logout, Depends(Logout.from_context)]

@@ -1,22 +1,21 @@
-"""Addresses of the caller."""
+"""Routes of the caller."""
 
 from fastapi import APIRouter
 
 from service.auth.caller import CurrentCaller, Unauthenticated, needs
-from service.relational.logins.logout import Leave, PeopleOnly, WrongPassword
+from service.relational.logins.logout import LogoutDep, PeopleOnly, WrongPassword
 from service.relational.logins.schemas import MeRead, PasswordChange
 from service.relational.users.repository import UserNotFound, Users
 from service.stores.sql.route import SqlRoute
 from service.web.openapi import problems
-from service.web.route import Route
+from service.web.route import policy
 
-reading_router = APIRouter(prefix="/me", tags=["access"], route_class=SqlRoute)
-writing_router = APIRouter(prefix="/me", tags=["access"], route_class=Route)
+router = APIRouter(prefix="/me", tags=["access"], route_class=SqlRoute)
 
 
-@reading_router.get("", dependencies=[needs()], responses=problems(UserNotFound))
+@router.get("", dependencies=[needs()], responses=problems(UserNotFound))
 async def me_get(users: Users, caller: CurrentCaller) -> MeRead:
-    """Who these credentials are, and how far they reach."""
+    """Return the user of these credentials and their scopes."""
     if caller.user_id is None:
         raise Unauthenticated
     user = await users.get(caller.user_id)
@@ -28,17 +27,13 @@ async def me_get(users: Users, caller: CurrentCaller) -> MeRead:
     )
 
 
-@writing_router.post(
+@router.post(
     "/password",
     status_code=204,
     dependencies=[needs()],
     responses=problems(WrongPassword, PeopleOnly),
 )
-async def me_change_password(change: PasswordChange, leave: Leave) -> None:
-    """Changes your password. Every login ends, this one too: log in again."""
-    await leave.change_password(change)
-
-
-router = APIRouter()
-router.include_router(reading_router)
-router.include_router(writing_router)
+@policy(own_sessions=True)
+async def me_change_password(change: PasswordChange, logout: LogoutDep) -> None:
+    """Change your password. Every login ends, this one too: log in again."""
+    await logout.change_password(change)

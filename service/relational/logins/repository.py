@@ -1,4 +1,4 @@
-"""Logins in PostgreSQL. Each function is one short piece of work in a session of its caller's."""
+"""Logins in PostgreSQL: functions on a session, because one request opens several of them."""
 
 import hashlib
 from datetime import timedelta
@@ -16,12 +16,12 @@ from service.relational.logins.tables import Login
 from service.relational.users.queries import may_act
 from service.relational.users.tables import User
 
-CLEARED_AT_ONCE = 10
+MAX_CLEARED = 10
 
 
 class InvalidGrant(Unauthenticated):
-    code, title = "invalid_grant", "These credentials are not good"
-    detail = "Email, username or password are wrong, or the refresh token is not good any more."
+    code, title = "invalid_grant", "Credentials are not valid"
+    detail = "Check email, username and password, or log in again for a new refresh token."
     extra_fields = {"error": "invalid_grant"}
 
 
@@ -30,8 +30,8 @@ class UserGone(InvalidGrant):
 
 
 class InvalidClient(Unauthenticated):
-    code, title = "invalid_client", "This API key is not good"
-    detail = "client_id is pk_<id>, client_secret the rest of the key; or send both by HTTP Basic."
+    code, title = "invalid_client", "API key is not valid"
+    detail = "Send pk_<id> as client_id and the rest as client_secret, or both by HTTP Basic."
     extra_fields = {"error": "invalid_client"}
 
     def __init__(self) -> None:
@@ -39,31 +39,31 @@ class InvalidClient(Unauthenticated):
 
 
 class IncompleteGrant(BadRequest):
-    code, title = "invalid_request", "A field of this grant is missing"
+    code, title = "invalid_request", "Field of this grant is missing"
     extra_fields = {"error": "invalid_request"}
 
     def __init__(self, *names: str) -> None:
         errors = [
-            FieldError(pointer=f"/{name}", code="missing", detail="This grant needs it.")
+            FieldError(pointer=f"/{name}", code="missing", detail="Send this field.")
             for name in names
         ]
-        super().__init__(f"It needs {' and '.join(names)}.", errors=errors)
+        super().__init__(f"Send {' and '.join(names)}.", errors=errors)
 
 
 class UnsupportedGrant(BadRequest):
-    code, title, pointer = "unsupported_grant_type", "There is no such grant", "/grant_type"
-    detail = "There are password, refresh_token and client_credentials."
+    code, title, pointer = "unsupported_grant_type", "Unknown grant type", "/grant_type"
+    detail = "Use password, refresh_token or client_credentials."
     extra_fields = {"error": "unsupported_grant_type"}
 
 
 class InvalidScope(BadRequest):
-    code, title, pointer = "invalid_scope", "You cannot have all of these scopes", "/scope"
-    detail = "Ask for no scope to get all you may have; GET /v1/me shows them."
+    code, title, pointer = "invalid_scope", "Scopes exceed your permissions", "/scope"
+    detail = "Omit scope to get all of yours; GET /v1/me shows them."
     extra_fields = {"error": "invalid_scope"}
 
 
 class PasswordUser(NamedTuple):
-    """Who logs in, as far as the check of a password needs it."""
+    """A user who logs in with a password."""
 
     id: UUID
     role: str
@@ -71,19 +71,19 @@ class PasswordUser(NamedTuple):
 
 
 class Rotated(NamedTuple):
-    """What a refresh token opened."""
+    """The user and the scopes of a rotated login."""
 
     user_id: UUID
     scopes: frozenset[str]
 
 
 def hash_token(secret: str) -> bytes:
-    """SHA-256: the secret is 256 random bits, which nobody guesses however fast the hash is."""
+    """Return the SHA-256: a fast hash is enough for a secret of 256 random bits."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 async def find_user(session: AsyncSession, name: str) -> PasswordUser | None:
-    """Who has this email or username, and may log in with a password."""
+    """Return the user with this email or username, if they may log in with a password."""
     column = User.email if "@" in name else User.username  # no username holds an @
     statement = select(User.id, User.role, User.password_hash).where(
         func.lower(column) == func.lower(name), may_act(), User.password_hash.is_not(None)
@@ -92,7 +92,7 @@ async def find_user(session: AsyncSession, name: str) -> PasswordUser | None:
 
 
 async def find_user_by_id(session: AsyncSession, user_id: UUID) -> PasswordUser | None:
-    """The same by id."""
+    """Return the user with this id, if they may log in with a password."""
     statement = select(User.id, User.role, User.password_hash).where(
         User.id == user_id, may_act(), User.password_hash.is_not(None)
     )
@@ -106,13 +106,13 @@ async def open_login(
     scopes: frozenset[str],
     lifetime: timedelta,
 ) -> UUID | None:
-    """A new login's id; None if the password was changed since it was checked."""
-    held = select(User.id).where(User.id == user.id, User.password_hash == user.password_hash)
-    if await session.scalar(held.with_for_update(read=True)) is None:
+    """Return the id of a new login; None if the password has changed since its check."""
+    unchanged = select(User.id).where(User.id == user.id, User.password_hash == user.password_hash)
+    if await session.scalar(unchanged.with_for_update(read=True)) is None:
         return None
-    outlived = select(Login.id).where(Login.expires_at <= func.now()).order_by(Login.expires_at)
-    outlived = outlived.limit(CLEARED_AT_ONCE).with_for_update(skip_locked=True)
-    await session.execute(delete(Login).where(Login.id.in_(outlived)))
+    expired = select(Login.id).where(Login.expires_at <= func.now()).order_by(Login.expires_at)
+    expired = expired.limit(MAX_CLEARED).with_for_update(skip_locked=True)
+    await session.execute(delete(Login).where(Login.id.in_(expired)))
     values = {
         "user_id": user.id,
         "token_hash": token_hash,
@@ -123,10 +123,10 @@ async def open_login(
 
 
 async def rotate(session: AsyncSession, login_id: UUID, old: bytes, new: bytes) -> Rotated | None:
-    """Puts a new refresh token in place of the one that is good now, if ``old`` is its hash."""
+    """Replace the valid refresh token, if ``old`` is its hash; else return None."""
     statement = (
         update(Login)
-        .where(Login.id == login_id, Login.token_hash == old, *_is_good())
+        .where(Login.id == login_id, Login.token_hash == old, *_is_valid())
         .values(token_hash=new, version=Login.version + 1)
         .returning(Login.user_id, Login.scopes)
     )
@@ -135,10 +135,10 @@ async def rotate(session: AsyncSession, login_id: UUID, old: bytes, new: bytes) 
 
 
 async def end_reused(session: AsyncSession, login_id: UUID, token: bytes) -> UUID | None:
-    """Ends the login if this is not its token of now; the user whose it was.
+    """End the login if this is not its current token; return its user.
 
-    Nobody knows the id who has not seen a token of this login: so it was used before, and one of
-    the two who used it is a thief.
+    The id is known only from a token of this login, so the token was used before, and one of its
+    two users is a thief.
     """
     return await session.scalar(
         update(Login)
@@ -149,7 +149,7 @@ async def end_reused(session: AsyncSession, login_id: UUID, token: bytes) -> UUI
 
 
 async def end_login(session: AsyncSession, login_id: UUID, token: bytes | None) -> UUID | None:
-    """Ends it, if this is its token of now or none is asked for; the user whose it was."""
+    """End the login, if ``token`` is None or its current one; return its user."""
     statement = update(Login).where(Login.id == login_id, Login.revoked_at.is_(None))
     if token is not None:
         statement = statement.where(Login.token_hash == token)
@@ -160,10 +160,10 @@ async def end_login(session: AsyncSession, login_id: UUID, token: bytes | None) 
 async def change_password(
     session: AsyncSession, user: PasswordUser, password_hash: str, *, ends_logins: bool
 ) -> bool:
-    """Puts another hash in place of the one that was checked; whether it was still that one."""
+    """Replace the password hash that was checked; return False if it has changed meanwhile."""
     values: dict[str, Any] = {"password_hash": password_hash}
     if ends_logins:
-        # Not now(): a login that held the row meanwhile is younger than this transaction.
+        # Not now(): a login that waited for the row is younger than this transaction.
         values["password_changed_at"] = func.clock_timestamp()
         values["version"] = User.version + 1
     statement = (
@@ -176,11 +176,11 @@ async def change_password(
 
 
 async def find_credential(session: AsyncSession, login_id: UUID) -> Credential | None:
-    """What a login is good for now; None if it is not."""
+    """Return the credential of a valid login, else None."""
     statement = (
         select(User.id, User.role, Login.scopes, Login.expires_at)
         .join(User, User.id == Login.user_id)
-        .where(Login.id == login_id, *_is_good())
+        .where(Login.id == login_id, *_is_valid())
     )
     row = (await session.execute(statement)).one_or_none()
     if row is None:
@@ -189,7 +189,7 @@ async def find_credential(session: AsyncSession, login_id: UUID) -> Credential |
     return Credential(row.id, scopes, row.expires_at)
 
 
-def _is_good() -> tuple[ColumnElement[bool], ...]:
+def _is_valid() -> tuple[ColumnElement[bool], ...]:
     never_changed = User.password_changed_at.is_(None)
     return (
         Login.revoked_at.is_(None),

@@ -1,11 +1,11 @@
-"""Addresses of logins."""
+"""Routes of logins."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Form
 
 from service.auth.caller import PUBLIC
-from service.relational.logins.logout import Leave, UnsupportedToken
+from service.relational.logins.logout import LogoutDep, UnsupportedToken
 from service.relational.logins.repository import (
     IncompleteGrant,
     InvalidClient,
@@ -14,12 +14,12 @@ from service.relational.logins.repository import (
     UnsupportedGrant,
 )
 from service.relational.logins.schemas import Revoked, RevokeRequest, TokenRead, TokenRequest
-from service.relational.logins.token_grants import TokenGrants
+from service.relational.logins.token_grants import TokenGrantsDep
 from service.web.conditional import Reply
 from service.web.openapi import problems
 from service.web.route import Route
 
-# No SqlRoute: passwords are hashed between two short transactions, and no answer is to be kept.
+# No SqlRoute: passwords are hashed between two transactions, and no response may be stored.
 router = APIRouter(prefix="/auth", tags=["access"], route_class=Route, dependencies=[PUBLIC])
 
 
@@ -30,18 +30,18 @@ router = APIRouter(prefix="/auth", tags=["access"], route_class=Route, dependenc
     ),
 )
 async def auth_token(
-    form: Annotated[TokenRequest, Form()], grants: TokenGrants, reply: Reply
+    form: Annotated[TokenRequest, Form()], grants: TokenGrantsDep, reply: Reply
 ) -> TokenRead:
-    """Tokens for a password, a refresh token or an API key (OAuth 2, RFC 6749).
+    """Return tokens for a password, a refresh token or an API key (OAuth 2, RFC 6749).
 
-    A refresh token is good once; when it comes a second time, the whole login ends.
+    A refresh token is valid once; a second use ends the whole login.
     """
     reply.secret()
     return await grants.exchange(form)
 
 
 @router.post("/revoke", responses=problems(UnsupportedToken))
-async def auth_revoke(form: Annotated[RevokeRequest, Form()], leave: Leave) -> Revoked:
-    """Ends the login of a refresh or access token (RFC 7009); within a minute, everywhere."""
-    await leave.revoke(form)
+async def auth_revoke(form: Annotated[RevokeRequest, Form()], logout: LogoutDep) -> Revoked:
+    """End the login of a refresh or access token (RFC 7009); within a minute, everywhere."""
+    await logout.revoke(form)
     return Revoked()

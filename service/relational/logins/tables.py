@@ -1,17 +1,18 @@
-"""What is kept of logins."""
+"""Table of logins."""
 
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from service.relational.users.tables import User
 from service.stores.sql.base import VersionedTable
 
 
 class Login(VersionedTable):
-    """One login: the hash of the refresh token that is good now."""
+    """A login of a user, with the hash of its valid refresh token."""
 
     __tablename__ = "logins"
 
@@ -20,6 +21,7 @@ class Login(VersionedTable):
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    user: Mapped[User] = relationship(lazy="raise")
 
     __table_args__ = (
         Index("ix_logins_user_id", "user_id"),

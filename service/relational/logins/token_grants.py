@@ -1,6 +1,6 @@
 """The grants of OAuth 2: a password, a refresh token or an API key becomes an access token.
 
-RFC 6749, with refresh tokens that are good once (RFC 9700, section 4.14.2).
+RFC 6749, with refresh tokens that are valid once (RFC 9700, section 4.14.2).
 """
 
 import base64
@@ -10,23 +10,18 @@ from typing import Annotated
 from urllib.parse import unquote_plus
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Depends
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.access_tokens import Claims, Keyring
-from service.auth.caller import (
-    Authenticator,
-    Caller,
-    InvalidToken,
-    address_of,
-)
+from service.auth.caller import Caller, InvalidToken, address_of
 from service.auth.passwords import verify_password
 from service.auth.rate_limits import RateLimiter
 from service.auth.roles import SCOPES, expanded, scopes_of
 from service.relational.api_keys.verification import PREFIX as KEY_PREFIX
 from service.relational.api_keys.verification import hash_secret, parse_key, secret_id_of
-from service.relational.audit.repository import Trail
+from service.relational.audit.repository import AuditTrail
 from service.relational.logins import repository as logins
 from service.relational.logins.repository import (
     IncompleteGrant,
@@ -38,34 +33,36 @@ from service.relational.logins.repository import (
     hash_token,
 )
 from service.relational.logins.schemas import TokenRead, TokenRequest
-from service.stores.sql.engine import SqlStoreDep
-from service.web.context import provided
+from service.stores.sql.context import SqlContext, SqlService
 
 PREFIX = "rt_"
 
 
-class Grants:
-    """Answers ``POST /v1/auth/token``."""
+class TokenGrants(SqlService):
+    """Answers ``POST /v1/auth/token``; opens a session for each step, for hashing takes long."""
 
-    def __init__(self, request: Request, sql: SqlStoreDep, trail: Trail) -> None:
-        self._request, self._sql, self._trail = request, sql, trail
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        request, settings = context.request, context.settings
+        self._request, self._sql = request, context.store
+        self._trail = AuditTrail(request, context.caller)
         self._address = address_of(request)
-        self._authenticator: Authenticator = request.state.authenticator
+        self._authenticator = context.authenticator
         self._rates: RateLimiter = request.state.rates
         self._keyring: Keyring = request.state.keyring
-        self._access = timedelta(seconds=request.state.settings.access_token_seconds)
-        self._refresh = timedelta(days=request.state.settings.refresh_token_days)
+        self._access = timedelta(seconds=settings.access_token_seconds)
+        self._refresh = timedelta(days=settings.refresh_token_days)
 
     async def exchange(self, form: TokenRequest) -> TokenRead:
-        """Tokens for what the form holds.
+        """Return tokens for the grant of a form.
 
         Raises:
-            InvalidGrant, InvalidClient: it is not good.
-            IncompleteGrant, UnsupportedGrant, InvalidScope: the form is not.
-            TooOften: too many tries from this address.
+            InvalidGrant, InvalidClient: the credentials are not valid.
+            IncompleteGrant, UnsupportedGrant, InvalidScope: the form is not valid.
+            TooOften: too many attempts from this address.
         """
         self._rates.count("address", self._address)
-        if _asked(form) - SCOPES.keys():
+        if _requested_scopes(form) - SCOPES.keys():
             raise InvalidScope
         if form.grant_type == "password":
             return await self._by_password(form)
@@ -81,24 +78,24 @@ class Grants:
         name = form.username
         self._request.state.told = self._rates.count("login", self._address)
         user = await self._sql.run(lambda session: logins.find_user(session, name), writes=False)
-        # By the user if there is one, who has two names to be guessed by.
+        # Counted by user id, because a user has two names.
         account = name.lower() if user is None else str(user.id)
         self._rates.count("guess", self._address, account)
-        kept = None if user is None else user.password_hash
-        good, better = await verify_password(form.password, kept)
-        if user is None or not good:
+        stored = None if user is None else user.password_hash
+        matches, better = await verify_password(form.password, stored)
+        if user is None or not matches:
             await self._note_failure(None if user is None else user.id)
             raise InvalidGrant
-        if not _asked(form) <= scopes_of(user.role):
+        if not _requested_scopes(form) <= scopes_of(user.role):
             await self._note_failure(user.id)
             raise InvalidScope
         self._rates.forget("guess", self._address, account)
         if better is not None:
             user = await self._rehash(user, form.password, better)
-        return await self._open(user, _asked(form) or scopes_of(user.role))
+        return await self._open(user, _requested_scopes(form) or scopes_of(user.role))
 
     async def _note_failure(self, subject: UUID | None) -> None:
-        """What was typed is not kept: it may have been the password."""
+        """Note a failed login without its name, which may be a mistyped password."""
 
         async def note(session: AsyncSession) -> None:
             await self._trail.note(session, "login_failed", subject_id=subject)
@@ -111,12 +108,13 @@ class Grants:
 
         if await self._sql.run(change, writes=True):
             return user._replace(password_hash=better)
-        # Somebody was faster: another login with a better hash, or a new password.
+        # Another login has rehashed it meanwhile, or the password was changed.
         now = await self._sql.run(
             lambda session: logins.find_user_by_id(session, user.id), writes=False
         )
-        good, _ = await verify_password(password, None if now is None else now.password_hash)
-        if now is None or not good:
+        stored = None if now is None else now.password_hash
+        matches, _ = await verify_password(password, stored)
+        if now is None or not matches:
             raise InvalidGrant
         return now
 
@@ -145,16 +143,16 @@ class Grants:
         async def work(session: AsyncSession) -> Claims | None:
             old_hash, new_hash = hash_token(old), hash_token(secret)
             rotated = await logins.rotate(session, login_id, old_hash, new_hash)
-            if rotated is not None:  # a refusal here leaves the old token good
-                scopes = _narrowed(expanded(rotated.scopes), form)
+            if rotated is not None:  # an error here leaves the old token valid
+                scopes = _limit_scopes(expanded(rotated.scopes), form)
                 return Claims(rotated.user_id, scopes, login_id=login_id)
-            robbed = await logins.end_reused(session, login_id, old_hash)
-            if robbed is not None:
-                await self._trail.note(session, "token_reused", subject_id=robbed)
+            victim = await logins.end_reused(session, login_id, old_hash)
+            if victim is not None:
+                await self._trail.note(session, "token_reused", subject_id=victim)
             return None
 
         claims = await self._sql.run(work, writes=True)
-        if claims is None:  # only here: raised within, it would take the end of the login back
+        if claims is None:  # raised inside, it would roll back the end of the login
             self._authenticator.invalidate(login_id)
             raise InvalidGrant
         return self._tokens(claims, secret)
@@ -170,16 +168,19 @@ class Grants:
         if key is None or caller.user_id is None:
             raise InvalidClient
         self._request.state.told = self._rates.count("caller", caller.name)
-        scopes, mark = _narrowed(caller.scopes, form), secret_id_of(hash_secret(key.secret))
-        return self._tokens(Claims(caller.user_id, scopes, None, caller.key_id, mark), None)
+        scopes, secret_id = (
+            _limit_scopes(caller.scopes, form),
+            secret_id_of(hash_secret(key.secret)),
+        )
+        return self._tokens(Claims(caller.user_id, scopes, None, caller.key_id, secret_id), None)
 
     def _key_of(self, form: TokenRequest) -> str:
-        """The API key, from the form or from HTTP Basic (RFC 6749, section 2.3.1)."""
+        """Return the API key of the form or of HTTP Basic (RFC 6749, section 2.3.1)."""
         client_id = form.client_id
         secret = form.client_secret and form.client_secret.get_secret_value()
         kind, _, basic = self._request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "basic":
-            client_id, secret = _unpacked(basic)
+            client_id, secret = _parse_basic(basic)
         if not client_id or not secret:
             raise IncompleteGrant("client_id", "client_secret")
         name = client_id if client_id.startswith(KEY_PREFIX) else f"{KEY_PREFIX}{client_id}"
@@ -195,16 +196,16 @@ class Grants:
 
 
 def as_refresh(claims: Claims, secret: str) -> str:
-    """``rt_<login>_<secret>``."""
+    """Return ``rt_<login>_<secret>``."""
     assert claims.login_id is not None  # noqa: S101 - a login's claims
     return f"{PREFIX}{claims.login_id.hex}_{secret}"
 
 
 def parse_refresh(token: str) -> tuple[UUID, str]:
-    """The login and the secret of a refresh token.
+    """Return the login and the secret of a refresh token.
 
     Raises:
-        InvalidGrant: it is none.
+        InvalidGrant: the text is no refresh token.
     """
     login_id, _, secret = token.removeprefix(PREFIX).partition("_")
     try:
@@ -213,17 +214,17 @@ def parse_refresh(token: str) -> tuple[UUID, str]:
         raise InvalidGrant from None
 
 
-def _asked(form: TokenRequest) -> frozenset[str]:
+def _requested_scopes(form: TokenRequest) -> frozenset[str]:
     return frozenset((form.scope or "").split())
 
 
-def _narrowed(all_of_them: frozenset[str], form: TokenRequest) -> frozenset[str]:
-    if not _asked(form) <= all_of_them:
+def _limit_scopes(granted: frozenset[str], form: TokenRequest) -> frozenset[str]:
+    if not _requested_scopes(form) <= granted:
         raise InvalidScope
-    return _asked(form) or all_of_them
+    return _requested_scopes(form) or granted
 
 
-def _unpacked(basic: str) -> tuple[str, str]:
+def _parse_basic(basic: str) -> tuple[str, str]:
     try:
         client_id, _, secret = base64.b64decode(basic, validate=True).decode().partition(":")
     except ValueError:  # neither Base64 nor UTF-8, or not even ASCII
@@ -231,4 +232,4 @@ def _unpacked(basic: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-TokenGrants = Annotated[Grants, provided(Grants)]
+TokenGrantsDep = Annotated[TokenGrants, Depends(TokenGrants.from_context)]

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from service.auth.caller import needs
-from service.relational.posts.bulk import PostBulkService
+from service.relational.posts.bulk import PostBulkDep
 from service.relational.posts.repository import AuthorUnknown, PostNotFound, SlugTaken
 from service.relational.posts.schemas import PostIds, PostsCreate, PostsRead
 from service.stores.sql.route import SqlRoute
@@ -22,7 +22,7 @@ WRITES = needs("posts:write")
     responses=bulk_problems(AuthorUnknown, SlugTaken),
 )
 async def posts_create_bulk(
-    body: PostsCreate, query: Bulk, posts: PostBulkService
+    body: PostsCreate, query: Bulk, posts: PostBulkDep
 ) -> PostsRead | Response:
     """Creates all of them or none, or those that can be."""
     batch = BulkItems(body.items, query)
@@ -36,7 +36,7 @@ async def posts_create_bulk(
     responses=bulk_problems(PostNotFound),
 )
 async def posts_publish_bulk(
-    body: PostIds, query: Bulk, posts: PostBulkService
+    body: PostIds, query: Bulk, posts: PostBulkDep
 ) -> PostsRead | Response:
     """Published twice is published once: the first date stays."""
     batch = BulkItems(body.items, query)
@@ -46,7 +46,7 @@ async def posts_publish_bulk(
 @router.post(
     "/delete", status_code=204, dependencies=[WRITES], responses=bulk_problems(PostNotFound)
 )
-async def posts_delete_bulk(body: PostIds, query: Bulk, posts: PostBulkService) -> Response:
+async def posts_delete_bulk(body: PostIds, query: Bulk, posts: PostBulkDep) -> Response:
     """Their comments go with them."""
     batch = BulkItems(body.items, query)
     return batch.answer(await posts.remove_all(batch), no_content)

@@ -92,7 +92,7 @@ class PostRepository(SqlRepository[PostRead]):
     async def get_json(self, post_id: UUID, expand: str | None) -> JsonResource:
         """Return one post as JSON that PostgreSQL writes; its ETag tells nested objects apart."""
         statement = one_post(_names(expand), everything=self._sees_everything)
-        rows = await fetch(self._session, statement, {"post_id": post_id, **self._parameters()})
+        rows = await fetch(self._session, statement, {"post_id": post_id, **self.parameters()})
         if not rows:
             raise PostNotFound
         version, views, nested, body = rows[0]
@@ -103,7 +103,7 @@ class PostRepository(SqlRepository[PostRead]):
         """Return a page of posts as JSON that PostgreSQL writes: a hot list."""
         drafts = query.published is False
         listing = posts(_names(query.expand), everything=self._sees_everything, drafts=drafts)
-        values = self._parameters()
+        values = self.parameters()
         if query.tag is not None:
             values["tag"] = await self._tags.find(query.tag)
         return await listing.json_page(self._session, query, self._paginator, **values)
@@ -167,8 +167,7 @@ class PostRepository(SqlRepository[PostRead]):
             raise PostNotFound
         return self.read(row)
 
-    def _parameters(self) -> dict[str, Any]:
-        """The parameter that queries have where the caller does not see everything."""
+    def parameters(self) -> dict[str, Any]:
         return {} if self._sees_everything else {"caller_id": self._caller.user_id}
 
     async def _insert_with_free_slug(self, values: dict[str, Any], slug: str) -> Any:

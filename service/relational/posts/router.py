@@ -3,10 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.auth.caller import needs
-from service.relational.posts.repository import AuthorUnknown, PostNotFound, Posts, SlugTaken
+from service.relational.posts.repository import (
+    AuthorUnknown,
+    PostNotFound,
+    PostRepository,
+    Posts,
+    SlugTaken,
+)
 from service.relational.posts.schemas import (
     PostCreate,
     PostExpand,
@@ -16,10 +22,13 @@ from service.relational.posts.schemas import (
     PostUpdate,
 )
 from service.relational.users.repository import UserNotFound
+from service.stores.sql.context import SqlContext
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.direct_route import query_parameters, read_query
 from service.web.openapi import problems
 from service.web.pagination import Page
+from service.web.route import policy
 
 router = APIRouter(tags=["posts"], route_class=SqlRoute)
 
@@ -40,9 +49,12 @@ async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead
     response_model=Page[PostRead],
     dependencies=[needs("posts:read")],
     responses=problems(),
+    openapi_extra=query_parameters(PostQuery),
 )
-async def posts_list(query: Annotated[PostQuery, Query()], posts: Posts) -> Response:
-    return await posts.list_json(query)
+@policy(direct=True)
+async def posts_list(request: Request) -> Response:
+    posts = PostRepository(SqlContext.of(request, Response()))
+    return await posts.list_json(read_query(PostQuery, request))
 
 
 @router.get(

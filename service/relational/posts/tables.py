@@ -1,17 +1,19 @@
-"""What is kept about posts and comments."""
+"""Tables of posts, comments and their tags."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from service.relational.tags.tables import Tag
+from service.relational.users.tables import User
 from service.stores.sql.base import Base, VersionedTable, search_vector
 
 
 class Post(VersionedTable):
-    """What a user wrote."""
+    """A text by a user; published ones have a date."""
 
     __tablename__ = "posts"
 
@@ -22,6 +24,10 @@ class Post(VersionedTable):
     published: Mapped[bool] = mapped_column(server_default=text("false"))
     published_at: Mapped[datetime | None]
     views: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    author: Mapped[User] = relationship(lazy="raise")
+    tags: Mapped[list[Tag]] = relationship(
+        secondary="post_tags", order_by=Tag.name, lazy="raise", viewonly=True
+    )
     search: Mapped[Any] = search_vector("to_tsvector('english', title || ' ' || content)")
 
     __table_args__ = (
@@ -39,7 +45,7 @@ class Post(VersionedTable):
 
 
 class PostTag(Base):
-    """That a post is filed under a tag."""
+    """The tags of posts."""
 
     __tablename__ = "post_tags"
 
@@ -54,7 +60,7 @@ class PostTag(Base):
 
 
 class Comment(VersionedTable):
-    """What a user said to a post."""
+    """A comment by a user on a post."""
 
     __tablename__ = "comments"
 
@@ -63,6 +69,8 @@ class Comment(VersionedTable):
     )
     author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_comments_author_id"))
     content: Mapped[str] = mapped_column(String(10_000))
+    post: Mapped[Post] = relationship(lazy="raise")
+    author: Mapped[User] = relationship(lazy="raise")
 
     __table_args__ = (
         Index("ix_comments_post_id", "post_id", "created_at", "id"),

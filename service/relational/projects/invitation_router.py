@@ -1,4 +1,4 @@
-"""Addresses of invitations: below the project for who invites, at the top for who is invited."""
+"""Routes of invitations: below the project for its members, at the top for the invited."""
 
 from typing import Annotated
 from uuid import UUID
@@ -44,7 +44,7 @@ OF_PROJECT = "/projects/{project_id}/invitations"
 async def invitations_create(
     project_id: UUID, invitation: InvitationCreate, invitations: Invitations, reply: Reply
 ) -> InvitationRead:
-    """Invites whoever has this email, and does not tell whether anybody has."""
+    """Invite the user with this email; the answer does not reveal whether there is one."""
     made = await invitations.add(project_id, invitation)
     return reply.created(made, made.id)
 
@@ -57,8 +57,8 @@ async def invitations_create(
 async def invitations_list(
     project_id: UUID, query: Annotated[InvitationQuery, Query()], invitations: Invitations
 ) -> Page[InvitationRead]:
-    """Those nobody has answered, also where they have run out."""
-    return await invitations.list(project_id, query)
+    """List unanswered invitations, expired ones too."""
+    return await invitations.list_of(project_id, query)
 
 
 @router.get(
@@ -69,7 +69,7 @@ async def invitations_list(
 async def invitations_get(
     project_id: UUID, invitation_id: UUID, invitations: Invitations, reply: Reply
 ) -> InvitationRead:
-    return reply.found(await invitations.get(project_id, invitation_id))
+    return reply.found(await invitations.get_of(project_id, invitation_id))
 
 
 @router.delete(
@@ -83,7 +83,7 @@ async def invitations_get(
 async def invitations_delete(
     project_id: UUID, invitation_id: UUID, invitations: Invitations, expected: IfMatch
 ) -> None:
-    """Takes an invitation back that nobody has answered."""
+    """Withdraw an unanswered invitation."""
     await invitations.withdraw(project_id, invitation_id, expected)
 
 
@@ -91,8 +91,8 @@ async def invitations_delete(
 async def invitations_list_mine(
     query: Annotated[InvitationQuery, Query()], invitations: Invitations
 ) -> Page[InvitationToMe]:
-    """Those to your email that you can accept."""
-    return await invitations.list_mine(query)
+    """List the invitations to your email that you can accept."""
+    return await invitations.list_received(query)
 
 
 @router.post(
@@ -103,7 +103,7 @@ async def invitations_list_mine(
 async def invitations_accept(
     invitation_id: UUID, invitations: Invitations, reply: Reply
 ) -> ProjectRead:
-    """Takes you into the project, if the invitation is to your email."""
+    """Join the project, if the invitation is to your email."""
     return reply.changed(await invitations.accept(invitation_id))
 
 

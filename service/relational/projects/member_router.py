@@ -26,7 +26,7 @@ router = APIRouter(prefix="/projects/{project_id}", tags=["projects"], route_cla
 async def project_members_list(
     project_id: UUID, query: Annotated[MemberQuery, Query()], members: Members
 ) -> Page[MemberRead]:
-    return await members.list(project_id, query)
+    return await members.list_of(project_id, query)
 
 
 @router.get(
@@ -37,7 +37,7 @@ async def project_members_list(
 async def project_members_get(
     project_id: UUID, user_id: UUID, members: Members, reply: Reply
 ) -> MemberRead:
-    return reply.found(await members.get(project_id, user_id))
+    return reply.found(await members.get_of(project_id, user_id))
 
 
 @router.patch(
@@ -73,7 +73,7 @@ async def project_members_delete(
     project_id: UUID, user_id: UUID, members: Members, expected: IfMatch
 ) -> None:
     """Takes somebody out of the project; with your own id you leave."""
-    await members.remove(project_id, user_id, expected)
+    await members.remove_of(project_id, user_id, expected)
 
 
 @router.post(

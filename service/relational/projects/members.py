@@ -1,103 +1,97 @@
-"""The members of a project in PostgreSQL."""
+"""Members of projects in PostgreSQL."""
 
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, insert, select
+from fastapi import Depends
+from sqlalchemy import ColumnElement, insert
 
-from service.auth.caller import CurrentCaller, Forbidden
+from service.auth.caller import Forbidden
 from service.core.errors import Conflict, NotFound, Refused
-from service.relational.audit.repository import Trail
+from service.relational.audit.repository import AuditTrail
 from service.relational.projects.permissions import RIGHTS, ProjectRole, Right
-from service.relational.projects.repository import Projects
+from service.relational.projects.repository import ProjectRepository
 from service.relational.projects.schemas import MemberQuery, MemberRead
 from service.relational.projects.tables import ProjectMember
 from service.relational.users.tables import User
-from service.stores.sql.base import columns
-from service.stores.sql.engine import SqlSession
-from service.stores.sql.rows import change_row, remove_row, sql_page
+from service.stores.sql.context import SqlContext
+from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.context import provided
-from service.web.pagination import Page, Paging
+from service.web.pagination import Page
 
 
 class MemberNotFound(NotFound):
-    code, title = "member_not_found", "There is no such member in this project"
+    code, title = "member_not_found", "User is not a member of this project"
 
 
 class AlreadyMember(Conflict):
-    code, title = "already_member", "They are in this project already"
+    code, title = "already_member", "User is a member already"
     constraints = "uq_project_members_user"
 
 
 class MemberUnknown(Conflict):
     code, title, constraints = (
         "member_unknown",
-        "There is no such user",
+        "User does not exist",
         "fk_project_members_user_id",
     )
 
 
 class LastOwner(Conflict):
-    code, title = "last_owner", "A project always has an owner"
-    detail = "Make somebody else an owner first, or delete the project."
+    code, title = "last_owner", "Project would have no owner"
+    detail = "Make another member an owner first, or delete the project."
     constraints = "ck_project_members_last_owner"
 
 
 class ProjectRoleTooStrong(Forbidden):
-    code, title = "project_role_too_strong", "Nobody gives or takes a role above their own"
+    code, title = "project_role_too_strong", "Role is above your own"
 
-    def __init__(self, mine: ProjectRole) -> None:
-        reach = ", ".join(each for each in RIGHTS if each in RIGHTS[mine].over)
-        super().__init__(f"You are {mine}: who is, or is to be, one of {reach} is yours to change.")
+    def __init__(self, own_role: ProjectRole) -> None:
+        reach = ", ".join(role for role in RIGHTS if role in RIGHTS[own_role].over)
+        super().__init__(f"Your role is {own_role}: give and take only {reach or 'no roles'}.")
 
 
 class UnknownProjectRole(Refused):
-    code, title, pointer = "project_role", "There is no such role in projects", "/role"
+    code, title, pointer = "project_role", "Unknown project role", "/role"
     constraints = ("ck_project_members_role", "ck_project_invitations_role")
 
 
-_COLUMNS = columns(
-    ProjectMember.id, ProjectMember.project_id, ProjectMember.user_id, User.username, User.name,
-    ProjectMember.role, ProjectMember.version, ProjectMember.created_at, ProjectMember.updated_at,
-)  # fmt: skip
+_SHOWN = {
+    **projection(ProjectMember, MemberRead, without=("username", "name")),
+    "username": User.username,
+    "name": User.name,
+}
 
 
-class MemberRepository:
-    """Every member sees all of them; who changes whom stands in ``rights``.
+class MemberRepository(SqlRepository[MemberRead]):
+    """Every member sees all of them; ``permissions.py`` says who changes whom.
 
-    That the last owner stays is for the database to say: it is :class:`LastOwner` at the commit.
+    The database keeps the last owner, as :class:`LastOwner` at the commit.
     """
 
-    def __init__(
-        self,
-        session: SqlSession,
-        paginator: Paging,
-        projects: Projects,
-        caller: CurrentCaller,
-        trail: Trail,
-    ) -> None:
-        self._session, self._paginator, self._projects = session, paginator, projects
-        self._user_id, self._trail = caller.user_id, trail
+    table, schema, missing = ProjectMember, MemberRead, MemberNotFound
+    listing = SqlListing(
+        ProjectMember,
+        _SHOWN,
+        source=ProjectMember.__table__.join(User.__table__, User.id == ProjectMember.user_id),
+    )
 
-    async def get(self, project_id: UUID, user_id: UUID) -> MemberRead:
-        await self._projects.must(project_id, "read")
-        return await self._get(project_id, user_id)
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        self._projects = ProjectRepository(context)
+        self._user_id = context.caller.user_id
+        self._trail = AuditTrail(context.request, context.caller)
 
-    async def list(self, project_id: UUID, query: MemberQuery) -> Page[MemberRead]:
-        await self._projects.must(project_id, "read")
-        statement = select(*_COLUMNS).join(User, User.id == ProjectMember.user_id)
-        statement = statement.where(ProjectMember.project_id == project_id)
-        return await sql_page(
-            self._session,
-            statement,
-            ProjectMember,
-            query,
-            self._paginator,
-            MemberRead.model_validate,
-        )
+    async def get_of(self, project_id: UUID, user_id: UUID) -> MemberRead:
+        await self._projects.require(project_id, "read")
+        return await self._get(_is(project_id, user_id))
 
-    async def admit(self, project_id: UUID, user_id: UUID, role: ProjectRole) -> None:
+    async def list_of(self, project_id: UUID, query: MemberQuery) -> Page[MemberRead]:
+        await self._projects.require(project_id, "read")
+        return await self._page(query, ProjectMember.project_id == project_id)
+
+    async def add(self, project_id: UUID, user_id: UUID, role: ProjectRole) -> None:
         values = {"project_id": project_id, "user_id": user_id, "role": role}
         await self._session.execute(insert(ProjectMember).values(**values))
         await self._note(project_id, user_id, None, role)
@@ -105,38 +99,28 @@ class MemberRepository:
     async def change_role(
         self, project_id: UUID, user_id: UUID, role: ProjectRole, expected: Expected
     ) -> MemberRead:
-        mine = await self._projects.hold(project_id, "change_roles")
-        before = (await self._get(project_id, user_id)).role
-        must_reach(mine, before, role)
-        where, values = _is(project_id, user_id), {"role": role}
-        await change_row(self._session, ProjectMember, where, values, expected, MemberNotFound)
+        own_role = await self._projects.lock_with(project_id, "change_roles")
+        before = (await self._get(_is(project_id, user_id))).role
+        require_reach(own_role, before, role)
+        await self._change(_is(project_id, user_id), {"role": role}, expected)
         if before != role:
             await self._note(project_id, user_id, before, role)
-        return await self._get(project_id, user_id)
+        return await self._get(_is(project_id, user_id))
 
-    async def remove(self, project_id: UUID, user_id: UUID, expected: Expected) -> None:
-        """Takes somebody out; oneself too, which everybody may."""
+    async def remove_of(self, project_id: UUID, user_id: UUID, expected: Expected) -> None:
+        """Remove a member; every member may remove themselves."""
         right: Right = "leave" if user_id == self._user_id else "remove_members"
-        mine = await self._projects.hold(project_id, right)
-        before = (await self._get(project_id, user_id)).role
+        own_role = await self._projects.lock_with(project_id, right)
+        before = (await self._get(_is(project_id, user_id))).role
         if right == "remove_members":
-            must_reach(mine, before)
-        where = _is(project_id, user_id)
-        await remove_row(self._session, ProjectMember, where, expected, MemberNotFound)
+            require_reach(own_role, before)
+        await self._remove(_is(project_id, user_id), expected)
         await self._note(project_id, user_id, before, None)
 
     async def leave(self, project_id: UUID) -> None:
         if self._user_id is None:
             raise MemberNotFound
-        await self.remove(project_id, self._user_id, None)
-
-    async def _get(self, project_id: UUID, user_id: UUID) -> MemberRead:
-        statement = select(*_COLUMNS).join(User, User.id == ProjectMember.user_id)
-        found = await self._session.execute(statement.where(_is(project_id, user_id)))
-        row = found.one_or_none()
-        if row is None:
-            raise MemberNotFound
-        return MemberRead.model_validate(row)
+        await self.remove_of(project_id, self._user_id, None)
 
     async def _note(
         self,
@@ -145,20 +129,20 @@ class MemberRepository:
         before: ProjectRole | None,
         after: ProjectRole | None,
     ) -> None:
-        told = {"project_id": str(project_id), "before": before, "after": after}
+        details = {"project_id": str(project_id), "before": before, "after": after}
         await self._trail.note(
-            self._session, "project_role_changed", subject_id=user_id, details=told
+            self._session, "project_role_changed", subject_id=user_id, details=details
         )
 
 
-def must_reach(mine: ProjectRole, *roles: ProjectRole) -> None:
-    """Refuses who would give one of these roles, or touch its holder, and may not."""
-    if not RIGHTS[mine].over.issuperset(roles):
-        raise ProjectRoleTooStrong(mine)
+def require_reach(own_role: ProjectRole, *roles: ProjectRole) -> None:
+    """Raise ProjectRoleTooStrong where a caller of this role may not give one of the roles."""
+    if not RIGHTS[own_role].over.issuperset(roles):
+        raise ProjectRoleTooStrong(own_role)
 
 
 def _is(project_id: UUID, user_id: UUID) -> ColumnElement[bool]:
     return (ProjectMember.project_id == project_id) & (ProjectMember.user_id == user_id)
 
 
-Members = Annotated[MemberRepository, provided(MemberRepository)]
+Members = Annotated[MemberRepository, Depends(MemberRepository.from_context)]

@@ -1,11 +1,12 @@
-"""What is kept about projects, their members and invitations."""
+"""Tables of projects, their members and invitations."""
 
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from service.relational.users.tables import User
 from service.stores.sql.base import VersionedTable
 
 _A_ROLE = "role IN ('owner', 'admin', 'member', 'viewer')"
@@ -13,10 +14,10 @@ _OPEN = text("accepted_at IS NULL AND declined_at IS NULL")
 
 
 class Project(VersionedTable):
-    """What people do together.
+    """A project of several users. It always has an owner.
 
-    It always has an owner: the triggers beside ``ck_project_members_last_owner`` hold it, which
-    stand in the migration that creates project_members.
+    The triggers beside ``ck_project_members_last_owner`` ensure that; they are in the migration
+    that creates project_members.
     """
 
     __tablename__ = "projects"
@@ -25,6 +26,7 @@ class Project(VersionedTable):
     description: Mapped[str] = mapped_column(String(5000), server_default="")
     created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_projects_created_by"))
     deleted_at: Mapped[datetime | None]
+    members: Mapped[list["ProjectMember"]] = relationship(lazy="raise", back_populates="project")
 
     __table_args__ = (
         Index("ix_projects_created_at_id", "created_at", "id"),
@@ -38,7 +40,7 @@ class Project(VersionedTable):
 
 
 class ProjectMember(VersionedTable):
-    """That a user is in a project, as what."""
+    """A user's membership in a project, with its role."""
 
     __tablename__ = "project_members"
 
@@ -47,6 +49,8 @@ class ProjectMember(VersionedTable):
     )
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_project_members_user_id"))
     role: Mapped[str] = mapped_column(String(20))
+    project: Mapped[Project] = relationship(lazy="raise", back_populates="members")
+    user: Mapped[User] = relationship(lazy="raise")
 
     __table_args__ = (
         CheckConstraint(_A_ROLE, name="role"),
@@ -57,7 +61,7 @@ class ProjectMember(VersionedTable):
 
 
 class ProjectInvitation(VersionedTable):
-    """That somebody with an email may come in, as what. Open until it is answered."""
+    """An invitation to an email, with the role that it gives. Open until it is answered."""
 
     __tablename__ = "project_invitations"
 
@@ -72,6 +76,7 @@ class ProjectInvitation(VersionedTable):
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]
     declined_at: Mapped[datetime | None]
+    project: Mapped[Project] = relationship(lazy="raise")
 
     __table_args__ = (
         CheckConstraint(_A_ROLE, name="role"),

@@ -1,8 +1,9 @@
-"""Reports in PostgreSQL: one or two statements each, on one snapshot."""
+"""Reports in PostgreSQL: one or two statements each, in one snapshot."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
+from fastapi import Depends
 from sqlalchemy import ColumnElement, Date, cast, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -20,16 +21,14 @@ from service.relational.reports.schemas import (
     TopPeriod,
 )
 from service.relational.users.tables import User
-from service.stores.sql.engine import ReportingSession
-from service.web.context import provided
+from service.stores.sql.context import SqlService
 
 
-class ReportRepository:
-    def __init__(self, session: ReportingSession) -> None:
-        self._session = session
+class ReportRepository(SqlService):
+    """Its routes are of class ReportRoute, so that the session is the reporting one."""
 
     async def sales(self, period: Period) -> PeriodReport[Sale]:
-        """Orders that were paid and not cancelled, by day and category."""
+        """Return the orders that were paid and not cancelled, by day and category."""
         day, since, until = _day(Order.paid_at), *period.bounds()
         statement = (
             select(
@@ -49,11 +48,11 @@ class ReportRepository:
             .order_by(day, Category.name.nulls_last(), Product.category_id, Order.currency)
         )
         rows = await self._session.execute(statement)
-        return await self._of(period, [Sale.model_validate(row) for row in rows])
+        return await self._report(period, [Sale.model_validate(row) for row in rows])
 
     async def top_authors(self, period: TopPeriod) -> PeriodReport[TopAuthor]:
         since, until = period.bounds()
-        mine = (
+        by_author = (
             select(
                 Post.author_id,
                 func.count().label("posts"),
@@ -65,13 +64,13 @@ class ReportRepository:
             .subquery()
         )
         statement = (
-            select(mine, User.username)
-            .join(User, User.id == mine.c.author_id)
-            .order_by(mine.c.views.desc(), mine.c.posts.desc(), mine.c.author_id)
+            select(by_author, User.username)
+            .join(User, User.id == by_author.c.author_id)
+            .order_by(by_author.c.views.desc(), by_author.c.posts.desc(), by_author.c.author_id)
             .limit(period.limit)
         )
         rows = await self._session.execute(statement)
-        return await self._of(period, [TopAuthor.model_validate(row) for row in rows])
+        return await self._report(period, [TopAuthor.model_validate(row) for row in rows])
 
     async def stock_value(self) -> Report[StockValue]:
         statement = (
@@ -107,9 +106,9 @@ class ReportRepository:
         for row in await self._session.execute(statement):
             total += row.new
             items.append(Growth(day=row.day, new=row.new, total=total))
-        return await self._of(period, items)
+        return await self._report(period, items)
 
-    async def _of(self, period: Period, items: list[Any]) -> PeriodReport[Any]:
+    async def _report(self, period: Period, items: list[Any]) -> PeriodReport[Any]:
         since, until = period.bounds()
         as_of = await self._as_of()
         return PeriodReport(as_of=as_of, since=since, until=until, items=items)
@@ -127,4 +126,4 @@ def _comments() -> ColumnElement[int]:
     return counted.correlate(Post).scalar_subquery()
 
 
-Reports = Annotated[ReportRepository, provided(ReportRepository)]
+Reports = Annotated[ReportRepository, Depends(ReportRepository.from_context)]

@@ -1,4 +1,4 @@
-"""What is kept about tags."""
+"""Table of tags."""
 
 from sqlalchemy import Index, String, func
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from service.stores.sql.base import VersionedTable
 
 
 class Tag(VersionedTable):
-    """A word that posts are filed under."""
+    """A keyword of posts."""
 
     __tablename__ = "tags"
 

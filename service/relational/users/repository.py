@@ -103,7 +103,7 @@ class UserRepository(SqlRepository[UserRead]):
 
     async def get_json(self, user_id: UUID) -> JsonResource:
         """Return one user as JSON that PostgreSQL writes: a hot read."""
-        values = {"user_id": user_id, **self._parameters()}
+        values = {"user_id": user_id, **self.parameters()}
         rows = await fetch(self._session, one_user(everybody=self._sees_everybody), values)
         if not rows:
             raise UserNotFound
@@ -113,7 +113,7 @@ class UserRepository(SqlRepository[UserRead]):
     async def list_json(self, query: UserQuery) -> Response:
         """Return a page of users as JSON that PostgreSQL writes: a hot list."""
         listing = users(everybody=self._sees_everybody, deleted=query.deleted)
-        return await listing.json_page(self._session, query, self._paginator, **self._parameters())
+        return await listing.json_page(self._session, query, self._paginator, **self.parameters())
 
     async def list_emails(self, query: EmailQuery) -> Response:
         return await emails().json_page(self._session, query, self._paginator)
@@ -183,8 +183,7 @@ class UserRepository(SqlRepository[UserRead]):
             details = {"after": role}
             await self._trail.note_all(self._session, "role_changed", user_ids, details)
 
-    def _parameters(self) -> dict[str, Any]:
-        """The parameter that queries have where the caller does not see everybody."""
+    def parameters(self) -> dict[str, Any]:
         return {} if self._sees_everybody else {"caller_id": self._caller.user_id}
 
     async def _change_user(

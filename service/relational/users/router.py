@@ -3,16 +3,17 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.auth.caller import OPTIONAL_AUTH, needs
-from service.relational.users.bulk import SomeUsersTaken, UserBulkService
-from service.relational.users.registration import CurrentRegistration, RegistrationClosed
+from service.relational.users.bulk import SomeUsersTaken, UserBulkDep
+from service.relational.users.registration import RegistrationClosed, RegistrationDep
 from service.relational.users.repository import (
     EmailTaken,
     RoleTooStrong,
     UsernameTaken,
     UserNotFound,
+    UserRepository,
     Users,
 )
 from service.relational.users.schemas import (
@@ -26,11 +27,14 @@ from service.relational.users.schemas import (
     UsersRead,
     UserUpdate,
 )
+from service.stores.sql.context import SqlContext
 from service.stores.sql.route import SqlRoute
 from service.web.bulk import Bulk, BulkItems, bulk_problems
 from service.web.conditional import IfMatch, Reply
+from service.web.direct_route import query_parameters, read_query
 from service.web.openapi import problems
 from service.web.pagination import Page
+from service.web.route import policy
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
 
@@ -43,9 +47,7 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
     responses=problems(EmailTaken, UsernameTaken, RegistrationClosed),
     openapi_extra={"security": [{}, {"bearer": []}]},
 )
-async def users_create(
-    user: UserCreate, registration: CurrentRegistration, reply: Reply
-) -> Response:
+async def users_create(user: UserCreate, registration: RegistrationDep, reply: Reply) -> Response:
     """Register a user; open to everybody, unless an operator has closed registration."""
     user_id, made = await registration.add(user)
     return reply.made(made, user_id)
@@ -56,9 +58,12 @@ async def users_create(
     response_model=Page[UserRead],
     dependencies=[needs("users:read")],
     responses=problems(),
+    openapi_extra=query_parameters(UserQuery),
 )
-async def users_list(query: Annotated[UserQuery, Query()], users: Users) -> Response:
-    return await users.list_json(query)
+@policy(direct=True)
+async def users_list(request: Request) -> Response:
+    users = UserRepository(SqlContext.of(request, Response()))
+    return await users.list_json(read_query(UserQuery, request))
 
 
 @router.get(
@@ -80,7 +85,7 @@ async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users)
     responses=bulk_problems(SomeUsersTaken, RoleTooStrong),
 )
 async def users_create_bulk(
-    body: UserBulkCreate, query: Bulk, users: UserBulkService
+    body: UserBulkCreate, query: Bulk, users: UserBulkDep
 ) -> UsersRead | Response:
     """Create all users or none; with `atomic=false`, those that can be created."""
     batch = BulkItems(body.items, query)
@@ -94,7 +99,7 @@ async def users_create_bulk(
     responses=bulk_problems(UserNotFound),
 )
 async def users_deactivate_bulk(
-    body: UserBulkDeactivate, query: Bulk, users: UserBulkService
+    body: UserBulkDeactivate, query: Bulk, users: UserBulkDep
 ) -> UsersRead | Response:
     """Set ``is_active`` to false for all users or none; with `atomic=false`, for known ones."""
     batch = BulkItems(body.items, query)

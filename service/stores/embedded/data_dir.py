@@ -1,4 +1,4 @@
-"""The data folder: private to its owner, one process at a time, secrets kept in files."""
+"""The data folder: private to its owner, used by one process at a time, with secrets in files."""
 
 import json
 import os
@@ -15,30 +15,34 @@ if sys.platform != "win32":
     import fcntl
 
 LOCK_FILE = "lock"
-_held_locks: set[int] = set()
+_open_locks: set[int] = set()
 
 
-def _drop_locks_in_child() -> None:
-    # A forked child shares the lock; it would outlive us in a child that outlives us.
-    for descriptor in _held_locks:
+def _close_locks_in_child() -> None:
+    # A forked child shares the lock and could hold it longer than this process.
+    for descriptor in _open_locks:
         os.close(descriptor)
-    _held_locks.clear()
+    _open_locks.clear()
 
 
 if sys.platform != "win32":
-    os.register_at_fork(after_in_child=_drop_locks_in_child)
+    os.register_at_fork(after_in_child=_close_locks_in_child)
 
 
 def make_private(folder: Path) -> Path:
-    """Create ``folder`` with mode 0700 (or tighten it) and return its absolute path."""
+    """Create ``folder`` with mode 0700, or restrict it to that, and return its absolute path.
+
+    Raises:
+        EmbeddedError: it cannot be created, or belongs to another user.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.stat().st_uid
         if owner != os.geteuid():
-            # As root on somebody's folder we would leave files that they can no longer open.
+            # Root would create files there that the owner cannot open.
             raise EmbeddedError(
                 f"The data folder {folder} belongs to user {owner} and this is user "
-                f"{os.geteuid()}: run as that user, or choose another data folder."
+                f"{os.geteuid()}. Run as that user, or choose another data folder."
             )
         folder.chmod(0o700)
     except OSError as error:
@@ -48,30 +52,37 @@ def make_private(folder: Path) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """Hold the data folder for this process; ``DataFolderInUse`` when another one holds it.
+    """Lock the data folder for this process.
 
-    The lock belongs to an open file, so it vanishes with the process however that ends, and the
-    file is closed on exec, so no engine inherits it.
+    The lock belongs to an open file, so it ends with the process in any case. The file is closed
+    on exec, so no engine inherits the lock.
+
+    Raises:
+        DataFolderInUse: another process has locked it.
     """
     folder = make_private(folder)
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not _try_lock(descriptor):
             raise DataFolderInUse(
-                f"The data folder {folder} is in use by {_holder(descriptor)}. Stop that one "
+                f"The data folder {folder} is in use by {_lock_owner(descriptor)}. Stop that one "
                 "first, or choose another data folder."
             )
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps({"pid": os.getpid()}).encode())
-        _held_locks.add(descriptor)
+        _open_locks.add(descriptor)
         yield folder
     finally:
-        _held_locks.discard(descriptor)
+        _open_locks.discard(descriptor)
         os.close(descriptor)
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether some process holds the data folder right now."""
+    """Return whether a process has locked the data folder.
+
+    Raises:
+        EmbeddedError: the folder cannot be read.
+    """
     try:
         descriptor = os.open(folder / LOCK_FILE, os.O_RDONLY)
     except FileNotFoundError:
@@ -88,20 +99,20 @@ def is_locked(folder: Path) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace ``path`` by a file of mode 0600, whole or not at all, durable on return."""
-    half_made = path.with_name(f"{path.name}.new")
-    half_made.unlink(missing_ok=True)
-    half_made.touch(mode=0o600, exist_ok=False)
-    with half_made.open("w", encoding="utf-8") as file:
+    """Replace ``path`` atomically by a file of mode 0600, durable on return."""
+    incomplete = path.with_name(f"{path.name}.new")
+    incomplete.unlink(missing_ok=True)
+    incomplete.touch(mode=0o600, exist_ok=False)
+    with incomplete.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    half_made.replace(path)
+    incomplete.replace(path)
     sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable (a rename is not until then)."""
+    """Make the names in ``folder`` durable, because a rename alone is not."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -109,8 +120,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def kept_secret(path: Path, length: int = 24) -> str:
-    """Return the secret kept in ``path``; made of ``length`` random bytes (hex) the first time."""
+def stored_secret(path: Path, length: int = 24) -> str:
+    """Return the hex secret stored in ``path``; the first call makes it of ``length`` bytes."""
     if not path.exists():
         write_private(path, secrets.token_hex(length))
     path.chmod(0o600)
@@ -118,7 +129,7 @@ def kept_secret(path: Path, length: int = 24) -> str:
 
 
 def _try_lock(descriptor: int) -> bool:
-    # is_locked() of a bystander holds a shared lock for microseconds: hence a few tries.
+    # Several tries, because is_locked() of another process takes a shared lock for microseconds.
     for _ in range(5):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,7 +140,7 @@ def _try_lock(descriptor: int) -> bool:
     return False
 
 
-def _holder(descriptor: int) -> str:
+def _lock_owner(descriptor: int) -> str:
     try:
         return f"process {json.loads(os.pread(descriptor, 100, 0))['pid']}"
     except ValueError:

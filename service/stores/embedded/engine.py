@@ -1,4 +1,4 @@
-"""What both engines have in common: a folder, a port, a guarded process, a way to be ready."""
+"""The base class of both engines: a folder, a port, a supervised process, a readiness check."""
 
 import logging
 import os
@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from service.stores.embedded.data_dir import kept_secret, make_private, write_private
+from service.stores.embedded.data_dir import make_private, stored_secret, write_private
 from service.stores.embedded.errors import EngineFailed
 from service.stores.embedded.ports import choose_port
-from service.stores.embedded.supervised import Guarded
-from service.stores.embedded.supervisor import Spec
+from service.stores.embedded.supervised import SupervisedProcess
+from service.stores.embedded.supervisor import ProcessSpec
 
-Tell = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.01
@@ -25,26 +25,26 @@ _log = logging.getLogger(__name__)
 
 
 class PortTaken(EngineFailed):
-    """Somebody took the chosen port before the engine did."""
+    """Another process took the chosen port before the engine did."""
 
 
 class Engine(ABC):
-    """One database engine in a folder of its own.
+    """One database engine in its own folder.
 
-    ``start`` and ``stop`` may be called from different threads; ``stop`` also ends a ``start`` that
-    is under way. ``tell`` gets short lines for people, some of them from a thread of our own.
+    ``start`` and ``stop`` may be called from different threads; ``stop`` also ends a running
+    ``start``. ``on_progress`` gets short lines for people, some of them from another thread.
     """
 
     name: ClassVar[str]
     stop_signals: ClassVar[list[tuple[int, float]]]
     orphan_signal: ClassVar[int]
 
-    def __init__(self, folder: Path, *, tell: Tell = _log.info) -> None:
+    def __init__(self, folder: Path, *, on_progress: OnProgress = _log.info) -> None:
         self.folder = folder
         self.port = 0
         self.version = ""
-        self._tell = tell
-        self._guarded: Guarded | None = None
+        self._on_progress = on_progress
+        self._process: SupervisedProcess | None = None
         self._lock = threading.Lock()
         self._stopping = False
         self._ready = False
@@ -52,64 +52,68 @@ class Engine(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect, with the password; valid once ``start`` has returned."""
+        """The URL for clients, with the password; valid once ``start`` has returned."""
 
     @property
     def pid(self) -> int | None:
         """Process id of the engine, None while it is down."""
-        return self._guarded.pid if self._guarded else None
+        return self._process.pid if self._process else None
 
     @property
-    def guard_pid(self) -> int | None:
-        """Process id of the guard that keeps the engine running."""
-        return self._guarded.guard_pid if self._guarded else None
+    def supervisor_pid(self) -> int | None:
+        """Process id of the supervisor that keeps the engine running."""
+        return self._process.supervisor_pid if self._process else None
 
     @property
     def log(self) -> Path:
-        """What the engine wrote since the last start; the run before is in ``log.1``."""
+        """The engine's log since the last start; the log of the run before is ``log.1``."""
         return self.folder / "log"
 
     @property
     def password(self) -> str:
-        """Password of the role polystore, made the first time it is asked for."""
-        return kept_secret(self.folder / "password")
+        """Password of the role polystore, made when it is first read."""
+        return stored_secret(self.folder / "password")
 
     def start(self) -> None:
-        """Start the engine and return when it takes clients; ``EngineFailed`` says why not."""
+        """Start the engine and return when clients can connect.
+
+        Raises:
+            EngineFailed: it did not start; the message says why.
+        """
         self.folder = make_private(self.folder)
         self._stopping = False
         if self.log.exists():
             self.log.replace(self.folder / "log.1")
         self.log.touch(mode=0o600)
         self._prepare()
-        self._launch_somewhere()
+        self._launch_on_free_port()
         self._ready = True
-        self._tell(f"{self.name} {self.version} ready on 127.0.0.1:{self.port}")
+        self._on_progress(f"{self.name} {self.version} ready on 127.0.0.1:{self.port}")
 
     def stop(self) -> None:
-        """Stop the engine in order and return when its processes are gone."""
+        """Stop the engine in order and return when its processes have ended."""
         with self._lock:
             self._stopping = True
             self._ready = False
-            guarded, self._guarded = self._guarded, None
-        if guarded:
-            guarded.stop()
+            process, self._process = self._process, None
+        if process:
+            process.stop()
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make what the engine needs to run; repair what an earlier start left half."""
+        """Create the files the engine needs; repair those that an interrupted start left."""
 
     @abstractmethod
-    def _spec(self) -> Spec:
-        """The engine's command on ``self.port``."""
+    def _process_spec(self) -> ProcessSpec:
+        """Return the engine's command on ``self.port``."""
 
     @abstractmethod
-    def _settle(self) -> bool:
-        """Do the next step towards taking clients; True when there. Called until then."""
+    def _check_ready(self) -> bool:
+        """Do the next step of the start; return whether clients can connect. Called until then."""
 
-    def _launch_somewhere(self) -> None:
-        kept_port = self.folder / "port"
-        preferred = int(kept_port.read_text("utf-8")) if kept_port.exists() else None
+    def _launch_on_free_port(self) -> None:
+        port_file = self.folder / "port"
+        preferred = int(port_file.read_text("utf-8")) if port_file.exists() else None
         for attempt in range(PORT_ATTEMPTS):
             self.port = choose_port(None if attempt else preferred)
             try:
@@ -120,100 +124,100 @@ class Engine(ABC):
             else:
                 break
         if self.port != preferred:
-            write_private(kept_port, str(self.port))
+            write_private(port_file, str(self.port))
 
     def _launch(self) -> None:
-        guarded = self._guard(self._spec())
+        process = self._supervise(self._process_spec())
         try:
-            self._await_settled(guarded)
+            self._wait_ready(process)
         except BaseException:
-            self._let_go(guarded)
+            self._release(process)
             raise
 
-    def _await_settled(self, guarded: Guarded) -> None:
+    def _wait_ready(self, process: SupervisedProcess) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while not self._settle():
-            self._check_alive(guarded)
+        while not self._check_ready():
+            self._check_alive(process)
             if time.monotonic() > deadline:
                 raise self._failed(f"was not ready after {START_SECONDS:.0f} s")
             time.sleep(POLL_SECONDS)
 
-    def _run_once(self, command: list[str], account: str | int | None, feed: str = "") -> int:
-        """Run a program that prepares the engine, under guard too; return its exit code."""
-        spec = self._make_spec(command, self.folder, account)
-        spec["feed"], spec["keep"] = feed, False
-        guarded = self._guard(spec)
+    def _run_once(self, command: list[str], os_user: str | int | None, stdin: str = "") -> int:
+        """Run a program that prepares the engine, also supervised; return its exit code."""
+        spec = self._make_spec(command, self.folder, os_user)
+        spec["stdin"], spec["restart"] = stdin, False
+        process = self._supervise(spec)
         try:
-            code = guarded.wait()
+            code = process.wait()
         finally:
-            self._let_go(guarded)
+            self._release(process)
         if code is None:
-            self._check_alive(guarded)
+            self._check_alive(process)
             raise self._failed(f"could not be prepared: {command[0]} did not run")
         return code
 
-    def _make_spec(self, command: list[str], cwd: Path, account: str | int | None) -> Spec:
-        return Spec(
+    def _make_spec(self, command: list[str], cwd: Path, os_user: str | int | None) -> ProcessSpec:
+        return ProcessSpec(
             command=command,
-            feed="",
+            stdin="",
             cwd=str(cwd),
             lock=str(self.folder / "guard.lock"),
             parent=os.getpid(),
-            account=account,
+            os_user=os_user,
             stop=self.stop_signals,
             orphan_signal=self.orphan_signal,
             stale=[],
-            keep=True,
+            restart=True,
         )
 
-    def _guard(self, spec: Spec) -> Guarded:
+    def _supervise(self, spec: ProcessSpec) -> SupervisedProcess:
         with self._lock:
             if self._stopping:
                 raise EngineFailed(f"{self.name} was stopped while it started.")
-            self._guarded = Guarded(spec, self.log, self._hear)
-            return self._guarded
+            self._process = SupervisedProcess(spec, self.log, self._handle_event)
+            return self._process
 
-    def _let_go(self, guarded: Guarded) -> None:
-        guarded.stop()
+    def _release(self, process: SupervisedProcess) -> None:
+        process.stop()
         with self._lock:
-            if self._guarded is guarded:
-                self._guarded = None
+            if self._process is process:
+                self._process = None
 
-    def _check_alive(self, guarded: Guarded) -> None:
+    def _check_alive(self, process: SupervisedProcess) -> None:
         if self._stopping:
             raise EngineFailed(f"{self.name} was stopped while it started.")
-        if guarded.exit_code is not None:
-            how = _how_it_ended(guarded.exit_code)
-            if "ddress already in use" in self._tail():
-                raise PortTaken(self._failed(how).args[0])
-            raise self._failed(how)
-        if guarded.over:
+        if process.exit_code is not None:
+            reason = _exit_reason(process.exit_code)
+            if "ddress already in use" in self._log_tail():
+                raise PortTaken(self._failed(reason).args[0])
+            raise self._failed(reason)
+        if process.finished:
             raise self._failed(
-                "could not start: an earlier run still stops its engine in this folder"
+                "could not start: an earlier run is still stopping its engine in this folder"
             )
 
-    def _hear(self, kind: str, code: int) -> None:
+    def _handle_event(self, kind: str, code: int) -> None:
         if not self._ready:
             return
-        where = f"127.0.0.1:{self.port}"
+        address = f"127.0.0.1:{self.port}"
         if kind == "died":
-            self._tell(f"{self.name} {_how_it_ended(code)}; starting it again on {where}")
+            self._on_progress(f"{self.name} {_exit_reason(code)}; restarting it on {address}")
         elif kind == "started":
-            self._tell(f"{self.name} runs again on {where}")
+            self._on_progress(f"{self.name} runs again on {address}")
         elif kind == "gave up":
-            message = str(self._failed("died again and again and is not started any more"))
+            message = str(self._failed("died too often and is not restarted"))
             _log.error(message)
-            self._tell(message)
+            self._on_progress(message)
 
-    def _failed(self, how: str) -> EngineFailed:
+    def _failed(self, reason: str) -> EngineFailed:
         return EngineFailed(
-            f"{self.name} {how}. Its log is {self.log}; the last lines are:\n{self._tail()}"
+            f"{self.name} {reason}. Its log is {self.log}; the last lines are:\n{self._log_tail()}"
         )
 
-    def _tail(self) -> str:
+    def _log_tail(self) -> str:
         lines = self.log.read_text("utf-8", "replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])
 
 
-def _how_it_ended(code: int) -> str:
+def _exit_reason(code: int) -> str:
     return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

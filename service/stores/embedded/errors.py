@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded engines, said so that a person can act on it."""
+"""Errors of the embedded engines; each message says what to do."""
 
 
 class EmbeddedError(Exception):
@@ -6,12 +6,12 @@ class EmbeddedError(Exception):
 
 
 class PlatformUnsupported(EmbeddedError):
-    """There are no engine binaries for this machine, or none are installed."""
+    """No engine binaries are installed, or there are none for this machine."""
 
 
 class DataFolderInUse(EmbeddedError):
-    """Another process is running the engines of this data folder."""
+    """Another process runs the engines of this data folder."""
 
 
 class EngineFailed(EmbeddedError):
-    """An engine did not start, or did not stay up; the message ends with its last log lines."""
+    """An engine did not start or did not stay up; the message ends with its last log lines."""

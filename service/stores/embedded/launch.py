@@ -1,10 +1,10 @@
-"""Turns a fresh process into the engine: a clear place, the right user, dead with the guard.
+"""Turn a new process into the engine, as the right user and with a death signal.
 
-Run as a script by the guard (``python -I -S launch.py JSON``), so only the standard library. It is
-a process of its own because what it changes (user, namespace, death signal) must happen after the
-fork and before the exec, and no code may run between those two in a process with threads.
+The supervisor runs it as a script (``python -I -S launch.py JSON``), so it imports only the
+standard library. It is a separate process because the user, the namespace and the death signal
+must change between fork and exec, and a process with threads may run no code there.
 
-PostgreSQL refuses to run as root. As root we therefore have two ways, see ``become``.
+PostgreSQL refuses to run as root. For root there are two ways, see ``switch_user``.
 """
 
 import contextlib
@@ -24,30 +24,31 @@ PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
 CANNOT_START = 126
-PATIENCE_SECONDS = 5.0
+ORPHAN_SECONDS = 5.0
 
 
 class Launch(TypedDict):
-    """What to become. ``account`` is None (stay who we are), "namespace", or a user id.
+    """The engine to start. ``os_user`` is None (no change), "namespace", or a user id.
 
-    ``stale`` are files to remove, once nothing of ours runs in ``cwd`` any more.
+    ``stale`` files are removed once no process of ``command`` runs in ``cwd``.
     """
 
     command: list[str]
     cwd: str
-    account: str | int | None
-    guard: int
+    os_user: str | int | None
+    supervisor: int
     orphan_signal: int
     stale: list[str]
 
 
-def clear_the_place(folder: Path, program: str, stale: list[str]) -> None:
-    """End engines that an earlier guard left in the folder when it was killed, and their traces.
+def end_orphans(folder: Path, program: str, stale: list[str]) -> None:
+    """End engines that a killed supervisor left in the folder, and remove their ``stale`` files.
 
-    The kernel has told them to end, so they get time; a PostgreSQL backend in the middle of a long
-    query does not look up. Our guard holds the folder's lock: nobody else rightly runs here.
+    The kernel has already signalled them, so they get 5 s before SIGKILL; a PostgreSQL backend in
+    the middle of a long query reacts late. The supervisor has locked the folder, so no other
+    engine may run here.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + ORPHAN_SECONDS
     while left := processes_in(folder, program):
         if time.monotonic() > deadline:
             for process in left:
@@ -59,64 +60,67 @@ def clear_the_place(folder: Path, program: str, stale: list[str]) -> None:
 
 
 def processes_in(folder: Path, program: str) -> list[int]:
-    """Processes of ``program`` working in ``folder`` (none where there is no /proc)."""
-    found = []
+    """Return the processes of ``program`` working in ``folder`` (none without /proc)."""
+    processes = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             here = (process / "cwd").readlink() == folder
             if here and (process / "exe").readlink().name == program:
-                found.append(int(process.name))
+                processes.append(int(process.name))
         except OSError:
-            continue  # ended, or not ours to look at
-    return found
+            continue  # it has ended, or belongs to another user
+    return processes
 
 
-def become(account: str | int | None) -> None:
-    """Become somebody who is not root, yet may open root's files; OSError where that is forbidden.
+def switch_user(os_user: str | int | None) -> None:
+    """Become a user other than root that can still open root's files.
 
-    "namespace": a new user namespace without a map. To the kernel we still own root's files, to
-    ourselves we are the overflow user. Containers often forbid it. A user id: that user, who keeps
-    the right to pass root-only folders (CAP_DAC_OVERRIDE) where root itself has it.
+    "namespace" enters a new user namespace without a map: for the kernel the process still owns
+    root's files, for itself it is the overflow user. Containers often forbid it. A user id changes
+    to that user and keeps the right to enter root's folders (CAP_DAC_OVERRIDE) if root has it.
+
+    Raises:
+        OSError: the kernel forbids it.
     """
-    if account is None:
+    if os_user is None:
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    if account == NAMESPACE:
+    if os_user == NAMESPACE:
         if libc.unshare(CLONE_NEWUSER) != 0:
             number = ctypes.get_errno()
             raise OSError(number, f"no user namespace: {os.strerror(number)}")
         return
     libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
-    os.setresgid(int(account), int(account), int(account))
-    os.setresuid(int(account), int(account), int(account))
+    os.setresgid(int(os_user), int(os_user), int(os_user))
+    os.setresuid(int(os_user), int(os_user), int(os_user))
     header = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
     mask = 1 << CAP_DAC_OVERRIDE
-    # Refused where root lacks it; then the folders must let the user in by themselves.
+    # This fails where root lacks it; then the folders' modes must let the user in.
     libc.capset(header, struct.pack("6I", mask, mask, mask, 0, 0, 0))
     libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 
 
-def die_with(guard: int, number: int) -> None:
-    """Have the kernel send us signal ``number`` when the guard ends; leave at once if it has."""
+def set_death_signal(supervisor: int, number: int) -> None:
+    """Have the kernel send signal ``number`` when the supervisor ends; exit if it already has."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
-    if os.getppid() != guard:
-        sys.exit("the guard ended before its engine began")
+    if os.getppid() != supervisor:
+        sys.exit("the supervisor ended before its engine started")
 
 
 def main() -> NoReturn:
-    """Become the engine that the first argument describes."""
+    """Execute the engine described by the first argument."""
     launch: Launch = json.loads(sys.argv[1])
     command = launch["command"]
     try:
         os.umask(0o077)
         os.chdir(launch["cwd"])
-        clear_the_place(Path(launch["cwd"]), Path(command[0]).name, launch["stale"])
-        become(launch["account"])
+        end_orphans(Path(launch["cwd"]), Path(command[0]).name, launch["stale"])
+        switch_user(launch["os_user"])
         # After the change of user, which clears the death signal.
-        die_with(launch["guard"], launch["orphan_signal"])
-        os.execv(command[0], command)  # noqa: S606  the point of this script
+        set_death_signal(launch["supervisor"], launch["orphan_signal"])
+        os.execv(command[0], command)  # noqa: S606  the purpose of this script
     except OSError as error:
         sys.stderr.write(f"cannot start {command[0]}: {error}\n")
         sys.exit(CANNOT_START)

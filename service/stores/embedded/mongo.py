@@ -1,9 +1,11 @@
-"""A mongod from a wheel: a replica set of one, in a folder of its own."""
+"""A mongod from a wheel: a replica set of one node, in its own folder."""
 
 import secrets
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,17 +14,17 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 from typing_extensions import override
 
-from service.stores.embedded.binaries import find_binaries, runnable
-from service.stores.embedded.data_dir import kept_secret, write_private
+from service.stores.embedded.binaries import ensure_executable, find_binaries
+from service.stores.embedded.data_dir import stored_secret, write_private
 from service.stores.embedded.engine import POLL_SECONDS, Engine, PortTaken
 from service.stores.embedded.errors import EngineFailed
-from service.stores.embedded.supervisor import Spec
+from service.stores.embedded.supervisor import ProcessSpec
 
 OPLOG_MB = "512"
 CLIENT_MS = 10_000
 KEY_BYTES = 48
-# Any database, because the tests make one per worker; clusterMonitor, because the index manager
-# watches builds through currentOp. None of them may manage users or touch admin, config and local.
+# Any database, because the tests make one per worker. clusterMonitor, because the index manager
+# watches builds through currentOp. No role may manage users or change admin, config and local.
 ROLES = ["clusterMonitor", "dbAdminAnyDatabase", "readWriteAnyDatabase"]
 AUTHENTICATION_FAILED, NOT_YET_INITIALIZED = 18, 94
 
@@ -33,14 +35,14 @@ Client = MongoClient[dict[str, Any]]
 class MongoEngine(Engine):
     """MongoDB as the replica set ``rs0`` of one node, with a user ``polystore``.
 
-    We administer it as ``__system``, the identity of whoever holds the key file. So there is no
-    administrator's password to lose, and no moment without authentication: the localhost exception,
-    by which the first comer may create the first user, is off.
+    The service administers it as ``__system``, the identity of a client with the key file. So no
+    administrator's password can be lost, and authentication is on from the start. The localhost
+    exception, by which any first client may create the first user, is off.
     """
 
     name = "MongoDB"
     stop_signals: ClassVar = [(signal.SIGTERM, 10.0)]
-    # Its journal makes that safe, and in order it takes a second nobody waits for.
+    # The journal makes this safe; stopping in order would take another second.
     orphan_signal = signal.SIGKILL
 
     @property
@@ -49,10 +51,10 @@ class MongoEngine(Engine):
         return self.folder / "data"
 
     @property
-    def made_mark(self) -> Path:
-        """Written when the first start is complete, before anybody gets the URL.
+    def completion_file(self) -> Path:
+        """A file written when the first start is complete, before any client gets the URL.
 
-        It holds the port under which the node knows itself in its replica set.
+        It holds the node's own port in the configuration of the replica set.
         """
         return self.data / "made-by-polystore"
 
@@ -61,8 +63,8 @@ class MongoEngine(Engine):
     def url(self) -> str:
         """The URL for any driver.
 
-        By replica set and not directConnection: after a restart the node is a secondary for a
-        moment, and a driver that knows the set waits for the primary instead of failing.
+        It names the replica set and not directConnection, because after a restart the node is
+        briefly a secondary. A driver that knows the set waits for the primary instead of failing.
         """
         return (
             f"mongodb://polystore:{self.password}@127.0.0.1:{self.port}/polystore"
@@ -76,65 +78,67 @@ class MongoEngine(Engine):
     @override
     def _prepare(self) -> None:
         mongod = find_binaries().mongod
-        self._mongod = runnable(mongod.parent, (mongod.name,), self.folder) / mongod.name
-        kept_secret(self._key_file, KEY_BYTES)
+        self._mongod = ensure_executable(mongod.parent, (mongod.name,), self.folder) / mongod.name
+        stored_secret(self._key_file, KEY_BYTES)
         self.data.mkdir(mode=0o700, exist_ok=True)
 
     @override
     def _launch(self) -> None:
         try:
-            if self._known_port() not in (self.port, None):
-                self._move()
+            if self._configured_port() not in (self.port, None):
+                self._change_port()
             super()._launch()
         except PortTaken:
             raise
         except EngineFailed:
-            if self._stopping or self.made_mark.exists():
+            if self._stopping or self.completion_file.exists():
                 raise
-            # Killed in the middle of its first start, it cannot read its own files. Nobody was
-            # given the URL, so nothing is lost; still they are put aside and not deleted.
+            # A mongod killed in its first start cannot read its own files. No client had the
+            # URL, so no data is lost; the files are renamed all the same, not deleted.
             aside = self.folder / f"data.unfinished-{secrets.token_hex(4)}"
-            self._tell(f"MongoDB: the first start was interrupted, beginning anew (kept {aside})")
+            self._on_progress(
+                f"MongoDB: the first start was interrupted; starting again (old files: {aside})"
+            )
             self.data.rename(aside)
             self.data.mkdir(mode=0o700)
             super()._launch()
 
-    def _known_port(self) -> int | None:
-        """The port in the set's configuration; None before the first start, 0 if unsure."""
-        if self.made_mark.exists():
-            return int(self.made_mark.read_text("utf-8"))
+    def _configured_port(self) -> int | None:
+        """Return the port in the set's configuration: None before a first start, 0 if unsure."""
+        if self.completion_file.exists():
+            return int(self.completion_file.read_text("utf-8"))
         return 0 if any(self.data.iterdir()) else None
 
-    def _move(self) -> None:
+    def _change_port(self) -> None:
         """Write the new port into the set's configuration, while the node runs outside the set.
 
-        Inside, it would look for itself at the old port first, and if another server has that now,
-        wait half a minute for its answer.
+        Inside the set it would first connect to its old port. If another server listens there, it
+        would wait half a minute for the response.
         """
-        if self.made_mark.exists():
-            write_private(self.made_mark, "0")
-        spec = self._spec()
-        place = spec["command"].index("--replSet")
-        del spec["command"][place : place + 2]
-        guarded = self._guard(spec)
+        if self.completion_file.exists():
+            write_private(self.completion_file, "0")
+        spec = self._process_spec()
+        option = spec["command"].index("--replSet")
+        del spec["command"][option : option + 2]
+        process = self._supervise(spec)
         try:
             while not self._listens():
-                self._check_alive(guarded)
+                self._check_alive(process)
                 time.sleep(POLL_SECONDS)
             with self._as_system() as client:
                 address = {"members.0.host": f"127.0.0.1:{self.port}"}
                 sets = client.local.get_collection("system.replset", write_concern=DURABLE)
                 sets.update_one({"_id": "rs0"}, {"$set": address})
         finally:
-            self._let_go(guarded)
-        if self.made_mark.exists():
-            write_private(self.made_mark, str(self.port))
+            self._release(process)
+        if self.completion_file.exists():
+            write_private(self.completion_file, str(self.port))
 
     @override
-    def _spec(self) -> Spec:
+    def _process_spec(self) -> ProcessSpec:
         parameters = {
             "enableLocalhostAuthBypass": "false",
-            "diagnosticDataCollectionEnabled": "false",  # 200 MB of files for MongoDB's support
+            "diagnosticDataCollectionEnabled": "false",  # it writes 200 MB of files
         }
         options = {
             "--dbpath": str(self.data),
@@ -151,21 +155,17 @@ class MongoEngine(Engine):
         return self._make_spec(command, self.data, None)
 
     @override
-    def _settle(self) -> bool:
+    def _check_ready(self) -> bool:
         if not self._listens():
             return False
         try:
             with self._as_system() as client:
-                return self._lead(client) and self._admit(client)
-        except OperationFailure as error:
-            if error.code == AUTHENTICATION_FAILED:
-                raise EngineFailed(f"port {self.port} is not our mongod: {error}") from error
-            return False
+                return self._elect_primary(client) and self._ensure_user(client)
         except PyMongoError:
-            return False  # it has just ended, or is not that far yet: our caller asks again
+            return False  # it has just ended or is still starting: the caller tries again
 
-    def _lead(self, client: Client) -> bool:
-        """Found the replica set if there is none; whether the node is its primary already."""
+    def _elect_primary(self, client: Client) -> bool:
+        """Initiate the replica set if there is none; return whether the node is the primary."""
         if client.admin.command("hello").get("isWritablePrimary"):
             return True
         try:
@@ -176,19 +176,19 @@ class MongoEngine(Engine):
                 client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
         return False
 
-    def _admit(self, client: Client) -> bool:
-        """See to it that the user exists with this password and these roles."""
-        known = client.admin.command("usersInfo", "polystore")["users"]
-        if not known:
+    def _ensure_user(self, client: Client) -> bool:
+        """Create or update the user with this password and these roles."""
+        users = client.admin.command("usersInfo", "polystore")["users"]
+        if not users:
             client.admin.command("createUser", "polystore", pwd=self.password, roles=ROLES)
-        elif {role["role"] for role in known[0]["roles"]} != set(ROLES) or not self._user_logs_in():
+        elif {role["role"] for role in users[0]["roles"]} != set(ROLES) or not self._can_log_in():
             client.admin.command("updateUser", "polystore", pwd=self.password, roles=ROLES)
         self.version = client.server_info()["version"]
-        if not self.made_mark.exists():
-            write_private(self.made_mark, str(self.port))
+        if not self.completion_file.exists():
+            write_private(self.completion_file, str(self.port))
         return True
 
-    def _user_logs_in(self) -> bool:
+    def _can_log_in(self) -> bool:
         try:
             with self._client("polystore", self.password, "admin") as client:
                 client.admin.command("ping")
@@ -199,12 +199,25 @@ class MongoEngine(Engine):
         return True
 
     def _listens(self) -> bool:
-        # pymongo waits half a second after a refused connection; a plain socket tells sooner.
+        # A plain socket, because pymongo waits half a second after a refused connection.
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def _as_system(self) -> Client:
-        return self._client("__system", kept_secret(self._key_file, KEY_BYTES), "local")
+    @contextmanager
+    def _as_system(self) -> Iterator[Client]:
+        """Connect as ``__system``.
+
+        Raises:
+            PortTaken: another mongod listens on the port, with another key file.
+        """
+        key = stored_secret(self._key_file, KEY_BYTES)
+        try:
+            with self._client("__system", key, "local") as client:
+                yield client
+        except OperationFailure as error:
+            if error.code != AUTHENTICATION_FAILED:
+                raise
+            raise PortTaken(f"Another mongod listens on port {self.port}: {error}") from error
 
     def _client(self, user: str, password: str, source: str) -> Client:
         return MongoClient(

@@ -1,4 +1,4 @@
-"""As whom PostgreSQL runs when we are root, which it refuses to be."""
+"""The operating system's user that runs PostgreSQL, which refuses to run as root."""
 
 import os
 import pwd
@@ -7,27 +7,28 @@ from pathlib import Path
 
 from service.stores.embedded.launch import NAMESPACE
 
-Account = str | int | None
+OsUser = str | int | None
 _OVERFLOW_USER = 65534
 
 
-def choose_account(data: Path, works: Callable[[Account], bool]) -> tuple[bool, Account]:
-    """Return whether there is an account that ``works``, and which (None: we are not root).
+def choose_os_user(data: Path, works: Callable[[OsUser], bool]) -> tuple[bool, OsUser]:
+    """Return whether a user ``works``, and which one (None: this process is not root).
 
-    First choice as root is a user namespace: the files stay root's. Where those are forbidden the
-    data is handed to ``nobody`` and stays with it, so that later runs do not move it to and fro.
+    Root prefers a user namespace, because the files stay root's. Where namespaces are forbidden,
+    ``nobody`` becomes the owner of the data and remains so, because later runs would otherwise
+    change the owner back and forth.
     """
     if os.geteuid() != 0:
         return True, None
     owner = data.stat().st_uid if data.exists() else 0
     if owner == 0 and works(NAMESPACE):
         return True, NAMESPACE
-    account = owner or _nobody()
-    if not works(account):
+    os_user = owner or _nobody()
+    if not works(os_user):
         return False, None
-    if data.exists() and owner != account:
-        _hand_over(data, account)
-    return True, account
+    if data.exists() and owner != os_user:
+        _change_owner(data, os_user)
+    return True, os_user
 
 
 def _nobody() -> int:
@@ -37,7 +38,7 @@ def _nobody() -> int:
         return _OVERFLOW_USER
 
 
-def _hand_over(data: Path, account: int) -> None:
-    # The top last: its owner is what says whether the hand-over was finished.
+def _change_owner(data: Path, os_user: int) -> None:
+    # The folder itself last: its owner shows whether the change was completed.
     for path in [*data.rglob("*"), data]:
-        os.chown(path, account, account, follow_symlinks=False)
+        os.chown(path, os_user, os_user, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Our end of the guard: start it, hear what it says, stop it, replace it if it is killed."""
+"""The client of a supervisor: start it, relay its events, stop it, replace it when killed."""
 
 import contextlib
 import json
@@ -11,52 +11,54 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from service.stores.embedded import supervisor as guard
+from service.stores.embedded import supervisor
 
-GUARD_FILE = Path(guard.__file__)
+SUPERVISOR_FILE = Path(supervisor.__file__)
 STOP_SECONDS = 30.0
 QUICK_SECONDS = 1.0
 MAX_QUICK_ENDS = 5
-_PASSED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+_INHERITED_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 
 
-class Guarded:
-    """A program under guard.
+class SupervisedProcess:
+    """A program run by a supervisor.
 
-    ``on_event(kind, code)`` is called from a thread of our own with "started", "died" (and the exit
-    code, negative for a signal) or "gave up".
+    A thread of this class calls ``on_event(kind, code)``. The kinds are "started", "ended", "died"
+    (with the exit code, negative for a signal), "busy" and "gave up".
     """
 
-    def __init__(self, spec: guard.Spec, log: Path, on_event: Callable[[str, int], None]) -> None:
+    def __init__(
+        self, spec: supervisor.ProcessSpec, log: Path, on_event: Callable[[str, int], None]
+    ) -> None:
         self.pid: int | None = None
         self.exit_code: int | None = None
         self._spec = spec
         self._log = log
         self._on_event = on_event
-        self.over = False
+        self.finished = False
         self._lock = threading.Lock()
         self._process = self._spawn()
-        self._thread = threading.Thread(target=self._follow, name="engine-guard", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="supervisor", daemon=True)
         self._thread.start()
 
     @property
-    def guard_pid(self) -> int:
-        """Process id of the guard."""
+    def supervisor_pid(self) -> int:
+        """Process id of the supervisor."""
         return self._process.pid
 
     def wait(self) -> int | None:
-        """Wait for a program that is not kept running; its exit code (None: it never ran)."""
+        """Wait for a program without restart; return its exit code, None if it never ran."""
         self._thread.join()
         return self.exit_code
 
     def stop(self) -> None:
-        """Stop the program in order, and return when it is gone."""
+        """Stop the program in order, and return when it has ended."""
         with self._lock:
-            self.over = True
+            self.finished = True
             process = self._process
         if process.stdin:
-            # A word and not only the end of file: a forked child of ours may hold the pipe open.
-            with contextlib.suppress(BrokenPipeError, ValueError):  # gone, or already closed
+            # A line and not only the end of file: a forked child may hold the pipe open.
+            with contextlib.suppress(BrokenPipeError, ValueError):  # ended, or already closed
                 process.stdin.write(b"stop\n")
                 process.stdin.close()
         try:
@@ -68,20 +70,20 @@ class Guarded:
         self.pid = None
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        environment = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
+        environment = {key: os.environ[key] for key in _INHERITED_VARIABLES if key in os.environ}
         with self._log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603  our own script, no shell
-                [sys.executable, "-I", "-S", str(GUARD_FILE)],
+                [sys.executable, "-I", "-S", str(SUPERVISOR_FILE)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd="/",
-                # Nothing else from ours: PGDATA, PGOPTIONS and the like would change the engine.
+                # No other variables, because PGDATA, PGOPTIONS and the like change the engine.
                 env={**environment, "LC_ALL": "C", "TZ": "UTC"},
                 start_new_session=True,
             )
         if process.stdin:
-            with contextlib.suppress(BrokenPipeError):  # its end is noticed where we listen
+            with contextlib.suppress(BrokenPipeError):  # _relay_events notices that it ended
                 process.stdin.write(json.dumps(self._spec).encode() + b"\n")
                 process.stdin.flush()
         return process
@@ -90,20 +92,20 @@ class Guarded:
         quick_ends = 0
         while True:
             began = time.monotonic()
-            self._hear(self._process)
+            self._relay_events(self._process)
             quick_ends = quick_ends + 1 if time.monotonic() - began < QUICK_SECONDS else 0
             with self._lock:
-                if self.over:
+                if self.finished:
                     return
                 if quick_ends >= MAX_QUICK_ENDS:
-                    self.over = True
+                    self.finished = True
                 else:
-                    # The guard was killed, and its engine with it.
+                    # The supervisor was killed, and its engine with it.
                     self._process = self._spawn()
-            self._on_event("gave up" if self.over else "died", -signal.SIGKILL)
+            self._on_event("gave up" if self.finished else "died", -signal.SIGKILL)
 
-    def _hear(self, process: subprocess.Popen[bytes]) -> None:
-        """Pass on what this guard says until it ends."""
+    def _relay_events(self, process: subprocess.Popen[bytes]) -> None:
+        """Pass on the events of one supervisor until it ends."""
         with process:
             for line in process.stdout or ():
                 event = json.loads(line)
@@ -115,6 +117,6 @@ class Guarded:
                 if kind in ("ended", "died"):
                     self.exit_code = code
                 if kind in ("ended", "gave up", "busy"):
-                    self.over = True
+                    self.finished = True
                 self._on_event(kind, code)
         self.pid = None

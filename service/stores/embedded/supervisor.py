@@ -1,16 +1,17 @@
-"""The guard: a tiny process of its own that starts one engine, restarts it, and never outlives us.
+"""A supervisor process: it starts and restarts one engine, and ends with its parent.
 
-Run as a script (``python -I -S guard.py``), so only the standard library. Why a process:
+Run as a script (``python -I -S supervisor.py``), so it imports only the standard library. It is a
+process for three reasons:
 
-* The parent may end in any way. The guard sees its control pipe close (or its parent change) and
-  stops the engine in order. Should the guard itself be killed, the kernel signals the engine
-  (PR_SET_PDEATHSIG); that is safe here, because the guard has one thread and forks from it.
-* It leads a session of its own, so Ctrl-C in a terminal does not reach the engine.
-* It adopts orphans (PR_SET_CHILD_SUBREAPER): backends that outlive a killed postmaster become its
-  children, so it can end exactly those before it starts the engine again.
+* The parent may end in any way. The supervisor sees its control pipe close (or its parent change)
+  and stops the engine in order. If the supervisor is killed, the kernel signals the engine
+  (PR_SET_PDEATHSIG). That is safe because the supervisor has one thread and forks from it.
+* It leads its own session, so Ctrl-C in a terminal does not reach the engine.
+* It adopts orphans (PR_SET_CHILD_SUBREAPER). Backends that outlive a killed postmaster become its
+  children, so it can end exactly those before it restarts the engine.
 
-It reads one JSON line (``Spec``); anything after that, end of file too, means: stop. It writes one
-JSON line per event.
+It reads one JSON line (``ProcessSpec``); any later input, including end of file, means stop. It
+writes one JSON line per event.
 """
 
 import contextlib
@@ -35,34 +36,34 @@ LOCK_SECONDS = 30.0
 LAUNCH_FILE = Path(__file__).with_name("launch.py")
 
 
-class Spec(TypedDict):
-    """What to run and how to end it.
+class ProcessSpec(TypedDict):
+    """The program to run and how to stop it.
 
-    ``feed`` goes to its standard input; ``lock`` is held while we run; ``account`` is explained in
-    launch.py; ``stop`` lists signals with the seconds to wait after each, before SIGKILL;
-    ``orphan_signal`` is what the kernel sends should the guard be killed; ``stale`` files
-    are removed before each start; ``keep`` means: start again when it ends.
+    ``stdin`` is written to its standard input. ``lock`` names the file locked while the supervisor
+    runs. ``os_user`` is explained in launch.py. ``stop`` lists signals with the seconds to wait
+    after each, before SIGKILL. The kernel sends ``orphan_signal`` if the supervisor is killed.
+    ``stale`` files are removed before each start. ``restart`` means: start again when it ends.
     """
 
     command: list[str]
-    feed: str
+    stdin: str
     cwd: str
     lock: str
     parent: int
-    account: str | int | None
+    os_user: str | int | None
     stop: list[tuple[int, float]]
     orphan_signal: int
     stale: list[str]
-    keep: bool
+    restart: bool
 
 
-class Guard:
-    """Keeps one engine running until told to stop."""
+class Supervisor:
+    """Keeps one engine running until it is asked to stop."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: ProcessSpec) -> None:
         self.spec = spec
         self.engine: int | None = None
-        self.asked_to_stop = False
+        self.stop_requested = False
         self.deaths: list[tuple[float, int]] = []
         self.wake, writer = os.pipe()
         os.set_blocking(self.wake, False)
@@ -70,17 +71,20 @@ class Guard:
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._ask_to_stop)
+            signal.signal(number, self._request_stop)
 
     def run(self) -> int:
-        """Run the engine until told to stop, until it ends (``keep`` false), or we give up."""
+        """Run the engine until a stop is requested, it ends (no ``restart``) or dies too often.
+
+        Returns the exit code of the supervisor.
+        """
         self._start()
         due: float | None = None
-        while not self._must_stop():
+        while not self._should_stop():
             status = self._reap()
             if status is not None:
-                if not self.spec["keep"]:
-                    tell("ended", code=os.waitstatus_to_exitcode(status))
+                if not self.spec["restart"]:
+                    emit("ended", code=os.waitstatus_to_exitcode(status))
                     return 0
                 self._end_children()
                 due = self._next_start(status)
@@ -93,16 +97,16 @@ class Guard:
         self._stop()
         return 0
 
-    def _ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked_to_stop = True
+    def _request_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop_requested = True
 
-    def _must_stop(self) -> bool:
-        return self.asked_to_stop or os.getppid() != self.spec["parent"]
+    def _should_stop(self) -> bool:
+        return self.stop_requested or os.getppid() != self.spec["parent"]
 
     def _sleep(self, seconds: float) -> None:
         readable, _, _ = select.select([0, self.wake], [], [], min(max(seconds, 0), TICK_SECONDS))
         if 0 in readable:
-            self.asked_to_stop = True
+            self.stop_requested = True
         if self.wake in readable:
             _drain(self.wake)
 
@@ -120,14 +124,14 @@ class Guard:
                 return status
 
     def _next_start(self, status: int) -> float | None:
-        """When to start again (monotonic), or None when it has died too often to go on."""
+        """Return the monotonic time of the next start, or None after too many deaths."""
         now, code = time.monotonic(), os.waitstatus_to_exitcode(status)
-        tell("died", code=code)
+        emit("died", code=code)
         recent = [death for death in self.deaths if now - death[0] < WINDOW_SECONDS]
         self.deaths = [*recent, (now, code)]
-        # SIGKILL comes from outside and says nothing about the engine: that delays, no more.
+        # SIGKILL comes from outside and says nothing about the engine: it only delays the restart.
         if sum(code != -signal.SIGKILL for _, code in self.deaths) >= MAX_DEATHS:
-            tell("gave up")
+            emit("gave up")
             return None
         return now + BACK_OFF_SECONDS[min(len(self.deaths), len(BACK_OFF_SECONDS)) - 1]
 
@@ -135,8 +139,8 @@ class Guard:
         launch = {
             "command": self.spec["command"],
             "cwd": self.spec["cwd"],
-            "account": self.spec["account"],
-            "guard": os.getpid(),
+            "os_user": self.spec["os_user"],
+            "supervisor": os.getpid(),
             "orphan_signal": self.spec["orphan_signal"],
             "stale": self.spec["stale"],
         }
@@ -147,23 +151,23 @@ class Guard:
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, reader, 0),
-                (os.POSIX_SPAWN_DUP2, 2, 1),  # our standard error is the log
+                (os.POSIX_SPAWN_DUP2, 2, 1),  # the supervisor's standard error is the log
             ],
-            # Python ignores SIGPIPE, and what is ignored stays so across exec.
+            # Python ignores SIGPIPE, and an ignored signal stays ignored across exec.
             setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
         )
         os.close(reader)
-        with contextlib.suppress(BrokenPipeError):  # it ended unread: its exit code tells
-            os.write(writer, self.spec["feed"].encode())
+        with contextlib.suppress(BrokenPipeError):  # it ended without reading: see its exit code
+            os.write(writer, self.spec["stdin"].encode())
         os.close(writer)
-        tell("started", pid=self.engine)
+        emit("started", pid=self.engine)
 
     def _stop(self) -> None:
         for number, seconds in [*self.spec["stop"], (signal.SIGKILL, KILL_SECONDS)]:
             if self.engine is None:
                 break
             os.kill(self.engine, number)
-            # Frozen processes (SIGSTOP) would not hear it.
+            # Stopped processes (SIGSTOP) do not handle the signal before they continue.
             for process in (self.engine, *children_of(self.engine)):
                 _signal(process, signal.SIGCONT)
             deadline = time.monotonic() + seconds
@@ -173,7 +177,7 @@ class Guard:
         self._end_children()
 
     def _end_children(self) -> None:
-        """Kill what the dead engine left behind; all of it is ours by adoption."""
+        """Kill the children of the dead engine; the supervisor has adopted all of them."""
         deadline = time.monotonic() + KILL_SECONDS
         while (left := children_of(os.getpid())) and time.monotonic() < deadline:
             for process in left:
@@ -182,23 +186,23 @@ class Guard:
             time.sleep(0.005)
 
 
-def tell(event: str, **details: int) -> None:
-    """Write one event for the parent, who may be gone."""
+def emit(event: str, **details: int) -> None:
+    """Write one event for the parent, which may have ended."""
     with contextlib.suppress(BrokenPipeError):
         os.write(1, json.dumps({"event": event, **details}).encode() + b"\n")
 
 
 def children_of(parent: int) -> list[int]:
-    """The direct children of a process, from /proc (none where there is no /proc)."""
-    found = []
+    """Return the direct children of a process, read from /proc (none without /proc)."""
+    children = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
         except OSError:
             continue  # it has just ended
         if int(fields[1]) == parent:
-            found.append(int(stat.parent.name))
-    return found
+            children.append(int(stat.parent.name))
+    return children
 
 
 def _signal(process: int, number: int) -> None:
@@ -211,12 +215,12 @@ def _drain(descriptor: int) -> None:
         os.read(descriptor, 512)
 
 
-def hold(lock: str, parent: int) -> bool:
-    """Take the engine folder's lock; an earlier guard may need a moment to stop its engine.
+def acquire_lock(path: str, parent: int) -> bool:
+    """Lock the engine's folder; wait while an earlier supervisor stops its engine.
 
     The descriptor stays open (and locked) until this process ends; it is closed on exec.
     """
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + LOCK_SECONDS
     while time.monotonic() < deadline and os.getppid() == parent:
         try:
@@ -229,20 +233,20 @@ def hold(lock: str, parent: int) -> bool:
 
 
 def main() -> int:
-    """Guard the engine that the first line of standard input describes."""
+    """Supervise the engine described by the first line of standard input."""
     line = bytearray()
     while not line.endswith(b"\n"):
-        # Byte by byte: buffering ahead would hide what we wait for later.
+        # Byte by byte, because buffered input would not wake up select() later.
         if not (byte := os.read(0, 1)):
             return 1
         line += byte
-    spec: Spec = json.loads(line)
+    spec: ProcessSpec = json.loads(line)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if not hold(spec["lock"], spec["parent"]):
-        tell("busy")
+    if not acquire_lock(spec["lock"], spec["parent"]):
+        emit("busy")
         return 1
-    return Guard(spec).run()
+    return Supervisor(spec).run()
 
 
 if __name__ == "__main__":

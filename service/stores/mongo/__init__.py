@@ -1,4 +1,4 @@
-"""MongoDB: client, lists, change streams and the translation of its errors.
+"""MongoDB: client, context, base repository, lists, change streams and translation of errors.
 
-Protects: a write is acknowledged by a majority and in its journal.
+Protects: a write is acknowledged by a majority of the replica set and journaled.
 """

@@ -1,8 +1,8 @@
-"""Change streams of MongoDB: what is written, as it happens.
+"""Change streams of MongoDB: the writes to a collection as they happen.
 
-Over a client of their own, on PyMongo's async API: a stream that waits holds a connection while it
-does, and with Motor a thread too, of which there are as many as requests at once. Here it can take
-neither from a request. How many there are at once is bounded.
+They have a client of their own, on PyMongo's async API, and a limited number of slots. A waiting
+stream holds a connection, and with Motor also one of its few threads; here it takes neither from a
+request.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -21,60 +21,59 @@ from service.stores.mongo.client import CODEC, Document, database_name
 
 Token = Mapping[str, Any]
 ChangeStream = AsyncChangeStream[Document]
-# So long the server waits for something to happen before it says that nothing did.
-AWAIT_SECONDS = 1.0
-CHANGES_AT_ONCE = 50
+AWAIT_SECONDS = 1.0  # the server waits as long for a change before it returns an empty batch
+BATCH_SIZE = 50
 
 
 class TooManyTails(Unavailable):
-    code, title = "too_many_tails", "As many as can be are following the log already"
+    code, title = "too_many_tails", "Too many open tails"
     store_fails = False
 
     def __init__(self) -> None:
-        super().__init__("Try again later, or ask another process.", retry_after=5)
+        super().__init__("Try again later, or call another process.", retry_after=5)
 
 
 class ChangeStreams:
-    """As many places for change streams as told, of which each has a connection."""
+    """Change streams of one database, as many at once as ``slots``; each has a connection."""
 
-    def __init__(self, database: AsyncDatabase[Document], places: int) -> None:
-        self._database, self._places = database, places
-        self.taken = 0
+    def __init__(self, database: AsyncDatabase[Document], slots: int) -> None:
+        self._database, self._slots = database, slots
+        self.in_use = 0
 
     def register_metrics(self, metrics: Metrics) -> None:
-        """Lets /metrics see how many there are."""
-        metrics.watch("mongodb", "change_streams", lambda: self.taken)
+        """Register the number of slots in use."""
+        metrics.watch("mongodb", "change_streams", lambda: self.in_use)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for one.
+    def slot(self) -> Iterator[None]:
+        """Hold a slot for one stream.
 
         Raises:
-            TooManyTails: none is left.
+            TooManyTails: all slots are in use.
         """
-        if self.taken >= self._places:
+        if self.in_use >= self._slots:
             raise TooManyTails
-        self.taken += 1
+        self.in_use += 1
         try:
             yield
         finally:
-            self.taken -= 1
+            self.in_use -= 1
 
     async def open(
         self, collection: str, pipeline: Sequence[Document], after: Token | None
     ) -> ChangeStream:
-        """The changes from now on, or those after a token of an earlier stream."""
+        """Open a stream of the changes from now on, or after the token of an earlier stream."""
         return await self._database[collection].watch(
             pipeline,
             start_after=after,
             max_await_time_ms=round(AWAIT_SECONDS * 1000),
-            batch_size=CHANGES_AT_ONCE,
+            batch_size=BATCH_SIZE,
         )
 
 
 @asynccontextmanager
 async def open_change_streams(settings: Settings) -> AsyncIterator[ChangeStreams]:
-    """For the lifespan. Connects to nothing before the first stream."""
+    """Open the client; it connects at the first stream."""
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
     url = settings.mongodb_url.get_secret_value()
     client: AsyncMongoClient[Document] = AsyncMongoClient(

@@ -1,7 +1,7 @@
-"""MongoDB: opened by the lifespan, handed out as MongoDatabase, the base of all documents.
+"""Client of MongoDB: open it in the lifespan, hand out the database, and what documents share.
 
-The only file that imports Motor, which is past its end of life: PyMongo's async API has the same
-names for finding and writing, so that moving to it changes this file and no other.
+The only module that imports Motor, which is past its end of life. PyMongo's async API has the same
+names for finds and writes, so the swap changes this module alone.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-import motor.frameworks.asyncio as motor_threads
+import motor.frameworks.asyncio as motor_asyncio
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 from fastapi import Request
@@ -40,28 +40,29 @@ Database = AsyncIOMotorDatabase[Document]
 
 
 class MongoStore:
-    """MongoDB as the lifespan holds it."""
+    """MongoDB in one process: its database, its circuit breaker and one slot per connection."""
 
     def __init__(self, database: Database, breaker: CircuitBreaker, settings: Settings) -> None:
         self.database, self.breaker = database, breaker
-        self._places = asyncio.Semaphore(settings.mongo_max_pool_size)
+        self._slots = asyncio.Semaphore(settings.mongo_max_pool_size)
+        self._slot_seconds = settings.mongo_place_seconds
         self._in_use = 0
-        self._place_seconds = settings.mongo_place_seconds
 
     @property
     def in_use(self) -> int:
-        """How many of the places are taken."""
+        """The number of slots in use."""
         return self._in_use
 
     def register_metrics(self, metrics: Metrics) -> None:
-        """Lets /metrics see how many of the places are taken."""
+        """Register the slots in use and the calls abandoned at their deadline."""
         metrics.watch("mongodb", "connections_in_use", lambda: self.in_use)
         metrics.watch("mongodb", "calls_abandoned", lambda: self.breaker.detached)
 
     async def call(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:
-        """The result of ``work``, in time and within one of as many places as connections.
+        """Return the result of ``work``, run within the deadline and in a slot.
 
-        Motor runs each call in a thread and puts no limit on what waits for one.
+        There are as many slots as connections. Motor runs each call in a thread and puts no limit
+        on the calls that wait for one.
 
         Raises:
             Unavailable: MongoDB is down, hangs, or is busy.
@@ -69,45 +70,45 @@ class MongoStore:
         """
         deadline = self.breaker.deadline()
 
-        async def placed() -> T:
+        async def in_slot() -> T:
             deadline.start()
-            await self._take_place()
+            await self._acquire_slot()
             self._in_use += 1
             try:
                 return await work()
             finally:
                 self._in_use -= 1
-                self._places.release()
+                self._slots.release()
 
         try:
-            return await self.breaker.run(placed(), deadline, writes=writes)
+            return await self.breaker.run(in_slot(), deadline, writes=writes)
         except QueryTooSlow as slow:
-            if writes:  # it may have been written, only not yet by a majority
+            if writes:  # the write may be done, but not yet by a majority
                 raise OutcomeUnknown from slow
             raise
 
-    async def _take_place(self) -> None:
-        if not self._places.locked():  # nobody waits, and a timer is not needed
-            await self._places.acquire()
+    async def _acquire_slot(self) -> None:
+        if not self._slots.locked():  # no other call waits, so no timer is needed
+            await self._slots.acquire()
             return
         try:
-            async with asyncio.timeout(self._place_seconds):
-                await self._places.acquire()
+            async with asyncio.timeout(self._slot_seconds):
+                await self._slots.acquire()
         except TimeoutError:
             raise MongoBusy from None
 
 
 @asynccontextmanager
 async def open_mongo(settings: Settings) -> AsyncIterator[MongoStore]:
-    """For the lifespan. Connects to nothing yet: the service starts while MongoDB is down.
+    """Open the client without connecting, so that the service starts while MongoDB is down.
 
-    Writes are acknowledged by a majority and in its journal: anything less was measured to lose
-    acknowledged documents when a mongod is killed.
+    Writes are acknowledged by a majority and journaled, because anything less loses acknowledged
+    documents when a mongod is killed (measured).
     """
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
     url = settings.mongodb_url.get_secret_value()
     breaker = CircuitBreaker("MongoDB", settings.mongo_deadline_seconds, translate_mongo_error)
-    with _threads(settings.mongo_max_pool_size):
+    with _motor_threads(settings.mongo_max_pool_size):
         client = _client(url, settings)
         database = client.get_database(
             database_name(url, settings),
@@ -126,7 +127,7 @@ CODEC: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
     tzinfo=UTC,
     uuid_representation=UuidRepresentation.STANDARD,
-    # A date beyond year 9999, written by somebody else, is read as the last one there is.
+    # A date beyond year 9999, written by another program, is read as the last date of Python.
     datetime_conversion=DatetimeConversion.DATETIME_CLAMP,
 )
 
@@ -138,8 +139,8 @@ def _client(url: str, settings: Settings) -> AsyncIOMotorClient[Document]:
         maxPoolSize=settings.mongo_max_pool_size,
         connectTimeoutMS=_ms(settings.mongo_connect_seconds),
         heartbeatFrequencyMS=_ms(settings.mongo_heartbeat_seconds),
-        # Bounds the selection of a server and the wait for a connection too; with it, PyMongo looks
-        # at neither serverSelectionTimeoutMS nor waitQueueTimeoutMS.
+        # Limits server selection and the wait for a connection too: with it, PyMongo ignores
+        # serverSelectionTimeoutMS and waitQueueTimeoutMS.
         timeoutMS=_ms(settings.mongo_operation_seconds),
         retryWrites=True,
         retryReads=True,
@@ -147,23 +148,23 @@ def _client(url: str, settings: Settings) -> AsyncIOMotorClient[Document]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Motor runs each call in a thread of one pool for the whole process; here, as many as told.
+def _motor_threads(count: int) -> Iterator[None]:
+    """Give Motor's thread pool, of which a process has one, as many threads as connections.
 
-    Its own way to say so is an environment variable that is read when it is imported.
+    Motor's own setting is an environment variable, MOTOR_MAX_WORKERS, read when it is imported.
     """
-    before = motor_threads._EXECUTOR
+    before = motor_asyncio._EXECUTOR
     threads = ThreadPoolExecutor(count, thread_name_prefix="motor")
-    motor_threads._EXECUTOR = threads
+    motor_asyncio._EXECUTOR = threads
     try:
         yield
     finally:
-        motor_threads._EXECUTOR = before
+        motor_asyncio._EXECUTOR = before
         threads.shutdown(wait=False, cancel_futures=True)
 
 
 def database_name(url: str, settings: Settings) -> str:
-    """The database to use: the one set, the URL's, or polystore."""
+    """Return the name of the database: the setting's, the URL's, or ``polystore``."""
     return settings.mongodb_database or parse_uri(url)["database"] or DEFAULT_DATABASE
 
 
@@ -174,32 +175,31 @@ def _ms(seconds: float) -> int:
 # -- hand out --------------------------------------------------------------------------------------
 
 
-def _this_database(request: Request) -> Database:
-    mongo: MongoStore = request.state.mongo
-    return mongo.database
+def _mongo_store(request: Request) -> MongoStore:
+    store: MongoStore = request.state.mongo
+    return store
 
 
-def _this_mongo(request: Request) -> MongoStore:
-    mongo: MongoStore = request.state.mongo
-    return mongo
+def _mongo_database(request: Request) -> Database:
+    return _mongo_store(request).database
 
 
-MongoDatabase = Annotated[Database, provided(_this_database)]
-# For those whose request is not itself within a place and a deadline: intakes, streams.
-MongoStoreDep = Annotated[MongoStore, provided(_this_mongo)]
+MongoDatabase = Annotated[Database, provided(_mongo_database)]
+# For intakes and streams, whose requests are not themselves within a slot and a deadline.
+MongoStoreDep = Annotated[MongoStore, provided(_mongo_store)]
 
 # -- base ------------------------------------------------------------------------------------------
 
 
 def now() -> datetime:
-    """The time a document is written, in the milliseconds BSON keeps."""
+    """Return the current time in UTC, cut to the milliseconds that BSON keeps."""
     return to_milliseconds(datetime.now(UTC))
 
 
 async def list_indexes(collection: MongoCollection) -> list[Document]:
-    """The index documents of a collection, if there is one; unfinished builds say so.
+    """Return the index documents of a collection, none if it does not exist.
 
-    A command and not the driver's own ``list_indexes``, which shows unfinished builds as finished.
+    Runs the command, because the driver's ``list_indexes`` shows unfinished builds as finished.
     """
     try:
         reply = await collection.database.command(
@@ -209,5 +209,5 @@ async def list_indexes(collection: MongoCollection) -> list[Document]:
         if error.code == NAMESPACE_NOT_FOUND:
             return []
         raise
-    found: list[Document] = reply["cursor"]["firstBatch"]
-    return found
+    indexes: list[Document] = reply["cursor"]["firstBatch"]
+    return indexes

@@ -1,4 +1,4 @@
-"""One request on MongoDB, as its repositories take it."""
+"""Context of one request on MongoDB, and the base class of repositories and use cases."""
 
 from dataclasses import dataclass
 from typing import Annotated, Self
@@ -18,13 +18,13 @@ class MongoContext(RequestContext):
 
     @property
     def store(self) -> MongoStore:
-        """The store itself, for what opens calls of its own: intakes, streams."""
+        """The store, for intakes and streams, which make calls of their own."""
         store: MongoStore = self.request.state.mongo
         return store
 
     @classmethod
     def of(cls, request: Request, response: Response) -> Self:
-        """The context of a request; ``response`` gets the Link header of a page."""
+        """Return the context of a request; ``response`` gets the Link header of a page."""
         return cls(
             request=request,
             caller=request.state.caller,
@@ -34,7 +34,7 @@ class MongoContext(RequestContext):
 
 
 async def mongo_context(request: Request, response: Response) -> MongoContext:
-    """The dependency that all document features share."""
+    """Return the request's context: the one dependency of all document features."""
     return MongoContext.of(request, response)
 
 

@@ -1,4 +1,4 @@
-"""What MongoDB and its driver say, as refusals: by index name first, then by code or class."""
+"""Translation of driver errors to service errors: by index name, then by code or class."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,15 +25,18 @@ from service.core.errors import (
 
 
 class MongoUnreachable(Unavailable):
-    detail = "MongoDB is not reachable."
+    detail = "MongoDB is not reachable; repeat the request later."
 
 
 class MongoBusy(Unavailable):
-    code, detail = "busy", "All connections to MongoDB are in use."
+    code, detail = "busy", "All connections to MongoDB are in use; repeat the request later."
 
 
 class DocumentRefused(Refused):
-    code, detail = "document_refused", "The document breaks a rule of its collection."
+    code, detail = (
+        "document_refused",
+        "Correct the document, because it breaks a rule of its collection.",
+    )
 
 
 # mongo/src/mongo/base/error_codes.yml
@@ -48,10 +51,10 @@ _BY_CODE: dict[int, type[ServiceError]] = {
 
 
 class DocumentTooLong(TooLarge):
-    detail = "A document of more than 16 MiB cannot be stored."
+    detail = "Send a document of at most 16 MiB."
 
 
-# The first that fits. A connection that breaks says nothing about what was done over it.
+# The first match counts. After a broken connection the outcome of a write is unknown.
 _BY_CLASS: tuple[tuple[type[Exception], type[ServiceError]], ...] = (
     (ServerSelectionTimeoutError, MongoUnreachable),
     (ConnectionFailure, OutcomeUnknown),
@@ -63,18 +66,18 @@ _BY_CLASS: tuple[tuple[type[Exception], type[ServiceError]], ...] = (
 
 
 def translate_mongo_error(error: Exception) -> ServiceError | None:
-    """What a driver error means to a client; None if it has nothing to do with the store."""
+    """Return the service error for a driver error; None if the store is not its cause."""
     if isinstance(error, DuplicateKeyError):
         by_constraint = ServiceError.by_constraint.get(violated_index(error.details or {}))
         return (by_constraint or Conflict)()
     if isinstance(error, OperationFailure) and error.code in _BY_CODE:
         return _BY_CODE[error.code]()
-    kinds = (refusal for kind, refusal in _BY_CLASS if isinstance(error, kind))
-    refusal = next(kinds, None)
-    return None if refusal is None else refusal()
+    matches = (translated for kind, translated in _BY_CLASS if isinstance(error, kind))
+    service_error = next(matches, None)
+    return None if service_error is None else service_error()
 
 
 def violated_index(details: Mapping[str, Any]) -> str:
-    """The name of the index a duplicate key error speaks of, such as ``uq_item_types_name``."""
+    """Return the index name in the details of a duplicate key error: ``uq_item_types_name``."""
     _, _, rest = str(details.get("errmsg", "")).partition(" index: ")
     return rest.partition(" ")[0]

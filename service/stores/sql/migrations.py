@@ -1,4 +1,14 @@
-"""The PostgreSQL schema as an operator handles it: plan, apply, down, check, on Alembic."""
+"""Operations on the PostgreSQL schema, with Alembic: plan, apply, revert and compare.
+
+Each takes the URL of the database and opens its own connections. To run many Alembic commands on
+one connection, pass it to ``alembic_config``::
+
+    config = alembic_config(connection=connection)  # a SQLAlchemy Connection
+    command.upgrade(config, "head")  # from alembic, as often as needed
+
+Each migration still has its own transaction, so the connection must not be in one. The advisory
+lock is not taken, so no other runner may be at work.
+"""
 
 import asyncio
 import inspect
@@ -22,36 +32,39 @@ from sqlalchemy.pool import NullPool
 
 import sql_migrations
 from sql_migrations.batches import Batches
-from sql_migrations.progress import Finished, Progress, Tell
+from sql_migrations.progress import FinishedMigration, MigrationProgress, ReportLine
 
 T = TypeVar("T")
-MOST_COUNTED = 10_001
-# A plan is looked at, not waited for.
-BRIEFLY = {"timeout": 5, "server_settings": {"statement_timeout": "5s"}}
+MAX_COUNTED = 10_001
+# Short, because an operator waits for the plan.
+READ_LIMITS = {"timeout": 5, "server_settings": {"statement_timeout": "5s"}}
 
 
-class Step(NamedTuple):
-    """A migration; ``batches`` if it changes data rather than the schema."""
+class PendingMigration(NamedTuple):
+    """A migration to be applied; ``batches`` if it changes data instead of the schema."""
 
     revision: str
     why: str
     batches: Batches | None
 
 
-class TakenBack(NamedTuple):
-    """What ``down`` would do: the step, its SQL, and what it says to those who want it."""
+class Downgrade(NamedTuple):
+    """The effects of ``down``: the reverted migration, its SQL and its note for the operator."""
 
     revision: str
     why: str
     sql: list[str]
-    says: str
-    rows: dict[str, int]  # of the tables that would be dropped, counted up to MOST_COUNTED
+    note: str
+    rows: dict[str, int]  # of the tables that would be dropped, counted up to MAX_COUNTED
 
 
 def alembic_config(
-    url: str | None = None, progress: Progress | None = None, **attributes: Any
+    url: str | None = None, progress: MigrationProgress | None = None, **attributes: Any
 ) -> Config:
-    """Alembic's configuration; ``url`` is an attribute of it, so that no file holds a password."""
+    """Return Alembic's configuration, with the arguments as attributes for env.py.
+
+    The URL is an attribute, because it has a password that must not be in a file.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(sql_migrations.__file__).parent))
     config.attributes.update(url=url, progress=progress, **attributes)
@@ -60,52 +73,52 @@ def alembic_config(
 
 @cache
 def expected_head() -> str:
-    """The revision this code needs."""
+    """Return the revision that this code needs."""
     head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     assert head is not None  # noqa: S101 - there are migrations
     return head
 
 
 async def current_head(connection: AsyncConnection) -> str | None:
-    """The revision the database is at; None before the first."""
+    """Return the database's revision; None before the first migration."""
     try:
-        found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-    except ProgrammingError:  # there is no such table yet
+        head: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except ProgrammingError:  # the table does not exist yet
         return None
-    return found
+    return head
 
 
 class MigrationFailed(Exception):
-    """The database could not be asked or changed."""
+    """The database could not be read or changed."""
 
 
 def head_of(url: str) -> str | None:
-    """The revision of the database at ``url``.
+    """Return the revision of the database at ``url``; None before the first migration.
 
     Raises:
-        MigrationFailed: it is not reachable.
+        MigrationFailed: The database is not reachable.
     """
-    return _asked(url, current_head)
+    return _run_query(url, current_head)
 
 
-def _asked(url: str, question: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-    async def ask() -> T:
-        engine = create_async_engine(url, poolclass=NullPool, connect_args=BRIEFLY)
+def _run_query(url: str, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def run() -> T:
+        engine = create_async_engine(url, poolclass=NullPool, connect_args=READ_LIMITS)
         try:
             async with engine.connect() as connection:
-                return await question(connection)
+                return await query(connection)
         finally:
             await engine.dispose()
 
     try:
-        return asyncio.run(ask())
+        return asyncio.run(run())
     except (SQLAlchemyError, OSError) as error:
         raise MigrationFailed(f"PostgreSQL is not reachable ({type(error).__name__}).") from error
 
 
 @contextmanager
-def _explained(progress: Progress | None = None) -> Iterator[None]:
-    """What goes wrong in Alembic or in the database, in a sentence for people."""
+def _translate_errors(progress: MigrationProgress | None = None) -> Iterator[None]:
+    """Raise MigrationFailed, with a message for operators, for errors of Alembic and database."""
     try:
         yield
     except CommandError as error:
@@ -113,124 +126,133 @@ def _explained(progress: Progress | None = None) -> Iterator[None]:
         hint = " A newer release of this service has migrated it: use that one." if newer else ""
         raise MigrationFailed(f"Alembic refuses: {error}.{hint}") from error
     except (SQLAlchemyError, OSError, KeyboardInterrupt) as error:
-        where = f" at {progress.at}" if progress is not None and progress.at else ""
+        revision = progress.current_revision if progress is not None else None
+        at = f" at {revision}" if revision else ""
         raise MigrationFailed(
-            f"The migration stopped{where}. What was done before stays, batches of a data "
-            f"migration too; the rest was rolled back. Run it again to go on. {_cause(error)}"
+            f"The migration stopped{at}. Finished migrations and finished batches stay; the rest "
+            f"was rolled back. Run it again to continue. {_first_cause(error)}"
         ) from error
 
 
-def _cause(error: BaseException) -> str:
-    """What went wrong first: whatever cleans up on a dead connection fails as well, and says so."""
-    first: BaseException | None = error
-    while first is not None:
-        if isinstance(first, KeyboardInterrupt | asyncio.CancelledError):
+def _first_cause(error: BaseException) -> str:
+    # Later errors hide the first: cleaning up on a dead connection fails as well.
+    earlier: BaseException | None = error
+    while earlier is not None:
+        if isinstance(earlier, KeyboardInterrupt | asyncio.CancelledError):
             return "It was interrupted."
-        if isinstance(first, SQLAlchemyError | OSError):
-            error = first
-        first = first.__context__
+        if isinstance(earlier, SQLAlchemyError | OSError):
+            error = earlier
+        earlier = earlier.__context__
     return str(error)
 
 
-def pending(current: str | None) -> list[Step]:
-    """The steps still to be applied, oldest first.
+def pending(current: str | None) -> list[PendingMigration]:
+    """Return the migrations after the revision ``current``, oldest first.
 
     Raises:
-        MigrationFailed: this code does not know the revision.
+        MigrationFailed: This code does not know the revision.
     """
-    scripts = ScriptDirectory.from_config(alembic_config())
-    with _explained():
-        found = list(scripts.iterate_revisions("head", current or "base"))
+    directory = ScriptDirectory.from_config(alembic_config())
+    with _translate_errors():
+        scripts = list(directory.iterate_revisions("head", current or "base"))
     return [
-        Step(script.revision, script.doc, getattr(script.module, "BATCHES", None))
-        for script in reversed(found)
+        PendingMigration(script.revision, script.doc, getattr(script.module, "BATCHES", None))
+        for script in reversed(scripts)
     ]
 
 
 def rows_to_change(url: str, batches: Batches) -> int | None:
-    """How many rows a data migration concerns; None if that is not soon counted."""
+    """Return the number of rows a data migration would change; None if counting takes over 5 s."""
 
     async def count(connection: AsyncConnection) -> int | None:
         try:
             return int(await connection.scalar(batches.count) or 0)
-        except ProgrammingError:  # a step before it makes the table
+        except ProgrammingError:  # an earlier pending migration creates the table
             return 0
         except DBAPIError as error:
             if isinstance(error.driver_exception, asyncpg.QueryCanceledError):
                 return None
             raise
 
-    return _asked(url, count)
+    return _run_query(url, count)
 
 
-def apply(url: str, tell: Tell, show: Tell | None = None) -> list[Finished]:
-    """Brings the schema to the head. Two runners at once are safe: one works, one finds it done.
+def apply(url: str, log: ReportLine, show: ReportLine | None = None) -> list[FinishedMigration]:
+    """Upgrade the schema to the head; return the applied migrations.
 
-    ``tell`` gets lines that stay, ``show`` the line of the moment for those who have a terminal.
+    Two runners at once are safe: one waits and then has nothing to do. ``log`` receives a line per
+    migration; ``show``, for a terminal, the current state about once a second.
+
+    Raises:
+        MigrationFailed: The database is not reachable, or a migration failed.
     """
     head_of(url)
-    progress = Progress(tell, show)
-    with _explained(progress):
+    progress = MigrationProgress(log, show)
+    with _translate_errors(progress):
         command.upgrade(alembic_config(url, progress, upgrading=True), "head")
     return progress.finished
 
 
 def print_sql() -> None:
-    """The whole history as SQL, for those who review it or run it by hand."""
+    """Print all migrations as SQL, to be reviewed or run by hand."""
     command.upgrade(alembic_config(), "head", sql=True)
 
 
-def last_step(url: str) -> TakenBack | None:
-    """What ``down`` would take back; None if there is nothing."""
+def plan_down(url: str) -> Downgrade | None:
+    """Return the effects of ``down``; None if no migration is applied."""
     head = head_of(url)
     if head is None:
         return None
-    config, spoken = alembic_config(), io.StringIO()
-    config.output_buffer = spoken
-    with _explained():
+    config, output = alembic_config(), io.StringIO()
+    config.output_buffer = output
+    with _translate_errors():
         script = ScriptDirectory.from_config(config).get_revision(head)
         command.downgrade(config, f"{head}:{script.down_revision or 'base'}", sql=True)
-    statements = _statements(spoken.getvalue())
-    dropped = [found[1] for each in statements if (found := re.match(r"DROP TABLE (\w+)", each))]
-    return TakenBack(
-        head,
-        script.doc,
-        statements,
-        inspect.getdoc(script.module.downgrade) or "",
-        {table: _asked(url, _counting(table)) for table in dropped},
-    )
+    statements = _schema_statements(output.getvalue())
+    matches = (re.match(r"DROP TABLE (\w+)", statement) for statement in statements)
+    dropped = [match[1] for match in matches if match]
+    note = inspect.getdoc(script.module.downgrade) or ""
+    return Downgrade(head, script.doc, statements, note, _count_rows(url, dropped))
 
 
-def _statements(offline: str) -> list[str]:
-    """Those that do something to the schema, a line each."""
-    spoken = re.sub(r"^--.*$", "", offline, flags=re.MULTILINE)
-    plain = (" ".join(each.split()) for each in spoken.split(";\n"))
-    idle = re.compile(r"$|BEGIN$|COMMIT$|SET |(UPDATE|DELETE FROM) alembic_version ")
-    return [each for each in plain if not idle.match(each)]
+def _schema_statements(sql: str) -> list[str]:
+    """Return the statements that change the schema, one line each."""
+    without_comments = re.sub(r"^--.*$", "", sql, flags=re.MULTILINE)
+    statements = (" ".join(statement.split()) for statement in without_comments.split(";\n"))
+    ignored = re.compile(r"$|BEGIN$|COMMIT$|SET |(UPDATE|DELETE FROM) alembic_version ")
+    return [statement for statement in statements if not ignored.match(statement)]
 
 
-def _counting(table: str) -> Callable[[AsyncConnection], Awaitable[int]]:
-    some = f"SELECT FROM {table} LIMIT {MOST_COUNTED}"
+def _count_rows(url: str, tables: list[str]) -> dict[str, int]:
+    async def count(connection: AsyncConnection) -> dict[str, int]:
+        counts = {}
+        for table in tables:
+            rows = f"SELECT count(*) FROM (SELECT FROM {table} LIMIT {MAX_COUNTED})"  # noqa: S608
+            counts[table] = int(await connection.scalar(text(rows)) or 0)
+        return counts
 
-    async def count(connection: AsyncConnection) -> int:
-        return int(await connection.scalar(text(f"SELECT count(*) FROM ({some})")) or 0)  # noqa: S608
-
-    return count
+    return _run_query(url, count) if tables else {}
 
 
-def down(url: str, tell: Tell, show: Tell | None = None, *, last: str | None = None) -> None:
-    """Takes the last migration back.
+def down(
+    url: str,
+    log: ReportLine,
+    show: ReportLine | None = None,
+    *,
+    expected: str | None = None,
+) -> None:
+    """Revert the last migration, and lose the data in the objects that it created.
 
     Raises:
-        MigrationFailed: it is not ``last`` any more, or there is none.
+        MigrationFailed: The database is not at the revision ``expected``, or at none.
     """
-    progress = Progress(tell, show)
-    with _explained(progress):
-        command.downgrade(alembic_config(url, progress, last=last), "-1")
+    progress = MigrationProgress(log, show)
+    with _translate_errors(progress):
+        command.downgrade(alembic_config(url, progress, expected=expected), "-1")
 
 
 def differences(url: str) -> str | None:
-    """How the database differs from the tables in the code; None if it does not."""
+    """Return the differences between the database and the tables in the code, or None."""
     try:
         command.check(alembic_config(url))
     except AutogenerateDiffsDetected as error:

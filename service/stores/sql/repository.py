@@ -37,7 +37,7 @@ class SqlRepository(SqlService, Generic[R]):
     table: ClassVar[type[VersionedTable]]
     schema: type[R]
     missing: ClassVar[type[NotFound]]
-    listing: ClassVar[SqlListing]
+    listing: SqlListing
 
     def visible(self) -> ColumnElement[bool]:
         """Return the condition of the rows that the caller may see."""
@@ -46,6 +46,10 @@ class SqlRepository(SqlService, Generic[R]):
     def own(self) -> ColumnElement[bool]:
         """Return the condition of the visible rows that the caller may change."""
         return ANY
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the values of the parameters in the listing's ``where`` and ``source``."""
+        return {}
 
     def owned_by_caller(
         self, column: SQLColumnExpression[Any], *, unless: str
@@ -71,14 +75,15 @@ class SqlRepository(SqlService, Generic[R]):
 
     async def _get(self, where: ColumnElement[bool]) -> R:
         statement = self.listing.select().where(where, self.visible())
-        row = self.listing.rows(await self._session.execute(statement)).one_or_none()
+        result = await self._session.execute(statement, self.parameters())
+        row = self.listing.rows(result).one_or_none()
         if row is None:
             raise self.missing
         return self.read(row)
 
     async def _page(self, query: ListQuery, *conditions: ColumnElement[bool]) -> Page[R]:
         return await self.listing.page(
-            self._session, query, self._paginator, self.read, *conditions
+            self._session, query, self._paginator, self.read, *conditions, **self.parameters()
         )
 
     async def _insert(self, values: Mapping[str, Any]) -> R:

@@ -20,8 +20,6 @@ from service.stores.sql.idempotency import Replay, recall, remember
 from service.web.idempotency_key import RequestedKey, requested_key
 from service.web.route import Endpoint, Route
 
-SAFE_METHODS = ("GET", "HEAD")
-
 
 class SqlRoute(Route):
     """For the routers of PostgreSQL features: ``APIRouter(route_class=SqlRoute)``."""
@@ -29,10 +27,9 @@ class SqlRoute(Route):
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         sql: SqlStore = request.state.sql
         deadline = sql.breaker.deadline()
-        writes = request.method not in SAFE_METHODS
-        work = _write if writes else _read
+        work = _write if self.writes else _read
         return await sql.breaker.run(
-            work(sql, request, endpoint, deadline), deadline, writes=writes
+            work(sql, request, endpoint, deadline), deadline, writes=self.writes
         )
 
 

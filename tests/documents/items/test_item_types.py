@@ -1,4 +1,4 @@
-"""Item types: what items of a type have to look like."""
+"""Item types, and the validation of items against their JSON Schema."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ async def _post(client: httpx2.AsyncClient, attributes: Any) -> httpx2.Response:
     return await client.post("/v1/items", json=body)
 
 
-async def test_a_type_is_put_read_listed_and_removed(client: httpx2.AsyncClient) -> None:
+async def test_type_put_get_list_and_delete(client: httpx2.AsyncClient) -> None:
     put = await _put(client, SCHEMA)
     assert (put.status_code, put.headers["etag"]) == (200, '"1"')
     read = await client.get("/v1/item_types/shirt")
@@ -41,14 +41,14 @@ async def test_a_type_is_put_read_listed_and_removed(client: httpx2.AsyncClient)
     assert cached.status_code == 304
     assert (await _put(client, {})).json()["version"] == 2
     assert (await client.delete("/v1/item_types/shirt")).status_code == 204
-    for answer in (
+    for response in (
         await client.get("/v1/item_types/shirt"),
         await client.delete("/v1/item_types/shirt"),
     ):
-        assert (answer.status_code, answer.json()["code"]) == (404, "item_type_not_found")
+        assert (response.status_code, response.json()["code"]) == (404, "item_type_not_found")
 
 
-async def test_the_version_of_a_type_is_guarded(client: httpx2.AsyncClient) -> None:
+async def test_type_if_match_protects_put_and_delete(client: httpx2.AsyncClient) -> None:
     path = "/v1/item_types/shirt"
     body: dict[str, Any] = {"json_schema": {}}
     missing = await client.put(path, json=body, headers={"If-Match": '"1"'})
@@ -60,9 +60,9 @@ async def test_the_version_of_a_type_is_guarded(client: httpx2.AsyncClient) -> N
     assert (await client.put(path, json=body, headers={"If-Match": '"1"'})).status_code == 200
 
 
-async def test_twenty_puts_at_once_make_one_type(client: httpx2.AsyncClient) -> None:
-    answers = await asyncio.gather(*(_put(client, {"title": str(n)}) for n in range(20)))
-    assert sorted(answer.json()["version"] for answer in answers) == list(range(1, 21))
+async def test_type_20_concurrent_puts_give_20_versions(client: httpx2.AsyncClient) -> None:
+    responses = await asyncio.gather(*(_put(client, {"title": str(n)}) for n in range(20)))
+    assert sorted(response.json()["version"] for response in responses) == list(range(1, 21))
 
 
 @pytest.mark.parametrize(
@@ -82,33 +82,35 @@ async def test_twenty_puts_at_once_make_one_type(client: httpx2.AsyncClient) -> 
         ({"colour": "x", "other": 1}, {"/attributes"}),
     ],
 )
-async def test_attributes_that_do_not_fit_are_refused_with_pointers(
+async def test_create_item_schema_mismatch_is_an_error_with_pointers(
     client: httpx2.AsyncClient, attributes: Any, pointers: set[str]
 ) -> None:
     await _put(client, SCHEMA)
-    answer = await _post(client, attributes)
-    assert (answer.status_code, answer.json()["code"]) == (422, "schema_mismatch")
-    assert {error["pointer"] for error in answer.json()["errors"]} == pointers
-    assert "xxxx" not in answer.text
+    response = await _post(client, attributes)
+    assert (response.status_code, response.json()["code"]) == (422, "schema_mismatch")
+    assert {error["pointer"] for error in response.json()["errors"]} == pointers
+    assert "xxxx" not in response.text
     assert (await _post(client, {"colour": "red", "sizes": [1]})).status_code == 201
 
 
-async def test_a_patch_is_checked_by_what_comes_of_it(client: httpx2.AsyncClient) -> None:
+async def test_update_item_result_is_validated(client: httpx2.AsyncClient) -> None:
     await _put(client, SCHEMA)
-    made = await make_item(client, type="shirt", attributes={"colour": "red"})
-    path = f"/v1/items/{made['id']}"
+    item = await make_item(client, type="shirt", attributes={"colour": "red"})
+    path = f"/v1/items/{item['id']}"
     for patch in ({"attributes": {"colour": None}}, {"attributes": {"sizes": [None]}}):
-        refused = await client.patch(path, json=patch)
-        assert (refused.status_code, refused.json()["code"]) == (422, "schema_mismatch")
+        response = await client.patch(path, json=patch)
+        assert (response.status_code, response.json()["code"]) == (422, "schema_mismatch")
     assert (await client.patch(path, json={"attributes": {"sizes": [1]}})).status_code == 200
     other = await make_item(client, attributes={"free": True})
-    refused = await client.patch(f"/v1/items/{other['id']}", json={"type": "shirt"})
-    assert refused.json()["code"] == "schema_mismatch"
+    response = await client.patch(f"/v1/items/{other['id']}", json={"type": "shirt"})
+    assert response.json()["code"] == "schema_mismatch"
 
 
-async def test_a_new_schema_holds_for_the_next_change(client: httpx2.AsyncClient) -> None:
-    made = await make_item(client, type="shirt", attributes={"colour": 7})
-    path = f"/v1/items/{made['id']}"
+async def test_put_type_existing_items_are_validated_when_changed(
+    client: httpx2.AsyncClient,
+) -> None:
+    item = await make_item(client, type="shirt", attributes={"colour": 7})
+    path = f"/v1/items/{item['id']}"
     await _put(client, SCHEMA)
     assert (await client.patch(path, json={"name": "y"})).status_code == 200
     assert (await client.patch(path, json={"attributes": {"sizes": []}})).status_code == 422
@@ -132,29 +134,29 @@ async def test_a_new_schema_holds_for_the_next_change(client: httpx2.AsyncClient
     ],
     ids=str,
 )
-async def test_a_schema_that_cannot_be_used_is_refused(
+async def test_put_type_unusable_schema_is_an_error(
     client: httpx2.AsyncClient, schema: Any
 ) -> None:
-    answer = await _put(client, schema)
-    assert (answer.status_code, answer.json()["code"]) == (422, "bad_json_schema")
-    assert "passwd" not in answer.text
+    response = await _put(client, schema)
+    assert (response.status_code, response.json()["code"]) == (422, "bad_json_schema")
+    assert "passwd" not in response.text
     assert (await client.get("/v1/item_types/shirt")).status_code == 404
 
 
 @pytest.mark.parametrize("keyword", ["$ref", "$schema", "$dynamicRef", "$id"])
-async def test_nothing_is_fetched_for_a_schema(client: httpx2.AsyncClient, keyword: str) -> None:
+async def test_put_type_fetches_nothing(client: httpx2.AsyncClient, keyword: str) -> None:
     called = asyncio.Event()
 
-    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         called.set()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         schema = {keyword: f"http://127.0.0.1:{port}/schema"}
         if keyword == "$id":
-            schema["$ref"] = "beside"
+            schema["$ref"] = "other"
         assert (await _put(client, schema)).status_code == 422
         await asyncio.sleep(0)
         assert not called.is_set()
@@ -166,9 +168,11 @@ async def test_nothing_is_fetched_for_a_schema(client: httpx2.AsyncClient, keywo
         {"properties": {"a": {"pattern": "^(a+)+$"}}},
         {"properties": {"a": {"pattern": "^(a|a)*$"}}},
     ],
-    ids=["plus of plus", "either of the same"],
+    ids=["nested plus", "equal alternatives"],
 )
-async def test_no_pattern_hangs_us(client: httpx2.AsyncClient, schema: Any) -> None:
+async def test_create_item_pattern_takes_linear_time(
+    client: httpx2.AsyncClient, schema: Any
+) -> None:
     assert (await _put(client, schema)).status_code == 200
     began = time.process_time()
     await _post(client, {"a": "a" * 50_000 + "!", "b": {"b": {}}})
@@ -176,7 +180,21 @@ async def test_no_pattern_hangs_us(client: httpx2.AsyncClient, schema: Any) -> N
     assert (await client.get("/v1/item_types/shirt")).status_code == 200
 
 
-async def test_a_type_has_a_plain_name_and_a_schema(client: httpx2.AsyncClient) -> None:
+async def test_put_type_name_and_schema_are_checked(client: httpx2.AsyncClient) -> None:
     assert (await _put(client, {}, name="$where")).status_code == 422
     assert (await _put(client, {}, name="x" * 61)).status_code == 422
     assert (await _put(client, [])).json()["errors"][0]["pointer"] == "/json_schema"
+
+
+async def test_put_type_again_after_removal_has_a_new_etag(
+    client: httpx2.AsyncClient,
+) -> None:
+    first = await client.put("/v1/item_types/t", json={"json_schema": {"type": "object"}})
+    assert (await client.delete("/v1/item_types/t")).status_code == 204
+    assert (await client.get("/v1/item_types/t")).status_code == 404
+    assert (await client.get("/v1/item_types")).json()["items"] == []
+    assert (await client.delete("/v1/item_types/t")).status_code == 404
+    again = await client.put("/v1/item_types/t", json={"json_schema": {"minProperties": 1}})
+    assert again.headers["etag"] != first.headers["etag"]
+    cached = {"If-None-Match": first.headers["etag"]}
+    assert (await client.get("/v1/item_types/t", headers=cached)).status_code == 200

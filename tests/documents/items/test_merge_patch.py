@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.documents.items.merge_patch import merged
+from service.documents.items.merge_patch import merge
 
 
 # The test cases of RFC 7396, appendix A: original, patch, result.
@@ -29,7 +29,7 @@ from service.documents.items.merge_patch import merged
         ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
     ],
 )
-def test_the_table_of_rfc_7396(target: Any, patch: Any, result: Any) -> None:
+def test_merge_examples_of_rfc_7396(target: Any, patch: Any, result: Any) -> None:
     before = copy.deepcopy((target, patch))
-    assert merged(target, patch) == result
+    assert merge(target, patch) == result
     assert (target, patch) == before

@@ -1,4 +1,4 @@
-"""Items when many change them at once, and how they are found."""
+"""Items under concurrent changes, and the indexes of their lists."""
 
 import asyncio
 from itertools import combinations
@@ -23,35 +23,39 @@ FILTERS: dict[str, Any] = {
 }
 
 
-async def test_of_64_changes_to_one_version_one_wins(client: httpx2.AsyncClient) -> None:
-    made = await make_item(client)
-    path, breaker = f"/v1/items/{made['id']}", {"If-Match": '"1"'}
-    answers = await asyncio.gather(
-        *(client.patch(path, json={"name": f"n{n}"}, headers=breaker) for n in range(64))
+async def test_update_item_64_concurrent_of_one_version_one_succeeds(
+    client: httpx2.AsyncClient,
+) -> None:
+    item = await make_item(client)
+    path, if_match = f"/v1/items/{item['id']}", {"If-Match": '"1"'}
+    responses = await asyncio.gather(
+        *(client.patch(path, json={"name": f"n{n}"}, headers=if_match) for n in range(64))
     )
-    statuses = sorted(answer.status_code for answer in answers)
+    statuses = sorted(response.status_code for response in responses)
     assert statuses == [200] + [412] * 63
-    (winner,) = (answer.json() for answer in answers if answer.status_code == 200)
-    assert (await client.get(path)).json() == winner
-    assert winner["version"] == 2
+    (changed,) = (response.json() for response in responses if response.status_code == 200)
+    assert (await client.get(path)).json() == changed
+    assert changed["version"] == 2
 
 
-async def test_of_20_unguarded_changes_at_once_none_is_lost(client: httpx2.AsyncClient) -> None:
-    made = await make_item(client, attributes={"kept": {"x": 1}})
-    path = f"/v1/items/{made['id']}"
-    answers = await asyncio.gather(
-        *(client.patch(path, json={"attributes": {"kept": {f"k{n}": n}}}) for n in range(20))
+async def test_update_item_20_concurrent_without_if_match_all_merge(
+    client: httpx2.AsyncClient,
+) -> None:
+    item = await make_item(client, attributes={"a": {"x": 1}})
+    path = f"/v1/items/{item['id']}"
+    responses = await asyncio.gather(
+        *(client.patch(path, json={"attributes": {"a": {f"k{n}": n}}}) for n in range(20))
     )
-    assert {answer.status_code for answer in answers} == {200}
-    final = (await client.get(path)).json()
-    assert final["attributes"] == {"kept": {"x": 1, **{f"k{n}": n for n in range(20)}}}
-    assert final["version"] == 21
+    assert {response.status_code for response in responses} == {200}
+    changed = (await client.get(path)).json()
+    assert changed["attributes"] == {"a": {"x": 1, **{f"k{n}": n for n in range(20)}}}
+    assert changed["version"] == 21
 
 
-async def test_a_change_and_a_removal_at_once_do_not_mix(client: httpx2.AsyncClient) -> None:
+async def test_update_and_delete_item_concurrently_do_not_mix(client: httpx2.AsyncClient) -> None:
     for _ in range(5):
-        made = await make_item(client)
-        path = f"/v1/items/{made['id']}"
+        item = await make_item(client)
+        path = f"/v1/items/{item['id']}"
         changed, removed = await asyncio.gather(
             client.patch(path, json={"name": "late"}), client.delete(path)
         )
@@ -59,59 +63,59 @@ async def test_a_change_and_a_removal_at_once_do_not_mix(client: httpx2.AsyncCli
         assert (await client.get(path)).status_code == 404
 
 
-async def test_one_key_makes_one_item_however_often_it_is_sent(
+async def test_create_item_20_concurrent_with_one_key_create_one(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     key, body = {"Idempotency-Key": "k-1"}, {"name": "x"}
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(client.post("/v1/items", json=body, headers=key) for _ in range(20))
     )
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.json()["id"] for answer in answers}) == 1
-    replayed = [answer for answer in answers if "idempotency-replayed" in answer.headers]
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.json()["id"] for response in responses}) == 1
+    replayed = [each for each in responses if "idempotency-replayed" in each.headers]
     assert len(replayed) == 19
     other = await client.post("/v1/items", json={"name": "y"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert await state["mongo"].database["items"].count_documents({}) == 1
-    for bad in ("", "x" * 256):
-        refused = await client.post("/v1/items", json=body, headers={"Idempotency-Key": bad})
-        assert (refused.status_code, refused.json()["code"]) == (400, "bad_idempotency_key")
+    for invalid in ("", "x" * 256):
+        response = await client.post("/v1/items", json=body, headers={"Idempotency-Key": invalid})
+        assert (response.status_code, response.json()["code"]) == (400, "bad_idempotency_key")
 
 
-async def test_a_page_of_large_items_is_refused_with_how_many_fit(
+async def test_list_items_too_large_for_one_page_is_an_error(
     client: httpx2.AsyncClient,
 ) -> None:
-    """To leave some out would lose them to whoever goes on by an offset."""
-    made = [await make_item(client, attributes={"x": "y" * 1_000_000}) for _ in range(20)]
+    """A shorter page would lose items, because the next offset would skip them."""
+    items = [await make_item(client, attributes={"x": "y" * 1_000_000}) for _ in range(20)]
     for offset in (0, 1):
-        refused = await client.get("/v1/items", params={"limit": 50, "offset": offset})
-        assert (refused.status_code, refused.json()["code"]) == (422, "page_too_large")
-        (error,) = refused.json()["errors"]
+        response = await client.get("/v1/items", params={"limit": 50, "offset": offset})
+        assert (response.status_code, response.json()["code"]) == (422, "page_too_large")
+        (error,) = response.json()["errors"]
         assert (error["pointer"], "16 of them fit" in error["detail"]) == ("/query/limit", True)
     first = (await client.get("/v1/items", params={"limit": 16})).json()
     cursor = first["page"]["next_cursor"]
     rest = (await client.get("/v1/items", params={"limit": 50, "cursor": cursor})).json()
     assert [item["id"] for item in first["items"] + rest["items"]] == [
-        item["id"] for item in reversed(made)
+        item["id"] for item in reversed(items)
     ]
 
 
-async def test_patches_cannot_make_an_item_larger_than_it_may_be(
+async def test_update_item_beyond_the_size_limit_is_an_error(
     client: httpx2.AsyncClient,
 ) -> None:
-    made = await make_item(client)
-    path = f"/v1/items/{made['id']}"
-    answers = [
+    item = await make_item(client)
+    path = f"/v1/items/{item['id']}"
+    responses = [
         await client.patch(path, json={"attributes": {f"k{n}": "x" * 900_000}}) for n in range(4)
     ]
-    assert [answer.status_code for answer in answers] == [200, 200, 413, 413]
-    assert answers[-1].json()["code"] == "item_too_large"
+    assert [response.status_code for response in responses] == [200, 200, 413, 413]
+    assert responses[-1].json()["code"] == "item_too_large"
     assert set((await client.get(path)).json()["attributes"]) == {"k0", "k1"}
     smaller = await client.patch(path, json={"attributes": {"k0": None, "k2": "x"}})
     assert smaller.status_code == 200
 
 
-async def test_no_filter_and_no_two_together_look_through_the_collection(
+async def test_list_items_one_or_two_filters_scan_no_collection(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     fixed = {"limit", "cursor", "sort", "count", "offset"}
@@ -123,15 +127,17 @@ async def test_no_filter_and_no_two_together_look_through_the_collection(
             for names in combinations(FILTERS, size):
                 for sort in ("-created_at", "name"):
                     query = {name: FILTERS[name] for name in names}
-                    answer = await client.get(
+                    response = await client.get(
                         "/v1/items", params={**query, "sort": sort, "count": "exact"}
                     )
-                    assert answer.status_code == 200
+                    assert response.status_code == 200
     assert len(profile) > 100
     assert scans(profile) == []
 
 
-async def test_the_filters_that_pick_few_read_few(client: httpx2.AsyncClient, state: State) -> None:
+async def test_list_items_selective_filter_reads_few_documents(
+    client: httpx2.AsyncClient, state: State
+) -> None:
     for n in range(30):
         await make_item(client, name=f"n{n}", type=f"t{n}", tags=[f"g{n}"], price=f"{n}.00")
     for query in (
@@ -142,12 +148,12 @@ async def test_the_filters_that_pick_few_read_few(client: httpx2.AsyncClient, st
         {"deleted": "true"},
     ):
         async with profiling(state) as profile:
-            answer = await client.get("/v1/items", params=query)
+            response = await client.get("/v1/items", params=query)
         (find,) = profile
-        assert find["docsExamined"] == len(answer.json()["items"]) <= 1, query
+        assert find["docsExamined"] == len(response.json()["items"]) <= 1, query
 
 
-async def test_searches_by_attributes_use_an_index(
+async def test_search_items_by_attributes_uses_an_index(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     for n in range(40):

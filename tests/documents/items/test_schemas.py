@@ -1,4 +1,4 @@
-"""Attributes may be any JSON: what is accepted comes back equal."""
+"""Attributes: any JSON, which comes back equal."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ values = st.recursive(
 
 
 def _typed(value: Any) -> Any:
-    """A value that equals another only if all types in it are the same too."""
+    """Return a value that equals another only if all types in it are equal too."""
     if isinstance(value, dict):
-        return {key: _typed(each) for key, each in value.items()}
+        return {key: _typed(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_typed(each) for each in value]
+        return [_typed(item) for item in value]
     return type(value), repr(value)
 
 
@@ -41,11 +41,11 @@ def _typed(value: Any) -> Any:
 @given(attributes=st.dictionaries(keys, values, max_size=5))
 @example(attributes={"_id": 1, "__proto__": {}, "é": "e\u0301", "0": [[]], "a b/c~d": -0.0})
 @example(attributes={"big": 2**63 - 1, "small": -(2**63), "tiny": 5e-324, "one": 1.0})
-async def test_any_attributes_come_back_as_they_were_sent(
+async def test_item_attributes_round_trip_unchanged(
     client: httpx2.AsyncClient, attributes: dict[str, Any]
 ) -> None:
-    made = await client.post("/v1/items", json={"name": "x", "attributes": attributes})
-    assert made.status_code == 201, made.text
-    read = await client.get(made.headers["location"])
+    created = await client.post("/v1/items", json={"name": "x", "attributes": attributes})
+    assert created.status_code == 201, created.text
+    read = await client.get(created.headers["location"])
     assert _typed(read.json()["attributes"]) == _typed(attributes)
-    assert read.json() == made.json()
+    assert read.json() == created.json()

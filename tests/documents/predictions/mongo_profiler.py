@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from service.documents.retention.rule_cache import READS_THE_RULES
+from service.documents.retention.rule_cache import REFRESH_COMMENT
 from service.main import State
 
 Profile = list[dict[str, Any]]
@@ -29,7 +29,7 @@ async def profiling(state: State) -> AsyncIterator[Profile]:
         reads = {
             "op": {"$in": ["query", "command"]},
             "planSummary": {"$exists": True},
-            "command.comment": {"$ne": READS_THE_RULES},  # a background task of the service
+            "command.comment": {"$ne": REFRESH_COMMENT},  # a background task of the service
         }
         profile += await database["system.profile"].find(reads).sort("ts").to_list(None)
     finally:

@@ -30,6 +30,8 @@ from tests.documents.retention.retention_service import (
     until,
 )
 
+pytestmark = pytest.mark.xdist_group("apply_retention")
+
 
 @pytest.fixture(scope="module")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoEngine]:

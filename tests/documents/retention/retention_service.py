@@ -21,7 +21,7 @@ from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.main import State, create_app
 from service.settings import Settings
 from service.stores.embedded import MongoEngine
-from service.stores.embedded.supervisor import Spec
+from service.stores.embedded.supervisor import ProcessSpec
 from service.stores.mongo.client import Document, MongoCollection
 from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.fixtures.stores import PATIENCE
@@ -46,8 +46,8 @@ class _DeletesEachSecond(MongoEngine):
     """Told at its start: told later, it would first sleep out its minute."""
 
     @override
-    def _spec(self) -> Spec:
-        spec = super()._spec()
+    def _process_spec(self) -> ProcessSpec:
+        spec = super()._process_spec()
         spec["command"] += ["--setParameter", "ttlMonitorSleepSecs=1"]
         return spec
 

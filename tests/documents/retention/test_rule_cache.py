@@ -1,4 +1,4 @@
-"""The rules as a process knows them: soon, cheaply, and through whatever MongoDB does."""
+"""The cache of retention rules: it is refreshed soon and cheaply, and survives MongoDB's faults."""
 
 import asyncio
 import os
@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from service.documents.predictions.documents import PREDICTIONS
-from service.documents.retention import rule_cache as current
-from service.documents.retention.rule_cache import READS_THE_RULES
+from service.documents.retention import rule_cache
+from service.documents.retention.rule_cache import REFRESH_COMMENT, RetentionRuleCache
 from service.main import State, create_app
 from service.settings import Settings
 from service.stores.embedded import MongoEngine, StoreUrls
@@ -43,7 +43,7 @@ def _event(**fields: Any) -> dict[str, Any]:
     return make_event(**{"timestamp": ago(hours=1), **fields})
 
 
-async def test_a_rule_holds_in_a_second_process_within_seconds(
+async def test_rule_applies_in_a_second_process_within_seconds(
     client: httpx2.AsyncClient, state: State, engines: StoreUrls, worker_name: str, tmp_path: Path
 ) -> None:
     secret, url = state["settings"].secret, state["settings"].database_url
@@ -58,26 +58,22 @@ async def test_a_rule_holds_in_a_second_process_within_seconds(
     ) as other:
         headers = (await create_user(state, "admin")).headers
 
-        async def stamped() -> bool:
-            event = _event(model="elsewhere")
-            async with httpx2.AsyncClient(base_url=other.url, headers=headers) as speaking:
-                assert (await post_event(speaking, event)).status_code == 201
-            found = (
-                await state["mongo"]
-                .database[PREDICTIONS]
-                .find_one({"model": "elsewhere", "expires_at": {"$exists": True}})
-            )
-            return found is not None
+        predictions = state["mongo"].database[PREDICTIONS]
+        expiring = {"model": "elsewhere", "expires_at": {"$exists": True}}
 
-        assert not await stamped()
+        async def is_applied() -> bool:
+            event = _event(model="elsewhere")
+            async with httpx2.AsyncClient(base_url=other.url, headers=headers) as other_client:
+                assert (await post_event(other_client, event)).status_code == 201
+            return await predictions.find_one(expiring) is not None
+
+        assert not await is_applied()
         rule = {"days": 3}
         assert (await client.put("/v1/models/elsewhere/retention", json=rule)).status_code == 200
-        await until(stamped, 3 * current.SECONDS_BETWEEN_LOOKS)
+        await until(is_applied, 3 * rule_cache.REFRESH_SECONDS)
 
 
-async def test_all_intakes_stamp_what_they_log_and_the_hash_is_as_before(
-    service: Keeping,
-) -> None:
+async def test_intakes_set_expires_at_and_keep_the_hash(service: Keeping) -> None:
     await service.keep("fraud", 30)
     await service.keep("fraud/versions/3", 7)
     old, new, free = _event(), _event(version="4"), _event(model="churn")
@@ -94,109 +90,111 @@ async def test_all_intakes_stamp_what_they_log_and_the_hash_is_as_before(
     assert "expires_at" not in read
 
 
-async def test_removing_a_rule_brings_back_the_more_general_one(
+async def test_delete_rule_the_more_general_one_applies_again(
     mongod: MongoEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(current, "SECONDS_BETWEEN_LOOKS", 600)  # at once where it was changed
+    monkeypatch.setattr(
+        rule_cache, "REFRESH_SECONDS", 600
+    )  # the process that changes a rule refreshes at once
     async with keeping(mongod.url, tmp_path, retention_days=90) as service:
         rules = service.state["retention"]
         await service.keep("fraud", 30)
         await service.keep("fraud/versions/3", 7)
-        assert (await rules.get()).kept("fraud", "3") == 7 * DAY
+        assert (await rules.get()).period("fraud", "3") == 7 * DAY
         for where, days in (("fraud/versions/3", 30), ("fraud", 90)):
             await service.client.delete(f"/v1/models/{where}/retention")
 
-            async def general(days: int = days) -> bool:
-                return (await rules.get()).kept("fraud", "3") == days * DAY
+            async def is_general(days: int = days) -> bool:
+                return (await rules.get()).period("fraud", "3") == days * DAY
 
-            await until(general)
+            await until(is_general)
 
 
-async def test_the_rules_are_read_once_a_look_and_not_for_each_event(
+async def test_cache_reads_once_per_refresh_and_not_per_event(
     service: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = service.state["mongo"].database
     await database["system.profile"].drop()
-    monkeypatch.setattr(current, "SECONDS_BETWEEN_LOOKS", 0.5)
-    await service.keep("fraud", 30)  # and the next look is in half a second
+    monkeypatch.setattr(rule_cache, "REFRESH_SECONDS", 0.5)
+    await service.keep("fraud", 30)  # the next refresh is in half a second
     await database.command("profile", 2)
     for _ in range(20):
         await asyncio.gather(*(post_event(service.client, _event()) for _ in range(5)))
         await post_batch(service.client, [_event() for _ in range(50)])
-    reads = {"command.comment": READS_THE_RULES}
+    reads = {"command.comment": REFRESH_COMMENT}
 
-    async def looked() -> bool:
+    async def has_refreshed() -> bool:
         return await database["system.profile"].count_documents(reads) >= 3
 
-    await until(looked)
+    await until(has_refreshed)
     await database.command("profile", 0)
-    looks = await database["system.profile"].find(reads).sort("ts").to_list(None)
-    assert {each["planSummary"] for each in looks} == {"IXSCAN { model: 1, model_version: 1 }"}
-    times = [each["ts"] for each in looks]
-    between = [(late - early).total_seconds() for early, late in pairwise(times)]
-    assert min(between) > 0.4
+    finds = await database["system.profile"].find(reads).sort("ts").to_list(None)
+    assert {find["planSummary"] for find in finds} == {"IXSCAN { model: 1, model_version: 1 }"}
+    times = [find["ts"] for find in finds]
+    pauses = [(late - early).total_seconds() for early, late in pairwise(times)]
+    assert min(pauses) > 0.4
 
 
-async def test_of_many_first_requests_one_reads_and_later_ones_wait_for_nothing(
-    service: Keeping,
-) -> None:
-    rules = current.CurrentRules(service.state["mongo"], None)
+async def test_cache_first_requests_share_a_read_later_ones_never_wait(service: Keeping) -> None:
+    rules = RetentionRuleCache(service.state["mongo"], None)
     database = service.state["mongo"].database
     await database["system.profile"].drop()
     await database.command("profile", 2)
-    found = await asyncio.gather(*(rules.get() for _ in range(50)))
+    results = await asyncio.gather(*(rules.get() for _ in range(50)))
     await database.command("profile", 0)
-    reads = {"command.comment": READS_THE_RULES}
-    assert await database["system.profile"].count_documents(reads) <= 2  # ours, and a look
-    assert all(each is found[0] for each in found)
-    waiting = rules.get()
-    with pytest.raises(StopIteration):  # it does not even give way
-        waiting.send(None)
+    reads = {"command.comment": REFRESH_COMMENT}
+    assert (
+        await database["system.profile"].count_documents(reads) <= 2
+    )  # this read and a refresh of the service
+    assert all(result is results[0] for result in results)
+    coroutine = rules.get()
+    with pytest.raises(StopIteration):  # it ends without one await
+        coroutine.send(None)
 
 
-async def test_rules_go_on_while_mongodb_hangs_and_events_are_logged_by_them_once_it_is_back(
+async def test_cache_mongodb_hangs_rules_stay_in_use(
     tmp_path: Path, mongod: MongoEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(current, "SECONDS_BETWEEN_LOOKS", 0.1)
+    monkeypatch.setattr(rule_cache, "REFRESH_SECONDS", 0.1)
     patience = {"mongo_deadline_seconds": 1.8, "mongo_operation_seconds": 1.5}
     async with keeping(mongod.url, tmp_path, **patience) as service:
         await service.keep("fraud", 30)
-        known, event = await service.state["retention"].get(), _event()
+        before, event = await service.state["retention"].get(), _event()
         with paused_process(mongod.pid):
-            for _ in range(2):  # 1.8 s each, and so some looks that found nothing
+            for _ in range(2):  # 1.8 s each, in which some refreshes fail
                 assert (await post_event(service.client, event)).status_code == 503
-            assert await service.state["retention"].get() == known
+            assert await service.state["retention"].get() == before
         await _log(service, [event])
-        await service.keep("fraud", 31)  # and they are read again
+        await service.keep("fraud", 31)  # and the rules are refreshed again
 
 
-async def test_a_restart_of_mongodb_changes_nothing_about_what_is_kept(
+async def test_intake_mongod_restarts_expiry_is_unchanged(
     service: Keeping, mongod: MongoEngine
 ) -> None:
     await service.keep("fraud", 30)
     before = mongod.pid
     assert before is not None
-    os.kill(before, signal.SIGKILL)  # its guard starts it again
+    os.kill(before, signal.SIGKILL)  # its supervisor restarts it
     await _log(service, [_event() for _ in range(40)])
     assert mongod.pid != before
 
 
 async def _log(service: Keeping, events: list[dict[str, Any]]) -> None:
-    """Sends each until it is logged; then all are there, with the time they are kept for."""
+    """Repeat each event until it is logged, and assert that all expire after 30 days."""
 
     async def log(event: dict[str, Any]) -> None:
-        while (answer := await post_event(service.client, event)).status_code == 503:
+        while (response := await post_event(service.client, event)).status_code == 503:
             await asyncio.sleep(0.05)
-        assert answer.status_code in (200, 201)
+        assert response.status_code in (200, 201)
 
     async with asyncio.timeout(60):
         await asyncio.gather(*map(log, events))
     stored = await service.predictions.find().to_list(None)
     assert len(stored) == len(events)
-    assert all(each["expires_at"] == each["timestamp"] + 30 * DAY for each in stored)
+    assert all(event["expires_at"] == event["timestamp"] + 30 * DAY for event in stored)
 
 
-async def test_before_any_rule_was_read_nothing_is_logged_by_none(tmp_path: Path) -> None:
+async def test_intake_before_any_rule_was_read_is_unavailable(tmp_path: Path) -> None:
     settings = Settings(
         database_url=SecretStr(NOWHERE),
         mongodb_url=SecretStr("mongodb://127.0.0.1:9/polystore"),
@@ -207,24 +205,24 @@ async def test_before_any_rule_was_read_nothing_is_logged_by_none(tmp_path: Path
         app.router.lifespan_context(app) as state,
         client_as(ADMINISTRATOR, app, state) as client,
     ):
-        answers = await asyncio.gather(*(post_event(client, _event()) for _ in range(10)))
-        assert {answer.status_code for answer in answers} == {503}
-        assert {answer.json()["code"] for answer in answers} == {"unavailable"}
+        responses = await asyncio.gather(*(post_event(client, _event()) for _ in range(10)))
+        assert {response.status_code for response in responses} == {503}
+        assert {response.json()["code"] for response in responses} == {"unavailable"}
 
 
-async def test_an_event_that_is_too_old_is_refused_by_each_intake(service: Keeping) -> None:
+async def test_intakes_event_too_old_is_an_error(service: Keeping) -> None:
     await service.keep("fraud", 30)
-    late, again = _event(timestamp=ago(days=31)), _event(prediction_id=str(made_ago(days=31)))
-    for event, pointer in ((late, "/timestamp"), (again, "/prediction_id")):
+    by_time, by_id = _event(timestamp=ago(days=31)), _event(prediction_id=str(made_ago(days=31)))
+    for event, pointer in ((by_time, "/timestamp"), (by_id, "/prediction_id")):
         good = _event()
         single = await post_event(service.client, event)
         assert single.status_code == 422
         batch = await post_batch(service.client, [event, good])
-        assert [each["status"] for each in batch["results"]] == [422, 201]
+        assert [result["status"] for result in batch["results"]] == [422, 201]
         (streamed,) = await post_stream(service.client, as_lines([event, good]))
         assert (streamed["rejected"], streamed["created"]) == (1, 0)
-        for told in (single.json(), batch["results"][0], streamed["errors"][0]):
-            (error,) = told["errors"]
+        for result in (single.json(), batch["results"][0], streamed["errors"][0]):
+            (error,) = result["errors"]
             assert (error["pointer"], error["code"]) == (pointer, "event_expired")
             assert "30 days" in error["detail"]
         assert await service.one(event["prediction_id"]) is None

@@ -1,4 +1,4 @@
-"""What the rules come to."""
+"""Retention rules: periods, expiry, and events that are too old."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ RULES = Rules.of(
         {"model": "fraud", "model_version": None, "days": 30},
         {"model": "fraud", "model_version": "3", "days": 7},
         {"model": "churn", "model_version": "1", "days": 400},
-        {"model": "gone", "model_version": None, "days": None},
+        {"model": "removed", "model_version": None, "days": None},
     ],
     90,
 )
@@ -25,24 +25,26 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("model", "version", "days"),
     [("fraud", "3", 7), ("fraud", "4", 30), ("churn", "1", 400), ("churn", "2", 90),
-     ("gone", "1", 90), ("other", "3", 90), ("frau", "d3", 90)],
+     ("removed", "1", 90), ("other", "3", 90), ("frau", "d3", 90)],
 )  # fmt: skip
-def test_the_more_specific_rule_wins(model: str, version: str, days: int) -> None:
-    assert RULES.kept(model, version) == days * DAY
+def test_period_more_specific_rule_wins(model: str, version: str, days: int) -> None:
+    assert RULES.period(model, version) == days * DAY
 
 
-def test_without_a_rule_and_a_setting_all_is_kept_for_ever() -> None:
+def test_rules_without_a_default_are_unlimited() -> None:
     rules = Rules.of([{"model": "fraud", "model_version": None, "days": 1}], None)
     assert rules.longest is None
-    assert rules.fault_in(made_ago(days=9999), "churn", "1", NOON) is None
-    assert "expires_at" not in rules.stamped(_prediction(model="churn"))
+    assert rules.expiry_violation(made_ago(days=9999), "churn", "1", NOON) is None
+    assert "expires_at" not in rules.with_expiry(_prediction(model="churn"))
     assert not rules.has_expired(made_ago(days=9999))
 
 
 @pytest.mark.parametrize("hours", [-5, 0, 5, 24 * 365 * 100])
-def test_days_count_from_what_was_first_so_that_no_sender_makes_them_longer(hours: int) -> None:
+def test_with_expiry_counts_from_timestamp_or_receipt(hours: int) -> None:
     document = _prediction(timestamp=NOON + timedelta(hours=hours), received_at=NOON)
-    assert RULES.stamped(document)["expires_at"] == NOON + timedelta(hours=min(hours, 0)) + 7 * DAY
+    assert (
+        RULES.with_expiry(document)["expires_at"] == NOON + timedelta(hours=min(hours, 0)) + 7 * DAY
+    )
 
 
 def _prediction(**fields: Any) -> Document:
@@ -64,21 +66,23 @@ def _prediction(**fields: Any) -> Document:
         (UUID("00000000-0000-7000-0000-000000000000"), 0, None),
     ],
 )
-def test_an_event_is_too_old_by_its_timestamp_or_by_its_id(
+def test_expiry_violation_by_timestamp_or_id(
     prediction_id: UUID, age: float, pointer: str | None
 ) -> None:
-    fault = RULES.fault_in(prediction_id, "fraud", "3", now() - age * DAY)
-    assert (fault and (fault["pointer"], fault["code"])) == (pointer and (pointer, "event_expired"))
+    violation = RULES.expiry_violation(prediction_id, "fraud", "3", now() - age * DAY)
+    assert (violation and (violation["pointer"], violation["code"])) == (
+        pointer and (pointer, "event_expired")
+    )
 
 
-def test_what_is_not_there_has_expired_only_if_it_would_have_by_the_longest_rule() -> None:
+def test_has_expired_only_by_the_longest_rule() -> None:
     assert RULES.longest == 400 * DAY
     assert not RULES.has_expired(made_ago(days=399))
     assert RULES.has_expired(made_ago(days=401))
     assert not RULES.has_expired(uuid4())
 
 
-def test_a_label_goes_with_its_prediction_or_as_late_as_that_could() -> None:
+def test_label_expiry_is_that_of_its_prediction() -> None:
     soon = now() + DAY
     assert RULES.label_expiry(uuid4(), {"expires_at": soon}) == soon
     assert RULES.label_expiry(made_ago(days=9999), {}) is None
@@ -90,5 +94,5 @@ def test_a_label_goes_with_its_prediction_or_as_late_as_that_could() -> None:
             RULES.label_expiry(prediction_id, stored)
 
 
-def test_a_default_alone_is_the_longest() -> None:
+def test_longest_without_rules_is_the_default() -> None:
     assert Rules.of([], 5).longest == 5 * DAY

@@ -365,7 +365,7 @@ async def test_the_use_of_a_key_is_written_and_its_first_one_noted_once(
     assert first["last_used_at"] is not None
     assert first["version"] == 1
     await change_key(state, made["id"], last_used_at=now() - HOUR)
-    authenticator._noted.clear()
+    authenticator._last_noted.clear()
     assert await opens(auth_client, made["key"])
     await authenticator.drain()
     assert (await stored_key(state, made["id"]))["last_used_at"] > now() - timedelta(minutes=5)

@@ -1,20 +1,22 @@
-"""Ways to look at the engines from outside: SQL through psql, processes through /proc."""
+"""Data folders for the engines, and processes that run them."""
 
 import os
+import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import urlsplit
 
 import pytest
 
-from service.stores.embedded.binaries import find_binaries
+from service.stores.embedded import embedded_stores
+from tests.stores.embedded.probes import Spawn, processes_in, wait_until
 
 ROOT = Path(__file__).parents[3]
-HOLD = """
+MEMORY = Path("/dev/shm")  # noqa: S108  a file system in memory, and the folders in it are private
+MEMORY_BYTES = 2 * 1024**3  # containers often have 64 MiB there
+RUN_STORES = """
 import socket, sys, time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,69 +27,45 @@ with embedded_stores(Path(sys.argv[1])) as urls:
         time.sleep(600)
     except KeyboardInterrupt:
         time.sleep(0.2)
-        for url in urls:  # a service still finishes its requests now
+        for url in urls:  # a service finishes its requests at this time
             socket.create_connection(("127.0.0.1", urlsplit(url).port)).close()
         print("both still there", flush=True)
 """
 
-Query = Callable[[str, str], list[str]]
-Processes = Callable[[Path], list[int]]
-Eventually = Callable[[Callable[[], object], str], None]
-
-
-class Spawn(Protocol):
-    """Start a Python process that holds ``embedded_stores`` on a folder."""
-
-    def __call__(
-        self, folder: Path, *, code: str = HOLD, command: tuple[str, ...] = ()
-    ) -> subprocess.Popen[str]: ...
-
 
 @pytest.fixture(scope="session")
-def query() -> Query:
-    """Run SQL on a database URL; the lines of the answer, also those before a lost connection."""
-    psql = find_binaries().postgres / "bin" / "psql"
-
-    def run(url: str, sql: str) -> list[str]:
-        place = urlsplit(url)
-        login = subprocess.run(
-            [
-                str(psql),
-                *("-XAtqw", "-h", "127.0.0.1", "-p", str(place.port)),
-                *("-U", "polystore", "-d", place.path[1:]),
-            ],
-            input=sql,
-            env={"PGPASSWORD": place.password or "", "PGCONNECT_TIMEOUT": "10"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            check=False,
-        )
-        return login.stdout.split("\n")[:-1]
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Eventually:
-    """Wait until a condition holds, twenty seconds at most."""
-
-    def wait(condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, f"did not happen: {what}"
-            time.sleep(0.02)
-
-    return wait
+def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder after its first start, to be copied: a first start takes seconds."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with embedded_stores(folder):
+        return folder
 
 
 @pytest.fixture
-def spawn() -> Iterator[Spawn]:
-    """Start processes as ``Spawn`` says; what still runs at the end of the test is ended."""
+def memory_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is room for it, for tests that are not about durability."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES:
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="polystore-embedded-", dir=MEMORY))
+    yield folder
+    wait_until(lambda: not processes_in(folder), "the engines end")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def data_dir(prepared_data: Path, memory_path: Path) -> Path:
+    """A copy of the prepared data folder."""
+    return shutil.copytree(prepared_data, memory_path / "data")
+
+
+@pytest.fixture
+def spawn(memory_path: Path) -> Iterator[Spawn]:
+    """Start processes; end those that still run after the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(
-        folder: Path, *, code: str = HOLD, command: tuple[str, ...] = ()
+        folder: Path, *, code: str = RUN_STORES, command: tuple[str, ...] = ()
     ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [*(command or (sys.executable,)), "-c", code, str(folder)],
@@ -96,7 +74,7 @@ def spawn() -> Iterator[Spawn]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # so that a test can press Ctrl-C on its whole group
+            start_new_session=True,  # so that a test can send Ctrl-C to the whole group
         )
         started.append(process)
         return process
@@ -105,20 +83,3 @@ def spawn() -> Iterator[Spawn]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-@pytest.fixture(scope="session")
-def working_in() -> Processes:
-    """Processes whose working folder is inside a folder: the engines and their backends."""
-
-    def find(folder: Path) -> list[int]:
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if (process / "cwd").readlink().is_relative_to(folder):
-                    found.append(int(process.name))
-            except OSError:
-                continue  # it has just ended
-        return found
-
-    return find

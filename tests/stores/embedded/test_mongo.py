@@ -1,10 +1,11 @@
-"""MongoDB alone: killed, moved, interrupted in its first start, and what its user may not do."""
+"""MongoDB alone: killed, moved to another port, interrupted in its first start, protected."""
 
 import os
+import shutil
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,41 +17,45 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from service.stores.embedded import MongoEngine
+from service.stores.embedded.ports import choose_port
+from tests.stores.embedded.probes import wait_until
 
-Eventually = Callable[[Callable[[], object], str], None]
+pytestmark = pytest.mark.xdist_group("embedded_mongo")
 Client = MongoClient[dict[str, Any]]
 CREATE_ROOT = {"createUser": "me", "pwd": "me", "roles": ["root"]}
 DURABLE = WriteConcern(w="majority", j=True)
 
 
 @pytest.fixture(scope="module")
-def kept_mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoEngine]:
-    engine = MongoEngine(tmp_path_factory.mktemp("embedded") / "mongodb")
+def shared_mongo(
+    prepared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MongoEngine]:
+    """One engine for this module, on disk because a test is about durability."""
+    folder = tmp_path_factory.mktemp("embedded") / "mongodb"
+    engine = MongoEngine(shutil.copytree(prepared_data / "mongodb", folder))
     yield engine
     engine.stop()
 
 
 @pytest.fixture
-def mongo(kept_mongo: MongoEngine) -> MongoEngine:
-    """A running mongod, emptied of what the tests before left in it."""
-    if kept_mongo.pid is None:
-        kept_mongo.start()
-    with _client(kept_mongo) as client:
+def mongo(shared_mongo: MongoEngine) -> MongoEngine:
+    """A running mongod without the documents of earlier tests."""
+    if shared_mongo.pid is None:
+        shared_mongo.start()
+    with _client(shared_mongo) as client:
         client.drop_database("polystore")
-    return kept_mongo
+    return shared_mongo
 
 
-def test_kill_9_loses_no_acknowledged_document_and_the_same_port_answers_again(
-    mongo: MongoEngine, eventually: Eventually
-) -> None:
+def test_mongo_killed_keeps_acknowledged_documents_and_its_port(mongo: MongoEngine) -> None:
     acknowledged: list[int] = []
-    over = threading.Event()
+    finished = threading.Event()
 
     def write() -> None:
         with _client(mongo) as client:
             acks = client.polystore.get_collection("acks", write_concern=DURABLE)
             for n in count():
-                if over.is_set():
+                if finished.is_set():
                     return
                 try:
                     acks.insert_one({"_id": n})
@@ -62,21 +67,21 @@ def test_kill_9_loses_no_acknowledged_document_and_the_same_port_answers_again(
     thread.start()
     try:
         for _ in range(3):
-            _await_growth(acknowledged, eventually)
+            _await_growth(acknowledged)
             killed = mongo.pid
             assert killed
             os.kill(killed, signal.SIGKILL)
-            eventually(partial(_runs_anew, mongo, killed), "a new mongod")
-        _await_growth(acknowledged, eventually)
+            wait_until(partial(_restarted, mongo, killed), "a new mongod")
+        _await_growth(acknowledged)
     finally:
-        over.set()
+        finished.set()
         thread.join()
     with _client(mongo) as client:
         stored = {document["_id"] for document in client.polystore.acks.find({})}
     assert set(acknowledged) <= stored
 
 
-def test_a_moved_port_still_gives_a_primary_with_its_data(mongo: MongoEngine) -> None:
+def test_mongo_port_taken_becomes_primary_on_another_port(mongo: MongoEngine) -> None:
     with _client(mongo) as client:
         client.polystore.kept.insert_one({"_id": 1})
     first = mongo.port
@@ -90,10 +95,32 @@ def test_a_moved_port_still_gives_a_primary_with_its_data(mongo: MongoEngine) ->
             assert client.polystore.kept.count_documents({}) == 2
 
 
-def test_a_first_start_that_left_rubbish_is_begun_anew_and_the_rubbish_kept(
-    tmp_path: Path,
+@pytest.mark.parametrize("first_start", [True, False])
+def test_mongo_port_taken_after_choice_moves_to_another_port(
+    mongo: MongoEngine, data_dir: Path, monkeypatch: pytest.MonkeyPatch, first_start: bool
 ) -> None:
-    engine = MongoEngine(tmp_path)
+    """Another mongod listens on the port by the time this one starts."""
+    ports = iter([mongo.port])
+
+    def choose(preferred: int | None) -> int:
+        return next(ports, None) or choose_port(preferred)
+
+    monkeypatch.setattr("service.stores.embedded.engine.choose_port", choose)
+    (data_dir / "mongodb" / "keyfile").unlink()  # because the other mongod has the same key
+    engine = MongoEngine(data_dir / ("new" if first_start else "mongodb"))
+    engine.start()
+    try:
+        assert engine.port != mongo.port
+        with _client(engine) as client:
+            client.polystore.kept.insert_one({"_id": 1})
+        with _client(mongo) as client:
+            assert client.polystore.kept.count_documents({}) == 0
+    finally:
+        engine.stop()
+
+
+def test_mongo_unreadable_first_start_starts_again_and_keeps_files(memory_path: Path) -> None:
+    engine = MongoEngine(memory_path)
     engine.data.mkdir()
     (engine.data / "WiredTiger").write_text("half")
     (engine.data / "WiredTiger.turtle").write_text("half")
@@ -101,41 +128,39 @@ def test_a_first_start_that_left_rubbish_is_begun_anew_and_the_rubbish_kept(
     try:
         with _client(engine) as client:
             client.polystore.kept.insert_one({"_id": 1})
-        assert len(list(tmp_path.glob("data.unfinished-*/WiredTiger.turtle"))) == 1
+        assert len(list(memory_path.glob("data.unfinished-*/WiredTiger.turtle"))) == 1
     finally:
         engine.stop()
 
 
-def test_a_first_start_killed_before_its_user_was_made_is_finished_with_its_data(
-    mongo: MongoEngine,
-) -> None:
+def test_mongo_first_start_without_user_is_completed_with_its_data(mongo: MongoEngine) -> None:
     with _client(mongo) as client:
         client.polystore.kept.insert_one({"_id": 1})
     _as_system(mongo, "dropUser", "polystore")
-    mongo.made_mark.unlink()
+    mongo.completion_file.unlink()
     mongo.stop()
     mongo.start()
     with _client(mongo) as client:
         assert client.polystore.kept.count_documents({}) == 1
-    assert mongo.made_mark.exists()
+    assert mongo.completion_file.exists()
 
 
-def test_strangers_are_not_let_in_and_the_user_is_no_administrator(mongo: MongoEngine) -> None:
-    nobody: Client = MongoClient("127.0.0.1", mongo.port, directConnection=True)
-    with nobody, pytest.raises(OperationFailure, match="requires authentication"):
-        nobody.admin.command(CREATE_ROOT)
+def test_mongo_requires_authentication_and_user_is_no_administrator(mongo: MongoEngine) -> None:
+    anonymous: Client = MongoClient("127.0.0.1", mongo.port, directConnection=True)
+    with anonymous, pytest.raises(OperationFailure, match="requires authentication"):
+        anonymous.admin.command(CREATE_ROOT)
     with _client(mongo) as client:
         with pytest.raises(OperationFailure, match="not authorized"):
             client.admin.command(CREATE_ROOT)
         assert client.admin.command({"currentOp": 1, "$all": True})["ok"] == 1
 
 
-def _await_growth(acknowledged: list[int], eventually: Eventually) -> None:
+def _await_growth(acknowledged: list[int]) -> None:
     enough = len(acknowledged) + 50
-    eventually(lambda: len(acknowledged) > enough, "writes go on")
+    wait_until(lambda: len(acknowledged) > enough, "writes continue")
 
 
-def _runs_anew(mongo: MongoEngine, killed: int) -> bool:
+def _restarted(mongo: MongoEngine, killed: int) -> bool:
     return mongo.pid not in (killed, None)
 
 

@@ -1,27 +1,29 @@
-"""PostgreSQL for root and for ordinary users (root only: these tests change users)."""
+"""PostgreSQL run by root and by ordinary users. Only root can run these tests."""
 
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from service.stores.embedded import PostgresEngine
+from tests.stores.embedded.conftest import MEMORY
+from tests.stores.embedded.probes import Spawn, query
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become others")
-Query = Callable[[str, str], list[str]]
+pytestmark = [
+    pytest.mark.xdist_group("embedded_postgres"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user"),
+]
 NOBODY = 65534
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
 WITHOUT_NAMESPACES = """
 import ctypes, struct, sys
 from pathlib import Path
 from service.stores.embedded import EngineFailed, PostgresEngine
-# Like a container: a seccomp filter that answers unshare (272 on x86_64) with EPERM.
+# Like a container: a seccomp filter that fails unshare (272 on x86_64) with EPERM.
 rules = [(0x20, 0, 0, 0), (0x15, 0, 1, 272), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
 code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
 program = struct.pack("HxxxxxxQ", len(rules), ctypes.addressof(code))
@@ -44,14 +46,8 @@ with embedded_stores(Path(sys.argv[1])):
 """
 
 
-class Spawn(Protocol):
-    def __call__(
-        self, folder: Path, *, code: str, command: tuple[str, ...] = ()
-    ) -> subprocess.Popen[str]: ...
-
-
-def test_root_runs_in_a_folder_only_root_may_enter(tmp_path: Path, query: Query) -> None:
-    closed = tmp_path / "closed"
+def test_os_user_root_runs_in_folder_of_root(memory_path: Path) -> None:
+    closed = memory_path / "closed"
     closed.mkdir(mode=0o700)
     engine = PostgresEngine(closed / "postgres")
     engine.start()
@@ -62,15 +58,13 @@ def test_root_runs_in_a_folder_only_root_may_enter(tmp_path: Path, query: Query)
         engine.stop()
 
 
-def test_where_namespaces_are_forbidden_nobody_takes_over_and_keeps_the_data(
-    tmp_path: Path, spawn: Spawn, query: Query
-) -> None:
-    engine = PostgresEngine(tmp_path / "postgres")
+def test_os_user_without_namespaces_nobody_owns_the_same_data(data_dir: Path, spawn: Spawn) -> None:
+    engine = PostgresEngine(data_dir / "postgres")
     engine.start()
     query(engine.url, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7);")
     engine.stop()
     for _ in range(2):
-        assert _said(spawn(engine.folder, code=WITHOUT_NAMESPACES)) == (
+        assert _output(spawn(engine.folder, code=WITHOUT_NAMESPACES)) == (
             f"runs as {NOBODY} on files of {NOBODY}\n"
         )
     engine.start()
@@ -80,28 +74,34 @@ def test_where_namespaces_are_forbidden_nobody_takes_over_and_keeps_the_data(
         engine.stop()
 
 
-def test_where_nobody_runs_on_new_files_too(tmp_path: Path, spawn: Spawn) -> None:
-    said = _said(spawn(tmp_path / "postgres", code=WITHOUT_NAMESPACES))
-    assert said == f"runs as {NOBODY} on files of {NOBODY}\n"
+def test_os_user_without_namespaces_nobody_creates_new_data(
+    memory_path: Path, spawn: Spawn
+) -> None:
+    output = _output(spawn(memory_path / "postgres", code=WITHOUT_NAMESPACES))
+    assert output == f"runs as {NOBODY} on files of {NOBODY}\n"
 
 
-def test_where_root_may_not_become_anybody_it_is_told_so(tmp_path: Path, spawn: Spawn) -> None:
-    prison = ("setpriv", "--bounding-set=-setuid", sys.executable)
-    said = _said(spawn(tmp_path / "postgres", code=WITHOUT_NAMESPACES, command=prison))
-    assert "run as an ordinary user" in said
-    assert "no user namespace" in said
+def test_os_user_root_cannot_change_user_gets_error_with_remedy(
+    memory_path: Path, spawn: Spawn
+) -> None:
+    restricted = ("setpriv", "--bounding-set=-setuid", sys.executable)
+    output = _output(spawn(memory_path / "postgres", code=WITHOUT_NAMESPACES, command=restricted))
+    assert "run as an ordinary user" in output
+    assert "no user namespace" in output
 
 
-def test_an_ordinary_user_runs_both_engines(spawn: Spawn) -> None:
-    with tempfile.TemporaryDirectory() as place:  # tmp_path lies in a folder of root's
-        os.chown(place, NOBODY, NOBODY)
+def test_os_user_ordinary_user_runs_both_engines(memory_path: Path, spawn: Spawn) -> None:
+    # Not tmp_path, because that is in a folder of root.
+    parent = MEMORY if memory_path.is_relative_to(MEMORY) else None
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        os.chown(folder, NOBODY, NOBODY)
         command = (*AS_NOBODY, _interpreter_for_nobody())
-        said = _said(spawn(Path(place), code=AS_ORDINARY_USER, command=command))
-    assert said == f"ready as {NOBODY}\n"
+        output = _output(spawn(Path(folder), code=AS_ORDINARY_USER, command=command))
+    assert output == f"ready as {NOBODY}\n"
 
 
 def _interpreter_for_nobody() -> str:
-    """Ours, or one of the same version, if ours lies in root's home."""
+    """This interpreter, or one of the same version if this one is in root's home."""
     same = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin")
     path = {"PYTHONPATH": os.pathsep.join(sys.path[1:])}
     for interpreter in filter(None, (sys.executable, same)):
@@ -112,7 +112,7 @@ def _interpreter_for_nobody() -> str:
     pytest.skip("no interpreter that an ordinary user may run")
 
 
-def _said(process: subprocess.Popen[str]) -> str:
+def _output(process: subprocess.Popen[str]) -> str:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     return output

@@ -1,6 +1,7 @@
-"""PostgreSQL alone: killed, frozen, moved, interrupted in its first start."""
+"""PostgreSQL alone: killed, stopped by SIGSTOP, moved, interrupted in its first start."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,75 +12,88 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from service.stores.embedded import EngineFailed, PostgresEngine
+from tests.stores.embedded.probes import Spawn, processes_in, query, wait_until
 
-Query = Callable[[str, str], list[str]]
-Eventually = Callable[[Callable[[], object], str], None]
-CREATE_ONLY = """
+pytestmark = pytest.mark.xdist_group("embedded_postgres")
+START_AND_STOP = """
 import sys
 from pathlib import Path
 from service.stores.embedded import PostgresEngine
-engine = PostgresEngine(Path(sys.argv[1]), tell=lambda line: print(line, flush=True))
+engine = PostgresEngine(Path(sys.argv[1]), on_progress=lambda line: print(line, flush=True))
 engine.start()
 print("started", flush=True)
 engine.stop()
 """
 
 
-class Spawn(Protocol):
-    def __call__(self, folder: Path, *, code: str) -> subprocess.Popen[str]: ...
+def _single_user_mode(folder: Path) -> bool:
+    for process in processes_in(folder):
+        with suppress(OSError):
+            if b"--single" in Path(f"/proc/{process}/cmdline").read_bytes():
+                return True
+    return False
+
+
+# The steps of a first start, each with the condition that it has begun.
+FIRST_START: dict[str, Callable[[Path], object]] = {
+    "initdb_bootstraps": lambda folder: list(folder.glob("data.new-*/PG_VERSION")),
+    "initdb_copies_databases": lambda folder: list(folder.glob("data.new-*/base/4")),
+    "role_is_created": _single_user_mode,
+}
 
 
 @pytest.fixture(scope="module")
-def kept_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresEngine]:
-    engine = PostgresEngine(tmp_path_factory.mktemp("embedded") / "postgres")
+def shared_postgres(
+    prepared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgresEngine]:
+    """One engine for this module, on disk because a test is about durability."""
+    folder = tmp_path_factory.mktemp("embedded") / "postgres"
+    engine = PostgresEngine(shutil.copytree(prepared_data / "postgres", folder))
     yield engine
     engine.stop()
 
 
 @pytest.fixture
-def postgres(kept_postgres: PostgresEngine) -> PostgresEngine:
-    """A running PostgreSQL, with what the tests before left in it."""
-    if kept_postgres.pid is None:
-        kept_postgres.start()
-    return kept_postgres
+def postgres(shared_postgres: PostgresEngine) -> PostgresEngine:
+    """A running PostgreSQL, with the tables of earlier tests."""
+    if shared_postgres.pid is None:
+        shared_postgres.start()
+    return shared_postgres
 
 
-def test_kill_9_loses_no_acknowledged_row_and_the_same_port_answers_again(
-    postgres: PostgresEngine, query: Query, eventually: Eventually
-) -> None:
+def test_postgres_killed_keeps_acknowledged_rows_and_its_port(postgres: PostgresEngine) -> None:
     query(postgres.url, "DROP TABLE IF EXISTS acks; CREATE TABLE acks (n int)")
     acknowledged: list[str] = []
-    over = threading.Event()
+    finished = threading.Event()
 
     def write() -> None:
         for batch in count():
-            if over.is_set():
+            if finished.is_set():
                 return
             numbers = range(batch * 1000, batch * 1000 + 1000)
             insert = "INSERT INTO acks VALUES (%d) RETURNING n;\n"
             acknowledged.extend(query(postgres.url, "".join(insert % n for n in numbers)))
 
-    def busy() -> None:
-        # A backend that does not look up when the postmaster dies: it would block the restart.
+    def run_long_query() -> None:
+        # Its backend outlives the killed postmaster and would block the restart.
         query(postgres.url, "SELECT count(*) FROM generate_series(1, 1000000000) a")
 
-    threads = [threading.Thread(target=write), threading.Thread(target=busy)]
+    threads = [threading.Thread(target=write), threading.Thread(target=run_long_query)]
     for thread in threads:
         thread.start()
     running = "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%generate_series%'"
-    eventually(lambda: query(postgres.url, running) == ["t"], "the long query runs")
+    wait_until(lambda: query(postgres.url, running) == ["t"], "the long query runs")
     try:
         for _ in range(3):
-            enough = _rows(query, postgres) + 100
-            eventually(partial(_has_rows, query, postgres, enough), "writes go on")
-            _kill_until_back(postgres, query, eventually)
+            enough = _rows(postgres) + 100
+            wait_until(partial(_has_rows, postgres, enough), "writes continue")
+            _kill_and_wait(postgres)
     finally:
-        over.set()
+        finished.set()
         for thread in threads:
             thread.join()
     stored = set(query(postgres.url, "SELECT n FROM acks"))
@@ -87,16 +101,16 @@ def test_kill_9_loses_no_acknowledged_row_and_the_same_port_answers_again(
     assert set(acknowledged) <= stored
 
 
-def test_a_frozen_server_is_stopped_all_the_same(postgres: PostgresEngine) -> None:
+def test_postgres_sigstopped_is_stopped_in_order(postgres: PostgresEngine) -> None:
     assert postgres.pid
     os.kill(postgres.pid, signal.SIGSTOP)
     began = time.monotonic()
     postgres.stop()
-    assert time.monotonic() - began < 9  # and not after the 10 that it has to stop by itself
+    assert time.monotonic() - began < 9  # before the 10 s after which the next signal is sent
     assert not (postgres.data / "postmaster.pid").exists(), "it was not stopped in order"
 
 
-def test_a_taken_port_is_replaced_by_another(postgres: PostgresEngine, query: Query) -> None:
+def test_postgres_port_taken_moves_to_another_port(postgres: PostgresEngine) -> None:
     query(postgres.url, "DROP TABLE IF EXISTS kept; CREATE TABLE kept (n int)")
     first = postgres.port
     postgres.stop()
@@ -106,17 +120,15 @@ def test_a_taken_port_is_replaced_by_another(postgres: PostgresEngine, query: Qu
         assert query(postgres.url, "SELECT count(*) FROM kept") == ["0"]
 
 
-def test_a_stale_pid_file_of_a_living_stranger_does_not_stop_the_start(
-    postgres: PostgresEngine, query: Query
-) -> None:
+def test_postgres_stale_pid_file_of_other_process_starts(postgres: PostgresEngine) -> None:
     postgres.stop()
-    stranger = f"{os.getpid()}\n{postgres.data}\n1\n{postgres.port}\n\n127.0.0.1\n"
-    (postgres.data / "postmaster.pid").write_text(stranger)
+    pid_file = f"{os.getpid()}\n{postgres.data}\n1\n{postgres.port}\n\n127.0.0.1\n"
+    (postgres.data / "postmaster.pid").write_text(pid_file)
     postgres.start()
     assert query(postgres.url, "SELECT 1") == ["1"]
 
 
-def test_a_lost_password_file_is_explained(postgres: PostgresEngine) -> None:
+def test_postgres_lost_password_file_raises_error_with_remedy(postgres: PostgresEngine) -> None:
     postgres.stop()
     hidden = (postgres.folder / "password").rename(postgres.folder / "hidden")
     with pytest.raises(EngineFailed, match="Put the file back"):
@@ -125,16 +137,13 @@ def test_a_lost_password_file_is_explained(postgres: PostgresEngine) -> None:
     hidden.rename(postgres.folder / "password")
 
 
-@pytest.mark.parametrize("seconds", [0.15, 0.45, 0.7])
-def test_a_first_start_that_was_killed_is_repaired(
-    tmp_path: Path, spawn: Spawn, query: Query, seconds: float
-) -> None:
+@pytest.mark.parametrize("step", FIRST_START)
+def test_postgres_first_start_killed_is_repaired(tmp_path: Path, spawn: Spawn, step: str) -> None:
     folder = tmp_path / "postgres"
-    half = spawn(folder, code=CREATE_ONLY)
-    assert half.stdout
-    assert "creating" in half.stdout.readline()
-    time.sleep(seconds)  # the moment is the point; each is another step of the first start
-    _kill_with_guards(half)
+    process = spawn(folder, code=START_AND_STOP)
+    wait_until(lambda: FIRST_START[step](folder), step)
+    _kill_with_supervisors(process)
+    assert not (folder / "data").exists(), "killed too late"
     engine = PostgresEngine(folder)
     engine.start()
     try:
@@ -143,7 +152,7 @@ def test_a_first_start_that_was_killed_is_repaired(
         engine.stop()
 
 
-def _kill_with_guards(parent: subprocess.Popen[str]) -> None:
+def _kill_with_supervisors(parent: subprocess.Popen[str]) -> None:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
@@ -152,17 +161,17 @@ def _kill_with_guards(parent: subprocess.Popen[str]) -> None:
     parent.kill()
 
 
-def _kill_until_back(postgres: PostgresEngine, query: Query, eventually: Eventually) -> None:
+def _kill_and_wait(postgres: PostgresEngine) -> None:
     killed = postgres.pid
     assert killed
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: postgres.pid not in (killed, None), "a new postmaster")
-    eventually(lambda: query(postgres.url, "SELECT 1") == ["1"], "it answers on its old port")
+    wait_until(lambda: postgres.pid not in (killed, None), "a new postmaster")
+    wait_until(lambda: query(postgres.url, "SELECT 1") == ["1"], "it responds on its old port")
 
 
-def _has_rows(query: Query, postgres: PostgresEngine, enough: int) -> bool:
-    return _rows(query, postgres) > enough
+def _has_rows(postgres: PostgresEngine, enough: int) -> bool:
+    return _rows(postgres) > enough
 
 
-def _rows(query: Query, postgres: PostgresEngine) -> int:
+def _rows(postgres: PostgresEngine) -> int:
     return int((query(postgres.url, "SELECT count(*) FROM acks") or ["0"])[0])

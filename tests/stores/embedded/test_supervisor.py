@@ -1,94 +1,84 @@
-"""The guard: no orphan whatever ends the parent, restarts with an end, and guards can be killed."""
+"""The supervisor: it ends with its parent, restarts the engine, and can itself be killed."""
 
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from service.stores.embedded import MongoEngine
 from service.stores.embedded.data_dir import is_locked
-from service.stores.embedded.supervised import Guarded
-from service.stores.embedded.supervisor import MAX_DEATHS, Spec, children_of
+from service.stores.embedded.supervised import SupervisedProcess
+from service.stores.embedded.supervisor import MAX_DEATHS, ProcessSpec, children_of
+from tests.stores.embedded.probes import Spawn, processes_in, wait_until
 
-Eventually = Callable[[Callable[[], object], str], None]
-Processes = Callable[[Path], list[int]]
-
-
-class Spawn(Protocol):
-    def __call__(self, folder: Path) -> subprocess.Popen[str]: ...
+pytestmark = pytest.mark.xdist_group("embedded_mongo")
 
 
-def test_no_engine_outlives_its_parent_and_the_next_start_waits_for_the_last_stop(
-    tmp_path: Path, spawn: Spawn, working_in: Processes, eventually: Eventually
+def test_supervisor_parent_is_killed_engines_end_before_next_start(
+    data_dir: Path, spawn: Spawn
 ) -> None:
-    """In one folder, so that each start meets what the parent before it left behind."""
+    """All starts use one folder, so that each meets the engines of the parent before it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        parent = _ready(spawn(tmp_path))
-        assert working_in(tmp_path)
+        parent = _ready(spawn(data_dir))
+        assert processes_in(data_dir)
         parent.send_signal(number)
         parent.wait()
-        assert not is_locked(tmp_path)
-    parent = _ready(spawn(tmp_path))
-    guards = children_of(parent.pid)
-    assert len(guards) == 2
-    for process in (parent.pid, *guards):
+        assert not is_locked(data_dir)
+    parent = _ready(spawn(data_dir))
+    supervisors = children_of(parent.pid)
+    assert len(supervisors) == 2
+    for process in (parent.pid, *supervisors):
         os.kill(process, signal.SIGKILL)
-    eventually(lambda: not working_in(tmp_path), "the kernel ends the engines")
+    wait_until(lambda: not processes_in(data_dir), "the kernel ends the engines")
 
 
-def test_ctrl_c_reaches_us_and_not_the_engines_which_we_stop_when_we_are_done(
-    tmp_path: Path, spawn: Spawn, working_in: Processes
-) -> None:
-    parent = _ready(spawn(tmp_path))
+def test_supervisor_ctrl_c_engines_run_until_parent_is_done(data_dir: Path, spawn: Spawn) -> None:
+    parent = _ready(spawn(data_dir))
     os.killpg(parent.pid, signal.SIGINT)
     output, errors = parent.communicate()
     assert output == "both still there\n", errors
     assert parent.returncode == 0
-    assert not working_in(tmp_path)
+    assert not processes_in(data_dir)
 
 
-def test_a_killed_guard_is_replaced_and_the_engine_keeps_its_port(
-    tmp_path: Path, eventually: Eventually
-) -> None:
-    said: list[str] = []
-    engine = MongoEngine(tmp_path, tell=said.append)
+def test_supervisor_is_killed_engine_restarts_on_same_port(data_dir: Path) -> None:
+    lines: list[str] = []
+    engine = MongoEngine(data_dir / "mongodb", on_progress=lines.append)
     engine.start()
     try:
-        guard, port, killed = engine.guard_pid, engine.port, engine.pid
-        assert guard
-        os.kill(guard, signal.SIGKILL)
-        eventually(lambda: engine.pid not in (killed, None), "another guard and engine")
-        eventually(engine._settle, "it takes clients")
+        supervisor, port, killed = engine.supervisor_pid, engine.port, engine.pid
+        assert supervisor
+        os.kill(supervisor, signal.SIGKILL)
+        wait_until(lambda: engine.pid not in (killed, None), "another supervisor and engine")
+        wait_until(engine._check_ready, "clients can connect")
         assert engine.port == port
-        assert any("starting it again" in line for line in said)
+        assert any("restarting it" in line for line in lines)
     finally:
         engine.stop()
 
 
-def test_an_engine_that_dies_again_and_again_is_given_up(tmp_path: Path) -> None:
-    heard: list[str] = []
-    spec = Spec(
+def test_supervisor_engine_dies_repeatedly_gives_up(tmp_path: Path) -> None:
+    events: list[str] = []
+    spec = ProcessSpec(
         command=["/bin/false"],
-        feed="",
+        stdin="",
         cwd=str(tmp_path),
         lock=str(tmp_path / "lock"),
         parent=os.getpid(),
-        account=None,
+        os_user=None,
         stop=[],
         orphan_signal=signal.SIGKILL,
         stale=[],
-        keep=True,
+        restart=True,
     )
-    guarded = Guarded(spec, tmp_path / "log", lambda kind, _code: heard.append(kind))
-    guarded.wait()
-    guarded.stop()
-    died = heard.count("died")  # on a slow machine one more, since the first was long ago
+    process = SupervisedProcess(spec, tmp_path / "log", lambda kind, _code: events.append(kind))
+    process.wait()
+    process.stop()
+    died = events.count("died")  # more on a slow machine, where the first is outside the window
     assert died >= MAX_DEATHS
-    assert heard == ["started", "died"] * died + ["gave up"]
+    assert events == ["started", "died"] * died + ["gave up"]
 
 
 def _ready(parent: subprocess.Popen[str]) -> subprocess.Popen[str]:

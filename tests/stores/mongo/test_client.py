@@ -1,4 +1,4 @@
-"""MongoDB: how it is opened, what its errors mean, and that no request waits longer than it may."""
+"""The client of MongoDB: options, translation of errors, slots and deadlines."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import motor.frameworks.asyncio as motor_threads
+import motor.frameworks.asyncio as motor_asyncio
 import pytest
 from bson.errors import InvalidDocument
 from bson.int64 import Int64
@@ -32,40 +32,42 @@ from service.stores.mongo.errors import translate_mongo_error, violated_index
 
 
 @asynccontextmanager
-async def opened(
+async def open_store(
     state: State, monkeypatch: pytest.MonkeyPatch, **settings: Any
 ) -> AsyncIterator[MongoStore]:
-    """Another client beside the one of the session, whose threads it must not take away."""
-    monkeypatch.setattr(motor_threads, "_EXECUTOR", motor_threads._EXECUTOR)
-    async with open_mongo(state["settings"].model_copy(update=settings)) as mongo:
-        yield mongo
+    """A second client in the process; the session's client keeps its threads."""
+    monkeypatch.setattr(motor_asyncio, "_EXECUTOR", motor_asyncio._EXECUTOR)
+    async with open_mongo(state["settings"].model_copy(update=settings)) as store:
+        yield store
 
 
-async def test_writes_are_durable_and_reads_see_only_what_stays(state: State) -> None:
+async def test_database_concerns_are_majority_and_journaled(state: State) -> None:
     database = state["mongo"].database
     assert database.write_concern.document == {"w": "majority", "j": True}
     assert database.read_concern.level == "majority"
     assert database["items"].write_concern == database.write_concern
 
 
-async def test_values_come_back_as_they_were_kept(state: State, reset_stores: None) -> None:
+async def test_database_values_round_trip_unchanged(state: State, reset_stores: None) -> None:
     scratch = state["mongo"].database["scratch"]
     document = {"_id": uuid7(), "at": now(), "n": 2**63 - 1}
     await scratch.insert_one(document)
     assert await scratch.find_one() == document
 
 
-async def test_a_time_beyond_python_can_still_be_read(state: State, reset_stores: None) -> None:
+async def test_database_date_after_year_9999_is_read_as_9999(
+    state: State, reset_stores: None
+) -> None:
     scratch = state["mongo"].database["scratch"]
-    far = {"$convert": {"input": Int64(2**60), "to": "date"}}
+    date = {"$convert": {"input": Int64(2**60), "to": "date"}}
     await scratch.insert_one({"_id": 1})
-    await scratch.update_one({}, [{"$set": {"at": far}}])
-    found = await scratch.find_one()
-    assert found is not None
-    assert found["at"].year == 9999
+    await scratch.update_one({}, [{"$set": {"at": date}}])
+    stored = await scratch.find_one()
+    assert stored is not None
+    assert stored["at"].year == 9999
 
 
-def test_now_has_the_milliseconds_bson_keeps() -> None:
+def test_now_is_cut_to_milliseconds() -> None:
     moment = now()
     assert moment.microsecond % 1000 == 0
     assert abs(moment - datetime.now(UTC)) < timedelta(seconds=1)
@@ -74,7 +76,7 @@ def test_now_has_the_milliseconds_bson_keeps() -> None:
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
-        (DuplicateKeyError("x", 11000, {"errmsg": "index: nobodys dup key"}), 409, "conflict"),
+        (DuplicateKeyError("x", 11000, {"errmsg": "index: unknown dup key"}), 409, "conflict"),
         (
             DuplicateKeyError("x", 11000, {"errmsg": "E11000 index: uq_items_idempotency_key dup"}),
             409,
@@ -92,78 +94,80 @@ def test_now_has_the_milliseconds_bson_keeps() -> None:
         (OverflowError("x"), 422, "document_refused"),
     ],
 )
-def test_what_a_driver_error_means_to_a_client(error: Exception, status: int, code: str) -> None:
-    refusal = translate_mongo_error(error)
-    assert refusal is not None
-    assert (refusal.status, refusal.code) == (status, code)
-    assert refusal.message != "x"
+def test_translate_driver_error_gives_status_and_code(
+    error: Exception, status: int, code: str
+) -> None:
+    translated = translate_mongo_error(error)
+    assert translated is not None
+    assert (translated.status, translated.code) == (status, code)
+    assert translated.message != "x"
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), ValueError("x"), OperationFailure("x", 2)])
-def test_what_is_not_about_the_store_stays_what_it_is(error: Exception) -> None:
+def test_translate_other_error_gives_none(error: Exception) -> None:
     assert translate_mongo_error(error) is None
 
 
-async def test_a_violated_index_is_known_by_its_name(state: State, reset_stores: None) -> None:
+async def test_violated_index_is_named_by_the_server(state: State, reset_stores: None) -> None:
     scratch = state["mongo"].database["scratch"]
     await scratch.create_index("a", unique=True, name="uq_scratch_a")
     await scratch.insert_one({"a": 1})
-    with pytest.raises(DuplicateKeyError) as found:
+    with pytest.raises(DuplicateKeyError) as raised:
         await scratch.insert_one({"a": 1})
-    assert violated_index(found.value.details or {}) == "uq_scratch_a"
-    assert isinstance(translate_mongo_error(found.value), Conflict)
+    assert violated_index(raised.value.details or {}) == "uq_scratch_a"
+    assert isinstance(translate_mongo_error(raised.value), Conflict)
     names = {index["name"] for index in await list_indexes(scratch)}
     assert names == {"_id_", "uq_scratch_a"}
     assert await list_indexes(state["mongo"].database["nothing"]) == []
     await scratch.drop()
 
 
-async def test_without_a_mongod_it_opens_and_says_so_in_time(
+async def test_call_without_a_mongod_fails_in_time(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = SecretStr(f"mongodb://127.0.0.1:{free.getsockname()[1]}/?directConnection=true")
-    away = {"mongodb_url": url, "mongo_operation_seconds": 0.2}
-    async with opened(state, monkeypatch, **away) as mongo:
+    settings = {"mongodb_url": url, "mongo_operation_seconds": 0.2}
+    async with open_store(state, monkeypatch, **settings) as store:
         began = time.monotonic()
-        with pytest.raises(Unavailable) as refused:
-            await mongo.call(mongo.database["x"].find_one, writes=False)
-        assert time.monotonic() - began < 10  # and not when those give up who wait for 20
-        assert refused.value.code == "unavailable"
+        with pytest.raises(Unavailable) as raised:
+            await store.call(store.database["x"].find_one, writes=False)
+        assert time.monotonic() - began < 10  # long before the deadline of 20 s
+        assert raised.value.code == "unavailable"
 
 
 @pytest.mark.parametrize(("writes", "kind"), [(True, OutcomeUnknown), (False, Unavailable)])
-async def test_a_call_that_hangs_is_answered_at_the_deadline(
+async def test_call_that_hangs_fails_at_the_deadline(
     state: State, monkeypatch: pytest.MonkeyPatch, *, writes: bool, kind: type[ServiceError]
 ) -> None:
-    async with opened(state, monkeypatch, mongo_deadline_seconds=0.05) as mongo:
+    async with open_store(state, monkeypatch, mongo_deadline_seconds=0.05) as store:
         release = asyncio.Event()
-        with pytest.raises(ServiceError) as refused:
-            await mongo.call(release.wait, writes=writes)
-        assert type(refused.value) is kind
+        with pytest.raises(ServiceError) as raised:
+            await store.call(release.wait, writes=writes)
+        assert type(raised.value) is kind
         release.set()
 
 
-async def test_no_more_requests_work_at_once_than_there_are_connections(
+async def test_call_without_a_free_slot_is_busy(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release, at_once = asyncio.Event(), 0
+    release, running = asyncio.Event(), 0
 
     async def work() -> None:
-        nonlocal at_once
-        at_once += 1
+        nonlocal running
+        running += 1
         await release.wait()
 
-    few = {"mongo_max_pool_size": 2, "mongo_place_seconds": 0.05}
-    async with opened(state, monkeypatch, **few) as mongo:
-        running = [asyncio.create_task(mongo.call(work, writes=False)) for _ in range(2)]
-        while at_once < 2:
+    settings = {"mongo_max_pool_size": 2, "mongo_place_seconds": 0.05}
+    async with open_store(state, monkeypatch, **settings) as store:
+        calls = [asyncio.create_task(store.call(work, writes=False)) for _ in range(2)]
+        while running < 2:
             await asyncio.sleep(0)
-        with pytest.raises(Unavailable) as refused:
-            await mongo.call(work, writes=False)
-        assert (refused.value.code, at_once) == ("busy", 2)
+        with pytest.raises(Unavailable) as raised:
+            await store.call(work, writes=False)
+        assert (raised.value.code, running) == ("busy", 2)
         release.set()
-        await asyncio.gather(*running)
-        await mongo.call(work, writes=False)
-        assert at_once == 3
+        await asyncio.gather(*calls)
+        await store.call(work, writes=False)
+        assert running == 3

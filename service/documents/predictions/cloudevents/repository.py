@@ -9,26 +9,21 @@ from service.documents.predictions.cloudevents.schemas import HalfRead, PendingP
 from service.documents.predictions.documents import PENDING_PAIRS
 from service.documents.predictions.errors import check_model
 from service.stores.mongo.client import Document
-from service.stores.mongo.context import MongoContext, MongoService
-from service.stores.mongo.documents import as_filter, mongo_page
+from service.stores.mongo.context import MongoService
+from service.stores.mongo.listing import MongoListing
 from service.web.pagination import Page
 
-_FILTER_FIELDS = {name: name for name in ("model", "state")}
+LISTING = MongoListing(
+    PENDING_PAIRS, filters={name: name for name in ("model", "state")}, projection=WITHOUT_DATA
+)
 
 
 class PendingPairRepository(MongoService):
     """The stored pairs; a key that is bound to models reads the pairs of these models only."""
 
-    def __init__(self, context: MongoContext) -> None:
-        super().__init__(context)
-        self._pairs = self._database[PENDING_PAIRS]
-
     async def list(self, query: PendingPairQuery) -> Page[HalfRead]:
         check_model(self._caller, query.model)
-        where = as_filter(query.filters(), _FILTER_FIELDS)
-        return await mongo_page(
-            self._pairs, where, query, self._paginator, to_schema, projection=WITHOUT_DATA
-        )
+        return await LISTING.page(self._database, query, self._paginator, to_schema)
 
 
 def to_schema(document: Document) -> HalfRead:

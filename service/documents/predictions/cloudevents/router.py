@@ -23,24 +23,19 @@ from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody
 from service.stores.mongo.route import MongoRoute
 from service.web.openapi import problems
 from service.web.pagination import Page
-from service.web.route import Route
-
-PATH = "/predictions/cloudevents"
+from service.web.route import policy
 
 
 def body_limits(max_batch_bytes: int) -> dict[str, int]:
     """Return the largest body per path: one event may hold a tensor as large as a batch."""
-    return {f"/v1{PATH}": max_batch_bytes}
+    return {"/v1/predictions/cloudevents": max_batch_bytes}
 
 
-intake_router = APIRouter(prefix=PATH, tags=["predictions"], route_class=Route)
-halves_router = APIRouter(
-    prefix="/predictions/halves", tags=["predictions"], route_class=MongoRoute
-)
+router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
 
 
-@intake_router.post(
-    "",
+@router.post(
+    "/cloudevents",
     status_code=201,
     dependencies=[needs("predictions:write")],
     responses={
@@ -52,6 +47,7 @@ halves_router = APIRouter(
     },
     openapi_extra=REQUEST,
 )  # fmt: skip
+@policy(own_sessions=True)
 async def predictions_create_cloudevents(request: Request, events: CloudEvents) -> Response:
     """Log CloudEvents 1.0: structured, batched, or binary (ce- headers, the body is the data).
 
@@ -70,14 +66,9 @@ async def predictions_create_cloudevents(request: Request, events: CloudEvents) 
         return batch_response(await events.ingest_batch(sent))
 
 
-@halves_router.get("", dependencies=[needs("predictions:read")], responses=problems(ModelForbidden))
+@router.get("/halves", dependencies=[needs("predictions:read")], responses=problems(ModelForbidden))
 async def prediction_halves_list(
     query: Annotated[PendingPairQuery, Query()], pairs: PendingPairs
 ) -> Page[HalfRead]:
     """List requests and responses without a partner, and pairs that make no event."""
     return await pairs.list(query)
-
-
-router = APIRouter()
-router.include_router(intake_router)
-router.include_router(halves_router)

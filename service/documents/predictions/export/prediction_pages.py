@@ -16,7 +16,7 @@ from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.export.schemas import ExportQuery
 from service.documents.predictions.reading.repository import FILTER_FIELDS, PROJECTION
 from service.stores.mongo.client import Document, MongoStore
-from service.stores.mongo.documents import as_filter, beyond
+from service.stores.mongo.filters import after_cursor, all_of, as_filter
 from service.web.pagination import Cursor, Sort
 
 PAGE_SIZES = {"ndjson": 500, "csv": 500, "parquet": 2_000}
@@ -68,7 +68,7 @@ class PredictionPages:
         """Return the first batch as BSON; MongoDB sends at most 16 MiB in it."""
         where = self._where
         if self._after is not None:
-            where = {"$and": [where, beyond(_OLDEST_FIRST, self._after)]}
+            where = all_of(where, after_cursor(_OLDEST_FIRST, self._after))
         cursor = self._predictions.find_raw_batches(
             where,
             PROJECTION,

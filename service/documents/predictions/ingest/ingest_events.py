@@ -97,11 +97,13 @@ def _prepare(
     if error is None and not caller.may_use(event.model):
         error = _FORBIDDEN
     if error is None:
-        error = rules.fault_in(event.prediction_id, event.model, event.version, event.timestamp)
+        error = rules.expiry_violation(
+            event.prediction_id, event.model, event.version, event.timestamp
+        )
     if error is not None:
         return Rejected(event.prediction_id, error)
     try:
-        return rules.stamped(to_document(event, received_at))
+        return rules.with_expiry(to_document(event, received_at))
     except TooBig as too_big:
         return Rejected(event.prediction_id, too_big.errors[0])
 

@@ -23,7 +23,7 @@ from service.documents.predictions.ingest.stream import EventStreamResponse
 from service.documents.predictions.ingest.writer import writer_for
 from service.web.ndjson import NDJSON
 from service.web.openapi import problems, struct_body, struct_content, struct_schemas
-from service.web.route import Route
+from service.web.route import Route, policy
 
 # The writer calls the store when the body is complete; a stream does so for each chunk.
 router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
@@ -47,6 +47,7 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
     },
     openapi_extra=struct_body(Event),
 )
+@policy(direct=True)
 async def predictions_create(request: Request) -> Response:
     """Log one event: 201 once it is durable, 200 if it was stored before."""
     check_content_type(request, "application/json")

@@ -13,7 +13,7 @@ from service.auth.caller import Caller
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.ingest.group_commit import GroupCommitWriter
-from service.documents.retention.rule_cache import CurrentRules
+from service.documents.retention.rule_cache import RetentionRuleCache
 from service.stores.mongo.client import Document, MongoCollection, MongoStore
 
 Code = Literal["created", "duplicate", "conflict"]
@@ -104,7 +104,7 @@ class PredictionWriter:
         mongo: MongoStore,
         caller: Caller,
         shared_writer: SharedWriter,
-        retention: CurrentRules,
+        retention: RetentionRuleCache,
     ) -> None:
         self._mongo, self.caller, self.shared_writer = mongo, caller, shared_writer
         self.retention = retention

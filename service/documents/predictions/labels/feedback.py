@@ -23,7 +23,7 @@ from service.documents.predictions.labels.history import (
 from service.documents.predictions.labels.schemas import FeedbackWrite
 from service.documents.predictions.reading.encoding import feedback_to_schema
 from service.documents.predictions.reading.schemas import FeedbackRead
-from service.documents.retention.rule_cache import CurrentRules
+from service.documents.retention.rule_cache import RetentionRuleCache
 from service.stores.mongo.client import Document, now
 from service.stores.mongo.context import MongoContext, MongoService
 
@@ -40,7 +40,7 @@ class FeedbackRepository(MongoService):
         super().__init__(context)
         self._feedback = self._database[FEEDBACK]
         self._predictions = self._database[PREDICTIONS]
-        self._rules: CurrentRules = context.request.state.retention
+        self._rules: RetentionRuleCache = context.request.state.retention
 
     async def put(self, prediction_id: UUID, label: FeedbackWrite) -> FeedbackRead:
         """Add an observation, unless it is stored already, in one atomic write.

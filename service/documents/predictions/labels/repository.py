@@ -25,7 +25,7 @@ from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
 from service.documents.predictions.labels.feedback import expiry_update
 from service.documents.predictions.labels.history import Change, merge, merge_update, to_document
-from service.documents.retention.rule_cache import CurrentRules
+from service.documents.retention.rule_cache import RetentionRuleCache
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoContext, MongoService
@@ -56,7 +56,7 @@ class LabelRepository(MongoService):
         self._store = context.store
         self._feedback = self._database[FEEDBACK]
         self._predictions = self._database[PREDICTIONS]
-        self.rules: CurrentRules = context.request.state.retention
+        self.rules: RetentionRuleCache = context.request.state.retention
 
     async def find_predictions(self, ids: Collection[UUID]) -> dict[UUID, Document]:
         """Return model and ``expires_at`` of the predictions that are stored, by id."""

@@ -10,12 +10,13 @@ from service.documents.predictions.errors import PredictionNotFound, check_model
 from service.documents.predictions.reading.encoding import feedback_to_schema, to_json, to_schema
 from service.documents.predictions.reading.schemas import PredictionDetail, PredictionQuery
 from service.stores.mongo.context import MongoContext, MongoService
-from service.stores.mongo.documents import as_filter, mongo_json_page
+from service.stores.mongo.listing import MongoListing
 
 FILTER_FIELDS = {
     name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")
 }
 PROJECTION = {"hash": 0, "expires_at": 0}
+LISTING = MongoListing(PREDICTIONS, filters=FILTER_FIELDS, projection=PROJECTION)
 
 
 class PredictionRepository(MongoService):
@@ -46,10 +47,7 @@ class PredictionRepository(MongoService):
             ModelForbidden: the caller's key is bound to other models.
         """
         check_model(self._caller, query.model)
-        where = as_filter(query.filters(), FILTER_FIELDS)
-        return await mongo_json_page(
-            self._predictions, where, query, self._paginator, to_json, projection=PROJECTION
-        )
+        return await LISTING.json_page(self._database, query, self._paginator, to_json)
 
 
 Predictions = Annotated[PredictionRepository, Depends(PredictionRepository.from_context)]

@@ -1,21 +1,23 @@
 """Routes that read predictions."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import needs
 from service.documents.predictions.errors import ModelForbidden, PredictionNotFound
-from service.documents.predictions.reading.repository import Predictions
+from service.documents.predictions.reading.repository import PredictionRepository, Predictions
 from service.documents.predictions.reading.schemas import (
     PredictionDetail,
     PredictionQuery,
     PredictionRead,
 )
+from service.stores.mongo.context import MongoContext
 from service.stores.mongo.route import MongoRoute
+from service.web.direct_route import query_parameters, read_query
 from service.web.openapi import problems
 from service.web.pagination import Page
+from service.web.route import policy
 
 router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
 READS = needs("predictions:read")
@@ -26,12 +28,13 @@ READS = needs("predictions:read")
     response_model=Page[PredictionRead],
     dependencies=[READS],
     responses=problems(ModelForbidden),
+    openapi_extra=query_parameters(PredictionQuery),
 )
-async def predictions_list(
-    query: Annotated[PredictionQuery, Query()], predictions: Predictions
-) -> Response:
+@policy(direct=True)
+async def predictions_list(request: Request) -> Response:
     """List predictions, the latest `timestamp` first."""
-    return await predictions.list(query)
+    query = read_query(PredictionQuery, request)
+    return await PredictionRepository(MongoContext.of(request, Response())).list(query)
 
 
 @router.get("/{prediction_id}", dependencies=[READS], responses=problems(PredictionNotFound))

@@ -51,7 +51,7 @@ class TailResponse(StreamedResponse):
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
-        with self._change_streams.place():
+        with self._change_streams.slot():
             await self._events.open()
             try:
                 yield self._format(retry=RETRY_MS)

@@ -8,8 +8,8 @@ from service.documents.predictions.reading.repository import FILTER_FIELDS
 from service.documents.predictions.tail.schemas import TailQuery
 from service.stores.mongo.change_streams import ChangeStream, ChangeStreams, Token
 from service.stores.mongo.client import Document
-from service.stores.mongo.documents import as_filter
 from service.stores.mongo.errors import translate_mongo_error
+from service.stores.mongo.filters import as_filter
 
 # mongo/src/mongo/base/error_codes.yml: InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
 _TOKEN_EXPIRED = (260, 280, 286)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("reset_stores", "no_tails_left")
 async def wait_until_no_tails(state: Any) -> None:
     """Wait until every slot of a tail is free."""
     async with asyncio.timeout(30):
-        while state["change_streams"].taken:
+        while state["change_streams"].in_use:
             await asyncio.sleep(0.01)
 
 
@@ -95,7 +95,7 @@ async def test_tails_concurrent_each_receive_all_events(
 ) -> None:
     events = make_events(200)
     async with serving(state) as port, open_tail(port) as first, open_tail(port) as second:
-        assert state["change_streams"].taken == 2
+        assert state["change_streams"].in_use == 2
         await post_batch(client, events)
         ids = await asyncio.gather(first.events(200), second.events(200))
     assert set(ids[0]) == {item["prediction_id"] for item in events}
@@ -209,7 +209,7 @@ async def test_tails_above_the_limit_return_503(state: State) -> None:
                 assert response.headers["retry-after"] == "5"
             await wait_until_no_tails(changed_state)
             async with open_tail(port), open_tail(port):
-                assert change_streams.taken == 2
+                assert change_streams.in_use == 2
 
 
 async def test_tails_leave_connections_and_threads_to_requests(
@@ -223,7 +223,7 @@ async def test_tails_leave_connections_and_threads_to_requests(
         async with serving(changed_state) as port, contextlib.AsyncExitStack() as tails:
             for _ in range(8):
                 await tails.enter_async_context(open_tail(port))
-            assert change_streams.taken == 8
+            assert change_streams.in_use == 8
             url = f"http://127.0.0.1:{port}/v1/predictions"
             async with httpx2.AsyncClient(timeout=30) as http, asyncio.timeout(20):
                 responses = await asyncio.gather(*(http.get(url) for _ in range(20)))

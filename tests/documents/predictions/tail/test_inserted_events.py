@@ -16,7 +16,7 @@ from typing_extensions import override
 from mongo_indexes.apply import apply_all
 from service.main import State
 from service.stores.embedded import MongoEngine
-from service.stores.embedded.supervisor import Spec
+from service.stores.embedded.supervisor import ProcessSpec
 from service.stores.mongo.change_streams import open_change_streams
 from service.stores.mongo.client import open_mongo
 from tests.documents.predictions.factories import make_events
@@ -79,8 +79,8 @@ class SmallOplogEngine(MongoEngine):
     """A mongod with an oplog of 16 MB, which is truncated after each checkpoint: every second."""
 
     @override
-    def _spec(self) -> Spec:
-        spec = super()._spec()
+    def _process_spec(self) -> ProcessSpec:
+        spec = super()._process_spec()
         index = spec["command"].index("--oplogSize")
         spec["command"][index + 1] = "1"
         spec["command"] += ["--syncdelay", "1"]

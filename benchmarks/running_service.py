@@ -1,7 +1,8 @@
-"""A service of its own for a benchmark, in a temporary folder, with limits nobody reaches."""
+"""A service in a temporary folder with rate limits that no benchmark reaches."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,8 @@ NO_LIMITS = {
 }
 
 
-class Started(NamedTuple):
-    """Where it is, and with what to call it."""
+class RunningService(NamedTuple):
+    """The addresses of a running service, an API key, and the settings to start another."""
 
     url: str
     port: int
@@ -32,10 +33,18 @@ class Started(NamedTuple):
     mongodb_url: str
     environment: dict[str, str]
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def client(self) -> httpx2.Client:
+        """Return a client for requests that are not measured."""
+        return httpx2.Client(base_url=self.url, headers=self.headers, timeout=60)
+
 
 @contextmanager
-def service() -> Iterator[Started]:
-    """``polystore serve`` on engines of its own, ended at the end."""
+def running_service() -> Iterator[RunningService]:
+    """Run ``polystore serve`` with its own engines; end it afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         own = {"PORT": "0", "POLYSTORE_DATA_DIR": folder, "POLYSTORE_LOG_LEVEL": "WARNING"}
         process = subprocess.Popen(
@@ -49,22 +58,24 @@ def service() -> Iterator[Started]:
         try:
             url = next(line.split()[1] for line in process.stderr if line.strip().startswith("API"))
             wait_for(f"{url.removesuffix('/v1')}/readyz")
-            kept = json.loads((Path(folder) / "credentials.json").read_text())
+            credentials = json.loads((Path(folder) / "credentials.json").read_text())
             running = json.loads((Path(folder) / "running.json").read_text())
             port = int(url.rpartition(":")[2].partition("/")[0])
             sql, mongo = running["database_url"], running["mongodb_url"]
             stores = {"DATABASE_URL": sql, "MONGODB_URL": mongo}
             quiet = {"POLYSTORE_LOG_LEVEL": "WARNING", "POLYSTORE_SECRET": token_urlsafe(32)}
             settings = {**stores, **NO_LIMITS, **quiet}
-            yield Started(url, port, process.pid, kept["demo_key"], sql, mongo, settings)
+            key = credentials["demo_key"]
+            yield RunningService(url, port, process.pid, key, sql, mongo, settings)
         finally:
             process.terminate()
             process.wait(30)
 
 
 @contextmanager
-def beside(application: str, port: int, **environment: str) -> Iterator[None]:
-    """Another application under uvicorn, for comparison."""
+def running_application(application: str, **environment: str) -> Iterator[int]:
+    """Run another application under uvicorn, for comparison; yield its port."""
+    port = free_port()
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "uvicorn", application, "--port", str(port)),
@@ -75,13 +86,21 @@ def beside(application: str, port: int, **environment: str) -> Iterator[None]:
     )
     try:
         wait_for(f"http://127.0.0.1:{port}/openapi.json")
-        yield
+        yield port
     finally:
         process.terminate()
         process.wait(30)
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
 def wait_for(url: str) -> None:
+    """Wait until the URL answers 200. Raises TimeoutError after about ten seconds of refusals."""
     for _ in range(200):
         try:
             if httpx2.get(url, timeout=3).status_code == 200:

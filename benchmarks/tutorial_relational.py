@@ -1,7 +1,7 @@
-"""Users and posts as the tutorials write them: the floor our routes are measured against.
+"""Users and posts as the tutorials write them: the baseline of our routes.
 
 An ORM session per request, check-then-insert, commit and refresh, joinedload, response_model; on
-the same tables of the same database, without keys or checks of access.
+the same tables of the same database, without API keys or access checks.
 """
 
 import os

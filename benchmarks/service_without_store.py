@@ -1,4 +1,4 @@
-"""Our own application with the one call to MongoDB taken out: the floor of our intake."""
+"""Our application without its one call to MongoDB: the upper limit of our intake."""
 
 import gc
 
@@ -12,7 +12,7 @@ async def submit(_writer: SharedWriter, _document: Document) -> Code:
     return "created"
 
 
-SharedWriter.submit = submit  # type: ignore[method-assign,assignment] # the point of it
+SharedWriter.submit = submit  # type: ignore[method-assign,assignment] # replaces the call on purpose
 app = create_app()
 gc.collect()
 gc.freeze()  # as `polystore serve` does

@@ -1,0 +1,133 @@
+"""The base of repositories on MongoDB: get or raise, list, put, change with If-Match, remove."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from pymongo import ReturnDocument
+
+from service.core.errors import NotFound, PreconditionFailed
+from service.stores.mongo.client import Document, now
+from service.stores.mongo.context import MongoContext, MongoService
+from service.stores.mongo.filters import all_of, as_expected
+from service.stores.mongo.listing import MongoListing
+from service.web.conditional import Expected
+from service.web.pagination import ListQuery, Page
+from service.web.schemas import ResponseModel
+
+R = TypeVar("R", bound=ResponseModel)
+NO_USER = UUID(int=0)
+
+
+class MongoRepository(MongoService, Generic[R]):
+    """One collection, the schema that ``read`` makes of a document, and the error without one.
+
+    A feature says in ``visible`` what the caller may see and change, and in ``removal`` what a
+    removed document is: single reads, changes and lists share both.
+    """
+
+    collection: ClassVar[str]
+    missing: ClassVar[type[NotFound]]
+    listing: ClassVar[MongoListing]
+    projection: ClassVar[Mapping[str, int] | None] = None
+
+    def __init__(self, context: MongoContext) -> None:
+        super().__init__(context)
+        self._documents = self._database[self.collection]
+
+    def visible(self) -> Document:
+        """Return the filter of the documents that the caller may see."""
+        return {"deleted_at": None}
+
+    def removal(self) -> Document:
+        """Return the fields that a removal sets, so that the document is no longer visible."""
+        return {"deleted_at": now()}
+
+    def owned_by_caller(self, field: str, *, unless: str) -> Document:
+        """Return the filter of the caller's own documents; of all with the scope ``unless``.
+
+        A caller without a user owns none, not even documents without an owner.
+        """
+        if self._caller.has_scope(unless):
+            return {}
+        return {field: self._caller.user_id or NO_USER}
+
+    def read(self, document: Document) -> R:
+        """Return a document as it is answered."""
+        raise NotImplementedError
+
+    async def get(self, key: Any) -> R:
+        """Return the document of this key; raise ``missing`` if the caller sees none."""
+        return await self._get(self._is(key))
+
+    async def remove(self, key: Any, expected: Expected) -> None:
+        """Remove the document if its version is as expected; raises as ``_change`` does.
+
+        The document stays, because its version must go on: a later document of the same key would
+        otherwise repeat an ETag.
+        """
+        await self._change(self._is(key), self.removal(), expected)
+
+    async def _get(self, where: Document) -> R:
+        document = await self._documents.find_one(all_of(where, self.visible()), self.projection)
+        if document is None:
+            raise self.missing
+        return self.read(document)
+
+    async def _page(self, query: ListQuery, *conditions: Document) -> Page[R]:
+        return await self.listing.page(
+            self._database, query, self._paginator, self.read, *conditions
+        )
+
+    async def _put(
+        self, where: Document, values: Document, created: Document, expected: Expected
+    ) -> R:
+        """Create the document or set its fields, in one atomic write; return it.
+
+        Args:
+            where: its key, compared for equality, which a new document gets; removed documents
+                match too.
+            values: the fields to set.
+            created: the fields that only a new document gets.
+            expected: the versions that If-Match allows; a missing document matches none of them
+                (RFC 9110 13.1.1).
+
+        Raises:
+            PreconditionFailed: its version is none of ``expected``.
+        """
+        moment = now()
+        document = await self._documents.find_one_and_update(
+            {**where, **as_expected(expected)},
+            {
+                "$set": {**values, "updated_at": moment},
+                "$setOnInsert": {**created, "created_at": moment},
+                "$inc": {"version": 1},
+            },
+            upsert=expected is None,
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is None:
+            raise PreconditionFailed
+        return self.read(document)
+
+    async def _change(self, where: Document, values: Document, expected: Expected) -> Document:
+        """Set fields of the document and count its version, if that is as expected; return it.
+
+        Raises:
+            NotFound: no such document that the caller sees, as the kind ``missing``.
+            PreconditionFailed: its version is none of ``expected``.
+        """
+        where = all_of(where, self.visible())
+        document = await self._documents.find_one_and_update(
+            all_of(where, as_expected(expected)),
+            {"$set": {**values, "updated_at": now()}, "$inc": {"version": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is not None:
+            return document
+        if await self._documents.find_one(where, {"_id": 1}) is None:
+            raise self.missing
+        raise PreconditionFailed
+
+    def _is(self, key: Any) -> Document:
+        return {"_id": key}
