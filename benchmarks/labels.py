@@ -22,7 +22,7 @@ from pymongo.collection import Collection
 
 from benchmarks.command_line import option_parser, print_rows
 from benchmarks.running_service import RunningService, running_service
-from service.documents.predictions.labels.history import document_of, with_observations
+from service.documents.predictions.labels.history import merge_update, to_document
 
 BATCH = 1000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,7 +72,7 @@ def over_http(service: RunningService) -> Send:
 def as_documents(feedback: Collection[dict[str, Any]]) -> Send:
     def send(ids: list[UUID], day: int) -> None:
         history = [observation(number) for number in range(1, day + 1)]
-        documents = [document_of(prediction_id, history) for prediction_id in ids]
+        documents = [to_document(prediction_id, history) for prediction_id in ids]
         if day == 1:
             feedback.bulk_write([InsertOne(document) for document in documents], ordered=False)
             return
@@ -86,7 +86,7 @@ def as_documents(feedback: Collection[dict[str, Any]]) -> Send:
 
 def as_updates(feedback: Collection[dict[str, Any]]) -> Send:
     def send(ids: list[UUID], day: int) -> None:
-        update = with_observations([observation(day)])
+        update = merge_update([observation(day)])
         updates = [UpdateOne({"_id": prediction_id}, update, upsert=True) for prediction_id in ids]
         feedback.bulk_write(updates, ordered=False)
 

@@ -3,16 +3,16 @@
 import gc
 
 from service.cli.serve import GARBAGE
-from service.documents.predictions.ingest.writer import Code, Together
+from service.documents.predictions.ingest.writer import Code, SharedWriter
 from service.main import create_app
 from service.stores.mongo.client import Document
 
 
-async def add(_together: Together, _document: Document) -> Code:
+async def submit(_writer: SharedWriter, _document: Document) -> Code:
     return "created"
 
 
-Together.add = add  # type: ignore[method-assign,assignment] # replaces the call on purpose
+SharedWriter.submit = submit  # type: ignore[method-assign,assignment] # replaces the call on purpose
 app = create_app()
 gc.collect()
 gc.freeze()  # as `polystore serve` does

@@ -1,4 +1,4 @@
-"""The application: opens both stores in its lifespan and puts the features together."""
+"""The application: opens both stores in its lifespan and puts the features shared_writer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -25,11 +25,13 @@ from service.core.signing import Signer
 from service.documents.items import router as items
 from service.documents.items import type_router as item_types
 from service.documents.predictions.cloudevents import router as cloudevents
+from service.documents.predictions.cloudevents.openapi import SCHEMAS as CLOUDEVENT_SCHEMAS
 from service.documents.predictions.export import router as prediction_files
-from service.documents.predictions.ingest.limiter import InFlight
-from service.documents.predictions.ingest.writer import Together
-from service.documents.predictions.labels import feedback_router as feedback
+from service.documents.predictions.ingest import router as prediction_intake
+from service.documents.predictions.ingest.limiter import IntakeLimiter
+from service.documents.predictions.ingest.writer import SharedWriter
 from service.documents.predictions.labels import router as labels
+from service.documents.predictions.labels.openapi import SCHEMAS as LABEL_SCHEMAS
 from service.documents.predictions.reading import router as predictions
 from service.documents.predictions.tail import router as prediction_tails
 from service.documents.retention import router as retention
@@ -69,7 +71,7 @@ FEATURES = (
     logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
     product_bulk, products, orders, accounts, transfers, projects, project_members,
     project_invitations, reports, items, item_types, cloudevents, prediction_files,
-    prediction_tails, predictions, feedback, labels, retention,
+    prediction_tails, prediction_intake, predictions, labels, retention,
 )  # fmt: skip
 MOST_FORM_BYTES = 65_536
 FORMS = ("/v1/auth/token", "/v1/auth/revoke")
@@ -91,14 +93,14 @@ class State(TypedDict):
     sql: SqlStore
     mongo: MongoStore
     change_streams: ChangeStreams
-    leaving: asyncio.Event  # set when the process is about to end: what has no end ends then
+    shutdown_event: asyncio.Event  # set when the process is about to end: what has no end ends then
     settings: Settings
     signer: Signer
     keyring: Keyring
     rates: RateLimiter
     authenticator: Authenticator
-    together: Together
-    in_flight: InFlight
+    shared_writer: SharedWriter
+    intake_limiter: IntakeLimiter
     retention: RetentionRuleCache
     metrics: Metrics
 
@@ -161,7 +163,7 @@ def _layers(app: FastAPI, settings: Settings, metrics: Metrics) -> ASGIApp:
         max_body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_seconds,
         body_limits={
-            **predictions.body_limits(settings.max_batch_bytes),
+            **prediction_intake.body_limits(settings.max_batch_bytes),
             **labels.body_limits(settings.max_batch_bytes),
             **cloudevents.body_limits(settings.max_batch_bytes),
             **product_files.BODY_LIMITS,
@@ -203,27 +205,30 @@ def _lifespan(
         ):
             sql.register_metrics(metrics)
             mongo.register_metrics(metrics)
-            authenticator, together = SqlAuthenticator(sql, keyring, rates), Together(mongo)
+            authenticator, shared_writer = (
+                SqlAuthenticator(sql, keyring, rates),
+                SharedWriter(mongo),
+            )
             change_streams.register_metrics(metrics)
             rules = RetentionRuleCache(mongo, settings.retention_days)
             held = State(
                 sql=sql,
                 mongo=mongo,
                 change_streams=change_streams,
-                leaving=asyncio.Event(),
+                shutdown_event=asyncio.Event(),
                 settings=settings,
                 signer=Signer(secrets),
                 keyring=keyring,
                 rates=rates,
                 authenticator=authenticator,
-                together=together,
-                in_flight=InFlight(settings.max_in_flight_bytes),
+                shared_writer=shared_writer,
+                intake_limiter=IntakeLimiter(settings.max_in_flight_bytes),
                 retention=rules,
                 metrics=metrics,
             )
             async with rules.refreshing():
                 yield held
-            await together.drain()
+            await shared_writer.drain()
             await authenticator.drain()
 
     return lifespan
@@ -239,7 +244,7 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schemas = predictions.EVENT_SCHEMAS | labels.LABEL_SCHEMAS | cloudevents.SCHEMAS
+            schemas = prediction_intake.SCHEMAS | LABEL_SCHEMAS | CLOUDEVENT_SCHEMAS
             with_schemas(plain(), schemas)
         return plain()
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from service.cli.indexes import FAILED, AsJson, complaints, report, shown, store, tell
 from service.cli.stores import Tell
 from service.core.errors import ServiceError
-from service.documents.predictions.apply_retention import Applied, Expire
+from service.documents.predictions.apply_retention import RetentionJob, RetentionReport
 from service.settings import Settings
 from service.stores.mongo.client import open_mongo
 
@@ -61,9 +61,11 @@ def _run(*, changes: bool, as_json: bool) -> None:
         report(asdict(applied), [_as_line(applied)], as_json=as_json)
 
 
-async def _apply(settings: Settings, progress: "_Progress", *, changes: bool) -> Applied:
+async def _apply(settings: Settings, progress: "_Progress", *, changes: bool) -> RetentionReport:
     async with open_mongo(settings) as mongo:
-        return await Expire(mongo, settings.retention_days, progress, changes=changes).run()
+        return await RetentionJob(
+            mongo, settings.retention_days, progress, dry_run=not changes
+        ).run()
 
 
 class _Progress:
@@ -72,7 +74,7 @@ class _Progress:
     def __init__(self, show: Tell | None) -> None:
         self._show, self._said = show, time.monotonic()
 
-    def __call__(self, applied: Applied, place: str) -> None:
+    def __call__(self, applied: RetentionReport, place: str) -> None:
         line = f"at {place}: {_as_line(applied)}"
         if self._show is not None:
             self._show(line)
@@ -81,7 +83,7 @@ class _Progress:
             tell(line)
 
 
-def _as_line(applied: Applied) -> str:
+def _as_line(applied: RetentionReport) -> str:
     return (
         f"{applied.predictions:,} predictions of {applied.versions:,} versions looked at, "
         f"{applied.predictions_changed:,} change and {applied.predictions_expired:,} have expired; "

@@ -54,9 +54,9 @@ class _Server(uvicorn.Server):
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        leaving = self.lifespan.state.get("leaving")
-        if leaving is not None:
-            leaving.set()
+        shutdown_event = self.lifespan.state.get("shutdown_event")
+        if shutdown_event is not None:
+            shutdown_event.set()
         await super().shutdown(sockets)
 
 

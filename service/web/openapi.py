@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, Field
 
 from service.auth.caller import Forbidden, Unauthenticated
@@ -87,7 +88,31 @@ def problems(
     return found
 
 
-_PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
+_REF = "#/components/schemas/{name}"
+_PROBLEM_REF = {"$ref": _REF.format(name="Problem")}
+
+
+def struct_schemas(*structs: type) -> dict[str, Any]:
+    """Return the components of msgspec types, for :func:`with_schemas`."""
+    _, components = msgspec.json.schema_components(structs, ref_template=_REF)
+    return components
+
+
+def struct_content(
+    struct: type, media_type: str = "application/json", example: object = None
+) -> dict[str, Any]:
+    """Return the ``content`` of a response that is a msgspec type."""
+    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name=struct.__name__)}}
+    if example is not None:
+        content["example"] = example
+    return {"content": {media_type: content}}
+
+
+def struct_body(
+    struct: type, media_type: str = "application/json", example: object = None
+) -> dict[str, Any]:
+    """Return the ``openapi_extra`` of a route whose body is a msgspec type."""
+    return {"requestBody": {"required": True, **struct_content(struct, media_type, example)}}
 
 
 def with_schemas(document: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

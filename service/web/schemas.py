@@ -50,8 +50,14 @@ def _printable(value: str) -> str:
 def _in_range(value: datetime) -> datetime:
     if not EARLIEST <= value < LATEST:
         raise ValueError("must lie between the years 1900 and 2200")
-    # Both stores keep milliseconds here, so that what is read equals what was sent.
-    return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+    return to_milliseconds(value)
+
+
+def to_milliseconds(value: datetime) -> datetime:
+    """Return the time in UTC, cut to milliseconds: both stores return it as it was sent."""
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
 def format_time(value: datetime) -> str:

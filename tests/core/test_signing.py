@@ -5,7 +5,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.core.signing import SIGNATURE_BYTES, Signer
-from service.documents.predictions.tail.follow_log import EventIds
+from service.documents.predictions.tail.resume_tokens import ResumeTokens
 from service.main import State
 from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.relational.users.factories import make_users
@@ -20,7 +20,7 @@ def test_the_first_signs_and_each_is_believed() -> None:
     assert both.verify(old.sign(b"x"), b"x")
     assert not both.verify(old.sign(b"x"), b"y")
     assert not old.verify(both.sign(b"x"), b"x")
-    assert EventIds(both).read(EventIds(old).write({"_data": "82AA"})) == {"_data": "82AA"}
+    assert ResumeTokens(both).read(ResumeTokens(old).write({"_data": "82AA"})) == {"_data": "82AA"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pymongo import MongoClient
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.server import plan
 from service.documents.items.documents import ITEM_TYPES, ITEMS
-from service.documents.predictions.documents import FEEDBACK, HALVES, PREDICTIONS
+from service.documents.predictions.documents import FEEDBACK, PENDING_PAIRS, PREDICTIONS
 from service.documents.retention.documents import RETENTION_RULES
 from service.settings import Settings
 
@@ -20,7 +20,7 @@ def test_declared_indexes_are_the_existing_ones(settings: Settings) -> None:
 
 def test_every_collection_of_the_code_is_declared() -> None:
     declared = {collection.name for collection in COLLECTIONS}
-    assert declared == {ITEMS, ITEM_TYPES, PREDICTIONS, FEEDBACK, HALVES, RETENTION_RULES}
+    assert declared == {ITEMS, ITEM_TYPES, PREDICTIONS, FEEDBACK, PENDING_PAIRS, RETENTION_RULES}
 
 
 def test_every_index_is_named_after_its_collection() -> None:

@@ -114,4 +114,4 @@ async def test_a_body_that_drips_is_not_waited_for_until_it_is_whole(
             assert await read_head(reader) == 408
         dripping.cancel()
         writer.close()
-    assert state["in_flight"].bytes == 0
+    assert state["intake_limiter"].bytes == 0

@@ -1,6 +1,16 @@
 """The prediction log · MongoDB.
 
-What models answered, one immutable event each, and what turned out to be true. Protects: an
-acknowledged event is durable and there once, however often it is sent; nothing is overwritten; an
-event that is wrong never takes the rest of its batch with it. Needs nothing of PostgreSQL.
+The outputs of models, one immutable event each, and the labels that arrive later. Protects:
+an acknowledged event is durable and stored once, however often it is sent. No event is overwritten.
+An invalid event never fails the rest of its batch. Nothing here needs PostgreSQL.
+
+reading             one prediction, and pages of the log
+ingest              events: one, a batch or a stream
+labels              the true outcome of predictions: one, a batch or a stream
+cloudevents         events as CloudEvents, and pairs of request and response from model servers
+export              the log as NDJSON, CSV or Parquet
+tail                the log as server-sent events
+apply_retention     the command that applies retention rules to stored events
+stream_permission   the re-check of permissions during long responses
+documents, errors   the stored documents, and the errors that several of these share
 """

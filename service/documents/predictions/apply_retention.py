@@ -1,8 +1,8 @@
-"""Applies the rules of retention to what is there already: `polystore retention plan`, `apply`.
+"""Apply the retention rules to stored documents: `polystore retention plan` and `apply`.
 
-In batches, by the order of an index, each document by itself and only if it differs. So it can be
-interrupted at any moment and run again, beside the traffic and beside another of its kind: it ends
-the same. Labels follow their prediction; those that came before it wait as long as it could come.
+Documents are updated in batches in the order of an index, each only if its expiry differs. A run
+can therefore be interrupted and repeated, beside traffic and beside other runs, with the same
+result. Labels expire with their prediction. Labels without one wait as long as it could arrive.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,20 +13,20 @@ from typing import Any
 from pymongo import UpdateOne
 
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
-from service.documents.predictions.labels.feedback import expiring
+from service.documents.predictions.labels.feedback import expiry_update
 from service.documents.retention.rule_cache import stored_rules
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, MongoCollection, MongoStore, now
 
-BY_VERSION = "ix_predictions_model"
-AT_ONCE = 1000
-Wanted = Sequence[tuple[Document, datetime | None]]
-_DATES = {"timestamp": 1, "received_at": 1, "expires_at": 1, "model": 1, "version": 1}
+MODEL_INDEX = "ix_predictions_model"
+BATCH_SIZE = 1000
+WithExpiry = Sequence[tuple[Document, datetime | None]]
+_RULE_FIELDS = {"timestamp": 1, "received_at": 1, "expires_at": 1, "model": 1, "version": 1}
 
 
 @dataclass
-class Applied:
-    """What was looked at, of how many the time to go has changed, and for how many it has come."""
+class RetentionReport:
+    """Numbers of documents that were read, whose expiry changed, and that have expired."""
 
     versions: int = 0
     predictions: int = 0
@@ -37,125 +37,135 @@ class Applied:
     labels_expired: int = 0
 
 
-class Expire:
-    """One run. ``progress`` is called after each batch, with what is done and where it is.
+class RetentionJob:
+    """One run. ``progress`` is called after each batch, with the report so far and the position.
 
-    Without ``changes`` it tells what it would do, and does nothing.
+    With ``dry_run`` it reports what it would change, and changes nothing.
     """
 
     def __init__(
         self,
         mongo: MongoStore,
         default_days: int | None,
-        progress: Callable[[Applied, str], None],
+        progress: Callable[[RetentionReport, str], None],
         *,
-        changes: bool = True,
+        dry_run: bool = False,
     ) -> None:
-        self._changes = changes
+        self._dry_run = dry_run
         self._mongo, self._default_days, self._progress = mongo, default_days, progress
         self._predictions = mongo.database[PREDICTIONS]
         self._feedback = mongo.database[FEEDBACK]
-        self.applied = Applied()
+        self.report = RetentionReport()
 
-    async def run(self) -> Applied:
-        """Until all is as the rules say, those of the end.
+    async def run(self) -> RetentionReport:
+        """Repeat until every document follows the rules that are in force at the end.
 
         Raises:
-            Unavailable: MongoDB does not answer; what is done stays.
+            Unavailable: MongoDB does not respond; batches that were written stay written.
         """
-        before: Rules | None = None
-        while before != (rules := await self._rules()):
-            if not self._changes:
-                self.applied = Applied()  # what it would do by these rules, and not by others too
+        applied: Rules | None = None
+        while applied != (rules := await self._rules()):
+            if self._dry_run:
+                self.report = RetentionReport()  # counts changes by these rules only
             async for model, version in self._versions():
                 await self._apply_to(model, version, rules)
             await self._apply_to_labels(rules)
-            before = rules
-        return self.applied
+            applied = rules
+        return self.report
 
     async def _rules(self) -> Rules:
-        async def find() -> Rules:
+        async def read() -> Rules:
             return await stored_rules(self._mongo.database, self._default_days)
 
-        return await self._mongo.call(find, writes=False)
+        return await self._mongo.call(read, writes=False)
 
     async def _versions(self) -> AsyncIterator[tuple[str, str]]:
-        """Each there is, by one step in the index and not by looking at its predictions."""
-        places: list[Document] = [{}]
-        while found := await self._first_of(places):
-            model, version = found["model"], found["version"]
+        """Yield every model and version by one index seek each, without reading predictions."""
+        filters: list[Document] = [{}]
+        while document := await self._first_of(filters):
+            model, version = document["model"], document["version"]
             yield model, version
-            self.applied.versions += 1
-            places = [{"model": model, "version": {"$gt": version}}, {"model": {"$gt": model}}]
+            self.report.versions += 1
+            filters = [{"model": model, "version": {"$gt": version}}, {"model": {"$gt": model}}]
 
-    async def _first_of(self, places: Sequence[Document]) -> Document | None:
+    async def _first_of(self, filters: Sequence[Document]) -> Document | None:
         fields, order = {"_id": 0, "model": 1, "version": 1}, [("model", 1), ("version", 1)]
-        for where in places:
-            found = await self._read(self._predictions.find(where, fields).sort(order).limit(1))
-            if found:
-                return found[0]
+        for where in filters:
+            documents = await self._read(self._predictions.find(where, fields).sort(order).limit(1))
+            if documents:
+                return documents[0]
         return None
 
     async def _apply_to(self, model: str, version: str, rules: Rules) -> None:
         within: Document = {"model": model, "version": version}
         where = within
         while batch := await self._read(
-            self._predictions.find(where, _DATES)
+            self._predictions.find(where, _RULE_FIELDS)
             .sort([("timestamp", 1), ("_id", 1)])
-            .limit(AT_ONCE)
-            .hint(BY_VERSION)
+            .limit(BATCH_SIZE)
+            .hint(MODEL_INDEX)
         ):
-            wanted = [(each, rules.expiry(each)) for each in batch]
-            await self._apply_to_labels_of(wanted)
-            self.applied.predictions_changed += await self._write(self._predictions, wanted)
-            self.applied.predictions_expired += _expired(wanted)
-            self.applied.predictions += len(batch)
-            self._progress(self.applied, f"{model} {version}")
+            expiries = [(prediction, rules.expiry(prediction)) for prediction in batch]
+            await self._apply_to_labels_of(expiries)
+            self.report.predictions_changed += await self._write(self._predictions, expiries)
+            self.report.predictions_expired += _count_expired(expiries)
+            self.report.predictions += len(batch)
+            self._progress(self.report, f"{model} {version}")
             time, last = batch[-1]["timestamp"], batch[-1]["_id"]
             beyond = [{"timestamp": {"$gt": time}}, {"_id": {"$gt": last}}]
             where = {**within, "timestamp": {"$gte": time}, "$or": beyond}
 
-    async def _apply_to_labels_of(self, predictions: Wanted) -> None:
-        """Before MongoDB can delete them: of labels alone nobody knows when they are to go."""
-        if not self._changes:
+    async def _apply_to_labels_of(self, predictions: WithExpiry) -> None:
+        """Update the labels before MongoDB can delete their predictions.
+
+        The expiry of labels cannot be derived without their prediction.
+        """
+        if self._dry_run:
             return
-        expiry = {document["_id"]: expires_at for document, expires_at in predictions}
+        expiry = {prediction["_id"]: expires_at for prediction, expires_at in predictions}
         labels = await self._read(
             self._feedback.find({"_id": {"$in": [*expiry]}}, {"expires_at": 1})
         )
-        wanted = [(each, expiry[each["_id"]]) for each in labels]
-        self.applied.labels_changed += await self._write(self._feedback, wanted)
+        expiries = [(feedback, expiry[feedback["_id"]]) for feedback in labels]
+        self.report.labels_changed += await self._write(self._feedback, expiries)
 
     async def _apply_to_labels(self, rules: Rules) -> None:
         fields, where = {"expires_at": 1, "history.received_at": 1}, Document()
         while batch := await self._read(
-            self._feedback.find(where, fields).sort("_id").limit(AT_ONCE)
+            self._feedback.find(where, fields).sort("_id").limit(BATCH_SIZE)
         ):
-            ids = [each["_id"] for each in batch]
-            there = await self._read(self._predictions.find({"_id": {"$in": ids}}, _DATES))
-            expiry = {each["_id"]: rules.expiry(each) for each in there}
-            wanted = [
-                (each, expiry[each["_id"]] if each["_id"] in expiry else _of_pending(each, rules))
-                for each in batch
+            ids = [feedback["_id"] for feedback in batch]
+            predictions = await self._read(
+                self._predictions.find({"_id": {"$in": ids}}, _RULE_FIELDS)
+            )
+            expiry = {prediction["_id"]: rules.expiry(prediction) for prediction in predictions}
+            expiries = [
+                (
+                    item,
+                    expiry[item["_id"]] if item["_id"] in expiry else _pending_expiry(item, rules),
+                )
+                for item in batch
             ]
-            self.applied.labels_changed += await self._write(self._feedback, wanted)
-            self.applied.labels_expired += _expired(wanted)
-            self.applied.labels += len(batch)
-            self._progress(self.applied, "labels")
+            self.report.labels_changed += await self._write(self._feedback, expiries)
+            self.report.labels_expired += _count_expired(expiries)
+            self.report.labels += len(batch)
+            self._progress(self.report, "labels")
             where = {"_id": {"$gt": ids[-1]}}
 
     async def _read(self, cursor: Any) -> list[Document]:
-        found: list[Document] = await self._mongo.call(lambda: cursor.to_list(None), writes=False)
-        return found
+        documents: list[Document] = await self._mongo.call(
+            lambda: cursor.to_list(None), writes=False
+        )
+        return documents
 
-    async def _write(self, collection: MongoCollection, wanted: Wanted) -> int:
-        """Sets the expiry of those that have another; how many that were."""
+    async def _write(self, collection: MongoCollection, expiries: WithExpiry) -> int:
+        """Set the expiries that differ; return how many did."""
         updates = [
-            UpdateOne({"_id": document["_id"]}, [expiring(expires_at)])
-            for document, expires_at in wanted
+            UpdateOne({"_id": document["_id"]}, [expiry_update(expires_at)])
+            for document, expires_at in expiries
             if document.get("expires_at") != expires_at
         ]
-        if not updates or not self._changes:
+        if not updates or self._dry_run:
             return len(updates)
         result = await self._mongo.call(
             lambda: collection.bulk_write(updates, ordered=False), writes=True
@@ -164,18 +174,17 @@ class Expire:
         return changed
 
 
-def _expired(wanted: Wanted) -> int:
-    """For how many of them the time has come."""
+def _count_expired(expiries: WithExpiry) -> int:
     moment = now()
-    return sum(expires_at is not None and expires_at <= moment for _, expires_at in wanted)
+    return sum(expires_at is not None and expires_at <= moment for _, expires_at in expiries)
 
 
-def _of_pending(labels: Document, rules: Rules) -> datetime | None:
-    """Of labels whose prediction is not there: it has gone, and so will they, or is to come."""
-    expires_at: datetime | None = labels.get("expires_at")
+def _pending_expiry(feedback: Document, rules: Rules) -> datetime | None:
+    """Return the expiry of labels without a prediction, which is deleted or still to arrive."""
+    expires_at: datetime | None = feedback.get("expires_at")
     if expires_at is not None and expires_at <= now():
         return expires_at
     if rules.longest is None:
         return None
-    received_at: datetime = max(each["received_at"] for each in labels["history"])
+    received_at: datetime = max(label["received_at"] for label in feedback["history"])
     return received_at + rules.longest

@@ -1,37 +1,31 @@
-"""Whether the caller of an answer that goes on for long still may have the rest of it."""
+"""Re-check the caller's permission while a long response is streamed."""
 
 import time
 
 from fastapi import Request
 
-from service.auth.caller import Authenticator, Caller
-from service.documents.predictions.reading.repository import ModelForbidden
+from service.auth.caller import Authenticator
+from service.documents.predictions.errors import check_model
 
-SECONDS_BETWEEN_LOOKS = 2.0
+SECONDS_BETWEEN_CHECKS = 2.0
 
 
-class StillAllowed:
-    """Asks the gate anew every two seconds: a stream does not outlive its key or its login."""
+class PermissionRecheck:
+    """Authenticate again every two seconds, so that a stream ends with its key or login."""
 
     def __init__(self, request: Request, model: str | None) -> None:
         self._request, self._model = request, model
-        self._asked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     async def check(self) -> None:
-        """Refuses who may not any more.
+        """Raise an error if the caller may no longer read the stream.
 
         Raises:
-            Unauthenticated, Forbidden, TooOften, Unavailable: as at the beginning.
+            Unauthenticated, Forbidden, TooOften, Unavailable: as at the start of the request.
         """
-        if time.monotonic() - self._asked < SECONDS_BETWEEN_LOOKS:
+        if time.monotonic() - self._checked_at < SECONDS_BETWEEN_CHECKS:
             return
         state = self._request.state
         authenticator: Authenticator = state.authenticator
         check_model(await authenticator.authenticate(self._request, state.access), self._model)
-        self._asked = time.monotonic()
-
-
-def check_model(caller: Caller, model: str | None) -> None:
-    """Refuses a key that is bound to models and asks for others, or for all."""
-    if not caller.may_use(model or ""):
-        raise ModelForbidden
+        self._checked_at = time.monotonic()

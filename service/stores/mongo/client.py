@@ -27,6 +27,7 @@ from service.core.metrics import Metrics
 from service.settings import Settings
 from service.stores.mongo.errors import MongoBusy, translate_mongo_error
 from service.web.context import provided
+from service.web.schemas import to_milliseconds
 
 T = TypeVar("T")
 DEFAULT_DATABASE = "polystore"
@@ -192,8 +193,7 @@ MongoStoreDep = Annotated[MongoStore, provided(_mongo_store)]
 
 def now() -> datetime:
     """Return the current time in UTC, cut to the milliseconds that BSON keeps."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return to_milliseconds(datetime.now(UTC))
 
 
 async def list_indexes(collection: MongoCollection) -> list[Document]:

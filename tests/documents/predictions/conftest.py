@@ -1,4 +1,4 @@
-"""For tests of predictions alone."""
+"""Fixtures of the tests of predictions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,13 +15,13 @@ from service.settings import Settings
 
 @pytest.fixture
 def sync_feedback(settings: Settings) -> Iterator[Collection[dict[str, Any]]]:
-    """The labels, without a loop: Hypothesis runs plain functions. Empty again afterwards."""
+    """The labels, synchronous because Hypothesis runs plain functions; emptied afterwards."""
     assert settings.mongodb_url is not None
     codec: CodecOptions[dict[str, Any]] = CodecOptions(
         tz_aware=True, uuid_representation=UuidRepresentation.STANDARD
     )
-    with MongoClient[dict[str, Any]](settings.mongodb_url.get_secret_value()) as there:
+    with MongoClient[dict[str, Any]](settings.mongodb_url.get_secret_value()) as client:
         assert settings.mongodb_database is not None
-        feedback = there[settings.mongodb_database].get_collection(FEEDBACK, codec)
+        feedback = client[settings.mongodb_database].get_collection(FEEDBACK, codec)
         yield feedback
         feedback.delete_many({})

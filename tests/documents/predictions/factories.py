@@ -1,4 +1,4 @@
-"""Events as an inference service would send them, and a look at what became of them."""
+"""Make events as an inference service sends them, send them, and read what is stored."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ GZIP = {"Content-Encoding": "gzip"}
 
 
 def make_event(**fields: Any) -> dict[str, Any]:
-    """A good event with an id of its own."""
+    """Return a valid event with a new id."""
     return {
         "prediction_id": str(uuid7()),
         "timestamp": "2026-01-05T00:00:02.052Z",
@@ -43,7 +43,7 @@ def as_lines(events: list[dict[str, Any]]) -> bytes:
 
 @cache
 def sample_events() -> list[dict[str, Any]]:
-    """The sample traffic: 5,100 events, of which 28 are repetitions."""
+    """Return the sample traffic: 5,100 events, of which 28 are repetitions."""
     return [json.loads(line) for line in gzip.decompress(SAMPLE.read_bytes()).splitlines()]
 
 
@@ -52,14 +52,14 @@ async def post_event(client: httpx2.AsyncClient, event: object) -> httpx2.Respon
 
 
 async def post_batch(client: httpx2.AsyncClient, events: list[Any]) -> Any:
-    """The answer to a batch that could be read."""
+    """Send a batch; return its response, which must be 200 or 207."""
     response = await client.post("/v1/predictions/batch", json={"items": events})
     assert response.status_code in (200, 207), response.text
     return response.json()
 
 
 async def post_stream(client: httpx2.AsyncClient, body: bytes, **headers: str) -> list[Any]:
-    """The lines of the answer to a stream."""
+    """Send a stream; return the lines of its response."""
     response = await client.post(
         "/v1/predictions/stream", content=body, headers={**NDJSON, **headers}
     )
@@ -68,14 +68,14 @@ async def post_stream(client: httpx2.AsyncClient, body: bytes, **headers: str) -
 
 
 async def stored_events(state: State) -> list[dict[str, Any]]:
-    """All documents, by id."""
+    """Return all stored events, in the order of their ids."""
     predictions = state["mongo"].database[PREDICTIONS]
     return await predictions.find().sort("_id").to_list(None)
 
 
 async def stored_ids(state: State) -> set[str]:
     predictions = state["mongo"].database[PREDICTIONS]
-    return {str(each["_id"]) for each in await predictions.find({}, {"_id": 1}).to_list(None)}
+    return {str(item["_id"]) for item in await predictions.find({}, {"_id": 1}).to_list(None)}
 
 
 def ids_of(events: list[dict[str, Any]]) -> set[str]:

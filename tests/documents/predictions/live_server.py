@@ -1,4 +1,4 @@
-"""The application behind a real socket, for what a client without one cannot see."""
+"""Serve the application on a real socket, for behaviour that ASGI transports do not show."""
 
 import asyncio
 import contextlib
@@ -18,12 +18,12 @@ from tests.fixtures.client import ADMINISTRATOR, FakeAuthenticator
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Ctrl-C belongs to pytest."""
+        """Leave Ctrl-C to pytest."""
         yield
 
 
 class Answer(NamedTuple):
-    """What came back over a connection that was read to its end."""
+    """A response with a Content-Length, read to its end."""
 
     status: int
     headers: dict[str, str]
@@ -39,9 +39,9 @@ class Answer(NamedTuple):
 async def serving(
     state: State, *, authenticator: Authenticator | None = None, **settings: Any
 ) -> AsyncIterator[int]:
-    """The port of an application on the stores of this run, with other settings where given.
+    """Serve an application on the stores of this run, with changed settings; yield its port.
 
-    Without a gate everybody is an administrator.
+    Without an ``authenticator`` every caller is an administrator.
     """
     app = create_app(state["settings"].model_copy(update=settings))
     config = uvicorn.Config(
@@ -73,9 +73,9 @@ def _changed(settings: Settings, update: dict[str, Any]) -> Settings:
     return settings.model_copy(update=update)
 
 
-def _with_state(app: ASGIApp, held: dict[str, Any]) -> ASGIApp:
+def _with_state(app: ASGIApp, state: dict[str, Any]) -> ASGIApp:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "state": dict(held)}, receive, send)
+        await app({**scope, "state": dict(state)}, receive, send)
 
     return wrapped
 
@@ -85,7 +85,7 @@ async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 
 
 async def exchange(port: int, sent: bytes) -> Answer:
-    """Sends bytes as they are and reads the answer to its end."""
+    """Send raw bytes; return the response."""
     reader, writer = await connect(port)
     writer.write(sent)
     try:
@@ -106,7 +106,7 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
 
 
 def request_head(path: str, *headers: str) -> bytes:
-    """The head of a POST whose body comes in chunks, unless the headers say how long it is."""
+    """Return the head of a POST, chunked unless the headers have a Content-Length."""
     lines = [f"POST {path} HTTP/1.1", "Host: polystore", *headers]
     if not any(line.lower().startswith("content-length") for line in headers):
         lines.append("Transfer-Encoding: chunked")
@@ -114,18 +114,18 @@ def request_head(path: str, *headers: str) -> bytes:
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a body; an empty one ends it."""
+    """Return one chunk of a body; an empty one ends it."""
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
 async def read_head(reader: asyncio.StreamReader) -> int:
-    """Reads the head of an answer that comes in chunks; its status."""
+    """Read the head of a chunked response; return its status."""
     async with asyncio.timeout(30):
         return int((await reader.readuntil(b"\r\n\r\n")).split()[1])
 
 
 async def read_chunk(reader: asyncio.StreamReader) -> bytes:
-    """The next chunk of an answer; empty at its end."""
+    """Return the next chunk of a response; it is empty at the end."""
     async with asyncio.timeout(30):
         size = int(await reader.readline(), 16)
         return (await reader.readexactly(size + 2))[:-2]

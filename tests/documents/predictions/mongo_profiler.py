@@ -1,4 +1,4 @@
-"""What MongoDB's profiler saw: the queries as they really were, and how they were answered."""
+"""Record queries and their plans with MongoDB's profiler."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -12,32 +12,31 @@ Profile = list[dict[str, Any]]
 
 @contextlib.asynccontextmanager
 async def profiling(state: State) -> AsyncIterator[Profile]:
-    """Is filled, at the end, with the finds and aggregates in between, in their order.
+    """Yield a list that contains, after the block, its finds and aggregates in their order.
 
-    Plans are chosen for what the collections hold now: MongoDB would remember those that suited
-    an earlier test.
+    Cached plans are cleared first, because they were chosen for the data of an earlier test.
     """
     database = state["mongo"].database
-    found: Profile = []
+    profile: Profile = []
     for name in await database.list_collection_names(
         filter={"name": {"$not": {"$regex": r"^system\."}}}
     ):
         await database.command("planCacheClear", name)
     await database.command("profile", 2)
     try:
-        yield found
+        yield profile
         await database.command("profile", 0)
         reads = {
             "op": {"$in": ["query", "command"]},
             "planSummary": {"$exists": True},
-            "command.comment": {"$ne": REFRESH_COMMENT},  # that goes on beside every test
+            "command.comment": {"$ne": REFRESH_COMMENT},  # a background task of the service
         }
-        found += await database["system.profile"].find(reads).sort("ts").to_list(None)
+        profile += await database["system.profile"].find(reads).sort("ts").to_list(None)
     finally:
         await database.command("profile", 0)
         await database["system.profile"].drop()
 
 
 def scans(profile: Profile) -> list[Any]:
-    """The commands that looked through a whole collection."""
-    return [each["command"] for each in profile if "COLLSCAN" in each["planSummary"]]
+    """Return the commands that scanned a whole collection."""
+    return [item["command"] for item in profile if "COLLSCAN" in item["planSummary"]]

@@ -1,4 +1,4 @@
-"""A client of server-sent events over a real socket, which can be cut wherever a test wants."""
+"""A client of server-sent events over a real socket, which a test can cut at any point."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from tests.documents.predictions.live_server import connect, read_chunk
 TAIL = "/v1/predictions/tail"
 
 
-class Sent(NamedTuple):
-    """One block of the stream; ``data`` is None where there is none."""
+class SentBlock(NamedTuple):
+    """One block of the stream; ``data`` is None if it has none."""
 
     event: str | None
     data: Any
@@ -21,29 +21,29 @@ class Sent(NamedTuple):
     comment: bool
 
 
-class Following:
-    """An open tail. ``last_id`` is the id of the last block that came whole, as browsers do it."""
+class TailConnection:
+    """An open tail. ``last_id`` is the id of the last complete block, as in browsers."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.last_id: str | None = None
-        self._rest = b""
+        self._buffer = b""
 
-    async def next(self) -> Sent | None:
-        """The next block; None when the server has ended the answer."""
-        while b"\n\n" not in self._rest:
-            piece = await read_chunk(self.reader)
-            if not piece:
+    async def next(self) -> SentBlock | None:
+        """Return the next block, or None at the end of the response."""
+        while b"\n\n" not in self._buffer:
+            chunk = await read_chunk(self.reader)
+            if not chunk:
                 return None
-            self._rest += piece
-        block, _, self._rest = self._rest.partition(b"\n\n")
+            self._buffer += chunk
+        text, _, self._buffer = self._buffer.partition(b"\n\n")
         fields = dict[str, str]()
-        for line in block.decode().split("\n"):
+        for line in text.decode().split("\n"):
             name, _, value = line.partition(":")
             fields[name] = value.removeprefix(" ")
         self.last_id = fields.get("id", self.last_id)
         data = fields.get("data")
-        return Sent(
+        return SentBlock(
             fields.get("event"),
             None if data is None else json.loads(data),
             fields.get("id"),
@@ -51,40 +51,40 @@ class Following:
         )
 
     async def events(self, count: int) -> list[str]:
-        """The ids of the next predictions."""
-        found: list[str] = []
-        while len(found) < count:
-            sent = await self.next()
-            assert sent is not None
-            assert sent.event is None, sent
-            if sent.data is not None:
-                found.append(sent.data["prediction_id"])
-        return found
+        """Return the ids of the next ``count`` predictions."""
+        ids: list[str] = []
+        while len(ids) < count:
+            block = await self.next()
+            assert block is not None
+            assert block.event is None, block
+            if block.data is not None:
+                ids.append(block.data["prediction_id"])
+        return ids
 
     def cut(self) -> None:
-        """As when the network goes: without a word."""
+        """Abort the connection, as a network failure does."""
         self.writer.transport.abort()
 
 
 @contextlib.asynccontextmanager
-async def following(
+async def open_tail(
     port: int, last_id: str | None = None, headers: Mapping[str, str] = {}, **query: str
-) -> AsyncIterator[Following]:
-    """A tail whose answer has begun: what is written from now on comes."""
+) -> AsyncIterator[TailConnection]:
+    """Open a tail and wait for its first block: events that are logged from now on arrive."""
     reader, writer = await connect(port)
-    asked = {**headers, **({} if last_id is None else {"Last-Event-ID": last_id})}
+    all_headers = {**headers, **({} if last_id is None else {"Last-Event-ID": last_id})}
     lines = [f"GET {TAIL}?{urlencode(query)} HTTP/1.1", "Host: polystore"]
-    lines += [f"{name}: {value}" for name, value in asked.items()]
+    lines += [f"{name}: {value}" for name, value in all_headers.items()]
     writer.write("\r\n".join([*lines, "", ""]).encode())
     try:
         async with asyncio.timeout(30):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         assert head.startswith("http/1.1 200"), head
         assert "content-type: text/event-stream" in head
-        tail = Following(reader, writer)
-        hello = await tail.next()
-        assert hello is not None
-        assert hello.id
+        tail = TailConnection(reader, writer)
+        greeting = await tail.next()
+        assert greeting is not None
+        assert greeting.id
         yield tail
     finally:
         writer.transport.abort()

@@ -1,4 +1,4 @@
-"""What has expired goes, by MongoDB's own hand; changed rules hold for what is there."""
+"""MongoDB deletes expired documents; the job applies changed rules to stored ones."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from service.documents.predictions import apply_retention as expire
-from service.documents.predictions.apply_retention import Applied, Expire
+from service.documents.predictions import apply_retention
+from service.documents.predictions.apply_retention import RetentionJob, RetentionReport
 from service.documents.retention.rule_cache import stored_rules
 from service.documents.retention.rules import Rules
 from service.main import State
@@ -50,24 +50,24 @@ def _event(**fields: Any) -> dict[str, Any]:
 
 
 async def _label(service: Keeping, prediction_id: object) -> httpx2.Response:
-    told = {"label": 1, "observed_at": ago(minutes=1)}
-    return await service.client.put(f"/v1/predictions/{prediction_id}/feedback", json=told)
+    completed = {"label": 1, "observed_at": ago(minutes=1)}
+    return await service.client.put(f"/v1/predictions/{prediction_id}/feedback", json=completed)
 
 
-async def _apply(service: Keeping, *, changes: bool = True) -> Applied:
+async def _apply(service: Keeping, *, dry_run: bool = False) -> RetentionReport:
     mongo = service.state["mongo"]
-    return await Expire(mongo, None, lambda _applied, _place: None, changes=changes).run()
+    return await RetentionJob(mongo, None, lambda _applied, _place: None, dry_run=dry_run).run()
 
 
-async def _gone(service: Keeping, prediction_id: str) -> None:
-    async def nothing_left() -> bool:
+async def _wait_until_deleted(service: Keeping, prediction_id: str) -> None:
+    async def deleted() -> bool:
         labels = await service.feedback.find_one({"_id": UUID(prediction_id)})
         return await service.one(prediction_id) is None and labels is None
 
-    await until(nothing_left, 60)
+    await until(deleted, 60)
 
 
-async def test_what_expires_is_deleted_with_its_labels_and_what_does_not_stays(
+async def test_expired_events_are_deleted_with_their_labels(
     service: Keeping,
 ) -> None:
     await service.keep("fraud", 1)
@@ -76,7 +76,7 @@ async def test_what_expires_is_deleted_with_its_labels_and_what_does_not_stays(
     for event in (soon, later, free):
         assert (await post_event(service.client, event)).status_code == 201
         assert (await _label(service, event["prediction_id"])).status_code == 200
-    await _gone(service, soon["prediction_id"])
+    await _wait_until_deleted(service, soon["prediction_id"])
     for event in (later, free):
         read = await service.client.get(f"/v1/predictions/{event['prediction_id']}")
         assert read.json()["feedback"]["label"] == 1
@@ -84,7 +84,7 @@ async def test_what_expires_is_deleted_with_its_labels_and_what_does_not_stays(
     assert (again.status_code, again.json()["errors"][0]["code"]) == (422, "event_expired")
 
 
-async def test_a_label_of_what_has_expired_is_gone_and_of_what_is_to_come_is_kept(
+async def test_label_of_an_expired_event_returns_410_else_is_kept(
     mongod: MongoEngine, tmp_path: Path
 ) -> None:
     async with keeping(mongod.url, tmp_path, retention_days=30) as service:
@@ -108,30 +108,30 @@ async def test_a_label_of_what_has_expired_is_gone_and_of_what_is_to_come_is_kep
             assert abs(stored["expires_at"] - now() - 30 * DAY) < timedelta(minutes=1)
 
 
-async def test_a_label_told_again_goes_with_its_prediction_however_it_is_told(
+async def test_label_repeated_expires_with_its_prediction(
     mongod: MongoEngine, tmp_path: Path
 ) -> None:
-    """It was there first, and so kept for as long as any prediction could be."""
+    """A label that arrives first is kept for as long as any prediction could be."""
     async with keeping(mongod.url, tmp_path, retention_days=30) as service:
         await service.keep("fraud", 10)
-        for way in ("batch", "stream"):
+        for route in ("batch", "stream"):
             event = make_event(timestamp=ago(days=1))
             label = {
                 "prediction_id": event["prediction_id"],
                 "label": 1,
                 "observed_at": ago(days=1),
             }
-            body = json.dumps(label if way == "stream" else {"items": [label]})
-            headers = NDJSON if way == "stream" else JSON
+            body = json.dumps(label if route == "stream" else {"items": [label]})
+            headers = NDJSON if route == "stream" else JSON
             stored = []
-            for told in (None, event, None):
-                if told is not None:
-                    await post_event(service.client, told)
+            for completed in (None, event, None):
+                if completed is not None:
+                    await post_event(service.client, completed)
                     continue
-                answer = await service.client.post(
-                    f"/v1/labels/{way}", content=body, headers=headers
+                response = await service.client.post(
+                    f"/v1/labels/{route}", content=body, headers=headers
                 )
-                assert answer.status_code == 200
+                assert response.status_code == 200
                 where = {"_id": UUID(event["prediction_id"])}
                 stored.append((await service.feedback.find_one(where) or {})["expires_at"])
             prediction = await service.one(event["prediction_id"]) or {}
@@ -139,25 +139,28 @@ async def test_a_label_told_again_goes_with_its_prediction_however_it_is_told(
             assert stored[1] == prediction["expires_at"] < now() + 10 * DAY
 
 
-async def test_a_label_between_expiry_and_deletion_is_not_lost_silently(
+async def test_label_between_expiry_and_deletion_returns_410(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    here, event = Keeping(client, state), _event()  # this mongod deletes once a minute
+    service, event = (
+        Keeping(client, state),
+        _event(),
+    )  # this mongod deletes once a minute, after the test
     await post_event(client, event)
     expired = {"$set": {"expires_at": now()}}
-    await here.predictions.update_one({"_id": UUID(event["prediction_id"])}, expired)
-    answer = await _label(here, event["prediction_id"])
-    assert (answer.status_code, answer.json()["code"]) == (410, "prediction_expired")
-    assert await here.feedback.count_documents({}) == 0
+    await service.predictions.update_one({"_id": UUID(event["prediction_id"])}, expired)
+    response = await _label(service, event["prediction_id"])
+    assert (response.status_code, response.json()["code"]) == (410, "prediction_expired")
+    assert await service.feedback.count_documents({}) == 0
 
 
-async def _spread(service: Keeping, each: int) -> list[dict[str, Any]]:
-    """Events of four versions, some at the same moment, some with labels, logged before a rule."""
+async def _log_spread(service: Keeping, item: int) -> list[dict[str, Any]]:
+    """Log events of four versions, some with tied times, some with labels, before any rule."""
     events = [
         _event(model=model, version=version, timestamp=ago(days=number // 4))
         for model in ("churn", "fraud")
         for version in ("1", "2")
-        for number in range(each)
+        for number in range(item)
     ]
     assert (await post_batch(service.client, events))["created"] == len(events)
     for event in events[::5]:
@@ -165,54 +168,54 @@ async def _spread(service: Keeping, each: int) -> list[dict[str, Any]]:
     return events
 
 
-async def _as_the_rules_say(service: Keeping) -> bool:
+async def _follows_the_rules(service: Keeping) -> bool:
     rules = await stored_rules(service.state["mongo"].database, None)
     stored: list[Document] = await service.predictions.find().to_list(None)
-    wanted = {each["_id"]: rules.expiry(each) for each in stored}
+    expected = {item["_id"]: rules.expiry(item) for item in stored}
     labels = await service.feedback.find().to_list(None)
-    return all(each.get("expires_at") == wanted[each["_id"]] for each in (*stored, *labels))
+    return all(item.get("expires_at") == expected[item["_id"]] for item in (*stored, *labels))
 
 
-async def test_changed_rules_hold_for_what_is_there_once_they_are_applied(
+async def test_apply_changed_rules_updates_stored_documents(
     service: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expire, "AT_ONCE", 3)
-    events = await _spread(service, 11)
+    monkeypatch.setattr(apply_retention, "BATCH_SIZE", 3)
+    events = await _log_spread(service, 11)
     await service.keep("fraud", 30)
     await service.keep("fraud/versions/2", 20)
     assert not await service.predictions.count_documents({"expires_at": {"$exists": True}})
-    assert await _apply(service) == Applied(4, 44, 22, 9, 4)
-    assert await _as_the_rules_say(service)
-    assert await _apply(service) == Applied(4, 44, 0, 9, 0)
+    assert await _apply(service) == RetentionReport(4, 44, 22, 9, 4)
+    assert await _follows_the_rules(service)
+    assert await _apply(service) == RetentionReport(4, 44, 0, 9, 0)
     await service.client.delete("/v1/models/fraud/retention")
     assert (await _apply(service)).predictions_changed == 11
-    assert await _as_the_rules_say(service)
+    assert await _follows_the_rules(service)
     assert await service.predictions.count_documents({}) == len(events)
-    await service.keep("churn/versions/1", 1)  # shorter: the older of them go
+    await service.keep("churn/versions/1", 1)  # a shorter rule, by which the older ones expire
     await _apply(service)
 
-    async def only_a_day() -> bool:
+    async def one_day_left() -> bool:
         left = await service.predictions.count_documents({"model": "churn", "version": "1"})
         return left == 4 and not await service.feedback.count_documents(
             {"expires_at": {"$lte": now()}}
         )
 
-    await until(only_a_day, 60)
-    assert await _as_the_rules_say(service)
+    await until(one_day_left, 60)
+    assert await _follows_the_rules(service)
 
 
-async def test_a_plan_tells_what_would_change_and_go_and_changes_nothing(
+async def test_dry_run_reports_changes_and_makes_none(
     service: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expire, "AT_ONCE", 3)
-    await _spread(service, 11)
+    monkeypatch.setattr(apply_retention, "BATCH_SIZE", 3)
+    await _log_spread(service, 11)
     await service.keep("churn/versions/1", 1)
     before = (
         await service.predictions.find().to_list(None),
         await service.feedback.find().to_list(None),
     )
-    planned = await _apply(service, changes=False)
-    assert planned == Applied(4, 44, 11, 9, 3, predictions_expired=7, labels_expired=2)
+    planned = await _apply(service, dry_run=True)
+    assert planned == RetentionReport(4, 44, 11, 9, 3, predictions_expired=7, labels_expired=2)
     assert before == (
         await service.predictions.find().to_list(None),
         await service.feedback.find().to_list(None),
@@ -222,69 +225,69 @@ async def test_a_plan_tells_what_would_change_and_go_and_changes_nothing(
     assert applied.labels_changed == planned.labels_changed
 
 
-async def test_labels_go_too_when_their_prediction_is_deleted_before_their_turn(
+async def test_apply_labels_of_events_deleted_meanwhile_expire_too(
     service: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await _spread(service, 11)
+    await _log_spread(service, 11)
     await service.keep("churn/versions/1", 1)
-    plain = Expire._apply_to_labels
+    original = RetentionJob._apply_to_labels
 
-    async def later(run: Expire, rules: Rules) -> None:
+    async def later(job: RetentionJob, rules: Rules) -> None:
         await service.predictions.delete_many({"expires_at": {"$lte": now()}})
-        await plain(run, rules)
+        await original(job, rules)
 
-    monkeypatch.setattr(Expire, "_apply_to_labels", later)
+    monkeypatch.setattr(RetentionJob, "_apply_to_labels", later)
     await _apply(service)
-    there = {each["_id"] for each in await service.predictions.find().to_list(None)}
+    remaining = {item["_id"] for item in await service.predictions.find().to_list(None)}
     left = await service.feedback.find({"expires_at": {"$exists": False}}).to_list(None)
-    assert {each["_id"] for each in left} <= there
+    assert {item["_id"] for item in left} <= remaining
 
 
 @pytest.mark.parametrize("batches", [0, 1, 5, 8, 9])
-async def test_it_ends_the_same_when_it_was_interrupted(
+async def test_apply_after_an_interruption_ends_the_same(
     service: Keeping, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
-    monkeypatch.setattr(expire, "AT_ONCE", 7)
-    await _spread(service, 11)
+    monkeypatch.setattr(apply_retention, "BATCH_SIZE", 7)
+    await _log_spread(service, 11)
     await service.keep("fraud", 30)
-    done = 0
+    batches_done = 0
 
-    def interrupt(_applied: Applied, _place: str) -> None:
-        nonlocal done
-        done += 1
-        if done > batches:
+    def interrupt(_applied: RetentionReport, _place: str) -> None:
+        nonlocal batches_done
+        batches_done += 1
+        if batches_done > batches:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await Expire(service.state["mongo"], None, interrupt).run()
-    assert done == batches + 1
+        await RetentionJob(service.state["mongo"], None, interrupt).run()
+    assert batches_done == batches + 1
     await asyncio.gather(_apply(service), _apply(service))
-    assert await _as_the_rules_say(service)
+    assert await _follows_the_rules(service)
 
 
-async def test_rules_that_change_meanwhile_are_those_it_ends_with(
+async def test_apply_ends_with_rules_that_change_meanwhile(
     service: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expire, "AT_ONCE", 7)
-    await _spread(service, 11)
+    monkeypatch.setattr(apply_retention, "BATCH_SIZE", 7)
+    await _log_spread(service, 11)
     await service.keep("fraud", 30)
-    plain, changed = Expire._apply_to_labels, asyncio.Event()
+    original, changed = RetentionJob._apply_to_labels, asyncio.Event()
 
-    async def meanwhile(run: Expire, rules: Rules) -> None:
+    async def meanwhile(job: RetentionJob, rules: Rules) -> None:
         if not changed.is_set():
             changed.set()
             await service.keep("churn", 40)
-        await plain(run, rules)
+        await original(job, rules)
 
-    monkeypatch.setattr(Expire, "_apply_to_labels", meanwhile)
+    monkeypatch.setattr(RetentionJob, "_apply_to_labels", meanwhile)
     await _apply(service)
     assert changed.is_set()
-    assert await _as_the_rules_say(service)
+    assert await _follows_the_rules(service)
 
 
-async def test_labels_that_came_before_their_prediction_go_with_it(service: Keeping) -> None:
-    event, never = _event(), uuid4()
-    for prediction_id in (event["prediction_id"], never):
+async def test_apply_labels_older_than_their_event_expire_with_it(service: Keeping) -> None:
+    event, unknown = _event(), uuid4()
+    for prediction_id in (event["prediction_id"], unknown):
         assert (await _label(service, prediction_id)).json()["pending"]
     await service.keep("fraud", 30)
     await post_event(service.client, event)
@@ -292,20 +295,20 @@ async def test_labels_that_came_before_their_prediction_go_with_it(service: Keep
     labels = await service.feedback.find_one({"_id": UUID(event["prediction_id"])}) or {}
     stored = await service.one(event["prediction_id"]) or {}
     assert labels["expires_at"] == stored["expires_at"]
-    assert "expires_at" not in (await service.feedback.find_one({"_id": never}) or {})
+    assert "expires_at" not in (await service.feedback.find_one({"_id": unknown}) or {})
 
 
 @pytest.mark.parametrize("command", ["plan", "apply"])
-async def test_the_command_tells_what_it_did(
+async def test_command_prints_its_report(
     service: Keeping, mongod: MongoEngine, command: str
 ) -> None:
-    await _spread(service, 11)
+    await _log_spread(service, 11)
     await service.keep("fraud", 30)
-    told = await asyncio.to_thread(
+    completed = await asyncio.to_thread(
         polystore, "retention", command, "--json", MONGODB_URL=mongod.url, NO_COLOR="1"
     )
-    assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout) == {
+    assert completed.returncode == 0, completed.stderr
+    assert json.loads(completed.stdout) == {
         "versions": 4,
         "predictions": 44,
         "predictions_changed": 22,
@@ -314,14 +317,14 @@ async def test_the_command_tells_what_it_did(
         "predictions_expired": 0,
         "labels_expired": 0,
     }
-    assert await _as_the_rules_say(service) == (command == "apply")
+    assert await _follows_the_rules(service) == (command == "apply")
 
 
-async def test_the_command_says_in_a_sentence_that_mongodb_is_not_there() -> None:
-    nowhere = "mongodb://127.0.0.1:9/?connectTimeoutMS=100"
-    told = await asyncio.to_thread(
-        polystore, "retention", "apply", MONGODB_URL=nowhere, DATABASE_URL="postgresql://h/d"
+async def test_command_without_mongodb_prints_one_sentence() -> None:
+    url = "mongodb://127.0.0.1:9/?connectTimeoutMS=100"
+    completed = await asyncio.to_thread(
+        polystore, "retention", "apply", MONGODB_URL=url, DATABASE_URL="postgresql://h/d"
     )
-    assert told.returncode == 5
-    assert "not reachable" in told.stderr
-    assert "Traceback" not in told.stderr
+    assert completed.returncode == 5
+    assert "not reachable" in completed.stderr
+    assert "Traceback" not in completed.stderr

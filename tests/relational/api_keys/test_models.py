@@ -9,14 +9,14 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from service.documents.predictions.ingest.chunked_stream import LINES_AT_ONCE
+from service.documents.predictions.ingest.chunked_stream import MAX_CHUNK_LINES
 from service.main import State
 from tests.auth.factories import bearer, create_user, key_of
 from tests.documents.predictions.cloudevents.inference_server import (
-    ASKED,
-    REQUEST,
+    REQUEST_TYPE,
+    V2_REQUEST,
     cloud_event,
-    half_event,
+    message_event,
     post_structured,
 )
 from tests.documents.predictions.factories import (
@@ -80,7 +80,7 @@ async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     for model, status in (("churn", 403), ("fraud-eu", 202)):
-        half = half_event(REQUEST, "7", ASKED) | {"inferenceservicename": model}
+        half = message_event(REQUEST_TYPE, "7", V2_REQUEST) | {"inferenceservicename": model}
         answer = await post_structured(bound, half)
         assert answer.status_code == status
         if status == 403:
@@ -162,17 +162,17 @@ async def test_a_stream_ends_when_its_key_does(
     owner = await create_user(state, "admin")
     key = await key_of(state, owner.id, "predictions:write")
     key_id = key.split("_")[1]
-    lines = as_lines([make_event() for _ in range(LINES_AT_ONCE)])
+    lines = as_lines([make_event() for _ in range(MAX_CHUNK_LINES)])
 
     async def body() -> AsyncIterator[bytes]:
         yield lines
         revoked = await auth_client.delete(f"/v1/api_keys/{key_id}", headers=owner.headers)
         assert revoked.status_code == 204
-        yield as_lines([make_event() for _ in range(LINES_AT_ONCE)])
+        yield as_lines([make_event() for _ in range(MAX_CHUNK_LINES)])
 
     headers = {**NDJSON, **bearer(key)}
     answer = await auth_client.post(f"{PREDICTIONS}/stream", content=body(), headers=headers)
     first, last = [json.loads(line) for line in answer.content.splitlines()]
-    assert first["committed_through"] == LINES_AT_ONCE
-    assert (last["status"], last["committed_through"]) == (401, LINES_AT_ONCE)
-    assert len(await stored_ids(state)) == LINES_AT_ONCE
+    assert first["committed_through"] == MAX_CHUNK_LINES
+    assert (last["status"], last["committed_through"]) == (401, MAX_CHUNK_LINES)
+    assert len(await stored_ids(state)) == MAX_CHUNK_LINES

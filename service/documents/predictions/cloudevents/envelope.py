@@ -1,88 +1,93 @@
-"""CloudEvents 1.0 over HTTP, read strictly: structured, batched and binary mode.
+"""CloudEvents 1.0 over HTTP, read strictly: binary, structured and batched content mode.
 
 Sources: `HTTP Protocol Binding for CloudEvents` 1.0.2, 3.1 to 3.3 (modes, headers, their encoding),
-`JSON Event Format` 1.0.2, 2.2, 3.1 and 4 (null attributes, data, batches), and `CloudEvents` 1.0.2,
-3 (attributes). Ours, for the SDK (`cloudevents` 2.2) takes no batches, reads JSON loosely, names
-no places, brings two more packages, and says of itself that it will break with every update.
+`JSON Event Format` 1.0.2, 2.2, 3.1 and 4 (null attributes, data, batches).
+
+The SDK (`cloudevents` 2.2) is not used, because it reads no batches, decodes JSON loosely, reports
+no pointers, needs two more packages, and announces breaking changes with every update.
 """
 
 import base64
 import binascii
 import re
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import msgspec
-from fastapi import Request
-from msgspec import Raw, Struct
+from msgspec import Raw
+from starlette.datastructures import Headers
 
-from service.core.errors import FieldError, Refused, ServiceError, UnsupportedMedia
-from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS
+from service.core.errors import Refused, ServiceError, UnsupportedMedia
+from service.documents.predictions.cloudevents.attributes import (
+    ATTRIBUTE_NAME,
+    CloudEvent,
+    event_from,
+    invalid,
+)
+from service.web.media_types import parse_media_type
+from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, raw_items
 
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
+ContentMode = Literal["binary", "structured", "batch"]
+_MODES: dict[str, ContentMode] = {STRUCTURED: "structured", BATCH: "batch"}
 _PREFIX = "ce-"
-_NAME = re.compile(r"[a-z0-9]{1,40}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _QUOTED = re.compile(r'"(.*)"', re.DOTALL)
-_LONGEST = {"id": 200, "type": 200}
-LONGEST_VALUE = 8_192
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SCALAR = str | bool | int | None
 
 
-class NotACloudEvent(Refused):
-    code, title = "not_a_cloud_event", "This is not a CloudEvent 1.0"
-
-
 class NotACloudEventBatch(Refused):
-    code, title = "not_a_cloud_event_batch", "This is not a batch of CloudEvents"
+    code, title = "not_a_cloud_event_batch", "The body is not a batch of CloudEvents"
     detail = f"Send [event, …] with at most {MAX_ITEMS} events."
 
 
-class CloudEvent(Struct, frozen=True):
-    """One event: its attributes, and its data as the bytes that a JSON reader takes."""
-
-    id: str
-    source: str
-    type: str
-    time: datetime | None
-    media_type: str
-    extensions: dict[str, str]
-    data: bytes
-
-
-def faulty(pointer: str, detail: str, code: str = "invalid") -> NotACloudEvent:
-    """A refusal that names one place of the event, as structured mode would have it."""
-    error = FieldError(pointer=pointer, code=code, detail=detail)
-    return NotACloudEvent("See errors: each names its place in the event.", errors=[error])
-
-
-def kind_of(request: Request) -> str:
-    """``STRUCTURED`` or ``BATCH``; anything else is binary mode: an empty text.
+def read_cloud_events(
+    headers: Headers, body: bytes
+) -> CloudEvent | list[CloudEvent | ServiceError]:
+    """Return the event of a request, or in batched mode a list like that of :func:`read_batch`.
 
     Raises:
-        UnsupportedMedia: another format or charset, or a body that is no CloudEvent at all.
+        UnsupportedMedia: as :func:`content_mode`.
+        BadRequest: the body is not JSON, in structured or batched mode.
+        NotACloudEvent: the event is malformed.
+        NotACloudEventBatch: the batch is no array, or too long.
     """
-    kind, _, rest = request.headers.get("content-type", "").lower().partition(";")
-    kind, charset = kind.strip(), rest.partition("charset=")[2].partition(";")[0]
-    if kind in (STRUCTURED, BATCH):
+    mode = content_mode(headers)
+    if mode == "batch":
+        return read_batch(body)
+    return read_structured(body) if mode == "structured" else read_binary(headers.items(), body)
+
+
+def content_mode(headers: Headers) -> ContentMode:
+    """Return the content mode that the headers declare.
+
+    Raises:
+        UnsupportedMedia: the format or charset is another, or nothing declares a CloudEvent.
+    """
+    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
+    media_type = media_type.strip()
+    mode = _MODES.get(media_type)
+    if mode is not None:
+        charset = parameters.partition("charset=")[2].partition(";")[0]
         if charset.strip(' "') not in ("", "utf-8"):
-            raise UnsupportedMedia("CloudEvents are taken as UTF-8.")
-        return kind
-    named = any(name.startswith(_PREFIX) for name in request.headers)
-    if kind.startswith("application/cloudevents") or not named:
+            raise UnsupportedMedia("Send CloudEvents as UTF-8.")
+        return mode
+    has_attributes = any(name.startswith(_PREFIX) for name in headers)
+    if media_type.startswith("application/cloudevents") or not has_attributes:
         raise UnsupportedMedia(f"Send {STRUCTURED}, {BATCH}, or the attributes as ce- headers.")
-    return ""
+    return "binary"
 
 
 # -- the three modes -------------------------------------------------------------------------------
 
 
 def read_binary(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent:
-    """Attributes from headers, whose names are in small letters; the body as data (binding 3.1)."""
+    """Return the event whose attributes are headers and whose data is the body (binding 3.1).
+
+    Names of headers are in lower case.
+    """
     attributes: dict[str, str] = {}
     media_type = ""
     for header, value in headers:
@@ -90,110 +95,76 @@ def read_binary(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent:
             media_type = value
         if header.startswith(_PREFIX):
             name = header.removeprefix(_PREFIX)
-            if name in attributes or name in ("datacontenttype", "data"):
-                raise faulty(f"/{name}", "This header may not be there, or not twice.")
+            if name in ("datacontenttype", "data"):
+                raise invalid(f"/{name}", "Remove this header: Content-Type and the body have it.")
+            if name in attributes:
+                raise invalid(f"/{name}", "Send this header once.")
             attributes[name] = _header_value(name, value)
-    return _event({**attributes, "datacontenttype": media_type}, body)
+    return event_from({**attributes, "datacontenttype": media_type}, body)
 
 
 def read_structured(body: bytes) -> CloudEvent:
-    """One event in the JSON format."""
-    found = _decoded(body, dict[str, Raw])
-    if found is None:
-        raise faulty("", "A CloudEvent is a JSON object.")
-    data, packed = found.pop("data", None), found.pop("data_base64", None)
+    """Return the event of a body in the JSON format."""
+    members = _decode(body, dict[str, Raw])
+    if members is None:
+        raise invalid("", "Send a CloudEvent as a JSON object.")
+    data, encoded = members.pop("data", None), members.pop("data_base64", None)
     attributes = {
         name: _as_text(value)
-        for name, raw in found.items()
+        for name, raw in members.items()
         if (value := _scalar(name, raw)) is not None
     }
     media_type = attributes.get("datacontenttype", "")
-    if packed is None:
-        return _event(attributes, b"" if data is None else _json_data(bytes(data), media_type))
+    if encoded is None:
+        return event_from(attributes, b"" if data is None else _json_data(bytes(data), media_type))
     if data is not None:
-        raise faulty("/data_base64", "There is data or data_base64, not both.")
-    return _event(attributes, _unpacked(packed))
+        raise invalid("/data_base64", "Send data or data_base64, not both.")
+    return event_from(attributes, _decode_base64(encoded))
 
 
 def read_batch(body: bytes) -> list[CloudEvent | ServiceError]:
-    """The events of a batch, or why one is none, in their order.
+    """Return the events of a batch in order, each or the error that it causes.
 
     Raises:
-        BadRequest: it is not JSON.
-        NotACloudEventBatch: it is no array, or too long.
+        BadRequest: the body is not JSON.
+        NotACloudEventBatch: the body is no array, or too long.
     """
-    found: list[CloudEvent | ServiceError] = []
+    events: list[CloudEvent | ServiceError] = []
     for item in raw_items(body, _raw_events):
         try:
-            found.append(read_structured(item))
-        except ServiceError as refusal:
-            found.append(refusal)
-    return found
+            events.append(read_structured(item))
+        except ServiceError as error:
+            events.append(error)
+    return events
 
 
 def _raw_events(body: bytes) -> list[Raw]:
-    items: list[Raw] | None = _decoded(body, list[Raw])
+    items: list[Raw] | None = _decode(body, list[Raw])
     if items is None or len(items) > MAX_ITEMS:
         raise NotACloudEventBatch
     return items
 
 
-# -- their parts -----------------------------------------------------------------------------------
-
-
-def _event(attributes: dict[str, str], data: bytes) -> CloudEvent:
-    """Checks what every event has; an extension that is empty is taken as not there."""
-    for name, value in attributes.items():
-        if not _NAME.fullmatch(name):
-            raise faulty("", "Names of attributes are lower-case letters and digits.")
-        most = _LONGEST.get(name, LONGEST_VALUE)
-        if len(value) > most or _CONTROL.search(value):
-            raise faulty(f"/{name}", f"At most {most} characters, none of them a control one.")
-    if attributes.pop("specversion", "") != "1.0":
-        raise faulty("/specversion", "It is 1.0.")
-    for name in ("id", "source", "type"):
-        if not attributes.get(name):
-            raise faulty(f"/{name}", "Each CloudEvent has it, and it is not empty.", "missing")
-    return CloudEvent(
-        id=attributes.pop("id"),
-        source=attributes.pop("source"),
-        type=attributes.pop("type"),
-        time=_time(attributes.pop("time", "")),
-        media_type=attributes.pop("datacontenttype", "").partition(";")[0].strip().lower(),
-        extensions={name: value for name, value in attributes.items() if value},
-        data=data,
-    )
-
-
-def _time(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        moment = EARLIEST.replace(tzinfo=None)
-    if moment.tzinfo is None or not EARLIEST <= moment < LATEST:
-        raise faulty("/time", "RFC 3339 with offset, between the years 1900 and 2200.")
-    return moment
+# -- values ----------------------------------------------------------------------------------------
 
 
 def _header_value(name: str, value: str) -> str:
-    """Unquoted, then percent-decoded once (binding 3.1.3.2)."""
+    """Remove the quotes, then percent-decode once (binding 3.1.3.2)."""
     quoted = _QUOTED.fullmatch(value)
     if quoted:
         value = re.sub(r"\\(.)", r"\1", quoted[1])
     try:
         return unquote(value, errors="strict")
     except UnicodeDecodeError as error:
-        raise faulty(f"/{name}", "What is percent-encoded is UTF-8.") from error
+        raise invalid(f"/{name}", "Percent-encode the value as UTF-8.") from error
 
 
 def _scalar(name: str, raw: Raw) -> str | bool | int | None:
     try:
         value: str | bool | int | None = msgspec.json.decode(raw, type=_SCALAR)
-    except (*_UNREADABLE, RecursionError) as error:
-        shown = name if _NAME.fullmatch(name) else ""
-        raise faulty(f"/{shown}", "An attribute is text, a whole number or a boolean.") from error
+    except _UNREADABLE as error:
+        field = name if ATTRIBUTE_NAME.fullmatch(name) else ""
+        raise invalid(f"/{field}", "Send text, an integer or a boolean.") from error
     return value
 
 
@@ -202,27 +173,27 @@ def _as_text(value: str | bool | int) -> str:
 
 
 def is_json(media_type: str) -> bool:
-    """Whether data of this type is JSON; without one it is (JSON format 3.1)."""
-    kind = media_type.partition(";")[0].strip().lower()
-    return not kind or kind.endswith(("/json", "+json"))
+    """Return whether data of this type is JSON; an empty type is JSON (JSON format 3.1)."""
+    media_type = parse_media_type(media_type)
+    return not media_type or media_type.endswith(("/json", "+json"))
 
 
 def _json_data(raw: bytes, media_type: str) -> bytes:
-    """The data: a JSON value, or what stands in a text where the data is of another type."""
+    """Return the JSON of the data, or the content of a string if the data is of another type."""
     if is_json(media_type) or not raw.startswith(b'"'):
         return raw
     return str(_scalar("data", Raw(raw))).encode()
 
 
-def _unpacked(raw: Raw) -> bytes:
+def _decode_base64(raw: Raw) -> bytes:
     try:
         return base64.b64decode(str(_scalar("data_base64", raw)), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise faulty("/data_base64", "It is text in base64.") from error
+        raise invalid("/data_base64", "Send base64 text.") from error
 
 
-def _decoded(body: bytes, kind: Any) -> Any:
-    """The value; None if it is JSON of another kind."""
+def _decode(body: bytes, kind: Any) -> Any:
+    """Return the decoded value, or None if it is JSON of another type."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError:

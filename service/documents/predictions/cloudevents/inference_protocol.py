@@ -1,14 +1,14 @@
-"""What a model server was asked and what it answered, as predictions: V2 and V1.
+"""Requests and responses of model servers as predictions: V2 and V1 of the inference protocol.
 
 Sources: Open Inference Protocol (V2), REST, `inference request` and `inference response`; V1 is
 `{"instances": […]}` and `{"predictions": […]}`. Rules beyond those of the tensors:
 
 - An instance of V1 that is an object names its features; a list is ``instances_0`` …
-- Where request and response have as many rows, each is a prediction; else all of it is one, and of
-  a side with several rows the tensors are kept as they came: in features and in ``_outputs``.
-- An output goes where its name says (``_MEANT``), else where its values do: text, booleans and
-  whole numbers are the label, a number is the value, several numbers are the scores. What fits
-  nowhere is kept as it is, by name, in the feature ``_outputs``.
+- Request and response with equally many rows are one prediction per row, else one prediction. A
+  message with several rows is then stored whole: a request as features, a response in ``_outputs``.
+- The name of an output decides its field (``_FIELD_OF_NAME``), else its type does: text, booleans
+  and integers are the label, a float is the value, several numbers are the scores.
+- Other outputs are stored unchanged, by name, in the feature ``_outputs``.
 """
 
 import re
@@ -17,23 +17,23 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from service.documents.predictions.cloudevents.envelope import NotACloudEvent, faulty
+from service.documents.predictions.cloudevents.attributes import NotACloudEvent, invalid
 from service.documents.predictions.cloudevents.tensors import (
-    KEPT,
-    MOST_COLUMNS,
-    Row,
+    MAX_COLUMNS,
+    UNMAPPED_OUTPUTS,
+    NamedValues,
     Tensor,
     rows_of,
 )
-from service.documents.predictions.ingest.event import MOST_SCORES
+from service.documents.predictions.ingest.event import MAX_SCORES
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
-LONGEST_LABEL = 200
-_PLACE = re.compile(r" - at `\$(.*)`$")
-_STEP = re.compile(r"[^.\[\]]+")
-_MEANT = {
+MAX_LABEL_CHARS = 200
+_ERROR_PATH = re.compile(r" - at `\$(.*)`$")
+_PATH_STEP = re.compile(r"[^.\[\]]+")
+_FIELD_OF_NAME = {
     **dict.fromkeys(("label", "labels", "class", "classes", "output_label"), "label"),
     **dict.fromkeys(("score", "scores", "probability", "probabilities"), "score"),
     **dict.fromkeys(("predict_proba", "output_probability"), "score"),
@@ -41,125 +41,128 @@ _MEANT = {
 }
 
 
-class _Message(Struct):
-    """What we read of a V2 message; its other fields say nothing of a prediction."""
+class _V2Message(Struct):
+    """The fields of a V2 message that a prediction needs."""
 
     model_name: str | None = None
     model_version: str | int | None = None
 
 
-class _Question(_Message, kw_only=True):
-    inputs: Annotated[list[Tensor], Meta(min_length=1, max_length=MOST_COLUMNS)]
+class _V2Request(_V2Message, kw_only=True):
+    inputs: Annotated[list[Tensor], Meta(min_length=1, max_length=MAX_COLUMNS)]
 
 
-class _Answer(_Message, kw_only=True):
-    outputs: Annotated[list[Tensor], Meta(min_length=1, max_length=MOST_COLUMNS)]
+class _V2Response(_V2Message, kw_only=True):
+    outputs: Annotated[list[Tensor], Meta(min_length=1, max_length=MAX_COLUMNS)]
 
 
-class Side(Struct):
-    """A request or an answer: its rows, None without a common batch; and all of it as it came."""
+class Message(Struct):
+    """A request or a response: its rows, None without a common batch, and its values unchanged."""
 
-    rows: list[Row] | None
-    whole: Row
+    rows: list[NamedValues] | None
+    values: NamedValues
     model: str = ""
     version: str = ""
 
 
-def read_side(data: bytes, *, answer: bool) -> Side:
-    """The rows of a request, or of an answer.
+def read_message(data: bytes, *, is_response: bool) -> Message:
+    """Return the message that the data of an event holds.
 
     Raises:
-        BadRequest: it is not JSON.
-        NotACloudEvent: it is neither V2 nor V1, with a pointer to what is wrong.
+        BadRequest: the data is not JSON.
+        NotACloudEvent: the data is neither V2 nor V1; the pointer goes to the violation.
     """
-    value = _json(data)
-    v1, v2 = ("predictions", "outputs") if answer else ("instances", "inputs")
+    value = _decode(data)
+    v1, v2 = ("predictions", "outputs") if is_response else ("instances", "inputs")
     if not isinstance(value, dict) or not isinstance(value.get(v1, value.get(v2)), list):
-        raise faulty("/data", f"It has {v2} (Open Inference Protocol) or {v1} (V1), an array.")
+        detail = f"Send an array {v2} (Open Inference Protocol) or {v1} (V1)."
+        raise invalid("/data", detail)
     if v1 in value:
-        return _v1(value[v1], v1, answer=answer)
+        return _read_v1(value[v1], v1, is_response=is_response)
     try:
-        kind: type[_Question | _Answer] = _Answer if answer else _Question
+        kind: type[_V2Request | _V2Response] = _V2Response if is_response else _V2Request
         message = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _misshapen(error) from error
-    tensors = message.outputs if isinstance(message, _Answer) else message.inputs
+        raise _invalid_v2(error) from error
+    tensors = message.outputs if isinstance(message, _V2Response) else message.inputs
     version = message.model_version
-    return Side(
-        rows=rows_of(tensors, v2, answer=answer),
-        whole={tensor.name: tensor.data for tensor in tensors},
+    return Message(
+        rows=rows_of(tensors, v2, is_response=is_response),
+        values={tensor.name: tensor.data for tensor in tensors},
         model=message.model_name or "",
         version="" if version is None else str(version),
     )
 
 
-def paired(asked: Side, answered: Side) -> list[tuple[Row, Row]]:
-    """The features and the output of each prediction."""
-    questions, answers = asked.rows or [], answered.rows or []
-    if questions and len(questions) == len(answers):
-        return [_prediction(*pair) for pair in zip(questions, answers, strict=True)]
-    features = questions[0] if len(questions) == 1 else asked.whole
-    if len(answers) == 1:
-        return [_prediction(features, answers[0])]
-    return [({**features, KEPT: answered.whole}, {})]
+def combine(request: Message, response: Message) -> list[tuple[NamedValues, NamedValues]]:
+    """Return features and output of each prediction."""
+    inputs, outputs = request.rows or [], response.rows or []
+    if inputs and len(inputs) == len(outputs):
+        return [_prediction(*row) for row in zip(inputs, outputs, strict=True)]
+    features = inputs[0] if len(inputs) == 1 else request.values
+    if len(outputs) == 1:
+        return [_prediction(features, outputs[0])]
+    return [({**features, UNMAPPED_OUTPUTS: response.values}, {})]
 
 
-def _prediction(features: Row, outputs: Row) -> tuple[Row, Row]:
-    output, kept = _output(outputs)
-    return {**features, KEPT: kept} if kept else features, output
+def _prediction(features: NamedValues, outputs: NamedValues) -> tuple[NamedValues, NamedValues]:
+    output, unmapped = _map_outputs(outputs)
+    return {**features, UNMAPPED_OUTPUTS: unmapped} if unmapped else features, output
 
 
-def _output(outputs: Row) -> tuple[Row, Row]:
-    """The output of an event, and what does not fit into one."""
-    said: Row = {}
-    kept: Row = {}
+def _map_outputs(outputs: NamedValues) -> tuple[NamedValues, NamedValues]:
+    """Return the output of an event, and the values that fit none of its fields."""
+    output: NamedValues = {}
+    unmapped: NamedValues = {}
     for name, value in outputs.items():
         if value is None:
             continue
-        field = _field(name, value)
-        if field is None or field in said:
-            kept[name] = value
+        field = _output_field(name, value)
+        if field is None or field in output:
+            unmapped[name] = value
         else:
-            said[field] = value
-    return said, kept
+            output[field] = value
+    return output, unmapped
 
 
-def _field(name: str, value: Any) -> str | None:
-    """Where an output belongs; a name counts only if the value is of its kind."""
-    meant = _MEANT.get(name.lower())
+def _output_field(name: str, value: Any) -> str | None:
+    """Return the field of an output; its name counts only if the field takes such a value."""
+    named = _FIELD_OF_NAME.get(name.lower())
     if isinstance(value, str):
-        return "label" if len(value) <= LONGEST_LABEL else None
+        return "label" if len(value) <= MAX_LABEL_CHARS else None
     if isinstance(value, bool | int):
-        return meant if meant == "value" and not isinstance(value, bool) else "label"
+        return named if named == "value" and not isinstance(value, bool) else "label"
     if isinstance(value, float):
-        return "score" if meant == "score" else "value"
-    several = list(value.values()) if isinstance(value, dict) else value
-    numbers = isinstance(several, list) and all(type(each) in (int, float) for each in several)
-    floats = numbers and any(isinstance(each, float) for each in several)
-    fits = numbers and 0 < len(several) <= MOST_SCORES
-    return "scores" if fits and (floats or meant == "score") else None
+        return "score" if named == "score" else "value"
+    numbers = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(numbers, list) or any(type(number) not in (int, float) for number in numbers):
+        return None
+    has_floats = any(isinstance(number, float) for number in numbers)
+    fits = 0 < len(numbers) <= MAX_SCORES
+    return "scores" if fits and (has_floats or named == "score") else None
 
 
-def _v1(items: list[Any], field: str, *, answer: bool) -> Side:
+def _read_v1(items: list[Any], field: str, *, is_response: bool) -> Message:
     if len(items) > MAX_ITEMS:
-        raise faulty(f"/data/{field}", f"At most {MAX_ITEMS} rows.")
-    rows = [_v1_row(item, field, answer=answer) for item in items]
-    for place, row in enumerate(rows):
-        if KEPT in row:
-            raise faulty(pointer_to(("data", field, place, KEPT)), "The name is taken already.")
-    return Side(rows=rows or None, whole={field: items})
+        raise invalid(f"/data/{field}", f"Send at most {MAX_ITEMS} rows.")
+    rows = [_v1_row(item, field, is_response=is_response) for item in items]
+    for index, row in enumerate(rows):
+        if UNMAPPED_OUTPUTS in row:
+            pointer = pointer_to(("data", field, index, UNMAPPED_OUTPUTS))
+            raise invalid(pointer, "Use another name: this one is taken.")
+    return Message(rows=rows or None, values={field: items})
 
 
-def _v1_row(item: Any, field: str, *, answer: bool) -> Row:
+def _v1_row(item: Any, field: str, *, is_response: bool) -> NamedValues:
     if isinstance(item, dict):
         return item
-    flat = isinstance(item, list) and not any(isinstance(each, list | dict) for each in item)
-    if answer or not flat or not 0 < len(item) <= MOST_COLUMNS:
+    is_flat = isinstance(item, list) and not any(isinstance(value, list | dict) for value in item)
+    if is_response or not is_flat or not 0 < len(item) <= MAX_COLUMNS:
         return {field: item}
-    return {f"{field}_{place}": each for place, each in enumerate(item)}
+    return {f"{field}_{column}": value for column, value in enumerate(item)}
 
 
-def _json(data: bytes) -> Any:
+def _decode(data: bytes) -> Any:
     try:
         return msgspec.json.decode(data)
     except RecursionError as error:
@@ -167,10 +170,10 @@ def _json(data: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidUtf8 from error
     except msgspec.DecodeError as error:
-        raise InvalidJson(f"The data is not JSON: {error}.") from error
+        raise InvalidJson(f"Send the data as JSON: {error}.") from error
 
 
-def _misshapen(error: msgspec.ValidationError) -> NotACloudEvent:
-    place = _PLACE.search(str(error))
-    steps = _STEP.findall(place[1]) if place else []
-    return faulty(pointer_to(("data", *steps)), f"{_PLACE.sub('', str(error))}.")
+def _invalid_v2(error: msgspec.ValidationError) -> NotACloudEvent:
+    path = _ERROR_PATH.search(str(error))
+    steps = _PATH_STEP.findall(path[1]) if path else []
+    return invalid(pointer_to(("data", *steps)), f"{_ERROR_PATH.sub('', str(error))}.")

@@ -1,201 +1,177 @@
-"""Halves in MongoDB: a request or a response whose partner may come later, or never.
+"""Pairs of inference messages in MongoDB: a request or a response that waits for its partner.
 
-One document a pair. A half is put into it with one atomic update, of which the first wins; so of
-two that come at the same moment at least one sees both, and if the service dies in between, the
-document says that it is whole and whoever comes next finishes it. What has become events is kept
-for another day, without its data, so that what is sent again is known.
+One document is one pair. A message is added with one atomic update, and the first one wins. So of
+two messages that arrive at the same moment, at least one update returns both. If the service dies
+before the pair becomes events, its state is ``whole`` and a later request finishes it. A logged
+pair stays for a day without its data, so that a repeated message is recognised.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from service.auth.caller import CurrentCaller
 from service.core.errors import Conflict, FieldError, OutcomeUnknown, Refused
-from service.documents.predictions.cloudevents.pairing import Half
-from service.documents.predictions.documents import HALVES, read_half
+from service.documents.predictions.cloudevents.pairing import SIDES, InferenceMessage
+from service.documents.predictions.documents import PENDING_PAIRS
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
-from service.documents.predictions.reading.repository import ModelForbidden
-from service.documents.predictions.reading.schemas import HalfQuery, HalfRead
-from service.stores.mongo.client import Document, MongoDatabase, MongoStoreDep, now
-from service.stores.mongo.documents import as_filter, mongo_page
-from service.web.context import provided
-from service.web.pagination import Page, Paging
+from service.stores.mongo.client import Document, MongoStore, now
 
-WAITS, KNOWN = timedelta(days=7), timedelta(days=1)
-OLD_ENOUGH, MOST_FINISHED = timedelta(seconds=5), 20
-TRIES = 3
-_BOTH = {"$and": [{"$ne": [{"$type": f"${side}"}, "missing"]} for side in ("request", "response")]}
+PENDING_TTL, LOGGED_TTL = timedelta(days=7), timedelta(days=1)
+STUCK_AFTER, MAX_STUCK_PAIRS = timedelta(seconds=5), 20
+MAX_TRIES = 3
+WITHOUT_DATA = {f"{side}.data": 0 for side in SIDES}
+_HAS_BOTH = {"$and": [{"$ne": [{"$type": f"${side}"}, "missing"]} for side in SIDES]}
 _STATE = {
     "$switch": {
         "branches": [
             {"case": {"$in": ["$state", ["logged", "refused"]]}, "then": "$state"},
-            {"case": _BOTH, "then": "whole"},
+            {"case": _HAS_BOTH, "then": "whole"},
         ],
         "default": "waiting",
     }
 }
-_UNREAD = {"request.data": 0, "response.data": 0}
-_FIELDS = {name: name for name in ("model", "state")}
 
 
-class HalfConflict(Conflict):
-    code, title = "half_conflict", "Another request or response came under this id"
-    detail = "The first one is kept. An id belongs to one request and its response."
+class MessageConflict(Conflict):
+    code, title = "half_conflict", "Another request or response has this id"
+    detail = "Give each request and its response an id of their own. The first one is kept."
     pointer = "/id"
 
 
-class PairRefused(Refused):
+class InvalidPair(Refused):
     code, title = "pair_refused", "Request and response make no event together"
-    detail = "Both are kept for a week: GET /v1/predictions/halves?state=refused."
+    detail = "Look at GET /v1/predictions/halves?state=refused, where both are kept for a week."
 
 
-class Settled(Struct):
-    """What became of a pair."""
+class PairOutcome(Struct):
+    """The result of finishing one pair: how many events it became, or the error."""
 
     pair_id: UUID
     rows: int
     code: str
-    refusal: FieldError | None = None
+    error: FieldError | None = None
 
 
-class HalfStore:
-    """Where halves wait, each call in a place and a deadline of its own, as in the log itself."""
+class PendingStore:
+    """The stored pairs; each call has a connection and a deadline of its own, as in the log."""
 
-    def __init__(self, mongo: MongoStoreDep) -> None:
-        self._mongo, self._halves = mongo, mongo.database[HALVES]
+    def __init__(self, store: MongoStore) -> None:
+        self._store, self._pairs = store, store.database[PENDING_PAIRS]
 
-    async def put(self, halves: Sequence[Half]) -> dict[UUID, Document]:
-        """Keeps each half whose place is free, durably; the pairs as they are then.
+    async def add(self, messages: Sequence[InferenceMessage]) -> dict[UUID, Document]:
+        """Store each message that is the first of its side; return the pairs afterwards, by id.
 
-        Of several they come without data, which :meth:`with_data` adds.
+        Pairs of several messages come without data, which :meth:`load_data` adds.
 
         Raises:
             Unavailable: MongoDB is down, hangs or is busy; sending all again is safe.
         """
 
         async def work() -> list[Document]:
-            if len(halves) == 1 and (pair := await self._put_one(halves[0])):
+            if len(messages) == 1 and (pair := await self._add_one(messages[0])):
                 return [pair]
-            await self._write([_update(half) for half in halves])
-            return await self._read({half.pair_id for half in halves})
+            await self._add_bulk([_upsert(message) for message in messages])
+            return await self._find({message.pair_id for message in messages})
 
-        return {pair["_id"]: pair for pair in await self._mongo.call(work, writes=True)}
+        return {pair["_id"]: pair for pair in await self._store.call(work, writes=True)}
 
-    async def again(self, ids: Collection[UUID]) -> dict[UUID, Document]:
-        """The pairs as they are now, without data."""
-        found = await self._mongo.call(lambda: self._read(ids), writes=False)
-        return {pair["_id"]: pair for pair in found}
+    async def get(self, ids: Collection[UUID]) -> dict[UUID, Document]:
+        """Return the pairs with these ids as they are now, without data."""
+        pairs = await self._store.call(lambda: self._find(ids), writes=False)
+        return {pair["_id"]: pair for pair in pairs}
 
-    async def _read(self, ids: Collection[UUID]) -> list[Document]:
-        return await self._halves.find({"_id": {"$in": list(ids)}}, _UNREAD).to_list(None)
+    async def _find(self, ids: Collection[UUID]) -> list[Document]:
+        return await self._pairs.find({"_id": {"$in": list(ids)}}, WITHOUT_DATA).to_list(None)
 
-    async def with_data(self, pairs: Sequence[Document]) -> list[Document]:
-        """Those that are whole, with what their halves say."""
-        held = [pair for pair in pairs if "data" in pair["request"]]
-        bare = [pair["_id"] for pair in pairs if "data" not in pair["request"]]
-        if not bare:
-            return held
-        cursor = self._halves.find({"_id": {"$in": bare}, "state": "whole"})
-        return held + await self._mongo.call(lambda: cursor.to_list(None), writes=False)
+    async def load_data(self, pairs: Sequence[Document]) -> list[Document]:
+        """Return the pairs that are still whole, with the data of both messages."""
+        loaded = [pair for pair in pairs if "data" in pair["request"]]
+        ids = [pair["_id"] for pair in pairs if "data" not in pair["request"]]
+        if not ids:
+            return loaded
+        cursor = self._pairs.find({"_id": {"$in": ids}, "state": "whole"})
+        return loaded + await self._store.call(lambda: cursor.to_list(None), writes=False)
 
-    async def _put_one(self, half: Half) -> Document | None:
-        """In one step; None if somebody else has just made the pair."""
+    async def stuck_pairs(self) -> list[Document]:
+        """Return complete pairs that no worker turned into events, because it was killed."""
+        where = {"state": "whole", "received_at": {"$lt": now() - STUCK_AFTER}}
+        cursor = self._pairs.find(where, WITHOUT_DATA).sort("received_at").limit(MAX_STUCK_PAIRS)
+        return await self._store.call(lambda: cursor.to_list(None), writes=False)
+
+    async def finish(self, outcomes: Sequence[PairOutcome]) -> None:
+        """Store the outcomes of pairs that are still whole."""
+        updates = [
+            UpdateOne({"_id": outcome.pair_id, "state": "whole"}, _finishing_update(outcome))
+            for outcome in outcomes
+        ]
+        if updates:
+            await self._store.call(
+                lambda: self._pairs.bulk_write(updates, ordered=False), writes=True
+            )
+
+    async def _add_one(self, message: InferenceMessage) -> Document | None:
+        """Add in one step; return None if another request has just inserted the pair."""
         try:
-            return await self._halves.find_one_and_update(
-                {"_id": half.pair_id},
-                _change(half),
+            return await self._pairs.find_one_and_update(
+                {"_id": message.pair_id},
+                _adding_update(message),
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
         except DuplicateKeyError:
             return None
 
-    async def _write(self, updates: list[UpdateOne]) -> None:
-        """Of two that insert a pair at the same moment one may be told that it is there already."""
-        for _ in range(TRIES):
+    async def _add_bulk(self, updates: list[UpdateOne]) -> None:
+        """Write until no update fails, because two inserts of one pair can collide."""
+        for _ in range(MAX_TRIES):
             updates = await self._collided(updates)
             if not updates:
                 return
-        raise OutcomeUnknown("Others are writing the same halves; send them again.")
+        raise OutcomeUnknown("Send them again: other requests are writing the same pairs.")
 
     async def _collided(self, updates: list[UpdateOne]) -> list[UpdateOne]:
+        """Write, and return the updates that failed with a duplicate key."""
         try:
-            await self._halves.bulk_write(updates, ordered=False)
+            await self._pairs.bulk_write(updates, ordered=False)
         except BulkWriteError as error:
             failed = error.details["writeErrors"]
-            unsure = error.details["writeConcernErrors"]
-            if unsure or any(one["code"] != DUPLICATE_KEY for one in failed):
-                raise OutcomeUnknown("Not all halves are known to be durable.") from error
-            return [updates[one["index"]] for one in failed]
+            is_unsure = error.details["writeConcernErrors"]
+            if is_unsure or any(failure["code"] != DUPLICATE_KEY for failure in failed):
+                raise OutcomeUnknown("Send them again: not all may be durable.") from error
+            return [updates[failure["index"]] for failure in failed]
         return []
 
-    async def left_whole(self) -> list[Document]:
-        """Pairs that are whole for a while and became nothing: somebody died over them."""
-        where = {"state": "whole", "received_at": {"$lt": now() - OLD_ENOUGH}}
-        cursor = self._halves.find(where, _UNREAD).sort("received_at").limit(MOST_FINISHED)
-        return await self._mongo.call(lambda: cursor.to_list(None), writes=False)
 
-    async def settle(self, settled: Sequence[Settled]) -> None:
-        """Says what became of whole pairs: as many events, or what they were refused for."""
-        updates = [
-            UpdateOne({"_id": each.pair_id, "state": "whole"}, _end(each)) for each in settled
-        ]
-        if updates:
-            await self._mongo.call(
-                lambda: self._halves.bulk_write(updates, ordered=False), writes=True
-            )
+def _upsert(message: InferenceMessage) -> UpdateOne:
+    return UpdateOne({"_id": message.pair_id}, _adding_update(message), upsert=True)
 
 
-def _end(settled: Settled) -> Document:
-    if settled.refusal is not None:
-        return {"$set": {"state": "refused", "refusal": dict(settled.refusal)}}
-    return {
-        "$set": {"state": "logged", "rows": settled.rows, "expires_at": now() + KNOWN},
-        "$unset": {"request.data": "", "response.data": ""},
-    }
-
-
-def _update(half: Half) -> UpdateOne:
-    return UpdateOne({"_id": half.pair_id}, _change(half), upsert=True)
-
-
-def _change(half: Half) -> list[Document]:
-    """An update that puts a half into its place, unless one is there already."""
+def _adding_update(message: InferenceMessage) -> list[Document]:
+    """Return the update that stores a message, unless its side is stored already."""
     received_at = now()
-    first = {
-        half.side: half.kept,
-        "model": half.model,
-        "event_id": half.event_id,
-        "context": half.context,
+    fields = {
+        message.side: message.document,
+        "model": message.model,
+        "event_id": message.event_id,
+        "context": message.context,
         "received_at": received_at,
-        "expires_at": received_at + WAITS,
+        "expires_at": received_at + PENDING_TTL,
     }
-    kept: dict[str, Any] = {
-        name: {"$ifNull": [f"${name}", {"$literal": value}]} for name, value in first.items()
+    first: dict[str, Any] = {
+        name: {"$ifNull": [f"${name}", {"$literal": value}]} for name, value in fields.items()
     }
-    return [{"$set": kept}, {"$set": {"state": _STATE}}]
+    return [{"$set": first}, {"$set": {"state": _STATE}}]
 
 
-class HalfRepository:
-    """A key that is bound to models sees the halves of those alone."""
-
-    def __init__(self, database: MongoDatabase, paginator: Paging, caller: CurrentCaller) -> None:
-        self._halves, self._paginator, self._caller = database[HALVES], paginator, caller
-
-    async def list(self, query: HalfQuery) -> Page[HalfRead]:
-        if not self._caller.may_use(query.model or ""):
-            raise ModelForbidden
-        where = as_filter(query.filters(), _FIELDS)
-        return await mongo_page(
-            self._halves, where, query, self._paginator, read_half, projection=_UNREAD
-        )
-
-
-Halves = Annotated[HalfRepository, provided(HalfRepository)]
-HalfLog = Annotated[HalfStore, provided(HalfStore)]
+def _finishing_update(outcome: PairOutcome) -> Document:
+    if outcome.error is not None:
+        return {"$set": {"state": "refused", "refusal": dict(outcome.error)}}
+    return {
+        "$set": {"state": "logged", "rows": outcome.rows, "expires_at": now() + LOGGED_TTL},
+        "$unset": dict.fromkeys(WITHOUT_DATA, ""),
+    }

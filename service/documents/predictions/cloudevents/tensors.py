@@ -1,12 +1,13 @@
-"""Tensors of the Open Inference Protocol (V2) as columns with names, a value for each row.
+"""Tensors of the Open Inference Protocol (V2) as named columns with one value per row.
 
 Source: Open Inference Protocol, REST: `request input`, `response output`, `tensor data`. Rules:
 
-- The first dimension is the batch; each row is a prediction.
-- An input of one value a row is a column of the tensor's name. One of several is a column each,
-  named by ``parameters.columns`` (a list, or text with commas), else ``name_0``, ``name_1`` …;
-  with more dimensions, or more columns than an event has features, it stays a list.
-- An output of several values a row stays a list, or an object where they have such names.
+- The first dimension is the batch; each row is one prediction.
+- An input with one value per row is a column with the tensor's name.
+- An input with several values per row is one column each. ``parameters.columns`` (a list, or text
+  with commas) names them, else they are ``name_0``, ``name_1`` …
+- An input with more dimensions, or more columns than an event has features, stays a list.
+- An output with several values per row stays a list, or an object where its columns have names.
 """
 
 import math
@@ -14,58 +15,58 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from service.documents.predictions.cloudevents.envelope import NotACloudEvent, faulty
+from service.documents.predictions.cloudevents.attributes import NotACloudEvent, invalid
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 
-Row = dict[str, Any]
-Where = tuple[object, ...]
-KEPT = "_outputs"  # see inference.py
-MOST_COLUMNS, MOST_DIMENSIONS = 2000, 8
+NamedValues = dict[str, Any]
+Place = tuple[object, ...]
+UNMAPPED_OUTPUTS = "_outputs"  # a feature of ours, see inference_protocol.py
+MAX_COLUMNS, MAX_DIMENSIONS = 2000, 8
 _FLOATS = ("FP16", "FP32", "FP64", "BF16")
-_KINDS: dict[str, tuple[type, ...]] = {
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "BOOL": (bool,),
     "BYTES": (str,),
     **dict.fromkeys(_FLOATS, (float, int)),
 }
-_Type = Literal[
+_Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64",
     "FP16", "FP32", "FP64", "BF16", "BYTES",
 ]  # fmt: skip
 _Size = Annotated[int, Meta(ge=0, le=2**62)]
-_Text = Annotated[str, Meta(min_length=1, max_length=200)]
+_Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Tensor(Struct):
     """One input or output; ``data`` is flat or nested."""
 
-    name: _Text
-    shape: Annotated[list[_Size], Meta(max_length=MOST_DIMENSIONS)]
-    datatype: _Type
+    name: _Name
+    shape: Annotated[list[_Size], Meta(max_length=MAX_DIMENSIONS)]
+    datatype: _Datatype
     data: list[Any]
     parameters: dict[str, Any] | None = None
 
 
-def rows_of(tensors: list[Tensor], field: str, *, answer: bool) -> list[Row] | None:
-    """The rows, each value by its name; None where the tensors have no batch in common.
+def rows_of(tensors: list[Tensor], field: str, *, is_response: bool) -> list[NamedValues] | None:
+    """Return the rows, each value under its name, or None if the tensors share no batch.
 
     Raises:
-        NotACloudEvent: with a pointer into ``field`` of the data.
+        NotACloudEvent: a tensor is malformed; the pointer goes into ``field`` of the data.
     """
     columns: dict[str, list[Any]] = {}
-    batches, seen = set(), {KEPT}
-    for place, tensor in enumerate(tensors):
-        where = ("data", field, place)
-        if tensor.name in seen:
-            raise _taken(where)
-        seen.add(tensor.name)
-        values = _values(tensor, where)
+    batches, names = set(), {UNMAPPED_OUTPUTS}
+    for index, tensor in enumerate(tensors):
+        place = ("data", field, index)
+        if tensor.name in names:
+            raise _duplicate_name(place)
+        names.add(tensor.name)
+        values = _values(tensor, place)
         batches.add(tensor.shape[0] if tensor.shape else None)
         if tensor.shape and tensor.shape[0] > MAX_ITEMS:
-            raise faulty(pointer_to((*where, "shape")), f"At most {MAX_ITEMS} rows.")
-        for name, column in _columns(tensor, values, where, answer=answer):
-            if name in columns or name == KEPT:
-                raise _taken(where)
+            raise invalid(pointer_to((*place, "shape")), f"Send at most {MAX_ITEMS} rows.")
+        for name, column in _columns(tensor, values, place, is_response=is_response):
+            if name in columns or name == UNMAPPED_OUTPUTS:
+                raise _duplicate_name(place)
             columns[name] = column
     batch = batches.pop()
     if batches or not batch:
@@ -73,65 +74,68 @@ def rows_of(tensors: list[Tensor], field: str, *, answer: bool) -> list[Row] | N
     return [{name: column[row] for name, column in columns.items()} for row in range(batch)]
 
 
-def _taken(where: Where) -> NotACloudEvent:
-    return faulty(pointer_to((*where, "name")), "The name is taken already.")
+def _duplicate_name(place: Place) -> NotACloudEvent:
+    return invalid(pointer_to((*place, "name")), "Use another name: this one is taken.")
 
 
-def _values(tensor: Tensor, where: Where) -> list[Any]:
-    """The elements of a tensor in one list, row by row, as many as its shape says."""
+def _values(tensor: Tensor, place: Place) -> list[Any]:
+    """Return the elements of a tensor in one list, row by row, as many as its shape has."""
     flat = tensor.data
-    for _ in range(MOST_DIMENSIONS):
-        if not any(isinstance(each, list) for each in flat):
+    for _ in range(MAX_DIMENSIONS):
+        if not any(isinstance(value, list) for value in flat):
             break
-        flat = [one for each in flat for one in (each if isinstance(each, list) else [each])]
-    kinds = _KINDS.get(tensor.datatype, (int,))
-    wrong = any(
-        each is not None
-        and (type(each) not in kinds or (isinstance(each, int) and abs(each) >= 2**64))
-        for each in flat
+        flat = [item for value in flat for item in (value if isinstance(value, list) else [value])]
+    types = _PYTHON_TYPES.get(tensor.datatype, (int,))
+    is_wrong = any(
+        value is not None
+        and (type(value) not in types or (isinstance(value, int) and abs(value) >= 2**64))
+        for value in flat
     )
-    if wrong or len(flat) != math.prod(tensor.shape):
-        detail = f"{math.prod(tensor.shape)} elements of {tensor.datatype}, as its shape says."
-        raise faulty(pointer_to((*where, "data")), detail)
+    size = math.prod(tensor.shape)
+    if is_wrong or len(flat) != size:
+        detail = f"Send {size} elements of {tensor.datatype}, because the shape has as many."
+        raise invalid(pointer_to((*place, "data")), detail)
     if tensor.datatype in _FLOATS:
-        return [each if each is None else float(each) for each in flat]
+        return [value if value is None else float(value) for value in flat]
     return flat
 
 
 def _columns(
-    tensor: Tensor, values: list[Any], where: Where, *, answer: bool
+    tensor: Tensor, values: list[Any], place: Place, *, is_response: bool
 ) -> list[tuple[str, list[Any]]]:
-    """The columns of a tensor with their names; the columns of an answer stay together."""
+    """Return the columns of a tensor with their names; columns of a response stay together."""
     batch = tensor.shape[0] if tensor.shape else 0
     width = len(values) // batch if batch else 0
     if not width:
         return [(tensor.name, [[]] * batch)]
-    names = _names(tensor, width, where)
+    names = _column_names(tensor, width, place)
     if width == 1:
         return [(names[0] if names else tensor.name, values)]
-    if not answer and len(tensor.shape) == 2 and width <= MOST_COLUMNS:
-        names = names or [f"{tensor.name}_{place}" for place in range(width)]
-        return [(name, values[place::width]) for place, name in enumerate(names)]
+    if not is_response and len(tensor.shape) == 2 and width <= MAX_COLUMNS:
+        names = names or [f"{tensor.name}_{column}" for column in range(width)]
+        return [(name, values[column::width]) for column, name in enumerate(names)]
     rows = [values[start : start + width] for start in range(0, len(values), width)]
-    if names and answer and tensor.datatype in _FLOATS:
+    if names and is_response and tensor.datatype in _FLOATS:
         return [(tensor.name, [dict(zip(names, row, strict=True)) for row in rows])]
-    return [(tensor.name, [_nested(row, tensor.shape[1:]) for row in rows])]
+    return [(tensor.name, [_nest(row, tensor.shape[1:]) for row in rows])]
 
 
-def _names(tensor: Tensor, width: int, where: Where) -> list[str]:
-    said = (tensor.parameters or {}).get("columns")
-    if said is None:
+def _column_names(tensor: Tensor, width: int, place: Place) -> list[str]:
+    """Return the names in ``parameters.columns``; none if the tensor has no such parameter."""
+    columns = (tensor.parameters or {}).get("columns")
+    if columns is None:
         return []
-    told = said.split(",") if isinstance(said, str) else said
-    good = isinstance(told, list) and all(isinstance(name, str) for name in told)
-    names = [name.strip() for name in told] if good else []
+    if isinstance(columns, str):
+        columns = columns.split(",")
+    is_valid = isinstance(columns, list) and all(isinstance(name, str) for name in columns)
+    names = [name.strip() for name in columns] if is_valid else []
     if not len(names) == len(set(names)) == width:
-        pointer = pointer_to((*where, "parameters", "columns"))
-        raise faulty(pointer, f"{width} different names: a list, or text with commas.")
+        pointer = pointer_to((*place, "parameters", "columns"))
+        raise invalid(pointer, f"Send {width} different names: a list, or text with commas.")
     return names
 
 
-def _nested(row: list[Any], shape: list[int]) -> list[Any]:
+def _nest(row: list[Any], shape: list[int]) -> list[Any]:
     for size in reversed(shape[1:]):
         row = [row[start : start + size] for start in range(0, len(row), size)]
     return row

@@ -1,4 +1,7 @@
-"""Events as a Parquet file, a row group a page. Imported only when one is asked for: see export."""
+"""Write events as a Parquet file, one row group per page.
+
+Imported on demand, because pyarrow takes 40 MB and is not installed everywhere.
+"""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -8,87 +11,94 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from typing_extensions import override
 
-from service.documents.predictions.documents import as_json
-from service.documents.predictions.export.row_formats import AS_JSON, FIELDS, LABEL_FIELDS, Latest
+from service.documents.predictions.export.row_formats import (
+    COLUMNS,
+    JSON_COLUMNS,
+    LABEL_COLUMNS,
+    Labels,
+)
+from service.documents.predictions.reading.encoding import encode_json
 from service.stores.mongo.client import Document
 
-_MOMENT = pa.timestamp("ms", tz="UTC")
+_TIMESTAMP = pa.timestamp("ms", tz="UTC")
+# All other columns are text; values that differ between events are JSON text.
 _TYPES = {
-    "timestamp": _MOMENT,
-    "received_at": _MOMENT,
-    "label_observed_at": _MOMENT,
+    "timestamp": _TIMESTAMP,
+    "received_at": _TIMESTAMP,
+    "label_observed_at": _TIMESTAMP,
     "latency_ms": pa.float64(),
     "sampling_weight": pa.float64(),
-    "sent_at": _MOMENT,
+    "sent_at": _TIMESTAMP,
 }
-# All that is not listed is text; what differs from event to event is JSON text.
-_COUNTED = ["timestamp", "received_at", "model", "version", "status", "latency_ms"]
+_WITH_STATISTICS = ["timestamp", "received_at", "model", "version", "status", "latency_ms"]
+_WITH_DICTIONARY = ["model", "version", "status", "role", "label_source", "error", "tags"]
+_REQUIRED = {"prediction_id", "timestamp", "model", "version", "features", "status"}
 
 
-def schema_of(*, labels: bool) -> pa.Schema:
-    """The same for every file, whatever is in it."""
-    names = (*FIELDS, *(LABEL_FIELDS if labels else ()))
-    always = {"prediction_id", "timestamp", "model", "version", "features", "status"}
+def create_schema(*, labels: bool) -> pa.Schema:
+    """Return the schema, which is the same for every file with or without labels."""
+    names = (*COLUMNS, *(LABEL_COLUMNS if labels else ()))
     return pa.schema(
-        pa.field(name, _TYPES.get(name, pa.string()), nullable=name not in always) for name in names
+        pa.field(name, _TYPES.get(name, pa.string()), nullable=name not in _REQUIRED)
+        for name in names
     )
 
 
 class ParquetRows:
-    """Compressed with zstd; statistics on the columns by which readers leave out row groups."""
+    """Compressed with zstd; statistics on the columns by which readers skip row groups."""
 
     media_type = "application/vnd.apache.parquet"
 
     def __init__(self, *, labels: bool) -> None:
-        self._schema = schema_of(labels=labels)
+        self._schema = create_schema(labels=labels)
         self._columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
-        self._labels = labels
-        self._sink = _Sink()
+        self._with_labels = labels
+        self._buffer = _Buffer()
         self._writer = pq.ParquetWriter(
-            self._sink,
+            self._buffer,
             self._schema,
             compression="zstd",
-            write_statistics=_COUNTED,
-            use_dictionary=["model", "version", "status", "role", "label_source", "error", "tags"],
+            write_statistics=_WITH_STATISTICS,
+            use_dictionary=_WITH_DICTIONARY,
         )
 
     def begin(self) -> bytes:
-        return self._sink.take()
+        return self._buffer.drain()
 
-    def rows(self, documents: Iterable[Document], latest: Latest) -> Iterator[bytes]:
+    def rows(self, documents: Iterable[Document], labels: Labels) -> Iterator[bytes]:
         for document in documents:
-            self._add(document, latest.get(document["_id"]))
+            self._add(document, labels.get(document["_id"]))
             yield b""
 
     def page(self) -> bytes:
         self._writer.write_table(pa.table(self._columns, schema=self._schema))
         for column in self._columns.values():
             column.clear()
-        return self._sink.take()
+        return self._buffer.drain()
 
     def end(self) -> bytes:
         self._writer.close()
-        return self._sink.take()
+        return self._buffer.drain()
 
-    def _add(self, document: Document, told: Document | None) -> None:
-        said = {"tags": {}, "sampling_weight": 1.0, **document, "prediction_id": document["_id"]}
-        if self._labels and told is not None:
-            label = told["latest"]
-            values = (label["label"], label["observed_at"], label["source"])
-            said |= dict(zip(LABEL_FIELDS, values, strict=True))
+    def _add(self, document: Document, feedback: Document | None) -> None:
+        row = {"tags": {}, "sampling_weight": 1.0, **document, "prediction_id": document["_id"]}
+        if self._with_labels and feedback is not None:
+            latest = feedback["latest"]
+            values = (latest["label"], latest["observed_at"], latest["source"])
+            row |= dict(zip(LABEL_COLUMNS, values, strict=True))
         for name, column in self._columns.items():
-            value = said.get(name)
+            value = row.get(name)
             if value is not None and name not in _TYPES:
-                value = as_json(value).decode() if name in AS_JSON else str(value)
+                value = encode_json(value).decode() if name in JSON_COLUMNS else str(value)
             column.append(value)
 
 
-class _Sink(io.RawIOBase):
-    """What has been written since it was taken last."""
+class _Buffer(io.RawIOBase):
+    """A file that returns and forgets what was written since the last drain."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._size = 0
 
     @override
@@ -100,12 +110,12 @@ class _Sink(io.RawIOBase):
         return self._size
 
     @override
-    def write(self, piece: Any) -> int:
-        self._pieces.append(bytes(piece))
-        self._size += len(piece)
-        return len(piece)
+    def write(self, chunk: Any) -> int:
+        self._chunks.append(bytes(chunk))
+        self._size += len(chunk)
+        return len(chunk)
 
-    def take(self) -> bytes:
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        return taken
+    def drain(self) -> bytes:
+        drained = b"".join(self._chunks)
+        self._chunks.clear()
+        return drained

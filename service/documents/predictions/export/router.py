@@ -1,21 +1,21 @@
-"""Address of the log as a file."""
+"""Route that exports the log."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from service.auth.caller import needs
+from service.documents.predictions.errors import ModelForbidden
 from service.documents.predictions.export.export_log import (
-    Export,
-    ExportAnswer,
+    ExportResponse,
+    Exports,
     ParquetNotInstalled,
 )
-from service.documents.predictions.reading.repository import ModelForbidden
-from service.documents.predictions.reading.schemas import ExportLine, ExportQuery
+from service.documents.predictions.export.schemas import ExportLine, ExportQuery
 from service.web.openapi import problems
 from service.web.route import Route
 
-# It asks the store for each page by itself, and holds nothing of it in between.
+# Each page is a call of its own to the store; no slot is held between two pages.
 router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
 _TEXT: dict[str, Any] = {"type": "string"}
 _BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
@@ -25,11 +25,11 @@ _BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
     "/export",
     dependencies=[needs("predictions:read")],
     status_code=200,
-    response_class=ExportAnswer,
+    response_class=ExportResponse,
     responses={
         200: {
             "model": ExportLine,
-            "description": "An event a line, a row, or a row of a row group",
+            "description": "One event per line, per row, or per row of a row group",
             "content": {
                 "text/csv": {"schema": _TEXT},
                 "application/vnd.apache.parquet": {"schema": _BYTES},
@@ -38,16 +38,16 @@ _BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
         **problems(ModelForbidden, ParquetNotInstalled),
     },
 )
-async def predictions_export(query: Annotated[ExportQuery, Query()], export: Export) -> Response:
-    """All events that match, oldest first, as a file of any length.
+async def predictions_export(query: Annotated[ExportQuery, Query()], exports: Exports) -> Response:
+    """Export all events that match, oldest first, as a file of any length.
 
-    What is logged while it runs is in it if its time lies behind what has been written; set
-    `timestamp__lt` for a file that is the same tomorrow. If it cannot go on, NDJSON ends with a
-    line `{"stopped": {"rows", "status", "code", "detail"}}`; of CSV and Parquet the connection is
-    cut, so that a client does not take a part for the whole.
+    Events that are logged meanwhile are included if their time is after the last one written. Set
+    `timestamp__lt` for a file that is the same tomorrow. An NDJSON file that cannot be completed
+    ends with a line `{"stopped": {"rows", "status", "code", "detail"}}`. The connection is cut for
+    CSV and Parquet, so that a client does not take a part for the whole.
 
     CSV and Parquet have the columns of an event in the list, in the same order, whatever was
-    logged; `features`, `output`, `error`, `tags` and `label` are JSON text. In CSV a text that a
-    spreadsheet would take for a formula has a `'` in front, and so has one that begins with `'`.
+    logged. `features`, `output`, `error`, `tags` and `label` are JSON text. CSV puts a `'`
+    before text that a spreadsheet would read as a formula, and before text with a leading `'`.
     """
-    return await export.answer(query)
+    return await exports.export(query)

@@ -1,4 +1,4 @@
-"""Bodies of the intake: plain or packed, bounded by what they unpack to, in pieces or whole."""
+"""Read the bodies of the intake: plain or compressed, in chunks or whole, limited in size."""
 
 import asyncio
 import sys
@@ -10,7 +10,8 @@ from fastapi import Request
 from typing_extensions import override
 
 from service.core.errors import BadRequest, TooLarge, UnsupportedMedia
-from service.documents.predictions.ingest.limiter import InFlight, TooMuchInFlight
+from service.documents.predictions.ingest.limiter import IntakeLimiter, TooMuchInFlight
+from service.web.media_types import parse_media_type
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -18,52 +19,55 @@ else:
     from backports import zstd
 
 _GZIP = 16 + zlib.MAX_WBITS
-_PIECE = 65_536
-# RFC 9659: over HTTP nobody needs to keep more than 8 MB of what was before.
+_CHUNK = 65_536
+# RFC 9659: zstd over HTTP needs a window of at most 8 MB.
 _WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
 
-class BadPacking(BadRequest):
-    code, title = "bad_encoding", "The body is not what its Content-Encoding says, or was cut short"
+class InvalidEncoding(BadRequest):
+    code, title = "bad_encoding", "The body does not match its Content-Encoding, or was cut short"
 
 
-# What any body here may be refused with, for ``problems(…)``.
-REFUSALS = (TooLarge, BadPacking, TooMuchInFlight)
+# The errors that each of these bodies can cause, for ``problems(…)``.
+BODY_ERRORS = (TooLarge, InvalidEncoding, TooMuchInFlight)
 
 
-def check_media(request: Request, *kinds: str) -> None:
-    """Refuses other content types with 415."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in kinds:
-        raise UnsupportedMedia(f"Send it with Content-Type: {kinds[0]}.")
+def check_content_type(request: Request, *accepted: str) -> None:
+    """Raise UnsupportedMedia unless the request has one of the accepted content types."""
+    if parse_media_type(request.headers.get("content-type", "")) not in accepted:
+        raise UnsupportedMedia(f"Send it with Content-Type: {accepted[0]}.")
 
 
-def unpacked(request: Request) -> AsyncIterator[bytes]:
-    """The pieces of the body, unpacked, at most 64 KiB each: a small bomb stays small.
+def decompressed(request: Request) -> AsyncIterator[bytes]:
+    """Return the chunks of the decompressed body.
+
+    Decompression yields at most 64 KiB at a time, so that a decompression bomb stays small.
 
     Raises:
-        UnsupportedMedia: it is packed in a way that is not known here.
-        BadPacking: from the iterator.
+        UnsupportedMedia: the Content-Encoding is not supported.
+        InvalidEncoding: from the iterator.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity":
         return request.stream()
-    if encoding not in _UNPACKERS:
-        raise UnsupportedMedia("Content-Encoding may be gzip or zstd.")
-    return _unpacked(request.stream(), _UNPACKERS[encoding]())
+    if encoding not in _DECOMPRESSORS:
+        raise UnsupportedMedia("Use gzip or zstd as Content-Encoding.")
+    return _decompressed(request.stream(), _DECOMPRESSORS[encoding]())
 
 
-async def _unpacked(pieces: AsyncIterator[bytes], unpacker: "_Unpacker") -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        for unpacked_piece in unpacker.feed(piece):
-            yield unpacked_piece
-            await asyncio.sleep(0)  # little can unpack to much; others have their turn in between
-    if not unpacker.complete:
-        raise BadPacking
+async def _decompressed(
+    chunks: AsyncIterator[bytes], decompressor: "_Decompressor"
+) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        for plain_chunk in decompressor.feed(chunk):
+            yield plain_chunk
+            await asyncio.sleep(0)  # a small chunk can decompress to much: let other tasks run
+    if not decompressor.complete:
+        raise InvalidEncoding
 
 
-class _Unpacker(ABC):
-    """Unpacks a body of one member or several, as `cat a.gz b.gz` makes them."""
+class _Decompressor(ABC):
+    """Decompress a body of one member or several, as `cat a.gz b.gz` makes them."""
 
     @property
     @abstractmethod
@@ -71,12 +75,12 @@ class _Unpacker(ABC):
         """Whether a member has just ended."""
 
     @abstractmethod
-    def feed(self, packed: bytes) -> Iterator[bytes]:
-        """What ``packed`` adds, at most 64 KiB at a time."""
+    def feed(self, compressed: bytes) -> Iterator[bytes]:
+        """Yield what ``compressed`` adds, at most 64 KiB at a time."""
 
 
-class _Gzip(_Unpacker):
-    """RFC 1952, members after one another: 2.2."""
+class _Gzip(_Decompressor):
+    """RFC 1952; section 2.2 allows several members."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
@@ -87,19 +91,19 @@ class _Gzip(_Unpacker):
         return self._member.eof
 
     @override
-    def feed(self, packed: bytes) -> Iterator[bytes]:
-        while packed:
+    def feed(self, compressed: bytes) -> Iterator[bytes]:
+        while compressed:
             if self._member.eof:
                 self._member = zlib.decompressobj(_GZIP)
             try:
-                yield self._member.decompress(packed, _PIECE)
+                yield self._member.decompress(compressed, _CHUNK)
             except zlib.error as error:
-                raise BadPacking from error
-            packed = self._member.unused_data or self._member.unconsumed_tail
+                raise InvalidEncoding from error
+            compressed = self._member.unused_data or self._member.unconsumed_tail
 
 
-class _Zstd(_Unpacker):
-    """RFC 8878, frames after one another: 3."""
+class _Zstd(_Decompressor):
+    """RFC 8878; section 3 allows several frames."""
 
     def __init__(self) -> None:
         self._frame = zstd.ZstdDecompressor(options=_WINDOW)
@@ -110,51 +114,51 @@ class _Zstd(_Unpacker):
         return self._frame.eof
 
     @override
-    def feed(self, packed: bytes) -> Iterator[bytes]:
-        while packed or not (self._frame.eof or self._frame.needs_input):
+    def feed(self, compressed: bytes) -> Iterator[bytes]:
+        while compressed or not (self._frame.eof or self._frame.needs_input):
             if self._frame.eof:
                 self._frame = zstd.ZstdDecompressor(options=_WINDOW)
             try:
-                yield self._frame.decompress(packed, _PIECE)
+                yield self._frame.decompress(compressed, _CHUNK)
             except zstd.ZstdError as error:
-                raise BadPacking from error
-            packed = self._frame.unused_data if self._frame.eof else b""
+                raise InvalidEncoding from error
+            compressed = self._frame.unused_data if self._frame.eof else b""
 
 
-_UNPACKERS: dict[str, type[_Unpacker]] = {"gzip": _Gzip, "zstd": _Zstd}
+_DECOMPRESSORS: dict[str, type[_Decompressor]] = {"gzip": _Gzip, "zstd": _Zstd}
 
 
-class Held:
-    """The body in one piece, of at most ``most`` bytes once unpacked; in flight until it is done.
+class BufferedBody:
+    """The whole decompressed body, counted by the intake limiter until the block ends.
 
-    ``async with Held(request, most) as body:``
+    ``async with BufferedBody(request, max_bytes) as body:``
 
     Raises:
-        TooLarge: it is larger.
-        TooMuchInFlight: all bodies together are.
+        TooLarge: the body is larger than ``max_bytes``.
+        TooMuchInFlight: all bodies together are too large.
     """
 
-    def __init__(self, request: Request, most: int) -> None:
-        self._request, self._most, self._size = request, most, 0
-        self._in_flight: InFlight = request.state.in_flight
+    def __init__(self, request: Request, max_bytes: int) -> None:
+        self._request, self._max_bytes, self._size = request, max_bytes, 0
+        self._limiter: IntakeLimiter = request.state.intake_limiter
 
     async def __aenter__(self) -> bytes:
-        pieces = []
+        chunks = []
         try:
-            async for piece in unpacked(self._request):
-                self._take(len(piece))
-                pieces.append(piece)
+            async for chunk in decompressed(self._request):
+                self._acquire(len(chunk))
+                chunks.append(chunk)
         except BaseException:
-            self._in_flight.give_back(self._size)
+            self._limiter.release(self._size)
             raise
-        return b"".join(pieces)
+        return b"".join(chunks)
 
     async def __aexit__(self, *_: object) -> None:
-        self._in_flight.give_back(self._size)
+        self._limiter.release(self._size)
 
-    def _take(self, size: int) -> None:
-        self._in_flight.take(size)
+    def _acquire(self, size: int) -> None:
+        self._limiter.acquire(size)
         self._size += size
-        if self._size > self._most:
+        if self._size > self._max_bytes:
             headers = {"Connection": "close"}
-            raise TooLarge(f"At most {self._most} bytes are taken here.", headers=headers)
+            raise TooLarge(f"Send at most {self._max_bytes} bytes.", headers=headers)

@@ -1,7 +1,7 @@
-"""Streams that are written in pieces: every few hundred lines are one write, durable once told.
+"""Write a stream in chunks: a few hundred lines are one write, and durable once acknowledged.
 
-A sender whose connection was cut goes on behind the line it was told last. Sending lines twice does
-no harm: what is written here can be repeated.
+A sender whose connection was cut continues after the last acknowledged line. It may send lines
+twice, because every write can be repeated.
 """
 
 from abc import ABC, abstractmethod
@@ -14,81 +14,81 @@ from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
 from service.core.errors import FieldError, ServiceError
-from service.documents.predictions.ingest.limiter import InFlight
-from service.web.ndjson import lines_of, stopped
+from service.documents.predictions.ingest.limiter import IntakeLimiter
+from service.web.ndjson import NDJSON, lines_of, stopped
 
-LINES_AT_ONCE, BYTES_AT_ONCE = 500, 4_194_304
-LONGEST_LINE = 1_048_576
-TOO_LONG = FieldError(
-    pointer="", code="line_too_long", detail=f"A line has at most {LONGEST_LINE} bytes."
+STREAM_TYPES = (NDJSON, "application/jsonl", "application/ndjson")
+MAX_CHUNK_LINES, MAX_CHUNK_BYTES = 500, 4_194_304
+MAX_LINE_BYTES = 1_048_576
+LINE_TOO_LONG = FieldError(
+    pointer="", code="line_too_long", detail=f"Send lines of at most {MAX_LINE_BYTES} bytes."
 )
 R = TypeVar("R")
 
 
-class LineError(Struct, omit_defaults=True):
-    line: int
-    code: str
-    errors: list[FieldError] = []
-
-
-class Intake(ABC, Generic[R]):
-    """One stream: what has come in, and what has become of it."""
+class StreamIngest(ABC, Generic[R]):
+    """One stream: the lines that were received, and the results of those that were written."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self._in_flight: InFlight = request.state.in_flight
-        self._seen, self._bytes, self._rest, self._committed = 0, 0, 0, 0
+        self._limiter: IntakeLimiter = request.state.intake_limiter
+        self._received, self._committed = 0, 0  # numbers of lines
+        self._bytes, self._partial_bytes = 0, 0
         self._waiting: list[tuple[int, bytes]] = []
 
     @abstractmethod
     async def write(self, lines: Sequence[bytes]) -> list[R]:
-        """Makes lines durable, for the caller of the request; what became of each, in order.
+        """Make lines durable, for the caller of the request; return their results in order.
 
-        Those that are longer than LONGEST_LINE are cut and come to nothing.
+        Lines longer than MAX_LINE_BYTES are cut: reject them.
         """
 
     @abstractmethod
-    def told(self, through: int, results: Sequence[tuple[int, R]]) -> Struct:
-        """The next line of the answer, after these results of lines of these numbers."""
+    def progress(self, through: int, results: Sequence[tuple[int, R]]) -> Struct:
+        """Return the next line of the response, after these results by line number."""
 
-    async def run(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        """The lines of the answer."""
+    async def run(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """Yield the lines of the response.
+
+        An error after the first line ends the response with a line of its own.
+        """
         try:
-            async for line in lines_of(pieces, LONGEST_LINE, self._hold):
-                self._take(line)
-                if len(self._waiting) >= LINES_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
+            async for line in lines_of(chunks, MAX_LINE_BYTES, self._track_partial):
+                self._add(line)
+                if len(self._waiting) >= MAX_CHUNK_LINES or self._bytes >= MAX_CHUNK_BYTES:
                     yield await self._write()
             if self._waiting or not self._committed:
                 yield await self._write()
         except ClientDisconnect:
-            if self._waiting:  # whole lines that came count, though nobody hears of it
+            if self._waiting:  # complete lines are written, although no one reads the response
                 await self._write()
-        except ServiceError as refusal:
+        except ServiceError as error:
             if not self._committed:
                 raise
-            yield stopped(self._committed, refusal)
+            yield stopped(self._committed, error)
         finally:
-            self._in_flight.give_back(self._bytes + self._rest)
+            self._limiter.release(self._bytes + self._partial_bytes)
 
-    def _hold(self, rest: int) -> None:
-        self._in_flight.take(rest - self._rest)
-        self._rest = rest
+    def _track_partial(self, size: int) -> None:
+        """Count the bytes of the line whose end was not received yet."""
+        self._limiter.acquire(size - self._partial_bytes)
+        self._partial_bytes = size
 
-    def _take(self, line: bytes) -> None:
-        self._seen += 1
+    def _add(self, line: bytes) -> None:
+        self._received += 1
         if line.strip():
-            self._in_flight.take(len(line))
+            self._limiter.acquire(len(line))
             self._bytes += len(line)
-            self._waiting.append((self._seen, line))
+            self._waiting.append((self._received, line))
 
     async def _write(self) -> bytes:
         state = self.request.state
-        async with self._in_flight.turn:
-            # Who may write may have changed since the stream began, which can be long ago.
+        async with self._limiter.worker_slot:
+            # The caller's permission may have changed since the stream began, long ago.
             state.caller = await state.authenticator.authenticate(self.request, state.access)
             results = await self.write([line for _, line in self._waiting])
         numbers = [number for number, _ in self._waiting]
-        self._in_flight.give_back(self._bytes)
-        self._waiting, self._bytes, self._committed = [], 0, self._seen
-        told = self.told(self._committed, [*zip(numbers, results, strict=True)])
-        return msgspec.json.encode(told) + b"\n"
+        self._limiter.release(self._bytes)
+        self._waiting, self._bytes, self._committed = [], 0, self._received
+        line = self.progress(self._committed, [*zip(numbers, results, strict=True)])
+        return msgspec.json.encode(line) + b"\n"

@@ -1,36 +1,36 @@
-"""Reads events: one of a line, or all of a batch, each good or wrong by itself."""
+"""Decode events: one from a line, or all of a batch, each valid or invalid by itself."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from service.core.errors import FieldError, Refused, ServiceError
-from service.documents.predictions.ingest.event import Event, Tag, fault_of
+from service.documents.predictions.ingest.event import Event, Tag, first_error
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, TooDeep, parse_json, raw_items
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class NotABatch(Refused):
-    code, title = "not_a_batch", "This is not a batch"
+    code, title = "not_a_batch", "The body is not a batch"
     detail = f'Send {{"items": […]}} with 1 to {MAX_ITEMS} items.'
 
 
 class Rejected(Struct):
-    """What stands where an event should be, and why it is none."""
+    """The error of an item that is not an event, and its id if it has one."""
 
     prediction_id: UUID | None
-    fault: FieldError
+    error: FieldError
 
 
-class Batch(Struct, forbid_unknown_fields=True):
-    items: list[Event]
+class EventBatch(Struct, forbid_unknown_fields=True):
+    items: Annotated[list[Event], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
 class RawBatch(Struct, forbid_unknown_fields=True):
@@ -42,46 +42,46 @@ class _OnlyId(Struct):
 
 
 _event = msgspec.json.Decoder(Event)
-_batch = msgspec.json.Decoder(Batch)
+_batch = msgspec.json.Decoder(EventBatch)
 _raw_batch = msgspec.json.Decoder(RawBatch)
 _only_id = msgspec.json.Decoder(_OnlyId)
 
 
 def has_escaped_nul(body: bytes) -> bool:
-    """Whether some string in it may hold a NUL; one byte is found ten times as fast as six."""
+    """Return whether some string may contain a NUL.
+
+    The backslash is searched first, because one byte is found ten times as fast as six (measured).
+    """
     return b"\\" in body and b"\\u0000" in body
 
 
 def decode_event(line: bytes) -> Event | Rejected:
-    """The event in ``line``, or why there is none."""
+    """Return the event in ``line``, or its error."""
     try:
         return _event.decode(line)
-    except UNREADABLE as error:
-        return Rejected(id_in(line), _why(line, error))
+    except DECODE_ERRORS as error:
+        return Rejected(find_id(line), _explain(line, error))
 
 
 def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
-    """What stands in a body ``{"items": […]}``, in its order; if it takes long, one at a time.
+    """Return the items of a body ``{"items": […]}`` in its order; lazily, if one is invalid.
 
     Raises:
-        BadRequest: it is not JSON.
-        NotABatch: it is not of that shape, or has no events, or too many.
+        BadRequest: the body is not JSON.
+        NotABatch: the body has another shape, no items or too many.
     """
     try:
-        events = _batch.decode(body).items
-    except UNREADABLE:
-        return map(decode_event, items_of(body))
-    _check_size(events)
-    return events
+        return _batch.decode(body).items
+    except DECODE_ERRORS:
+        return map(decode_event, split_items(body))
 
 
-def _check_size(items: Sequence[object]) -> None:
-    if not 1 <= len(items) <= MAX_ITEMS:
-        raise NotABatch
+def split_items(body: bytes) -> list[bytes]:
+    """Return the JSON text of each item of a batch, although some are invalid.
 
-
-def items_of(body: bytes) -> list[bytes]:
-    """The items of a batch one by one, though some cannot be decoded."""
+    Raises:
+        BadRequest, NotABatch: as :func:`decode_batch`.
+    """
     try:
         return raw_items(body, _raw_items)
     except RecursionError as error:
@@ -95,28 +95,29 @@ def _raw_items(body: bytes) -> list[Raw]:
         items = _raw_batch.decode(body).items
     except msgspec.ValidationError as error:
         raise NotABatch from error
-    _check_size(items)
+    if not 1 <= len(items) <= MAX_ITEMS:
+        raise NotABatch
     return items
 
 
-def id_in(line: bytes) -> UUID | None:
-    """The ``prediction_id`` of what is otherwise wrong, if there is one."""
+def find_id(line: bytes) -> UUID | None:
+    """Return the ``prediction_id`` of an invalid item, if it has one."""
     try:
         return _only_id.decode(line).prediction_id
-    except UNREADABLE:
+    except DECODE_ERRORS:
         return None
 
 
-def _why(line: bytes, found: Exception) -> FieldError:
-    """What is wrong with a line that is no event.
+def _explain(line: bytes, cause: Exception) -> FieldError:
+    """Return the error of a line that is not an event.
 
-    The strict reader names places that msgspec does not: below keys, and in what it cannot read.
+    The strict reader names places that msgspec does not: below keys, and in malformed JSON.
     """
     try:
-        plain = parse_json(line)
-    except ServiceError as refusal:
-        return fault_of(refusal)
-    return _as_field_error(str(found), plain)
+        value = parse_json(line)
+    except ServiceError as error:
+        return first_error(error)
+    return _to_field_error(str(cause), value)
 
 
 _PATH = re.compile(r" - at `\$?(.*?)`$")
@@ -124,27 +125,27 @@ _STEP = re.compile(r"\.\.\.|[^.\[\]]+")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
 
-def _as_field_error(found: str, plain: Any) -> FieldError:
-    """msgspec says ``Expected `int`, got `str` - at `$.output.label```."""
-    path = _PATH.search(found)
+def _to_field_error(message: str, value: Any) -> FieldError:
+    """Parse a message such as ``Expected `int`, got `str` - at `$.output.label```."""
+    path = _PATH.search(message)
     steps = _STEP.findall(path[1]) if path else []
     if "..." in steps:
-        steps[steps.index("...") :] = _failing_key(plain, steps)
-    detail = _PATH.sub("", found)
+        steps[steps.index("...") :] = _failing_key(value, steps)
+    detail = _PATH.sub("", message)
     missing = _MISSING.fullmatch(detail)
     if missing:
         steps.append(missing[1])
     return FieldError(pointer=pointer_to(steps), code="invalid", detail=f"{detail}.")
 
 
-def _failing_key(plain: Any, steps: list[str]) -> list[str]:
-    """The key that msgspec writes as ``[...]``: the first whose value is of the wrong kind."""
+def _failing_key(value: Any, steps: list[str]) -> list[str]:
+    """Return the key that msgspec writes as ``[...]``: the first with a value of another type."""
     for step in steps[: steps.index("...")]:
-        plain = plain.get(step) if isinstance(plain, dict) else None
-    kind: Any = float if "scores" in steps else Tag
-    for key, value in plain.items() if isinstance(plain, dict) else ():
+        value = value.get(step) if isinstance(value, dict) else None
+    type_: Any = float if "scores" in steps else Tag
+    for key, member in value.items() if isinstance(value, dict) else ():
         try:
-            msgspec.convert(value, kind)
+            msgspec.convert(member, type_)
         except msgspec.ValidationError:
             return [key]
     return []

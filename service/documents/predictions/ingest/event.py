@@ -1,11 +1,11 @@
 """The event, as an inference service sends it.
 
-msgspec and not Pydantic here: a batch of a thousand is decoded and checked in one typed pass, and
-its canonical bytes, over which the hash goes, come from the same definition.
+msgspec decodes it instead of Pydantic, because a batch of a thousand is decoded and checked in one
+typed pass. The canonical bytes that are hashed come from the same definition.
 """
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -14,13 +14,13 @@ from msgspec import Meta, Struct
 
 from service.core.errors import FieldError, Refused, ServiceError
 from service.web.problems import pointer_to
-from service.web.schemas import EARLIEST, LATEST, format_time
+from service.web.schemas import EARLIEST, LATEST, format_time, to_milliseconds
 from service.web.strict_json import INT64, validate_value
 
-LONGEST_KEY, MOST_SCORES = 200, 5_000
-MOST_BYTES = 1_048_576
-MOST_AHEAD = timedelta(hours=1)
-# The last part is for Python alone, whose $ also stands before a newline at the end.
+MAX_KEY_LENGTH, MAX_SCORES = 200, 5_000
+MAX_EVENT_BYTES = 1_048_576
+MAX_CLOCK_SKEW = timedelta(hours=1)
+# The last part is for Python only, whose $ also matches before a trailing newline.
 _WORD = r"^[^\x00-\x1f$][^\x00-\x1f]*$(?!\n)"
 Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORD)]
 Int64 = Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
@@ -30,39 +30,39 @@ Tag = Annotated[str, Meta(max_length=200)]
 
 
 class TooBig(Refused):
-    code, title = "too_big", "This event is too big"
+    code, title = "too_big", "The event is too large"
 
-    def __init__(self, fault: FieldError) -> None:
-        super().__init__(errors=[fault])
+    def __init__(self, error: FieldError) -> None:
+        super().__init__(errors=[error])
 
 
 class Output(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """What the model answered: a class, its probability, all of them, or a number."""
+    """The output of the model: a class, its score, the scores of all classes, or a number."""
 
     label: Label | None = None
     score: float | None = None
     scores: (
-        Annotated[dict[str, float], Meta(max_length=MOST_SCORES)]
-        | Annotated[list[float], Meta(max_length=MOST_SCORES)]
+        Annotated[dict[str, float], Meta(max_length=MAX_SCORES)]
+        | Annotated[list[float], Meta(max_length=MAX_SCORES)]
         | None
     ) = None
     value: float | None = None
 
 
 class Failure(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """Why there is no answer."""
+    """The error because of which the model has no output."""
 
     type: Annotated[str, Meta(max_length=200)] | None = None
     message: Annotated[str, Meta(max_length=5000)] | None = None
 
 
 class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True):
-    """One prediction. ``prediction_id`` is made by the sender and makes sending it again safe.
+    """One prediction. The sender mints ``prediction_id``, which makes every retry safe.
 
-    Of a key that stands twice in an object the last counts: a typed decoder does not look back.
+    The last value counts where a key is repeated in an object.
 
     ``sampling_weight`` is how many predictions this one stands for, where only some are logged.
-    ``sent_at`` is the sender's clock when it sent: another try may say another time.
+    ``sent_at`` is the sender's clock when it sent the event; a retry may have another.
     """
 
     prediction_id: UUID
@@ -84,17 +84,17 @@ class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
     role: Literal["primary", "shadow", "canary", "replay"] = "primary"
 
 
-def fault_in(event: Event, received_at: datetime, *, suspicious: bool) -> FieldError | None:
-    """What the types alone do not catch; None if there is nothing.
+def find_violation(event: Event, received_at: datetime, *, suspicious: bool) -> FieldError | None:
+    """Return the first violation that the types do not catch, or None.
 
     Args:
-        event: as decoded.
-        received_at: when it came; it may lie a little ahead of our clock, and no more.
-        suspicious: the bytes it came from hold an escaped NUL somewhere, so look at every value.
+        event: the event as decoded.
+        received_at: the server's clock; ``timestamp`` may be at most one hour later.
+        suspicious: the raw bytes contain an escaped NUL, so that every value must be checked.
     """
-    fault = _time_fault(event, received_at)
-    if fault is not None:
-        return fault
+    error = _time_violation(event, received_at)
+    if error is not None:
+        return error
     scores = None if event.output is None else event.output.scores
     for path, mapping in (
         (("features",), event.features),
@@ -103,93 +103,96 @@ def fault_in(event: Event, received_at: datetime, *, suspicious: bool) -> FieldE
     ):
         if not isinstance(mapping, dict):
             continue
-        if not mapping.keys() <= _good_keys:
+        if not mapping.keys() <= _valid_keys:
             for key in mapping:
-                if not _is_good_key(key):
-                    return _bad_key((*path, key))
+                if not _is_valid_key(key):
+                    return _invalid_key((*path, key))
         if not _NESTED.isdisjoint(map(type, mapping.values())):
             suspicious = True
-    return _deep_fault(event) if suspicious else None
+    return _deep_violation(event) if suspicious else None
 
 
-def _time_fault(event: Event, received_at: datetime) -> FieldError | None:
+def _time_violation(event: Event, received_at: datetime) -> FieldError | None:
     for name, moment in (("timestamp", event.timestamp), ("sent_at", event.sent_at)):
         if moment is not None and not EARLIEST <= moment < LATEST:
-            detail = "A time lies between the years 1900 and 2200."
+            detail = "Send a time between the years 1900 and 2200."
             return FieldError(pointer=f"/{name}", code="out_of_range", detail=detail)
-    if event.timestamp > received_at + MOST_AHEAD:
-        detail = f"It lies more than {MOST_AHEAD} after {format_time(received_at)}, our time."
+    if event.timestamp > received_at + MAX_CLOCK_SKEW:
+        limit = f"{MAX_CLOCK_SKEW} after the server's time, {format_time(received_at)}"
+        detail = f"Send a time of at most {limit}."
         return FieldError(pointer="/timestamp", code="in_the_future", detail=detail)
     return None
 
 
-# Features have few names and many values: each name is looked at once.
-_good_keys: set[str] = set()
+# Features have few names and many values, so each name is checked once.
+_valid_keys: set[str] = set()
 _NESTED = {dict, list}
-_MOST_GOOD_KEYS = 10_000
+_MAX_VALID_KEYS = 10_000
 
 
-def _is_good_key(key: str) -> bool:
-    good = 0 < len(key) <= LONGEST_KEY and key[0] != "$" and "." not in key and "\x00" not in key
-    if good and len(_good_keys) < _MOST_GOOD_KEYS:
-        _good_keys.add(key)
-    return good
+def _is_valid_key(key: str) -> bool:
+    valid = (
+        0 < len(key) <= MAX_KEY_LENGTH and key[0] != "$" and "." not in key and "\x00" not in key
+    )
+    if valid and len(_valid_keys) < _MAX_VALID_KEYS:
+        _valid_keys.add(key)
+    return valid
 
 
-def _bad_key(path: tuple[object, ...]) -> FieldError:
-    detail = f"Keys have 1 to {LONGEST_KEY} characters, no $ at the beginning, no dot and no NUL."
+def _invalid_key(path: tuple[object, ...]) -> FieldError:
+    detail = f"Use 1 to {MAX_KEY_LENGTH} characters, no $ at the start, no dot and no NUL."
     *before, key = path
-    pointer = pointer_to((*before, str(key)[:LONGEST_KEY]))
+    pointer = pointer_to((*before, str(key)[:MAX_KEY_LENGTH]))
     return FieldError(pointer=pointer, code="invalid_key", detail=detail)
 
 
-def _deep_fault(event: Event) -> FieldError | None:
-    plain = msgspec.to_builtins(event)
+def _deep_violation(event: Event) -> FieldError | None:
+    values = msgspec.to_builtins(event)
     try:
-        validate_value(plain)
-    except ServiceError as refusal:
-        return fault_of(refusal)
-    todo: list[tuple[tuple[object, ...], Any]] = [(("features",), plain["features"])]
-    while todo:
-        path, here = todo.pop()
-        if isinstance(here, dict):
-            for key, value in here.items():
-                if not _is_good_key(key):
-                    return _bad_key((*path, key))
-                todo.append(((*path, key), value))
-        elif isinstance(here, list):
-            todo.extend(((*path, place), value) for place, value in enumerate(here))
+        validate_value(values)
+    except ServiceError as error:
+        return first_error(error)
+    pending: list[tuple[tuple[object, ...], Any]] = [(("features",), values["features"])]
+    while pending:
+        path, parent = pending.pop()
+        if isinstance(parent, dict):
+            for key, value in parent.items():
+                if not _is_valid_key(key):
+                    return _invalid_key((*path, key))
+                pending.append(((*path, key), value))
+        elif isinstance(parent, list):
+            pending.extend(((*path, index), value) for index, value in enumerate(parent))
     return None
 
 
-def fault_of(refusal: ServiceError) -> FieldError:
-    """The one fault a refusal speaks of."""
-    whole = FieldError(pointer="", code=refusal.code, detail=refusal.message)
-    return next(iter(refusal.errors), whole)
+def first_error(error: ServiceError) -> FieldError:
+    """Return the first field error, or the error itself as one of the whole event."""
+    whole = FieldError(pointer="", code=error.code, detail=error.message)
+    return next(iter(error.errors), whole)
 
 
-def as_document(event: Event, received_at: datetime) -> dict[str, Any]:
-    """The event as MongoDB keeps it; what is null or empty is left out.
+def to_document(event: Event, received_at: datetime) -> dict[str, Any]:
+    """Return the document to store; null and empty fields are omitted.
 
     Raises:
-        TooBig: it is larger than events may be.
+        TooBig: the event is larger than MAX_EVENT_BYTES.
     """
     document = _immutable(event)
     canonical = _canonical.encode(document)
-    if len(canonical) > MOST_BYTES:
-        raise TooBig(_too_big(document))
+    if len(canonical) > MAX_EVENT_BYTES:
+        raise TooBig(_size_error(document))
     document["hash"] = _hash_of(canonical)
     document["received_at"] = received_at
     if event.sent_at is not None:
-        document["sent_at"] = _in_milliseconds(event.sent_at)
+        document["sent_at"] = to_milliseconds(event.sent_at)
     return document
 
 
 def _immutable(event: Event) -> dict[str, Any]:
-    """All that the sender said of the prediction, which is the same however often it is sent."""
+    """Return the fields that are the same in every retry, which are those that are hashed."""
     document: dict[str, Any] = {
         "_id": event.prediction_id,
-        "timestamp": _in_milliseconds(event.timestamp),
+        "timestamp": to_milliseconds(event.timestamp),
         "model": event.model,
         "version": event.version,
         "features": event.features,
@@ -201,9 +204,9 @@ def _immutable(event: Event) -> dict[str, Any]:
         if value is not None:
             document[name] = value
     for name in ("output", "error"):
-        told = getattr(event, name)
-        if told is not None and (said := msgspec.to_builtins(told)):
-            document[name] = said
+        value = getattr(event, name)
+        if value is not None and (fields := msgspec.to_builtins(value)):
+            document[name] = fields
     if event.tags:
         document["tags"] = event.tags
     if event.sampling_weight != 1:
@@ -211,16 +214,15 @@ def _immutable(event: Event) -> dict[str, Any]:
     return document
 
 
-def _too_big(document: dict[str, Any]) -> FieldError:
-    """Names the largest of its values, which is what a sender can leave out."""
-    places = [(name,) for name in document if name != "features"]
+def _size_error(document: dict[str, Any]) -> FieldError:
+    """Return an error that points to the largest value, which the sender can leave out."""
+    others = {(name,): value for name, value in document.items() if name != "features"}
     features = {("features", key): value for key, value in document["features"].items()}
-    sizes = {
-        place: len(_canonical.encode(value))
-        for place, value in ({place: document[place[0]] for place in places} | features).items()
-    }
+    sizes = {path: len(_canonical.encode(value)) for path, value in (others | features).items()}
     largest = max(sizes, key=sizes.__getitem__)
-    detail = f"An event has at most {MOST_BYTES} bytes as JSON; {sizes[largest]} are here."
+    detail = (
+        f"Send events of at most {MAX_EVENT_BYTES} bytes as JSON; this value has {sizes[largest]}."
+    )
     return FieldError(pointer=pointer_to(largest), code="too_big", detail=detail)
 
 
@@ -228,14 +230,8 @@ _canonical = msgspec.json.Encoder(order="sorted", uuid_format="hex")
 
 
 def _hash_of(canonical: bytes) -> bytes:
-    """16 bytes of BLAKE2b over the canonical JSON of what is kept: keys sorted, times in UTC.
+    """Return 16 bytes of BLAKE2b over the canonical JSON: keys sorted, times in UTC.
 
-    So an event is the same however it was written; only 1 and 1.0 stay two values, as in BSON.
+    Every spelling of an event has the same hash, but 1 and 1.0 are two values, as in BSON.
     """
     return hashlib.blake2b(canonical, digest_size=16).digest()
-
-
-def _in_milliseconds(moment: datetime) -> datetime:
-    if moment.tzinfo is not UTC:
-        moment = moment.astimezone(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

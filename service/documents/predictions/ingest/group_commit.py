@@ -1,8 +1,8 @@
-"""Puts single events together: those that came while an insert was in flight are the next insert.
+"""Group commit: documents that arrive during one insert are written together by the next.
 
-There is no timer. A lone event is written at once; of many at a time hundreds share one insert and
-one flush of the journal, which is what an insert costs. Each is acknowledged only after its own.
-There is one insert at a time: two were measured to be smaller, and slower by a tenth.
+There is no timer. A single document is written at once. Under load, hundreds share one insert and
+one flush of the journal, which is the cost of an insert. Each is acknowledged after its own insert.
+There is one insert at a time, because two are smaller and slower by a tenth (measured).
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from typing import Generic, TypeVar
 
 D = TypeVar("D")
 R = TypeVar("R")
-MOST_TOGETHER = 500
+MAX_GROUP = 500
 
 
-class Gatherer(Generic[D, R]):
-    """Hands what it is given to ``write`` in groups.
+class GroupCommitWriter(Generic[D, R]):
+    """Pass submitted documents to ``write`` in groups.
 
     Args:
-        write: the outcome of each of a group, in their order: a result, or why there is none.
+        write: writes a group and returns a result or an exception for each, in their order.
     """
 
     def __init__(self, write: Callable[[Sequence[D]], Awaitable[Sequence[R | Exception]]]) -> None:
@@ -26,16 +26,20 @@ class Gatherer(Generic[D, R]):
         self._waiting: list[tuple[D, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def add(self, one: D) -> R:
-        """What became of it; raises what ``write`` raised, or gave for this one."""
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((one, answer))
+    async def submit(self, document: D) -> R:
+        """Return the result of the document.
+
+        Raises:
+            Exception: ``write`` raised it, or returned it for this document.
+        """
+        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((document, result))
         if self._writer is None:
             self._writer = asyncio.ensure_future(self._write_all())
-        return await answer
+        return await result
 
     async def drain(self) -> None:
-        """Waits until nothing is left, before the store closes."""
+        """Wait until all submitted documents are written, before the store closes."""
         while self._writer is not None:
             await asyncio.wait([self._writer])
 
@@ -44,19 +48,19 @@ class Gatherer(Generic[D, R]):
             while self._waiting:
                 await self._write_group()
         finally:
-            self._writer = None  # no event can come between the last look and this
+            self._writer = None  # no await since the last check, so no document can be left behind
 
     async def _write_group(self) -> None:
-        group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+        group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
         outcomes: Sequence[R | Exception]
         try:
-            outcomes = await self._write([one for one, _ in group])
-        except Exception as error:  # each of them is told, and nobody else has to be
+            outcomes = await self._write([document for document, _ in group])
+        except Exception as error:  # raised to the submitter of each document
             outcomes = [error] * len(group)
-        for (_, answer), outcome in zip(group, outcomes, strict=True):
-            if answer.done():  # whoever waited has gone
+        for (_, result), outcome in zip(group, outcomes, strict=True):
+            if result.done():  # the submitter was cancelled
                 continue
             if isinstance(outcome, Exception):
-                answer.set_exception(outcome)
+                result.set_exception(outcome)
             else:
-                answer.set_result(outcome)
+                result.set_result(outcome)

@@ -1,119 +1,88 @@
-"""Takes events in: checks each by itself, writes the good ones in one insert."""
+"""Log events: check each by itself, write the valid ones with one insert."""
 
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
-
 from service.auth.caller import Caller
 from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, Refused, ServiceError
+from service.documents.predictions.errors import ModelForbidden, PredictionConflict
 from service.documents.predictions.ingest.decode import (
     Rejected,
     decode_batch,
     decode_event,
     has_escaped_nul,
 )
-from service.documents.predictions.ingest.event import Event, TooBig, as_document, fault_in
-from service.documents.predictions.ingest.writer import PredictionLog
-from service.documents.predictions.reading.repository import ModelForbidden, PredictionConflict
+from service.documents.predictions.ingest.event import Event, TooBig, find_violation, to_document
+from service.documents.predictions.ingest.schemas import IntakeResult, ResultStatus
+from service.documents.predictions.ingest.writer import PredictionWriter
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, now
 from service.web.strict_json import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
 
-STATUS = {"created": 201, "duplicate": 200, "conflict": 409, "rejected": 422}
+STATUS: dict[str, ResultStatus] = {"created": 201, "duplicate": 200, "conflict": 409}
 _FORBIDDEN = FieldError(
     pointer="/model", code=ModelForbidden.code, detail="Your key is bound to other models."
 )
-# Faults that make the request of a single event unreadable, and not just wrong.
+# Errors of the JSON itself: the request of a single event is then answered with 400, not 422.
 BAD_REQUESTS = {kind.code: kind for kind in (InvalidJson, InvalidUtf8, DuplicateKey, TooDeep)}
 
 
-class Result(Struct, omit_defaults=True):
-    """What became of one event; see :class:`IntakeResult`."""
-
-    prediction_id: UUID | None
-    status: int
-    code: str
-    errors: list[FieldError] = []
-
-
-class BatchResult(Struct):
-    """The answer to a batch; see :class:`BatchRead`."""
-
-    created: int
-    duplicates: int
-    conflicts: int
-    rejected: int
-    results: list[Result]
-
-    @classmethod
-    def of(cls, results: list[Result]) -> "BatchResult":
-        count = counts(results)
-        return cls(
-            created=count["created"],
-            duplicates=count["duplicate"],
-            conflicts=count["conflict"],
-            rejected=count["rejected"],
-            results=results,
-        )
-
-
-async def ingest_batch(log: PredictionLog, body: bytes) -> list[Result]:
-    """The results of a body ``{"items": […]}``, in its order.
+async def ingest_batch(writer: PredictionWriter, body: bytes) -> list[IntakeResult]:
+    """Log the events of a body ``{"items": […]}``; return their results in its order.
 
     Raises:
-        BadRequest: it is not JSON.
-        NotABatch: it is not of that shape, or has no events, or too many.
+        BadRequest: the body is not JSON.
+        NotABatch: the body has another shape, no events or too many.
     """
-    return await ingest(log, decode_batch(body), suspicious=has_escaped_nul(body))
+    return await ingest(writer, decode_batch(body), suspicious=has_escaped_nul(body))
 
 
-async def ingest_one(log: PredictionLog, body: bytes) -> Result:
-    """The result of a body that is one event: created or duplicate.
+async def ingest_one(writer: PredictionWriter, body: bytes) -> IntakeResult:
+    """Log a body that is one event; return that it was created or is a duplicate.
 
     Raises:
-        BadRequest: it is not JSON.
-        Refused: it is not an event.
+        BadRequest: the body is not JSON.
+        Refused: the body is not an event.
         ModelForbidden: the caller's key is bound to other models.
         PredictionConflict: another event was logged under its id.
     """
-    suspicious, rules = has_escaped_nul(body), await log.retention.get()
-    document = _prepared(decode_event(body), log.caller, rules, now(), suspicious=suspicious)
+    suspicious, rules = has_escaped_nul(body), await writer.retention.get()
+    document = _prepare(decode_event(body), writer.caller, rules, now(), suspicious=suspicious)
     if isinstance(document, Rejected):
-        raise _refusal(document.fault)
-    code = await log.insert(document)
+        raise _service_error(document.error)
+    code = await writer.insert(document)
     if code == "conflict":
         raise PredictionConflict
     return _result(document["_id"], code)
 
 
-def _refusal(fault: FieldError) -> ServiceError:
-    if fault is _FORBIDDEN:
+def _service_error(error: FieldError) -> ServiceError:
+    if error is _FORBIDDEN:
         return ModelForbidden()
-    if fault["code"] in BAD_REQUESTS:
-        return BAD_REQUESTS[fault["code"]](fault["detail"])
-    return Refused("See errors: each names its place in the event.", errors=[fault])
+    if error["code"] in BAD_REQUESTS:
+        return BAD_REQUESTS[error["code"]](error["detail"])
+    return Refused("Correct the event at the places that `errors` names.", errors=[error])
 
 
 async def ingest(
-    log: PredictionLog, events: Iterable[Event | Rejected], *, suspicious: bool
-) -> list[Result]:
-    """Writes the events that are good and new; the result of each, in their order."""
-    received_at, rules = now(), await log.retention.get()
+    writer: PredictionWriter, events: Iterable[Event | Rejected], *, suspicious: bool
+) -> list[IntakeResult]:
+    """Write the events that are valid and new; return the result of each, in their order."""
+    received_at, rules = now(), await writer.retention.get()
     prepared = await run_cooperatively(
-        _prepared(event, log.caller, rules, received_at, suspicious=suspicious) for event in events
+        _prepare(event, writer.caller, rules, received_at, suspicious=suspicious)
+        for event in events
     )
-    codes = iter(await log.insert_all([each for each in prepared if isinstance(each, dict)]))
+    codes = iter(await writer.insert_all([item for item in prepared if isinstance(item, dict)]))
     return [
-        _result(each["_id"], next(codes)) if isinstance(each, dict) else _rejected(each)
-        for each in prepared
+        _result(item["_id"], next(codes)) if isinstance(item, dict) else _rejected(item)
+        for item in prepared
     ]
 
 
-def _prepared(
+def _prepare(
     event: Event | Rejected,
     caller: Caller,
     rules: Rules,
@@ -121,33 +90,28 @@ def _prepared(
     *,
     suspicious: bool,
 ) -> Document | Rejected:
-    """What is to be kept, or why not."""
+    """Return the document to store, or the error of the event."""
     if isinstance(event, Rejected):
         return event
-    fault = fault_in(event, received_at, suspicious=suspicious)
-    if fault is None and not caller.may_use(event.model):
-        fault = _FORBIDDEN
-    if fault is None:
-        fault = rules.expiry_violation(
+    error = find_violation(event, received_at, suspicious=suspicious)
+    if error is None and not caller.may_use(event.model):
+        error = _FORBIDDEN
+    if error is None:
+        error = rules.expiry_violation(
             event.prediction_id, event.model, event.version, event.timestamp
         )
-    if fault is not None:
-        return Rejected(event.prediction_id, fault)
+    if error is not None:
+        return Rejected(event.prediction_id, error)
     try:
-        return rules.with_expiry(as_document(event, received_at))
-    except TooBig as refusal:
-        return Rejected(event.prediction_id, refusal.errors[0])
+        return rules.with_expiry(to_document(event, received_at))
+    except TooBig as too_big:
+        return Rejected(event.prediction_id, too_big.errors[0])
 
 
-def _result(prediction_id: UUID | None, code: str) -> Result:
-    return Result(prediction_id, STATUS[code], code)
+def _result(prediction_id: UUID, code: str) -> IntakeResult:
+    return IntakeResult(prediction_id, STATUS[code], code)
 
 
-def _rejected(event: Rejected) -> Result:
-    status = 403 if event.fault is _FORBIDDEN else STATUS["rejected"]
-    return Result(event.prediction_id, status, "rejected", [event.fault])
-
-
-def counts(results: Iterable[Result]) -> Counter[str]:
-    """How many were created, duplicate, conflict and rejected."""
-    return Counter(result.code for result in results)
+def _rejected(event: Rejected) -> IntakeResult:
+    status: ResultStatus = 403 if event.error is _FORBIDDEN else 422
+    return IntakeResult(event.prediction_id, status, "rejected", [event.error])

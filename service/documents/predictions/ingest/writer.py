@@ -1,9 +1,9 @@
-"""The log as it is written: each event once, and durable before anybody is told."""
+"""Write the log: each event once, and durable before it is acknowledged."""
 
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from fastapi import Request
@@ -12,25 +12,25 @@ from pymongo.errors import BulkWriteError, WriteConcernError, WriteError
 from service.auth.caller import Caller
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
-from service.documents.predictions.ingest.group_commit import Gatherer
+from service.documents.predictions.ingest.group_commit import GroupCommitWriter
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.stores.mongo.client import Document, MongoCollection, MongoStore
-from service.web.context import provided
 
 Code = Literal["created", "duplicate", "conflict"]
 Outcome = Code | Exception
 DUPLICATE_KEY = 11000
-LOOKS, SECONDS_BETWEEN_LOOKS = 25, 0.02
+MAX_HASH_READS, SECONDS_BETWEEN_READS = 25, 0.02
 
 
 async def write(mongo: MongoStore, documents: Sequence[Document]) -> list[Outcome]:
-    """Writes those that are new, in one go; what became of each, in their order.
+    """Insert the documents that are new; return the outcome of each, in their order.
 
-    In a place and a deadline of its own: reading, decoding and checking take no time of the store.
+    The call has its own slot and deadline, so that reading and checking a body take no time of the
+    store.
 
     Raises:
         Unavailable: MongoDB is down, hangs or is busy.
-        OutcomeUnknown: some may be written; sending all of them again is safe.
+        OutcomeUnknown: some may be written; a retry with all of them is safe.
     """
     return await mongo.call(lambda: _insert(mongo.database[PREDICTIONS], documents), writes=True)
 
@@ -38,76 +38,91 @@ async def write(mongo: MongoStore, documents: Sequence[Document]) -> list[Outcom
 async def _insert(predictions: MongoCollection, documents: Sequence[Document]) -> list[Outcome]:
     outcomes: list[Outcome] = ["created"] * len(documents)
     failed = await _failed(predictions, documents)
-    known = [place for place in failed if failed[place] == DUPLICATE_KEY]
-    for place in failed.keys() - known:
-        outcomes[place] = OutcomeUnknown("It is not known to be durable; send it again.")
-    if known:
-        stored = await _stored_hashes(predictions, {documents[place]["_id"] for place in known})
-        for place in known:
-            one = documents[place]
-            outcomes[place] = "duplicate" if stored[one["_id"]] == one["hash"] else "conflict"
+    existing = [index for index in failed if failed[index] == DUPLICATE_KEY]
+    for index in failed.keys() - existing:
+        outcomes[index] = OutcomeUnknown("The event may or may not be stored; send it again.")
+    if existing:
+        stored = await _stored_hashes(predictions, {documents[index]["_id"] for index in existing})
+        for index in existing:
+            document = documents[index]
+            same = stored[document["_id"]] == document["hash"]
+            outcomes[index] = "duplicate" if same else "conflict"
     return outcomes
 
 
 async def _failed(
     predictions: MongoCollection, documents: Sequence[Document]
 ) -> dict[int, int | None]:
-    """Writes; the codes of those that were not written, by their place."""
+    """Insert the documents; return the error codes of those that failed, by index."""
     try:
-        if len(documents) == 1:  # less work for the driver, which a lone client waits for
+        if len(documents) == 1:  # less work for the driver, for which a single client waits
             await predictions.insert_one(documents[0])
         else:
             await predictions.insert_many(documents, ordered=False)
     except BulkWriteError as error:
         if error.details["writeConcernErrors"]:
-            raise OutcomeUnknown("Not all are known to be durable; send them again.") from error
-        return {one["index"]: one["code"] for one in error.details["writeErrors"]}
+            raise OutcomeUnknown("Some events may not be stored; send them again.") from error
+        return {item["index"]: item["code"] for item in error.details["writeErrors"]}
     except WriteConcernError as error:
-        raise OutcomeUnknown("It is not known to be durable; send it again.") from error
+        raise OutcomeUnknown("The event may or may not be stored; send it again.") from error
     except WriteError as error:
         return {0: error.code}
     return {}
 
 
 async def _stored_hashes(predictions: MongoCollection, ids: set[UUID]) -> dict[UUID, bytes]:
-    """Waits until each is there for a majority: until then it could still be rolled back."""
-    found: dict[UUID, bytes] = {}
-    for _ in range(LOOKS):
-        missing = list(ids - found.keys())
+    """Return the hashes of stored events.
+
+    Wait until a majority has each of them, because it could be rolled back until then.
+
+    Raises:
+        OutcomeUnknown: some are not there after half a second.
+    """
+    hashes: dict[UUID, bytes] = {}
+    for _ in range(MAX_HASH_READS):
+        missing = list(ids - hashes.keys())
         cursor = predictions.find({"_id": {"$in": missing}}, {"hash": 1})
-        found.update({each["_id"]: each["hash"] for each in await cursor.to_list(None)})
-        if len(found) == len(ids):
-            return found
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
-    raise OutcomeUnknown("An event with this id is just being written; send it again.")
+        hashes.update({item["_id"]: item["hash"] for item in await cursor.to_list(None)})
+        if len(hashes) == len(ids):
+            return hashes
+        await asyncio.sleep(SECONDS_BETWEEN_READS)
+    raise OutcomeUnknown("Another request is writing an event with this id; send it again.")
 
 
-class Together(Gatherer[Document, Code]):
-    """The single events of all requests of this process, in shared inserts."""
+class SharedWriter(GroupCommitWriter[Document, Code]):
+    """Insert the single events of all requests of this process together."""
 
     def __init__(self, mongo: MongoStore) -> None:
         super().__init__(partial(write, mongo))
 
 
-class PredictionLog:
-    """The log for one caller, who knows what a key that is bound to models may log."""
+class PredictionWriter:
+    """Write the log for one caller; a key bound to models may log events of these only."""
 
     def __init__(
-        self, mongo: MongoStore, caller: Caller, together: Together, retention: RetentionRuleCache
+        self,
+        mongo: MongoStore,
+        caller: Caller,
+        shared_writer: SharedWriter,
+        retention: RetentionRuleCache,
     ) -> None:
-        self._mongo, self.caller, self.together = mongo, caller, together
+        self._mongo, self.caller, self.shared_writer = mongo, caller, shared_writer
         self.retention = retention
 
     async def insert(self, document: Document) -> Code:
-        """Writes one event along with those of others; what became of it.
+        """Insert one event together with those of other requests; return its outcome.
 
         Raises:
-            Unavailable, OutcomeUnknown: as of :func:`write`.
+            Unavailable, OutcomeUnknown: as :func:`write`.
         """
-        return await self.together.add(document)
+        return await self.shared_writer.submit(document)
 
     async def insert_all(self, documents: Sequence[Document]) -> list[Code]:
-        """Writes all in one go; what became of each. Raises what :func:`write` does."""
+        """Insert all with one write; return the outcome of each.
+
+        Raises:
+            Unavailable, OutcomeUnknown: as :func:`write`.
+        """
         if len(documents) == 1:
             return [await self.insert(documents[0])]
         outcomes = await write(self._mongo, documents) if documents else []
@@ -119,10 +134,7 @@ class PredictionLog:
         return codes
 
 
-def log_of(request: Request) -> PredictionLog:
-    """The log for who sent this request."""
+def writer_for(request: Request) -> PredictionWriter:
+    """Return the writer for the caller of this request."""
     state = request.state
-    return PredictionLog(state.mongo, state.caller, state.together, state.retention)
-
-
-Log = Annotated[PredictionLog, provided(log_of)]
+    return PredictionWriter(state.mongo, state.caller, state.shared_writer, state.retention)

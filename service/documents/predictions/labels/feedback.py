@@ -1,68 +1,78 @@
-"""Feedback in MongoDB: what turned out to be true, with all that was ever said of it.
+"""Feedback in MongoDB: the true label of one prediction, and its history.
 
-One document per prediction, beside the event and not in it, because the event is immutable and the
-truth may arrive first. What is told twice or late, ``history.py`` says.
+One document is one prediction's feedback. It is stored beside the event, because the event is
+immutable and the label may arrive first. ``history.py`` merges repeated and late labels.
 """
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from fastapi import Depends
 from pymongo import ReturnDocument
 
-from service.auth.caller import CurrentCaller
 from service.core.errors import Conflict
-from service.documents.predictions.documents import FEEDBACK, PREDICTIONS, read_feedback
+from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
+from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.labels.history import (
-    MOST_REVISIONS,
-    as_kept,
-    merged,
-    with_observations,
+    MAX_REVISIONS,
+    merge,
+    merge_update,
+    normalize,
 )
-from service.documents.predictions.reading.repository import PredictionNotFound
-from service.documents.predictions.reading.schemas import FeedbackRead, FeedbackWrite
-from service.documents.retention.rule_cache import RetentionRules
-from service.stores.mongo.client import Document, MongoDatabase, now
-from service.web.context import provided
+from service.documents.predictions.labels.schemas import FeedbackWrite
+from service.documents.predictions.reading.encoding import feedback_to_schema
+from service.documents.predictions.reading.schemas import FeedbackRead
+from service.documents.retention.rule_cache import RetentionRuleCache
+from service.stores.mongo.client import Document, now
+from service.stores.mongo.context import MongoContext, MongoService
 
 
 class TooManyRevisions(Conflict):
-    code, title = "too_many_revisions", f"This prediction has {MOST_REVISIONS} labels already"
+    code, title = "too_many_revisions", f"This prediction has {MAX_REVISIONS} labels already"
+    detail = "Send only labels that are stored already."
 
 
-class FeedbackRepository:
-    def __init__(
-        self, database: MongoDatabase, caller: CurrentCaller, rules: RetentionRules
-    ) -> None:
-        self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]
-        self._caller, self._rules = caller, rules
+class FeedbackRepository(MongoService):
+    """The feedback of single predictions."""
 
-    async def put(self, prediction_id: UUID, told: FeedbackWrite) -> FeedbackRead:
-        """Adds an observation, unless it is known already; one atomic write.
+    def __init__(self, context: MongoContext) -> None:
+        super().__init__(context)
+        self._feedback = self._database[FEEDBACK]
+        self._predictions = self._database[PREDICTIONS]
+        self._rules: RetentionRuleCache = context.request.state.retention
 
-        A key that is bound to models may speak of theirs, and of what has not arrived yet.
+    async def put(self, prediction_id: UUID, label: FeedbackWrite) -> FeedbackRead:
+        """Add an observation, unless it is stored already, in one atomic write.
+
+        A key that is bound to models may label their predictions and those not yet stored.
+
+        Raises:
+            PredictionNotFound: the caller's key is bound to other models.
+            PredictionExpired: the prediction has expired.
+            TooManyRevisions: the history is full, and the observation is new.
         """
-        known = await self._predictions.find_one(
+        prediction = await self._predictions.find_one(
             {"_id": prediction_id}, {"model": 1, "expires_at": 1}
         )
-        if known is not None and not self._caller.may_use(known["model"]):
+        if prediction is not None and not self._caller.may_use(prediction["model"]):
             raise PredictionNotFound
-        expires_at = (await self._rules.get()).label_expiry(prediction_id, known)
-        observation = {**told.model_dump(), "label": as_kept(told.label), "received_at": now()}
+        expires_at = (await self._rules.get()).label_expiry(prediction_id, prediction)
+        observation = {**label.model_dump(), "label": normalize(label.label), "received_at": now()}
         document = await self._feedback.find_one_and_update(
             {"_id": prediction_id},
-            [*with_observations([observation]), expiring(expires_at)],
+            [*merge_update([observation]), expiry_update(expires_at)],
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        if merged(document["history"], [observation])[1] == ["refused"]:
+        if merge(document["history"], [observation])[1] == ["full"]:
             raise TooManyRevisions
-        return read_feedback(document, pending=known is None)
+        return feedback_to_schema(document, pending=prediction is None)
 
 
-def expiring(expires_at: datetime | None) -> Document:
-    """The part of an update that says when a document goes; None is never."""
+def expiry_update(expires_at: datetime | None) -> Document:
+    """Return the stage of an update that sets when a document expires; None is never."""
     return {"$unset": "expires_at"} if expires_at is None else {"$set": {"expires_at": expires_at}}
 
 
-Feedback = Annotated[FeedbackRepository, provided(FeedbackRepository)]
+Feedback = Annotated[FeedbackRepository, Depends(FeedbackRepository.from_context)]

@@ -1,11 +1,11 @@
 """The history of a prediction's labels: a set of observations, in the order they were observed.
 
-An observation is who saw what and when: ``observed_at``, ``source`` and ``label``. Told again it
-adds nothing, and when it was received is when that was first. So a history is the same, whatever
-the order in which its observations were delivered, and however often.
+An observation is its ``observed_at``, ``source`` and ``label``. Sent again it adds nothing, and its
+``received_at`` is that of the first delivery. So the order and the number of deliveries do not
+matter.
 
-The rule stands here twice, in Python and as an update that MongoDB carries out by itself; the tests
-hold one against the other.
+The rule is implemented twice, in Python and as an update that MongoDB executes by itself, because a
+bulk write returns no documents. The tests compare both.
 """
 
 from collections.abc import Sequence
@@ -14,98 +14,99 @@ from typing import Any, Literal
 
 from service.stores.mongo.client import Document
 
-MOST_REVISIONS = 1000
-Change = Literal["labelled", "revised", "unchanged", "refused"]
-Place = tuple[datetime, str, int, Any]
-_SAID = ("observed_at", "source", "label")
+MAX_REVISIONS = 1000
+Change = Literal["labelled", "revised", "unchanged", "full"]
+Key = tuple[datetime, str, int, Any]
+_KEY_FIELDS = ("observed_at", "source", "label")
 
 
-def as_kept(label: Any) -> Any:
-    """A whole number is an integer, also if it came as 1.0: they are one number in JSON.
+def normalize(label: Any) -> Any:
+    """Return 1 for 1.0, because both are one number in JSON.
 
-    As two, which MongoDB takes for equal, the one that came first would stay.
+    MongoDB compares them as equal, so without this the one that came first would be stored.
     """
     if isinstance(label, float) and label.is_integer() and -(2**63) <= label < 2**63:
         return int(label)
     return label
 
 
-def merged(
-    history: Sequence[Document], told: Sequence[Document]
+def merge(
+    history: Sequence[Document], observations: Sequence[Document]
 ) -> tuple[list[Document], list[Change]]:
-    """The history with what is told now, and what each of that did to it, one after the other.
+    """Return the history with the observations, and the change that each of them made.
 
-    ``labelled``: the first ever. ``revised``: new, and it became the latest. ``unchanged``: known,
-    or older than the latest. ``refused``: new, and there are :data:`MOST_REVISIONS` already.
+    ``labelled``: the first of the history. ``revised``: new, and now the latest. ``unchanged``:
+    known, or older than the latest. ``full``: new, but there are :data:`MAX_REVISIONS` already.
     """
-    known = {_place(each): each for each in history}
+    known = {_key(item): item for item in history}
     latest = max(known, default=None)
     changes: list[Change] = []
-    for observation in told:
-        place = _place(observation)
-        seen = known.get(place)
-        if seen is not None:
-            earliest = min(seen["received_at"], observation["received_at"])
-            known[place] = {**seen, "received_at": earliest}
+    for observation in observations:
+        key = _key(observation)
+        stored = known.get(key)
+        if stored is not None:
+            earliest = min(stored["received_at"], observation["received_at"])
+            known[key] = {**stored, "received_at": earliest}
             changes.append("unchanged")
-        elif len(known) >= MOST_REVISIONS:
-            changes.append("refused")
+        elif len(known) >= MAX_REVISIONS:
+            changes.append("full")
         else:
-            known[place] = observation
-            changes.append(_change(place, latest))
-            latest = place if latest is None else max(latest, place)
-    return [known[place] for place in sorted(known)], changes
+            known[key] = observation
+            changes.append(_change(key, latest))
+            latest = key if latest is None else max(latest, key)
+    return [known[key] for key in sorted(known)], changes
 
 
-def _change(place: Place, latest: Place | None) -> Change:
+def _change(key: Key, latest: Key | None) -> Change:
     if latest is None:
         return "labelled"
-    return "revised" if place > latest else "unchanged"
+    return "revised" if key > latest else "unchanged"
 
 
-def _place(observation: Document) -> Place:
-    """Where it stands: BSON's order, in which numbers come before text, and booleans last."""
+def _key(observation: Document) -> Key:
+    """Return the sort key; it follows BSON, where numbers precede text, and booleans are last."""
     label = observation["label"]
-    kind = 2 if isinstance(label, bool) else int(isinstance(label, str))
-    return observation["observed_at"], observation["source"], kind, label
+    type_rank = 2 if isinstance(label, bool) else int(isinstance(label, str))
+    return observation["observed_at"], observation["source"], type_rank, label
 
 
-def document_of(prediction_id: object, history: list[Document]) -> Document:
-    """What is kept of a prediction whose labels these are."""
+def to_document(prediction_id: object, history: list[Document]) -> Document:
+    """Return the document that stores the labels of a prediction."""
     latest = history[-1]
     return {"_id": prediction_id, "history": history, "latest": latest, "version": len(history)}
 
 
-def with_observations(told: Sequence[Document]) -> list[Document]:
-    """The update that merges what is told, all received at one time, into a history: atomic.
+def merge_update(observations: Sequence[Document]) -> list[Document]:
+    """Return the atomic update that merges observations, received at one time, into a history.
 
-    Whatever a client said stands in a literal, so that no part of it can be an operator.
+    Every value of a client stands in a literal, so that no part of it can be an operator.
     """
-    received_at = told[0]["received_at"]
+    received_at = observations[0]["received_at"]
     history = {"$ifNull": ["$history", []]}
-    told_places = {"$literal": [[each[name] for name in _SAID] for each in told]}
-    places = {"$map": {"input": history, "as": "seen", "in": _place_in("seen")}}
-    earliest = {"received_at": {"$min": ["$$seen.received_at", received_at]}}
-    told_again = {"$in": [_place_in("seen"), told_places]}
-    seen = {"$cond": [told_again, {"$mergeObjects": ["$$seen", earliest]}, "$$seen"]}
-    kept = {"$map": {"input": history, "as": "seen", "in": seen}}
-    is_new = {"$not": {"$in": [_place_in("new"), places]}}
-    new = {"$filter": {"input": {"$literal": _distinct(told)}, "as": "new", "cond": is_new}}
-    most = {"$max": [MOST_REVISIONS, {"$size": history}]}
-    both = {"$slice": [{"$concatArrays": [kept, new]}, most]}
-    in_order = {"$sortArray": {"input": both, "sortBy": dict.fromkeys(_SAID, 1)}}
+    keys = {"$literal": [[item[name] for name in _KEY_FIELDS] for item in observations]}
+    stored_keys = {"$map": {"input": history, "as": "stored", "in": _key_of("stored")}}
+    earliest = {"received_at": {"$min": ["$$stored.received_at", received_at]}}
+    is_repeated = {"$in": [_key_of("stored"), keys]}
+    merged = {"$cond": [is_repeated, {"$mergeObjects": ["$$stored", earliest]}, "$$stored"]}
+    known = {"$map": {"input": history, "as": "stored", "in": merged}}
+    is_new = {"$not": {"$in": [_key_of("new"), stored_keys]}}
+    new = {"$filter": {"input": {"$literal": _distinct(observations)}, "as": "new", "cond": is_new}}
+    max_size = {"$max": [MAX_REVISIONS, {"$size": history}]}
+    both = {"$slice": [{"$concatArrays": [known, new]}, max_size]}
+    in_order = {"$sortArray": {"input": both, "sortBy": dict.fromkeys(_KEY_FIELDS, 1)}}
     return [
         {"$set": {"history": in_order}},
         {"$set": {"latest": {"$last": "$history"}, "version": {"$size": "$history"}}},
     ]
 
 
-def _place_in(variable: str) -> list[str]:
-    return [f"$${variable}.{name}" for name in _SAID]
+def _key_of(variable: str) -> list[str]:
+    return [f"$${variable}.{name}" for name in _KEY_FIELDS]
 
 
-def _distinct(told: Sequence[Document]) -> list[Document]:
-    distinct: dict[Place, Document] = {}
-    for each in told:
-        distinct.setdefault(_place(each), each)
+def _distinct(observations: Sequence[Document]) -> list[Document]:
+    """Return the first observation of each key, in order."""
+    distinct: dict[Key, Document] = {}
+    for observation in observations:
+        distinct.setdefault(_key(observation), observation)
     return list(distinct.values())

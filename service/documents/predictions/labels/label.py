@@ -1,7 +1,7 @@
-"""The label, as whoever finds out the truth sends it; msgspec for the same reasons as the event."""
+"""A label of a batch or stream, decoded by msgspec for the same reasons as the event."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,26 +10,26 @@ from msgspec import Meta, Struct
 from pydantic import ValidationError
 
 from service.core.errors import MAX_ERRORS, FieldError, ServiceError
-from service.documents.predictions.ingest.decode import UNREADABLE, id_in, items_of
+from service.documents.predictions.ingest.decode import DECODE_ERRORS, find_id, split_items
 from service.documents.predictions.ingest.event import Int64
-from service.documents.predictions.labels.history import as_kept
-from service.documents.predictions.reading.schemas import LabelWrite
+from service.documents.predictions.labels.history import normalize
+from service.documents.predictions.labels.schemas import LabelWrite
 from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
-from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS
+from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS, to_milliseconds
 from service.web.strict_json import parse_json
 
-_LONGEST_STEP = 200
-_NO_LABEL = FieldError(
+_MAX_NAME_CHARS = 200
+_INVALID_VALUE = FieldError(
     pointer="/label",
     code="invalid_label",
-    detail="A label is a number of at most 64 bits, true, false, or text of at most 200 characters "
+    detail="Send a number of at most 64 bits, true, false, or text of at most 200 characters "
     "without NUL.",
 )
 
 
 class Label(Struct, forbid_unknown_fields=True, frozen=True):
-    """See :class:`LabelWrite`, which says what else is refused, and in which words."""
+    """One label of a prediction."""
 
     prediction_id: UUID
     label: Int64 | bool | float | Annotated[str, Meta(max_length=200)]
@@ -37,8 +37,8 @@ class Label(Struct, forbid_unknown_fields=True, frozen=True):
     source: Annotated[str, Meta(min_length=1, max_length=200)] = "unknown"
 
 
-class WrongLabel(Struct):
-    """What stands where a label should be, and why it is none."""
+class InvalidLabel(Struct):
+    """The errors of an item that is not a label, and its prediction_id if it has one."""
 
     prediction_id: UUID | None
     errors: list[FieldError]
@@ -52,70 +52,72 @@ _batch = msgspec.json.Decoder(LabelBatch)
 _label = msgspec.json.Decoder(Label)
 
 
-def decode_label(line: bytes) -> Label | WrongLabel:
-    """The label in ``line``, or why there is none."""
+def decode_label(line: bytes) -> Label | InvalidLabel:
+    """Return the label in ``line``, or its errors."""
     try:
-        return _checked(_label.decode(line))
-    except UNREADABLE:
+        return _check(_label.decode(line))
+    except DECODE_ERRORS:
         return _read_strictly(line)
 
 
-def decode_labels(body: bytes) -> Iterable[Label | WrongLabel]:
-    """What stands in a body ``{"items": […]}``, in its order, one at a time.
+def decode_labels(body: bytes) -> Iterable[Label | InvalidLabel]:
+    """Return the items of a body ``{"items": […]}`` in order, checked lazily.
 
     Raises:
-        BadRequest: it is not JSON.
-        NotABatch: it is not of that shape, or has no items, or too many.
+        BadRequest: the body is not JSON.
+        NotABatch: the body has another shape, no items or too many.
     """
     try:
         labels = _batch.decode(body).items
-    except UNREADABLE:
-        return map(decode_label, items_of(body))
-    return map(_checked, labels)
+    except DECODE_ERRORS:
+        return map(decode_label, split_items(body))
+    return map(_check, labels)
 
 
-def _checked(label: Label) -> Label | WrongLabel:
-    """The label, or what is wrong with it that its types do not catch."""
+def _check(label: Label) -> Label | InvalidLabel:
+    """Return the label, or the errors that its types do not catch."""
     texts = f"{label.source}{label.label}"
     if "\x00" in texts or not EARLIEST <= label.observed_at < LATEST:
         return _read_strictly(msgspec.json.encode(label))
     return label
 
 
-def observation_of(label: Label, received_at: datetime) -> Document:
-    """What a history keeps of it."""
-    moment = label.observed_at.astimezone(UTC)
+def to_observation(label: Label, received_at: datetime) -> Document:
+    """Return the label as a history stores it."""
     return {
-        "label": as_kept(label.label),
-        "observed_at": moment.replace(microsecond=moment.microsecond // 1000 * 1000),
+        "label": normalize(label.label),
+        "observed_at": to_milliseconds(label.observed_at),
         "source": label.source,
         "received_at": received_at,
     }
 
 
-def _read_strictly(line: bytes) -> Label | WrongLabel:
-    """Reads again what msgspec refused, as the body of a single label is read.
+def _read_strictly(line: bytes) -> Label | InvalidLabel:
+    """Read again what msgspec rejected, like the body of a single label.
 
-    So all faults are found, and named as they are there; and what is good there is good here.
+    So every error is reported, in the same words, and both ways accept the same labels.
     """
     try:
-        plain = parse_json(line)
-    except ServiceError as refusal:
-        whole = FieldError(pointer="", code=refusal.code, detail=refusal.message)
-        return WrongLabel(id_in(line), refusal.errors or [whole])
+        value = parse_json(line)
+    except ServiceError as error:
+        whole = FieldError(pointer="", code=error.code, detail=error.message)
+        return InvalidLabel(find_id(line), error.errors or [whole])
     try:
-        told = LabelWrite.model_validate(plain)
+        label = LabelWrite.model_validate(value)
     except ValidationError as error:
-        return WrongLabel(id_in(line), _faults_in(error))
-    return Label(told.prediction_id, told.label, told.observed_at, told.source)
+        return InvalidLabel(find_id(line), _field_errors(error))
+    return Label(label.prediction_id, label.label, label.observed_at, label.source)
 
 
-def _faults_in(error: ValidationError) -> list[FieldError]:
-    """One for each field, the first; a label that is none of four types has one and not four."""
-    faults: dict[str, FieldError] = {}
-    for each in error.errors(include_url=False, include_context=False, include_input=False):
-        pointer = pointer_to(str(step)[:_LONGEST_STEP] for step in each["loc"][:1])
-        fault = FieldError(pointer=pointer, code=each["type"], detail=each["msg"])
-        is_missing = each["type"] == "missing"
-        faults.setdefault(pointer, fault if pointer != "/label" or is_missing else _NO_LABEL)
-    return list(faults.values())[:MAX_ERRORS]
+def _field_errors(error: ValidationError) -> list[FieldError]:
+    """Return the first error per field.
+
+    A label that matches none of its four types would have one error per type.
+    """
+    errors: dict[str, FieldError] = {}
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        pointer = pointer_to(str(step)[:_MAX_NAME_CHARS] for step in item["loc"][:1])
+        field_error = FieldError(pointer=pointer, code=item["type"], detail=item["msg"])
+        is_value = pointer == "/label" and item["type"] != "missing"
+        errors.setdefault(pointer, _INVALID_VALUE if is_value else field_error)
+    return list(errors.values())[:MAX_ERRORS]

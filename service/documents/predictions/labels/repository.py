@@ -1,10 +1,12 @@
 """Labels in MongoDB, many at once: two reads and one bulk write for a thousand predictions.
 
-What a batch did to each prediction has to be told exactly, and a bulk write gives no documents
-back. So the histories are read and merged here, and each is replaced only if it is still as it was
-read. Where it is not, the replacement becomes an insert, which the primary key refuses, and that
-the server does tell one by one: those are read and merged again. The last few, and histories too
-long to be fetched by the thousand, MongoDB merges itself, one by one, and gives back what it was.
+The response reports the exact change of each label, but a bulk write returns no documents. So the
+histories are read and merged here, and each is replaced only if it is still as it was read. If it
+is not, the replacement becomes an insert, which fails with a duplicate key. The server reports
+these failures one by one, and the labels are read and merged again.
+
+MongoDB merges the last few by itself, and histories too long to be fetched by the thousand. These
+updates go one by one and return the history as it was.
 """
 
 import asyncio
@@ -13,166 +15,167 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
+from fastapi import Depends
 from pymongo import InsertOne, ReplaceOne, ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from service.auth.caller import CurrentCaller
 from service.core.errors import OutcomeUnknown, QueryTooSlow, Unavailable
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
+from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
-from service.documents.predictions.labels.feedback import expiring
-from service.documents.predictions.labels.history import (
-    Change,
-    document_of,
-    merged,
-    with_observations,
-)
-from service.documents.predictions.reading.repository import PredictionNotFound
-from service.documents.retention.rule_cache import RetentionRules
+from service.documents.predictions.labels.feedback import expiry_update
+from service.documents.predictions.labels.history import Change, merge, merge_update, to_document
+from service.documents.retention.rule_cache import RetentionRuleCache
 from service.documents.retention.rules import Rules
-from service.stores.mongo.client import Document, MongoStoreDep
-from service.web.context import provided
+from service.stores.mongo.client import Document
+from service.stores.mongo.context import MongoContext, MongoService
 
 
-class Told(NamedTuple):
-    """What is said of one prediction, and when that goes; None is never."""
+class LabelUpdate(NamedTuple):
+    """The new observations of one prediction, and when its labels expire; None is never."""
 
     observations: list[Document]
     expires_at: datetime | None = None
 
 
-AllTold = Mapping[UUID, Told]
+LabelUpdates = Mapping[UUID, LabelUpdate]
 Changes = dict[UUID, list[Change]]
 _Write = InsertOne[Document] | ReplaceOne[Document]
 _Stored = tuple[list[Document] | None, datetime | None]
-ROUNDS, FEW = 4, 16
-LONGEST_FETCHED = 32
-SINGLES_AT_ONCE = 4
-_HISTORY = {"$cond": [{"$lte": [{"$size": "$history"}, LONGEST_FETCHED]}, "$history", None]}
+MAX_BULK_ROUNDS, MAX_LEFT_FOR_SINGLE = 4, 16
+MAX_FETCHED_HISTORY = 32
+MAX_CONCURRENT_UPDATES = 4
+_HISTORY = {"$cond": [{"$lte": [{"$size": "$history"}, MAX_FETCHED_HISTORY]}, "$history", None]}
 
 
-class LabelLog:
-    """Where labels are written, each call in a place and a deadline of its own."""
+class LabelRepository(MongoService):
+    """The labels of many predictions; each call has a connection and a deadline of its own."""
 
-    def __init__(self, mongo: MongoStoreDep, caller: CurrentCaller, rules: RetentionRules) -> None:
-        self._mongo, self._caller, self.rules = mongo, caller, rules
-        database = mongo.database
-        self._feedback, self._predictions = database[FEEDBACK], database[PREDICTIONS]
+    def __init__(self, context: MongoContext) -> None:
+        super().__init__(context)
+        self._store = context.store
+        self._feedback = self._database[FEEDBACK]
+        self._predictions = self._database[PREDICTIONS]
+        self.rules: RetentionRuleCache = context.request.state.retention
 
-    async def known(self, ids: Collection[UUID]) -> dict[UUID, Document]:
-        """The predictions that have arrived, as far as labels ask: model and ``expires_at``."""
+    async def find_predictions(self, ids: Collection[UUID]) -> dict[UUID, Document]:
+        """Return model and ``expires_at`` of the predictions that are stored, by id."""
         where = {"_id": {"$in": list(ids)}}
-        found = await self._mongo.call(
+        predictions = await self._store.call(
             lambda: self._predictions.find(where, {"model": 1, "expires_at": 1}).to_list(None),
             writes=False,
         )
-        return {each["_id"]: each for each in found}
+        return {prediction["_id"]: prediction for prediction in predictions}
 
     def expiry(
         self, prediction_id: UUID, prediction: Document | None, rules: Rules
     ) -> datetime | None:
-        """When a label of it goes; None is never.
+        """Return when a label of this prediction expires; None is never.
 
         Raises:
-            PredictionNotFound: it is none of the caller's business.
-            PredictionExpired: it was there, or would have gone already.
+            PredictionNotFound: the caller's key is bound to other models.
+            PredictionExpired: the prediction has expired, or would have by now.
         """
         if prediction is not None and not self._caller.may_use(prediction["model"]):
             raise PredictionNotFound
         return rules.label_expiry(prediction_id, prediction)
 
-    async def add_all(self, told: AllTold) -> Changes:
-        """Adds observations, all received at one time; what each did to its prediction's history.
+    async def apply(self, updates: LabelUpdates) -> Changes:
+        """Add observations, all received at one time; return the change that each of them made.
 
         Raises:
             Unavailable: MongoDB is down, hangs or is busy, and nothing was written.
             OutcomeUnknown: some may be written; sending all of them again is safe.
         """
         changes: Changes = {}
-        left = told
+        left = updates
         try:
-            for _ in range(ROUNDS):
-                done, lost = await self._at_once(left)
-                changes |= done
-                left = {each: told[each] for each in lost}
-                if len(left) <= FEW:
+            for _ in range(MAX_BULK_ROUNDS):
+                merged, lost = await self._merge_bulk(left)
+                changes |= merged
+                left = {prediction_id: updates[prediction_id] for prediction_id in lost}
+                if len(left) <= MAX_LEFT_FOR_SINGLE:
                     break
-            await self._one_by_one(told, changes)
-        except (Unavailable, QueryTooSlow) as refusal:
+            await self._merge_single(updates, changes)
+        except (Unavailable, QueryTooSlow) as error:
             if changes:
-                raise OutcomeUnknown from refusal
+                raise OutcomeUnknown from error
             raise
         return changes
 
-    async def _at_once(self, told: AllTold) -> tuple[Changes, list[UUID]]:
-        """Merges and writes; the changes, and those that somebody else changed in between."""
-        stored = await self._mongo.call(lambda: self._histories(told), writes=False)
+    async def _merge_bulk(self, updates: LabelUpdates) -> tuple[Changes, list[UUID]]:
+        """Merge and write; return the changes, and the ids that lost to a concurrent write."""
+        stored = await self._store.call(lambda: self._histories(updates), writes=False)
         changes: Changes = {}
         writes: dict[UUID, _Write] = {}
-        for prediction_id, (observations, expires_at) in told.items():
-            history, goes_at = stored.get(prediction_id, ([], None))
+        for prediction_id, (observations, expires_at) in updates.items():
+            history, stored_expiry = stored.get(prediction_id, ([], None))
             if history is None:
                 continue
-            after, changes[prediction_id] = merged(history, observations)
-            if (after, expires_at) != (history, goes_at):  # it may have been here before its event
+            after, changes[prediction_id] = merge(history, observations)
+            # The expiry differs if the label was stored before its prediction.
+            if (after, expires_at) != (history, stored_expiry):
                 writes[prediction_id] = _write(prediction_id, history, after, expires_at)
         if not writes:
             return changes, []
-        lost = await self._mongo.call(lambda: self._bulk(writes), writes=True)
-        for each in lost:
-            del changes[each]
+        lost = await self._store.call(lambda: self._write_bulk(writes), writes=True)
+        for prediction_id in lost:
+            del changes[prediction_id]
         return changes, lost
 
     async def _histories(self, ids: Iterable[UUID]) -> dict[UUID, _Stored]:
-        """The histories there are, and when each goes; None for one too long to be fetched."""
-        where, wanted = {"_id": {"$in": list(ids)}}, {"history": _HISTORY, "expires_at": 1}
-        found = await self._feedback.find(where, wanted).to_list(None)
-        return {each["_id"]: (each["history"], each.get("expires_at")) for each in found}
+        """Return the stored histories with their expiry; None for one too long to be fetched."""
+        where, fields = {"_id": {"$in": list(ids)}}, {"history": _HISTORY, "expires_at": 1}
+        documents = await self._feedback.find(where, fields).to_list(None)
+        return {item["_id"]: (item["history"], item.get("expires_at")) for item in documents}
 
-    async def _bulk(self, writes: Mapping[UUID, _Write]) -> list[UUID]:
-        """Those that somebody else had changed; nothing was done to them."""
+    async def _write_bulk(self, writes: Mapping[UUID, _Write]) -> list[UUID]:
+        """Write; return the ids that lost to a concurrent write and are unchanged."""
         try:
             await self._feedback.bulk_write([*writes.values()], ordered=False)
         except BulkWriteError as error:
             failed = error.details["writeErrors"]
-            strange = any(each["code"] != DUPLICATE_KEY for each in failed)
-            if strange or error.details["writeConcernErrors"]:
+            is_unforeseen = any(failure["code"] != DUPLICATE_KEY for failure in failed)
+            if is_unforeseen or error.details["writeConcernErrors"]:
                 raise OutcomeUnknown from error
             ids = list(writes)
-            return [ids[each["index"]] for each in failed]
+            return [ids[failure["index"]] for failure in failed]
         return []
 
-    async def _one_by_one(self, told: AllTold, changes: Changes) -> None:
-        """The rest, a few at a time; what was changed is noted at once, whatever comes after."""
-        left = [each for each in told if each not in changes]
-        for start in range(0, len(left), SINGLES_AT_ONCE):
-            some = left[start : start + SINGLES_AT_ONCE]
-            adding = (self._add(each, told[each]) for each in some)
-            done = await asyncio.gather(*adding, return_exceptions=True)
-            for each, change in zip(some, done, strict=True):
-                if isinstance(change, list):
-                    changes[each] = change
-            for change in done:
-                if isinstance(change, BaseException):
-                    raise change
+    async def _merge_single(self, updates: LabelUpdates, changes: Changes) -> None:
+        """Merge the rest, a few at a time; add each change even if a later one fails."""
+        left = [prediction_id for prediction_id in updates if prediction_id not in changes]
+        for start in range(0, len(left), MAX_CONCURRENT_UPDATES):
+            ids = left[start : start + MAX_CONCURRENT_UPDATES]
+            merging = (self._merge_one(key, updates[key]) for key in ids)
+            results = await asyncio.gather(*merging, return_exceptions=True)
+            for key, result in zip(ids, results, strict=True):
+                if isinstance(result, list):
+                    changes[key] = result
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
 
-    async def _add(self, prediction_id: UUID, told: Told) -> list[Change]:
-        before = await self._mongo.call(lambda: self._merge_there(prediction_id, told), writes=True)
-        return merged(before, told.observations)[1]
+    async def _merge_one(self, prediction_id: UUID, update: LabelUpdate) -> list[Change]:
+        before = await self._store.call(
+            lambda: self._merge_in_mongo(prediction_id, update), writes=True
+        )
+        return merge(before, update.observations)[1]
 
-    async def _merge_there(self, prediction_id: UUID, told: Told) -> list[Document]:
-        """Merges in MongoDB; the history as it was."""
-        update: dict[str, Any] = {
-            "update": [*with_observations(told.observations), expiring(told.expires_at)],
+    async def _merge_in_mongo(self, prediction_id: UUID, update: LabelUpdate) -> list[Document]:
+        """Merge in MongoDB; return the history as it was."""
+        where = {"_id": prediction_id}
+        options: dict[str, Any] = {
+            "update": [*merge_update(update.observations), expiry_update(update.expires_at)],
             "projection": {"history": 1},
             "upsert": True,
             "return_document": ReturnDocument.BEFORE,
         }
         try:
-            found = await self._feedback.find_one_and_update({"_id": prediction_id}, **update)
-        except DuplicateKeyError:  # two made the first one at the same moment; now there is one
-            found = await self._feedback.find_one_and_update({"_id": prediction_id}, **update)
-        history: list[Document] = (found or {}).get("history", [])
+            document = await self._feedback.find_one_and_update(where, **options)
+        except DuplicateKeyError:  # two requests inserted it at once, so now it is stored
+            document = await self._feedback.find_one_and_update(where, **options)
+        history: list[Document] = (document or {}).get("history", [])
         return history
 
 
@@ -182,7 +185,7 @@ def _write(
     after: list[Document],
     expires_at: datetime | None,
 ) -> _Write:
-    document = document_of(prediction_id, after)
+    document = to_document(prediction_id, after)
     if expires_at is not None:
         document["expires_at"] = expires_at
     if not before:
@@ -190,4 +193,4 @@ def _write(
     return ReplaceOne({"_id": prediction_id, "history": before}, document, upsert=True)
 
 
-Labels = Annotated[LabelLog, provided(LabelLog)]
+Labels = Annotated[LabelRepository, Depends(LabelRepository.from_context)]

@@ -1,116 +1,111 @@
-"""Addresses of labels, many at once; that of a single one is the feedback's."""
+"""Addresses of labels: of one prediction, of a batch and of a stream."""
 
-from typing import Any
+from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import needs
-from service.documents.predictions.ingest.body import REFUSALS, Held, check_media
+from service.documents.predictions.errors import PredictionNotFound
+from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody, check_content_type
+from service.documents.predictions.ingest.chunked_stream import STREAM_TYPES
 from service.documents.predictions.ingest.decode import NotABatch
-from service.documents.predictions.labels.apply_labels import LabelBatchResult, label_all
-from service.documents.predictions.labels.label import LabelBatch, decode_labels
+from service.documents.predictions.ingest.schemas import to_response
+from service.documents.predictions.labels.apply_labels import apply_labels
+from service.documents.predictions.labels.feedback import Feedback, TooManyRevisions
+from service.documents.predictions.labels.label import decode_labels
+from service.documents.predictions.labels.openapi import (
+    BATCH_REQUEST,
+    BATCH_RESPONSES,
+    STREAM_REQUEST,
+    STREAM_RESPONSES,
+)
 from service.documents.predictions.labels.repository import Labels
-from service.documents.predictions.labels.schemas import LabelBatchRead, LabelLine
-from service.documents.predictions.labels.stream import LabelStreamAnswer
-from service.web.ndjson import NDJSON
+from service.documents.predictions.labels.schemas import FeedbackWrite, LabelBatchRead
+from service.documents.predictions.labels.stream import LabelStreamResponse
+from service.documents.predictions.reading.schemas import FeedbackRead
+from service.documents.retention.rules import PredictionExpired
+from service.stores.mongo.route import MongoRoute
+from service.web.conditional import Reply
 from service.web.openapi import problems
 from service.web.route import Route
 
-router = APIRouter(prefix="/labels", tags=["predictions"], route_class=Route)
 WRITES = needs("predictions:write")
-_, LABEL_SCHEMAS = msgspec.json.schema_components(
-    [LabelBatch], ref_template="#/components/schemas/{name}"
-)
-_LABEL = {
-    "prediction_id": "01930d6e-7a00-7000-8000-000000000001",
-    "label": 0,
-    "observed_at": "2026-11-21T08:00:00Z",
-    "source": "billing",
-}
-_COUNTS = {"labelled": 1, "revised": 0, "unchanged": 0, "pending": 1, "rejected": 0}
-_RESULT = {
-    "prediction_id": _LABEL["prediction_id"],
-    "status": 201,
-    "code": "labelled",
-    "pending": True,
-}
+feedback_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
+label_router = APIRouter(prefix="/labels", tags=["predictions"], route_class=Route)
 
 
 def body_limits(max_batch_bytes: int) -> dict[str, int]:
-    """What the outermost layer lets in, as for predictions."""
+    """Return the largest body per path, as for predictions; the stream limits itself."""
     return {"/v1/labels/batch": max_batch_bytes, "/v1/labels/stream": 0}
 
 
-def _takes(name: str, media_type: str, example: object) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{name}"}
-    content = {media_type: {"schema": schema, "example": example}}
-    return {"requestBody": {"required": True, "content": content}}
+@feedback_router.put(
+    "/{prediction_id}/feedback",
+    dependencies=[WRITES],
+    responses=problems(TooManyRevisions, PredictionNotFound, PredictionExpired),
+)
+async def feedback_put(
+    prediction_id: UUID, label: FeedbackWrite, feedback: Feedback, reply: Reply
+) -> FeedbackRead:
+    """Label a prediction. The label may come late, be revised, or come before the event.
+
+    410 `prediction_expired` if the event has expired, or its id is of version 7 and so old that it
+    has expired by every rule. An event with another id is expected to arrive later.
+    """
+    return reply.changed(await feedback.put(prediction_id, label))
 
 
-def _shows(media_type: str, example: object) -> dict[str, Any]:
-    return {"content": {media_type: {"example": example}}}
-
-
-@router.post(
+@label_router.post(
     "/batch",
     dependencies=[WRITES],
-    responses={
-        200: {
-            "model": LabelBatchRead,
-            "description": "All were taken, or were there already",
-            **_shows("application/json", {**_COUNTS, "results": [_RESULT]}),
-        },
-        207: {"model": LabelBatchRead, "description": "Some were rejected"},
-        **problems(NotABatch, *REFUSALS),
-    },
-    openapi_extra=_takes("LabelBatch", "application/json", {"items": [_LABEL]}),
+    responses={**BATCH_RESPONSES, **problems(NotABatch, *BODY_ERRORS)},
+    openapi_extra=BATCH_REQUEST,
 )
-async def labels_create_batch(request: Request, log: Labels) -> Response:
-    """Says what turned out to be true of up to 1,000 predictions, as if one after the other.
+async def labels_create_batch(request: Request, labels: Labels) -> Response:
+    """Label up to 1,000 predictions, with the result of labelling one after the other.
 
-    A history is a set of observations (`observed_at`, `source`, `label`), and the latest is the one
-    that was observed last; of those observed at one moment, the last by source, then by label. What
-    is told in another order, twice, or by many at once ends in the same history. Of each label:
+    A history is a set of observations (`observed_at`, `source`, `label`). The latest is the one
+    that was observed last; of several at one moment, the last by source, then by label. Neither
+    the order nor the number of deliveries, nor concurrent ones, change the history. Each label is:
 
-    - `labelled` (201): the first there is of this prediction.
-    - `revised` (200): it was not known, and became the latest; the value may be the same as before.
-    - `unchanged` (200): it was known already, or was observed before the latest and is now in the
-      history behind it. The latest is what it was.
-    - `rejected` (422, 404, 409, 410): it is no label, or its prediction is none of your key's
-      models, or has 1,000 labels already and this is another, or has expired and is not kept any
-      more. The others of the batch are taken nevertheless.
+    - `labelled` (201): the first of this prediction.
+    - `revised` (200): new, and now the latest; the value may be the same as before.
+    - `unchanged` (200): stored already, or observed before the latest, which stays. An older one is
+      added to the history.
+    - `rejected` (422, 404, 409, 410): malformed, or its prediction belongs to none of your key's
+      models, or has 1,000 other labels already, or has expired. The rest of the batch is stored.
 
-    `pending` marks and counts those that were taken of predictions that have not arrived yet; they
-    stand there once these do. A label counts as `pending` beside being labelled, revised or
-    unchanged. 1 and 1.0 are the same label, 1 and `true` are not.
+    `pending` marks and counts stored labels whose prediction has not arrived yet; they belong to it
+    once it does. A pending label is also labelled, revised or unchanged. 1 and 1.0 are the same
+    label, 1 and `true` are not.
     """
-    check_media(request, "application/json")
+    check_content_type(request, "application/json")
     state = request.state
-    async with Held(request, state.settings.max_batch_bytes) as body, state.in_flight.turn:
-        told = LabelBatchResult.of(await label_all(log, decode_labels(body)))
-    status = 207 if told.rejected else 200
-    return Response(msgspec.json.encode(told), status, media_type="application/json")
+    async with (
+        BufferedBody(request, state.settings.max_batch_bytes) as body,
+        state.intake_limiter.worker_slot,
+    ):
+        batch = LabelBatchRead.of(await apply_labels(labels, decode_labels(body)))
+    return to_response(batch, 207 if batch.rejected else 200)
 
 
-@router.post(
+@label_router.post(
     "/stream",
     status_code=200,
     dependencies=[WRITES],
-    response_class=LabelStreamAnswer,
-    responses={
-        200: {
-            "model": LabelLine,
-            **_shows(NDJSON, {"committed_through": 1, **_COUNTS, "errors": []}),
-        },
-        **problems(*REFUSALS),
-    },
-    openapi_extra=_takes("Label", NDJSON, _LABEL),
+    response_class=LabelStreamResponse,
+    responses={**STREAM_RESPONSES, **problems(*BODY_ERRORS)},
+    openapi_extra=STREAM_REQUEST,
 )
 async def labels_stream(request: Request) -> Response:
-    """Takes labels, one a line, as many as you like; every 500 lines the answer gets a line.
+    """Label any number of predictions, one per line; the response has a line per 500 lines.
 
-    What counts as what is as in a batch; the counts are of all lines so far.
+    Codes are those of a batch; the counts are of all lines so far.
     """
-    check_media(request, NDJSON, "application/jsonl", "application/ndjson")
-    return LabelStreamAnswer()
+    check_content_type(request, *STREAM_TYPES)
+    return LabelStreamResponse()
+
+
+router = APIRouter()
+router.include_router(feedback_router)
+router.include_router(label_router)

@@ -1,68 +1,58 @@
-"""The NDJSON intake of labels."""
+"""The NDJSON stream of labels."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 
-from fastapi import Request
-from msgspec import Struct
+from fastapi import Request, Response
 from typing_extensions import override
 
-from service.documents.predictions.ingest.body import unpacked
+from service.documents.predictions.ingest.body import decompressed
 from service.documents.predictions.ingest.chunked_stream import (
-    LONGEST_LINE,
-    TOO_LONG,
-    Intake,
-    LineError,
+    LINE_TOO_LONG,
+    MAX_LINE_BYTES,
+    StreamIngest,
 )
-from service.documents.predictions.labels.apply_labels import LabelResult, counts, label_all
-from service.documents.predictions.labels.label import Label, WrongLabel, decode_label
-from service.documents.predictions.labels.repository import LabelLog
+from service.documents.predictions.ingest.schemas import StreamLineError
+from service.documents.predictions.labels.apply_labels import apply_labels
+from service.documents.predictions.labels.label import InvalidLabel, Label, decode_label
+from service.documents.predictions.labels.repository import LabelRepository
+from service.documents.predictions.labels.schemas import LabelLine, LabelResult, count_codes
+from service.stores.mongo.context import MongoContext
 from service.web.ndjson import LinesAnswer
 
 
-class LabelProgress(Struct):
-    """See :class:`LabelLine`."""
-
-    committed_through: int
-    labelled: int
-    revised: int
-    unchanged: int
-    pending: int
-    rejected: int
-    errors: list[LineError]
-
-
-class LabelIntake(Intake[LabelResult]):
-    """A stream of labels."""
+class LabelIngest(StreamIngest[LabelResult]):
+    """One stream of labels."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(request)
-        self._counts = Counter(counts([]))
+        self._counts = Counter(count_codes([]))
 
     @override
     async def write(self, lines: Sequence[bytes]) -> list[LabelResult]:
-        state = self.request.state
-        log = LabelLog(state.mongo, state.caller, state.retention)
-        return await label_all(log, map(_read, lines))
+        # Built anew for each chunk, because the caller may have changed.
+        labels = LabelRepository(MongoContext.of(self.request, Response()))
+        return await apply_labels(labels, map(_decode, lines))
 
     @override
-    def told(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelProgress:
-        self._counts.update(counts(result for _, result in results))
+    def progress(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelLine:
+        self._counts.update(count_codes(result for _, result in results))
         errors = [
-            LineError(number, result.code, result.errors)
+            StreamLineError(number, result.code, result.errors)
             for number, result in results
             if result.code == "rejected"
         ]
-        return LabelProgress(through, **self._counts, errors=errors)
+        return LabelLine(through, **self._counts, errors=errors)
 
 
-def _read(line: bytes) -> Label | WrongLabel:
-    return WrongLabel(None, [TOO_LONG]) if len(line) > LONGEST_LINE else decode_label(line)
+def _decode(line: bytes) -> Label | InvalidLabel:
+    too_long = len(line) > MAX_LINE_BYTES
+    return InvalidLabel(None, [LINE_TOO_LONG]) if too_long else decode_label(line)
 
 
-class LabelStreamAnswer(LinesAnswer):
-    """Takes in what comes, as :class:`LabelIntake` does."""
+class LabelStreamResponse(LinesAnswer):
+    """The response to a stream of labels."""
 
     @override
     def lines(self, request: Request) -> AsyncGenerator[bytes]:
-        return LabelIntake(request).run(unpacked(request))
+        return LabelIngest(request).run(decompressed(request))

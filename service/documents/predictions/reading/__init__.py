@@ -1,1 +1,4 @@
-"""Read predictions: one by its id, and pages of the log."""
+"""Read predictions: one by its id, and pages of the log.
+
+Protects: a key that is bound to models reads the predictions of these only.
+"""

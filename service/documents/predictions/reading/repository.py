@@ -1,68 +1,53 @@
-"""Predictions in MongoDB."""
+"""Queries of predictions."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Depends, Response
 
-from service.auth.caller import CurrentCaller, Forbidden
-from service.core.errors import Conflict, NotFound
-from service.documents.predictions.documents import (
-    FEEDBACK,
-    PREDICTIONS,
-    read_feedback,
-    read_prediction,
-    write_prediction,
-)
+from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
+from service.documents.predictions.errors import PredictionNotFound, check_model
+from service.documents.predictions.reading.encoding import feedback_to_schema, to_json, to_schema
 from service.documents.predictions.reading.schemas import PredictionDetail, PredictionQuery
-from service.stores.mongo.client import MongoDatabase
-from service.stores.mongo.documents import as_filter, mongo_json_page
-from service.web.context import provided
-from service.web.pagination import Paging
+from service.stores.mongo.context import MongoContext, MongoService
+from service.stores.mongo.listing import MongoListing
+
+FILTER_FIELDS = {
+    name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")
+}
+PROJECTION = {"hash": 0, "expires_at": 0}
+LISTING = MongoListing(PREDICTIONS, filters=FILTER_FIELDS, projection=PROJECTION)
 
 
-class PredictionNotFound(NotFound):
-    code, title = "prediction_not_found", "There is no such prediction"
+class PredictionRepository(MongoService):
+    """The log has no owners; a key that is bound to models reads these only."""
 
-
-class ModelForbidden(Forbidden):
-    code, title = "model_forbidden", "Your key is bound to other models"
-    detail = "Use a key of this model; in lists, name one of your models: ?model="
-    pointer = "/model"
-
-
-class PredictionConflict(Conflict):
-    code, title = "conflict", "Another event was logged under this id"
-    detail = "Nothing was overwritten. An id belongs to one event; mint a new one."
-    pointer = "/prediction_id"
-
-
-FIELDS = {name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")}
-READ = {"hash": 0, "expires_at": 0}
-
-
-class PredictionRepository:
-    """The log is nobody's own; a key that is bound to models sees those alone."""
-
-    def __init__(self, database: MongoDatabase, paginator: Paging, caller: CurrentCaller) -> None:
-        self._predictions, self._feedback = database[PREDICTIONS], database[FEEDBACK]
-        self._paginator, self._caller = paginator, caller
+    def __init__(self, context: MongoContext) -> None:
+        super().__init__(context)
+        self._predictions = self._database[PREDICTIONS]
+        self._feedback = self._database[FEEDBACK]
 
     async def get(self, prediction_id: UUID) -> PredictionDetail:
-        document = await self._predictions.find_one({"_id": prediction_id}, READ)
+        """Return one prediction with its labels.
+
+        Raises:
+            PredictionNotFound: there is none, or the caller's key is bound to other models.
+        """
+        document = await self._predictions.find_one({"_id": prediction_id}, PROJECTION)
         if document is None or not self._caller.may_use(document["model"]):
             raise PredictionNotFound
-        told = await self._feedback.find_one({"_id": prediction_id})
-        feedback = None if told is None else read_feedback(told, pending=False)
-        return PredictionDetail(**dict(read_prediction(document)), feedback=feedback)
+        labels = await self._feedback.find_one({"_id": prediction_id})
+        feedback = None if labels is None else feedback_to_schema(labels, pending=False)
+        return PredictionDetail(**dict(to_schema(document)), feedback=feedback)
 
     async def list(self, query: PredictionQuery) -> Response:
-        if not self._caller.may_use(query.model or ""):
-            raise ModelForbidden
-        where = as_filter(query.filters(), FIELDS)
-        return await mongo_json_page(
-            self._predictions, where, query, self._paginator, write_prediction, projection=READ
-        )
+        """Return one page as JSON.
+
+        Raises:
+            ModelForbidden: the caller's key is bound to other models.
+        """
+        check_model(self._caller, query.model)
+        return await LISTING.json_page(self._database, query, self._paginator, to_json)
 
 
-Predictions = Annotated[PredictionRepository, provided(PredictionRepository)]
+Predictions = Annotated[PredictionRepository, Depends(PredictionRepository.from_context)]

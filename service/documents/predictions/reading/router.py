@@ -1,126 +1,26 @@
-"""Addresses of predictions."""
+"""Routes that read predictions."""
 
-from typing import Any
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import needs
-from service.documents.predictions.ingest.body import REFUSALS, Held, check_media
-from service.documents.predictions.ingest.decode import NotABatch
-from service.documents.predictions.ingest.event import Event
-from service.documents.predictions.ingest.ingest_events import BatchResult, ingest_batch, ingest_one
-from service.documents.predictions.ingest.stream import StreamAnswer
-from service.documents.predictions.ingest.writer import log_of
-from service.documents.predictions.reading.repository import (
-    ModelForbidden,
-    PredictionConflict,
-    PredictionNotFound,
-    PredictionRepository,
-    Predictions,
-)
+from service.documents.predictions.errors import ModelForbidden, PredictionNotFound
+from service.documents.predictions.reading.repository import PredictionRepository, Predictions
 from service.documents.predictions.reading.schemas import (
-    BatchRead,
-    IntakeResult,
     PredictionDetail,
     PredictionQuery,
     PredictionRead,
-    StreamLine,
 )
+from service.stores.mongo.context import MongoContext
 from service.stores.mongo.route import MongoRoute
-from service.web.context import made_for
 from service.web.direct_route import query_parameters, read_query
-from service.web.ndjson import NDJSON
 from service.web.openapi import problems
 from service.web.pagination import Page
 from service.web.route import policy
 
-# The intakes ask the store when their body is there; the stream does for each of its commits.
 router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
-READS, WRITES = needs("predictions:read"), needs("predictions:write")
-_, EVENT_SCHEMAS = msgspec.json.schema_components(
-    [Event], ref_template="#/components/schemas/{name}"
-)
-_EVENT = {"$ref": "#/components/schemas/Event"}
-_BATCH = {
-    "type": "object",
-    "required": ["items"],
-    "properties": {"items": {"type": "array", "items": _EVENT, "minItems": 1, "maxItems": 1000}},
-}
-
-
-def body_limits(max_batch_bytes: int) -> dict[str, int]:
-    """What the outermost layer lets in, where it is not the usual; the stream bounds itself."""
-    return {"/v1/predictions/batch": max_batch_bytes, "/v1/predictions/stream": 0}
-
-
-def _takes(schema: dict[str, Any], media_type: str = "application/json") -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
-
-
-def _json(value: object, status: int, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(value), status, headers, media_type="application/json")
-
-
-@router.post(
-    "",
-    status_code=201,
-    dependencies=[WRITES],
-    responses={
-        200: {"model": IntakeResult, "description": "A duplicate: it was there already"},
-        201: {"model": IntakeResult},
-        **problems(PredictionConflict, ModelForbidden, *REFUSALS),
-    },
-    openapi_extra=_takes(_EVENT),
-)
-@policy(direct=True, own_sessions=True)
-async def predictions_create(request: Request) -> Response:
-    """Logs one event: 201 once it is durable, 200 if it was there already."""
-    check_media(request, "application/json")
-    async with Held(request, request.state.settings.max_body_bytes) as body:
-        result = await ingest_one(log_of(request), body)
-    address = f"{request.scope['path']}/{result.prediction_id}"
-    return _json(result, result.status, {"Location": address})
-
-
-@router.post(
-    "/batch",
-    dependencies=[WRITES],
-    responses={
-        200: {"model": BatchRead, "description": "All were created or duplicates"},
-        207: {"model": BatchRead, "description": "Some were conflicts or rejected"},
-        **problems(NotABatch, *REFUSALS),
-    },
-    openapi_extra=_takes(_BATCH),
-)
-@policy(own_sessions=True)
-async def predictions_create_batch(request: Request) -> Response:
-    """Logs up to 1,000 events; each has a result of its own, in the order of the request."""
-    check_media(request, "application/json")
-    state = request.state
-    async with Held(request, state.settings.max_batch_bytes) as body, state.in_flight.turn:
-        results = await ingest_batch(log_of(request), body)
-    told = BatchResult.of(results)
-    return _json(told, 207 if told.conflicts or told.rejected else 200)
-
-
-@router.post(
-    "/stream",
-    status_code=200,
-    dependencies=[WRITES],
-    response_class=StreamAnswer,
-    responses={200: {"model": StreamLine}, **problems(*REFUSALS)},
-    openapi_extra=_takes(_EVENT, NDJSON),
-)
-@policy(own_sessions=True)
-async def predictions_stream(request: Request) -> Response:
-    """Logs events, one a line, as many as you like; every 500 lines the answer gets a line.
-
-    Read it while you send: whoever takes nothing of the answer for a minute is cut off.
-    """
-    check_media(request, NDJSON, "application/jsonl", "application/ndjson")
-    return StreamAnswer()
+READS = needs("predictions:read")
 
 
 @router.get(
@@ -132,11 +32,12 @@ async def predictions_stream(request: Request) -> Response:
 )
 @policy(direct=True)
 async def predictions_list(request: Request) -> Response:
-    """Newest first by the time of the prediction."""
+    """List predictions, the latest `timestamp` first."""
     query = read_query(PredictionQuery, request)
-    return await made_for(PredictionRepository, request).list(query)
+    return await PredictionRepository(MongoContext.of(request, Response())).list(query)
 
 
 @router.get("/{prediction_id}", dependencies=[READS], responses=problems(PredictionNotFound))
 async def predictions_get(prediction_id: UUID, predictions: Predictions) -> PredictionDetail:
+    """Return one prediction, with its labels if there are any."""
     return await predictions.get(prediction_id)

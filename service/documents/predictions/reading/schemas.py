@@ -1,6 +1,6 @@
-"""What travels about predictions, beside the event itself."""
+"""Predictions and labels as they are read, and the filters of lists."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.web.pagination import ListQuery
 from service.web.schemas import (
     Moment,
-    RequestModel,
     ResponseModel,
     StrictBool,
     StrictInt,
@@ -18,7 +17,6 @@ from service.web.schemas import (
 )
 
 Status = Literal["ok", "error", "timeout", "fallback"]
-ExportFormat = Literal["ndjson", "csv", "parquet"]
 Role = Literal["primary", "shadow", "canary", "replay"]
 LabelValue = (
     StrictInt
@@ -28,39 +26,8 @@ LabelValue = (
 )
 
 
-class FeedbackWrite(RequestModel):
-    """What turned out to be true, and when it was seen."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"label": 1, "observed_at": "2026-01-06T08:00:00Z", "source": "pathology"}
-        }
-    )
-
-    label: LabelValue
-    observed_at: Time
-    source: Annotated[Text, Field(min_length=1, max_length=200)] = "unknown"
-
-
-class LabelWrite(FeedbackWrite):
-    """A label among others, which says whose it is."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "prediction_id": "01930d6e-7a00-7000-8000-000000000001",
-                "label": 1,
-                "observed_at": "2026-01-06T08:00:00Z",
-                "source": "pathology",
-            }
-        }
-    )
-
-    prediction_id: UUID
-
-
 class Observation(ResponseModel):
-    """One label as it was told; ``received_at`` is when that was first."""
+    """One label as it was reported; ``received_at`` is when it was first received."""
 
     label: LabelValue
     observed_at: Moment
@@ -69,9 +36,9 @@ class Observation(ResponseModel):
 
 
 class FeedbackRead(Versioned):
-    """The latest label and all there were, oldest first by ``observed_at``.
+    """The latest label, and the history, oldest ``observed_at`` first.
 
-    ``pending`` says that the prediction itself has not arrived yet.
+    ``pending`` is true until the prediction itself arrives.
     """
 
     prediction_id: UUID
@@ -83,6 +50,8 @@ class FeedbackRead(Versioned):
 
 
 class PredictionRead(ResponseModel):
+    """One prediction as it was logged."""
+
     prediction_id: UUID
     timestamp: Moment
     model: str
@@ -104,27 +73,24 @@ class PredictionRead(ResponseModel):
 
 
 class PredictionDetail(PredictionRead):
-    """One prediction with what turned out to be true, if that is known."""
+    """One prediction with its labels, if there are any."""
 
     feedback: FeedbackRead | None = None
 
 
 class PredictionFilters(BaseModel):
-    """What the list, the export and the tail can be narrowed to."""
+    """Filters of the export and the tail; ``not_filters`` are the other fields of a query."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    not_filters: ClassVar[frozenset[str]] = frozenset()
 
     model: Text | None = None
     version: Text | None = None
     status: Status | None = None
 
     def filters(self) -> dict[str, Any]:
-        """The filters that were given."""
-        given = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
-        return dict(given)
-
-
-_NOT_FILTERS = {"format", "labels", "after"}
+        """Return the filters of this query that are set."""
+        return self.model_dump(exclude=set(self.not_filters), exclude_none=True)
 
 
 class PredictionQuery(ListQuery):
@@ -136,118 +102,3 @@ class PredictionQuery(ListQuery):
     order_id: UUID | None = None
     timestamp__gte: Time | None = None
     timestamp__lt: Time | None = None
-
-
-class ExportQuery(PredictionFilters):
-    format: ExportFormat = "ndjson"
-    labels: bool = Field(False, description="adds what turned out to be true, as of now")
-    user_id: UUID | None = None
-    order_id: UUID | None = None
-    timestamp__gte: Time | None = None
-    timestamp__lt: Time | None = None
-
-
-class TailQuery(PredictionFilters):
-    after: str | None = Field(
-        None, max_length=1000, description="the id of the last event you have; as Last-Event-ID"
-    )
-
-
-class ExportLine(PredictionRead):
-    """An event as in the list; with ``labels=true`` the latest label, null where there is none."""
-
-    label: LabelValue | None = None
-    label_observed_at: Moment | None = None
-    label_source: str | None = None
-
-
-class IntakeError(ResponseModel):
-    pointer: str
-    code: str
-    detail: str
-
-
-class IntakeResult(ResponseModel):
-    """What became of one event: 201 created, 200 duplicate, 409 conflict, 403 or 422 and why."""
-
-    prediction_id: UUID | None
-    status: Literal[200, 201, 403, 409, 422]
-    code: str
-    errors: list[IntakeError] = []
-
-
-class BatchRead(ResponseModel):
-    """``results`` stand in the order of the request."""
-
-    created: int
-    duplicates: int
-    conflicts: int
-    rejected: int
-    results: list[IntakeResult]
-
-
-class StreamLineError(ResponseModel):
-    line: int
-    code: str
-    errors: list[IntakeError] = []
-
-
-class StreamLine(ResponseModel):
-    """Everything through this line of the request is durable; the counts are of all lines."""
-
-    committed_through: int
-    created: int
-    duplicates: int
-    conflicts: int
-    rejected: int
-    errors: list[StreamLineError]
-
-
-class CloudEventRead(ResponseModel):
-    """What became of one CloudEvent: 202 if it is half a pair and waits for the other.
-
-    ``prediction_ids`` are the events that it is, or that it made with its partner: one a row.
-    """
-
-    id: str | None
-    status: int
-    code: str
-    prediction_ids: list[UUID] = []
-    errors: list[IntakeError] = []
-
-
-class CloudEventsRead(ResponseModel):
-    """``results`` stand in the order of the batch."""
-
-    created: int
-    duplicates: int
-    waiting: int
-    rejected: int
-    results: list[CloudEventRead]
-
-
-class HalfRefusal(ResponseModel):
-    code: str
-    pointer: str
-    detail: str
-
-
-class HalfRead(ResponseModel):
-    """Half a pair that waits, or a pair: both halves are here (``has``)."""
-
-    pair_id: UUID
-    event_id: str
-    model: str
-    state: Literal["waiting", "whole", "logged", "refused"]
-    has: list[Literal["request", "response"]]
-    refusal: HalfRefusal | None = None
-    received_at: Moment
-    expires_at: Moment
-
-
-class HalfQuery(ListQuery):
-    """``count=exact`` says how many wait."""
-
-    sort: Literal["received_at", "-received_at"] = "-received_at"
-    state: Literal["waiting", "whole", "logged", "refused"] = "waiting"
-    model: Text | None = None

@@ -1,1 +1,4 @@
-"""The log as it happens, as server-sent events over a change stream."""
+"""Follow the log as server-sent events over a change stream.
+
+Protects: a client that reconnects with its last id misses no event and receives none twice.
+"""

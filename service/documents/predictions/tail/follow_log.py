@@ -1,200 +1,91 @@
-"""The log as it happens: server-sent events, each with the place in the log behind it as its id.
+"""Follow the log: server-sent events, each with the position after it as its id.
 
-The place is the change stream's resume token, signed, so that what comes back is ours. MongoDB may
-restart meanwhile: the stream is opened again behind the last event. One event is held at a time,
-and the next is fetched when the client has taken it.
+The position is the signed resume token of the change stream. One event is held at a time, and the
+next is fetched when the client has taken it.
 """
 
 import asyncio
-import base64
-import binascii
 import json
 import time
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.sse import format_sse_event
-from pymongo.errors import OperationFailure, PyMongoError
 from typing_extensions import override
 
-from service.auth.caller import CurrentCaller
-from service.core.errors import BadRequest, ServiceError, Unavailable
-from service.core.signing import SIGNATURE_BYTES, Signer
-from service.documents.predictions.documents import PREDICTIONS, as_json, as_row
-from service.documents.predictions.reading.repository import FIELDS
-from service.documents.predictions.reading.schemas import TailQuery
-from service.documents.predictions.stream_permission import StillAllowed, check_model
-from service.stores.mongo.change_streams import ChangeStream, ChangeStreams, Token
+from service.core.errors import ServiceError, Unavailable
+from service.documents.predictions.errors import check_model
+from service.documents.predictions.reading.encoding import to_json
+from service.documents.predictions.stream_permission import PermissionRecheck
+from service.documents.predictions.tail.inserted_events import InsertedEvents
+from service.documents.predictions.tail.resume_tokens import ResumeTokens
+from service.documents.predictions.tail.schemas import TailQuery
+from service.stores.mongo.change_streams import ChangeStreams
 from service.stores.mongo.client import Document
-from service.stores.mongo.documents import as_filter
-from service.stores.mongo.errors import translate_mongo_error
-from service.web.context import provided
+from service.stores.mongo.context import MongoService
 from service.web.streaming import StreamedResponse
 
 RETRY_MS = 1_000
-_PURPOSE = b"predictions/tail\0"
-# mongo/src/mongo/base/error_codes.yml: InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
-_GONE = (260, 280, 286)
 
 
-class BadEventId(BadRequest):
-    code, title = "bad_event_id", "This id is not of an event of ours"
-    detail = "Send the id of the last event as it came, or none to begin now."
+class ShuttingDown(Unavailable):
+    code, title, detail = "leaving", "This process is shutting down", "Reconnect with the last id."
 
 
-class EventIdGone(ServiceError):
-    status, code, title = 410, "event_id_gone", "What came after this event is not kept any more"
-    detail = "Begin without an id, and read what you missed: GET /v1/predictions/export."
-
-
-class Leaving(Unavailable):
-    code, title, detail = "leaving", "This process ends", "Come back with the last id."
-
-
-class EventIds:
-    """Places in the log as text."""
-
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-
-    def write(self, token: Token) -> str:
-        """The id behind which a token stands."""
-        place = bytes.fromhex(token["_data"])
-        signature = self._signer.sign(_PURPOSE + place)
-        return base64.urlsafe_b64encode(signature + place).decode().rstrip("=")
-
-    def read(self, event_id: str) -> Token:
-        """The token.
-
-        Raises:
-            BadEventId: we wrote no such id.
-        """
-        try:
-            padding = "=" * (-len(event_id) % 4)
-            raw = base64.b64decode(
-                event_id.encode("ascii") + padding.encode(), b"-_", validate=True
-            )
-        except (binascii.Error, UnicodeError) as error:
-            raise BadEventId from error
-        signature, place = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
-        if not self._signer.verify(signature, _PURPOSE + place):
-            raise BadEventId
-        return {"_data": place.hex().upper()}
-
-
-class PredictionStream:
-    """The events that match, from now on or behind a token; goes on when the store comes back."""
-
-    def __init__(
-        self, change_streams: ChangeStreams, query: TailQuery, after: Token | None
-    ) -> None:
-        filters = as_filter(query.filters(), FIELDS)
-        where = {f"fullDocument.{name}": value for name, value in filters.items()}
-        self._pipeline = [
-            {"$match": {"operationType": "insert", **where}},
-            {"$project": {"fullDocument": 1}},
-        ]
-        self._watches, self.token = change_streams, after
-        self._stream: ChangeStream | None = None
-
-    async def open(self) -> None:
-        """Begins.
-
-        Raises:
-            EventIdGone: there is nothing of that time any more.
-            Unavailable: MongoDB is not there.
-        """
-        try:
-            self._stream = await self._watches.open(PREDICTIONS, self._pipeline, self.token)
-        except PyMongoError as error:
-            raise _refusal(error) from error
-        self.token = self._stream.resume_token or self.token
-
-    async def next(self) -> Document | None:
-        """The next event, or None if none came for a second; ``token`` is behind it.
-
-        Raises:
-            EventIdGone: the client is so far behind that what comes next is not kept any more.
-            Unavailable: MongoDB is not there; asking again looks whether it is back.
-        """
-        if self._stream is None or not self._stream.alive:
-            await self.close()
-            await self.open()
-            assert self._stream is not None  # noqa: S101 - open has made it
-        try:
-            change = await self._stream.try_next()
-        except PyMongoError as error:
-            await self.close()
-            raise _refusal(error) from error
-        self.token = self._stream.resume_token
-        return None if change is None else change["fullDocument"]
-
-    async def close(self) -> None:
-        """Ends it in the store as well."""
-        if self._stream is not None:
-            stream, self._stream = self._stream, None
-            await stream.close()
-
-
-def _refusal(error: PyMongoError) -> Exception:
-    if isinstance(error, OperationFailure) and error.code in _GONE:
-        return EventIdGone()
-    if error.has_error_label("ResumableChangeStreamError"):
-        return Unavailable()
-    return translate_mongo_error(error) or error
-
-
-class TailAnswer(StreamedResponse):
-    """Server-sent events until somebody leaves: the client, its right to them, or the process."""
+class TailResponse(StreamedResponse):
+    """Server-sent events until the client disconnects, loses its permission or we shut down."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: PredictionStream, request: Request, still: StillAllowed) -> None:
+    def __init__(
+        self, events: InsertedEvents, request: Request, permission: PermissionRecheck
+    ) -> None:
         super().__init__(self.media_type, {"X-Accel-Buffering": "no"})
         state = request.state
-        self._watches: ChangeStreams = state.change_streams
-        self._leaving: asyncio.Event = state.leaving
+        self._change_streams: ChangeStreams = state.change_streams
+        self._shutdown_event: asyncio.Event = state.shutdown_event
         self._heartbeat: float = state.settings.tail_heartbeat_seconds
-        self._ids, self._stream, self._still = EventIds(state.signer), stream, still
+        self._tokens, self._events = ResumeTokens(state.signer), events
+        self._permission = permission
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
-        with self._watches.slot():
-            await self._stream.open()
+        with self._change_streams.slot():
+            await self._events.open()
             try:
-                yield self._written(retry=RETRY_MS)
-                async for piece in self._events():
+                yield self._format(retry=RETRY_MS)
+                async for piece in self._format_events():
                     yield piece
             finally:
-                await self._stream.close()
+                await self._events.close()
 
-    async def _events(self) -> AsyncGenerator[bytes]:
-        told = time.monotonic()
+    async def _format_events(self) -> AsyncGenerator[bytes]:
+        sent_at = time.monotonic()
         try:
-            while not self._leaving.is_set():
-                await self._still.check()
+            while not self._shutdown_event.is_set():
+                await self._permission.check()
                 document = await self._next()
                 if document is not None:
-                    yield self._written(data=as_json(as_row(document)).decode())
-                    told = time.monotonic()
-                elif time.monotonic() - told >= self._heartbeat:
-                    yield self._written(comment="")
-                    told = time.monotonic()
-            raise Leaving
-        except ServiceError as refusal:
-            said = {"status": refusal.status, "code": refusal.code, "detail": refusal.message}
-            yield self._written(event="end", data=json.dumps(said))
+                    yield self._format(data=to_json(document))
+                    sent_at = time.monotonic()
+                elif time.monotonic() - sent_at >= self._heartbeat:
+                    yield self._format(comment="")
+                    sent_at = time.monotonic()
+            raise ShuttingDown
+        except ServiceError as error:
+            reason = {"status": error.status, "code": error.code, "detail": error.message}
+            yield self._format(event="end", data=json.dumps(reason))
 
     async def _next(self) -> Document | None:
-        """The next event; while MongoDB is away, none."""
+        """Return the next event, or None if there is none yet or MongoDB is down."""
         try:
-            return await self._stream.next()
+            return await self._events.next()
         except Unavailable:
             await asyncio.sleep(RETRY_MS / 1000)
             return None
 
-    def _written(
+    def _format(
         self,
         data: str | None = None,
         *,
@@ -202,31 +93,32 @@ class TailAnswer(StreamedResponse):
         retry: int | None = None,
         comment: str | None = None,
     ) -> bytes:
-        """With the place behind it: what does not match moves on too, or it would soon be gone."""
-        token = self._stream.token
-        event_id = None if token is None else self._ids.write(token)
+        """Return a server-sent event whose id is the current position.
+
+        Comments have an id too, because events that do not match advance the position. The oplog
+        would soon no longer reach back to the old one.
+        """
+        token = self._events.token
+        event_id = None if token is None else self._tokens.write(token)
         return format_sse_event(
             data_str=data, event=event, id=event_id, retry=retry, comment=comment
         )
 
 
-class PredictionTails:
-    def __init__(self, caller: CurrentCaller, request: Request) -> None:
-        self._caller, self._request = caller, request
-
-    def answer(self, query: TailQuery, last_event_id: str | None) -> TailAnswer:
-        """The events as they come; ``last_event_id`` counts more than what stands in the address.
+class PredictionTails(MongoService):
+    def follow(self, query: TailQuery, last_event_id: str | None) -> TailResponse:
+        """Return the stream of events; ``last_event_id`` takes precedence over ``query.after``.
 
         Raises:
             ModelForbidden: the caller's key is bound to other models.
-            BadEventId: we wrote no such id.
+            BadEventId: the id was not issued by this service.
         """
         check_model(self._caller, query.model)
-        state = self._request.state
+        request = self._context.request
         after = last_event_id or query.after
-        token = None if after is None else EventIds(state.signer).read(after)
-        stream = PredictionStream(state.change_streams, query, token)
-        return TailAnswer(stream, self._request, StillAllowed(self._request, query.model))
+        token = None if after is None else ResumeTokens(request.state.signer).read(after)
+        events = InsertedEvents(request.state.change_streams, query, token)
+        return TailResponse(events, request, PermissionRecheck(request, query.model))
 
 
-Tails = Annotated[PredictionTails, provided(PredictionTails)]
+Tails = Annotated[PredictionTails, Depends(PredictionTails.from_context)]

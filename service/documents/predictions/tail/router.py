@@ -1,18 +1,20 @@
-"""Address of the log as it happens."""
+"""Route that follows the log."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
 from service.auth.caller import needs
-from service.documents.predictions.reading.repository import ModelForbidden
-from service.documents.predictions.reading.schemas import TailQuery
-from service.documents.predictions.tail.follow_log import BadEventId, EventIdGone, TailAnswer, Tails
+from service.documents.predictions.errors import ModelForbidden
+from service.documents.predictions.tail.follow_log import TailResponse, Tails
+from service.documents.predictions.tail.inserted_events import EventIdGone
+from service.documents.predictions.tail.resume_tokens import BadEventId
+from service.documents.predictions.tail.schemas import TailQuery
 from service.stores.mongo.change_streams import TooManyTails
 from service.web.openapi import problems
 from service.web.route import Route
 
-# It waits over connections of its own, so that its request has no place among the others.
+# A tail waits on a connection of its own, so it takes no slot of the store.
 router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
 
 
@@ -20,7 +22,7 @@ router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Rout
     "/tail",
     dependencies=[needs("predictions:read")],
     status_code=200,
-    response_class=TailAnswer,
+    response_class=TailResponse,
     responses={
         200: {
             "description": "Server-sent events: `data` is an event as in the list",
@@ -33,13 +35,13 @@ async def predictions_tail(
     query: Annotated[TailQuery, Query()],
     tails: Tails,
     last_event_id: Annotated[
-        str | None, Header(max_length=1000, description="The id of the last event you have.")
+        str | None, Header(max_length=1000, description="The id of the last event you received.")
     ] = None,
 ) -> Response:
-    """Every event from now on, or after the one you had last, in the order of the log.
+    """Stream every event from now on, or after the last one you received, in the log's order.
 
-    Each has an `id`; who comes back with the last one misses nothing and gets nothing twice. While
-    nothing happens a comment comes, with an `id` of its own. `event: end` says why it ends, and its
-    `data` is `{"status", "code", "detail"}`; come back, unless the status says otherwise.
+    Each event has an `id`. A client that reconnects with its last id misses no event and receives
+    none twice. A comment with an `id` of its own is sent while there are no events. `event: end`
+    gives the reason as `{"status", "code", "detail"}`; reconnect, unless the status forbids it.
     """
-    return tails.answer(query, last_event_id)
+    return tails.follow(query, last_event_id)

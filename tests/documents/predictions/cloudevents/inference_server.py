@@ -1,4 +1,4 @@
-"""A KServe-shaped client: what its logger sends, header by header, over any HTTP client."""
+"""A client that sends CloudEvents as KServe's logger does, header by header."""
 
 import json
 from typing import Any
@@ -6,17 +6,21 @@ from uuid import uuid4
 
 import httpx2
 
+from service.documents.predictions.cloudevents.pairing import pair_id_of
+from service.documents.predictions.documents import PENDING_PAIRS
+from service.main import State
+
 PATH = "/v1/predictions/cloudevents"
-REQUEST = "org.kubeflow.serving.inference.request"
-RESPONSE = "org.kubeflow.serving.inference.response"
-OWN = "org.polystore.prediction"
+REQUEST_TYPE = "org.kubeflow.serving.inference.request"
+RESPONSE_TYPE = "org.kubeflow.serving.inference.response"
+PREDICTION_TYPE = "org.polystore.prediction"
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
-TRACE = "0af7651916cd43dd8448eb211c80319c"
-ASKED = {
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+V2_REQUEST = {
     "inputs": [{"name": "iris", "shape": [1, 2], "datatype": "FP32", "data": [[6.8, 2]]}],
 }
-ANSWERED = {
+V2_RESPONSE = {
     "id": "7",
     "model_name": "iris",
     "model_version": "3",
@@ -25,61 +29,71 @@ ANSWERED = {
         {"name": "predict_proba", "shape": [1, 2], "datatype": "FP64", "data": [0.25, 0.75]},
     ],
 }
+FEATURES = {"iris_0": 6.8, "iris_1": 2.0}
+OUTPUT = {"label": 2, "scores": [0.25, 0.75]}
 
 
-def kserve_headers(kind: str, event_id: str, **more: str) -> dict[str, str]:
-    """As pkg/logger/worker.go sets them, whichever of them are empty."""
-    said = {
+def prediction_id_of(event_id: str) -> str:
+    """Return the prediction_id of the pair with this id and one row."""
+    return str(pair_id_of("models", "iris", "predictor", event_id))
+
+
+def kserve_headers(event_type: str, event_id: str, **more: str) -> dict[str, str]:
+    """Return the headers that pkg/logger/worker.go sets, also the empty ones."""
+    headers = {
         "Ce-Id": event_id,
         "Ce-Specversion": "1.0",
         "Ce-Source": "http://localhost:9081/",
-        "Ce-Type": kind,
+        "Ce-Type": event_type,
         "Ce-Time": "2026-11-20T12:00:00.123456789Z",
         "Ce-Inferenceservicename": "iris",
         "Ce-Namespace": "models",
         "Ce-Component": "predictor",
         "Ce-Endpoint": "",
         "Ce-Metadata": '{"X-Request-Id":["a b"]}',
-        "Ce-Traceparent": f"00-{TRACE}-b7ad6b7169203331-01",
+        "Ce-Traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01",
         "Content-Type": "application/json",
     }
-    return {**said, **more}
+    return {**headers, **more}
 
 
-async def log_half(
-    client: httpx2.AsyncClient, kind: str, event_id: str, data: object, **more: str
+async def send_message(
+    client: httpx2.AsyncClient, event_type: str, event_id: str, data: object, **more: str
 ) -> httpx2.Response:
-    """One half in binary mode, as KServe sends it."""
+    """Send one message in binary mode, as KServe does."""
     body = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return await client.post(PATH, content=body, headers=kserve_headers(kind, event_id, **more))
+    headers = kserve_headers(event_type, event_id, **more)
+    return await client.post(PATH, content=body, headers=headers)
 
 
-async def ask(client: httpx2.AsyncClient, event_id: str, data: object = ASKED) -> httpx2.Response:
-    return await log_half(client, REQUEST, event_id, data)
-
-
-async def answer(
-    client: httpx2.AsyncClient, event_id: str, data: object = ANSWERED
+async def send_request(
+    client: httpx2.AsyncClient, event_id: str, data: object = V2_REQUEST
 ) -> httpx2.Response:
-    return await log_half(client, RESPONSE, event_id, data)
+    return await send_message(client, REQUEST_TYPE, event_id, data)
+
+
+async def send_response(
+    client: httpx2.AsyncClient, event_id: str, data: object = V2_RESPONSE
+) -> httpx2.Response:
+    return await send_message(client, RESPONSE_TYPE, event_id, data)
 
 
 def cloud_event(data: object, **attributes: Any) -> dict[str, Any]:
-    """In structured mode: an event of ours, unless the attributes say otherwise."""
+    """Return an event in structured mode, of the prediction type by default."""
     return {
         "specversion": "1.0",
         "id": str(uuid4()),
         "source": "/scorer",
-        "type": OWN,
+        "type": PREDICTION_TYPE,
         "data": data,
         **attributes,
     }
 
 
-def half_event(kind: str, event_id: str, data: object, **attributes: Any) -> dict[str, Any]:
-    """The same of a half."""
-    about = {"inferenceservicename": "iris", "namespace": "models", "component": "predictor"}
-    return cloud_event(data, type=kind, id=event_id, **about, **attributes)
+def message_event(event_type: str, event_id: str, data: object, **attributes: Any) -> Any:
+    """Return a request or a response in structured mode."""
+    names = {"inferenceservicename": "iris", "namespace": "models", "component": "predictor"}
+    return cloud_event(data, type=event_type, id=event_id, **names, **attributes)
 
 
 async def post_structured(client: httpx2.AsyncClient, event: object) -> httpx2.Response:
@@ -87,4 +101,9 @@ async def post_structured(client: httpx2.AsyncClient, event: object) -> httpx2.R
 
 
 async def post_events(client: httpx2.AsyncClient, events: list[Any]) -> httpx2.Response:
+    """Send the events as a batch."""
     return await client.post(PATH, content=json.dumps(events).encode(), headers=BATCH)
+
+
+async def stored_pairs(state: State) -> list[dict[str, Any]]:
+    return await state["mongo"].database[PENDING_PAIRS].find().to_list(None)

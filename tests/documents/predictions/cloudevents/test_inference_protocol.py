@@ -1,4 +1,4 @@
-"""Which features and outputs the tensors of a model server are."""
+"""Features and outputs that the messages of a model server become."""
 
 import json
 from typing import Any
@@ -6,42 +6,42 @@ from typing import Any
 import pytest
 
 from service.core.errors import ServiceError
-from service.documents.predictions.cloudevents.inference_protocol import paired, read_side
+from service.documents.predictions.cloudevents.inference_protocol import combine, read_message
 
 
 def _tensor(name: str, shape: list[int], datatype: str, data: list[Any], **more: Any) -> Any:
     return {"name": name, "shape": shape, "datatype": datatype, "data": data, **more}
 
 
-def _pairs(asked: Any, answered: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    return paired(
-        read_side(json.dumps(asked).encode(), answer=False),
-        read_side(json.dumps(answered).encode(), answer=True),
+def _pairs(request: Any, response: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    return combine(
+        read_message(json.dumps(request).encode(), is_response=False),
+        read_message(json.dumps(response).encode(), is_response=True),
     )
 
 
 def _features(*inputs: Any, rows: int = 1) -> list[dict[str, Any]]:
-    answered = {"outputs": [_tensor("o", [rows], "FP32", [0.5] * rows)]}
-    return [features for features, _ in _pairs({"inputs": inputs}, answered)]
+    response = {"outputs": [_tensor("o", [rows], "FP32", [0.5] * rows)]}
+    return [features for features, _ in _pairs({"inputs": inputs}, response)]
 
 
 def _outputs(*outputs: Any, rows: int = 1) -> list[tuple[Any, Any]]:
-    asked = {"inputs": [_tensor("i", [rows], "INT8", [1] * rows)]}
+    request = {"inputs": [_tensor("i", [rows], "INT8", [1] * rows)]}
     return [
         (output, features.get("_outputs"))
-        for features, output in _pairs(asked, {"outputs": outputs})
+        for features, output in _pairs(request, {"outputs": outputs})
     ]
 
 
-def test_a_tensor_of_one_value_a_row_is_a_feature() -> None:
+def test_tensor_with_one_value_per_row_is_one_feature() -> None:
     inputs = (
         _tensor("a", [2], "FP32", [1, 2.5]),
         _tensor("b", [2, 1], "BYTES", [["x"], ["y"]]),
         _tensor("c", [2, 1, 1], "BOOL", [True, None]),
     )
-    found = _features(*inputs, rows=2)
-    assert found == [{"a": 1.0, "b": "x", "c": True}, {"a": 2.5, "b": "y", "c": None}]
-    assert type(found[0]["a"]) is float
+    features = _features(*inputs, rows=2)
+    assert features == [{"a": 1.0, "b": "x", "c": True}, {"a": 2.5, "b": "y", "c": None}]
+    assert type(features[0]["a"]) is float
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_a_tensor_of_one_value_a_row_is_a_feature() -> None:
         ({"content_type": "np"}, ["x_0", "x_1"]),
     ],
 )
-def test_a_tensor_of_several_columns_is_a_feature_each(parameters: Any, names: list[str]) -> None:
+def test_tensor_with_columns_is_one_feature_per_column(parameters: Any, names: list[str]) -> None:
     tensor = _tensor("x", [2, 2], "INT64", [1, 2, 3, 4], parameters=parameters)
     first, second = _features(tensor, rows=2)
     assert first == dict(zip(names, (1, 2), strict=True))
     assert second == dict(zip(names, (3, 4), strict=True))
 
 
-def test_more_dimensions_or_too_many_columns_stay_a_list() -> None:
+def test_tensor_with_many_dimensions_or_columns_stays_a_list() -> None:
     image = _tensor("image", [2, 2, 2], "UINT8", [1, 2, 3, 4, 5, 6, 7, 8])
     assert _features(image, rows=2)[1] == {"image": [[5, 6], [7, 8]]}
     wide = _tensor("wide", [1, 2001], "UINT8", [0] * 2001)
@@ -68,7 +68,7 @@ def test_more_dimensions_or_too_many_columns_stay_a_list() -> None:
     assert _features(_tensor("none", [2, 0], "UINT8", []), rows=2) == [{"none": []}] * 2
 
 
-def test_without_a_batch_in_common_all_is_one_prediction() -> None:
+def test_tensors_without_a_common_batch_are_one_prediction() -> None:
     sample = _tensor("sample", [3], "FP64", [1.5, 2.5, 3.5])
     assert _features(sample) == [{"sample": [1.5, 2.5, 3.5]}]
     two = (sample, _tensor("other", [1], "INT8", [7]))
@@ -78,7 +78,7 @@ def test_without_a_batch_in_common_all_is_one_prediction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "said"),
+    ("output", "expected"),
     [
         (_tensor("predict", [1], "INT64", [2]), {"label": 2}),
         (_tensor("predict", [1, 1], "BOOL", [[True]]), {"label": True}),
@@ -96,12 +96,12 @@ def test_without_a_batch_in_common_all_is_one_prediction() -> None:
         ),
     ],
 )
-def test_an_output_goes_where_its_name_or_its_type_says(output: Any, said: Any) -> None:
-    assert _outputs(output) == [(said, None)]
+def test_output_goes_to_the_field_of_its_name_or_type(output: Any, expected: Any) -> None:
+    assert _outputs(output) == [(expected, None)]
 
 
-def test_what_fits_nowhere_is_kept_as_it_is() -> None:
-    found = _outputs(
+def test_output_without_a_field_is_stored_unchanged() -> None:
+    outputs = _outputs(
         _tensor("a", [1], "INT8", [1]),
         _tensor("b", [1], "INT8", [2]),
         _tensor("tags", [1, 2], "BYTES", ["x", "y"]),
@@ -109,14 +109,14 @@ def test_what_fits_nowhere_is_kept_as_it_is() -> None:
         _tensor("grid", [1, 2, 2], "FP32", [0, 1, 2, 3]),
         _tensor("none", [1], "FP32", [None]),
     )
-    kept = {"b": 2, "tags": ["x", "y"], "text": "x" * 201, "grid": [[0.0, 1.0], [2.0, 3.0]]}
-    assert found == [({"label": 1}, kept)]
+    unmapped = {"b": 2, "tags": ["x", "y"], "text": "x" * 201, "grid": [[0.0, 1.0], [2.0, 3.0]]}
+    assert outputs == [({"label": 1}, unmapped)]
 
 
-def test_v1_is_read_by_its_values() -> None:
-    asked = {"instances": [{"age": 30, "plan": "a"}, [1, 2.5], 7, [[1], [2]]]}
-    answered = {"predictions": [1, 0.5, [0.25, 0.75], {"label": "cat", "score": 0.5, "box": [1]}]}
-    assert _pairs(asked, answered) == [
+def test_v1_values_decide_the_fields() -> None:
+    request = {"instances": [{"age": 30, "plan": "a"}, [1, 2.5], 7, [[1], [2]]]}
+    response = {"predictions": [1, 0.5, [0.25, 0.75], {"label": "cat", "score": 0.5, "box": [1]}]}
+    assert _pairs(request, response) == [
         ({"age": 30, "plan": "a"}, {"label": 1}),
         ({"instances_0": 1, "instances_1": 2.5}, {"value": 0.5}),
         ({"instances": 7}, {"scores": [0.25, 0.75]}),
@@ -150,24 +150,24 @@ def test_v1_is_read_by_its_values() -> None:
         (7, "/data/inputs/0"),
     ],
 )
-def test_a_tensor_that_is_none_is_refused_with_a_pointer(tensor: Any, pointer: str) -> None:
-    with pytest.raises(ServiceError) as refused:
-        read_side(json.dumps({"inputs": [tensor]}).encode(), answer=False)
-    assert refused.value.status == 422
-    assert refused.value.errors[0]["pointer"].startswith(pointer)
+def test_tensor_invalid_is_rejected_with_a_pointer(tensor: Any, pointer: str) -> None:
+    with pytest.raises(ServiceError) as raised:
+        read_message(json.dumps({"inputs": [tensor]}).encode(), is_response=False)
+    assert raised.value.status == 422
+    assert raised.value.errors[0]["pointer"].startswith(pointer)
 
 
-def test_two_of_one_name_are_refused() -> None:
+def test_tensors_with_one_name_are_rejected() -> None:
     same = _tensor("x", [1], "INT8", [1])
     columns = (_tensor("x", [1, 2], "INT8", [1, 2]), _tensor("x_1", [1], "INT8", [1]))
     for inputs in ((same, same), columns):
-        with pytest.raises(ServiceError) as refused:
-            read_side(json.dumps({"inputs": inputs}).encode(), answer=False)
-        assert refused.value.errors[0]["pointer"] == "/data/inputs/1/name"
+        with pytest.raises(ServiceError) as raised:
+            read_message(json.dumps({"inputs": inputs}).encode(), is_response=False)
+        assert raised.value.errors[0]["pointer"] == "/data/inputs/1/name"
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 50_000, b'{"inputs": NaN}'])
-def test_what_is_no_json_is_refused(data: bytes) -> None:
-    with pytest.raises(ServiceError) as refused:
-        read_side(data, answer=False)
-    assert refused.value.status == 400
+def test_data_that_is_not_json_is_rejected(data: bytes) -> None:
+    with pytest.raises(ServiceError) as raised:
+        read_message(data, is_response=False)
+    assert raised.value.status == 400

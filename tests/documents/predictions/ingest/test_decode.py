@@ -1,4 +1,4 @@
-"""What is no event, and how it is told: alone, with a pointer, by each of the three intakes."""
+"""Invalid events: each is rejected alone, with a pointer, by event, batch and stream."""
 
 import json
 
@@ -15,68 +15,68 @@ from tests.documents.predictions.factories import (
     post_stream,
     stored_ids,
 )
-from tests.documents.predictions.ingest.wrong_events import WRONG, event, feature
+from tests.documents.predictions.ingest.invalid_events import INVALID_EVENTS, event, feature
 
-WRONG_IDS = [what for what, *_ in WRONG]
+NAMES = [name for name, *_ in INVALID_EVENTS]
 
 
-@pytest.mark.parametrize(("what", "body", "status", "pointer", "code"), WRONG, ids=WRONG_IDS)
-async def test_a_wrong_event_is_refused_with_a_pointer(
+@pytest.mark.parametrize(("name", "body", "status", "pointer", "code"), INVALID_EVENTS, ids=NAMES)
+async def test_event_invalid_returns_pointer_and_code(
     client: httpx2.AsyncClient,
     state: State,
-    what: str,
+    name: str,
     body: bytes,
     status: int,
     pointer: str,
     code: str,
 ) -> None:
-    answer = await client.post("/v1/predictions", content=body, headers=JSON)
-    assert answer.status_code == status, answer.text
+    response = await client.post("/v1/predictions", content=body, headers=JSON)
+    assert response.status_code == status, response.text
     if status == 422:
-        (error,) = answer.json()["errors"]
+        (error,) = response.json()["errors"]
         assert (error["pointer"], error["code"]) == (pointer, code)
     else:
-        assert answer.json()["code"] == code
-    assert len(answer.content) < 4096
+        assert response.json()["code"] == code
+    assert len(response.content) < 4096
     assert await stored_ids(state) == set()
 
 
-async def test_a_wrong_event_takes_nothing_of_its_batch_with_it(
+async def test_batch_with_invalid_events_stores_the_others(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    good = [make_event() for _ in WRONG]
+    valid = [make_event() for _ in INVALID_EVENTS]
     bodies = [
-        piece
-        for each, (_, wrong, *_rest) in zip(good, WRONG, strict=True)
-        for piece in (json.dumps(each).encode(), wrong)
+        body_part
+        for item, (_, invalid, *_) in zip(valid, INVALID_EVENTS, strict=True)
+        for body_part in (json.dumps(item).encode(), invalid)
     ]
     body = b'{"items": [' + b", ".join(bodies) + b"]}"
-    answer = await client.post("/v1/predictions/batch", content=body, headers=JSON)
-    assert answer.status_code == 207, answer.text
-    told = answer.json()
-    assert (told["created"], told["rejected"]) == (len(WRONG), len(WRONG))
-    for place, (what, _, _, pointer, code) in enumerate(WRONG):
-        assert told["results"][2 * place]["prediction_id"] == good[place]["prediction_id"]
-        rejected = told["results"][2 * place + 1]
-        assert (rejected["status"], rejected["code"]) == (422, "rejected"), what
+    response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
+    assert response.status_code == 207, response.text
+    batch = response.json()
+    assert (batch["created"], batch["rejected"]) == (len(INVALID_EVENTS), len(INVALID_EVENTS))
+    for index, (name, _, _, pointer, code) in enumerate(INVALID_EVENTS):
+        assert batch["results"][2 * index]["prediction_id"] == valid[index]["prediction_id"]
+        rejected = batch["results"][2 * index + 1]
+        assert (rejected["status"], rejected["code"]) == (422, "rejected"), name
         assert (rejected["errors"][0]["pointer"], rejected["errors"][0]["code"]) == (pointer, code)
-    assert await stored_ids(state) == ids_of(good)
+    assert await stored_ids(state) == ids_of(valid)
 
 
-async def test_a_wrong_line_takes_nothing_of_its_stream_with_it(
+async def test_stream_with_invalid_lines_stores_the_others(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    good = [make_event() for _ in WRONG]
-    cannot_stand_in_a_batch = [b"{", b'{"x": NaN}', b"\xef\xbb\xbf{}", b"\xff", b"[" * 100_000]
-    wrong = [each[1] for each in WRONG] + cannot_stand_in_a_batch
-    lines = await post_stream(client, as_lines(good) + b"\n".join(wrong))
-    assert (lines[-1]["created"], lines[-1]["rejected"]) == (len(good), len(wrong))
+    valid = [make_event() for _ in INVALID_EVENTS]
+    not_json = [b"{", b'{"x": NaN}', b"\xef\xbb\xbf{}", b"\xff", b"[" * 100_000]
+    invalid = [item[1] for item in INVALID_EVENTS] + not_json
+    lines = await post_stream(client, as_lines(valid) + b"\n".join(invalid))
+    assert (lines[-1]["created"], lines[-1]["rejected"]) == (len(valid), len(invalid))
     errors = [error for line in lines for error in line["errors"]]
-    assert [error["line"] for error in errors] == [len(good) + 1 + n for n in range(len(wrong))]
+    assert [error["line"] for error in errors] == [len(valid) + 1 + n for n in range(len(invalid))]
     codes = [error["errors"][0]["code"] for error in errors]
-    not_json = ["invalid_json"] * 2 + ["invalid_utf8"] * 2 + ["too_deep"]
-    assert codes == [code for *_, code in WRONG] + not_json
-    assert await stored_ids(state) == ids_of(good)
+    not_json_codes = ["invalid_json"] * 2 + ["invalid_utf8"] * 2 + ["too_deep"]
+    assert codes == [code for *_, code in INVALID_EVENTS] + not_json_codes
+    assert await stored_ids(state) == ids_of(valid)
 
 
 @pytest.mark.parametrize(
@@ -94,35 +94,35 @@ async def test_a_wrong_line_takes_nothing_of_its_stream_with_it(
     ],
     ids=["empty", "cut", "more", "NaN", "-Infinity", "BOM", "UTF-16", "bad UTF-8", "deep"],
 )
-async def test_an_event_that_is_not_json_is_a_bad_request(
+async def test_event_not_json_returns_400(
     client: httpx2.AsyncClient, body: bytes, code: str
 ) -> None:
-    answer = await client.post("/v1/predictions", content=body, headers=JSON)
-    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    response = await client.post("/v1/predictions", content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (400, code)
 
 
 @pytest.mark.parametrize(
     "broken", [b"{", feature(b"NaN"), b"{} {}", b"nul"], ids=["cut", "NaN", "no comma", "word"]
 )
-async def test_a_batch_in_which_events_cannot_be_told_apart_is_a_bad_request(
+async def test_batch_not_json_returns_400(
     client: httpx2.AsyncClient, state: State, broken: bytes
 ) -> None:
     body = b'{"items": [' + event() + b", " + broken + b"]}"
-    answer = await client.post("/v1/predictions/batch", content=body, headers=JSON)
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
+    response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
     assert await stored_ids(state) == set()
 
 
-async def test_a_batch_nested_without_end_is_a_bad_request(client: httpx2.AsyncClient) -> None:
+async def test_batch_nested_too_deep_returns_400(client: httpx2.AsyncClient) -> None:
     body = b'{"items": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
-    answer = await client.post("/v1/predictions/batch", content=body, headers=JSON)
-    assert (answer.status_code, answer.json()["code"]) == (400, "too_deep")
+    response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (400, "too_deep")
 
 
-async def test_a_batch_in_utf_16_is_not_taken_for_json(client: httpx2.AsyncClient) -> None:
+async def test_batch_in_utf_16_returns_400(client: httpx2.AsyncClient) -> None:
     body = json.dumps({"items": [make_event()]}).encode("utf-16")
-    answer = await client.post("/v1/predictions/batch", content=body, headers=JSON)
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
+    response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
 
 
 @pytest.mark.parametrize(
@@ -139,18 +139,16 @@ async def test_a_batch_in_utf_16_is_not_taken_for_json(client: httpx2.AsyncClien
     ],
     ids=["none", "1,001", "an object", "null", "another field", "a list", "nothing", "a number"],
 )
-async def test_what_is_no_batch_is_refused_as_a_whole(
-    client: httpx2.AsyncClient, body: bytes
-) -> None:
-    answer = await client.post("/v1/predictions/batch", content=body, headers=JSON)
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_a_batch")
+async def test_batch_of_another_shape_returns_422(client: httpx2.AsyncClient, body: bytes) -> None:
+    response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (422, "not_a_batch")
 
 
-async def test_1001_good_events_are_one_too_many_and_1000_are_not(
+async def test_batch_of_1001_events_returns_422_and_1000_are_created(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     events = [make_event() for _ in range(1001)]
-    answer = await client.post("/v1/predictions/batch", json={"items": events})
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_a_batch")
+    response = await client.post("/v1/predictions/batch", json={"items": events})
+    assert (response.status_code, response.json()["code"]) == (422, "not_a_batch")
     assert await stored_ids(state) == set()
     assert (await post_batch(client, events[1:]))["created"] == 1000

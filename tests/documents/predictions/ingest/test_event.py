@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.documents.predictions.ingest.event import Event, as_document, fault_in
+from service.documents.predictions.ingest.event import Event, find_violation, to_document
 from tests.documents.predictions.factories import make_event
 
 RECEIVED = datetime(2030, 1, 1, tzinfo=UTC)
@@ -29,43 +29,43 @@ values = st.recursive(
 
 def _document(event: dict[str, Any], **written: Any) -> dict[str, Any]:
     decoded = msgspec.json.decode(json.dumps(event, **written), type=Event)
-    assert fault_in(decoded, RECEIVED, suspicious=True) is None
-    return as_document(decoded, RECEIVED)
+    assert find_violation(decoded, RECEIVED, suspicious=True) is None
+    return to_document(decoded, RECEIVED)
 
 
 def _reversed(value: Any) -> Any:
-    """The same value with the keys of every object the other way round."""
+    """Return the same value with the keys of every object in reverse order."""
     if isinstance(value, dict):
         return {key: _reversed(value[key]) for key in reversed(value)}
-    return [_reversed(each) for each in value] if isinstance(value, list) else value
+    return [_reversed(item) for item in value] if isinstance(value, list) else value
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(features=st.dictionaries(keys, values, max_size=5))
-def test_the_hash_does_not_know_how_an_event_was_written(features: dict[str, Any]) -> None:
+def test_hash_ignores_how_an_event_was_written(features: dict[str, Any]) -> None:
     event = make_event(features=features)
-    plain = _document(event)
-    other = _document(_reversed(event), ensure_ascii=False, indent=2)
-    assert plain["features"] == features
-    assert plain["hash"] == other["hash"]
+    written = _document(event)
+    second = _document(_reversed(event), ensure_ascii=False, indent=2)
+    assert written["features"] == features
+    assert written["hash"] == second["hash"]
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-@given(one=values, other=values)
-def test_the_hash_knows_every_value(one: Any, other: Any) -> None:
+@given(first=values, second=values)
+def test_hash_differs_for_every_value(first: Any, second: Any) -> None:
     event = make_event()
-    hashes = [_document({**event, "features": {"x": value}})["hash"] for value in (one, other)]
-    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    hashes = [_document({**event, "features": {"x": value}})["hash"] for value in (first, second)]
+    same = json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
     assert (hashes[0] == hashes[1]) is same
 
 
-def test_the_hash_does_not_depend_on_when_it_came() -> None:
+def test_hash_ignores_received_at() -> None:
     event = msgspec.convert(make_event(), Event)
     later = RECEIVED.replace(year=2027)
-    assert as_document(event, RECEIVED)["hash"] == as_document(event, later)["hash"]
+    assert to_document(event, RECEIVED)["hash"] == to_document(event, later)["hash"]
 
 
-def test_times_are_kept_in_utc_and_milliseconds() -> None:
+def test_times_are_stored_in_utc_and_milliseconds() -> None:
     document = _document(make_event(timestamp="2026-01-05T01:00:00.123999+01:00"))
     assert document["timestamp"] == datetime(2026, 1, 5, 0, 0, 0, 123000, tzinfo=UTC)
     assert document["timestamp"].tzinfo is UTC

@@ -1,4 +1,4 @@
-"""Single events that come together are written together, and each hears of its own."""
+"""Group commit: concurrent documents share a write, and each has its own outcome."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.documents.predictions.ingest.group_commit import MOST_TOGETHER, Gatherer
+from service.documents.predictions.ingest.group_commit import MAX_GROUP, GroupCommitWriter
 from service.main import State
 from tests.documents.predictions.factories import (
     ids_of,
@@ -19,104 +19,104 @@ from tests.documents.predictions.factories import (
 
 
 class Store:
-    """Writes when it is told to; a number over 10,000 is refused."""
+    """Write once ``released`` is set; fail numbers above 10,000, and every group with 666."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
-        self.go = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def write(self, numbers: Sequence[int]) -> list[str | Exception]:
         self.groups.append(list(numbers))
-        await self.go.wait()
+        await self.released.wait()
         if 666 in numbers:
-            raise ConnectionError("the store is gone")
-        return [ValueError(str(each)) if each > 10_000 else f"wrote {each}" for each in numbers]
+            raise ConnectionError("the store is down")
+        return [ValueError(str(item)) if item > 10_000 else f"wrote {item}" for item in numbers]
 
 
-async def test_what_comes_while_one_is_in_flight_is_the_next() -> None:
+async def test_documents_submitted_during_a_write_form_the_next_group() -> None:
     store = Store()
-    gatherer = Gatherer(store.write)
-    first = asyncio.ensure_future(gatherer.add(1))
+    writer = GroupCommitWriter(store.write)
+    first = asyncio.ensure_future(writer.submit(1))
     while not store.groups:
         await asyncio.sleep(0)
-    later = [asyncio.ensure_future(gatherer.add(number)) for number in range(10, 60)]
+    later = [asyncio.ensure_future(writer.submit(number)) for number in range(10, 60)]
     await asyncio.sleep(0)
-    store.go.set()
-    told = await asyncio.gather(first, *later)
-    assert told == [f"wrote {number}" for number in (1, *range(10, 60))]
+    store.released.set()
+    results = await asyncio.gather(first, *later)
+    assert results == [f"wrote {number}" for number in (1, *range(10, 60))]
     assert store.groups == [[1], [*range(10, 60)]]
 
 
-async def test_each_hears_what_became_of_its_own() -> None:
+async def test_submit_returns_or_raises_its_own_outcome() -> None:
     store = Store()
-    store.go.set()
-    gatherer = Gatherer(store.write)
-    told = await asyncio.gather(*map(gatherer.add, (1, 10_001, 2)), return_exceptions=True)
-    assert told[0] == "wrote 1"
-    assert isinstance(told[1], ValueError)
-    assert told[2] == "wrote 2"
+    store.released.set()
+    writer = GroupCommitWriter(store.write)
+    results = await asyncio.gather(*map(writer.submit, (1, 10_001, 2)), return_exceptions=True)
+    assert results[0] == "wrote 1"
+    assert isinstance(results[1], ValueError)
+    assert results[2] == "wrote 2"
 
 
-async def test_a_store_that_fails_fails_those_of_that_group_alone() -> None:
+async def test_submit_store_failure_fails_its_group_only() -> None:
     store = Store()
-    store.go.set()
-    gatherer = Gatherer(store.write)
+    store.released.set()
+    writer = GroupCommitWriter(store.write)
     with pytest.raises(ConnectionError):
-        await gatherer.add(666)
-    assert await gatherer.add(1) == "wrote 1"
+        await writer.submit(666)
+    assert await writer.submit(1) == "wrote 1"
 
 
-async def test_whoever_left_is_no_obstacle_and_drain_waits_for_the_rest() -> None:
+async def test_drain_with_a_cancelled_submitter_writes_all() -> None:
     store = Store()
-    gatherer = Gatherer(store.write)
-    asked = [asyncio.ensure_future(gatherer.add(number)) for number in range(MOST_TOGETHER + 5)]
+    writer = GroupCommitWriter(store.write)
+    submitted = [asyncio.ensure_future(writer.submit(number)) for number in range(MAX_GROUP + 5)]
     await asyncio.sleep(0)
-    asked[0].cancel()
-    store.go.set()
-    await gatherer.drain()
-    assert sum(map(len, store.groups)) == MOST_TOGETHER + 5
-    assert max(map(len, store.groups)) <= MOST_TOGETHER
-    assert await asked[-1] == f"wrote {MOST_TOGETHER + 4}"
+    submitted[0].cancel()
+    store.released.set()
+    await writer.drain()
+    assert sum(map(len, store.groups)) == MAX_GROUP + 5
+    assert max(map(len, store.groups)) <= MAX_GROUP
+    assert await submitted[-1] == f"wrote {MAX_GROUP + 4}"
 
 
-async def test_many_single_events_share_few_inserts(
+async def test_events_concurrent_share_few_inserts(
     client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events, inserts = make_events(60), 0
-    write = state["together"]._write
+    write = state["shared_writer"]._write
 
     async def counted(documents: Sequence[Any]) -> Any:
         nonlocal inserts
         inserts += 1
         return await write(documents)
 
-    monkeypatch.setattr(state["together"], "_write", counted)
-    answers = await asyncio.gather(*[post_event(client, each) for each in events])
-    assert {each.status_code for each in answers} == {201}
+    monkeypatch.setattr(state["shared_writer"], "_write", counted)
+    responses = await asyncio.gather(*[post_event(client, item) for item in events])
+    assert {item.status_code for item in responses} == {201}
     assert await stored_ids(state) == ids_of(events)
     assert inserts < 20
 
 
-async def test_one_event_sent_by_many_at_once_is_there_once(
+async def test_event_sent_concurrently_is_stored_once(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     event, other = make_event(), {"features": {"x": 2}}
     sent = [event] * 30 + [{**event, **other}] * 10
-    answers = await asyncio.gather(*[post_event(client, each) for each in sent])
-    codes = sorted(each.status_code for each in answers)
+    responses = await asyncio.gather(*[post_event(client, item) for item in sent])
+    codes = sorted(item.status_code for item in responses)
     assert codes in ([200] * 29 + [201] + [409] * 10, [200] * 9 + [201] + [409] * 30)
     assert await stored_ids(state) == ids_of([event])
 
 
-async def test_what_comes_as_the_last_writer_ends_is_written_too() -> None:
-    """Everything that can happen between two steps of a writer does: nobody is forgotten."""
+async def test_submit_while_the_last_write_ends_is_written() -> None:
+    """Submit after each number of event loop steps, so that no interleaving loses a document."""
     store = Store()
-    store.go.set()
-    gatherer = Gatherer(store.write)
-    for pause in range(12):
-        first = asyncio.ensure_future(gatherer.add(1))
-        for _ in range(pause):
+    store.released.set()
+    writer = GroupCommitWriter(store.write)
+    for steps in range(12):
+        first = asyncio.ensure_future(writer.submit(1))
+        for _ in range(steps):
             await asyncio.sleep(0)
-        late = asyncio.ensure_future(gatherer.add(7))
+        late = asyncio.ensure_future(writer.submit(7))
         async with asyncio.timeout(30):
             await asyncio.gather(first, late)

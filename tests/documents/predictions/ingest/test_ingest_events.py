@@ -1,4 +1,4 @@
-"""Batches: a result for each event, whatever was sent before or at the same time."""
+"""Batches: each event has a result, whatever was sent before or concurrently."""
 
 import asyncio
 import copy
@@ -20,68 +20,68 @@ from tests.documents.predictions.factories import (
 )
 
 
-async def test_the_results_stand_in_the_order_of_the_request(client: httpx2.AsyncClient) -> None:
+async def test_batch_results_have_the_order_of_the_request(client: httpx2.AsyncClient) -> None:
     known, other = make_events(2)
     await post_batch(client, [known, other])
     new = make_event()
-    wrong = {**make_event(), "timestamp": "yesterday"}
-    answer = await client.post(
+    invalid = {**make_event(), "timestamp": "yesterday"}
+    response = await client.post(
         "/v1/predictions/batch",
-        json={"items": [wrong, new, known, {**other, "features": {}}, {"prediction_id": "x"}]},
+        json={"items": [invalid, new, known, {**other, "features": {}}, {"prediction_id": "x"}]},
     )
-    assert answer.status_code == 207
-    told = answer.json()
-    assert [(each["prediction_id"], each["status"], each["code"]) for each in told["results"]] == [
-        (wrong["prediction_id"], 422, "rejected"),
+    assert response.status_code == 207
+    batch = response.json()
+    assert [(item["prediction_id"], item["status"], item["code"]) for item in batch["results"]] == [
+        (invalid["prediction_id"], 422, "rejected"),
         (new["prediction_id"], 201, "created"),
         (known["prediction_id"], 200, "duplicate"),
         (other["prediction_id"], 409, "conflict"),
         (None, 422, "rejected"),
     ]
-    counted = {name: told[name] for name in ("created", "duplicates", "conflicts", "rejected")}
-    assert counted == {"created": 1, "duplicates": 1, "conflicts": 1, "rejected": 2}
+    counts = {name: batch[name] for name in ("created", "duplicates", "conflicts", "rejected")}
+    assert counts == {"created": 1, "duplicates": 1, "conflicts": 1, "rejected": 2}
 
 
-async def test_a_batch_of_created_and_duplicates_is_a_plain_200(client: httpx2.AsyncClient) -> None:
+async def test_batch_of_created_and_duplicates_returns_200(client: httpx2.AsyncClient) -> None:
     events = make_events(2)
     await post_batch(client, events[:1])
-    answer = await client.post("/v1/predictions/batch", json={"items": events})
-    assert answer.status_code == 200
+    response = await client.post("/v1/predictions/batch", json={"items": events})
+    assert response.status_code == 200
 
 
-async def test_repetitions_within_one_batch_are_told_apart(
+async def test_batch_with_a_repeated_id_has_a_result_for_each(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     event, single = make_events(2)
     altered = {**event, "features": {"amount": 0}}
-    told = await post_batch(client, [event, single, event, altered, event])
-    codes = [each["code"] for each in told["results"]]
+    batch = await post_batch(client, [event, single, event, altered, event])
+    codes = [item["code"] for item in batch["results"]]
     assert codes == ["created", "created", "duplicate", "conflict", "duplicate"]
-    stored = {str(each["_id"]): each["features"] for each in await stored_events(state)}
+    stored = {str(item["_id"]): item["features"] for item in await stored_events(state)}
     assert stored[event["prediction_id"]] == event["features"]
 
 
-async def test_the_same_batch_from_20_clients_is_stored_once(
+async def test_batch_from_20_clients_is_stored_once(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     events = make_events(100)
     shuffled = [random.sample(events, len(events)) for _ in range(20)]
-    answers = await asyncio.gather(*(post_batch(client, each) for each in shuffled))
-    assert sum(each["created"] for each in answers) == 100
-    assert sum(each["duplicates"] for each in answers) == 1900
+    responses = await asyncio.gather(*(post_batch(client, item) for item in shuffled))
+    assert sum(item["created"] for item in responses) == 100
+    assert sum(item["duplicates"] for item in responses) == 1900
     assert await stored_ids(state) == ids_of(events)
 
 
-async def test_nothing_is_stored_of_what_is_rejected_and_the_id_stays_free(
+async def test_batch_rejected_event_leaves_its_id_free(
     client: httpx2.AsyncClient,
 ) -> None:
     event = make_event()
-    told = await post_batch(client, [{**event, "features": {"a.b": 1}}])
-    assert told["rejected"] == 1
+    batch = await post_batch(client, [{**event, "features": {"a.b": 1}}])
+    assert batch["rejected"] == 1
     assert (await post_batch(client, [event]))["created"] == 1
 
 
-async def test_values_come_back_with_the_types_they_were_sent_with(
+async def test_event_values_keep_their_types(
     client: httpx2.AsyncClient,
 ) -> None:
     features: dict[str, Any] = {
@@ -106,35 +106,35 @@ async def test_values_come_back_with_the_types_they_were_sent_with(
     assert '"float":3.0' in read
     assert '"int":3,' in read
     assert '"label":true' in read
-    again = {**event, "features": json.loads(read)["features"]}
-    assert (await post_batch(client, [again]))["duplicates"] == 1
+    resent = {**event, "features": json.loads(read)["features"]}
+    assert (await post_batch(client, [resent]))["duplicates"] == 1
 
 
 async def _post_all(client: httpx2.AsyncClient, events: list[dict[str, Any]]) -> dict[str, int]:
-    """The sums of all answers, in batches of 500."""
+    """Send batches of 500; return the sums of their counts."""
     total = {"created": 0, "duplicates": 0, "conflicts": 0, "rejected": 0}
     for start in range(0, len(events), 500):
-        told = await post_batch(client, events[start : start + 500])
-        total = {name: count + told[name] for name, count in total.items()}
+        batch = await post_batch(client, events[start : start + 500])
+        total = {name: count + batch[name] for name, count in total.items()}
     return total
 
 
-async def test_the_sample_traffic_is_stored_once_and_never_overwritten(
+async def test_sample_traffic_is_stored_once_and_never_overwritten(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     events = sample_events()
-    nothing = {"created": 0, "duplicates": 0, "conflicts": 0, "rejected": 0}
-    assert await _post_all(client, events) == {**nothing, "created": 5072, "duplicates": 28}
+    none = {"created": 0, "duplicates": 0, "conflicts": 0, "rejected": 0}
+    assert await _post_all(client, events) == {**none, "created": 5072, "duplicates": 28}
     before = await stored_events(state)
     assert len(before) == 5072
-    assert await _post_all(client, events) == {**nothing, "duplicates": 5100}
+    assert await _post_all(client, events) == {**none, "duplicates": 5100}
 
     altered = copy.deepcopy(events[:500])
-    seen: set[str] = set()
+    changed: set[str] = set()
     for event in altered[::50]:
-        assert event["prediction_id"] not in seen
-        seen.add(event["prediction_id"])
+        assert event["prediction_id"] not in changed
+        changed.add(event["prediction_id"])
         event["features"]["mean_radius"] += 0.000001
-    told = await _post_all(client, altered)
-    assert told == {**nothing, "conflicts": 10, "duplicates": 490}
+    batch = await _post_all(client, altered)
+    assert batch == {**none, "conflicts": 10, "duplicates": 490}
     assert await stored_events(state) == before

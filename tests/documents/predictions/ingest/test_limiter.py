@@ -1,4 +1,4 @@
-"""Batches and streams are worked on a few at a time; single events and others do not wait."""
+"""Batches and stream chunks wait for one of a few slots; single events do not."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from service.documents.predictions.ingest import writer as log
-from service.documents.predictions.ingest.limiter import GROUPS_AT_ONCE, InFlight
+from service.documents.predictions.ingest import writer as writer_module
+from service.documents.predictions.ingest.limiter import MAX_CONCURRENT_BATCHES, IntakeLimiter
 from service.main import State
 from service.stores.mongo.client import Document, MongoStore
 from tests.documents.predictions.factories import (
@@ -25,20 +25,20 @@ from tests.fixtures.client import ADMINISTRATOR, client_as
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 
-async def test_groups_wait_for_their_turn_and_single_events_do_not(
+async def test_batches_wait_for_a_slot_and_single_events_do_not(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     events = make_events(3)
     labels = [
-        {"prediction_id": each["prediction_id"], "label": 1, "observed_at": each["timestamp"]}
-        for each in events
+        {"prediction_id": item["prediction_id"], "label": 1, "observed_at": item["timestamp"]}
+        for item in events
     ]
-    async with AsyncExitStack() as turns:
-        for _ in range(GROUPS_AT_ONCE):
-            await turns.enter_async_context(state["in_flight"].turn)
-        asked = [
-            asyncio.ensure_future(each)
-            for each in (
+    async with AsyncExitStack() as slots:
+        for _ in range(MAX_CONCURRENT_BATCHES):
+            await slots.enter_async_context(state["intake_limiter"].worker_slot)
+        requests = [
+            asyncio.ensure_future(item)
+            for item in (
                 client.post("/v1/predictions/batch", json={"items": events[:2]}),
                 client.post("/v1/predictions/stream", content=as_lines(events), headers=NDJSON),
                 client.post("/v1/labels/batch", json={"items": labels}),
@@ -47,66 +47,68 @@ async def test_groups_wait_for_their_turn_and_single_events_do_not(
         ]
         for _ in range(3):
             assert (await client.post("/v1/predictions", json=make_event())).status_code == 201
-        assert not any(each.done() for each in asked)
-    assert [(await each).status_code for each in asked] == [200] * 4
+        assert not any(item.done() for item in requests)
+    assert [(await item).status_code for item in requests] == [200] * 4
     assert ids_of(events) <= await stored_ids(state)
-    assert state["in_flight"].bytes == 0
+    assert state["intake_limiter"].bytes == 0
 
 
-async def test_few_groups_are_written_at_a_time(
+async def test_batches_concurrent_are_written_a_few_at_a_time(
     client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writing, most, plain = 0, 0, log.write
+    writing, peak, original = 0, 0, writer_module.write
 
-    async def counted(mongo: MongoStore, documents: Sequence[Document]) -> list[log.Outcome]:
-        nonlocal writing, most
+    async def counted(
+        mongo: MongoStore, documents: Sequence[Document]
+    ) -> list[writer_module.Outcome]:
+        nonlocal writing, peak
         writing += 1
-        most = max(most, writing)
+        peak = max(peak, writing)
         try:
-            return await plain(mongo, documents)
+            return await original(mongo, documents)
         finally:
             writing -= 1
 
-    monkeypatch.setattr(log, "write", counted)
-    batches = [{"items": make_events(20)} for _ in range(4 * GROUPS_AT_ONCE)]
-    answers = await asyncio.gather(
-        *[client.post("/v1/predictions/batch", json=each) for each in batches]
+    monkeypatch.setattr(writer_module, "write", counted)
+    batches = [{"items": make_events(20)} for _ in range(4 * MAX_CONCURRENT_BATCHES)]
+    responses = await asyncio.gather(
+        *[client.post("/v1/predictions/batch", json=item) for item in batches]
     )
-    assert [each.status_code for each in answers] == [200] * len(batches)
-    assert 1 < most <= GROUPS_AT_ONCE
+    assert [item.status_code for item in responses] == [200] * len(batches)
+    assert 1 < peak <= MAX_CONCURRENT_BATCHES
 
 
 @pytest.mark.parametrize("path", ["/v1/predictions/stream", "/v1/labels/stream"])
-async def test_a_line_whose_end_has_not_come_is_in_flight_too(
+async def test_stream_partial_line_counts_as_in_flight(
     state: State, reset_stores: None, path: str
 ) -> None:
-    in_flight = state["in_flight"]
+    limiter = state["intake_limiter"]
     async with serving(state) as port, asyncio.timeout(30):
         _, writer = await connect(port)
         head = request_head(path, "Content-Type: application/x-ndjson")
         writer.write(head + chunk(b"\n" * 10 + b"x" * 300_000))
-        while in_flight.bytes != 300_000:
+        while limiter.bytes != 300_000:
             await asyncio.sleep(0.005)
         writer.write(chunk(b"x" * 50_000))
-        while in_flight.bytes != 350_000:
+        while limiter.bytes != 350_000:
             await asyncio.sleep(0.005)
         writer.close()
-        while in_flight.bytes:
+        while limiter.bytes:
             await asyncio.sleep(0.005)
 
 
-async def test_who_has_no_room_for_a_line_hears_of_it(
+async def test_stream_line_above_the_limit_returns_429(
     app: FastAPI, state: State, reset_stores: None
 ) -> None:
-    """And the room that there was is there again."""
-    in_flight = InFlight(most=100_000)
+    """The bytes that were acquired are released."""
+    limiter = IntakeLimiter(max_bytes=100_000)
 
-    async def pieces() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield b"x" * 60_000
 
-    held = {**state, "in_flight": in_flight}
-    async with client_as(ADMINISTRATOR, app, held) as client:
-        answer = await client.post("/v1/predictions/stream", content=pieces(), headers=NDJSON)
-    assert (answer.status_code, answer.json()["code"]) == (429, "too_much_in_flight")
-    assert in_flight.bytes == 0
+    limited = {**state, "intake_limiter": limiter}
+    async with client_as(ADMINISTRATOR, app, limited) as client:
+        response = await client.post("/v1/predictions/stream", content=chunks(), headers=NDJSON)
+    assert (response.status_code, response.json()["code"]) == (429, "too_much_in_flight")
+    assert limiter.bytes == 0

@@ -1,4 +1,4 @@
-"""What turned out to be true: a history whose order is that of the observations."""
+"""The label of one prediction: a history in the order of its observations."""
 
 import asyncio
 import random
@@ -15,41 +15,42 @@ from tests.documents.predictions.factories import make_event, post_event
 DAYS = [f"2026-01-{day:02d}T00:00:00.000Z" for day in range(1, 29)]
 
 
-def _said(day: int, label: Any = 1, source: str = "lab") -> dict[str, Any]:
+def _label(day: int, label: Any = 1, source: str = "lab") -> dict[str, Any]:
     return {"label": label, "observed_at": DAYS[day], "source": source}
 
 
-async def _put(client: httpx2.AsyncClient, prediction_id: object, told: object) -> httpx2.Response:
-    return await client.put(f"/v1/predictions/{prediction_id}/feedback", json=told)
+async def _put(client: httpx2.AsyncClient, prediction_id: object, label: object) -> httpx2.Response:
+    return await client.put(f"/v1/predictions/{prediction_id}/feedback", json=label)
 
 
 def _history(feedback: Any) -> list[tuple[str, str, Any]]:
-    return [(each["observed_at"], each["source"], each["label"]) for each in feedback["history"]]
+    return [(item["observed_at"], item["source"], item["label"]) for item in feedback["history"]]
 
 
-async def test_feedback_stands_beside_its_prediction(client: httpx2.AsyncClient) -> None:
+async def test_feedback_is_returned_with_its_prediction(client: httpx2.AsyncClient) -> None:
     event = make_event()
     await post_event(client, event)
-    answer = await _put(client, event["prediction_id"], _said(3))
-    assert (answer.status_code, answer.headers["etag"]) == (200, '"1"')
-    told = answer.json()
-    assert (told["label"], told["observed_at"], told["pending"]) == (1, DAYS[3], False)
-    read = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
-    assert read["feedback"] == told
+    response = await _put(client, event["prediction_id"], _label(3))
+    assert (response.status_code, response.headers["etag"]) == (200, '"1"')
+    feedback = response.json()
+    assert (feedback["label"], feedback["observed_at"]) == (1, DAYS[3])
+    assert feedback["pending"] is False
+    prediction = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
+    assert prediction["feedback"] == feedback
 
 
-async def test_feedback_may_come_before_its_prediction(client: httpx2.AsyncClient) -> None:
+async def test_feedback_before_its_prediction_is_pending(client: httpx2.AsyncClient) -> None:
     event = make_event()
-    early = (await _put(client, event["prediction_id"], _said(3))).json()
+    early = (await _put(client, event["prediction_id"], _label(3))).json()
     assert early["pending"] is True
     assert (await post_event(client, event)).status_code == 201
-    read = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
-    assert read["feedback"] == {**early, "pending": False}
+    prediction = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
+    assert prediction["feedback"] == {**early, "pending": False}
 
 
-async def test_neither_order_nor_repetition_of_delivery_matters(client: httpx2.AsyncClient) -> None:
-    told = [_said(2, 0), _said(5, 1), _said(5, 1, "audit"), _said(5, 0), _said(9, 1)]
-    wanted = [
+async def test_feedback_in_any_order_and_repeated_ends_the_same(client: httpx2.AsyncClient) -> None:
+    labels = [_label(2, 0), _label(5, 1), _label(5, 1, "audit"), _label(5, 0), _label(9, 1)]
+    expected = [
         (DAYS[2], "lab", 0),
         (DAYS[5], "audit", 1),
         (DAYS[5], "lab", 0),
@@ -57,58 +58,60 @@ async def test_neither_order_nor_repetition_of_delivery_matters(client: httpx2.A
         (DAYS[9], "lab", 1),
     ]
     for seed in range(8):
-        deliveries = random.Random(seed).sample(told * 2, len(told) * 2)
+        deliveries = random.Random(seed).sample(labels * 2, len(labels) * 2)
         prediction_id = uuid4()
-        for each in deliveries:
-            answer = await _put(client, prediction_id, each)
-        feedback = answer.json()
-        assert _history(feedback) == wanted
+        for label in deliveries:
+            response = await _put(client, prediction_id, label)
+        feedback = response.json()
+        assert _history(feedback) == expected
         assert (feedback["label"], feedback["observed_at"]) == (1, DAYS[9])
         assert feedback["version"] == 5
 
 
-async def test_an_old_observation_that_comes_late_does_not_become_the_latest(
+async def test_feedback_observed_earlier_does_not_become_the_latest(
     client: httpx2.AsyncClient,
 ) -> None:
     prediction_id = uuid4()
-    await _put(client, prediction_id, _said(9, "cat"))
-    late = (await _put(client, prediction_id, _said(1, "dog"))).json()
+    await _put(client, prediction_id, _label(9, "cat"))
+    late = (await _put(client, prediction_id, _label(1, "dog"))).json()
     assert (late["label"], late["version"]) == ("cat", 2)
 
 
-async def test_of_50_at_once_none_is_lost_and_none_is_there_twice(
+async def test_feedback_concurrent_is_stored_once_each(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     prediction_id = uuid4()
-    told = [_said(number % 28, number // 2) for number in range(50)]
-    answers = await asyncio.gather(*(_put(client, prediction_id, each) for each in told + told))
-    assert {answer.status_code for answer in answers} == {200}
-    final = (await _put(client, prediction_id, told[0])).json()
-    assert _history(final) == sorted(
-        (each["observed_at"], each["source"], each["label"]) for each in told
+    labels = [_label(number % 28, number // 2) for number in range(50)]
+    responses = await asyncio.gather(
+        *(_put(client, prediction_id, label) for label in labels + labels)
+    )
+    assert {response.status_code for response in responses} == {200}
+    feedback = (await _put(client, prediction_id, labels[0])).json()
+    assert _history(feedback) == sorted(
+        (label["observed_at"], label["source"], label["label"]) for label in labels
     )
     assert await state["mongo"].database[FEEDBACK].count_documents({}) == 1
 
 
 @pytest.mark.parametrize("label", [1, 0, -(2**63), True, False, 2.5, "malignant", "", "$x", "a.b"])
-async def test_a_label_keeps_its_type(client: httpx2.AsyncClient, label: Any) -> None:
-    found = (await _put(client, uuid4(), _said(1, label))).json()
-    assert found["label"] == label
-    assert type(found["label"]) is type(label)
+async def test_feedback_of_each_type_keeps_its_type(client: httpx2.AsyncClient, label: Any) -> None:
+    feedback = (await _put(client, uuid4(), _label(1, label))).json()
+    assert feedback["label"] == label
+    assert type(feedback["label"]) is type(label)
 
 
-async def test_a_thousand_and_first_revision_is_refused_and_a_known_one_is_not(
+async def test_full_history_rejects_a_new_label_and_accepts_a_stored_one(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     prediction_id = uuid4()
-    await _put(client, prediction_id, _said(1))
+    await _put(client, prediction_id, _label(1))
     feedback = state["mongo"].database[FEEDBACK]
     (first,) = (await feedback.find_one({"_id": prediction_id}) or {})["history"]
     full = [{**first, "label": number} for number in range(1000)]
     await feedback.update_one({"_id": prediction_id}, {"$set": {"history": full}})
-    assert (await _put(client, prediction_id, _said(1, 999))).status_code == 200
-    refused = await _put(client, prediction_id, _said(1, 1000))
-    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_revisions")
+    assert (await _put(client, prediction_id, _label(1, 999))).status_code == 200
+    response = await _put(client, prediction_id, _label(1, 1000))
+    assert (response.status_code, response.json()["code"]) == (409, "too_many_revisions")
 
 
 @pytest.mark.parametrize(
@@ -128,15 +131,16 @@ async def test_a_thousand_and_first_revision_is_refused_and_a_known_one_is_not(
         ({"label": "\x00"}, "/label"),
     ],
 )
-async def test_feedback_that_is_wrong_is_refused_with_a_pointer(
+async def test_feedback_invalid_is_rejected_with_a_pointer(
     client: httpx2.AsyncClient, change: dict[str, Any], pointer: str
 ) -> None:
-    answer = await _put(client, uuid4(), {**_said(1), **change})
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"].startswith(pointer)
+    response = await _put(client, uuid4(), {**_label(1), **change})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"].startswith(pointer)
 
 
-async def test_feedback_needs_a_label_and_a_time(client: httpx2.AsyncClient) -> None:
-    answer = await _put(client, uuid4(), {})
-    assert [each["pointer"] for each in answer.json()["errors"]] == ["/label", "/observed_at"]
-    assert (await _put(client, "nobody", _said(1))).status_code == 422
+async def test_feedback_without_label_and_time_is_rejected(client: httpx2.AsyncClient) -> None:
+    response = await _put(client, uuid4(), {})
+    errors = response.json()["errors"]
+    assert [error["pointer"] for error in errors] == ["/label", "/observed_at"]
+    assert (await _put(client, "nobody", _label(1))).status_code == 422

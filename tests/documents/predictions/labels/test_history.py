@@ -1,4 +1,4 @@
-"""The history of labels: the same whatever the order of delivery, in Python and in MongoDB."""
+"""The history of labels is the same for any order of delivery, in Python and in MongoDB."""
 
 import asyncio
 import random
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from service.documents.predictions.documents import FEEDBACK
 from service.documents.predictions.labels.history import (
-    MOST_REVISIONS,
-    document_of,
-    merged,
-    with_observations,
+    MAX_REVISIONS,
+    merge,
+    merge_update,
+    to_document,
 )
 from service.main import State
 from tests.documents.predictions.factories import make_event, post_event
@@ -50,7 +50,7 @@ VALUES = [
     "🦉",
     "￿",
 ]
-# As they travel: three ways to write one number, and what is not that number.
+# Three ways to write one number in JSON, and values that are not that number.
 LABELS = [0, 0.0, -0.0, 1, 1.0, True, False, "1", 0.5, 2**53, float(2**53), 2**53 + 1]
 observations = st.builds(
     lambda label, hours, source, seconds: {
@@ -67,15 +67,16 @@ observations = st.builds(
 
 
 def typed(document: Any) -> Any:
-    """Tells 1 from true, which Python takes for equal."""
+    """Return the labels with their types, because Python compares 1 and true as equal."""
     return [
-        (each["observed_at"], each["source"], isinstance(each["label"], bool), each["label"])
-        for each in (*document["history"], document["latest"])
+        (item["observed_at"], item["source"], isinstance(item["label"], bool), item["label"])
+        for item in (*document["history"], document["latest"])
     ]
 
 
-def received_together(told: Sequence[dict[str, Any]], seconds: int) -> list[dict[str, Any]]:
-    return [{**each, "received_at": START + timedelta(days=9, seconds=seconds)} for each in told]
+def received_together(items: Sequence[dict[str, Any]], seconds: int) -> list[dict[str, Any]]:
+    received_at = START + timedelta(days=9, seconds=seconds)
+    return [{**item, "received_at": received_at} for item in items]
 
 
 @settings(
@@ -90,64 +91,64 @@ def received_together(told: Sequence[dict[str, Any]], seconds: int) -> list[dict
         max_size=4,
     )
 )
-def test_mongodb_merges_as_python_does(
+def test_merge_in_mongodb_and_in_python_is_the_same(
     deliveries: list[tuple[list[dict[str, Any]], int]], sync_feedback: Any
 ) -> None:
     prediction_id = uuid4()
     history: list[dict[str, Any]] = []
-    for told, seconds in deliveries:
-        together = received_together(told, seconds)
-        history, _ = merged(history, together)
-        sync_feedback.update_one({"_id": prediction_id}, with_observations(together), upsert=True)
-    there = sync_feedback.find_one({"_id": prediction_id})
-    here = document_of(prediction_id, history)
-    assert there == here
-    assert typed(there) == typed(here)
+    for items, seconds in deliveries:
+        together = received_together(items, seconds)
+        history, _ = merge(history, together)
+        sync_feedback.update_one({"_id": prediction_id}, merge_update(together), upsert=True)
+    in_mongodb = sync_feedback.find_one({"_id": prediction_id})
+    in_python = to_document(prediction_id, history)
+    assert in_mongodb == in_python
+    assert typed(in_mongodb) == typed(in_python)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(told=st.lists(observations, min_size=1, max_size=12), order=st.randoms())
-def test_merging_knows_no_order_and_no_repetition(
-    told: list[dict[str, Any]], order: random.Random
+@given(items=st.lists(observations, min_size=1, max_size=12), order=st.randoms())
+def test_merge_in_any_order_and_repeated_is_the_same(
+    items: list[dict[str, Any]], order: random.Random
 ) -> None:
-    once, changes = merged([], told)
+    once, changes = merge([], items)
     before = deepcopy(once)
-    delivered = order.sample(told * 2, len(told) * 2)
+    delivered = order.sample(items * 2, len(items) * 2)
     history: list[dict[str, Any]] = []
     for start in range(0, len(delivered), 3):
-        history, _ = merged(history, delivered[start : start + 3])
-    assert (typed(document_of(0, history)), history) == (typed(document_of(0, once)), once)
-    assert merged(history, told) == (before, ["unchanged"] * len(told))
+        history, _ = merge(history, delivered[start : start + 3])
+    assert (typed(to_document(0, history)), history) == (typed(to_document(0, once)), once)
+    assert merge(history, items) == (before, ["unchanged"] * len(items))
     assert changes.count("labelled") == 1
     assert changes[0] == "labelled"
 
 
-def test_a_full_history_takes_what_it_knows_and_refuses_the_rest(sync_feedback: Any) -> None:
-    told = [
-        {"label": each, "observed_at": START, "source": "lab", "received_at": START}
-        for each in range(MOST_REVISIONS + 3)
+def test_merge_into_a_full_history_keeps_it_in_both(sync_feedback: Any) -> None:
+    items = [
+        {"label": label, "observed_at": START, "source": "lab", "received_at": START}
+        for label in range(MAX_REVISIONS + 3)
     ]
     full = uuid4()
-    history, changes = merged([], told)
-    assert changes[-4:] == ["revised", "refused", "refused", "refused"]
-    assert len(history) == MOST_REVISIONS
-    sync_feedback.update_one({"_id": full}, with_observations(told[:400]), upsert=True)
-    sync_feedback.update_one({"_id": full}, with_observations(told[200:]), upsert=True)
-    assert sync_feedback.find_one({"_id": full}) == document_of(full, history)
+    history, changes = merge([], items)
+    assert changes[-4:] == ["revised", "full", "full", "full"]
+    assert len(history) == MAX_REVISIONS
+    sync_feedback.update_one({"_id": full}, merge_update(items[:400]), upsert=True)
+    sync_feedback.update_one({"_id": full}, merge_update(items[200:]), upsert=True)
+    assert sync_feedback.find_one({"_id": full}) == to_document(full, history)
 
 
 def _deliveries(ids: list[UUID], chance: random.Random) -> list[dict[str, Any]]:
     return [
-        make_label(each, chance.randint(1, 3), label=label, source=chance.choice(["lab", "audit"]))
-        for each in ids
+        make_label(key, chance.randint(1, 3), label=label, source=chance.choice(["lab", "audit"]))
+        for key in ids
         for label in chance.sample(LABELS, 4)
     ]
 
 
-async def _delivered(
+async def _deliver(
     client: httpx2.AsyncClient, labels: list[dict[str, Any]], chance: random.Random
 ) -> None:
-    """Cut into parts, each sent by one of three ways, some of them at the same time."""
+    """Send the labels in parts, each in one of three ways, some concurrently."""
     parts = []
     while labels:
         size = chance.choice([1, 1, 2, 7, 30, 100])
@@ -163,25 +164,25 @@ async def _delivered(
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_any_delivery_ends_in_the_same_state(
+async def test_labels_delivered_in_any_way_end_the_same(
     client: httpx2.AsyncClient, state: State, seed: int
 ) -> None:
-    """In any order and any number, one by one, in batches and streams, and many at once."""
+    """In any order and number, one by one, in batches and streams, and concurrently."""
     ids = [uuid4() for _ in range(25)]
     labels = _deliveries(ids, random.Random(seed))
-    await _delivered(client, labels, random.Random(0))
-    wanted = {key: without_times(each) for key, each in (await stored_labels(state)).items()}
-    assert len(wanted) == 25
+    await _deliver(client, labels, random.Random(0))
+    expected = {key: without_times(item) for key, item in (await stored_labels(state)).items()}
+    assert len(expected) == 25
     feedback = state["mongo"].database[FEEDBACK]
     for again in range(3):
         await feedback.delete_many({})
         chance = random.Random(f"{seed} {again}")
-        await _delivered(client, chance.sample(labels * 2, len(labels) * 2), chance)
-        found = {key: without_times(each) for key, each in (await stored_labels(state)).items()}
-        assert found == wanted
+        await _deliver(client, chance.sample(labels * 2, len(labels) * 2), chance)
+        stored = {key: without_times(item) for key, item in (await stored_labels(state)).items()}
+        assert stored == expected
 
 
-async def test_labels_and_their_predictions_may_come_at_the_same_time(
+async def test_labels_concurrent_with_their_predictions_belong_to_them(
     client: httpx2.AsyncClient,
 ) -> None:
     events = [make_event() for _ in range(30)]
@@ -191,7 +192,8 @@ async def test_labels_and_their_predictions_may_come_at_the_same_time(
         *(post_labels(client, labels[start::4]) for start in range(4)),
     )
     for event in events:
-        read = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
-        assert (read["feedback"]["version"], read["feedback"]["pending"]) == (2, False)
-    told = await post_labels(client, labels)
-    assert (told["unchanged"], told["pending"]) == (60, 0)
+        prediction = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
+        feedback = prediction["feedback"]
+        assert (feedback["version"], feedback["pending"]) == (2, False)
+    body = await post_labels(client, labels)
+    assert (body["unchanged"], body["pending"]) == (60, 0)

@@ -1,4 +1,4 @@
-"""Events of a megabyte each: a page holds what fits."""
+"""Events of almost a megabyte: a page ends at 16 MiB."""
 
 from itertools import chain
 
@@ -6,13 +6,13 @@ import httpx2
 
 from tests.documents.predictions.factories import make_event, post_event
 
-EACH, MANY = 900_000, 24
+EVENT_SIZE, EVENT_COUNT = 900_000, 24
 
 
-async def test_a_page_of_large_events_is_short_and_the_next_goes_on(
+async def test_list_page_of_large_events_is_short_and_continues(
     client: httpx2.AsyncClient,
 ) -> None:
-    events = [make_event(features={"x": "y" * EACH, "n": n}) for n in range(MANY)]
+    events = [make_event(features={"x": "y" * EVENT_SIZE, "n": n}) for n in range(EVENT_COUNT)]
     for event in events:
         await post_event(client, event)
     pages: list[list[str]] = []

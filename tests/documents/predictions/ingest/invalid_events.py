@@ -1,4 +1,4 @@
-"""Events that are wrong, each in one way."""
+"""Events that are invalid in one way each."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from tests.documents.predictions.factories import make_event
 
 
 def feature(written: bytes) -> bytes:
-    """An event with a feature that json.dumps would not write."""
+    """Return an event with a feature that json.dumps would not write."""
     return json.dumps(make_event(features={"x": "HERE"})).encode().replace(b'"HERE"', written)
 
 
@@ -21,8 +21,8 @@ def without(name: str) -> bytes:
     return json.dumps(event).encode()
 
 
-# What is wrong with it, the event, the status of a single POST, the pointer and the code.
-WRONG: list[tuple[str, bytes, int, str, str]] = [
+# Name, event, status of a single POST, pointer, code.
+INVALID_EVENTS: list[tuple[str, bytes, int, str, str]] = [
     ("no id", without("prediction_id"), 422, "/prediction_id", "invalid"),
     ("an id that is no UUID", event(prediction_id="7"), 422, "/prediction_id", "invalid"),
     ("an unknown field", event(m0del="x"), 422, "", "invalid"),
@@ -45,10 +45,10 @@ WRONG: list[tuple[str, bytes, int, str, str]] = [
         "/timestamp",
         "out_of_range",
     ),
-    ("a model of no letters", event(model=""), 422, "/model", "invalid"),
-    ("a model that looks like a path", event(model="$x"), 422, "/model", "invalid"),
+    ("an empty model", event(model=""), 422, "/model", "invalid"),
+    ("a model that begins with $", event(model="$x"), 422, "/model", "invalid"),
     ("a newline after the model", event(model="x\n"), 422, "/model", "invalid"),
-    ("201 letters", event(model="x" * 201), 422, "/model", "invalid"),
+    ("a model of 201 characters", event(model="x" * 201), 422, "/model", "invalid"),
     ("an unknown status", event(status="fine"), 422, "/status", "invalid"),
     ("true for a number", event(output={"score": True}), 422, "/output/score", "invalid"),
     ("text for a number", event(output={"score": "NaN"}), 422, "/output/score", "invalid"),
@@ -62,7 +62,7 @@ WRONG: list[tuple[str, bytes, int, str, str]] = [
         "invalid",
     ),
     ("a tag that is no text", event(tags={"a": "b", "c/d": 1}), 422, "/tags/c~1d", "invalid"),
-    ("a tag of 201 letters", event(tags={"a": "x" * 201}), 422, "/tags/a", "invalid"),
+    ("a tag of 201 characters", event(tags={"a": "x" * 201}), 422, "/tags/a", "invalid"),
     ("21 tags", event(tags={str(n): "x" for n in range(21)}), 422, "/tags", "invalid"),
     (
         "a score that is no number",
@@ -77,14 +77,14 @@ WRONG: list[tuple[str, bytes, int, str, str]] = [
     ("an empty key", event(features={"": 1}), 422, "/features/", "invalid_key"),
     ("a key with NUL", event(features={"a\x00": 1}), 422, "/features/a\x00", "invalid_key"),
     (
-        "a key of 201 letters",
+        "a key of 201 characters",
         event(features={"k" * 201: 1}),
         422,
         f"/features/{'k' * 200}",
         "invalid_key",
     ),
     (
-        "a key deep down",
+        "a nested key",
         event(features={"a": [{"$b": 1}]}),
         422,
         "/features/a/0/$b",
@@ -92,14 +92,14 @@ WRONG: list[tuple[str, bytes, int, str, str]] = [
     ),
     ("a tag named $", event(tags={"$": "x"}), 422, "/tags/$", "invalid_key"),
     (
-        "a class with a dot",
+        "a score's name with a dot",
         event(output={"scores": {"a.b": 1}}),
         422,
         "/output/scores/a.b",
         "invalid_key",
     ),
     (
-        "a class named $where",
+        "a score named $where",
         event(output={"scores": {"$where": 1}}),
         422,
         "/output/scores/$where",

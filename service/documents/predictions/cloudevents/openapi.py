@@ -1,0 +1,80 @@
+"""The OpenAPI description of the body and the responses of CloudEvents."""
+
+from typing import Any
+
+from service.documents.predictions.cloudevents.envelope import BATCH, STRUCTURED
+from service.documents.predictions.cloudevents.pairing import SIDE_OF_TYPE
+from service.documents.predictions.cloudevents.prediction_event import PREDICTION_TYPE
+from service.documents.predictions.cloudevents.schemas import CloudEventRead, CloudEventsRead
+from service.web.openapi import struct_content, struct_schemas
+from service.web.schemas import MAX_ITEMS
+
+_TEXT = {"type": "string"}
+_DATA = {
+    "description": f"An Event for {PREDICTION_TYPE}, else a message of the Open Inference Protocol "
+    "or of V1"
+}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+SCHEMAS: dict[str, Any] = {
+    **struct_schemas(CloudEventsRead),
+    "CloudEvent": {
+        "type": "object",
+        "required": ["specversion", "id", "source", "type"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {**_TEXT, "minLength": 1, "maxLength": 200},
+            "source": {**_TEXT, "minLength": 1},
+            "type": {"enum": [PREDICTION_TYPE, *SIDE_OF_TYPE]},
+            "time": {**_TEXT, "format": "date-time"},
+            "inferenceservicename": _TEXT,
+            "namespace": _TEXT,
+            "component": _TEXT,
+            "endpoint": _TEXT,
+            "traceparent": _TEXT,
+            "data": _DATA,
+        },
+    },
+    "CloudEventBatch": {
+        "type": "array",
+        "maxItems": MAX_ITEMS,
+        "items": _ref("CloudEvent"),
+    },
+    "CloudEventData": {"type": "object", **_DATA},
+}
+
+
+REQUEST: dict[str, Any] = {
+    "parameters": [
+        {"name": f"ce-{name}", "in": "header", "schema": _TEXT}
+        for name in ("specversion", "id", "source", "type", "time")
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            STRUCTURED: {"schema": _ref("CloudEvent")},
+            BATCH: {"schema": _ref("CloudEventBatch")},
+            "application/json": {"schema": _ref("CloudEventData")},
+        },
+    },
+}
+_EITHER = {"schema": {"anyOf": [_ref("CloudEventRead"), _ref("CloudEventsRead")]}}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A duplicate, or a batch without errors",
+        "content": {"application/json": _EITHER},
+    },
+    201: {"description": "The events are durable", **struct_content(CloudEventRead)},
+    202: {
+        "description": "The message is durable and waits for its partner",
+        **struct_content(CloudEventRead),
+    },
+    207: {
+        "description": "A batch of which some events were rejected",
+        **struct_content(CloudEventsRead),
+    },
+}

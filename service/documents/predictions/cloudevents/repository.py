@@ -1,0 +1,43 @@
+"""Pending pairs as their senders look at them."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from service.documents.predictions.cloudevents.pending import WITHOUT_DATA
+from service.documents.predictions.cloudevents.schemas import HalfRead, PendingPairQuery
+from service.documents.predictions.documents import PENDING_PAIRS
+from service.documents.predictions.errors import check_model
+from service.stores.mongo.client import Document
+from service.stores.mongo.context import MongoService
+from service.stores.mongo.listing import MongoListing
+from service.web.pagination import Page
+
+LISTING = MongoListing(
+    PENDING_PAIRS, filters={name: name for name in ("model", "state")}, projection=WITHOUT_DATA
+)
+
+
+class PendingPairRepository(MongoService):
+    """The stored pairs; a key that is bound to models reads the pairs of these models only."""
+
+    async def list(self, query: PendingPairQuery) -> Page[HalfRead]:
+        check_model(self._caller, query.model)
+        return await LISTING.page(self._database, query, self._paginator, to_schema)
+
+
+def to_schema(document: Document) -> HalfRead:
+    """Return a stored pair as the response shows it."""
+    return HalfRead(
+        pair_id=document["_id"],
+        event_id=document["event_id"],
+        model=document["model"],
+        state=document["state"],
+        has=[side for side in ("request", "response") if side in document],
+        refusal=document.get("refusal"),
+        received_at=document["received_at"],
+        expires_at=document["expires_at"],
+    )
+
+
+PendingPairs = Annotated[PendingPairRepository, Depends(PendingPairRepository.from_context)]

@@ -1,0 +1,71 @@
+"""Results of CloudEvents, and the list of pairs that wait for a message."""
+
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from service.documents.predictions.ingest.schemas import IntakeError
+from service.web.pagination import ListQuery
+from service.web.schemas import Moment, ResponseModel, Text
+
+PairState = Literal["waiting", "whole", "logged", "refused"]
+
+
+class CloudEventRead(Struct, omit_defaults=True):
+    """The result of one CloudEvent; 202 is a message that waits for its partner.
+
+    ``prediction_ids`` has one id per event: of the event itself, or of each row of its pair.
+    """
+
+    id: str | None
+    status: int
+    code: str
+    prediction_ids: list[UUID] = []
+    errors: list[IntakeError] = []
+
+
+class CloudEventsRead(Struct):
+    """The results of a batch, in its order, and how many there are of each kind."""
+
+    created: int
+    duplicates: int
+    waiting: int
+    rejected: int
+    results: list[CloudEventRead]
+
+    @classmethod
+    def of(cls, results: list[CloudEventRead]) -> "CloudEventsRead":
+        codes = [result.code for result in results]
+        created, duplicates, waiting = map(codes.count, ("created", "duplicate", "waiting"))
+        rejected = len(codes) - created - duplicates - waiting
+        return cls(created, duplicates, waiting, rejected, results)
+
+
+class HalfRefusal(ResponseModel):
+    """The error because of which a pair makes no event."""
+
+    code: str
+    pointer: str
+    detail: str
+
+
+class HalfRead(ResponseModel):
+    """A pair: ``waiting`` with one message, ``whole`` with both; ``has`` names them."""
+
+    pair_id: UUID
+    event_id: str
+    model: str
+    state: PairState
+    has: list[Literal["request", "response"]]
+    refusal: HalfRefusal | None = None
+    received_at: Moment
+    expires_at: Moment
+
+
+class PendingPairQuery(ListQuery):
+    """Filters of the list; ``count=exact`` returns how many pairs match."""
+
+    sort: Literal["received_at", "-received_at"] = "-received_at"
+    state: PairState = "waiting"
+    model: Text | None = None

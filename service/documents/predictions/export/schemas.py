@@ -1,0 +1,34 @@
+"""Query and line of an export."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from service.documents.predictions.reading.schemas import (
+    LabelValue,
+    PredictionFilters,
+    PredictionRead,
+)
+from service.web.schemas import Moment, Time
+
+ExportFormat = Literal["ndjson", "csv", "parquet"]
+
+
+class ExportQuery(PredictionFilters):
+    not_filters = frozenset(("format", "labels"))
+
+    format: ExportFormat = "ndjson"
+    labels: bool = Field(False, description="Add the latest label of each prediction.")
+    user_id: UUID | None = None
+    order_id: UUID | None = None
+    timestamp__gte: Time | None = None
+    timestamp__lt: Time | None = None
+
+
+class ExportLine(PredictionRead):
+    """An event as in the list; with ``labels=true`` its latest label, null if there is none."""
+
+    label: LabelValue | None = None
+    label_observed_at: Moment | None = None
+    label_source: str | None = None

@@ -1,0 +1,120 @@
+"""Labels as they are decoded: their types, their errors, and bodies that are no batch."""
+
+import gzip
+import json
+from typing import Any
+
+import httpx2
+import pytest
+
+from service.main import State
+from tests.documents.predictions.factories import GZIP, JSON
+from tests.documents.predictions.labels.factories import (
+    BATCH,
+    counts_of,
+    make_label,
+    post_labels,
+    stored_labels,
+    stream_labels,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"label": None}, "/label"),
+        ({"label": [1]}, "/label"),
+        ({"label": {"$ne": 1}}, "/label"),
+        ({"label": "x" * 201}, "/label"),
+        ({"label": "\x00"}, "/label"),
+        ({"label": "\ud800"}, "/label"),
+        ({"label": 2**63}, "/label"),
+        ({"label": 10**400}, "/label"),
+        ({"observed_at": "2026-01-01T00:00:00"}, "/observed_at"),
+        ({"observed_at": "0001-01-01T00:00:00+14:00"}, "/observed_at"),
+        ({"observed_at": "2200-01-01T00:00:00Z"}, "/observed_at"),
+        ({"observed_at": 1767225600}, "/observed_at"),
+        ({"observed_at": None}, "/observed_at"),
+        ({"source": ""}, "/source"),
+        ({"source": 7}, "/source"),
+        ({"source": "\x00"}, "/source"),
+        ({"source": None}, "/source"),
+        ({"prediction_id": "nobody"}, "/prediction_id"),
+        ({"prediction_id": 7}, "/prediction_id"),
+        ({"colour": "red"}, "/colour"),
+        ({"c" * 5000: "red"}, "/" + "c" * 200),
+        ({"label": {"deep": [{} for _ in range(30_000)]}}, ""),
+    ],
+)
+async def test_label_invalid_is_rejected_and_the_others_are_stored(
+    client: httpx2.AsyncClient, state: State, change: dict[str, Any], pointer: str
+) -> None:
+    before, after = make_label(), make_label()
+    labels = [before, {**make_label(), **change}, after]
+    batch = await post_labels(client, labels)
+    line = (await stream_labels(client, labels))[-1]
+    assert (batch["labelled"], line["unchanged"]) == (2, 2)
+    assert (batch["rejected"], line["rejected"]) == (1, 1)
+    for rejected in (batch["results"][1], line["errors"][0]):
+        assert [error["pointer"] for error in rejected["errors"]] == [pointer]
+    assert len(await stored_labels(state)) == 2
+
+
+async def test_label_with_several_errors_reports_all(client: httpx2.AsyncClient) -> None:
+    batch = await post_labels(client, [{"label": [], "source": ""}, 7, None, {}])
+    results = batch["results"]
+    assert [[error["pointer"] for error in result["errors"]] for result in results] == [
+        ["/label", "/observed_at", "/source", "/prediction_id"],
+        [""],
+        [""],
+        ["/label", "/observed_at", "/prediction_id"],
+    ]
+    assert {(result["status"], result["prediction_id"]) for result in results} == {(422, None)}
+
+
+@pytest.mark.parametrize(
+    "label", [1, 0, -(2**63), 2**63 - 1, True, False, 2.5, 1e300, "malignant", "", "$x", "a.b"]
+)
+async def test_label_of_each_type_is_stored_with_its_type(
+    client: httpx2.AsyncClient, state: State, label: Any
+) -> None:
+    sent = make_label(label=label)
+    await post_labels(client, [sent])
+    (stored,) = (await stored_labels(state)).values()
+    assert stored["latest"]["label"] == label
+    assert isinstance(stored["latest"]["label"], type(label))
+    await post_labels(client, [{**sent, "label": str(label)}])
+    (stored,) = (await stored_labels(state)).values()
+    assert len(stored["history"]) == (1 if isinstance(label, str) else 2)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"items": []}', b"[]", b'{"items": [], "x": 1}'])
+async def test_body_that_is_no_batch_is_rejected(client: httpx2.AsyncClient, body: bytes) -> None:
+    response = await client.post(BATCH, content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (422, "not_a_batch")
+
+
+async def test_batch_of_more_than_a_thousand_is_rejected_whole(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    response = await client.post(BATCH, json={"items": [make_label() for _ in range(1001)]})
+    assert (response.status_code, response.json()["code"]) == (422, "not_a_batch")
+    assert await stored_labels(state) == {}
+
+
+@pytest.mark.parametrize("body", [b'{"items": [', b"\xff"])
+async def test_body_that_is_no_json_is_rejected(client: httpx2.AsyncClient, body: bytes) -> None:
+    assert (await client.post(BATCH, content=body, headers=JSON)).status_code == 400
+    assert (await client.post(BATCH, content=body)).status_code == 415
+
+
+async def test_batch_compressed_is_limited_by_its_decompressed_size(
+    client: httpx2.AsyncClient,
+) -> None:
+    labels = [make_label(source="s" * 200) for _ in range(1000)]
+    body = gzip.compress(json.dumps({"items": labels}).encode())
+    response = await client.post(BATCH, content=body, headers={**JSON, **GZIP})
+    assert counts_of(response.json()) == (1000, 0, 0, 1000, 0)
+    bomb = gzip.compress(b" " * 6_000_000)
+    response = await client.post(BATCH, content=bomb, headers={**JSON, **GZIP})
+    assert response.status_code == 413
