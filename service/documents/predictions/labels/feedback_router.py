@@ -29,4 +29,4 @@ async def feedback_put(
     410 `prediction_expired` if the event has expired, or its id is of version 7 and so old that
     it would have by any rule; of other ids that are not there the event is taken to be on its way.
     """
-    return reply.changed(await feedback.put(prediction_id, told))
+    return reply.updated(await feedback.put(prediction_id, told))
