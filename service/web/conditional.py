@@ -1,4 +1,4 @@
-"""ETag, If-Match, If-None-Match and Location (RFC 9110), once for both stores."""
+"""ETag, If-Match, If-None-Match and Location (RFC 9110), the same for both stores."""
 
 import re
 from typing import Annotated, NamedTuple, TypeVar
@@ -6,7 +6,6 @@ from typing import Annotated, NamedTuple, TypeVar
 from fastapi import Depends, Header, Request, Response
 
 from service.core.errors import BadRequest
-from service.web.context import provided
 from service.web.idempotency_key import REPLAYED
 from service.web.schemas import Versioned
 
@@ -17,14 +16,14 @@ Expected = frozenset[int] | None
 
 
 class JsonResource(NamedTuple):
-    """Something as it goes out: what its ETag says of it, and its JSON."""
+    """A resource that is serialized already: the value of its ETag, and its JSON."""
 
     etag: str
     body: str
 
 
 class NotModified(Exception):
-    """Carries the ETag of a 304 past the endpoint."""
+    """Leaves the endpoint with the ETag of a 304."""
 
     def __init__(self, etag: str) -> None:
         super().__init__(etag)
@@ -32,30 +31,30 @@ class NotModified(Exception):
 
 
 async def answer_not_modified(_request: Request, error: Exception) -> Response:
-    """304 with the ETag and without a body."""
+    """Return a 304 with the ETag and without a body."""
     assert isinstance(error, NotModified)  # noqa: S101 - the kind main.py registers
     return Response(status_code=304, headers={"ETag": error.etag})
 
 
-def etag_of(read: Versioned) -> str:
-    """The strong ETag of an answer.
+def etag_of(resource: Versioned) -> str:
+    """Return the strong ETag of a resource: its version, in quotes.
 
-    A counter that changes without a new version (the views of a post) stands behind a dot, so that
-    it makes a cached copy stale and yet is no obstacle to a change.
+    A counter that changes without a new version (the views of a post) follows a dot. It makes a
+    cached copy stale, and If-Match ignores it.
     """
-    return f'"{read.etag_value()}"'
+    return f'"{resource.etag_value()}"'
 
 
 def _etags(header: str) -> list[tuple[bool, str]]:
-    """The (weak, opaque) pairs of a list of entity tags."""
-    found, position = [], 0
+    """Return the (weak, opaque) pairs of a list of entity tags."""
+    etags, position = [], 0
     while position < len(header):
         match = _ETAG.match(header, position)
         if match is None:
-            raise BadRequest('An entity tag looks like "3"; several are separated by commas.')
-        found.append((match[1] is not None, match[2]))
+            raise BadRequest('Write each entity tag as "3", and separate several by commas.')
+        etags.append((match[1] is not None, match[2]))
         position = match.end()
-    return found
+    return etags
 
 
 async def expected_versions(
@@ -64,68 +63,81 @@ async def expected_versions(
         Header(description='The ETag you read, such as `"3"`; 412 if it has changed since.'),
     ] = None,
 ) -> Expected:
-    """The versions If-Match allows; None means any. A weak tag never matches (RFC 9110 13.1.1)."""
+    """Return the versions If-Match allows; None allows any.
+
+    A weak tag never matches (RFC 9110, 13.1.1).
+    """
     if if_match is None or if_match.strip() == "*":
         return None
-    heads = [tag.partition(".")[0] for weak, tag in _etags(if_match) if not weak]
-    return frozenset(int(head) for head in heads if head.isdecimal() and len(head) < 19)
+    versions = [tag.partition(".")[0] for weak, tag in _etags(if_match) if not weak]
+    return frozenset(int(each) for each in versions if each.isdecimal() and len(each) < 19)
 
 
-class Answer:
-    """Sets the headers that belong to a body and hands the body through."""
+class ReplyBuilder:
+    """Sets the headers that belong to a body, and returns the body."""
 
-    def __init__(
-        self,
-        request: Request,
-        response: Response,
-        if_none_match: Annotated[
-            str | None, Header(description="The ETag of your copy; 304 if it is still good.")
-        ] = None,
-    ) -> None:
+    def __init__(self, request: Request, response: Response, if_none_match: str | None) -> None:
         self._request, self._response, self._if_none_match = request, response, if_none_match
 
-    def found(self, read: V) -> V:
-        """A single thing that was read: its ETag, or 304 if the caller's copy is still good."""
-        etag = etag_of(read)
-        if self._if_none_match is not None and _matches(self._if_none_match, etag):
-            raise NotModified(etag)
-        self._response.headers["ETag"] = etag
-        return read
+    def ok(self, resource: V) -> V:
+        """Return a resource that was read, with its ETag.
 
-    def shown(self, found: JsonResource) -> Response:
-        """The same of what is JSON already."""
-        etag = f'"{found.etag}"'
-        if self._if_none_match is not None and _matches(self._if_none_match, etag):
-            raise NotModified(etag)
-        return Response(found.body, media_type="application/json", headers={"ETag": etag})
+        Raises:
+            NotModified: the caller's copy has this ETag.
+        """
+        self._response.headers["ETag"] = self._changed_etag(etag_of(resource))
+        return resource
 
-    def made(self, found: JsonResource, key: object) -> Response:
-        """A new thing that is JSON already: its ETag, and its address below the one posted to."""
-        address = f"{self._request.url.path}/{key}"
-        headers = {"ETag": f'"{found.etag}"', "Location": address}
-        return Response(found.body, 201, headers, media_type="application/json")
+    def ok_json(self, resource: JsonResource) -> Response:
+        """Like :meth:`ok`, for a resource that is serialized already."""
+        etag = self._changed_etag(f'"{resource.etag}"')
+        return Response(resource.body, media_type="application/json", headers={"ETag": etag})
 
-    def changed(self, read: V) -> V:
-        """A thing as it is after a change, with its new ETag."""
-        self._response.headers["ETag"] = etag_of(read)
-        return read
-
-    def secret(self) -> None:
-        """The body holds a secret: neither the caller's cache nor an Idempotency-Key keeps it."""
-        self._response.headers["Cache-Control"] = NO_STORE
-
-    def created(self, read: V, key: object, *, replayed: bool = False) -> V:
-        """A new thing: its ETag, and its address below the one that was posted to."""
-        self._response.headers["Location"] = f"{self._request.url.path}/{key}"
+    def created(self, resource: V, key: object, *, replayed: bool = False) -> V:
+        """Return a new resource with its ETag; Location is ``key`` below the request's path."""
+        self._response.headers["Location"] = self._location(key)
         if replayed:
             self._response.headers[REPLAYED] = "true"
-        return self.changed(read)
+        return self.updated(resource)
+
+    def created_json(self, resource: JsonResource, key: object) -> Response:
+        """Like :meth:`created`, for a resource that is serialized already."""
+        headers = {"ETag": f'"{resource.etag}"', "Location": self._location(key)}
+        return Response(resource.body, 201, headers, media_type="application/json")
+
+    def updated(self, resource: V) -> V:
+        """Return a resource after a change, with its new ETag."""
+        self._response.headers["ETag"] = etag_of(resource)
+        return resource
+
+    def no_store(self) -> None:
+        """Forbid caches and Idempotency-Keys to keep the body, because it holds a secret."""
+        self._response.headers["Cache-Control"] = NO_STORE
+
+    def _changed_etag(self, etag: str) -> str:
+        if self._if_none_match is not None and _matches(self._if_none_match, etag):
+            raise NotModified(etag)
+        return etag
+
+    def _location(self, key: object) -> str:
+        return f"{self._request.url.path}/{key}"
 
 
 def _matches(header: str, etag: str) -> bool:
-    """Weak comparison, as RFC 9110 13.1.2 asks of If-None-Match."""
+    """Compare weakly, as RFC 9110 (13.1.2) asks of If-None-Match."""
     return header.strip() == "*" or any(f'"{tag}"' == etag for _, tag in _etags(header))
 
 
+async def reply_builder(
+    request: Request,
+    response: Response,
+    if_none_match: Annotated[
+        str | None, Header(description="The ETag of your copy; 304 if it is still good.")
+    ] = None,
+) -> ReplyBuilder:
+    """The dependency behind ``reply: Reply``."""
+    return ReplyBuilder(request, response, if_none_match)
+
+
 IfMatch = Annotated[Expected, Depends(expected_versions)]
-Reply = Annotated[Answer, provided(Answer)]
+Reply = Annotated[ReplyBuilder, Depends(reply_builder)]

@@ -55,7 +55,7 @@ async def items_search(search: ItemSearch, items: Items) -> Page[ItemRead]:
     responses=problems(ItemNotFound, cached=True),
 )
 async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
-    return reply.found(await items.get(item_id))
+    return reply.ok(await items.get(item_id))
 
 
 @router.patch(
@@ -66,7 +66,7 @@ async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
 async def items_update(
     item_id: UUID, change: ItemUpdate, items: Items, expected: IfMatch, reply: Reply
 ) -> ItemRead:
-    return reply.changed(await items.change(item_id, change, expected))
+    return reply.updated(await items.change(item_id, change, expected))
 
 
 @router.delete(
@@ -86,4 +86,4 @@ async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
     responses=problems(ItemNotFound),
 )
 async def items_restore(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
-    return reply.changed(await items.restore(item_id))
+    return reply.updated(await items.restore(item_id))

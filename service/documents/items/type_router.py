@@ -28,7 +28,7 @@ async def item_types_list(types: ItemTypes) -> ItemTypesRead:
     responses=problems(ItemTypeNotFound, cached=True),
 )
 async def item_types_get(type_name: NameInPath, types: ItemTypes, reply: Reply) -> ItemTypeRead:
-    return reply.found(await types.get(type_name))
+    return reply.ok(await types.get(type_name))
 
 
 @router.put(
@@ -40,7 +40,7 @@ async def item_types_put(
     type_name: NameInPath, body: ItemTypeWrite, types: ItemTypes, expected: IfMatch, reply: Reply
 ) -> ItemTypeRead:
     """Create the type or replace its schema; existing items are validated at their next change."""
-    return reply.changed(await types.put(type_name, body, expected))
+    return reply.updated(await types.put(type_name, body, expected))
 
 
 @router.delete(

@@ -42,7 +42,7 @@ async def retention_list(
 
 @router.get(MODEL, dependencies=[READ_SCOPE], responses=READ_ERRORS)
 async def model_retention_get(model: Model, retention: Retention, reply: Reply) -> RetentionRead:
-    return reply.found(await retention.get(RuleKey(model)))
+    return reply.ok(await retention.get(RuleKey(model)))
 
 
 @router.put(MODEL, dependencies=[ADMIN_SCOPE], responses=PUT_ERRORS)
@@ -54,7 +54,7 @@ async def model_retention_put(
     Every process applies it within seconds. Predictions logged before keep their expiry until
     `polystore retention apply` is run.
     """
-    return reply.changed(await retention.put(RuleKey(model), rule, expected))
+    return reply.updated(await retention.put(RuleKey(model), rule, expected))
 
 
 @router.delete(MODEL, status_code=204, dependencies=[ADMIN_SCOPE], responses=DELETE_ERRORS)
@@ -67,7 +67,7 @@ async def model_retention_delete(model: Model, retention: Retention, expected: I
 async def version_retention_get(
     model: Model, version: Version, retention: Retention, reply: Reply
 ) -> RetentionRead:
-    return reply.found(await retention.get(RuleKey(model, version)))
+    return reply.ok(await retention.get(RuleKey(model, version)))
 
 
 @router.put(VERSION, dependencies=[ADMIN_SCOPE], responses=PUT_ERRORS)
@@ -80,7 +80,7 @@ async def version_retention_put(
     reply: Reply,
 ) -> RetentionRead:
     """Set the rule for one version, which precedes the rule of its model."""
-    return reply.changed(await retention.put(RuleKey(model, version), rule, expected))
+    return reply.updated(await retention.put(RuleKey(model, version), rule, expected))
 
 
 @router.delete(VERSION, status_code=204, dependencies=[ADMIN_SCOPE], responses=DELETE_ERRORS)

@@ -52,7 +52,7 @@ async def accounts_list(
     responses=problems(AccountNotFound, cached=True),
 )
 async def accounts_get(account_id: UUID, accounts: Accounts, reply: Reply) -> AccountRead:
-    return reply.found(await accounts.get(account_id))
+    return reply.ok(await accounts.get(account_id))
 
 
 @router.patch(
@@ -63,7 +63,7 @@ async def accounts_get(account_id: UUID, accounts: Accounts, reply: Reply) -> Ac
 async def accounts_update(
     account_id: UUID, change: AccountUpdate, accounts: Accounts, expected: IfMatch, reply: Reply
 ) -> AccountRead:
-    return reply.changed(await accounts.change(account_id, change, expected))
+    return reply.updated(await accounts.change(account_id, change, expected))
 
 
 @router.delete(

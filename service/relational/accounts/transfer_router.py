@@ -53,7 +53,7 @@ async def transfers_list(
     responses=problems(TransferNotFound, cached=True),
 )
 async def transfers_get(transfer_id: UUID, transfers: Transfers, reply: Reply) -> TransferRead:
-    return reply.found(await transfers.get(transfer_id))
+    return reply.ok(await transfers.get(transfer_id))
 
 
 @router.post(
@@ -65,4 +65,4 @@ async def transfers_reverse(
     transfer_id: UUID, service: TransferServiceDep, reply: Reply
 ) -> TransferRead:
     """Send the money back, once, as a new transfer; for its receiver and administrators."""
-    return reply.changed(await service.reverse(transfer_id))
+    return reply.updated(await service.reverse(transfer_id))

@@ -41,7 +41,7 @@ router = APIRouter(prefix="/api_keys", tags=["access"], route_class=SqlRoute)
 async def api_keys_create(key: ApiKeyCreate, keys: ApiKeys, reply: Reply) -> ApiKeySecret:
     """Makes a key. Its secret stands in this answer and is never shown again."""
     made = await keys.add(key)
-    reply.secret()
+    reply.no_store()
     return reply.created(made, made.id)
 
 
@@ -56,7 +56,7 @@ async def api_keys_list(query: Annotated[ApiKeyQuery, Query()], keys: ApiKeys) -
     responses=problems(ApiKeyNotFound, cached=True),
 )
 async def api_keys_get(key_id: UUID, keys: ApiKeys, reply: Reply) -> ApiKeyRead:
-    return reply.found(await keys.get(key_id))
+    return reply.ok(await keys.get(key_id))
 
 
 @router.post(
@@ -71,8 +71,8 @@ async def api_keys_rotate(
 ) -> ApiKeySecret:
     """Gives the key a new secret; the old one stays good beside it for as long as you say."""
     made = await keys.rotate(key_id, rotation)
-    reply.secret()
-    return reply.changed(made)
+    reply.no_store()
+    return reply.updated(made)
 
 
 @router.delete(

@@ -55,7 +55,7 @@ async def categories_list(
     responses=problems(CategoryNotFound, cached=True),
 )
 async def categories_get(category_id: UUID, categories: Categories, reply: Reply) -> CategoryRead:
-    return reply.found(await categories.get(category_id))
+    return reply.ok(await categories.get(category_id))
 
 
 @router.patch(
@@ -73,7 +73,7 @@ async def categories_update(
     reply: Reply,
 ) -> CategoryRead:
     """Changes it, or moves it with all that is below it."""
-    return reply.changed(await categories.change(category_id, change, expected))
+    return reply.updated(await categories.change(category_id, change, expected))
 
 
 @router.delete(

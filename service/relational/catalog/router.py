@@ -60,7 +60,7 @@ async def products_list(
 async def products_get(
     product_id: UUID, query: Annotated[ProductExpand, Query()], products: Products, reply: Reply
 ) -> ProductRead:
-    return reply.found(await products.get(product_id, query.expand))
+    return reply.ok(await products.get(product_id, query.expand))
 
 
 @router.patch(
@@ -75,7 +75,7 @@ async def products_update(
     expected: IfMatch,
     reply: Reply,
 ) -> ProductRead:
-    return reply.changed(await products.change(product_id, change, expected))
+    return reply.updated(await products.change(product_id, change, expected))
 
 
 @router.delete(
@@ -91,7 +91,7 @@ async def products_delete(product_id: UUID, products: Products, expected: IfMatc
 
 @router.post("/{product_id}/restore", dependencies=[WRITES], responses=problems(ProductNotFound))
 async def products_restore(product_id: UUID, products: Products, reply: Reply) -> ProductRead:
-    return reply.changed(await products.restore(product_id))
+    return reply.updated(await products.restore(product_id))
 
 
 @router.post(
@@ -103,7 +103,7 @@ async def products_adjust_stock(
     product_id: UUID, adjust: StockAdjust, stock: Stock, reply: Reply
 ) -> ProductRead:
     """Adds to the stock, or takes from it, and says why; the answer is the product after it."""
-    return reply.changed(await stock.adjust(product_id, adjust))
+    return reply.updated(await stock.adjust(product_id, adjust))
 
 
 @router.get(

@@ -36,7 +36,7 @@ async def auth_token(
 
     A refresh token is valid once; a second use ends the whole login.
     """
-    reply.secret()
+    reply.no_store()
     return await grants.exchange(form)
 
 

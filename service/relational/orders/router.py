@@ -52,7 +52,7 @@ async def orders_list(query: Annotated[OrderQuery, Query()], orders: Orders) -> 
     responses=problems(OrderNotFound, cached=True),
 )
 async def orders_get(order_id: UUID, orders: Orders, reply: Reply) -> OrderRead:
-    return reply.found(await orders.get(order_id))
+    return reply.ok(await orders.get(order_id))
 
 
 @router.post(
@@ -61,7 +61,7 @@ async def orders_get(order_id: UUID, orders: Orders, reply: Reply) -> OrderRead:
     responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_pay(order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply) -> OrderRead:
-    return reply.changed(await steps.pay(order_id, expected))
+    return reply.updated(await steps.pay(order_id, expected))
 
 
 @router.post(
@@ -72,7 +72,7 @@ async def orders_pay(order_id: UUID, steps: Steps, expected: IfMatch, reply: Rep
 async def orders_fulfill(
     order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply
 ) -> OrderRead:
-    return reply.changed(await steps.fulfill(order_id, expected))
+    return reply.updated(await steps.fulfill(order_id, expected))
 
 
 @router.post(
@@ -82,4 +82,4 @@ async def orders_fulfill(
 )
 async def orders_cancel(order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply) -> OrderRead:
     """Gives what it took back to the stock."""
-    return reply.changed(await steps.cancel(order_id, expected))
+    return reply.updated(await steps.cancel(order_id, expected))

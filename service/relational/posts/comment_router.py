@@ -45,7 +45,7 @@ async def comments_list(
 async def comments_get(
     post_id: UUID, comment_id: UUID, comments: Comments, reply: Reply
 ) -> CommentRead:
-    return reply.found(await comments.get_of(post_id, comment_id))
+    return reply.ok(await comments.get_of(post_id, comment_id))
 
 
 @router.patch(
@@ -61,7 +61,7 @@ async def comments_update(
     expected: IfMatch,
     reply: Reply,
 ) -> CommentRead:
-    return reply.changed(await comments.change(post_id, comment_id, change, expected))
+    return reply.updated(await comments.change(post_id, comment_id, change, expected))
 
 
 @router.delete(

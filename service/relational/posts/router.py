@@ -78,7 +78,7 @@ async def posts_list_of_user(
 async def posts_get(
     post_id: UUID, query: Annotated[PostExpand, Query()], posts: Posts, reply: Reply
 ) -> Response:
-    return reply.shown(await posts.get_json(post_id, query.expand))
+    return reply.ok_json(await posts.get_json(post_id, query.expand))
 
 
 @router.patch(
@@ -89,7 +89,7 @@ async def posts_get(
 async def posts_update(
     post_id: UUID, change: PostUpdate, posts: Posts, expected: IfMatch, reply: Reply
 ) -> PostRead:
-    return reply.changed(await posts.change(post_id, change, expected))
+    return reply.updated(await posts.change(post_id, change, expected))
 
 
 @router.delete(
@@ -110,7 +110,7 @@ async def posts_delete(post_id: UUID, posts: Posts, expected: IfMatch) -> None:
 )
 async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
     """Published twice is published once: the first date stays."""
-    return reply.changed(await posts.publish(post_id, expected))
+    return reply.updated(await posts.publish(post_id, expected))
 
 
 @router.post(
@@ -119,7 +119,7 @@ async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: R
     responses=problems(PostNotFound, if_match=True),
 )
 async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
-    return reply.changed(await posts.unpublish(post_id, expected))
+    return reply.updated(await posts.unpublish(post_id, expected))
 
 
 @router.post(
@@ -129,4 +129,4 @@ async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply:
 )
 async def posts_count_view(post_id: UUID, posts: Posts, reply: Reply) -> PostRead:
     """Counts one view. The version stays, so that readers never stand in an editor's way."""
-    return reply.changed(await posts.count_view(post_id))
+    return reply.updated(await posts.count_view(post_id))

@@ -69,7 +69,7 @@ async def invitations_list(
 async def invitations_get(
     project_id: UUID, invitation_id: UUID, invitations: Invitations, reply: Reply
 ) -> InvitationRead:
-    return reply.found(await invitations.get_of(project_id, invitation_id))
+    return reply.ok(await invitations.get_of(project_id, invitation_id))
 
 
 @router.delete(
@@ -104,7 +104,7 @@ async def invitations_accept(
     invitation_id: UUID, invitations: Invitations, reply: Reply
 ) -> ProjectRead:
     """Join the project, if the invitation is to your email."""
-    return reply.changed(await invitations.accept(invitation_id))
+    return reply.updated(await invitations.accept(invitation_id))
 
 
 @router.post(
@@ -115,4 +115,4 @@ async def invitations_accept(
 async def invitations_decline(
     invitation_id: UUID, invitations: Invitations, reply: Reply
 ) -> InvitationRead:
-    return reply.changed(await invitations.decline(invitation_id))
+    return reply.updated(await invitations.decline(invitation_id))

@@ -37,7 +37,7 @@ async def project_members_list(
 async def project_members_get(
     project_id: UUID, user_id: UUID, members: Members, reply: Reply
 ) -> MemberRead:
-    return reply.found(await members.get_of(project_id, user_id))
+    return reply.ok(await members.get_of(project_id, user_id))
 
 
 @router.patch(
@@ -57,7 +57,7 @@ async def project_members_update(
     reply: Reply,
 ) -> MemberRead:
     """Changes a role, by who holds no lesser one; the last owner stays one."""
-    return reply.changed(await members.change_role(project_id, user_id, change.role, expected))
+    return reply.updated(await members.change_role(project_id, user_id, change.role, expected))
 
 
 @router.delete(

@@ -52,7 +52,7 @@ async def projects_list(
     responses=problems(ProjectNotFound, cached=True),
 )
 async def projects_get(project_id: UUID, projects: Projects, reply: Reply) -> ProjectRead:
-    return reply.found(await projects.get(project_id))
+    return reply.ok(await projects.get(project_id))
 
 
 @router.patch(
@@ -63,7 +63,7 @@ async def projects_get(project_id: UUID, projects: Projects, reply: Reply) -> Pr
 async def projects_update(
     project_id: UUID, change: ProjectUpdate, projects: Projects, expected: IfMatch, reply: Reply
 ) -> ProjectRead:
-    return reply.changed(await projects.change(project_id, change, expected))
+    return reply.updated(await projects.change(project_id, change, expected))
 
 
 @router.delete(
@@ -83,4 +83,4 @@ async def projects_delete(project_id: UUID, projects: Projects, expected: IfMatc
     responses=problems(ProjectNotFound, ProjectRoleTooWeak),
 )
 async def projects_restore(project_id: UUID, projects: Projects, reply: Reply) -> ProjectRead:
-    return reply.changed(await projects.restore(project_id))
+    return reply.updated(await projects.restore(project_id))

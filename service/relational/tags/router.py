@@ -59,7 +59,7 @@ async def tags_list(query: Annotated[TagQuery, Query()], tags: Tags) -> Page[Tag
     responses=problems(TagNotFound, cached=True),
 )
 async def tags_get(tag_id: UUID, tags: Tags, reply: Reply) -> TagRead:
-    return reply.found(await tags.get(tag_id))
+    return reply.ok(await tags.get(tag_id))
 
 
 @router.patch(
@@ -70,7 +70,7 @@ async def tags_get(tag_id: UUID, tags: Tags, reply: Reply) -> TagRead:
 async def tags_update(
     tag_id: UUID, change: TagUpdate, tags: Tags, expected: IfMatch, reply: Reply
 ) -> TagRead:
-    return reply.changed(await tags.change(tag_id, change, expected))
+    return reply.updated(await tags.change(tag_id, change, expected))
 
 
 @router.delete(

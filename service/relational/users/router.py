@@ -50,7 +50,7 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
 async def users_create(user: UserCreate, registration: RegistrationDep, reply: Reply) -> Response:
     """Register a user; open to everybody, unless an operator has closed registration."""
     user_id, made = await registration.add(user)
-    return reply.made(made, user_id)
+    return reply.created_json(made, user_id)
 
 
 @router.get(
@@ -113,7 +113,7 @@ async def users_deactivate_bulk(
     responses=problems(UserNotFound, cached=True),
 )
 async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
-    return reply.shown(await users.get_json(user_id))
+    return reply.ok_json(await users.get_json(user_id))
 
 
 @router.patch(
@@ -124,7 +124,7 @@ async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
 async def users_update(
     user_id: UUID, change: UserUpdate, users: Users, expected: IfMatch, reply: Reply
 ) -> UserRead:
-    return reply.changed(await users.change(user_id, change, expected))
+    return reply.updated(await users.change(user_id, change, expected))
 
 
 @router.delete(
@@ -144,4 +144,4 @@ async def users_delete(user_id: UUID, users: Users, expected: IfMatch) -> None:
     responses=problems(UserNotFound),
 )
 async def users_restore(user_id: UUID, users: Users, reply: Reply) -> UserRead:
-    return reply.changed(await users.restore(user_id))
+    return reply.updated(await users.restore(user_id))

@@ -52,7 +52,7 @@ async def feedback_put(
     410 `prediction_expired` if the event has expired, or its id is of version 7 and so old that it
     has expired by every rule. An event with another id is expected to arrive later.
     """
-    return reply.changed(await feedback.put(prediction_id, label))
+    return reply.updated(await feedback.put(prediction_id, label))
 
 
 @label_router.post(
