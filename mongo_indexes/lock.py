@@ -51,7 +51,7 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """This runner's lock. Call `renew` before each change."""
+    """The lock of this runner. Call `renew` before each change."""
 
     def __init__(self, database: Database[Document], seconds: float) -> None:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

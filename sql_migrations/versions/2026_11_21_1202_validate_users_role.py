@@ -16,4 +16,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Nothing changes: the validated constraint suits the earlier release as well."""
+    """Change nothing: the validated constraint suits the earlier release as well."""

@@ -19,4 +19,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Posts keep their new slugs: these suit the earlier release as well; the old ones are lost."""
+    """Keep the new slugs: they suit the earlier release as well, and the old ones are lost."""
