@@ -1,7 +1,11 @@
 """``polystore indexes``. The commands themselves are tested in tests/mongo_indexes."""
 
+import pytest
+
 from service.stores.embedded import StoreUrls
 from tests.fixtures.cli import run_cli, run_cli_process
+
+pytestmark = pytest.mark.slow  # a process imports the service
 
 
 def test_indexes_check_differs_until_they_are_applied(engines: StoreUrls, worker_name: str) -> None:

@@ -40,6 +40,7 @@ def test_main_has_all_command_groups() -> None:
     assert {path[0] for path in COMMANDS} == GROUPS
 
 
+@pytest.mark.slow
 def test_main_module_and_script_are_the_same_command() -> None:
     script = tomllib.loads(PYPROJECT.read_text())["project"]["scripts"]["polystore"]
     assert pkgutil.resolve_name(script) is app

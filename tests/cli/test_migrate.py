@@ -2,10 +2,14 @@
 
 import json
 
+import pytest
+
 from service.stores.embedded import StoreUrls
 from service.stores.sql import migrations
 from tests.fixtures.cli import run_cli, run_cli_process
 from tests.fixtures.stores import new_database
+
+pytestmark = pytest.mark.slow  # a process imports the service
 
 
 def test_migrate_plan_apply_check_and_down_agree(engines: StoreUrls, worker_name: str) -> None:

@@ -1,5 +1,7 @@
 """Errors as messages."""
 
+import pytest
+
 from tests.fixtures.cli import run_cli, run_cli_process
 
 
@@ -11,6 +13,7 @@ def test_report_errors_bad_settings_are_named_without_values() -> None:
     assert "sesame" not in result.stderr
 
 
+@pytest.mark.slow
 def test_report_errors_unreachable_store_is_one_line() -> None:
     """In its own process, so that nothing else writes to standard error either."""
     url = "postgresql://polystore:sesame@127.0.0.1:9/polystore"

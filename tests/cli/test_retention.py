@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from service.stores.embedded import StoreUrls
 from tests.fixtures.cli import run_cli_process
+
+pytestmark = pytest.mark.slow  # a process imports the service
 
 
 def test_retention_plan_empty_database_counts_nothing(engines: StoreUrls, worker_name: str) -> None:

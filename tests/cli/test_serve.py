@@ -20,7 +20,7 @@ from tests.fixtures.cli import run_cli, run_cli_process
 from tests.fixtures.service import RunningService, running_service
 from tests.fixtures.stores import new_database
 
-pytestmark = pytest.mark.xdist_group("cli_serve")
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("cli_serve")]
 
 
 @pytest.fixture(scope="module")
