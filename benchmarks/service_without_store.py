@@ -2,7 +2,7 @@
 
 import gc
 
-from service.cli.serve import GARBAGE
+from service.cli.serve import GC_THRESHOLDS
 from service.documents.predictions.ingest.writer import Code, SharedWriter
 from service.main import create_app
 from service.stores.mongo.client import Document
@@ -16,4 +16,4 @@ SharedWriter.submit = submit  # type: ignore[method-assign,assignment] # replace
 app = create_app()
 gc.collect()
 gc.freeze()  # as `polystore serve` does
-gc.set_threshold(*GARBAGE)
+gc.set_threshold(*GC_THRESHOLDS)

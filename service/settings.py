@@ -1,4 +1,4 @@
-"""The only place that reads the environment. No instance is made at import."""
+"""The settings. Only this module reads the environment; it creates no instance at import."""
 
 import os
 import secrets
@@ -20,19 +20,19 @@ LogLevel = Annotated[
 ]
 Seconds = Annotated[float, Field(gt=0)]
 Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]*/[1-9]?[0-9]*(second|minute|hour|day)s?$")]
-SHORTEST_SECRET, FEWEST_CHARACTERS = 32, 8
+MIN_SECRET_LENGTH, MIN_DISTINCT_CHARACTERS = 32, 8
 
 
 def _named(name: str, *others: str) -> AliasChoices:
-    """Names a setting answers to: the one platforms give it, and the POLYSTORE_ one."""
+    """Return the variables of a setting: those that platforms use, and the POLYSTORE_ one."""
     return AliasChoices(*others, f"POLYSTORE_{name.upper()}", name)
 
 
 class Settings(BaseSettings):
     """Everything that can be configured; each field is an environment variable POLYSTORE_<NAME>.
 
-    Five also answer to the name they have elsewhere: ``DATABASE_URL``, ``REPORTING_DATABASE_URL``,
-    ``MONGODB_URL``, ``HOST`` and ``PORT``. The descriptions are the table in the README.
+    Five fields also have their usual names: ``DATABASE_URL``, ``REPORTING_DATABASE_URL``,
+    ``MONGODB_URL``, ``HOST`` and ``PORT``. The README's table holds the same descriptions.
     """
 
     model_config = SettingsConfigDict(
@@ -46,111 +46,137 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None,
         validation_alias=_named("database_url", "DATABASE_URL"),
-        description="PostgreSQL; without it and MONGODB_URL, `serve` starts engines of its own",
+        description="PostgreSQL; unset, with MONGODB_URL unset too: `serve` starts both engines",
     )
     mongodb_url: SecretStr | None = Field(
         None,
         validation_alias=_named("mongodb_url", "MONGODB_URL"),
-        description="MongoDB, a replica set, be it of one node",
+        description="MongoDB; must be a replica set, one node suffices",
     )
     reporting_database_url: SecretStr | None = Field(
         None,
         validation_alias=_named("reporting_database_url", "REPORTING_DATABASE_URL"),
-        description="a read replica for reports; else they read from the primary",
+        description="read replica for reports; unset: reports read from the primary",
     )
-    mongodb_database: str | None = Field(None, description="else the URL's, else `polystore`")
-    data_dir: Path = Field(Path(".polystore"), description="data of the engines, and the secret")
+    mongodb_database: str | None = Field(
+        None, description="database name; unset: the URL's, else `polystore`"
+    )
+    data_dir: Path = Field(
+        Path(".polystore"), description="folder of the embedded engines and the generated secret"
+    )
     secret: SecretStr | None = Field(
         None,
-        description="signs tokens and cursors: 32 random characters or more; else one is made, "
-        "in the data folder",
+        description="signs tokens and cursors, at least 32 random characters; "
+        "unset: generated in the data folder",
     )
     secret_file: Path | None = Field(
-        None, description="the same from a file, one a line: the first signs, all of them verify"
+        None, description="file with one secret per line; the first signs, all verify"
     )
     previous_secrets: SecretStr | None = Field(
-        None, description="what was `SECRET` before, by commas: still verifies"
+        None, description="former values of `SECRET`, comma-separated; they still verify"
     )
     host: str = Field(
-        "127.0.0.1", validation_alias=_named("host", "HOST"), description="where to listen"
+        "127.0.0.1", validation_alias=_named("host", "HOST"), description="address to listen on"
     )
     port: int = Field(
         8000,
         ge=0,
         le=65535,
         validation_alias=_named("port", "PORT"),
-        description="0 is any free one",
+        description="port to listen on; 0: any free port",
     )
-    log_level: LogLevel = Field("INFO", description="`INFO` has a line for each request")
+    log_level: LogLevel = Field("INFO", description="`INFO` logs one line per request")
     log_json: bool | None = Field(
-        None, description="a JSON object a line; unset: unless it goes to a terminal"
+        None, description="log JSON objects; unset: unless the output is a terminal"
     )
 
     token: SecretStr | None = Field(
-        None, description="what `polystore demo` sends; else the demo key of the data folder"
+        None, description="credential of `polystore demo`; unset: the demo key of the data folder"
     )
-    registration: bool = Field(True, description="whether newcomers may make themselves a user")
-    docs: bool = Field(True, description="whether /docs and /openapi.json are there")
-    cors_origins: str = Field("", description="origins of browsers' pages, by commas; none")
+    registration: bool = Field(True, description="allow anyone to register a user")
+    docs: bool = Field(True, description="serve /docs and /openapi.json")
+    cors_origins: str = Field(
+        "", description="allowed CORS origins, comma-separated; empty: CORS is off"
+    )
     trusted_proxies: str = Field(
-        "", description="addresses whose X-Forwarded-For is believed, by commas; none"
+        "", description="addresses whose X-Forwarded-For is trusted, comma-separated"
     )
     token_issuer: str = Field("polystore", description="`iss` of access tokens")
     token_audience: str = Field("polystore", description="`aud` of access tokens")
-    access_token_seconds: int = Field(900, gt=0, le=86_400, description="life of an access token")
-    refresh_token_days: int = Field(30, gt=0, le=365, description="life of a login")
-    rate_caller: Rate = Field("120000/minute", description="requests of one caller")
-    rate_address: Rate = Field("1200/minute", description="of one address without credentials")
-    rate_login: Rate = Field("60/minute", description="logins and registrations of one address")
-    rate_guess: Rate = Field("10/minute", description="wrong passwords of one address for one user")
+    access_token_seconds: int = Field(
+        900, gt=0, le=86_400, description="lifetime of an access token"
+    )
+    refresh_token_days: int = Field(30, gt=0, le=365, description="lifetime of a login")
+    rate_caller: Rate = Field("120000/minute", description="maximum requests per caller")
+    rate_address: Rate = Field(
+        "1200/minute", description="maximum requests per address without credentials"
+    )
+    rate_login: Rate = Field(
+        "60/minute", description="maximum logins and registrations per address"
+    )
+    rate_guess: Rate = Field(
+        "10/minute", description="maximum wrong passwords per address and user"
+    )
 
-    max_body_bytes: int = Field(1_048_576, gt=0, description="of a request's body")
-    max_batch_bytes: int = Field(5_242_880, gt=0, description="of a prediction batch, unpacked")
+    max_body_bytes: int = Field(1_048_576, gt=0, description="maximum size of a request body")
+    max_batch_bytes: int = Field(
+        5_242_880, gt=0, description="maximum size of a prediction batch, decompressed"
+    )
     max_in_flight_bytes: int = Field(
-        33_554_432, gt=0, description="of events read and not yet written; beyond, 429"
+        33_554_432,
+        gt=0,
+        description="maximum size of events received and not yet written; above it: 429",
     )
     retention_days: int | None = Field(
         None,
         ge=1,
         le=3650,
-        description="predictions are kept so long where no rule says otherwise; unset: for ever",
+        description="retention of predictions without a rule; unset: forever",
     )
     body_seconds: Seconds = Field(
-        5.0, description="patience between two pieces of a body; all of it has a minute"
+        5.0, description="maximum time between two chunks of a body; the whole body has 60 s"
     )
 
-    sql_deadline_seconds: Seconds = Field(1.8, description="PostgreSQL: when a client is answered")
-    sql_pool_size: int = Field(10, gt=0, description="connections that stay open")
-    sql_max_overflow: int = Field(10, ge=0, description="more of them under load")
-    sql_pool_seconds: Seconds = Field(0.5, description="longest wait for a connection")
-    sql_pool_recycle_seconds: Seconds = Field(1800.0, description="oldest connection to be used")
-    sql_pool_pre_ping: bool = Field(True, description="asks a connection that rested for 1 s")
-    sql_connect_seconds: Seconds = Field(1.0, description="longest wait for a new connection")
-    sql_statement_seconds: Seconds = Field(1.5, description="the server's limit for a statement")
-    sql_lock_seconds: Seconds = Field(0.5, description="the server's limit for a lock")
-    sql_idle_in_transaction_seconds: Seconds = Field(5.0, description="the server's, in between")
-    sql_command_seconds: Seconds = Field(5.0, description="the driver's; ends the connection")
+    sql_deadline_seconds: Seconds = Field(1.8, description="PostgreSQL: deadline of a request")
+    sql_pool_size: int = Field(10, gt=0, description="connections kept open")
+    sql_max_overflow: int = Field(10, ge=0, description="additional connections under load")
+    sql_pool_seconds: Seconds = Field(0.5, description="maximum wait for a pooled connection")
+    sql_pool_recycle_seconds: Seconds = Field(1800.0, description="maximum age of a connection")
+    sql_pool_pre_ping: bool = Field(
+        True, description="test a connection before use after 1 s without use"
+    )
+    sql_connect_seconds: Seconds = Field(1.0, description="maximum wait for a new connection")
+    sql_statement_seconds: Seconds = Field(1.5, description="`statement_timeout` of the server")
+    sql_lock_seconds: Seconds = Field(0.5, description="`lock_timeout` of the server")
+    sql_idle_in_transaction_seconds: Seconds = Field(
+        5.0, description="`idle_in_transaction_session_timeout` of the server"
+    )
+    sql_command_seconds: Seconds = Field(
+        5.0, description="the driver's limit for a statement; closes the connection"
+    )
 
-    mongo_deadline_seconds: Seconds = Field(1.8, description="MongoDB: when a client is answered")
-    mongo_max_pool_size: int = Field(32, gt=0, description="connections, and requests at once")
-    mongo_place_seconds: Seconds = Field(0.5, description="longest wait for one of them")
-    mongo_connect_seconds: Seconds = Field(1.0, description="longest wait for a new connection")
+    mongo_deadline_seconds: Seconds = Field(1.8, description="MongoDB: deadline of a request")
+    mongo_max_pool_size: int = Field(
+        32, gt=0, description="maximum connections, and concurrent requests"
+    )
+    mongo_place_seconds: Seconds = Field(0.5, description="maximum wait for a free connection")
+    mongo_connect_seconds: Seconds = Field(1.0, description="maximum wait for a new connection")
     mongo_heartbeat_seconds: Annotated[float, Field(ge=0.5)] = Field(
-        1.0, description="how often the servers are looked at"
+        1.0, description="interval between checks of the servers"
     )
     mongo_operation_seconds: Seconds = Field(
-        1.5, description="longest operation, finding a primary included"
+        1.5, description="maximum duration of an operation, server selection included"
     )
 
-    tails: int = Field(16, gt=0, description="that follow the log at once, a connection each")
+    tails: int = Field(16, gt=0, description="maximum tails at once, each with its own connection")
     tail_heartbeat_seconds: Seconds = Field(
-        15.0, description="longest silence of a tail before a comment"
+        15.0, description="interval of comments in a tail without events"
     )
 
     @field_validator("database_url", "reporting_database_url", mode="after")
     @classmethod
-    def _name_the_driver(cls, url: SecretStr | None) -> SecretStr | None:
-        """Platforms hand out postgres://; SQLAlchemy would take that for another driver."""
+    def _with_driver(cls, url: SecretStr | None) -> SecretStr | None:
+        """Accept postgres:// of hosting platforms; SQLAlchemy would choose another driver."""
         if url is None:
             return None
         scheme, colon, rest = url.get_secret_value().partition("://")
@@ -162,7 +188,7 @@ class Settings(BaseSettings):
 
     @field_validator("mongodb_url", mode="after")
     @classmethod
-    def _is_mongodb(cls, url: SecretStr | None) -> SecretStr | None:
+    def _check_scheme(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(
             ("mongodb://", "mongodb+srv://")
         ):
@@ -170,8 +196,8 @@ class Settings(BaseSettings):
         return url
 
     @model_validator(mode="after")
-    def _secrets_are_secret(self) -> Self:
-        """With servers of one's own; on the embedded engines nobody else is near."""
+    def _check_secrets(self) -> Self:
+        """Refuse weak secrets, except with embedded engines, which listen on loopback only."""
         if self.database_url is not None or self.mongodb_url is not None:
             for secret in (self.secret, *_split(self.previous_secrets)):
                 if secret is not None:
@@ -179,65 +205,67 @@ class Settings(BaseSettings):
         return self
 
     def address(self, port: int) -> str:
-        """Where clients on this machine find the service."""
+        """Return the URL of the service for clients on this machine."""
         return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
 
     def signing_secrets(self) -> list[bytes]:
-        """The first signs, all of them verify: from settings, a file, or the data folder.
+        """Return the secrets; the first signs, all verify.
+
+        They come from the settings, from a file, or from the data folder.
 
         Raises:
-            BadSecret: a file holds none, or one that could be guessed.
+            BadSecret: a file has no secret, or a weak one.
         """
-        before = [each.get_secret_value().encode() for each in _split(self.previous_secrets)]
+        previous = [secret.get_secret_value().encode() for secret in _split(self.previous_secrets)]
         if self.secret is not None:
-            return [self.secret.get_secret_value().encode(), *before]
-        path = self.secret_file or self._made_secret()
+            return [self.secret.get_secret_value().encode(), *previous]
+        path = self.secret_file or self._generated_secret()
         try:
             lines = path.read_text("utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             raise BadSecret(f"{path} cannot be read ({type(error).__name__}).") from error
         if not lines:
-            raise BadSecret(f"{path} is empty. Put a secret into it: openssl rand -hex 32")
+            raise BadSecret(f"{path} is empty. Write a secret to it: openssl rand -hex 32")
         for line in lines:
             check_secret(line)
-        return [*(line.encode() for line in lines), *before]
+        return [*(line.encode() for line in lines), *previous]
 
-    def _made_secret(self) -> Path:
-        """One that is made once and kept in the data folder."""
+    def _generated_secret(self) -> Path:
+        """Return the file of the generated secret in the data folder; create it once."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept = self.data_dir / "secret"
-        fresh = self.data_dir / f"secret.{os.getpid()}"
-        if not kept.exists():
-            fresh.touch(mode=0o600)
-            fresh.write_text(secrets.token_hex(32))
+        path = self.data_dir / "secret"
+        new = self.data_dir / f"secret.{os.getpid()}"
+        if not path.exists():
+            new.touch(mode=0o600)
+            new.write_text(secrets.token_hex(32))
             try:
-                kept.hardlink_to(fresh)  # whoever is second finds the first one's
+                path.hardlink_to(new)  # fails if another process was first
             except FileExistsError:
                 pass
             finally:
-                fresh.unlink()
-        return kept
+                new.unlink()
+        return path
 
 
 class BadSecret(ValueError):
-    """It could be guessed."""
+    """A secret is missing or weak."""
 
 
 def check_secret(secret: str) -> None:
-    """Refuses what is short or everybody's.
+    """Check the length and the variety of a secret.
 
     Raises:
-        BadSecret: with how to make one.
+        BadSecret: with the command that creates one.
     """
-    told = "Make one that nobody can guess: openssl rand -hex 32"
-    if len(secret) < SHORTEST_SECRET:
-        raise BadSecret(f"A secret has at least {SHORTEST_SECRET} characters. {told}")
-    usual = ("secret", "change", "password", "default", "example", "polystore")
-    if len(set(secret)) < FEWEST_CHARACTERS or secret.lower().startswith(usual):
-        raise BadSecret(f"This secret is one that others have as well. {told}")
+    remedy = "Create a random one: openssl rand -hex 32"
+    if len(secret) < MIN_SECRET_LENGTH:
+        raise BadSecret(f"The secret has fewer than {MIN_SECRET_LENGTH} characters. {remedy}")
+    common = ("secret", "change", "password", "default", "example", "polystore")
+    if len(set(secret)) < MIN_DISTINCT_CHARACTERS or secret.lower().startswith(common):
+        raise BadSecret(f"The secret is easy to guess. {remedy}")
 
 
-def _split(secrets_: SecretStr | None) -> list[SecretStr]:
-    if secrets_ is None:
+def _split(joined: SecretStr | None) -> list[SecretStr]:
+    if joined is None:
         return []
-    return [SecretStr(each.strip()) for each in secrets_.get_secret_value().split(",")]
+    return [SecretStr(secret.strip()) for secret in joined.get_secret_value().split(",")]

@@ -1,7 +1,8 @@
-"""The first administrator, whom nobody could make over HTTP.
+"""``polystore token`` and ``polystore admin``: the first administrator.
 
-On engines of our own one is made unasked, with a key for the demo, and both are kept in the data
-folder, for its owner alone; elsewhere an operator makes one with ``polystore admin``.
+HTTP cannot create it, because only an administrator may make others. On embedded engines,
+``polystore serve`` creates one with a key for the demo. It stores both in the data folder, readable
+by its owner alone. On other servers an operator runs ``polystore admin``.
 """
 
 import asyncio
@@ -9,9 +10,10 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 from uuid import UUID
 
+import typer
 from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
@@ -21,7 +23,8 @@ from uuid_utils.compat import uuid7
 from service.auth.access_tokens import Claims, Keyring
 from service.auth.passwords import hash_password
 from service.auth.roles import scopes_of
-from service.cli.stores import Tell, with_stores
+from service.cli.output import CommandFailed, print_progress, report_errors
+from service.cli.stores import open_stores, with_urls
 from service.core.errors import OutcomeUnknown, QueryTooSlow, ServiceError, Unavailable
 from service.relational.api_keys.tables import ApiKey
 from service.relational.api_keys.verification import PREFIX, hash_secret
@@ -29,39 +32,39 @@ from service.relational.audit.tables import AuditEvent
 from service.relational.logins import repository as logins
 from service.relational.users.tables import User
 from service.settings import Settings
-from service.stores.embedded import EmbeddedError, StoreUrls
+from service.stores.embedded import StoreUrls
 from service.stores.embedded.data_dir import write_private
 from service.stores.sql.engine import open_sql
 
 T = TypeVar("T")
-FILE = "credentials.json"
+CREDENTIALS_FILE = "credentials.json"
 USERNAME, EMAIL, DEMO = "admin", "admin@polystore.local", "demo"
 NOT_REVOKED = ApiKey.revoked_at.is_(None)
 DEMO_SCOPES = (
     "users:admin", "posts:admin", "comments:admin", "tags:admin", "items:admin", "item_types:admin",
     "predictions:admin", "metrics:read",
 )  # fmt: skip
-TOKEN_LIVES = timedelta(hours=12)
-# Nobody waits for a request here; on a machine that just started, a disk may take its time.
-PATIENCE = {
-    f"sql_{what}_seconds": 20.0 for what in ("connect", "lock", "statement", "command", "deadline")
+TOKEN_LIFETIME = timedelta(hours=12)
+# No client waits here, and the disk of a machine that has just started may be slow.
+TIMEOUTS = {
+    f"sql_{name}_seconds": 20.0 for name in ("connect", "lock", "statement", "command", "deadline")
 }
 
 
-class NoCredentials(EmbeddedError):
-    """There is no embedded administrator here."""
+class CredentialsMissing(CommandFailed):
+    """The data folder has no usable credentials of an administrator."""
 
 
-class NotThisUser(EmbeddedError):
-    """Somebody else has the username or the email."""
+class UserMismatch(CommandFailed):
+    """The username and the email belong to different users."""
 
 
-class NotDone(EmbeddedError):
-    """PostgreSQL is not there or not as it should be, or did not say whether it was done."""
+class AdministrationFailed(CommandFailed):
+    """PostgreSQL is not reachable, its schema is behind, or the outcome is unknown."""
 
 
 class Credentials(NamedTuple):
-    """What a first start made."""
+    """The administrator and the demo key of a data folder."""
 
     username: str
     email: str
@@ -69,98 +72,129 @@ class Credentials(NamedTuple):
     demo_key: str
 
 
-def first_start(urls: StoreUrls, settings: Settings, tell: Tell) -> None:
-    """Makes the administrator and the demo key of a data folder, unless they are kept there."""
-    path = settings.data_dir / FILE
+def token() -> None:
+    """Print only an access token of the embedded administrator, valid for 12 hours.
+
+    Example: `export POLYSTORE_TOKEN=$(polystore token)`
+    """
+    with report_errors():
+        settings = Settings()
+        load_credentials(settings)
+        with open_stores(settings) as urls:
+            typer.echo(issue_admin_token(urls, settings))
+
+
+def admin(
+    email: Annotated[str, typer.Argument(help="The administrator's email.")],
+    username: Annotated[str, typer.Option(help="The administrator's username.")] = USERNAME,
+) -> None:
+    """Create an administrator, or reset the password of one; print the new password.
+
+    Example: `DATABASE_URL=… polystore admin ada@example.com --username ada`
+    """
+    with report_errors(), open_stores(Settings()) as urls:
+        typer.echo(create_administrator(urls, Settings(), email, username))
+
+
+def ensure_credentials(urls: StoreUrls, settings: Settings) -> None:
+    """Create the administrator and the demo key of a data folder, unless it has them."""
+    path = settings.data_dir / CREDENTIALS_FILE
     if path.exists():
         return
-    made = _run(_make_both, urls, settings)
-    # After the rows: a start that is killed in between begins again.
-    write_private(path, json.dumps(made._asdict(), indent=2))
-    tell(f"administrator  {made.username}, password {made.password}")
-    tell(f"demo key       {made.demo_key}")
-    tell(f"               kept in {path}; shown this once")
+    credentials = _run(_create_credentials, urls, settings)
+    # After the rows, so that a killed start creates them again.
+    write_private(path, json.dumps(credentials._asdict(), indent=2))
+    print_progress(f"administrator  {credentials.username}, password {credentials.password}")
+    print_progress(f"demo key       {credentials.demo_key}")
+    print_progress(f"               stored in {path}; not printed again")
 
 
-def kept_credentials(settings: Settings) -> Credentials:
-    """What the first start on this data folder made.
+def load_credentials(settings: Settings) -> Credentials:
+    """Return the credentials stored in the data folder.
 
     Raises:
-        NoCredentials: nothing was started here.
+        CredentialsMissing: there are none, or they cannot be read.
     """
-    path = settings.data_dir / FILE
+    path = settings.data_dir / CREDENTIALS_FILE
     try:
         return Credentials(**json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
-        raise NoCredentials(
-            f"{path} is not there. `make serve` makes it on engines of its own; with servers of "
-            "yours, log in: POST /v1/auth/token."
+        raise CredentialsMissing(
+            f"{path} does not exist. `make serve` creates it with embedded engines. With your own "
+            "servers, log in: POST /v1/auth/token."
         ) from None
     except (OSError, TypeError, ValueError) as error:
-        raise NoCredentials(
+        raise CredentialsMissing(
             f"{path} cannot be read ({type(error).__name__}). Remove it: the next `make serve` "
-            "makes a new password."
+            "creates a new password."
         ) from error
 
 
-def make_administrator(urls: StoreUrls, settings: Settings, email: str, username: str) -> str:
-    """Makes a user an administrator, or makes the user; their new password.
+def create_administrator(urls: StoreUrls, settings: Settings, email: str, username: str) -> str:
+    """Create an administrator, or make the user one; return the new password.
 
     Raises:
-        NotThisUser: the username and the email are not of one user.
-        NotDone: PostgreSQL did not answer.
+        UserMismatch: the username and the email belong to different users.
+        AdministrationFailed: PostgreSQL did not respond.
     """
 
     async def work(session: AsyncSession) -> str:
-        user_id, password = await _put_administrator(session, username, email)
+        user_id, password = await _upsert_administrator(session, username, email)
         same = select(User.id).where(User.id == user_id, func.lower(User.email) == email.lower())
         if await session.scalar(same) is None:
-            raise NotThisUser(f"{username} has another email. Choose another --username.")
+            raise UserMismatch(f"User {username} has another email. Choose another --username.")
         return password
 
     try:
         return _run(work, urls, settings)
     except ServiceError as error:
-        raise NotThisUser(f"{username} <{email}> cannot be made: {error.message}") from error
+        raise UserMismatch(f"{username} <{email}> cannot be created: {error.message}") from error
 
 
-def administrator_token(urls: StoreUrls, settings: Settings) -> str:
-    """An access token of the embedded administrator, good for 12 hours."""
-    kept = kept_credentials(settings)
+def issue_admin_token(urls: StoreUrls, settings: Settings) -> str:
+    """Return an access token of the embedded administrator, valid for 12 hours.
+
+    Raises:
+        CredentialsMissing: the data folder has none, or its user was deleted.
+    """
+    credentials = load_credentials(settings)
 
     async def work(session: AsyncSession) -> str:
-        user = await logins.find_user(session, kept.username)
+        user = await logins.find_user(session, credentials.username)
         scopes = scopes_of("admin")
-        login_id = user and await logins.open_login(session, user, b"", scopes, TOKEN_LIVES)
+        login_id = user and await logins.open_login(session, user, b"", scopes, TOKEN_LIFETIME)
         if user is None or login_id is None:
-            raise NoCredentials(
-                f"The administrator of {settings.data_dir / FILE} is no user any more. Remove "
-                "that file and start again: it makes a new one."
+            raise CredentialsMissing(
+                f"The administrator of {settings.data_dir / CREDENTIALS_FILE} was deleted. "
+                "Remove that file and restart the service to create another."
             )
-        await _note(session, "login", user.id, user.id)
-        return Keyring.of(settings).sign(Claims(user.id, scopes, login_id), TOKEN_LIVES)
+        await _audit(session, "login", user.id, user.id)
+        return Keyring.of(settings).sign(Claims(user.id, scopes, login_id), TOKEN_LIFETIME)
 
     return _run(work, urls, settings)
 
 
 def _run(work: Callable[[AsyncSession], Awaitable[T]], urls: StoreUrls, settings: Settings) -> T:
     async def run() -> T:
-        patient = with_stores(settings, urls).model_copy(update=PATIENCE)
-        async with open_sql(patient) as sql:
+        async with open_sql(with_urls(settings, urls).model_copy(update=TIMEOUTS)) as sql:
             return await sql.run(work, writes=True)
 
     try:
         return asyncio.run(run())
     except OutcomeUnknown as error:
-        raise NotDone(f"PostgreSQL did not answer. {error.title}. Run this again.") from error
+        raise AdministrationFailed(
+            f"PostgreSQL did not respond. {error.title}. Run this again."
+        ) from error
     except (Unavailable, QueryTooSlow) as error:
-        raise NotDone(f"PostgreSQL refused, and nothing was done. {error.message}") from error
+        raise AdministrationFailed(
+            f"PostgreSQL returned an error; nothing was changed. {error.message}"
+        ) from error
 
 
-async def _make_both(session: AsyncSession) -> Credentials:
-    user_id, password = await _put_administrator(session, USERNAME, EMAIL)
+async def _create_credentials(session: AsyncSession) -> Credentials:
+    user_id, password = await _upsert_administrator(session, USERNAME, EMAIL)
     key_id, secret = uuid7(), secrets.token_urlsafe(32)
-    # Of a first start before, whose file was lost or taken away.
+    # Revoke the keys of earlier credentials files that were lost or removed.
     lost = update(ApiKey).where(ApiKey.user_id == user_id, ApiKey.name == DEMO, NOT_REVOKED)
     await session.execute(lost.values(revoked_at=func.now(), version=ApiKey.version + 1))
     await session.execute(
@@ -172,11 +206,13 @@ async def _make_both(session: AsyncSession) -> Credentials:
             scopes=list(DEMO_SCOPES),
         )
     )
-    await _note(session, "key_created", user_id, key_id)
+    await _audit(session, "key_created", user_id, key_id)
     return Credentials(USERNAME, EMAIL, password, f"{PREFIX}{key_id.hex}_{secret}")
 
 
-async def _put_administrator(session: AsyncSession, username: str, email: str) -> tuple[UUID, str]:
+async def _upsert_administrator(
+    session: AsyncSession, username: str, email: str
+) -> tuple[UUID, str]:
     password = secrets.token_urlsafe(18)
     values = {
         "password_hash": await hash_password(SecretStr(password)),
@@ -185,20 +221,20 @@ async def _put_administrator(session: AsyncSession, username: str, email: str) -
         "is_active": True,
         "deleted_at": None,
     }
-    # Whoever lost the password makes a new one here: every login by the old one ends.
-    again = {**values, "password_changed_at": func.clock_timestamp(), "version": User.version + 1}
+    # This resets a lost password, so every login by the old one ends.
+    changes = {**values, "password_changed_at": func.clock_timestamp(), "version": User.version + 1}
     statement = (
         insert_or(User)
         .values(username=username, email=email, **values)
-        .on_conflict_do_update(index_elements=[func.lower(User.username)], set_=again)
+        .on_conflict_do_update(index_elements=[func.lower(User.username)], set_=changes)
         .returning(User.id)
     )
     user_id: UUID = (await session.execute(statement)).scalar_one()
-    await _note(session, "role_changed", None, user_id)
+    await _audit(session, "role_changed", None, user_id)
     return user_id, password
 
 
-async def _note(session: AsyncSession, act: str, by: UUID | None, of: UUID) -> None:
+async def _audit(session: AsyncSession, act: str, by: UUID | None, of: UUID) -> None:
     await session.execute(
         insert(AuditEvent).values(
             act=act, user_id=by, subject_id=of, request_id="", details={"by": "polystore"}

@@ -1,9 +1,10 @@
-"""``polystore doctor``: one look at everything an operator would look at."""
+"""``polystore doctor``: the state of both stores, the schema, the indexes and the ledger."""
 
 import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
+import typer
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,14 +12,34 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from mongo_indexes.collections import COLLECTIONS
+from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.server import plan
+from service.cli.output import AsJson, report, report_errors
+from service.cli.stores import open_stores
 from service.relational.accounts.ledger_check import Faults, ledger_faults
+from service.settings import Settings
 from service.stores.embedded import StoreUrls
-from service.stores.sql import migrations as migrate
+from service.stores.mongo.client import database_name
+from service.stores.sql import migrations
+
+CONNECT_SECONDS = 5
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check that both stores respond, schema and indexes are current, and the ledger balances.
+
+    Exit code 0: all is well; 2: it is not.
+
+    Example: `polystore doctor --json`
+    """
+    with report_errors(), open_stores(Settings()) as urls:
+        result = examine(urls, database_name(urls.mongodb_url, Settings()))
+        report(result, as_lines(result), as_json=as_json)
+        raise typer.Exit(ExitCode.CLEAN if result["ok"] else ExitCode.DRIFT)
 
 
 def examine(urls: StoreUrls, database: str) -> dict[str, Any]:
-    """``{"postgresql": {"url", "ok", "head", …}, "mongodb": {"url", "ok", "drift", …}, "ok"}``."""
+    """Return ``{"postgresql": {"url", "ok", "head", …}, "mongodb": {"url", "ok", …}, "ok"}``."""
     postgresql, mongodb = _postgresql(urls.database_url), _mongodb(urls.mongodb_url, database)
     return {
         "postgresql": postgresql,
@@ -27,8 +48,31 @@ def examine(urls: StoreUrls, database: str) -> dict[str, Any]:
     }
 
 
+def as_lines(result: dict[str, Any]) -> list[str]:
+    """Return the result of ``examine`` as lines for people."""
+    sql, mongo = result["postgresql"], result["mongodb"]
+    lines = [
+        f"PostgreSQL  {_verdict(sql)}  {sql['url']}",
+        f"MongoDB     {_verdict(mongo)}  {mongo['url']}",
+    ]
+    lines += [f"  {store['error']}" for store in (sql, mongo) if "error" in store]
+    if sql.get("pending"):
+        lines += [
+            "The schema is behind; `polystore migrate apply` applies:",
+            *_indent(sql["pending"]),
+        ]
+    lines += [
+        f"  {fault['count']} {name.replace('_', ' ')}, such as {', '.join(fault['ids'])}"
+        for name, fault in sql.get("ledger", {}).items()
+        if fault["count"]
+    ]
+    if mongo.get("drift"):
+        lines += ["Indexes differ; see `polystore indexes plan`:", *_indent(mongo["drift"])]
+    return lines
+
+
 def without_password(url: str) -> str:
-    """The URL as it may be shown."""
+    """Return the URL without its password and query."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     user = f"{parts.username}@" if parts.username else ""
@@ -36,24 +80,26 @@ def without_password(url: str) -> str:
 
 
 def _postgresql(url: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"url": without_password(url), "ok": False}
+    result: dict[str, Any] = {"url": without_password(url), "ok": False}
     try:
-        head = migrate.head_of(url)
-        behind = [f"{step.revision} {step.why}" for step in migrate.pending(head)]
-    except migrate.MigrationFailed as error:
-        return {**found, "error": str(error)}
-    found |= {"ok": not behind, "head": head, "pending": behind}
-    if behind:  # and so perhaps without a ledger
-        return found
+        head = migrations.head_of(url)
+        pending = [f"{step.revision} {step.why}" for step in migrations.pending(head)]
+    except migrations.MigrationFailed as error:
+        return {**result, "error": str(error)}
+    result |= {"ok": not pending, "head": head, "pending": pending}
+    if pending:  # the ledger's tables may not exist yet
+        return result
     try:
         ledger = asyncio.run(_ledger(url))
     except (SQLAlchemyError, OSError) as error:
-        return {**found, "ok": False, "error": f"The ledger is unread ({type(error).__name__})."}
-    return {**found, "ok": not any(each["count"] for each in ledger.values()), "ledger": ledger}
+        message = f"The ledger could not be read ({type(error).__name__})."
+        return {**result, "ok": False, "error": message}
+    return {**result, "ok": not any(fault["count"] for fault in ledger.values()), "ledger": ledger}
 
 
 async def _ledger(url: str) -> dict[str, Faults]:
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": 5})
+    timeout = {"timeout": CONNECT_SECONDS}
+    engine = create_async_engine(url, poolclass=NullPool, connect_args=timeout)
     try:
         async with engine.connect() as connection:
             return await ledger_faults(connection)
@@ -62,43 +108,21 @@ async def _ledger(url: str) -> dict[str, Faults]:
 
 
 def _mongodb(url: str, database: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"url": without_password(url), "ok": False}
+    result: dict[str, Any] = {"url": without_password(url), "ok": False}
+    timeout = CONNECT_SECONDS * 1000
     try:
-        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
+        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=timeout) as client:
             steps = plan(client[database], COLLECTIONS)
             server = client.server_info()["version"]
     except PyMongoError as error:
-        return {**found, "error": f"MongoDB is not reachable ({type(error).__name__})."}
+        return {**result, "error": f"MongoDB is not reachable ({type(error).__name__})."}
     drift = [f"{step.kind} {step.target}: {step.reason}" for step in steps]
-    return {**found, "ok": not drift, "server": server, "drift": drift}
-
-
-def as_lines(found: dict[str, Any]) -> list[str]:
-    """The findings for people."""
-    sql, mongo = found["postgresql"], found["mongodb"]
-    lines = [
-        f"PostgreSQL  {_verdict(sql)}  {sql['url']}",
-        f"MongoDB     {_verdict(mongo)}  {mongo['url']}",
-    ]
-    lines += [f"  {each['error']}" for each in (sql, mongo) if "error" in each]
-    if sql.get("pending"):
-        lines += [
-            "The schema is behind; `polystore migrate apply` brings:",
-            *_indented(sql["pending"]),
-        ]
-    lines += [
-        f"  {each['count']} {what.replace('_', ' ')}, such as {', '.join(each['ids'])}"
-        for what, each in sql.get("ledger", {}).items()
-        if each["count"]
-    ]
-    if mongo.get("drift"):
-        lines += ["Indexes differ; `polystore indexes plan` says more:", *_indented(mongo["drift"])]
-    return lines
+    return {**result, "ok": not drift, "server": server, "drift": drift}
 
 
 def _verdict(store: dict[str, Any]) -> str:
     return "ok      " if store["ok"] else "NOT OK  "
 
 
-def _indented(lines: list[str]) -> list[str]:
+def _indent(lines: list[str]) -> list[str]:
     return [f"  {line}" for line in lines]

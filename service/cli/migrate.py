@@ -1,109 +1,109 @@
-"""What operators do to the PostgreSQL schema: ``polystore migrate``."""
+"""``polystore migrate``: the PostgreSQL schema."""
 
 from typing import Annotated, Any
 
 import typer
 
-from service.cli.indexes import (
-    CLEAN,
-    DRIFT,
+from mongo_indexes.exit_codes import ExitCode
+from service.cli.output import (
     AsJson,
     Yes,
-    complaints,
     console,
-    explained,
+    error_console,
+    print_progress,
     report,
-    shown,
-    store,
-    tell,
+    report_errors,
+    status_line,
 )
-from service.stores.sql import migrations as migrate
+from service.cli.stores import open_store
+from service.settings import Settings
+from service.stores.sql import migrations
 
 migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
 
 @migrate_app.command("plan")
-def migrate_plan(*, as_json: AsJson = False) -> None:
-    """Show what `apply` would do, and how many rows a data migration would change as of now.
+def plan(*, as_json: AsJson = False) -> None:
+    """Show what `apply` would do, and how many rows a data migration would change now.
 
     Example: `polystore migrate plan --json`
     """
-    with store("database_url") as url:
-        told, lines = [], []
-        for step in migrate.pending(migrate.head_of(url)):
+    with report_errors(), open_store(Settings(), "database_url") as url:
+        steps, lines = [], []
+        for step in migrations.pending(migrations.head_of(url)):
             planned: dict[str, Any] = {"revision": step.revision, "why": step.why, "data": False}
             lines.append(f"{step.revision}  {step.why}")
             if step.batches is not None:
-                rows = migrate.rows_to_change(url, step.batches)
+                rows = migrations.rows_to_change(url, step.batches)
                 planned |= {"data": True, "rows": rows, "batch": step.batches.size}
-                many = "too many rows to count soon" if rows is None else f"{rows:,} rows as of now"
-                lines[-1] += f" ({many}, {step.batches.size:,} at a time)"
-            told.append(planned)
-        report({"pending": told}, lines or ["Nothing to do."], as_json=as_json)
+                count = "too many rows to count" if rows is None else f"{rows:,} rows now"
+                lines[-1] += f" ({count}, {step.batches.size:,} at a time)"
+            steps.append(planned)
+        report({"pending": steps}, lines or ["Nothing to do."], as_json=as_json)
 
 
 @migrate_app.command("apply")
-def migrate_apply(
+def apply(
     *,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the schema to its head. Two at once are safe: one works, the other finds it done.
+    """Migrate the schema to its head. Two runs at once are safe: one works, the other waits.
 
-    Interrupted, it goes on where it stood. It tells how it gets on beside its output.
+    A run after an interruption continues where it stopped. Progress goes to standard error.
 
     Example: `polystore migrate apply --json` or `polystore migrate apply --sql > review.sql`
     """
     if sql:
-        migrate.print_sql()
+        migrations.print_sql()
         return
-    with explained(), store("database_url") as url:
-        with shown() as show:
-            done = migrate.apply(url, tell, show)
-        head = migrate.expected_head()
-        told = {"head": head, "applied": [step._asdict() for step in done]}
-        report(told, [f"The schema is at its head, {head}."], as_json=as_json)
+    with report_errors(), open_store(Settings(), "database_url") as url:
+        with status_line() as show_status:
+            finished = migrations.apply(url, print_progress, show_status)
+        head = migrations.expected_head()
+        result = {"head": head, "applied": [step._asdict() for step in finished]}
+        report(result, [f"The schema is at its head, {head}."], as_json=as_json)
 
 
 @migrate_app.command("down")
-def migrate_down(*, yes: Yes = False) -> None:
-    """Take the last migration back, and the data in what it made with it; first say what that is.
+def down(*, yes: Yes = False) -> None:
+    """Revert the last migration and delete the data in what it created; list both first.
 
     Example: `polystore migrate down --yes`
     """
-    with store("database_url") as url:
-        step = migrate.plan_down(url)
+    with report_errors(), open_store(Settings(), "database_url") as url:
+        step = migrations.plan_down(url)
         if step is None:
-            console.print("There is nothing to take back.")
+            console.print("There is nothing to revert.")
             return
-        for line in _what_goes(step):
-            complaints.print(line, markup=False, soft_wrap=True)
+        for line in _effects(step):
+            error_console.print(line, markup=False, soft_wrap=True)
         if not yes:
-            typer.confirm("Go on?", abort=True)
-        with shown() as show:
-            migrate.down(url, tell, show, expected=step.revision)
+            typer.confirm("Continue?", abort=True)
+        with status_line() as show_status:
+            migrations.down(url, print_progress, show_status, expected=step.revision)
 
 
-def _what_goes(step: migrate.Downgrade) -> list[str]:
-    lines = [f"This takes back {step.revision}: {step.why}", *(f"  {each}" for each in step.sql)]
+def _effects(step: migrations.Downgrade) -> list[str]:
+    lines = [f"This reverts {step.revision}: {step.why}", *(f"  {sql}" for sql in step.sql)]
     if step.note:
         lines.append(f"  {step.note}")
     for table, rows in step.rows.items():
-        many = f"more than {rows - 1:,}" if rows == migrate.MAX_COUNTED else f"{rows:,}"
-        lines.append(f"  With {table} go its rows: {many}.")
+        count = f"more than {rows - 1:,}" if rows == migrations.MAX_COUNTED else f"{rows:,}"
+        lines.append(f"  Rows deleted with {table}: {count}.")
     return lines
 
 
 @migrate_app.command("check")
-def migrate_check(*, as_json: AsJson = False) -> None:
+def check(*, as_json: AsJson = False) -> None:
     """Compare the database with the code. Exit code 0: the same; 2: they differ.
 
     Example: `polystore migrate check`
     """
-    with store("database_url") as url:
-        head, expected = migrate.head_of(url), migrate.expected_head()
-        behind = bool(migrate.pending(head))
-        found = "the schema is behind" if behind else migrate.differences(url)
-        told = {"head": head, "expected": expected, "difference": found}
-        report(told, [found or "The database is as the code says."], as_json=as_json)
-        raise typer.Exit(DRIFT if found else CLEAN)
+    with report_errors(), open_store(Settings(), "database_url") as url:
+        head, expected = migrations.head_of(url), migrations.expected_head()
+        behind = bool(migrations.pending(head))
+        difference = "the schema is behind" if behind else migrations.differences(url)
+        result = {"head": head, "expected": expected, "difference": difference}
+        report(result, [difference or "The database matches the code."], as_json=as_json)
+        raise typer.Exit(ExitCode.DRIFT if difference else ExitCode.CLEAN)

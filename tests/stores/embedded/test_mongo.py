@@ -20,7 +20,7 @@ from service.stores.embedded import MongoEngine
 from service.stores.embedded.ports import choose_port
 from tests.stores.embedded.probes import wait_until
 
-pytestmark = pytest.mark.xdist_group("embedded_mongo")
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("embedded_mongo")]
 Client = MongoClient[dict[str, Any]]
 CREATE_ROOT = {"createUser": "me", "pwd": "me", "roles": ["root"]}
 DURABLE = WriteConcern(w="majority", j=True)

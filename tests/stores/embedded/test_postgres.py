@@ -18,7 +18,7 @@ import pytest
 from service.stores.embedded import EngineFailed, PostgresEngine
 from tests.stores.embedded.probes import Spawn, processes_in, query, wait_until
 
-pytestmark = pytest.mark.xdist_group("embedded_postgres")
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("embedded_postgres")]
 START_AND_STOP = """
 import sys
 from pathlib import Path

@@ -1,0 +1,106 @@
+"""``polystore serve``, and the other commands on the data folder of a running service."""
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from service.cli.serve import Server, ShutdownSignal
+from service.stores.embedded import StoreUrls
+from service.stores.sql import migrations
+from tests.auth.factories import bearer
+from tests.fixtures.cli import run_cli, run_cli_process
+from tests.fixtures.service import RunningService, running_service
+from tests.fixtures.stores import new_database
+
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("cli_serve")]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service with embedded engines."""
+    with running_service(tmp_path_factory.mktemp("served")) as service:
+        yield service
+
+
+@pytest.fixture
+def data_dir(served: RunningService) -> str:
+    return str(served.log.parent / "data")
+
+
+def test_serve_port_in_use_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        result = run_cli("serve", PORT=port, POLYSTORE_DATA_DIR=str(tmp_path / "data"))
+    assert result.exit_code == 5
+    assert "PORT=" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+async def test_serve_signal_during_start_ends_the_server() -> None:
+    """Python ignores the exception of a signal handler within a finalizer."""
+    shutdown_signal = ShutdownSignal()
+    with pytest.raises(SystemExit):
+        shutdown_signal(signal.SIGTERM, None)
+
+    async def application(_scope: Scope, _receive: Receive, _send: Send) -> None: ...
+
+    config = uvicorn.Config(application, lifespan="off", log_config=None)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        await asyncio.wait_for(Server(config, shutdown_signal).serve([listener]), 20)
+
+
+def test_serve_data_folder_in_use_is_refused(data_dir: str) -> None:
+    result = run_cli_process("serve", PORT="0", POLYSTORE_DATA_DIR=data_dir)
+    assert result.returncode == 5
+    assert "in use" in result.stderr
+
+
+def test_demo_served_folder_second_run_adds_nothing(served: RunningService, data_dir: str) -> None:
+    command = ("demo", "--url", served.url, "--json")
+    first = json.loads(run_cli_process(*command, POLYSTORE_DATA_DIR=data_dir).stdout)
+    second = json.loads(run_cli(*command, POLYSTORE_DATA_DIR=data_dir).stdout)
+    assert (first["created"], first["duplicates"], first["conflicts"]) == (5072, 28, 0)
+    assert (second["created"], second["duplicates"], second["conflicts"]) == (0, 5100, 0)
+    assert first["labels"]["labelled"] == 4595
+    assert sum(first["labels"][name] for name in ("revised", "unchanged")) == 40
+    assert second["labels"] == {**dict.fromkeys(first["labels"], 0), "unchanged": 4635}
+    records = ("user", "post", "item")
+    assert [second[name] for name in records] == [first[name] for name in records]
+
+
+def test_doctor_served_folder_is_ok_without_passwords(data_dir: str) -> None:
+    result = json.loads(run_cli_process("doctor", "--json", POLYSTORE_DATA_DIR=data_dir).stdout)
+    assert result["ok"]
+    assert result["postgresql"]["head"] == migrations.expected_head()
+    assert result["mongodb"]["drift"] == []
+    assert "@127.0.0.1" in result["mongodb"]["url"]
+    assert ":" not in result["mongodb"]["url"].removeprefix("mongodb://").partition("@")[0]
+
+
+def test_token_served_folder_is_accepted_by_the_service(
+    served: RunningService, data_dir: str
+) -> None:
+    result = run_cli_process("token", POLYSTORE_DATA_DIR=data_dir)
+    (token,) = result.stdout.splitlines()
+    me = httpx2.get(f"{served.url}/v1/me", headers=bearer(token), timeout=10)
+    assert (me.status_code, me.json()["role"]) == (200, "admin")
+
+
+def test_serve_configured_stores_starts_no_engine(
+    engines: StoreUrls, worker_name: str, tmp_path: Path
+) -> None:
+    url = new_database(engines.database_url, f"{worker_name}_configured")
+    migrations.apply(url, lambda _line: None)
+    mongodb = {"MONGODB_URL": engines.mongodb_url, "POLYSTORE_MONGODB_DATABASE": worker_name}
+    assert run_cli("indexes", "apply", "--yes", "--database", worker_name, **mongodb).exit_code == 0
+    with running_service(tmp_path, DATABASE_URL=url, **mongodb) as service:
+        assert "PostgreSQL" not in service.log.read_text()
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"secret"}
