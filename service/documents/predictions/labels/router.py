@@ -27,11 +27,10 @@ from service.documents.retention.rules import PredictionExpired
 from service.stores.mongo.route import MongoRoute
 from service.web.conditional import Reply
 from service.web.openapi import problems
-from service.web.route import Route
+from service.web.route import policy
 
 WRITES = needs("predictions:write")
-feedback_router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)
-label_router = APIRouter(prefix="/labels", tags=["predictions"], route_class=Route)
+router = APIRouter(tags=["predictions"], route_class=MongoRoute)
 
 
 def body_limits(max_batch_bytes: int) -> dict[str, int]:
@@ -39,8 +38,8 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
     return {"/v1/labels/batch": max_batch_bytes, "/v1/labels/stream": 0}
 
 
-@feedback_router.put(
-    "/{prediction_id}/feedback",
+@router.put(
+    "/predictions/{prediction_id}/feedback",
     dependencies=[WRITES],
     responses=problems(TooManyRevisions, PredictionNotFound, PredictionExpired),
 )
@@ -55,12 +54,13 @@ async def feedback_put(
     return reply.updated(await feedback.put(prediction_id, label))
 
 
-@label_router.post(
-    "/batch",
+@router.post(
+    "/labels/batch",
     dependencies=[WRITES],
     responses={**BATCH_RESPONSES, **problems(NotABatch, *BODY_ERRORS)},
     openapi_extra=BATCH_REQUEST,
 )
+@policy(own_sessions=True)
 async def labels_create_batch(request: Request, labels: Labels) -> Response:
     """Label up to 1,000 predictions, with the result of labelling one after the other.
 
@@ -89,14 +89,15 @@ async def labels_create_batch(request: Request, labels: Labels) -> Response:
     return to_response(batch, 207 if batch.rejected else 200)
 
 
-@label_router.post(
-    "/stream",
+@router.post(
+    "/labels/stream",
     status_code=200,
     dependencies=[WRITES],
     response_class=LabelStreamResponse,
     responses={**STREAM_RESPONSES, **problems(*BODY_ERRORS)},
     openapi_extra=STREAM_REQUEST,
 )
+@policy(own_sessions=True)
 async def labels_stream(request: Request) -> Response:
     """Label any number of predictions, one per line; the response has a line per 500 lines.
 
@@ -104,8 +105,3 @@ async def labels_stream(request: Request) -> Response:
     """
     check_content_type(request, *STREAM_TYPES)
     return LabelStreamResponse()
-
-
-router = APIRouter()
-router.include_router(feedback_router)
-router.include_router(label_router)
