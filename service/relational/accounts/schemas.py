@@ -1,4 +1,4 @@
-"""What travels about accounts, transfers and entries."""
+"""Schemas of accounts, transfers and entries."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -24,7 +24,7 @@ Amount = Annotated[Money, Field(gt=0)]
 
 
 class AccountCreate(RequestModel):
-    """A new account, empty. Its currency stays.
+    """A new, empty account. Its currency never changes.
 
     It is the caller's own, unless one with ``accounts:admin`` names another owner; they alone let
     it be overdrawn, which is where the first money comes from.
@@ -39,13 +39,13 @@ class AccountCreate(RequestModel):
 
 
 class AccountUpdate(RequestModel):
-    """A merge patch: absent is unchanged."""
+    """A merge patch: an absent field is unchanged."""
 
     name: Name | MISSING = MISSING
 
 
 class AccountRead(Versioned):
-    """``balance`` is the sum of its entries; ``updated_at`` and ``version`` are of the rest."""
+    """``balance`` is the sum of the entries; ``version`` counts the other changes."""
 
     id: UUID
     owner_id: UUID
@@ -67,7 +67,7 @@ class AccountQuery(ListQuery):
 
 
 class EntryRead(ResponseModel):
-    """What a transfer did to one account: below zero it took, above it gave."""
+    """The change of one account by a transfer: negative for the sender."""
 
     id: UUID
     transfer_id: UUID
@@ -83,7 +83,7 @@ class EntryQuery(ListQuery):
 
 
 class TransferCreate(RequestModel):
-    """Money from an account of the caller's to any open one of the same currency."""
+    """Money from an account of the caller to any open account of the same currency."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -103,7 +103,7 @@ class TransferCreate(RequestModel):
 
 
 class TransferRead(Versioned):
-    """A transfer never changes; its version is 2 once another has reversed it."""
+    """A transfer never changes; its version is 2 once it has been reversed."""
 
     id: UUID
     from_account_id: UUID
@@ -119,6 +119,6 @@ class TransferRead(Versioned):
 
 class TransferQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    account_id: UUID | None = Field(None, description="it took from this account or gave to it")
+    account_id: UUID | None = Field(None, description="transfers from or to this account")
     created_at__gte: Time | None = None
     created_at__lt: Time | None = None

@@ -1,4 +1,4 @@
-"""Addresses of API keys."""
+"""Routes of API keys."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What travels about API keys."""
+"""Schemas of API keys."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -16,13 +16,13 @@ ModelPattern = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[^*\x00]*\*?$",
-        description="a model's name, or how names begin: `fraud-*`",
+        description="a model's name, or the beginning of names: `fraud-*`",
     ),
 ]
 
 
 class ApiKeyCreate(RequestModel):
-    """A new key, for the caller or for whom one with ``api_keys:admin`` names."""
+    """A new key of the caller, or of another user with ``api_keys:admin``."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -43,12 +43,12 @@ class ApiKeyCreate(RequestModel):
 
 class ApiKeyRotate(RequestModel):
     overlap_seconds: Annotated[StrictInt, Field(ge=0, le=LONGEST_OVERLAP)] = Field(
-        3600, description="how long the old secret stays good beside the new one"
+        3600, description="seconds for which the old secret stays valid"
     )
 
 
 class ApiKeyRead(Versioned):
-    """A key without its secret. ``previous_until`` is when a rotated secret stops being good."""
+    """A key without its secret. A rotated secret is valid until ``previous_until``."""
 
     id: UUID
     user_id: UUID
@@ -64,9 +64,9 @@ class ApiKeyRead(Versioned):
 
 
 class ApiKeySecret(ApiKeyRead):
-    """A key with its secret, which is shown this once."""
+    """A key with its secret, which is shown once."""
 
-    key: str = Field(description="`pk_<id>_<secret>`; keep it, it cannot be shown again")
+    key: str = Field(description="`pk_<id>_<secret>`; store it, it cannot be shown again")
 
 
 class ApiKeyQuery(ListQuery):

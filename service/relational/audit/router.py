@@ -1,4 +1,4 @@
-"""Addresses of the audit trail."""
+"""Routes of the audit trail."""
 
 from typing import Annotated
 

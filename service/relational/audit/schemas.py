@@ -1,4 +1,4 @@
-"""What travels about the audit trail."""
+"""Schemas of the audit trail."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -27,7 +27,7 @@ Act = Literal[
 
 
 class AuditEventRead(ResponseModel):
-    """Who did what to whom: ``user_id`` (by ``key_id``, if it was a key) to ``subject_id``."""
+    """An action by ``user_id`` (with ``key_id``, if by a key) on ``subject_id``."""
 
     id: UUID
     act: Act
@@ -43,7 +43,7 @@ class AuditEventRead(ResponseModel):
 class AuditQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
     act: Act | None = None
-    user_id: UUID | None = Field(None, description="who did it")
-    subject_id: UUID | None = Field(None, description="the user or key it was done to")
+    user_id: UUID | None = Field(None, description="the user who acted")
+    subject_id: UUID | None = Field(None, description="the user or key that was affected")
     created_at__gte: Time | None = None
     created_at__lt: Time | None = None

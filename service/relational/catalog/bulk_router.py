@@ -1,4 +1,4 @@
-"""Addresses of many products at once."""
+"""Routes of many products at once."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response

@@ -1,4 +1,4 @@
-"""Addresses of categories."""
+"""Routes of categories."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Addresses of products as files."""
+"""Routes of products as files."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Addresses of products."""
+"""Routes of products."""
 
 from typing import Annotated
 from uuid import UUID

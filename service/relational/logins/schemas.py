@@ -1,4 +1,4 @@
-"""What travels about logins."""
+"""Schemas of logins."""
 
 from typing import Annotated
 from uuid import UUID
@@ -14,7 +14,7 @@ Secret = Annotated[SecretStr, Field(max_length=4000)]
 
 
 class TokenRequest(BaseModel):
-    """A form of RFC 6749, sections 4.3, 4.4 and 6; what it does not know it passes over."""
+    """A form of RFC 6749, sections 4.3, 4.4 and 6; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,7 +26,7 @@ class TokenRequest(BaseModel):
     refresh_token: Secret | None = None
     client_id: Word | None = Field(None, description="client_credentials: `pk_<id>` of an API key")
     client_secret: Secret | None = Field(None, json_schema_extra={"format": "password"})
-    scope: Word | None = Field(None, description="fewer scopes than there could be, by spaces")
+    scope: Word | None = Field(None, description="a subset of your scopes, separated by spaces")
 
 
 class RevokeRequest(BaseModel):
@@ -39,7 +39,7 @@ class RevokeRequest(BaseModel):
 
 
 class TokenRead(ResponseModel):
-    """An answer of RFC 6749, section 5.1."""
+    """A response of RFC 6749, section 5.1."""
 
     access_token: str
     token_type: str = "bearer"  # noqa: S105 - its kind
@@ -49,13 +49,13 @@ class TokenRead(ResponseModel):
 
 
 class Revoked(ResponseModel):
-    """Whatever it was, it is not good any more."""
+    """The token is not valid any more, whatever it was."""
 
     revoked: bool = True
 
 
 class MeRead(UserRead):
-    """The user who calls, and how far these credentials reach."""
+    """The calling user and the scopes of these credentials."""
 
     scopes: list[str]
     key_id: UUID | None

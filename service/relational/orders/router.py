@@ -1,4 +1,4 @@
-"""Addresses of orders."""
+"""Routes of orders."""
 
 from typing import Annotated
 from uuid import UUID

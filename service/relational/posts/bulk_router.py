@@ -1,4 +1,4 @@
-"""Addresses of many posts at once."""
+"""Routes of many posts at once."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response

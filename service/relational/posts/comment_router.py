@@ -1,4 +1,4 @@
-"""Addresses of comments."""
+"""Routes of comments."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Addresses of posts."""
+"""Routes of posts."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What travels about posts and comments."""
+"""Schemas of posts and comments."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -27,7 +27,7 @@ CommentText = Annotated[Text, Field(min_length=1, max_length=10_000)]
 
 
 class PostCreate(RequestModel):
-    """A new post. Without a slug it gets one from its title; tags that do not exist are made.
+    """A new post. Its default slug derives from the title; missing tags are created.
 
     It is the caller's own, unless one with ``posts:admin`` names another author.
     """
@@ -51,7 +51,7 @@ class PostCreate(RequestModel):
 
 
 class PostUpdate(RequestModel):
-    """A merge patch: absent is unchanged; ``tags`` replaces all of them."""
+    """A merge patch: an absent field is unchanged; ``tags`` replaces all tags."""
 
     title: Name | MISSING = MISSING
     slug: Slug | MISSING = MISSING
@@ -60,7 +60,7 @@ class PostUpdate(RequestModel):
 
 
 class AuthorBrief(ResponseModel):
-    """An author as they stand nested in a post."""
+    """An author, nested in a post."""
 
     id: UUID
     username: str
@@ -103,7 +103,7 @@ class PostIds(RequestModel):
 
 
 class PostsRead(ResponseModel):
-    """All that a bulk request made or changed, in the order of the request."""
+    """The posts that a bulk request created or changed, in its order."""
 
     items: Sequence[PostRead]
 
@@ -123,7 +123,7 @@ class PostExpand(RequestModel):
 
 
 class PostsOfQuery(OffsetQuery):
-    """What the list of one user's posts takes."""
+    """Query of the list of one user's posts."""
 
     sort: Literal["created_at", "-created_at", "views", "-views"] = "-created_at"
     q: Text | None = Field(
@@ -132,7 +132,7 @@ class PostsOfQuery(OffsetQuery):
         max_length=200,
         description='words of title or content, as in a search engine: `motor -"end of life"`',
     )
-    tag: Text | None = Field(None, max_length=60, description="a tag's name, whatever the case")
+    tag: Text | None = Field(None, max_length=60, description="a tag's name, in any case")
     published: bool | None = None
     created_at__gte: Time | None = None
     created_at__lt: Time | None = None
@@ -144,14 +144,14 @@ class PostQuery(PostsOfQuery):
 
 
 class CommentCreate(RequestModel):
-    """A new comment, of the caller or of whom one with ``comments:admin`` names."""
+    """A new comment of the caller, or of another user with ``comments:admin``."""
 
     author_id: UUID | None = None
     content: CommentText
 
 
 class CommentUpdate(RequestModel):
-    """A merge patch: absent is unchanged."""
+    """A merge patch: an absent field is unchanged."""
 
     content: CommentText | MISSING = MISSING
 

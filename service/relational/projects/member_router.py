@@ -1,4 +1,4 @@
-"""Addresses of the members of a project."""
+"""Routes of the members of a project."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Addresses of projects."""
+"""Routes of projects."""
 
 from typing import Annotated
 from uuid import UUID

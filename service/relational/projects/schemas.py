@@ -1,4 +1,4 @@
-"""What travels about projects, their members and invitations."""
+"""Schemas of projects, their members and invitations."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -26,7 +26,7 @@ class ProjectCreate(RequestModel):
 
 
 class ProjectUpdate(RequestModel):
-    """A merge patch: absent is unchanged."""
+    """A merge patch: an absent field is unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"description": "Who stays."}})
 
@@ -40,7 +40,7 @@ class ProjectRead(Versioned):
     description: str
     created_by: UUID
     my_role: ProjectRole | None = Field(
-        description="null if you are no member and see it because you hold `projects:admin`"
+        description="null if you are no member and see the project by `projects:admin`"
     )
     created_at: Moment
     updated_at: Moment
@@ -52,7 +52,9 @@ class ProjectRead(Versioned):
 
 class ProjectQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    deleted: bool = Field(False, description="list the deleted ones that you may restore instead")
+    deleted: bool = Field(
+        False, description="list the deleted projects that you may restore instead"
+    )
     my_role: ProjectRole | None = None
 
 
@@ -63,7 +65,7 @@ class MemberUpdate(RequestModel):
 
 
 class MemberRead(Versioned):
-    """That a user is in a project. ``created_at`` is when they came."""
+    """A membership in a project, since ``created_at``."""
 
     project_id: UUID
     user_id: UUID
@@ -82,7 +84,7 @@ class MemberQuery(ListQuery):
 
 
 class InvitationCreate(RequestModel):
-    """To whoever has, or will have, this email; good for 14 days."""
+    """An invitation for the user with this email, now or later; valid for 14 days."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"email": "grace@example.com", "role": "member"}}
@@ -106,7 +108,7 @@ class InvitationRead(Versioned):
 
 
 class InvitationToMe(InvitationRead):
-    """An invitation as the invited one sees it: into what, and from whom."""
+    """An invitation as the invited user sees it, with project and inviter."""
 
     project_name: str
     invited_by_username: str

@@ -1,4 +1,4 @@
-"""Addresses of reports."""
+"""Routes of reports."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What travels about reports."""
+"""Schemas of reports."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Generic, Self, TypeVar
@@ -13,7 +13,7 @@ LONGEST_DAYS, USUAL_DAYS = 366, 30
 
 
 class Period(RequestModel):
-    """From ``from`` up to and without ``to``; the last 30 days, if neither is given."""
+    """A period from ``from`` up to, without, ``to``; by default the last 30 days."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -30,7 +30,7 @@ class Period(RequestModel):
         return self
 
     def bounds(self) -> tuple[datetime, datetime]:
-        """Both ends, with what was not given filled in."""
+        """Return both ends, with the defaults filled in."""
         until = self.until or datetime.now(UTC)
         return self.since or until - timedelta(days=USUAL_DAYS), until
 
@@ -40,7 +40,7 @@ class TopPeriod(Period):
 
 
 class Report(ResponseModel, Generic[T]):
-    """Rows of one snapshot; ``as_of`` is when it was taken, by the clock of the server."""
+    """Rows of one snapshot, taken at ``as_of`` by the server's clock."""
 
     as_of: Moment
     items: list[T]
@@ -52,7 +52,7 @@ class PeriodReport(Report[T], Generic[T]):
 
 
 class Sale(ResponseModel):
-    """What was paid on a day (UTC) for the products of a category as it is now."""
+    """Payments of a day (UTC) for the products of a category as it is now."""
 
     day: date
     category_id: UUID | None
@@ -64,7 +64,7 @@ class Sale(ResponseModel):
 
 
 class TopAuthor(ResponseModel):
-    """An author of posts that were published in the period, those most seen first."""
+    """An author of posts that were published in the period; most views first."""
 
     author_id: UUID
     username: str
@@ -74,7 +74,7 @@ class TopAuthor(ResponseModel):
 
 
 class StockValue(ResponseModel):
-    """What is in stock of the products right in a category."""
+    """The stock of the products directly in a category."""
 
     category_id: UUID | None
     category: str | None
@@ -85,7 +85,7 @@ class StockValue(ResponseModel):
 
 
 class Growth(ResponseModel):
-    """Users who came on a day (UTC), and how many there were after it, deleted ones included."""
+    """New users of a day (UTC), and all users after it, deleted ones included."""
 
     day: date
     new: int

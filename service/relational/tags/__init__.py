@@ -1,4 +1,4 @@
 """Tags · PostgreSQL.
 
-Words that posts are filed under. Protects: a name belongs to one tag, whatever the case.
+Keywords of posts. Protects: a name belongs to one tag, whatever the case.
 """

@@ -1,4 +1,4 @@
-"""Addresses of tags."""
+"""Routes of tags."""
 
 from typing import Annotated
 from uuid import UUID

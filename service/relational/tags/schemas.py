@@ -1,4 +1,4 @@
-"""What travels about tags."""
+"""Schemas of tags."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -20,7 +20,7 @@ class TagCreate(RequestModel):
 
 
 class TagUpdate(RequestModel):
-    """A merge patch: absent is unchanged."""
+    """A merge patch: an absent field is unchanged."""
 
     name: TagName | MISSING = MISSING
 
@@ -41,13 +41,13 @@ class TagsPut(RequestModel):
 
 
 class TagsRead(ResponseModel):
-    """Those that a bulk request named, in its order."""
+    """The tags that a bulk request named, in its order."""
 
     items: Sequence[TagRead]
 
 
 class TagBrief(ResponseModel):
-    """A tag as it stands nested in something else."""
+    """A tag, nested in another object."""
 
     id: UUID
     name: str
@@ -55,4 +55,4 @@ class TagBrief(ResponseModel):
 
 class TagQuery(OffsetQuery):
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
-    name__prefix: Text | None = Field(None, description="how the name begins, whatever the case")
+    name__prefix: Text | None = Field(None, description="the beginning of the name, in any case")

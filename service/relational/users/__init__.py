@@ -1,5 +1,5 @@
 """Users · PostgreSQL.
 
-People and their profiles. Protects: a username and an email belong to one user, whatever the case,
-even after a soft delete, so that a restore can never collide.
+Protects: a username and an email belong to one user, whatever the case, even after a soft delete, so
+that a restore never collides.
 """

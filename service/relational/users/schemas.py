@@ -1,4 +1,4 @@
-"""What travels about users."""
+"""Schemas of users."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -34,7 +34,7 @@ Bio = Annotated[Text, Field(max_length=5000)]
 
 
 class UserCreate(RequestModel):
-    """A new user. Without a password nobody can log in as them.
+    """A new user. Without a password the user cannot log in.
 
     ``status``, ``is_active`` and ``role`` are for those with ``users:admin`` to choose.
     """
@@ -58,7 +58,7 @@ class UserCreate(RequestModel):
 
 
 class UserUpdate(RequestModel):
-    """A merge patch: absent is unchanged, null removes.
+    """A merge patch: an absent field is unchanged, null removes it.
 
     ``status``, ``is_active``, ``role`` and ``password`` are for those with ``users:admin``; one's
     own password is changed by POST /v1/me/password.
@@ -119,13 +119,13 @@ class UserBulkDeactivate(RequestModel):
 
 
 class UsersRead(ResponseModel):
-    """All users that a bulk request made or changed, in the order of the request."""
+    """The users that a bulk request created or changed, in its order."""
 
     items: Sequence[UserRead]
 
     @classmethod
     def each_once(cls, items: Sequence[UserRead]) -> "UsersRead":
-        """Where a request may name somebody twice."""
+        """Return each user once, where a request may name one twice."""
         return cls(items=list({user.id: user for user in items}.values()))
 
 
@@ -135,11 +135,11 @@ class UserQuery(OffsetQuery):
         None,
         min_length=1,
         max_length=200,
-        description="words that username, name or city begin with",
+        description="words that begin words of username, name or city",
     )
-    name: Text | None = Field(None, description="the whole name, whatever the case")
-    name__prefix: Text | None = Field(None, description="how the name begins, whatever the case")
-    city: Text | None = Field(None, description="the whole city, whatever the case")
+    name: Text | None = Field(None, description="the whole name, in any case")
+    name__prefix: Text | None = Field(None, description="the beginning of the name, in any case")
+    city: Text | None = Field(None, description="the whole city, in any case")
     age: int | None = Field(None, ge=0, le=150)
     age__gte: int | None = Field(None, ge=0, le=150)
     age__lte: int | None = Field(None, ge=0, le=150)
