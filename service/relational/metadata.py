@@ -1,4 +1,4 @@
-"""Every table there is, so that Alembic sees one metadata. A new tables.py gets a line here."""
+"""All tables, so that Alembic sees one metadata. A new tables.py gets a line here."""
 
 from sqlalchemy import MetaData
 

@@ -39,7 +39,7 @@ router = APIRouter(prefix="/api_keys", tags=["access"], route_class=SqlRoute)
     responses=problems(KeyOwnerUnknown, KeyTooStrong, KeysMakeNoKeys, AlreadyOver, ShownOnce),
 )
 async def api_keys_create(key: ApiKeyCreate, keys: ApiKeys, reply: Reply) -> ApiKeySecret:
-    """Makes a key. Its secret stands in this answer and is never shown again."""
+    """Create a key. Its secret is in this response and is never shown again."""
     made = await keys.add(key)
     reply.no_store()
     return reply.created(made, made.id)
@@ -69,7 +69,7 @@ async def api_keys_get(key_id: UUID, keys: ApiKeys, reply: Reply) -> ApiKeyRead:
 async def api_keys_rotate(
     key_id: UUID, rotation: ApiKeyRotate, keys: ApiKeys, reply: Reply
 ) -> ApiKeySecret:
-    """Gives the key a new secret; the old one stays good beside it for as long as you say."""
+    """Issue a new secret; the old one stays valid for `overlap_seconds`."""
     made = await keys.rotate(key_id, rotation)
     reply.no_store()
     return reply.updated(made)
@@ -82,5 +82,5 @@ async def api_keys_rotate(
     responses=problems(ApiKeyNotFound),
 )
 async def api_keys_revoke(key_id: UUID, keys: ApiKeys) -> None:
-    """Revokes the key: at once here, within a minute in every other process."""
+    """Revoke the key: at once here, within a minute in every other process."""
     await keys.revoke(key_id)

@@ -24,7 +24,7 @@ WRITES = needs("posts:write")
 async def posts_create_bulk(
     body: PostsCreate, query: Bulk, posts: PostBulkDep
 ) -> PostsRead | Response:
-    """Creates all of them or none, or those that can be."""
+    """Create all posts or none; with `atomic=false`, those that can be created."""
     batch = BulkItems(body.items, query)
     return batch.answer(await posts.add_all(batch), PostsRead, 201)
 
@@ -38,7 +38,7 @@ async def posts_create_bulk(
 async def posts_publish_bulk(
     body: PostIds, query: Bulk, posts: PostBulkDep
 ) -> PostsRead | Response:
-    """Published twice is published once: the first date stays."""
+    """Publish posts; a published post keeps its date."""
     batch = BulkItems(body.items, query)
     return batch.answer(await posts.publish_all(batch), PostsRead)
 
@@ -47,6 +47,6 @@ async def posts_publish_bulk(
     "/delete", status_code=204, dependencies=[WRITES], responses=bulk_problems(PostNotFound)
 )
 async def posts_delete_bulk(body: PostIds, query: Bulk, posts: PostBulkDep) -> Response:
-    """Their comments go with them."""
+    """Delete posts and their comments."""
     batch = BulkItems(body.items, query)
     return batch.answer(await posts.remove_all(batch), no_content)

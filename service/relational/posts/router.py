@@ -99,7 +99,7 @@ async def posts_update(
     responses=problems(PostNotFound, if_match=True),
 )
 async def posts_delete(post_id: UUID, posts: Posts, expected: IfMatch) -> None:
-    """Its comments go with it."""
+    """Delete the post and its comments."""
     await posts.remove(post_id, expected)
 
 
@@ -109,7 +109,7 @@ async def posts_delete(post_id: UUID, posts: Posts, expected: IfMatch) -> None:
     responses=problems(PostNotFound, if_match=True),
 )
 async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
-    """Published twice is published once: the first date stays."""
+    """Publish the post; a published post keeps its date."""
     return reply.updated(await posts.publish(post_id, expected))
 
 
@@ -128,5 +128,5 @@ async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply:
     responses=problems(PostNotFound),
 )
 async def posts_count_view(post_id: UUID, posts: Posts, reply: Reply) -> PostRead:
-    """Counts one view. The version stays, so that readers never stand in an editor's way."""
+    """Count one view. The version stays, so that readers do not disturb editors."""
     return reply.updated(await posts.count_view(post_id))

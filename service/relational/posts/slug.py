@@ -1,11 +1,11 @@
-"""A post's address made of its title."""
+"""Slugs of posts, made from their titles."""
 
 import re
 import unicodedata
 
 
 def slug_of(title: str) -> str:
-    """``Größe & Maß`` becomes ``grosse-mass``: what is left in ASCII, words joined by dashes."""
+    """Return the ASCII slug of a title: ``Größe & Maß`` becomes ``grosse-mass``."""
     plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
     # Small once more: NFKD takes apart what stands for capitals and has no small form itself.
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:100].strip("-") or "post"

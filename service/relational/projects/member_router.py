@@ -56,7 +56,7 @@ async def project_members_update(
     expected: IfMatch,
     reply: Reply,
 ) -> MemberRead:
-    """Changes a role, by who holds no lesser one; the last owner stays one."""
+    """Change a role, from a role that is at least as strong; the last owner stays."""
     return reply.updated(await members.change_role(project_id, user_id, change.role, expected))
 
 
@@ -72,7 +72,7 @@ async def project_members_update(
 async def project_members_delete(
     project_id: UUID, user_id: UUID, members: Members, expected: IfMatch
 ) -> None:
-    """Takes somebody out of the project; with your own id you leave."""
+    """Remove a member; with your own id you leave."""
     await members.remove_of(project_id, user_id, expected)
 
 
@@ -83,5 +83,5 @@ async def project_members_delete(
     responses=problems(ProjectNotFound, MemberNotFound, LastOwner),
 )
 async def projects_leave(project_id: UUID, members: Members) -> None:
-    """Takes you out of the project, which the last owner cannot do."""
+    """Leave the project; the last owner cannot."""
     await members.leave(project_id)

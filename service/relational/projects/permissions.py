@@ -1,7 +1,6 @@
-"""What each role in a project may do: the one table.
+"""Permissions of each role in a project: the one table.
 
-The roles of a project have nothing to do with those of the service (``access/roles.py``), which say
-who may call at all; ``projects:admin`` acts as an owner of every project.
+These roles are independent of those of the service (``auth/roles.py``), which decide who may call; ``projects:admin`` acts as an owner of every project.
 """
 
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ Right = Literal["read", "leave", "edit", "invite", "change_roles", "remove_membe
 
 
 class Rights(NamedTuple):
-    """``over`` are the roles they give, and whose holders they change and remove."""
+    """``to``: the permissions; ``over``: the roles that it gives, and whose members it changes."""
 
     to: frozenset[Right]
     over: frozenset[ProjectRole]
@@ -35,5 +34,5 @@ RIGHTS: Mapping[ProjectRole, Rights] = {
 
 
 def roles_with(right: Right) -> list[ProjectRole]:
-    """Those that hold a right."""
+    """Return the roles that have a permission."""
     return [role for role, rights in RIGHTS.items() if right in rights.to]

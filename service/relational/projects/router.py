@@ -33,7 +33,7 @@ router = APIRouter(prefix="/projects", tags=["projects"], route_class=SqlRoute)
     responses=problems(CreatorUnknown),
 )
 async def projects_create(project: ProjectCreate, projects: Projects, reply: Reply) -> ProjectRead:
-    """Makes a project, with the caller as its owner."""
+    """Create a project, with the caller as its owner."""
     made = await projects.add(project)
     return reply.created(made, made.id)
 
@@ -42,7 +42,7 @@ async def projects_create(project: ProjectCreate, projects: Projects, reply: Rep
 async def projects_list(
     query: Annotated[ProjectQuery, Query()], projects: Projects
 ) -> Page[ProjectRead]:
-    """The projects you are in; all of them for `projects:admin`."""
+    """List the projects that you are in; all projects with `projects:admin`."""
     return await projects.list(query)
 
 
@@ -73,7 +73,7 @@ async def projects_update(
     responses=problems(ProjectNotFound, ProjectRoleTooWeak, if_match=True),
 )
 async def projects_delete(project_id: UUID, projects: Projects, expected: IfMatch) -> None:
-    """Hides the project from everybody; POST …/restore by an owner brings it back."""
+    """Hide the project from everybody; an owner restores it with POST …/restore."""
     await projects.remove(project_id, expected)
 
 

@@ -52,9 +52,7 @@ class ProjectRead(Versioned):
 
 class ProjectQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    deleted: bool = Field(
-        False, description="list the deleted projects that you may restore instead"
-    )
+    deleted: bool = Field(False, description="list deleted projects that you may restore instead")
     my_role: ProjectRole | None = None
 
 

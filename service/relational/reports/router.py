@@ -29,7 +29,7 @@ router = APIRouter(
 
 @router.get("/sales", responses=problems())
 async def reports_sales(period: Annotated[Period, Query()], reports: Reports) -> PeriodReport[Sale]:
-    """What was paid, by day, category and currency."""
+    """Return payments by day, category and currency."""
     return await reports.sales(period)
 
 
@@ -37,13 +37,13 @@ async def reports_sales(period: Annotated[Period, Query()], reports: Reports) ->
 async def reports_top_authors(
     period: Annotated[TopPeriod, Query()], reports: Reports
 ) -> PeriodReport[TopAuthor]:
-    """Who published what was most seen."""
+    """Return the authors of the most viewed posts."""
     return await reports.top_authors(period)
 
 
 @router.get("/stock_value", responses=problems())
 async def reports_stock_value(reports: Reports) -> Report[StockValue]:
-    """What the stock is worth, by category and currency."""
+    """Return the value of the stock by category and currency."""
     return await reports.stock_value()
 
 
@@ -51,5 +51,5 @@ async def reports_stock_value(reports: Reports) -> Report[StockValue]:
 async def reports_user_growth(
     period: Annotated[Period, Query()], reports: Reports
 ) -> PeriodReport[Growth]:
-    """New users and all users, by day."""
+    """Return new users and all users by day."""
     return await reports.user_growth(period)

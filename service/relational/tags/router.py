@@ -43,7 +43,7 @@ async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
     responses=bulk_problems(),
 )
 async def tags_put_bulk(body: TagsPut, query: Bulk, tags: Tags) -> TagsRead | Response:
-    """Makes those that are missing and gives all of them."""
+    """Create the missing tags and return all."""
     batch = BulkItems(body.items, query)
     return batch.answer(await tags.put_all(batch), TagsRead)
 
@@ -80,5 +80,5 @@ async def tags_update(
     responses=problems(TagNotFound, if_match=True),
 )
 async def tags_delete(tag_id: UUID, tags: Tags, expected: IfMatch) -> None:
-    """Takes the tag off every post as well."""
+    """Delete the tag, also from every post."""
     await tags.remove(tag_id, expected)
