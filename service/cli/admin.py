@@ -11,26 +11,20 @@ import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, NamedTuple, TypeVar
-from uuid import UUID
 
 import typer
 from pydantic import SecretStr
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from service.auth.access_tokens import Claims, Keyring
-from service.auth.passwords import hash_password
 from service.auth.roles import scopes_of
 from service.cli.output import CommandFailed, print_progress, report_errors
 from service.cli.stores import open_stores, with_urls
 from service.core.errors import OutcomeUnknown, QueryTooSlow, ServiceError, Unavailable
-from service.relational.api_keys.tables import ApiKey
-from service.relational.api_keys.verification import PREFIX, hash_secret
-from service.relational.audit.tables import AuditEvent
+from service.relational.api_keys.repository import replace_key
+from service.relational.audit.repository import note_command
 from service.relational.logins import repository as logins
-from service.relational.users.tables import User
+from service.relational.users.administrators import upsert_administrator
 from service.settings import Settings
 from service.stores.embedded import StoreUrls
 from service.stores.embedded.data_dir import write_private
@@ -39,11 +33,11 @@ from service.stores.sql.engine import open_sql
 T = TypeVar("T")
 CREDENTIALS_FILE = "credentials.json"
 USERNAME, EMAIL, DEMO = "admin", "admin@polystore.local", "demo"
-NOT_REVOKED = ApiKey.revoked_at.is_(None)
 DEMO_SCOPES = (
     "users:admin", "posts:admin", "comments:admin", "tags:admin", "items:admin", "item_types:admin",
     "predictions:admin", "metrics:read",
 )  # fmt: skip
+PASSWORD_BYTES = 18
 TOKEN_LIFETIME = timedelta(hours=12)
 # No client waits here, and the disk of a machine that has just started may be slow.
 TIMEOUTS = {
@@ -139,9 +133,9 @@ def create_administrator(urls: StoreUrls, settings: Settings, email: str, userna
     """
 
     async def work(session: AsyncSession) -> str:
-        user_id, password = await _upsert_administrator(session, username, email)
-        same = select(User.id).where(User.id == user_id, func.lower(User.email) == email.lower())
-        if await session.scalar(same) is None:
+        password = secrets.token_urlsafe(PASSWORD_BYTES)
+        user = await upsert_administrator(session, username, email, SecretStr(password))
+        if user.email.lower() != email.lower():
             raise UserMismatch(f"User {username} has another email. Choose another --username.")
         return password
 
@@ -168,7 +162,7 @@ def issue_admin_token(urls: StoreUrls, settings: Settings) -> str:
                 f"The administrator of {settings.data_dir / CREDENTIALS_FILE} was deleted. "
                 "Remove that file and restart the service to create another."
             )
-        await _audit(session, "login", user.id, user.id)
+        await note_command(session, "login", subject_id=user.id, user_id=user.id)
         return Keyring.of(settings).sign(Claims(user.id, scopes, login_id), TOKEN_LIFETIME)
 
     return _run(work, urls, settings)
@@ -192,51 +186,8 @@ def _run(work: Callable[[AsyncSession], Awaitable[T]], urls: StoreUrls, settings
 
 
 async def _create_credentials(session: AsyncSession) -> Credentials:
-    user_id, password = await _upsert_administrator(session, USERNAME, EMAIL)
-    key_id, secret = uuid7(), secrets.token_urlsafe(32)
-    # Revoke the keys of earlier credentials files that were lost or removed.
-    lost = update(ApiKey).where(ApiKey.user_id == user_id, ApiKey.name == DEMO, NOT_REVOKED)
-    await session.execute(lost.values(revoked_at=func.now(), version=ApiKey.version + 1))
-    await session.execute(
-        insert(ApiKey).values(
-            id=key_id,
-            user_id=user_id,
-            name=DEMO,
-            secret_hash=hash_secret(secret),
-            scopes=list(DEMO_SCOPES),
-        )
-    )
-    await _audit(session, "key_created", user_id, key_id)
-    return Credentials(USERNAME, EMAIL, password, f"{PREFIX}{key_id.hex}_{secret}")
-
-
-async def _upsert_administrator(
-    session: AsyncSession, username: str, email: str
-) -> tuple[UUID, str]:
-    password = secrets.token_urlsafe(18)
-    values = {
-        "password_hash": await hash_password(SecretStr(password)),
-        "role": "admin",
-        "status": "active",
-        "is_active": True,
-        "deleted_at": None,
-    }
-    # This resets a lost password, so every login by the old one ends.
-    changes = {**values, "password_changed_at": func.clock_timestamp(), "version": User.version + 1}
-    statement = (
-        insert_or(User)
-        .values(username=username, email=email, **values)
-        .on_conflict_do_update(index_elements=[func.lower(User.username)], set_=changes)
-        .returning(User.id)
-    )
-    user_id: UUID = (await session.execute(statement)).scalar_one()
-    await _audit(session, "role_changed", None, user_id)
-    return user_id, password
-
-
-async def _audit(session: AsyncSession, act: str, by: UUID | None, of: UUID) -> None:
-    await session.execute(
-        insert(AuditEvent).values(
-            act=act, user_id=by, subject_id=of, request_id="", details={"by": "polystore"}
-        )
-    )
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    user = await upsert_administrator(session, USERNAME, EMAIL, SecretStr(password))
+    # This revokes the keys of earlier credentials files that were lost or removed.
+    key = await replace_key(session, user.id, DEMO, DEMO_SCOPES)
+    return Credentials(USERNAME, EMAIL, password, key)

@@ -81,6 +81,17 @@ async def test_credentials_created_again_revoke_the_earlier_key(
     assert [response.status_code for response in responses] == [401, 200]
 
 
+async def test_credentials_and_token_are_in_the_audit_trail(
+    urls: StoreUrls, new_folder: Settings, anonymous_client: httpx2.AsyncClient
+) -> None:
+    await asyncio.to_thread(ensure_credentials, urls, new_folder)
+    token = await asyncio.to_thread(issue_admin_token, urls, new_folder)
+    response = await anonymous_client.get("/v1/audit_events", headers=bearer(token))
+    events = response.json()["items"]
+    assert {event["act"] for event in events} == {"role_changed", "key_created", "login"}
+    assert all(event["details"] == {"by": "polystore"} for event in events)
+
+
 def test_admin_token_is_signed_and_lives_twelve_hours(
     urls: StoreUrls, new_folder: Settings, state: State, reset_stores: None
 ) -> None:

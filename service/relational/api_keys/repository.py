@@ -8,7 +8,8 @@ from typing import Annotated, NoReturn
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import ColumnElement, func, literal, select, true, update
+from sqlalchemy import ColumnElement, func, insert, literal, select, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from service.auth.caller import Forbidden
@@ -21,8 +22,8 @@ from service.relational.api_keys.schemas import (
     ApiKeySecret,
 )
 from service.relational.api_keys.tables import ApiKey
-from service.relational.api_keys.verification import PREFIX, hash_secret, is_valid
-from service.relational.audit.repository import AuditTrail
+from service.relational.api_keys.verification import format_key, hash_secret, is_valid
+from service.relational.audit.repository import AuditTrail, note_command
 from service.relational.users.queries import may_act
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
@@ -173,7 +174,23 @@ class ApiKeyRepository(SqlRepository[ApiKeyRead]):
 
 
 def _with_secret(key: ApiKeyRead, secret: str) -> ApiKeySecret:
-    return ApiKeySecret(**dict(key), key=f"{PREFIX}{key.id.hex}_{secret}")
+    return ApiKeySecret(**dict(key), key=format_key(key.id, secret))
+
+
+async def replace_key(
+    session: AsyncSession, user_id: UUID, name: str, scopes: Sequence[str]
+) -> str:
+    """Revoke the user's keys of this name and return a new one, for an operator's command."""
+    same_name = (ApiKey.user_id == user_id) & (ApiKey.name == name) & ApiKey.revoked_at.is_(None)
+    revoked = {"revoked_at": func.now(), "version": ApiKey.version + 1}
+    await session.execute(update(ApiKey).where(same_name).values(**revoked))
+    key_id, secret = uuid7(), secrets.token_urlsafe(32)
+    values = {"user_id": user_id, "name": name, "scopes": list(scopes)}
+    await session.execute(
+        insert(ApiKey).values(id=key_id, secret_hash=hash_secret(secret), **values)
+    )
+    await note_command(session, "key_created", subject_id=key_id, user_id=user_id)
+    return format_key(key_id, secret)
 
 
 ApiKeys = Annotated[ApiKeyRepository, Depends(ApiKeyRepository.from_context)]

@@ -30,6 +30,11 @@ class Key(NamedTuple):
     secret: str
 
 
+def format_key(key_id: UUID, secret: str) -> str:
+    """Return the key as clients send it, ``pk_<id>_<secret>``."""
+    return f"{PREFIX}{key_id.hex}_{secret}"
+
+
 def parse_key(token: str) -> Key | None:
     """Return the parts of a key, or None if the token is no key."""
     if not token.startswith(PREFIX):

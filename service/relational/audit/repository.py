@@ -71,6 +71,14 @@ class AuditTrail:
         }
 
 
+async def note_command(
+    session: AsyncSession, act: Act, *, subject_id: UUID, user_id: UUID | None = None
+) -> None:
+    """Write the entry of a command of the operator, which has no request and no address."""
+    entry = {"act": act, "user_id": user_id, "subject_id": subject_id, "request_id": ""}
+    await session.execute(insert(AuditEvent).values(**entry, details={"by": "polystore"}))
+
+
 class AuditRepository(SqlService):
     """Read the trail; the scope ``audit:read`` decides who may."""
 
