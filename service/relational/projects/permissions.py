@@ -1,6 +1,7 @@
 """Permissions of each role in a project: the one table.
 
-These roles are independent of those of the service (``auth/roles.py``), which decide who may call; ``projects:admin`` acts as an owner of every project.
+These roles are independent of the service's own (``auth/roles.py``), which decide who may call a
+route at all; ``projects:admin`` acts as an owner of every project.
 """
 
 from collections.abc import Mapping
