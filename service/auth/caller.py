@@ -43,6 +43,12 @@ class Forbidden(ServiceError):
     status, code, title = 403, "forbidden", "You may not do this"
 
 
+class ModelForbidden(Forbidden):
+    code, title = "model_forbidden", "Your key is bound to other models"
+    detail = "Use a key of this model. In lists, set ?model= to one of your models."
+    pointer = "/model"
+
+
 class MissingScope(Forbidden):
     code, title = "missing_scope", "Your credentials do not reach that far"
 
@@ -84,6 +90,14 @@ class Caller:
     def may_use(self, model: str) -> bool:
         """Whether predictions of this model are any business of theirs."""
         return self.models is None or any(_fits(model, each) for each in self.models)
+
+    def require_model(self, model: str | None) -> None:
+        """Raise ModelForbidden if the caller's key is bound to other models.
+
+        ``None`` means all models, which a bound key may not use.
+        """
+        if not self.may_use(model or ""):
+            raise ModelForbidden
 
     def require_scope(self, scope: str, *pointers: str) -> None:
         """Refuses who does not hold a scope; ``pointers`` are the fields that need it.

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from uuid_utils.compat import uuid7
 
-from service.auth.caller import ANONYMOUS, Caller
+from service.auth.caller import ANONYMOUS, Caller, ModelForbidden
 from service.auth.roles import scopes_of
 from service.core.errors import PreconditionFailed
 from service.documents.items.documents import ITEMS
@@ -34,7 +34,6 @@ from service.documents.items.schemas import (
 from service.documents.retention.repository import (
     RetentionRepository,
     RuleKey,
-    RuleModelForbidden,
     RuleNotFound,
 )
 from service.documents.retention.schemas import RetentionQuery, RetentionWrite
@@ -364,6 +363,6 @@ async def test_rule_of_other_model_is_forbidden_to_a_bound_key(
         bound.list(RetentionQuery(model="fraud-eu")),
         bound.list(RetentionQuery()),
     ):
-        with pytest.raises(RuleModelForbidden):
+        with pytest.raises(ModelForbidden):
             await attempt
     assert await rules.get(RuleKey("fraud-eu")) == rule

@@ -21,14 +21,6 @@ UNCLEAN = {
     "service/cli",
     "service/core",
     "service/documents/items",
-    "service/documents/predictions",
-    "service/documents/predictions/cloudevents",
-    "service/documents/predictions/export",
-    "service/documents/predictions/ingest",
-    "service/documents/predictions/labels",
-    "service/documents/predictions/reading",
-    "service/documents/predictions/tail",
-    "service/documents/retention",
     "service/relational",
     "service/relational/accounts",
     "service/relational/api_keys",
@@ -49,14 +41,6 @@ UNCLEAN = {
     "tests/auth",
     "tests/cli",
     "tests/core",
-    "tests/documents/predictions",
-    "tests/documents/predictions/cloudevents",
-    "tests/documents/predictions/export",
-    "tests/documents/predictions/ingest",
-    "tests/documents/predictions/labels",
-    "tests/documents/predictions/reading",
-    "tests/documents/predictions/tail",
-    "tests/documents/retention",
     "tests/faults",
     "tests/fixtures",
     "tests/project",
@@ -164,7 +148,8 @@ def title_faults(title: str, detail: str) -> Iterator[str]:
 
 def _defined_names(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield node.name
+        if not _overrides(node):
+            yield node.name
     elif isinstance(node, ast.arg):
         yield node.arg
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -173,6 +158,11 @@ def _defined_names(node: ast.AST) -> Iterator[str]:
         yield node.attr
     elif isinstance(node, ast.alias) and node.asname:
         yield node.asname
+
+
+def _overrides(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Return whether the name is that of a base class, such as ``tell`` of a file."""
+    return any(isinstance(item, ast.Name) and item.id == "override" for item in node.decorator_list)
 
 
 @cache

@@ -5,7 +5,6 @@ import time
 from fastapi import Request
 
 from service.auth.caller import Authenticator
-from service.documents.predictions.errors import check_model
 
 SECONDS_BETWEEN_CHECKS = 2.0
 
@@ -27,5 +26,6 @@ class PermissionRecheck:
             return
         state = self._request.state
         authenticator: Authenticator = state.authenticator
-        check_model(await authenticator.authenticate(self._request, state.access), self._model)
+        caller = await authenticator.authenticate(self._request, state.access)
+        caller.require_model(self._model)
         self._checked_at = time.monotonic()

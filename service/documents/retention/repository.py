@@ -6,7 +6,6 @@ from fastapi import Depends
 from typing_extensions import override
 from uuid_utils.compat import uuid7
 
-from service.auth.caller import Forbidden
 from service.core.errors import NotFound
 from service.documents.retention.documents import RETENTION_RULES, read_rule
 from service.documents.retention.rule_cache import RetentionRuleCache
@@ -22,14 +21,6 @@ from service.web.pagination import Page
 class RuleNotFound(NotFound):
     code, title = "retention_rule_not_found", "Retention rule does not exist"
     detail = "PUT a rule here; without it, the model's rule or POLYSTORE_RETENTION_DAYS applies."
-
-
-class RuleModelForbidden(Forbidden):
-    """The same error as that of the prediction log, which lies above this package."""
-
-    code, title = "model_forbidden", "Your key is bound to other models"
-    detail = "Use a key of this model; in lists, name one of your models: ?model="
-    pointer = "/model"
 
 
 class RuleKey(NamedTuple):
@@ -65,7 +56,7 @@ class RetentionRepository(MongoRepository[RetentionRead]):
         return read_rule(document)
 
     async def list(self, query: RetentionQuery) -> Page[RetentionRead]:
-        self._check_model(query.model or "")
+        self._caller.require_model(query.model)
         return await self._page(query, self.visible())
 
     async def put(self, key: RuleKey, rule: RetentionWrite, expected: Expected) -> RetentionRead:
@@ -82,12 +73,8 @@ class RetentionRepository(MongoRepository[RetentionRead]):
 
     @override
     def _is(self, key: RuleKey) -> Document:
-        self._check_model(key.model)
+        self._caller.require_model(key.model)
         return {"model": {"$eq": key.model}, "model_version": {"$eq": key.version}}
-
-    def _check_model(self, model: str) -> None:
-        if not self._caller.may_use(model):
-            raise RuleModelForbidden
 
 
 Retention = Annotated[RetentionRepository, Depends(RetentionRepository.from_context)]

@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from service.auth.caller import needs
+from service.auth.caller import ModelForbidden, needs
 from service.documents.retention.repository import (
     Retention,
     RuleKey,
-    RuleModelForbidden,
     RuleNotFound,
 )
 from service.documents.retention.schemas import (
@@ -25,14 +24,14 @@ from service.web.pagination import Page
 router = APIRouter(tags=["retention"], route_class=MongoRoute)
 READ_SCOPE, ADMIN_SCOPE = needs("retention:read"), needs("retention:admin")
 MODEL, VERSION = "/models/{model}/retention", "/models/{model}/versions/{version}/retention"
-READ_ERRORS = problems(RuleNotFound, RuleModelForbidden, cached=True)
-PUT_ERRORS = problems(RuleModelForbidden, if_match=True)
-DELETE_ERRORS = problems(RuleNotFound, RuleModelForbidden, if_match=True)
+READ_ERRORS = problems(RuleNotFound, ModelForbidden, cached=True)
+PUT_ERRORS = problems(ModelForbidden, if_match=True)
+DELETE_ERRORS = problems(RuleNotFound, ModelForbidden, if_match=True)
 Model = Annotated[ModelName, Path()]
 Version = Annotated[ModelName, Path()]
 
 
-@router.get("/retention", dependencies=[READ_SCOPE], responses=problems(RuleModelForbidden))
+@router.get("/retention", dependencies=[READ_SCOPE], responses=problems(ModelForbidden))
 async def retention_list(
     query: Annotated[RetentionQuery, Query()], retention: Retention
 ) -> Page[RetentionRead]:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from service.auth.caller import Caller
+from service.auth.caller import Caller, ModelForbidden
 from service.core.errors import FieldError, OutcomeUnknown, ServiceError
 from service.documents.predictions.cloudevents.attributes import CloudEvent
 from service.documents.predictions.cloudevents.finish_pairs import SWEEP_SCHEDULE, PairFinisher
@@ -33,7 +33,7 @@ from service.documents.predictions.cloudevents.prediction_event import (
     prediction_outcome,
 )
 from service.documents.predictions.cloudevents.schemas import CloudEventRead, CloudEventsRead
-from service.documents.predictions.errors import ModelForbidden, PredictionConflict
+from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.decode import Rejected, has_escaped_nul
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import ingest

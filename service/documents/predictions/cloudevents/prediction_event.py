@@ -5,12 +5,13 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Raw
 
+from service.auth.caller import ModelForbidden
 from service.core.errors import FieldError, Refused, ServiceError, UnsupportedMedia
 from service.documents.predictions.cloudevents.attributes import CloudEvent, invalid
 from service.documents.predictions.cloudevents.envelope import is_json
 from service.documents.predictions.cloudevents.pairing import NAMESPACE, SIDE_OF_TYPE
 from service.documents.predictions.cloudevents.schemas import CloudEventRead
-from service.documents.predictions.errors import ModelForbidden, PredictionConflict
+from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.decode import Rejected, decode_event
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import BAD_REQUESTS

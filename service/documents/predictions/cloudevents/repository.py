@@ -7,7 +7,6 @@ from fastapi import Depends
 from service.documents.predictions.cloudevents.pending import WITHOUT_DATA
 from service.documents.predictions.cloudevents.schemas import HalfRead, PendingPairQuery
 from service.documents.predictions.documents import PENDING_PAIRS
-from service.documents.predictions.errors import check_model
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoService
 from service.stores.mongo.listing import MongoListing
@@ -22,7 +21,7 @@ class PendingPairRepository(MongoService):
     """The stored pairs; a key that is bound to models reads the pairs of these models only."""
 
     async def list(self, query: PendingPairQuery) -> Page[HalfRead]:
-        check_model(self._caller, query.model)
+        self._caller.require_model(query.model)
         return await LISTING.page(self._database, query, self._paginator, to_schema)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.auth.caller import needs
+from service.auth.caller import ModelForbidden, needs
 from service.documents.predictions.cloudevents.attributes import CloudEvent, NotACloudEvent
 from service.documents.predictions.cloudevents.envelope import (
     NotACloudEventBatch,
@@ -18,7 +18,7 @@ from service.documents.predictions.cloudevents.pending import InvalidPair, Messa
 from service.documents.predictions.cloudevents.repository import PendingPairs
 from service.documents.predictions.cloudevents.responses import batch_response, event_response
 from service.documents.predictions.cloudevents.schemas import HalfRead, PendingPairQuery
-from service.documents.predictions.errors import ModelForbidden, PredictionConflict
+from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody
 from service.stores.mongo.route import MongoRoute
 from service.web.openapi import problems

@@ -11,7 +11,6 @@ from fastapi import Depends
 from typing_extensions import override
 
 from service.core.errors import ServiceError
-from service.documents.predictions.errors import check_model
 from service.documents.predictions.export.prediction_pages import PredictionPages
 from service.documents.predictions.export.row_formats import CsvRows, NdjsonRows, RowWriter
 from service.documents.predictions.export.schemas import ExportQuery
@@ -88,7 +87,7 @@ class PredictionExport(MongoService):
             ModelForbidden: the caller's key is bound to other models.
             ParquetNotInstalled: pyarrow is not installed.
         """
-        check_model(self._caller, query.model)
+        self._caller.require_model(query.model)
         writer = await _create_writer(query)
         permission = PermissionRecheck(self._context.request, query.model)
         pages = PredictionPages(self._context.store, query)

@@ -4,8 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from service.auth.caller import needs
-from service.documents.predictions.errors import ModelForbidden
+from service.auth.caller import ModelForbidden, needs
 from service.documents.predictions.export.export_log import (
     ExportResponse,
     Exports,

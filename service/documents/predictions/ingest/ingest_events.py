@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from service.auth.caller import Caller
+from service.auth.caller import Caller, ModelForbidden
 from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, Refused, ServiceError
-from service.documents.predictions.errors import ModelForbidden, PredictionConflict
+from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.decode import (
     Rejected,
     decode_batch,

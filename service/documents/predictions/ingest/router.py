@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request, Response
 
-from service.auth.caller import needs
-from service.documents.predictions.errors import ModelForbidden, PredictionConflict
+from service.auth.caller import ModelForbidden, needs
+from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.body import (
     BODY_ERRORS,
     BufferedBody,

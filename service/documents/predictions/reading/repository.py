@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Response
 
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
-from service.documents.predictions.errors import PredictionNotFound, check_model
+from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.reading.encoding import feedback_to_schema, to_json, to_schema
 from service.documents.predictions.reading.schemas import PredictionDetail, PredictionQuery
 from service.stores.mongo.context import MongoContext, MongoService
@@ -46,7 +46,7 @@ class PredictionRepository(MongoService):
         Raises:
             ModelForbidden: the caller's key is bound to other models.
         """
-        check_model(self._caller, query.model)
+        self._caller.require_model(query.model)
         return await LISTING.json_page(self._database, query, self._paginator, to_json)
 
 

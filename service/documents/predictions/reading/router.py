@@ -4,8 +4,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from service.auth.caller import needs
-from service.documents.predictions.errors import ModelForbidden, PredictionNotFound
+from service.auth.caller import ModelForbidden, needs
+from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.reading.repository import PredictionRepository, Predictions
 from service.documents.predictions.reading.schemas import (
     PredictionDetail,

@@ -15,7 +15,6 @@ from fastapi.sse import format_sse_event
 from typing_extensions import override
 
 from service.core.errors import ServiceError, Unavailable
-from service.documents.predictions.errors import check_model
 from service.documents.predictions.reading.encoding import to_json
 from service.documents.predictions.stream_permission import PermissionRecheck
 from service.documents.predictions.tail.inserted_events import InsertedEvents
@@ -113,7 +112,7 @@ class PredictionTails(MongoService):
             ModelForbidden: the caller's key is bound to other models.
             BadEventId: the id was not issued by this service.
         """
-        check_model(self._caller, query.model)
+        self._caller.require_model(query.model)
         request = self._context.request
         after = last_event_id or query.after
         token = None if after is None else ResumeTokens(request.state.signer).read(after)

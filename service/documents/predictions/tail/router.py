@@ -4,8 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from service.auth.caller import needs
-from service.documents.predictions.errors import ModelForbidden
+from service.auth.caller import ModelForbidden, needs
 from service.documents.predictions.tail.follow_log import TailResponse, Tails
 from service.documents.predictions.tail.inserted_events import EventIdGone
 from service.documents.predictions.tail.resume_tokens import BadEventId
