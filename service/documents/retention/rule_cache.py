@@ -7,15 +7,12 @@ were read yet; it could not write either.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
 
 import structlog
-from fastapi import Request
 
 from service.documents.retention.documents import RETENTION_RULES
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Database, MongoStore
-from service.web.context import provided
 
 REFRESH_SECONDS = 5.0
 REFRESH_COMMENT = "reads the retention rules"  # names these finds in MongoDB's profiler
@@ -95,11 +92,3 @@ class RetentionRuleCache:
             return await stored_rules(self._mongo.database, self._default_days)
 
         self._rules = await self._mongo.call(find, writes=False)
-
-
-def _rule_cache(request: Request) -> RetentionRuleCache:
-    cache: RetentionRuleCache = request.state.retention
-    return cache
-
-
-RetentionRules = Annotated[RetentionRuleCache, provided(_rule_cache)]

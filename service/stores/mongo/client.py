@@ -1,4 +1,4 @@
-"""Client of MongoDB: open it in the lifespan, hand out the database, and what documents share.
+"""The client of MongoDB: opened by the lifespan, handed out as MongoDatabase, shared by documents.
 
 The only module that imports Motor, which is past its end of life. PyMongo's async API has the same
 names for finds and writes, so the swap changes this module alone.
@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import motor.frameworks.asyncio as motor_asyncio
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
-from fastapi import Request
+from fastapi import Depends, Request
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import WriteConcern
 from pymongo.errors import OperationFailure
@@ -26,7 +26,6 @@ from service.core.errors import OutcomeUnknown, QueryTooSlow
 from service.core.metrics import Metrics
 from service.settings import Settings
 from service.stores.mongo.errors import MongoBusy, translate_mongo_error
-from service.web.context import provided
 from service.web.schemas import to_milliseconds
 
 T = TypeVar("T")
@@ -175,18 +174,13 @@ def _ms(seconds: float) -> int:
 # -- hand out --------------------------------------------------------------------------------------
 
 
-def _mongo_store(request: Request) -> MongoStore:
+async def mongo_database(request: Request) -> Database:
+    """Return the database; repositories take it from their `MongoContext`."""
     store: MongoStore = request.state.mongo
-    return store
+    return store.database
 
 
-def _mongo_database(request: Request) -> Database:
-    return _mongo_store(request).database
-
-
-MongoDatabase = Annotated[Database, provided(_mongo_database)]
-# For intakes and streams, whose requests are not themselves within a slot and a deadline.
-MongoStoreDep = Annotated[MongoStore, provided(_mongo_store)]
+MongoDatabase = Annotated[Database, Depends(mongo_database)]
 
 # -- base ------------------------------------------------------------------------------------------
 

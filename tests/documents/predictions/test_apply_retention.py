@@ -21,12 +21,12 @@ from service.stores.mongo.client import Document, now
 from tests.documents.predictions.factories import JSON, NDJSON, make_event, post_batch, post_event
 from tests.documents.retention.retention_service import (
     DAY,
-    Keeping,
-    ago,
-    keeping,
-    made_ago,
-    mongod_that_deletes,
-    until,
+    RetentionService,
+    run_service,
+    start_ttl_mongod,
+    timestamp_ago,
+    uuid7_ago,
+    wait_until,
 )
 from tests.fixtures.cli import run_cli
 
@@ -35,42 +35,42 @@ pytestmark = pytest.mark.xdist_group("apply_retention")
 
 @pytest.fixture(scope="module")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoEngine]:
-    with mongod_that_deletes(tmp_path_factory.mktemp("mongodb")) as engine:
+    with start_ttl_mongod(tmp_path_factory.mktemp("mongodb")) as engine:
         yield engine
 
 
 @pytest.fixture
-async def service(mongod: MongoEngine, tmp_path: Path) -> AsyncIterator[Keeping]:
-    async with keeping(mongod.url, tmp_path) as running:
+async def service(mongod: MongoEngine, tmp_path: Path) -> AsyncIterator[RetentionService]:
+    async with run_service(mongod.url, tmp_path) as running:
         yield running
 
 
 def _event(**fields: Any) -> dict[str, Any]:
-    return make_event(**{"timestamp": ago(hours=1), **fields})
+    return make_event(**{"timestamp": timestamp_ago(hours=1), **fields})
 
 
-async def _label(service: Keeping, prediction_id: object) -> httpx2.Response:
-    completed = {"label": 1, "observed_at": ago(minutes=1)}
+async def _label(service: RetentionService, prediction_id: object) -> httpx2.Response:
+    completed = {"label": 1, "observed_at": timestamp_ago(minutes=1)}
     return await service.client.put(f"/v1/predictions/{prediction_id}/feedback", json=completed)
 
 
-async def _apply(service: Keeping, *, dry_run: bool = False) -> RetentionReport:
+async def _apply(service: RetentionService, *, dry_run: bool = False) -> RetentionReport:
     mongo = service.state["mongo"]
     return await RetentionJob(mongo, None, lambda _applied, _place: None, dry_run=dry_run).run()
 
 
-async def _wait_until_deleted(service: Keeping, prediction_id: str) -> None:
+async def _wait_until_deleted(service: RetentionService, prediction_id: str) -> None:
     async def deleted() -> bool:
         labels = await service.feedback.find_one({"_id": UUID(prediction_id)})
-        return await service.one(prediction_id) is None and labels is None
+        return await service.stored(prediction_id) is None and labels is None
 
-    await until(deleted, 60)
+    await wait_until(deleted, 60)
 
 
 async def test_expired_events_are_deleted_with_their_labels(
-    service: Keeping,
+    service: RetentionService,
 ) -> None:
-    await service.keep("fraud", 1)
+    await service.set_rule("fraud", 1)
     soon = _event(timestamp=(now() - DAY + timedelta(seconds=10)).isoformat())
     later, free = _event(), _event(model="churn")
     for event in (soon, later, free):
@@ -87,11 +87,15 @@ async def test_expired_events_are_deleted_with_their_labels(
 async def test_label_of_an_expired_event_returns_410_else_is_kept(
     mongod: MongoEngine, tmp_path: Path
 ) -> None:
-    async with keeping(mongod.url, tmp_path, retention_days=30) as service:
-        gone = await _label(service, made_ago(days=31))
+    async with run_service(mongod.url, tmp_path, retention_days=30) as service:
+        gone = await _label(service, uuid7_ago(days=31))
         assert (gone.status_code, gone.json()["code"]) == (410, "prediction_expired")
         assert gone.json()["errors"][0]["pointer"] == "/prediction_id"
-        label = {"prediction_id": str(made_ago(days=31)), "label": 1, "observed_at": ago(days=1)}
+        label = {
+            "prediction_id": str(uuid7_ago(days=31)),
+            "label": 1,
+            "observed_at": timestamp_ago(days=1),
+        }
         batch = await service.client.post("/v1/labels/batch", json={"items": [label]})
         (result,) = batch.json()["results"]
         assert (result["status"], result["code"]) == (410, "rejected")
@@ -101,7 +105,7 @@ async def test_label_of_an_expired_event_returns_410_else_is_kept(
         )
         assert stream.json()["errors"][0]["errors"][0]["code"] == "prediction_expired"
         assert await service.feedback.count_documents({}) == 0
-        for prediction_id in (made_ago(days=29), uuid4()):
+        for prediction_id in (uuid7_ago(days=29), uuid4()):
             early = (await _label(service, prediction_id)).json()
             assert early["pending"]
             stored = await service.feedback.find_one({"_id": prediction_id}) or {}
@@ -112,14 +116,14 @@ async def test_label_repeated_expires_with_its_prediction(
     mongod: MongoEngine, tmp_path: Path
 ) -> None:
     """A label that arrives first is kept for as long as any prediction could be."""
-    async with keeping(mongod.url, tmp_path, retention_days=30) as service:
-        await service.keep("fraud", 10)
+    async with run_service(mongod.url, tmp_path, retention_days=30) as service:
+        await service.set_rule("fraud", 10)
         for route in ("batch", "stream"):
-            event = make_event(timestamp=ago(days=1))
+            event = make_event(timestamp=timestamp_ago(days=1))
             label = {
                 "prediction_id": event["prediction_id"],
                 "label": 1,
-                "observed_at": ago(days=1),
+                "observed_at": timestamp_ago(days=1),
             }
             body = json.dumps(label if route == "stream" else {"items": [label]})
             headers = NDJSON if route == "stream" else JSON
@@ -134,7 +138,7 @@ async def test_label_repeated_expires_with_its_prediction(
                 assert response.status_code == 200
                 where = {"_id": UUID(event["prediction_id"])}
                 stored.append((await service.feedback.find_one(where) or {})["expires_at"])
-            prediction = await service.one(event["prediction_id"]) or {}
+            prediction = await service.stored(event["prediction_id"]) or {}
             assert stored[0] > now() + 29 * DAY
             assert stored[1] == prediction["expires_at"] < now() + 10 * DAY
 
@@ -143,7 +147,7 @@ async def test_label_between_expiry_and_deletion_returns_410(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     service, event = (
-        Keeping(client, state),
+        RetentionService(client, state),
         _event(),
     )  # this mongod deletes once a minute, after the test
     await post_event(client, event)
@@ -154,10 +158,10 @@ async def test_label_between_expiry_and_deletion_returns_410(
     assert await service.feedback.count_documents({}) == 0
 
 
-async def _log_spread(service: Keeping, item: int) -> list[dict[str, Any]]:
+async def _log_spread(service: RetentionService, item: int) -> list[dict[str, Any]]:
     """Log events of four versions, some with tied times, some with labels, before any rule."""
     events = [
-        _event(model=model, version=version, timestamp=ago(days=number // 4))
+        _event(model=model, version=version, timestamp=timestamp_ago(days=number // 4))
         for model in ("churn", "fraud")
         for version in ("1", "2")
         for number in range(item)
@@ -168,7 +172,7 @@ async def _log_spread(service: Keeping, item: int) -> list[dict[str, Any]]:
     return events
 
 
-async def _follows_the_rules(service: Keeping) -> bool:
+async def _follows_the_rules(service: RetentionService) -> bool:
     rules = await stored_rules(service.state["mongo"].database, None)
     stored: list[Document] = await service.predictions.find().to_list(None)
     expected = {item["_id"]: rules.expiry(item) for item in stored}
@@ -177,12 +181,12 @@ async def _follows_the_rules(service: Keeping) -> bool:
 
 
 async def test_apply_changed_rules_updates_stored_documents(
-    service: Keeping, monkeypatch: pytest.MonkeyPatch
+    service: RetentionService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apply_retention, "BATCH_SIZE", 3)
     events = await _log_spread(service, 11)
-    await service.keep("fraud", 30)
-    await service.keep("fraud/versions/2", 20)
+    await service.set_rule("fraud", 30)
+    await service.set_rule("fraud/versions/2", 20)
     assert not await service.predictions.count_documents({"expires_at": {"$exists": True}})
     assert await _apply(service) == RetentionReport(4, 44, 22, 9, 4)
     assert await _follows_the_rules(service)
@@ -191,7 +195,7 @@ async def test_apply_changed_rules_updates_stored_documents(
     assert (await _apply(service)).predictions_changed == 11
     assert await _follows_the_rules(service)
     assert await service.predictions.count_documents({}) == len(events)
-    await service.keep("churn/versions/1", 1)  # a shorter rule, by which the older ones expire
+    await service.set_rule("churn/versions/1", 1)  # a shorter rule, by which the older ones expire
     await _apply(service)
 
     async def one_day_left() -> bool:
@@ -200,16 +204,16 @@ async def test_apply_changed_rules_updates_stored_documents(
             {"expires_at": {"$lte": now()}}
         )
 
-    await until(one_day_left, 60)
+    await wait_until(one_day_left, 60)
     assert await _follows_the_rules(service)
 
 
 async def test_dry_run_reports_changes_and_makes_none(
-    service: Keeping, monkeypatch: pytest.MonkeyPatch
+    service: RetentionService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apply_retention, "BATCH_SIZE", 3)
     await _log_spread(service, 11)
-    await service.keep("churn/versions/1", 1)
+    await service.set_rule("churn/versions/1", 1)
     before = (
         await service.predictions.find().to_list(None),
         await service.feedback.find().to_list(None),
@@ -226,10 +230,10 @@ async def test_dry_run_reports_changes_and_makes_none(
 
 
 async def test_apply_labels_of_events_deleted_meanwhile_expire_too(
-    service: Keeping, monkeypatch: pytest.MonkeyPatch
+    service: RetentionService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await _log_spread(service, 11)
-    await service.keep("churn/versions/1", 1)
+    await service.set_rule("churn/versions/1", 1)
     original = RetentionJob._apply_to_labels
 
     async def later(job: RetentionJob, rules: Rules) -> None:
@@ -245,11 +249,11 @@ async def test_apply_labels_of_events_deleted_meanwhile_expire_too(
 
 @pytest.mark.parametrize("batches", [0, 1, 5, 8, 9])
 async def test_apply_after_an_interruption_ends_the_same(
-    service: Keeping, monkeypatch: pytest.MonkeyPatch, batches: int
+    service: RetentionService, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
     monkeypatch.setattr(apply_retention, "BATCH_SIZE", 7)
     await _log_spread(service, 11)
-    await service.keep("fraud", 30)
+    await service.set_rule("fraud", 30)
     batches_done = 0
 
     def interrupt(_applied: RetentionReport, _place: str) -> None:
@@ -266,17 +270,17 @@ async def test_apply_after_an_interruption_ends_the_same(
 
 
 async def test_apply_ends_with_rules_that_change_meanwhile(
-    service: Keeping, monkeypatch: pytest.MonkeyPatch
+    service: RetentionService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apply_retention, "BATCH_SIZE", 7)
     await _log_spread(service, 11)
-    await service.keep("fraud", 30)
+    await service.set_rule("fraud", 30)
     original, changed = RetentionJob._apply_to_labels, asyncio.Event()
 
     async def meanwhile(job: RetentionJob, rules: Rules) -> None:
         if not changed.is_set():
             changed.set()
-            await service.keep("churn", 40)
+            await service.set_rule("churn", 40)
         await original(job, rules)
 
     monkeypatch.setattr(RetentionJob, "_apply_to_labels", meanwhile)
@@ -285,25 +289,27 @@ async def test_apply_ends_with_rules_that_change_meanwhile(
     assert await _follows_the_rules(service)
 
 
-async def test_apply_labels_older_than_their_event_expire_with_it(service: Keeping) -> None:
+async def test_apply_labels_older_than_their_event_expire_with_it(
+    service: RetentionService,
+) -> None:
     event, unknown = _event(), uuid4()
     for prediction_id in (event["prediction_id"], unknown):
         assert (await _label(service, prediction_id)).json()["pending"]
-    await service.keep("fraud", 30)
+    await service.set_rule("fraud", 30)
     await post_event(service.client, event)
     assert (await _apply(service)).labels_changed == 1
     labels = await service.feedback.find_one({"_id": UUID(event["prediction_id"])}) or {}
-    stored = await service.one(event["prediction_id"]) or {}
+    stored = await service.stored(event["prediction_id"]) or {}
     assert labels["expires_at"] == stored["expires_at"]
     assert "expires_at" not in (await service.feedback.find_one({"_id": unknown}) or {})
 
 
 @pytest.mark.parametrize("command", ["plan", "apply"])
 async def test_command_prints_its_report(
-    service: Keeping, mongod: MongoEngine, command: str
+    service: RetentionService, mongod: MongoEngine, command: str
 ) -> None:
     await _log_spread(service, 11)
-    await service.keep("fraud", 30)
+    await service.set_rule("fraud", 30)
     completed = await asyncio.to_thread(
         run_cli, "retention", command, "--json", MONGODB_URL=mongod.url, NO_COLOR="1"
     )

@@ -1,1 +1,1 @@
-"""Rules of retention."""
+"""Tests of retention rules."""

@@ -1,4 +1,4 @@
-"""One mongod for all tests of a worker, and a service on it for each."""
+"""A mongod for each worker, and a service on it for each test."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -6,16 +6,20 @@ from pathlib import Path
 import pytest
 
 from service.stores.embedded import MongoEngine
-from tests.documents.retention.retention_service import Keeping, keeping, mongod_that_deletes
+from tests.documents.retention.retention_service import (
+    RetentionService,
+    run_service,
+    start_ttl_mongod,
+)
 
 
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoEngine]:
-    with mongod_that_deletes(tmp_path_factory.mktemp("mongodb")) as engine:
+    with start_ttl_mongod(tmp_path_factory.mktemp("mongodb")) as engine:
         yield engine
 
 
 @pytest.fixture
-async def service(mongod: MongoEngine, tmp_path: Path) -> AsyncIterator[Keeping]:
-    async with keeping(mongod.url, tmp_path) as running:
+async def service(mongod: MongoEngine, tmp_path: Path) -> AsyncIterator[RetentionService]:
+    async with run_service(mongod.url, tmp_path) as running:
         yield running

@@ -1,6 +1,6 @@
-"""A service that keeps predictions for a while, on a mongod that deletes what expired each second.
+"""A service for tests of retention, on a mongod that deletes expired documents every second.
 
-There is no PostgreSQL: nothing of this may need one.
+It has no PostgreSQL, because retention must not need one.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ DAY = timedelta(days=1)
 
 
 @contextmanager
-def mongod_that_deletes(folder: Path) -> Iterator[MongoEngine]:
-    engine = _DeletesEachSecond(folder)
+def start_ttl_mongod(folder: Path) -> Iterator[MongoEngine]:
+    engine = _TtlMongod(folder)
     engine.start()
     try:
         with MongoClient[dict[str, Any]](engine.url) as client:
@@ -42,8 +42,8 @@ def mongod_that_deletes(folder: Path) -> Iterator[MongoEngine]:
         engine.stop()
 
 
-class _DeletesEachSecond(MongoEngine):
-    """Told at its start: told later, it would first sleep out its minute."""
+class _TtlMongod(MongoEngine):
+    """Set at the start, because a later change takes effect after the first minute."""
 
     @override
     def _process_spec(self) -> ProcessSpec:
@@ -52,8 +52,8 @@ class _DeletesEachSecond(MongoEngine):
         return spec
 
 
-class Keeping(NamedTuple):
-    """A service, somebody who may do everything there, and what it holds."""
+class RetentionService(NamedTuple):
+    """A running service, and its administrator's client."""
 
     client: httpx2.AsyncClient
     state: State
@@ -66,24 +66,24 @@ class Keeping(NamedTuple):
     def feedback(self) -> MongoCollection:
         return self.state["mongo"].database[FEEDBACK]
 
-    async def keep(self, where: str, days: int) -> None:
-        """Sets a rule, such as that of ``fraud/versions/3``, and waits until it is known here."""
+    async def set_rule(self, path: str, days: int) -> None:
+        """Set a rule, such as that of ``fraud/versions/3``, and wait until the cache has it."""
         before = await self.state["retention"].get()
-        answer = await self.client.put(f"/v1/models/{where}/retention", json={"days": days})
-        assert answer.status_code == 200, answer.text
+        response = await self.client.put(f"/v1/models/{path}/retention", json={"days": days})
+        assert response.status_code == 200, response.text
 
-        async def known() -> bool:
+        async def is_cached() -> bool:
             return await self.state["retention"].get() is not before
 
-        await until(known)
+        await wait_until(is_cached)
 
-    async def one(self, prediction_id: object) -> Document | None:
+    async def stored(self, prediction_id: object) -> Document | None:
         return await self.predictions.find_one({"_id": UUID(str(prediction_id))})
 
 
 @asynccontextmanager
-async def keeping(url: str, folder: Path, **settings: Any) -> AsyncIterator[Keeping]:
-    """Everything is emptied before."""
+async def run_service(url: str, folder: Path, **settings: Any) -> AsyncIterator[RetentionService]:
+    """Run the service on an emptied database."""
     app = create_app(
         Settings(
             database_url=SecretStr(NOWHERE),
@@ -102,22 +102,24 @@ async def keeping(url: str, folder: Path, **settings: Any) -> AsyncIterator[Keep
         app.router.lifespan_context(app) as state,
         client_as(ADMINISTRATOR, app, state) as client_,
     ):
-        yield Keeping(client_, cast("State", state))
+        yield RetentionService(client_, cast("State", state))
 
 
-async def until(true: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 15) -> None:
-    """Waits until it is so."""
+async def wait_until(
+    condition: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 15
+) -> None:
+    """Wait until the condition is true; raise TimeoutError after ``seconds``."""
     async with asyncio.timeout(seconds):
-        while not await true():
+        while not await condition():
             await asyncio.sleep(0.02)
 
 
-def ago(**time: float) -> str:
-    """A timestamp as an event has it."""
+def timestamp_ago(**time: float) -> str:
+    """Return a time in the past, as the timestamp of an event."""
     return (datetime.now(UTC) - timedelta(**time)).isoformat()
 
 
-def made_ago(**time: float) -> UUID:
-    """An id of version 7 that was made then."""
+def uuid7_ago(**time: float) -> UUID:
+    """Return a UUIDv7 created at a time in the past."""
     moment = datetime.now(UTC) - timedelta(**time)
     return UUID(int=round(moment.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | id(moment))

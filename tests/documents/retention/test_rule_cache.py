@@ -28,11 +28,11 @@ from tests.documents.predictions.factories import (
 from tests.documents.retention.retention_service import (
     DAY,
     NOWHERE,
-    Keeping,
-    ago,
-    keeping,
-    made_ago,
-    until,
+    RetentionService,
+    run_service,
+    timestamp_ago,
+    uuid7_ago,
+    wait_until,
 )
 from tests.faults.test_store_down import paused_process
 from tests.fixtures.client import ADMINISTRATOR, client_as
@@ -40,7 +40,7 @@ from tests.fixtures.service import running_service
 
 
 def _event(**fields: Any) -> dict[str, Any]:
-    return make_event(**{"timestamp": ago(hours=1), **fields})
+    return make_event(**{"timestamp": timestamp_ago(hours=1), **fields})
 
 
 async def test_rule_applies_in_a_second_process_within_seconds(
@@ -70,21 +70,21 @@ async def test_rule_applies_in_a_second_process_within_seconds(
         assert not await is_applied()
         rule = {"days": 3}
         assert (await client.put("/v1/models/elsewhere/retention", json=rule)).status_code == 200
-        await until(is_applied, 3 * rule_cache.REFRESH_SECONDS)
+        await wait_until(is_applied, 3 * rule_cache.REFRESH_SECONDS)
 
 
-async def test_intakes_set_expires_at_and_keep_the_hash(service: Keeping) -> None:
-    await service.keep("fraud", 30)
-    await service.keep("fraud/versions/3", 7)
+async def test_intakes_set_expires_at_and_keep_the_hash(service: RetentionService) -> None:
+    await service.set_rule("fraud", 30)
+    await service.set_rule("fraud/versions/3", 7)
     old, new, free = _event(), _event(version="4"), _event(model="churn")
     assert (await post_event(service.client, old)).status_code == 201
     assert (await post_batch(service.client, [new, free]))["created"] == 2
     for event, days in ((old, 7), (new, 30)):
-        stored = await service.one(event["prediction_id"])
+        stored = await service.stored(event["prediction_id"])
         assert stored is not None
         assert stored["expires_at"] == stored["timestamp"] + days * DAY
-    assert "expires_at" not in (await service.one(free["prediction_id"]) or {})
-    await service.keep("fraud/versions/3", 8)
+    assert "expires_at" not in (await service.stored(free["prediction_id"]) or {})
+    await service.set_rule("fraud/versions/3", 8)
     assert (await post_event(service.client, old)).json()["code"] == "duplicate"
     read = (await service.client.get(f"/v1/predictions/{old['prediction_id']}")).json()
     assert "expires_at" not in read
@@ -96,10 +96,10 @@ async def test_delete_rule_the_more_general_one_applies_again(
     monkeypatch.setattr(
         rule_cache, "REFRESH_SECONDS", 600
     )  # the process that changes a rule refreshes at once
-    async with keeping(mongod.url, tmp_path, retention_days=90) as service:
+    async with run_service(mongod.url, tmp_path, retention_days=90) as service:
         rules = service.state["retention"]
-        await service.keep("fraud", 30)
-        await service.keep("fraud/versions/3", 7)
+        await service.set_rule("fraud", 30)
+        await service.set_rule("fraud/versions/3", 7)
         assert (await rules.get()).period("fraud", "3") == 7 * DAY
         for where, days in (("fraud/versions/3", 30), ("fraud", 90)):
             await service.client.delete(f"/v1/models/{where}/retention")
@@ -107,16 +107,16 @@ async def test_delete_rule_the_more_general_one_applies_again(
             async def is_general(days: int = days) -> bool:
                 return (await rules.get()).period("fraud", "3") == days * DAY
 
-            await until(is_general)
+            await wait_until(is_general)
 
 
 async def test_cache_reads_once_per_refresh_and_not_per_event(
-    service: Keeping, monkeypatch: pytest.MonkeyPatch
+    service: RetentionService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = service.state["mongo"].database
     await database["system.profile"].drop()
     monkeypatch.setattr(rule_cache, "REFRESH_SECONDS", 0.5)
-    await service.keep("fraud", 30)  # the next refresh is in half a second
+    await service.set_rule("fraud", 30)  # the next refresh is in half a second
     await database.command("profile", 2)
     for _ in range(20):
         await asyncio.gather(*(post_event(service.client, _event()) for _ in range(5)))
@@ -126,7 +126,7 @@ async def test_cache_reads_once_per_refresh_and_not_per_event(
     async def has_refreshed() -> bool:
         return await database["system.profile"].count_documents(reads) >= 3
 
-    await until(has_refreshed)
+    await wait_until(has_refreshed)
     await database.command("profile", 0)
     finds = await database["system.profile"].find(reads).sort("ts").to_list(None)
     assert {find["planSummary"] for find in finds} == {"IXSCAN { model: 1, model_version: 1 }"}
@@ -135,7 +135,9 @@ async def test_cache_reads_once_per_refresh_and_not_per_event(
     assert min(pauses) > 0.4
 
 
-async def test_cache_first_requests_share_a_read_later_ones_never_wait(service: Keeping) -> None:
+async def test_cache_first_requests_share_a_read_later_ones_never_wait(
+    service: RetentionService,
+) -> None:
     rules = RetentionRuleCache(service.state["mongo"], None)
     database = service.state["mongo"].database
     await database["system.profile"].drop()
@@ -157,21 +159,21 @@ async def test_cache_mongodb_hangs_rules_stay_in_use(
 ) -> None:
     monkeypatch.setattr(rule_cache, "REFRESH_SECONDS", 0.1)
     patience = {"mongo_deadline_seconds": 1.8, "mongo_operation_seconds": 1.5}
-    async with keeping(mongod.url, tmp_path, **patience) as service:
-        await service.keep("fraud", 30)
+    async with run_service(mongod.url, tmp_path, **patience) as service:
+        await service.set_rule("fraud", 30)
         before, event = await service.state["retention"].get(), _event()
         with paused_process(mongod.pid):
             for _ in range(2):  # 1.8 s each, in which some refreshes fail
                 assert (await post_event(service.client, event)).status_code == 503
             assert await service.state["retention"].get() == before
         await _log(service, [event])
-        await service.keep("fraud", 31)  # and the rules are refreshed again
+        await service.set_rule("fraud", 31)  # and the rules are refreshed again
 
 
 async def test_intake_mongod_restarts_expiry_is_unchanged(
-    service: Keeping, mongod: MongoEngine
+    service: RetentionService, mongod: MongoEngine
 ) -> None:
-    await service.keep("fraud", 30)
+    await service.set_rule("fraud", 30)
     before = mongod.pid
     assert before is not None
     os.kill(before, signal.SIGKILL)  # its supervisor restarts it
@@ -179,7 +181,7 @@ async def test_intake_mongod_restarts_expiry_is_unchanged(
     assert mongod.pid != before
 
 
-async def _log(service: Keeping, events: list[dict[str, Any]]) -> None:
+async def _log(service: RetentionService, events: list[dict[str, Any]]) -> None:
     """Repeat each event until it is logged, and assert that all expire after 30 days."""
 
     async def log(event: dict[str, Any]) -> None:
@@ -210,9 +212,12 @@ async def test_intake_before_any_rule_was_read_is_unavailable(tmp_path: Path) ->
         assert {response.json()["code"] for response in responses} == {"unavailable"}
 
 
-async def test_intakes_event_too_old_is_an_error(service: Keeping) -> None:
-    await service.keep("fraud", 30)
-    by_time, by_id = _event(timestamp=ago(days=31)), _event(prediction_id=str(made_ago(days=31)))
+async def test_intakes_event_too_old_is_an_error(service: RetentionService) -> None:
+    await service.set_rule("fraud", 30)
+    by_time, by_id = (
+        _event(timestamp=timestamp_ago(days=31)),
+        _event(prediction_id=str(uuid7_ago(days=31))),
+    )
     for event, pointer in ((by_time, "/timestamp"), (by_id, "/prediction_id")):
         good = _event()
         single = await post_event(service.client, event)
@@ -225,5 +230,5 @@ async def test_intakes_event_too_old_is_an_error(service: Keeping) -> None:
             (error,) = result["errors"]
             assert (error["pointer"], error["code"]) == (pointer, "event_expired")
             assert "30 days" in error["detail"]
-        assert await service.one(event["prediction_id"]) is None
-        assert (await service.one(good["prediction_id"]) or {})["expires_at"]
+        assert await service.stored(event["prediction_id"]) is None
+        assert (await service.stored(good["prediction_id"]) or {})["expires_at"]

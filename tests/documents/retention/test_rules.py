@@ -8,7 +8,7 @@ import pytest
 
 from service.documents.retention.rules import PredictionExpired, Rules
 from service.stores.mongo.client import Document, now
-from tests.documents.retention.retention_service import DAY, made_ago
+from tests.documents.retention.retention_service import DAY, uuid7_ago
 
 RULES = Rules.of(
     [
@@ -34,9 +34,9 @@ def test_period_more_specific_rule_wins(model: str, version: str, days: int) -> 
 def test_rules_without_a_default_are_unlimited() -> None:
     rules = Rules.of([{"model": "fraud", "model_version": None, "days": 1}], None)
     assert rules.longest is None
-    assert rules.expiry_violation(made_ago(days=9999), "churn", "1", NOON) is None
+    assert rules.expiry_violation(uuid7_ago(days=9999), "churn", "1", NOON) is None
     assert "expires_at" not in rules.with_expiry(_prediction(model="churn"))
-    assert not rules.has_expired(made_ago(days=9999))
+    assert not rules.has_expired(uuid7_ago(days=9999))
 
 
 @pytest.mark.parametrize("hours", [-5, 0, 5, 24 * 365 * 100])
@@ -56,10 +56,10 @@ def _prediction(**fields: Any) -> Document:
     [
         (uuid4(), 6.99, None),
         (uuid4(), 7, "/timestamp"),
-        (made_ago(days=6.9), 6.9, None),
-        (made_ago(days=7.01), 0, "/prediction_id"),
-        (made_ago(days=7.01), -900, "/prediction_id"),
-        (made_ago(days=0), 8, "/timestamp"),
+        (uuid7_ago(days=6.9), 6.9, None),
+        (uuid7_ago(days=7.01), 0, "/prediction_id"),
+        (uuid7_ago(days=7.01), -900, "/prediction_id"),
+        (uuid7_ago(days=0), 8, "/timestamp"),
         (UUID("ffffffff-ffff-7fff-bfff-ffffffffffff"), 0, None),
         (UUID("00000000-0000-7000-8000-000000000000"), 0, "/prediction_id"),
         (UUID("00000000-0000-1000-8000-000000000000"), 0, None),
@@ -77,19 +77,19 @@ def test_expiry_violation_by_timestamp_or_id(
 
 def test_has_expired_only_by_the_longest_rule() -> None:
     assert RULES.longest == 400 * DAY
-    assert not RULES.has_expired(made_ago(days=399))
-    assert RULES.has_expired(made_ago(days=401))
+    assert not RULES.has_expired(uuid7_ago(days=399))
+    assert RULES.has_expired(uuid7_ago(days=401))
     assert not RULES.has_expired(uuid4())
 
 
 def test_label_expiry_is_that_of_its_prediction() -> None:
     soon = now() + DAY
     assert RULES.label_expiry(uuid4(), {"expires_at": soon}) == soon
-    assert RULES.label_expiry(made_ago(days=9999), {}) is None
+    assert RULES.label_expiry(uuid7_ago(days=9999), {}) is None
     pending = RULES.label_expiry(uuid4(), None)
     assert pending is not None
     assert abs(pending - (now() + 400 * DAY)) < timedelta(minutes=1)
-    for prediction_id, stored in ((made_ago(days=401), None), (uuid4(), {"expires_at": now()})):
+    for prediction_id, stored in ((uuid7_ago(days=401), None), (uuid4(), {"expires_at": now()})):
         with pytest.raises(PredictionExpired):
             RULES.label_expiry(prediction_id, stored)
 
