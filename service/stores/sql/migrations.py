@@ -1,13 +1,9 @@
 """Operations on the PostgreSQL schema, with Alembic: plan, apply, revert and compare.
 
-Each takes the URL of the database and opens its own connections. To run many Alembic commands on
-one connection, pass it to ``alembic_config``::
-
-    config = alembic_config(connection=connection)  # a SQLAlchemy Connection
-    command.upgrade(config, "head")  # from alembic, as often as needed
-
-Each migration still has its own transaction, so the connection must not be in one. The advisory
-lock is not taken, so no other runner may be at work.
+Each opens its own connections. Many Alembic commands can share a SQLAlchemy ``Connection``:
+``command.upgrade(alembic_config(connection=connection), "head")``, as often as needed. Each
+migration still has its own transaction, so the connection must not be in one. The advisory lock is
+not taken, so no other runner may be at work.
 """
 
 import asyncio
@@ -61,10 +57,7 @@ class Downgrade(NamedTuple):
 def alembic_config(
     url: str | None = None, progress: MigrationProgress | None = None, **attributes: Any
 ) -> Config:
-    """Return Alembic's configuration, with the arguments as attributes for env.py.
-
-    The URL is an attribute, because it has a password that must not be in a file.
-    """
+    """Return Alembic's configuration; the URL is passed in it, so that no file has the password."""
     config = Config()
     config.set_main_option("script_location", str(Path(sql_migrations.__file__).parent))
     config.attributes.update(url=url, progress=progress, **attributes)
@@ -209,8 +202,7 @@ def plan_down(url: str) -> Downgrade | None:
         script = ScriptDirectory.from_config(config).get_revision(head)
         command.downgrade(config, f"{head}:{script.down_revision or 'base'}", sql=True)
     statements = _schema_statements(output.getvalue())
-    matches = (re.match(r"DROP TABLE (\w+)", statement) for statement in statements)
-    dropped = [match[1] for match in matches if match]
+    dropped = re.findall(r"^DROP TABLE (\w+)", "\n".join(statements), flags=re.MULTILINE)
     note = inspect.getdoc(script.module.downgrade) or ""
     return Downgrade(head, script.doc, statements, note, _count_rows(url, dropped))
 
@@ -225,11 +217,9 @@ def _schema_statements(sql: str) -> list[str]:
 
 def _count_rows(url: str, tables: list[str]) -> dict[str, int]:
     async def count(connection: AsyncConnection) -> dict[str, int]:
-        counts = {}
-        for table in tables:
-            rows = f"SELECT count(*) FROM (SELECT FROM {table} LIMIT {MAX_COUNTED})"  # noqa: S608
-            counts[table] = int(await connection.scalar(text(rows)) or 0)
-        return counts
+        query = "SELECT count(*) FROM (SELECT FROM {} LIMIT {})"
+        queries = {table: text(query.format(table, MAX_COUNTED)) for table in tables}
+        return {table: int(await connection.scalar(queries[table]) or 0) for table in tables}
 
     return _run_query(url, count) if tables else {}
 
