@@ -1,5 +1,5 @@
 """The audit trail · PostgreSQL.
 
 Security-relevant actions: logins, failed logins, keys created, first used and revoked, and changes
-of roles. Protects: an entry is in the transaction of its action, and no route changes or removes it.
+of roles. Protects: an entry is in the transaction of its action; no route changes or removes it.
 """

@@ -103,8 +103,8 @@ class PostBulk(SqlService):
         made: dict[int, Any] = {}
         waiting = dict(rows)
         while waiting:
-            given = list(waiting.values())
-            into = insert_missing(Post, given, ordered_by="slug", published_at=_DATE)
+            candidates = list(waiting.values())
+            into = insert_missing(Post, candidates, ordered_by="slug", published_at=_DATE)
             created = await self._session.execute(into.returning(*_COLUMNS))
             inserted = {row.id: row for row in created}
             for place, row in list(waiting.items()):

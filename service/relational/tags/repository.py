@@ -67,10 +67,10 @@ class TagRepository(SqlRepository[TagRead]):
             rows = [{"id": uuid7(), "name": name} for name in missing]
             await self._session.execute(insert_missing(Tag, rows, ordered_by="name"))
             # PostgreSQL lowers some letters otherwise than Python, and its index decides.
-            given = unnest_rows(Tag, rows)
+            wanted = unnest_rows(Tag, rows)
             locked = (
-                select(given.c.name.label("typed"), *self.listing.columns)
-                .join_from(given, Tag, func.lower(Tag.name) == func.lower(given.c.name))
+                select(wanted.c.name.label("typed"), *self.listing.columns)
+                .join_from(wanted, Tag, func.lower(Tag.name) == func.lower(wanted.c.name))
                 .order_by(Tag.id)
                 .with_for_update(read=True, key_share=True, of=Tag)
             )

@@ -91,13 +91,13 @@ class UserBulk(SqlService):
         taken: dict[int, list[FieldError]] = {place: [] for place in refused}
         if not refused:
             return taken
-        given = unnest_rows(
+        wanted = unnest_rows(
             User, [{name: row[name] for name in _UNIQUE} for row in refused.values()]
         )
         places = list(refused)
         for field, column in _UNIQUE.items():
-            same = func.lower(column) == func.lower(given.c[field])
-            matches = select(given.c.nth).join(User, same).order_by(given.c.nth)
+            same = func.lower(column) == func.lower(wanted.c[field])
+            matches = select(wanted.c.nth).join(User, same).order_by(wanted.c.nth)
             for nth in await self._session.scalars(matches):
                 error = FieldError(pointer=f"/{field}", code=f"{field}_taken", detail="Taken.")
                 taken[places[nth - 1]].append(error)

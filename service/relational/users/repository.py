@@ -179,7 +179,7 @@ class UserRepository(SqlRepository[UserRead]):
         """Write new users with more than the member role into the audit trail."""
         for role in set(roles.values()) - {"member"}:
             self.require_reach(role)
-            user_ids = [user_id for user_id, given in roles.items() if given == role]
+            user_ids = [user_id for user_id, new_role in roles.items() if new_role == role]
             details = {"after": role}
             await self._trail.note_all(self._session, "role_changed", user_ids, details)
 

@@ -14,7 +14,7 @@ Timestamp = TIMESTAMP(timezone=True, precision=3)
 
 
 class Base(DeclarativeBase):
-    """What every table inherits: names that say what a constraint protects, and times in UTC."""
+    """The base of all tables: names of constraints, and times in UTC with milliseconds."""
 
     metadata = MetaData(
         naming_convention={
@@ -29,7 +29,7 @@ class Base(DeclarativeBase):
 
 
 class IdTable(Base):
-    """A table with an id, for what never changes."""
+    """A table with an id, for rows that never change."""
 
     __abstract__ = True
 
@@ -37,7 +37,7 @@ class IdTable(Base):
 
 
 class VersionedTable(IdTable):
-    """A table with an id, a version and the times of its birth and last change."""
+    """A table with an id, a version, and the times of creation and last change."""
 
     __abstract__ = True
 
@@ -57,7 +57,7 @@ def columns(*attributes: InstrumentedAttribute[Any]) -> tuple[Column[Any], ...]:
 
 
 def search_vector(expression: str) -> Any:
-    """A stored tsvector column over ``expression``; index it with GIN."""
+    """Return a stored tsvector column over ``expression``; index it with GIN."""
     return mapped_column(
         TSVECTOR, Computed(expression, persisted=True), sort_order=99, deferred=True
     )

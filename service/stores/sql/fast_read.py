@@ -1,8 +1,7 @@
-"""Statements built once, and rows that PostgreSQL itself writes as JSON.
+"""Prepared reads for the hot requests: one user, the page of users and the page of posts.
 
-SQLAlchemy builds them from the tables like any other. What it would do again with each execution
-(build, a cache key, a result and its types) and what Pydantic would do with each row were three
-quarters of a small read.
+SQLAlchemy builds the statement once, the driver runs it, and PostgreSQL writes the rows as JSON.
+Building, cache keys, typed results and Pydantic were three quarters of a small read (measured).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,15 +22,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.dml import ReturningInsert
 
-# What a field of an answer is made of: a column, or fields nested under its name.
+# A field of a response is a column, or fields nested under its name.
 Projection = Mapping[str, "SQLColumnExpression[Any] | Projection"]
 _DIALECT: Any = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
 
 
 def _quoted(text: str) -> ColumnElement[str]:
-    """A constant of ours in the statement itself."""
+    """Return a constant of this module as SQL."""
     return literal_column(f"'{text}'", Text())
 
 
@@ -39,29 +37,23 @@ _TIME = _quoted('YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 
 
 class PreparedQuery:
-    """A statement of which only the values change: ``bindparam("user_id")``.
+    """A statement that is compiled once; its values are parameters: ``bindparam("user_id")``.
 
     Args:
-        clause: a SELECT, or what has a RETURNING.
-        keys: the columns an INSERT of a table gives a value, each by its name.
-        prefix: what stands before it: EXPLAIN.
+        clause: a SELECT.
+        prefix: text before it, such as EXPLAIN.
 
     Raises:
-        TypeError: it gives what SQLAlchemy would have to convert, or has ``IN (…)``.
+        TypeError: a result needs a conversion by SQLAlchemy, or the clause has ``IN (…)``.
     """
 
-    def __init__(
-        self,
-        clause: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]],
-        keys: Sequence[str] | None = None,
-        prefix: str = "",
-    ) -> None:
-        compiled = clause.compile(dialect=_DIALECT, column_keys=keys)
+    def __init__(self, clause: Select[*tuple[Any, ...]], prefix: str = "") -> None:
+        compiled = clause.compile(dialect=_DIALECT)
         self.text = f"{prefix}{compiled}"
-        self._given = {name: compiled.params[name] for name in compiled.positiontup or ()}
+        self._defaults = {name: compiled.params[name] for name in compiled.positiontup or ()}
         types = [column.type.result_processor(_DIALECT, None) for column in clause.exported_columns]
         if any(types) or compiled.post_compile_params:
-            raise TypeError("a Statement gives what the driver gives; in_() becomes == any_()")
+            raise TypeError("use columns that need no conversion, and == any_() instead of in_()")
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values in the driver's order; values not named are the clause's own.
@@ -69,9 +61,9 @@ class PreparedQuery:
         Raises:
             TypeError: a name belongs to no parameter, so its value would be lost.
         """
-        if not values.keys() <= self._given.keys():
-            raise TypeError(f"unknown parameters: {sorted(values.keys() - self._given.keys())}")
-        return [values.get(name, given) for name, given in self._given.items()]
+        if not values.keys() <= self._defaults.keys():
+            raise TypeError(f"unknown parameters: {sorted(values.keys() - self._defaults.keys())}")
+        return [values.get(name, default) for name, default in self._defaults.items()]
 
 
 async def fetch(
@@ -90,7 +82,7 @@ async def fetch(
 
 
 def json_row(shown: Projection) -> ColumnElement[str]:
-    """A row as the object that goes out: times in UTC with milliseconds, exact numbers as text."""
+    """Return a row as its JSON: times in UTC with milliseconds, exact numbers as text."""
     return cast(_object(shown), Text)
 
 

@@ -90,7 +90,7 @@ class SqlListing:
 
     @property
     def columns(self) -> list[ColumnElement[Any]]:
-        """What of a row is returned, labelled with its name."""
+        """Columns of a row, labelled with their names."""
         shown: Mapping[str, Any] = self._shown or {}
         return [column.label(name) for name, column in shown.items()]
 
@@ -122,11 +122,11 @@ class SqlListing:
         ``conditions`` narrow the list beyond its filters; ``values`` are parameters of ``where``.
         Rows of equal sort value are ordered by id, so that no tie is lost or repeated.
         """
-        given, names = self._given(query, values)
-        total = await self._count(session, query.count, names, given, conditions)
-        shape, given = self._shape(query, names, given, paginator)
+        parameters, names = self._parameters(query, values)
+        total = await self._count(session, query.count, names, parameters, conditions)
+        shape, parameters = self._shape(query, names, parameters, paginator)
         statement = self._rows_of(shape).where(*conditions)
-        rows, last = query.split_page(self.rows(await session.execute(statement, given)).all())
+        rows, last = query.split_page(self.rows(await session.execute(statement, parameters)).all())
         end = None if last is None else self._cursor(last, query.sort)
         return paginator.page(query, [read(row) for row in rows], end, total)
 
@@ -137,15 +137,15 @@ class SqlListing:
 
         ``values`` are parameters of ``where``, and of filters whose value is not as it was sent.
         """
-        given, names = self._given(query, values)
-        total = await self._count(session, query.count, names, given)
-        shape, given = self._shape(query, names, given, paginator)
-        rows, last = query.split_page(await fetch(session, self._json_of(shape), given))
+        parameters, names = self._parameters(query, values)
+        total = await self._count(session, query.count, names, parameters)
+        shape, parameters = self._shape(query, names, parameters, paginator)
+        rows, last = query.split_page(await fetch(session, self._json_of(shape), parameters))
         end = None if last is None else Cursor(last[1], last[0])
         items = ",".join([text for _, _, text in rows])
         return paginator.answer(query, f"[{items}]", end, total)
 
-    def _given(
+    def _parameters(
         self, query: ListQuery, values: Mapping[str, Any]
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The values of all parameters, and the names of the filters among them."""
@@ -165,12 +165,12 @@ class SqlListing:
         paginator: Paginator,
     ) -> tuple[QueryShape, dict[str, Any]]:
         start, offset = paginator.position(query), getattr(query, "offset", 0)
-        given = {**values, "_limit": query.limit + 1}
+        parameters = {**values, "_limit": query.limit + 1}
         if offset:
-            given["_offset"] = offset
+            parameters["_offset"] = offset
         if start is not None:
-            given |= {"_value": start.value, "_key": start.key}
-        return QueryShape(names, query.sort, start is not None, bool(offset)), given
+            parameters |= {"_value": start.value, "_key": start.key}
+        return QueryShape(names, query.sort, start is not None, bool(offset)), parameters
 
     async def _count(
         self,
