@@ -55,7 +55,7 @@ async def caller(
         yield speaking
 
 
-async def test_nobody_is_asked_to_say_who_they_are(anonymous_client: httpx2.AsyncClient) -> None:
+async def test_health_requires_no_credentials(anonymous_client: httpx2.AsyncClient) -> None:
     answer = await anonymous_client.get(ME)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"] == 'Bearer realm="polystore"'
@@ -75,7 +75,7 @@ async def test_nobody_is_asked_to_say_who_they_are(anonymous_client: httpx2.Asyn
         "Bearerx",
     ],
 )
-async def test_only_a_bearer_token_is_taken(
+async def test_credentials_other_than_bearer_are_refused(
     anonymous_client: httpx2.AsyncClient, header: str
 ) -> None:
     answer = await anonymous_client.get(ME, headers={"Authorization": header})
@@ -83,7 +83,7 @@ async def test_only_a_bearer_token_is_taken(
     assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 
-async def test_a_key_may_be_the_password_of_an_address(
+async def test_key_as_password_of_url_is_accepted(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state, "service")
@@ -96,14 +96,14 @@ async def test_a_key_may_be_the_password_of_an_address(
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "pk_", "rt_x_y", "e30.e30.e30", "x y", "x" * 9000])
-async def test_garbage_is_no_token(anonymous_client: httpx2.AsyncClient, token: str) -> None:
+async def test_token_malformed_is_refused(anonymous_client: httpx2.AsyncClient, token: str) -> None:
     answer = await anonymous_client.get(ME, headers=bearer(token))
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert token == "x" or token not in str(answer.headers)
 
 
-async def test_the_scheme_may_be_written_in_any_case(
+async def test_scheme_in_any_case_is_accepted(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -112,7 +112,7 @@ async def test_the_scheme_may_be_written_in_any_case(
         assert (await anonymous_client.get(ME, headers=headers)).status_code == 200
 
 
-async def test_two_headers_are_not_two_tries(
+async def test_two_authorization_headers_are_refused(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -120,7 +120,7 @@ async def test_two_headers_are_not_two_tries(
     assert (await anonymous_client.get(ME, headers=headers)).status_code == 401
 
 
-async def test_a_missing_scope_is_named(anonymous_client: httpx2.AsyncClient, state: State) -> None:
+async def test_missing_scope_is_named(anonymous_client: httpx2.AsyncClient, state: State) -> None:
     member_caller = await create_user(state)
     answer = await anonymous_client.post(TAGS, json={"name": "x"}, headers=member_caller.headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
@@ -130,7 +130,7 @@ async def test_a_missing_scope_is_named(anonymous_client: httpx2.AsyncClient, st
     assert 'scope="tags:write"' in challenge
 
 
-async def test_the_scope_is_asked_for_before_the_body_is_read(
+async def test_scope_is_checked_before_body_is_read(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     member_caller = await create_user(state)
@@ -139,7 +139,7 @@ async def test_the_scope_is_asked_for_before_the_body_is_read(
     assert (await anonymous_client.post(TAGS, content=b"{not json")).status_code == 401
 
 
-async def test_a_token_of_a_login_there_is_not_is_nobodys(
+async def test_token_of_unknown_login_is_refused(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -154,7 +154,7 @@ async def test_a_token_of_a_login_there_is_not_is_nobodys(
         assert (await anonymous_client.get(ME, headers=bearer(token))).status_code == 401
 
 
-async def test_a_token_does_not_reach_beyond_its_login_nor_a_login_beyond_its_role(
+async def test_token_scopes_are_limited_by_login_and_role(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -164,7 +164,7 @@ async def test_a_token_does_not_reach_beyond_its_login_nor_a_login_beyond_its_ro
     assert me["scopes"] == ["posts:read", "users:read", "users:write"]
 
 
-async def test_while_postgresql_is_down_a_known_key_goes_on_and_an_unknown_one_waits(
+async def test_postgresql_down_cached_key_works_and_other_gets_503(
     caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
 ) -> None:
     owner = await create_user(state, "service")
@@ -183,7 +183,7 @@ async def log_event(client: httpx2.AsyncClient, token: str) -> httpx2.Response:
     return await client.post(EVENTS, json=make_event(), headers=bearer(token))
 
 
-async def test_a_known_key_is_good_for_15_minutes_while_postgresql_is_down(
+async def test_postgresql_down_cached_key_works_for_15_minutes(
     caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
 ) -> None:
     owner = await create_user(state, "service")
@@ -199,7 +199,7 @@ async def test_a_known_key_is_good_for_15_minutes_while_postgresql_is_down(
     assert (await log_event(caller, key)).status_code == 503
 
 
-async def test_while_postgresql_is_down_a_login_that_was_known_goes_on(
+async def test_postgresql_down_cached_login_works(
     caller: httpx2.AsyncClient, state: State, sql: _Sql
 ) -> None:
     person, newcomer = await create_user(state, "service"), await create_user(state, "service")
@@ -212,7 +212,7 @@ async def test_while_postgresql_is_down_a_login_that_was_known_goes_on(
     assert (await log_event(caller, f"{person.token}x")).status_code == 401
 
 
-async def test_while_postgresql_is_down_a_token_of_an_unknown_key_waits(
+async def test_postgresql_down_token_of_uncached_key_gets_503(
     caller: httpx2.AsyncClient, state: State, sql: _Sql
 ) -> None:
     person = await create_user(state, "service")
@@ -222,7 +222,7 @@ async def test_while_postgresql_is_down_a_token_of_an_unknown_key_waits(
     assert answer.status_code == 503
 
 
-async def test_a_flood_without_credentials_has_to_wait(caller: httpx2.AsyncClient) -> None:
+async def test_requests_without_credentials_are_limited(caller: httpx2.AsyncClient) -> None:
     answers = [await caller.get(ME) for _ in range(8)]
     assert [each.status_code for each in answers] == [401] * 5 + [429] * 3
     assert int(answers[-1].headers["retry-after"]) >= 1
@@ -233,14 +233,14 @@ async def test_a_flood_without_credentials_has_to_wait(caller: httpx2.AsyncClien
 @pytest.mark.parametrize(
     "header", ["Bearer garbage", "Bearer a.b.c", "Bearer pk_x_y", "Basic YTpi"]
 )
-async def test_a_flood_with_wrong_credentials_has_to_wait(
+async def test_requests_with_wrong_credentials_are_limited(
     caller: httpx2.AsyncClient, header: str
 ) -> None:
     answers = [await caller.get(ME, headers={"Authorization": header}) for _ in range(8)]
     assert [each.status_code for each in answers] == [401] * 5 + [429] * 3
 
 
-async def test_who_is_known_is_not_stopped_by_a_flood_from_their_address(
+async def test_authenticated_caller_is_not_limited_by_their_address(
     caller: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -251,7 +251,7 @@ async def test_who_is_known_is_not_stopped_by_a_flood_from_their_address(
     assert answer.headers["ratelimit"].startswith('"caller";')
 
 
-async def test_a_caller_who_comes_too_often_has_to_wait(
+async def test_caller_with_too_many_requests_is_limited(
     app: FastAPI, state: State, reset_stores: None
 ) -> None:
     authenticator = SqlAuthenticator(state["sql"], state["keyring"], rates(caller="3/minute"))
@@ -266,7 +266,7 @@ async def test_a_caller_who_comes_too_often_has_to_wait(
 @pytest.mark.parametrize(
     ("address", "status"), [("/livez", 200), ("/v1/nowhere", 404), (ME, 401), (TOKEN, 405)]
 )
-async def test_every_answer_tells_browsers_to_be_careful(
+async def test_every_response_has_security_headers(
     anonymous_client: httpx2.AsyncClient, address: str, status: int
 ) -> None:
     answer = await anonymous_client.get(address)
@@ -279,7 +279,7 @@ async def test_every_answer_tells_browsers_to_be_careful(
     assert "strict-transport-security" not in answer.headers
 
 
-async def test_a_login_that_is_good_has_those_headers_too(
+async def test_login_response_has_security_headers(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person: Person = await create_user(state)
@@ -291,7 +291,7 @@ async def test_a_login_that_is_good_has_those_headers_too(
 
 @pytest.mark.parametrize("name", ["Authorization: Bearer x", "X-Request-Id: x", "X-Any: x"])
 @pytest.mark.parametrize("cut", [b"\r", b"\n", b"\x00", b"%0d%0a"])
-async def test_a_header_cannot_be_slipped_into_the_answer(
+async def test_request_id_cannot_inject_a_header(
     state: State, reset_stores: None, name: str, cut: bytes
 ) -> None:
     sent = b"GET /livez HTTP/1.1\r\nHost: x\r\n" + name.encode() + cut + b"X-Evil: 1\r\n\r\n"

@@ -39,7 +39,7 @@ async def run(state: State, *statements: str) -> None:
             await connection.execute(text(statement))
 
 
-async def test_a_true_ledger_is_clean(
+async def test_ledger_check_consistent_ledger_is_ok(
     admin_client: httpx2.AsyncClient, settings: Settings, engines: StoreUrls
 ) -> None:
     await make_account(admin_client, balance="5.00")
@@ -50,7 +50,7 @@ async def test_a_true_ledger_is_clean(
     assert not [line for line in as_lines(found) if "such as" in line]
 
 
-async def test_wrong_balances_are_counted_and_five_of_them_named(
+async def test_ledger_check_counts_wrong_balances_and_names_five(
     admin_client: httpx2.AsyncClient, state: State, settings: Settings, engines: StoreUrls
 ) -> None:
     wrong = [(await make_account(admin_client))["id"] for _ in range(7)]
@@ -64,7 +64,7 @@ async def test_wrong_balances_are_counted_and_five_of_them_named(
     assert any("7 accounts off their entries" in line for line in as_lines(found))
 
 
-async def test_a_transfer_that_lost_an_entry_is_named(
+async def test_ledger_check_names_transfer_without_entry(
     admin_client: httpx2.AsyncClient, state: State, settings: Settings, engines: StoreUrls
 ) -> None:
     sender, receiver = (

@@ -113,7 +113,7 @@ async def run(connection: AsyncConnection, statements: tuple[str, ...], world: A
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_what_would_break_the_ledger_is_refused_by_the_database_itself(
+async def test_database_refuses_statement_that_breaks_ledger(
     state: State, world: dict[str, Any], case: str
 ) -> None:
     name, *_ = case.split()
@@ -127,7 +127,7 @@ async def test_what_would_break_the_ledger_is_refused_by_the_database_itself(
     assert await assert_ledger_balanced(state) == 5
 
 
-async def test_a_transfer_with_both_entries_is_let_through_and_changes_both_balances(
+async def test_database_accepts_transfer_with_both_entries(
     state: State, world: dict[str, Any], admin_client: httpx2.AsyncClient
 ) -> None:
     async with state["sql"].engine.begin() as connection:
@@ -192,7 +192,7 @@ LISTS: list[tuple[str, str, dict[str, str], set[str]]] = [
 ]
 
 
-async def test_every_list_is_looked_up_in_an_index_for_members_too(
+async def test_list_queries_use_an_index_for_members_too(
     app: FastAPI, state: State, reset_stores: None
 ) -> None:
     filters = {

@@ -34,7 +34,7 @@ SELECT EXISTS (
 """
 
 
-async def test_a_transfer_takes_here_and_gives_there(admin_client: httpx2.AsyncClient) -> None:
+async def test_transfer_debits_sender_and_credits_receiver(admin_client: httpx2.AsyncClient) -> None:
     sender, receiver = (
         await make_account(admin_client, balance="20.00"),
         await make_account(admin_client),
@@ -56,7 +56,7 @@ async def test_a_transfer_takes_here_and_gives_there(admin_client: httpx2.AsyncC
     assert entries[0]["created_at"] == made["created_at"]
 
 
-async def test_sums_are_exact(admin_client: httpx2.AsyncClient, state: State) -> None:
+async def test_transfer_sums_are_exact(admin_client: httpx2.AsyncClient, state: State) -> None:
     sender, receiver = (
         await make_account(admin_client, balance=MOST),
         await make_account(admin_client),
@@ -79,7 +79,7 @@ async def test_sums_are_exact(admin_client: httpx2.AsyncClient, state: State) ->
 @pytest.mark.parametrize(
     "amount", ["0", "0.00", "-1.00", "0.001", "1000000000000.00", "NaN", "Infinity", "x", None]
 )
-async def test_an_amount_is_more_than_nothing_and_has_two_decimals(
+async def test_transfer_invalid_amount_is_refused(
     admin_client: httpx2.AsyncClient, amount: Any
 ) -> None:
     sender, receiver = (
@@ -91,7 +91,7 @@ async def test_an_amount_is_more_than_nothing_and_has_two_decimals(
     assert await balance_of(admin_client, sender) == "5.00"
 
 
-async def test_a_transfer_refuses_to_overdraw(
+async def test_transfer_over_balance_is_refused(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender, receiver = (
@@ -109,7 +109,7 @@ async def test_a_transfer_refuses_to_overdraw(
     assert await assert_ledger_balanced(state) == 5
 
 
-async def test_what_does_not_fit_is_refused_with_its_place_and_moves_nothing(
+async def test_transfer_invalid_account_is_refused_with_pointer(
     admin_client: httpx2.AsyncClient, ada: Member, state: State
 ) -> None:
     mine = await make_account(admin_client, owner_id=ada.id, balance="5.00")
@@ -136,7 +136,7 @@ async def test_what_does_not_fit_is_refused_with_its_place_and_moves_nothing(
     assert await balance_of(ada.client, mine) == "5.00"
 
 
-async def test_a_repetition_under_its_key_moves_the_money_once(
+async def test_transfer_repeated_with_key_is_made_once(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender, receiver = (
@@ -161,7 +161,7 @@ async def test_a_repetition_under_its_key_moves_the_money_once(
     assert await balance_of(admin_client, receiver) == "4.00"
 
 
-async def test_a_transfer_is_reversed_by_who_got_it(
+async def test_reversal_is_made_by_receiver(
     admin_client: httpx2.AsyncClient, ada: Member, grace: Member, state: State
 ) -> None:
     mine = await make_account(admin_client, owner_id=ada.id, balance="5.00")
@@ -186,7 +186,7 @@ async def test_a_transfer_is_reversed_by_who_got_it(
     assert await assert_ledger_balanced(state) == 5
 
 
-async def test_what_was_spent_or_closed_meanwhile_is_not_given_back(
+async def test_reversal_spent_or_closed_is_refused(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender, receiver = (
@@ -203,7 +203,7 @@ async def test_what_was_spent_or_closed_meanwhile_is_not_given_back(
     assert await assert_ledger_balanced(state) == 5
 
 
-async def test_of_16_who_reverse_at_once_one_does(
+async def test_reversal_16_concurrent_one_succeeds(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender = await make_account(admin_client, balance="100.00")
@@ -220,7 +220,7 @@ async def test_of_16_who_reverse_at_once_one_does(
     ]
 
 
-async def test_32_opposite_transfers_between_two_accounts_never_wait_in_a_circle(
+async def test_transfer_32_opposite_concurrent_never_deadlock(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     one, other = [await make_account(admin_client, balance="100.00") for _ in range(2)]
@@ -241,7 +241,7 @@ async def test_32_opposite_transfers_between_two_accounts_never_wait_in_a_circle
     assert await assert_ledger_balanced(state) == 200
 
 
-async def test_accounts_are_locked_in_the_order_of_their_ids_whichever_way_money_goes(
+async def test_transfer_locks_accounts_in_order_of_ids(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     pair = [await make_account(admin_client, balance="5.00") for _ in range(2)]
@@ -262,7 +262,7 @@ async def test_accounts_are_locked_in_the_order_of_their_ids_whichever_way_money
         assert (await waiting).status_code == 201
 
 
-async def test_random_transfers_among_20_accounts_neither_make_nor_lose_a_cent(
+async def test_transfer_random_concurrent_keep_ledger_balanced(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     chance = random.Random(20261121)
@@ -280,7 +280,7 @@ async def test_random_transfers_among_20_accounts_neither_make_nor_lose_a_cent(
     assert min(balances) >= 0
 
 
-async def test_closing_races_with_money_coming_in_and_none_is_shut_away(
+async def test_close_concurrent_with_transfer_keeps_balance_zero(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender = await make_account(admin_client, balance="10.00")
@@ -294,7 +294,7 @@ async def test_closing_races_with_money_coming_in_and_none_is_shut_away(
     assert await assert_ledger_balanced(state) == 10
 
 
-async def test_a_transfer_is_seen_by_both_ends_and_nobody_else(
+async def test_transfer_is_visible_to_sender_and_receiver_only(
     admin_client: httpx2.AsyncClient, ada: Member, grace: Member
 ) -> None:
     funding_account = await make_account(admin_client, may_overdraw=True)

@@ -41,7 +41,7 @@ async def bound(auth_client: httpx2.AsyncClient, state: State) -> httpx2.AsyncCl
     return auth_client
 
 
-async def test_one_event_of_another_model_is_forbidden(
+async def test_event_of_other_model_is_forbidden(
     bound: httpx2.AsyncClient, state: State
 ) -> None:
     answer = await post_event(bound, make_event(model="churn"))
@@ -51,7 +51,7 @@ async def test_one_event_of_another_model_is_forbidden(
     assert len(await stored_ids(state)) == 1
 
 
-async def test_in_a_batch_each_event_is_asked_for_by_itself(
+async def test_batch_events_are_checked_one_by_one(
     bound: httpx2.AsyncClient, state: State
 ) -> None:
     models = ("fraud-eu", "churn", "fraud-us", "fraud")
@@ -64,7 +64,7 @@ async def test_in_a_batch_each_event_is_asked_for_by_itself(
     assert await stored_ids(state) == ids_of([events[0], events[2]])
 
 
-async def test_in_a_stream_a_line_of_another_model_is_an_error(
+async def test_stream_line_of_other_model_is_an_error(
     bound: httpx2.AsyncClient, state: State
 ) -> None:
     events = [make_event(model=model) for model in ("fraud-eu", "churn")]
@@ -76,7 +76,7 @@ async def test_in_a_stream_a_line_of_another_model_is_an_error(
     assert await stored_ids(state) == ids_of(events[:1])
 
 
-async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
+async def test_cloudevent_half_of_other_model_is_not_stored(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     for model, status in (("churn", 403), ("fraud-eu", 202)):
@@ -98,13 +98,13 @@ async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
     ("params", "status"),
     [({}, 403), ({"model": "churn"}, 403), ({"model": "fraud-eu"}, 200), ({"model": ""}, 403)],
 )
-async def test_a_list_is_of_a_model_of_the_key(
+async def test_list_requires_a_model_of_the_key(
     bound: httpx2.AsyncClient, state: State, params: dict[str, str], status: int
 ) -> None:
     assert (await bound.get(PREDICTIONS, params=params)).status_code == status
 
 
-async def test_what_another_model_said_is_not_there(
+async def test_prediction_of_other_model_is_not_found(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     other, own = make_event(model="churn"), make_event(model="fraud-eu")
@@ -117,7 +117,7 @@ async def test_what_another_model_said_is_not_there(
     assert (await bound.get(f"{PREDICTIONS}/{own['prediction_id']}")).status_code == 200
 
 
-async def test_nothing_is_said_of_what_another_model_said(
+async def test_feedback_for_other_model_is_not_found(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     other, own = make_event(model="churn"), make_event(model="fraud-eu")
@@ -132,7 +132,7 @@ async def test_nothing_is_said_of_what_another_model_said(
     assert answer.status_code == 200
 
 
-async def test_an_id_of_another_model_tells_nothing_of_it(
+async def test_id_of_other_model_reveals_nothing(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     other = make_event(model="churn")
@@ -143,7 +143,7 @@ async def test_an_id_of_another_model_tells_nothing_of_it(
     assert "churn" not in answer.text
 
 
-async def test_a_token_of_the_key_is_bound_as_it_is(
+async def test_token_of_key_is_bound_to_its_models(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state, "service")
@@ -156,7 +156,7 @@ async def test_a_token_of_the_key_is_bound_as_it_is(
     assert (answer.status_code, answer.json()["code"]) == (403, "model_forbidden")
 
 
-async def test_a_stream_ends_when_its_key_does(
+async def test_stream_ends_when_key_is_revoked(
     app: FastAPI, state: State, auth_client: httpx2.AsyncClient
 ) -> None:
     owner = await create_user(state, "admin")

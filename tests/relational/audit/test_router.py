@@ -45,7 +45,7 @@ async def only(
     return entry
 
 
-async def test_a_login_is_noted(
+async def test_login_is_recorded(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
@@ -59,7 +59,7 @@ async def test_a_login_is_noted(
     assert entry["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_a_wrong_password_is_noted_without_a_caller(
+async def test_failed_login_is_recorded_without_caller(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
@@ -70,7 +70,7 @@ async def test_a_wrong_password_is_noted_without_a_caller(
     assert [each["subject_id"] for each in failed] == [None, str(user.id)]
 
 
-async def test_a_reused_token_is_noted(
+async def test_refresh_token_reuse_is_recorded(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
@@ -80,7 +80,7 @@ async def test_a_reused_token_is_noted(
     assert await only(auth_client, admin, "token_reused", user.id)
 
 
-async def test_a_revoked_token_is_noted_once(
+async def test_token_revocation_is_recorded_once(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
@@ -90,7 +90,7 @@ async def test_a_revoked_token_is_noted_once(
     assert await only(auth_client, admin, "token_revoked", user.id)
 
 
-async def test_a_changed_password_is_noted_and_a_refused_change_is_not(
+async def test_password_change_is_recorded_only_if_it_succeeds(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
@@ -103,7 +103,7 @@ async def test_a_changed_password_is_noted_and_a_refused_change_is_not(
     assert entry["user_id"] == str(user.id)
 
 
-async def test_a_changed_role_is_noted(
+async def test_role_change_is_recorded(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
@@ -117,7 +117,7 @@ async def test_a_changed_role_is_noted(
     assert await only(auth_client, admin, "role_changed", user.id), "a name is no role"
 
 
-async def test_the_life_of_a_key_is_noted(
+async def test_key_creation_rotation_and_revocation_are_recorded(
     auth_client: httpx2.AsyncClient, state: State, admin: Person, authenticator: SqlAuthenticator
 ) -> None:
     owner = await create_user(state)
@@ -139,7 +139,7 @@ async def test_the_life_of_a_key_is_noted(
     assert rotated["details"] == {"overlap_seconds": 5}
 
 
-async def test_an_act_that_was_refused_is_not_noted(
+async def test_refused_act_is_not_recorded(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     owner = await create_user(state)
@@ -152,7 +152,7 @@ async def test_an_act_that_was_refused_is_not_noted(
     assert await entries(auth_client, admin) == []
 
 
-async def test_the_trail_is_filtered_by_who_when_what_and_to_whom(
+async def test_list_is_filtered_by_user_time_act_and_subject(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     one, other = await named(state), await named(state)
@@ -172,7 +172,7 @@ async def test_the_trail_is_filtered_by_who_when_what_and_to_whom(
 
 
 @pytest.mark.parametrize("role", ["member", "editor", "service"])
-async def test_only_administrators_read_the_trail(
+async def test_list_requires_administrator(
     auth_client: httpx2.AsyncClient, state: State, role: str
 ) -> None:
     person = await create_user(state, role)
@@ -181,7 +181,7 @@ async def test_only_administrators_read_the_trail(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_no_address_changes_the_trail(
+async def test_audit_events_have_no_write_route(
     auth_client: httpx2.AsyncClient, state: State, admin: Person, method: str
 ) -> None:
     user = await named(state)
@@ -193,7 +193,7 @@ async def test_no_address_changes_the_trail(
     assert await entries(auth_client, admin) == [entry]
 
 
-async def test_nothing_that_was_typed_is_kept(
+async def test_user_input_is_not_recorded(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
@@ -221,7 +221,7 @@ async def test_nothing_that_was_typed_is_kept(
         assert typed not in rows
 
 
-async def test_what_is_done_to_a_user_is_noted(
+async def test_user_changes_are_recorded(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     user = await named(state)
@@ -244,7 +244,7 @@ async def test_what_is_done_to_a_user_is_noted(
     ]
 
 
-async def test_a_suspended_user_is_out_at_once(
+async def test_suspended_user_is_rejected_at_once(
     auth_client: httpx2.AsyncClient, state: State, admin: Person
 ) -> None:
     person = await create_user(state)

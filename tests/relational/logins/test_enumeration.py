@@ -34,20 +34,20 @@ async def ratio(client: httpx2.AsyncClient, known: str) -> float:
     return median(of_user) / median(of_nobody)
 
 
-async def test_a_login_takes_as_long_for_nobody_as_for_a_user(
+async def test_login_time_is_equal_for_unknown_username(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     assert LEAST < await ratio(auth_client, (await named(state)).username) < MOST
 
 
-async def test_a_login_takes_as_long_for_those_without_a_password(
+async def test_login_time_is_equal_for_user_without_password(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     without = await named(state, password_hash=None)
     assert LEAST < await ratio(auth_client, without.username) < MOST
 
 
-async def test_the_measure_notices_when_nobody_is_refused_at_once(
+async def test_time_measurement_detects_early_rejection(
     auth_client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hasty(password: SecretStr, kept: str | None) -> tuple[bool, str | None]:

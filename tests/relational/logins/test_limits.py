@@ -24,7 +24,7 @@ async def calling_from(
         yield speaking
 
 
-async def test_an_address_that_tries_too_often_has_to_wait(
+async def test_login_too_many_failures_limit_the_address(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     async with calling_from("10.0.0.1", app, state, authenticator, rates(login="3/minute")) as here:
@@ -37,7 +37,7 @@ async def test_an_address_that_tries_too_often_has_to_wait(
         assert answer.headers["ratelimit"].startswith('"login";r=0;t=')
 
 
-async def test_wrong_refresh_tokens_and_keys_count_too(
+async def test_login_wrong_refresh_tokens_and_keys_are_counted(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     async with calling_from(
@@ -48,7 +48,7 @@ async def test_wrong_refresh_tokens_and_keys_count_too(
         assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
 
 
-async def test_handing_back_tokens_of_nobody_has_its_limit_too(
+async def test_revoke_unknown_tokens_is_limited(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     """Each asks PostgreSQL for a change, and takes no credentials."""
@@ -59,7 +59,7 @@ async def test_handing_back_tokens_of_nobody_has_its_limit_too(
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
 
 
-async def test_guesses_lock_nobody_out_who_calls_from_elsewhere(
+async def test_login_limit_does_not_affect_other_addresses(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user, counting = await named(state), rates(guess="2/minute")
@@ -74,7 +74,7 @@ async def test_guesses_lock_nobody_out_who_calls_from_elsewhere(
         assert await log_in(owner, user.username)
 
 
-async def test_an_address_in_a_header_is_nobodys_address(
+async def test_login_limit_ignores_address_headers(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     async with calling_from("10.0.0.1", app, state, authenticator, rates(login="2/minute")) as here:
@@ -85,7 +85,7 @@ async def test_an_address_in_a_header_is_nobodys_address(
         assert (await by_password(here, "nobody9")).status_code == 429
 
 
-async def test_a_right_password_forgives_wrong_ones(
+async def test_login_success_resets_failure_count(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user = await named(state)
@@ -95,7 +95,7 @@ async def test_a_right_password_forgives_wrong_ones(
             assert await log_in(here, user.username)
 
 
-async def test_both_names_of_a_user_are_guessed_at_together(
+async def test_login_failures_by_email_and_username_share_a_limit(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user, counting = await named(state), rates(guess="2/minute")

@@ -31,7 +31,7 @@ async def is_over(client: httpx2.AsyncClient, tokens: Tokens) -> bool:
 
 
 @pytest.mark.parametrize("which", ["refresh", "access"])
-async def test_a_token_handed_back_ends_its_login_and_no_other(
+async def test_revoke_ends_only_the_login_of_the_token(
     auth_client: httpx2.AsyncClient, state: State, which: str
 ) -> None:
     user = await named(state)
@@ -48,14 +48,14 @@ async def test_a_token_handed_back_ends_its_login_and_no_other(
 
 
 @pytest.mark.parametrize("token", ["x", "rt_", "rt_x_y", "a.b.c", "rt_" + "0" * 32 + "_x"])
-async def test_what_is_no_token_is_passed_over(
+async def test_revoke_invalid_token_is_ignored(
     auth_client: httpx2.AsyncClient, state: State, token: str
 ) -> None:
     answer = await auth_client.post(REVOKE, data={"token": token})
     assert (answer.status_code, answer.json()) == (200, {"revoked": True})
 
 
-async def test_keys_are_not_revoked_here(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_revoke_api_key_is_ignored(auth_client: httpx2.AsyncClient, state: State) -> None:
     key = await key_of(state, (await named(state)).id, "posts:read")
     _, key_id, secret = key.split("_", 2)
     form = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
@@ -65,7 +65,7 @@ async def test_keys_are_not_revoked_here(auth_client: httpx2.AsyncClient, state:
         assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_token_type")
 
 
-async def test_a_guessed_secret_ends_nobodys_login(
+async def test_revoke_wrong_secret_keeps_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     tokens = await log_in(auth_client, (await named(state)).username)
@@ -74,7 +74,7 @@ async def test_a_guessed_secret_ends_nobodys_login(
     assert await status_of(auth_client, tokens.headers) == 200
 
 
-async def test_a_used_refresh_token_can_be_handed_back_without_harm(
+async def test_revoke_used_refresh_token_is_accepted(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     first = await log_in(auth_client, (await named(state)).username)
@@ -83,14 +83,14 @@ async def test_a_used_refresh_token_can_be_handed_back_without_harm(
     assert await status_of(auth_client, second.headers) == 200
 
 
-async def test_a_revocation_takes_a_form_with_a_token(
+async def test_revoke_requires_form_with_token(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     assert (await auth_client.post(REVOKE, data={"token_type_hint": "x"})).status_code == 422
     assert (await auth_client.post(REVOKE, json={"token": "x"})).status_code == 415
 
 
-async def test_a_changed_password_ends_every_login(
+async def test_password_change_ends_every_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
@@ -105,7 +105,7 @@ async def test_a_changed_password_ends_every_login(
     assert await status_of(auth_client, new.headers) == 200
 
 
-async def test_a_changed_password_ends_refresh_tokens_of_logins_that_are_known(
+async def test_password_change_ends_refresh_tokens_of_cached_logins(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
@@ -117,7 +117,7 @@ async def test_a_changed_password_ends_refresh_tokens_of_logins_that_are_known(
     assert (await by_refresh(auth_client, other.refresh)).status_code == 401
 
 
-async def test_a_wrong_current_password_changes_nothing(
+async def test_password_change_wrong_current_password_is_refused(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
@@ -130,7 +130,7 @@ async def test_a_wrong_current_password_changes_nothing(
     assert await log_in(auth_client, user.username)
 
 
-async def test_a_key_changes_no_password(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_password_change_with_key_is_refused(auth_client: httpx2.AsyncClient, state: State) -> None:
     user = await named(state)
     key = await key_of(state, user.id, "users:write")
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
@@ -139,7 +139,7 @@ async def test_a_key_changes_no_password(auth_client: httpx2.AsyncClient, state:
 
 
 @pytest.mark.parametrize("password", ["seven77", "", "x" * 1025, None, 5])
-async def test_a_new_password_keeps_the_rules(
+async def test_password_change_invalid_password_is_refused(
     auth_client: httpx2.AsyncClient, state: State, password: object
 ) -> None:
     tokens = await log_in(auth_client, (await named(state)).username)
@@ -149,6 +149,6 @@ async def test_a_new_password_keeps_the_rules(
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/new_password"]
 
 
-async def test_nobody_changes_a_password_without_a_login(auth_client: httpx2.AsyncClient) -> None:
+async def test_password_change_requires_login(auth_client: httpx2.AsyncClient) -> None:
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
     assert (await auth_client.post(CHANGE, json=body)).status_code == 401

@@ -46,7 +46,7 @@ async def acts(state: State) -> list[tuple[str, UUID | None]]:
         return [(row.act, row.subject_id) for row in await connection.execute(statement)]
 
 
-async def test_a_password_opens_a_login_by_email_or_username_in_any_case(
+async def test_password_grant_takes_email_or_username_in_any_case(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
@@ -76,7 +76,7 @@ async def test_a_password_opens_a_login_by_email_or_username_in_any_case(
     ],
     ids=str,
 )
-async def test_whoever_may_not_log_in_is_told_the_same(
+async def test_password_grant_failures_have_one_response(
     auth_client: httpx2.AsyncClient, state: State, values: dict[str, Any]
 ) -> None:
     user = await named(state, **values)
@@ -97,7 +97,7 @@ def without_id(answer: httpx2.Response) -> dict[str, Any]:
     return {**answer.json(), "request_id": ""}
 
 
-async def test_a_wrong_password_is_kept_with_whose_it_was(
+async def test_password_grant_failure_is_recorded_with_user(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
@@ -105,7 +105,7 @@ async def test_a_wrong_password_is_kept_with_whose_it_was(
     assert await acts(state) == [("login_failed", user.id)]
 
 
-async def test_a_refresh_token_is_good_once(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_refresh_token_is_valid_once(auth_client: httpx2.AsyncClient, state: State) -> None:
     first = await log_in(auth_client, (await named(state)).username)
     answer = await by_refresh(auth_client, first.refresh)
     assert answer.headers["cache-control"] == "no-store"
@@ -115,7 +115,7 @@ async def test_a_refresh_token_is_good_once(auth_client: httpx2.AsyncClient, sta
     assert await status_of(auth_client, third.headers) == 200
 
 
-async def test_a_refresh_token_that_comes_again_ends_the_whole_login(
+async def test_refresh_token_reuse_ends_the_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
@@ -133,7 +133,7 @@ async def test_a_refresh_token_that_comes_again_ends_the_whole_login(
     assert (await acts(state)).count(("token_reused", user.id)) == 1
 
 
-async def test_of_two_refreshes_at_once_one_wins(
+async def test_refresh_two_concurrent_one_succeeds(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
@@ -151,14 +151,14 @@ async def test_of_two_refreshes_at_once_one_wins(
     "token",
     ["", "x", "rt_", "rt_x_y", "rt_00000000000000000000000000000000_x", "é" * 50, "\x00", "😀"],
 )
-async def test_what_is_no_refresh_token_opens_nothing(
+async def test_refresh_invalid_token_is_refused(
     auth_client: httpx2.AsyncClient, state: State, token: str
 ) -> None:
     answer = await by_refresh(auth_client, token)
     assert answer.status_code in (400, 401, 422)
 
 
-async def test_a_refresh_token_of_somebody_who_may_not_act_is_dead(
+async def test_refresh_token_of_inactive_user_is_refused(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user = await named(state)
@@ -173,7 +173,7 @@ async def change_user(state: State, user_id: UUID, **values: Any) -> None:
         await connection.execute(update(User).where(User.id == user_id).values(**values))
 
 
-async def test_a_fallen_role_takes_its_scopes_from_tokens_of_before(
+async def test_role_reduction_removes_scopes_of_earlier_tokens(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     user = await named(state, "editor")
@@ -188,7 +188,7 @@ async def test_a_fallen_role_takes_its_scopes_from_tokens_of_before(
     assert set(scopes) <= scopes_of("member")
 
 
-async def test_a_key_becomes_a_token_by_form_and_by_http_basic(
+async def test_client_grant_takes_key_by_form_or_http_basic(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
@@ -217,7 +217,7 @@ async def test_a_key_becomes_a_token_by_form_and_by_http_basic(
     ("client_id", "secret"),
     [("pk_x", "y"), ("nobody", "y"), ("pk_00000000000000000000000000000000", "y"), ("é", "é")],
 )
-async def test_what_is_no_key_opens_nothing(
+async def test_client_grant_invalid_key_is_refused(
     auth_client: httpx2.AsyncClient, state: State, client_id: str, secret: str
 ) -> None:
     for answer in (
@@ -231,7 +231,7 @@ async def test_what_is_no_key_opens_nothing(
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic /w==", "Basic Og==", "Basic YQ=="])
-async def test_a_basic_header_that_is_none_opens_nothing(
+async def test_client_grant_malformed_basic_header_is_refused(
     auth_client: httpx2.AsyncClient, state: State, header: str
 ) -> None:
     answer = await auth_client.post(
@@ -240,7 +240,7 @@ async def test_a_basic_header_that_is_none_opens_nothing(
     assert answer.status_code in (400, 401)
 
 
-async def test_scopes_can_be_fewer_and_never_more(
+async def test_token_scopes_can_be_reduced_but_not_extended(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state)
@@ -263,7 +263,7 @@ async def test_scopes_can_be_fewer_and_never_more(
     assert less.json()["scope"] == "posts:read"
 
 
-async def test_a_narrow_login_stays_narrow(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_refresh_keeps_reduced_scopes(auth_client: httpx2.AsyncClient, state: State) -> None:
     user = await named(state)
     narrow = await log_in(auth_client, user.username, scope="posts:read tags:read")
     answer = await by_refresh(auth_client, narrow.refresh)
@@ -274,7 +274,7 @@ async def test_a_narrow_login_stays_narrow(auth_client: httpx2.AsyncClient, stat
     assert again.json()["scope"] == "posts:read tags:read", "RFC 6749, section 6"
 
 
-async def test_a_refresh_for_too_many_scopes_does_not_use_the_token_up(
+async def test_refresh_excess_scopes_do_not_consume_token(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     tokens = await log_in(auth_client, (await named(state)).username)
@@ -284,7 +284,7 @@ async def test_a_refresh_for_too_many_scopes_does_not_use_the_token_up(
 
 
 @pytest.mark.parametrize("grant", ["implicit", "authorization_code", "PASSWORD", "", "😀"])
-async def test_there_are_three_grants(
+async def test_grant_type_unknown_is_refused(
     auth_client: httpx2.AsyncClient, state: State, grant: str
 ) -> None:
     answer = await ask(auth_client, grant, username="x", password="y")
@@ -304,7 +304,7 @@ async def test_there_are_three_grants(
         ({"grant_type": "client_credentials", "client_id": "x"}, {"/client_id", "/client_secret"}),
     ],
 )
-async def test_what_a_grant_needs_is_named(
+async def test_grant_missing_fields_are_named(
     auth_client: httpx2.AsyncClient, state: State, form: dict[str, str], pointers: set[str]
 ) -> None:
     answer = await auth_client.post(TOKEN, data=form)
@@ -312,14 +312,14 @@ async def test_what_a_grant_needs_is_named(
     assert {error["pointer"] for error in answer.json()["errors"]} == pointers
 
 
-async def test_a_form_without_a_grant_is_refused(
+async def test_grant_type_missing_is_refused(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     for form in ({}, {"username": "x"}):
         assert (await auth_client.post(TOKEN, data=form)).status_code in (400, 415, 422)
 
 
-async def test_only_a_form_is_taken(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_token_request_requires_form(auth_client: httpx2.AsyncClient, state: State) -> None:
     form = {"grant_type": "password", "username": "x", "password": "y"}
     for answer in (
         await auth_client.post(TOKEN, json=form),
@@ -329,7 +329,7 @@ async def test_only_a_form_is_taken(auth_client: httpx2.AsyncClient, state: Stat
         assert answer.status_code == 415
 
 
-async def test_better_parameters_are_taken_up_at_the_next_login(
+async def test_login_rehashes_password_with_current_parameters(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state, password_hash=weakly_hashed())
@@ -344,7 +344,7 @@ async def test_better_parameters_are_taken_up_at_the_next_login(
     assert await hash_of(state, user.id) == better
 
 
-async def test_two_logins_at_once_may_both_find_old_parameters(
+async def test_login_two_concurrent_rehashes_both_succeed(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await named(state, password_hash=weakly_hashed())
@@ -359,7 +359,7 @@ async def hash_of(state: State, user_id: UUID) -> str:
     return found
 
 
-async def test_a_password_that_was_changed_meanwhile_opens_nothing(
+async def test_login_password_changed_meanwhile_is_refused(
     state: State, reset_stores: None
 ) -> None:
     user = await named(state)

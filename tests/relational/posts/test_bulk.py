@@ -29,7 +29,7 @@ async def make_posts(
     return made
 
 
-async def test_each_is_as_if_it_had_been_made_by_itself(client: httpx2.AsyncClient) -> None:
+async def test_bulk_create_posts_equal_single_creates(client: httpx2.AsyncClient) -> None:
     author = (await make_user(client))["id"]
     stored = await make_post(client, author_id=author, title="Same")
     made = await make_posts(
@@ -56,7 +56,7 @@ async def test_each_is_as_if_it_had_been_made_by_itself(client: httpx2.AsyncClie
     assert names == [["One", "two"], [], ["two"], []]
 
 
-async def test_what_cannot_be_made_is_told_item_by_item(client: httpx2.AsyncClient) -> None:
+async def test_bulk_create_reports_error_of_each_item(client: httpx2.AsyncClient) -> None:
     there = await make_post(client, slug="there")
     author = there["author_id"]
     items = [
@@ -85,7 +85,7 @@ async def test_what_cannot_be_made_is_told_item_by_item(client: httpx2.AsyncClie
     assert (await client.get("/v1/tags")).json()["items"] == []
 
 
-async def test_a_member_makes_and_changes_their_own_alone(
+async def test_bulk_member_writes_own_posts_only(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> None:
     me = (await make_user(client))["id"]
@@ -118,7 +118,7 @@ async def test_a_member_makes_and_changes_their_own_alone(
     assert left == {other["id"]: other, draft["id"]: draft}
 
 
-async def test_publishing_keeps_the_first_date_and_deleting_takes_comments_along(
+async def test_bulk_publish_keeps_date_and_delete_removes_comments(
     client: httpx2.AsyncClient,
 ) -> None:
     author = (await make_user(client))["id"]
@@ -141,7 +141,7 @@ async def test_publishing_keeps_the_first_date_and_deleting_takes_comments_along
 
 
 @pytest.mark.parametrize("params", [{}, NON_ATOMIC])
-async def test_a_thousand_take_as_many_statements_as_two(
+async def test_bulk_1000_posts_need_as_many_statements_as_2(
     client: httpx2.AsyncClient, state: State, params: dict[str, str]
 ) -> None:
     author = (await make_user(client))["id"]
@@ -164,7 +164,7 @@ async def test_a_thousand_take_as_many_statements_as_two(
     assert counts[0] == counts[1] <= 10, counts
 
 
-async def test_bulks_that_overlap_wait_for_each_other_and_never_in_a_circle(
+async def test_bulk_overlapping_requests_never_deadlock(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     authors = [(await make_user(client))["id"] for _ in range(5)]

@@ -11,7 +11,7 @@ from tests.relational.users.factories import make_user, make_users, send_all
 from tests.relational.users.statements import recorded_statements
 
 
-async def test_the_cost_of_nested_posts_does_not_grow_with_the_page(
+async def test_list_expanded_statements_do_not_grow_with_limit(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     for author in await make_users(client, *[{}] * 12):
@@ -28,7 +28,7 @@ async def test_the_cost_of_nested_posts_does_not_grow_with_the_page(
     assert counts == {1: 1, 12: 1}
 
 
-async def test_posts_of_one_title_made_at_once_get_slugs_of_their_own(
+async def test_create_concurrent_same_title_gets_distinct_slugs(
     client: httpx2.AsyncClient,
 ) -> None:
     author = await make_user(client)
@@ -44,11 +44,11 @@ async def test_posts_of_one_title_made_at_once_get_slugs_of_their_own(
 @pytest.mark.parametrize(
     ("title", "slug"), [("---", "post"), ("愛", "post"), ("a" * 200, "a" * 100), ("É x", "e-x")]
 )
-async def test_any_title_gives_a_slug(client: httpx2.AsyncClient, title: str, slug: str) -> None:
+async def test_create_slug_is_derived_from_title(client: httpx2.AsyncClient, title: str, slug: str) -> None:
     assert (await make_post(client, title=title))["slug"] == slug
 
 
-async def test_posts_filed_under_the_same_new_tags_at_once_share_them(
+async def test_create_concurrent_same_new_tags_are_shared(
     client: httpx2.AsyncClient,
 ) -> None:
     author = await make_user(client)
@@ -63,7 +63,7 @@ async def test_posts_filed_under_the_same_new_tags_at_once_share_them(
         assert len(found["tags"]) == len(names)
 
 
-async def test_no_view_is_lost_when_many_count_at_once(client: httpx2.AsyncClient) -> None:
+async def test_views_concurrent_increments_are_all_counted(client: httpx2.AsyncClient) -> None:
     post = await make_post(client)
     address = f"/v1/posts/{post['id']}"
     answers = await send_all(client, "POST", f"{address}/views", *[{}] * 40)
@@ -89,7 +89,7 @@ async def test_no_view_is_lost_when_many_count_at_once(client: httpx2.AsyncClien
         ({"created_at__lt": "2199-01-01T00:00:00Z", "q": "driver"}, {"Motor"}),
     ],
 )
-async def test_a_filter_lets_through_what_it_says(
+async def test_list_filter_returns_matching_posts(
     client: httpx2.AsyncClient, query: dict[str, Any], titles: set[str]
 ) -> None:
     author = (await make_user(client))["id"]
@@ -105,7 +105,7 @@ async def test_a_filter_lets_through_what_it_says(
     assert answer.json()["total"] == len(titles)
 
 
-async def test_the_most_seen_come_first(client: httpx2.AsyncClient) -> None:
+async def test_list_sort_by_views_descending_starts_with_most_viewed(client: httpx2.AsyncClient) -> None:
     posts = [await make_post(client) for _ in range(3)]
     for post, views in zip(posts, (1, 3, 2), strict=True):
         for _ in range(views):

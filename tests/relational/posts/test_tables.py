@@ -49,7 +49,7 @@ FILTERS: dict[str, tuple[Any, str]] = {
 }
 
 
-async def test_every_filter_of_posts_is_looked_up_in_an_index_whatever_the_sort(
+async def test_list_every_filter_and_sort_uses_an_index(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     filters = set(PostQuery.model_fields) - set(OffsetQuery.model_fields)

@@ -20,7 +20,7 @@ async def project(owner: Someone) -> dict[str, Any]:
     return await make_project(owner)
 
 
-async def test_who_is_invited_finds_it_and_comes_in(
+async def test_invitation_invited_user_lists_and_accepts_it(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     guest = await people.new(email="Grace@Example.com")
@@ -41,7 +41,7 @@ async def test_who_is_invited_finds_it_and_comes_in(
     assert told(await owner.ask("GET", path)) == (404, "invitation_not_found")
 
 
-async def test_an_invitation_waits_for_who_is_not_there_yet(
+async def test_invitation_is_visible_to_user_registered_later(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     here = await people.new(email="here@example.com")
@@ -52,7 +52,7 @@ async def test_an_invitation_waits_for_who_is_not_there_yet(
     await newcomer.got("POST", f"/invitations/{answers[1]['id']}/accept")
 
 
-async def test_an_invitation_is_nothing_to_anybody_else(
+async def test_invitation_is_hidden_from_other_users(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     invitation = await invite(owner, project, "guest@example.com")
@@ -66,7 +66,7 @@ async def test_an_invitation_is_nothing_to_anybody_else(
 
 @pytest.mark.parametrize("first", ["accept", "decline"])
 @pytest.mark.parametrize("second", ["accept", "decline"])
-async def test_an_invitation_is_answered_once(
+async def test_invitation_can_be_answered_once(
     people: People, owner: Someone, project: dict[str, Any], first: str, second: str
 ) -> None:
     guest = await people.new()
@@ -79,7 +79,7 @@ async def test_an_invitation_is_answered_once(
     assert (await guest.ask("GET", f"/projects/{project['id']}")).status_code == status
 
 
-async def test_of_two_accepts_at_once_one_counts(
+async def test_invitation_two_concurrent_accepts_one_succeeds(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     for _ in range(10):
@@ -94,7 +94,7 @@ async def test_of_two_accepts_at_once_one_counts(
     assert found["total"] == 11
 
 
-async def test_an_invitation_is_accepted_or_withdrawn_never_both(
+async def test_invitation_concurrent_accept_and_withdrawal_one_succeeds(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     for _ in range(10):
@@ -110,7 +110,7 @@ async def test_an_invitation_is_accepted_or_withdrawn_never_both(
         assert member.status_code == accepted.status_code
 
 
-async def test_an_invitation_runs_out_and_another_takes_its_place(
+async def test_invitation_expired_can_be_replaced(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     guest = await people.new()
@@ -127,7 +127,7 @@ async def test_an_invitation_runs_out_and_another_takes_its_place(
     assert joined["my_role"] == "viewer"
 
 
-async def test_nobody_is_invited_twice_nor_who_is_in(
+async def test_invitation_of_invited_or_member_is_refused(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     member = await people.joined(project, "viewer")
@@ -142,7 +142,7 @@ async def test_nobody_is_invited_twice_nor_who_is_in(
     await invite(owner, other, "new@example.com")
 
 
-async def test_who_took_the_email_of_an_invitation_and_is_in_already_stays_what_they_are(
+async def test_invitation_accepted_by_member_keeps_their_role(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     member = await people.joined(project, "viewer")
@@ -154,7 +154,7 @@ async def test_who_took_the_email_of_an_invitation_and_is_in_already_stays_what_
     assert len((await member.got("GET", "/invitations"))["items"]) == 1
 
 
-async def test_what_is_withdrawn_is_gone_for_the_invited(
+async def test_invitation_withdrawn_is_not_found(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     guest = await people.new()
@@ -170,7 +170,7 @@ async def test_what_is_withdrawn_is_gone_for_the_invited(
     assert told(refused) == (404, "invitation_not_found")
 
 
-async def test_invitations_into_a_deleted_project_wait_for_its_restoration(
+async def test_invitation_to_deleted_project_is_hidden_until_restored(
     people: People, owner: Someone, project: dict[str, Any]
 ) -> None:
     guest = await people.new()
@@ -186,7 +186,7 @@ async def test_invitations_into_a_deleted_project_wait_for_its_restoration(
     "body",
     [{}, {"email": "nobody"}, {"email": "a@b.c", "role": "root"}, {"email": "a@b.c", "user_id": 1}],
 )
-async def test_an_odd_invitation_is_refused(
+async def test_invitation_invalid_body_is_refused(
     owner: Someone, project: dict[str, Any], body: dict[str, Any]
 ) -> None:
     answer = await owner.ask("POST", f"/projects/{project['id']}/invitations", body)

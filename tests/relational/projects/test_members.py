@@ -11,7 +11,7 @@ from tests.relational.projects.factories import People, invite, make_project, to
 AT_ONCE = 10
 
 
-async def test_members_are_listed_with_their_names_in_the_order_they_came(people: People) -> None:
+async def test_member_list_has_names_in_order_of_joining(people: People) -> None:
     owner = await people.new(name="Ada Lovelace", username="ada")
     project = await make_project(owner)
     viewer = await people.joined(project, "viewer")
@@ -25,7 +25,7 @@ async def test_members_are_listed_with_their_names_in_the_order_they_came(people
     assert one == first
 
 
-async def test_a_role_is_changed_once_by_who_has_read_it(people: People) -> None:
+async def test_member_role_change_with_stale_version_is_refused(people: People) -> None:
     owner = await people.new()
     project = await make_project(owner)
     other = await people.joined(project, "viewer")
@@ -42,7 +42,7 @@ async def test_a_role_is_changed_once_by_who_has_read_it(people: People) -> None
     assert told(await other.ask("GET", path)) == (404, "project_not_found")
 
 
-async def test_a_copy_from_before_a_member_changed_their_name_is_stale(people: People) -> None:
+async def test_member_etag_changes_with_user_name(people: People) -> None:
     owner = await people.new(name="Ada")
     path = f"/projects/{(await make_project(owner))['id']}/members/{owner.id}"
     etag = (await owner.ask("GET", path)).headers["etag"]
@@ -54,7 +54,7 @@ async def test_a_copy_from_before_a_member_changed_their_name_is_stale(people: P
 
 
 @pytest.mark.parametrize("role", ["root", "", None, "Owner", ["owner"]])
-async def test_there_are_four_roles(people: People, role: object) -> None:
+async def test_member_unknown_role_is_refused(people: People, role: object) -> None:
     owner = await people.new()
     project = await make_project(owner)
     path = f"/projects/{project['id']}/members/{owner.id}"
@@ -62,7 +62,7 @@ async def test_there_are_four_roles(people: People, role: object) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-async def test_who_is_in_no_project_of_yours_is_no_member(people: People, method: str) -> None:
+async def test_member_of_no_project_is_not_found(people: People, method: str) -> None:
     owner, elsewhere = await people.new(), await people.new()
     project, _ = await make_project(owner), await make_project(elsewhere)
     for user_id in (elsewhere.id, uuid4()):
@@ -79,7 +79,7 @@ async def test_who_is_in_no_project_of_yours_is_no_member(people: People, method
         ("PATCH", "/members/{owner}", {"role": "admin"}),
     ],
 )
-async def test_the_last_owner_stays(
+async def test_last_owner_cannot_leave_or_be_demoted(
     people: People, method: str, path: str, body: dict[str, str] | None
 ) -> None:
     owner, admin_client = await people.new(), await people.new("admin")
@@ -99,7 +99,7 @@ async def test_the_last_owner_stays(
     assert [each["user_id"] for each in left["items"] if each["role"] == "owner"] == [str(other.id)]
 
 
-async def test_who_has_left_is_out_and_a_repetition_says_so_or_replays(people: People) -> None:
+async def test_leave_repeated_is_not_found_or_replayed(people: People) -> None:
     project = await make_project(await people.new())
     member = await people.joined(project, "member")
     path = f"/projects/{project['id']}/leave"
@@ -110,7 +110,7 @@ async def test_who_has_left_is_out_and_a_repetition_says_so_or_replays(people: P
     assert told(await member.ask("POST", path)) == (404, "project_not_found")
 
 
-async def test_of_two_owners_who_leave_at_once_one_stays(people: People) -> None:
+async def test_leave_two_owners_concurrently_one_stays(people: People) -> None:
     for _ in range(AT_ONCE):
         one = await people.new()
         project = await make_project(one)
@@ -122,7 +122,7 @@ async def test_of_two_owners_who_leave_at_once_one_stays(people: People) -> None
         await _has_one_owner(people, project["id"])
 
 
-async def test_of_two_owners_who_demote_or_remove_each_other_at_once_one_stays(
+async def test_owners_removing_each_other_concurrently_one_stays(
     people: People,
 ) -> None:
     for turn in range(AT_ONCE):
@@ -149,7 +149,7 @@ async def test_of_two_owners_who_demote_or_remove_each_other_at_once_one_stays(
         await _has_one_owner(people, project["id"])
 
 
-async def test_a_right_that_is_taken_is_gone_for_who_waited(people: People) -> None:
+async def test_permission_removed_while_request_waits_is_refused(people: People) -> None:
     for _ in range(AT_ONCE):
         owner = await people.new()
         project = await make_project(owner)
@@ -164,7 +164,7 @@ async def test_a_right_that_is_taken_is_gone_for_who_waited(people: People) -> N
         assert found["role"] == "viewer"
 
 
-async def test_the_trail_tells_of_each_change_of_role(people: People) -> None:
+async def test_member_role_changes_are_recorded_in_audit_trail(people: People) -> None:
     owner, admin_client = await people.new(), await people.new("admin")
     project, guest = await make_project(owner), await people.new(email="guest@example.com")
     invitation = await invite(owner, project, "guest@example.com", "viewer")

@@ -63,7 +63,7 @@ def request_of(deed: str, others: dict[str, Someone], me: Someone, invitation: s
     return "DELETE", f"/members/{whom.id}"
 
 
-def test_the_walk_goes_through_every_right_and_every_role() -> None:
+def test_permission_cases_cover_every_permission_and_role() -> None:
     assert set(RIGHTS) == set(ROLES[:4])
     deed_of = {
         "read": "see the project", "leave": "leave", "edit": "edit", "invite": "invite a viewer",
@@ -78,7 +78,7 @@ def test_the_walk_goes_through_every_right_and_every_role() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("deed", WALK)
-async def test_each_role_may_what_the_table_says(people: People, deed: str, role: str) -> None:
+async def test_permission_table_is_enforced_for_every_role(people: People, deed: str, role: str) -> None:
     founder = await people.new()
     project = await make_project(founder)
     as_what = "owner" if deed.endswith("of an owner") else "member"
@@ -101,7 +101,7 @@ async def test_each_role_may_what_the_table_says(people: People, deed: str, role
         assert told(answer) == (404, "project_not_found")
 
 
-async def test_a_refusal_says_which_role_it_takes(people: People) -> None:
+async def test_permission_error_names_required_role(people: People) -> None:
     project = await make_project(await people.new())
     viewer = await people.joined(project, "viewer")
     answer = await viewer.ask("DELETE", f"/projects/{project['id']}")
@@ -115,7 +115,7 @@ async def test_a_refusal_says_which_role_it_takes(people: People) -> None:
     ("scopes", "reads", "writes"),
     [(["projects:read"], 200, 403), (["projects:write"], 403, 200), (["items:read"], 403, 403)],
 )
-async def test_a_key_acts_for_its_user_as_far_as_its_scopes_reach(
+async def test_key_acts_for_its_user_within_its_scopes(
     people: People, scopes: list[str], reads: int, writes: int
 ) -> None:
     owner = await people.new()
@@ -126,7 +126,7 @@ async def test_a_key_acts_for_its_user_as_far_as_its_scopes_reach(
     assert (await key.ask("PATCH", path, {"name": "Other"})).status_code == writes
 
 
-async def test_an_administrators_key_without_the_admin_scope_is_a_plain_member(
+async def test_admin_key_without_admin_scope_acts_as_member(
     people: People,
 ) -> None:
     administrator = await people.new("admin")

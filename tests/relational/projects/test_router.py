@@ -9,7 +9,7 @@ from tests.relational.projects.factories import People, make_project, told
 from tests.relational.users.statements import recorded_statements
 
 
-async def test_a_project_is_created_read_and_changed(people: People) -> None:
+async def test_project_is_created_read_and_changed(people: People) -> None:
     ada = await people.new()
     answer = await ada.ask("POST", "/projects", {"name": "Churn", "description": "Who leaves."})
     made = answer.json()
@@ -31,7 +31,7 @@ async def test_a_project_is_created_read_and_changed(people: People) -> None:
     assert (await ada.ask("GET", path, if_none_match='"2.owner"')).status_code == 304
 
 
-async def test_a_copy_from_before_the_role_changed_is_stale(people: People) -> None:
+async def test_project_etag_changes_with_own_role(people: People) -> None:
     owner = await people.new()
     project = await make_project(owner)
     other = await people.joined(project, "viewer")
@@ -48,12 +48,12 @@ async def test_a_copy_from_before_the_role_changed_is_stale(people: People) -> N
         {"name": "a\x00"}, {"name": "x", "description": None}, {"name": "x", "my_role": "owner"},
     ],
 )  # fmt: skip
-async def test_an_odd_project_is_refused(people: People, body: dict[str, Any]) -> None:
+async def test_project_invalid_body_is_refused(people: People, body: dict[str, Any]) -> None:
     ada = await people.new()
     assert (await ada.ask("POST", "/projects", body)).status_code == 422
 
 
-async def test_the_same_key_makes_one_project(people: People) -> None:
+async def test_project_create_with_same_key_is_done_once(people: People) -> None:
     ada = await people.new()
     answers = [
         await ada.ask("POST", "/projects", {"name": "Churn"}, idempotency_key="k") for _ in "ab"
@@ -73,7 +73,7 @@ async def test_the_same_key_makes_one_project(people: People) -> None:
         ("GET", "/members/{id}", None), ("DELETE", "/invitations/{id}", None),
     ],
 )  # fmt: skip
-async def test_nobody_tells_another_persons_project_from_none(
+async def test_project_of_others_equals_unknown_project(
     people: People, method: str, path: str, body: Any
 ) -> None:
     project = await make_project(await people.new())
@@ -87,7 +87,7 @@ async def test_nobody_tells_another_persons_project_from_none(
     assert answers[0] == answers[1]
 
 
-async def test_everybody_lists_the_projects_they_are_in(people: People) -> None:
+async def test_project_list_holds_own_memberships(people: People) -> None:
     ada, grace, admin_client = await people.new(), await people.new(), await people.new("admin")
     hers = [await make_project(ada, f"p{n}") for n in range(5)]
     await make_project(grace)
@@ -113,7 +113,7 @@ async def test_everybody_lists_the_projects_they_are_in(people: People) -> None:
     assert seen == [f"p{n}" for n in range(5)]
 
 
-async def test_a_deleted_project_is_nobodys_until_an_owner_restores_it(people: People) -> None:
+async def test_deleted_project_is_hidden_until_owner_restores_it(people: People) -> None:
     owner = await people.new()
     project = await make_project(owner)
     admin, admin_client = await people.joined(project, "admin"), await people.new("admin")
@@ -138,7 +138,7 @@ async def test_a_deleted_project_is_nobodys_until_an_owner_restores_it(people: P
     assert (await admin.got("GET", path))["my_role"] == "admin"
 
 
-async def test_a_list_takes_as_many_statements_whatever_its_length(people: People) -> None:
+async def test_list_statements_do_not_grow_with_limit(people: People) -> None:
     owner = await people.new()
     projects = [await make_project(owner, f"p{n}") for n in range(8)]
     first = f"/projects/{projects[0]['id']}"

@@ -24,7 +24,7 @@ def code_of(error: Exception) -> str:
 
 
 @pytest.mark.parametrize("statement", [REMOVE, DEMOTE, OWNERLESS])
-async def test_the_database_refuses_a_project_without_owner(people: People, statement: str) -> None:
+async def test_database_refuses_project_without_owner(people: People, statement: str) -> None:
     owner = await people.new()
     await make_project(owner)
     with pytest.raises(DBAPIError) as caught:
@@ -32,7 +32,7 @@ async def test_the_database_refuses_a_project_without_owner(people: People, stat
     assert code_of(caught.value) == "last_owner"
 
 
-async def test_within_a_transaction_one_owner_may_follow_another(people: People) -> None:
+async def test_owner_can_be_replaced_within_transaction(people: People) -> None:
     owner = await people.new()
     project = await make_project(owner)
     heir = await people.joined(project, "viewer")
@@ -43,14 +43,14 @@ async def test_within_a_transaction_one_owner_may_follow_another(people: People)
     assert (await heir.got("GET", f"/projects/{project['id']}"))["my_role"] == "owner"
 
 
-async def test_a_project_that_goes_takes_its_owner_along(people: People) -> None:
+async def test_deleting_project_row_deletes_its_owner(people: People) -> None:
     owner = await people.new()
     project = await make_project(owner)
     await people.execute("DELETE FROM projects WHERE id = :id", id=project["id"])
     assert (await owner.got("GET", "/projects"))["items"] == []
 
 
-async def test_two_transactions_that_never_saw_each_other_leave_one_owner(people: People) -> None:
+async def test_concurrent_transactions_leave_one_owner(people: People) -> None:
     """Without the lock that the service takes beforehand: the trigger's own must do."""
 
     async def commit(connection: AsyncConnection) -> str:
@@ -122,7 +122,7 @@ async def busy(people: People) -> Someone:
     return person
 
 
-async def test_no_list_reads_a_table_from_end_to_end(people: People, busy: Someone) -> None:
+async def test_list_queries_never_scan_a_table(people: People, busy: Someone) -> None:
     admin_client = await people.new("admin")
     lists: dict[str, tuple[Someone, Any]] = {
         "/projects": (busy, {"uq_project_members_user"}),

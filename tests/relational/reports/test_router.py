@@ -27,7 +27,7 @@ async def run(state: State, statement: str, **values: Any) -> None:
         await connection.execute(sqlalchemy.text(statement), values)
 
 
-async def test_sales_are_what_was_paid_by_day_category_and_currency(
+async def test_sales_sums_paid_orders_by_day_category_and_currency(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     coffee = await make_category(client, name="Coffee")
@@ -65,7 +65,7 @@ async def test_sales_are_what_was_paid_by_day_category_and_currency(
     assert whole["as_of"] > whole["to"]
 
 
-async def test_authors_are_told_by_what_is_published(client: httpx2.AsyncClient) -> None:
+async def test_authors_counts_published_posts(client: httpx2.AsyncClient) -> None:
     seen = await make_post(client, published=True)
     more = await make_post(client, published=True, author_id=seen["author_id"])
     other = await make_post(client, published=True)
@@ -85,7 +85,7 @@ async def test_authors_are_told_by_what_is_published(client: httpx2.AsyncClient)
     assert len(await report(client, "top_authors", limit=1)) == 1
 
 
-async def test_stock_is_valued_by_category_and_currency(client: httpx2.AsyncClient) -> None:
+async def test_stock_sums_value_by_category_and_currency(client: httpx2.AsyncClient) -> None:
     coffee = await make_category(client, name="Coffee")
     for price, stock in (("0.10", 3), ("999999999999.99", 1000)):
         await make_product(client, category_id=coffee["id"], price=price, stock=stock)
@@ -124,7 +124,7 @@ async def test_users_are_counted_by_day(client: httpx2.AsyncClient, state: State
         {"limit": 0},
     ],
 )
-async def test_an_odd_period_is_refused(client: httpx2.AsyncClient, query: dict[str, Any]) -> None:
+async def test_report_invalid_period_is_refused(client: httpx2.AsyncClient, query: dict[str, Any]) -> None:
     answer = await client.get(f"{REPORTS}/top_authors", params=query)
     assert answer.status_code == 422
     assert answer.json()["errors"]

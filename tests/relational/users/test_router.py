@@ -13,7 +13,7 @@ from tests.relational.users.factories import make_user, make_users, user_body
 FIELDS = {"name": "Ada Lovelace", "age": 36, "city": "London", "bio": "First.", "status": "pending"}
 
 
-async def test_a_created_user_has_an_address_and_an_etag(client: httpx2.AsyncClient) -> None:
+async def test_create_returns_location_and_etag(client: httpx2.AsyncClient) -> None:
     body = user_body(**FIELDS)
     response = await client.post("/v1/users", json=body)
     made = response.json()
@@ -23,7 +23,7 @@ async def test_a_created_user_has_an_address_and_an_etag(client: httpx2.AsyncCli
     assert (found.json(), found.headers["etag"]) == (made, '"1"')
 
 
-async def test_a_patch_leaves_what_is_absent_and_removes_what_is_null(
+async def test_patch_keeps_absent_fields_and_clears_null_fields(
     client: httpx2.AsyncClient,
 ) -> None:
     made = await make_user(client, **FIELDS)
@@ -36,7 +36,7 @@ async def test_a_patch_leaves_what_is_absent_and_removes_what_is_null(
     assert (await client.get(f"/v1/users/{made['id']}")).json() == changed
 
 
-async def test_a_deleted_user_is_hidden_until_restored(client: httpx2.AsyncClient) -> None:
+async def test_deleted_user_is_hidden_until_restored(client: httpx2.AsyncClient) -> None:
     made = await make_user(client, **FIELDS)
     address = f"/v1/users/{made['id']}"
     assert (await client.delete(address)).status_code == 204
@@ -66,7 +66,7 @@ async def test_a_deleted_user_is_hidden_until_restored(client: httpx2.AsyncClien
         ("POST", "/restore", None),
     ],
 )
-async def test_nobody_is_found_under_an_unknown_id(
+async def test_user_unknown_id_is_not_found(
     client: httpx2.AsyncClient, method: str, tail: str, body: Any
 ) -> None:
     answer = await client.request(method, f"/v1/users/{uuid4()}{tail}", json=body)
@@ -77,7 +77,7 @@ async def test_nobody_is_found_under_an_unknown_id(
 
 
 @pytest.mark.parametrize("field", ["email", "username"])
-async def test_a_patch_cannot_take_what_another_user_has(
+async def test_patch_taken_email_or_username_conflicts(
     client: httpx2.AsyncClient, field: str
 ) -> None:
     one, other = await make_users(client, {}, {})
@@ -90,7 +90,7 @@ async def test_a_patch_cannot_take_what_another_user_has(
     assert own.status_code == 200, "another case of one's own is free"
 
 
-async def test_the_emails_list_tells_the_address_and_nothing_else(
+async def test_email_list_holds_id_and_email_only(
     client: httpx2.AsyncClient,
 ) -> None:
     one, other = await make_users(client, {}, {"is_active": False})
@@ -100,7 +100,7 @@ async def test_the_emails_list_tells_the_address_and_nothing_else(
     assert [user["id"] for user in active] == [one["id"]]
 
 
-async def test_bulk_create_answers_in_the_order_of_the_request(client: httpx2.AsyncClient) -> None:
+async def test_bulk_create_keeps_order_of_request(client: httpx2.AsyncClient) -> None:
     bodies = [user_body(age=age) for age in range(100)]
     response = await client.post("/v1/users/bulk", json={"items": bodies})
     assert response.status_code == 201
@@ -128,7 +128,7 @@ async def test_bulk_deactivate_changes_all_or_none(client: httpx2.AsyncClient) -
 
 
 @pytest.mark.parametrize("address", ["/v1/users/bulk", "/v1/users/bulk/deactivate"])
-async def test_bulk_takes_one_to_a_thousand(client: httpx2.AsyncClient, address: str) -> None:
+async def test_bulk_requires_1_to_1000_items(client: httpx2.AsyncClient, address: str) -> None:
     many = [user_body() if address.endswith("bulk") else str(uuid4()) for _ in range(1001)]
     for items in ([], many):
         answer = await client.post(address, json={"items": items})
@@ -136,7 +136,7 @@ async def test_bulk_takes_one_to_a_thousand(client: httpx2.AsyncClient, address:
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/items"]
 
 
-async def test_a_password_is_kept_as_argon2id_and_told_to_nobody(
+async def test_password_is_stored_as_argon2id_and_never_returned(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     secret = "correct horse battery"

@@ -10,7 +10,7 @@ from tests.relational.users.test_tables import MANY_USERS
 
 
 @pytest.mark.parametrize("q", ["ada.l", "ada.lovelace", "ada.love"])
-async def test_a_username_with_a_dot_is_found_by_what_it_is(
+async def test_search_username_with_dot_is_matched(
     client: httpx2.AsyncClient, q: str
 ) -> None:
     await make_user(client, username="ada.lovelace")
@@ -19,7 +19,7 @@ async def test_a_username_with_a_dot_is_found_by_what_it_is(
 
 
 @pytest.mark.parametrize("prefix", ["ΠΆΤΡΑΣ", "İst"])
-async def test_a_prefix_finds_whatever_the_case_as_postgresql_lowers_it(
+async def test_prefix_filter_ignores_case_as_postgresql_does(
     client: httpx2.AsyncClient, prefix: str
 ) -> None:
     await make_users(client, {"name": "Πάτρας 1"}, {"name": "ΠΆΤΡΑΣ"}, {"name": "İstanbul"})
@@ -27,7 +27,7 @@ async def test_a_prefix_finds_whatever_the_case_as_postgresql_lowers_it(
     assert prefix in {user["name"][: len(prefix)] for user in found}
 
 
-async def test_few_deleted_users_are_found_without_reading_all(
+async def test_list_few_deleted_users_needs_no_table_scan(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     async with state["sql"].engine.begin() as connection:

@@ -12,7 +12,7 @@ from service.stores.sql.errors import translate_sql_error
 from tests.relational.users.factories import make_user
 
 
-def test_every_constraint_has_a_refusal_that_guards_it() -> None:
+def test_every_constraint_has_an_error_class() -> None:
     kinds = (UniqueConstraint, ForeignKeyConstraint, CheckConstraint)
     protecting = set()
     for table in METADATA.sorted_tables:
@@ -54,7 +54,7 @@ INSERT_POST = "INSERT INTO posts (id, author_id, title, slug, content, published
         (f"{INSERT_TAGGING} ('{NO_ID}', '{NO_ID}')", "post_not_found", None),
     ],
 )
-async def test_a_broken_constraint_is_told_in_the_words_of_its_refusal(
+async def test_violated_constraint_is_translated_to_its_error(
     client: httpx2.AsyncClient, state: State, statement: str, code: str, pointer: str | None
 ) -> None:
     await make_user(client, username="me", email="me@x.de")
@@ -87,7 +87,7 @@ async def test_a_broken_constraint_is_told_in_the_words_of_its_refusal(
         ("08006", 503, "unavailable"),
     ],
 )
-async def test_an_sqlstate_is_told_as_what_it_means(
+async def test_sqlstate_is_translated_to_its_error(
     state: State, sqlstate: str, status: int, code: str
 ) -> None:
     raising = f"RAISE EXCEPTION 'the text of PostgreSQL' USING ERRCODE = '{sqlstate}'"
@@ -97,7 +97,7 @@ async def test_an_sqlstate_is_told_as_what_it_means(
     assert ("Retry-After" in refusal.headers) == (status == 503)
 
 
-async def test_a_bug_of_ours_is_not_blamed_on_the_store(state: State) -> None:
+async def test_programming_error_is_not_translated(state: State) -> None:
     with pytest.raises(DBAPIError) as caught:
         async with state["sql"].engine.connect() as connection:
             await connection.execute(text("NOT A STATEMENT"))

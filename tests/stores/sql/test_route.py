@@ -67,7 +67,7 @@ def failures(state: State) -> Iterator[list[str]]:
         event.remove(engine, "handle_error", note)
 
 
-async def test_a_deadlock_between_two_requests_is_retried_inside(
+async def test_route_deadlock_is_retried(
     client: httpx2.AsyncClient, state: State, cross_locks: None
 ) -> None:
     one, other = await make_users(client, {}, {})
@@ -89,7 +89,7 @@ async def test_a_deadlock_between_two_requests_is_retried_inside(
     assert [answer.json()["version"] for answer in answers] == [2, 2], "done once"
 
 
-async def test_a_refusal_after_a_write_takes_it_back(
+async def test_route_error_after_write_is_rolled_back(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     made = await make_user(client)
@@ -107,7 +107,7 @@ async def test_a_refusal_after_a_write_takes_it_back(
         assert (await client.get(address)).json()["items"] == []
 
 
-async def test_what_is_refused_at_the_door_costs_no_statement(
+async def test_route_invalid_request_needs_no_statement(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     with recorded_statements(state) as said:
@@ -118,7 +118,7 @@ async def test_what_is_refused_at_the_door_costs_no_statement(
     assert said == []
 
 
-async def test_every_connection_comes_back_after_a_rush(
+async def test_pool_gets_every_connection_back_after_load(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     made = await make_user(client)
@@ -133,7 +133,7 @@ async def test_every_connection_comes_back_after_a_rush(
     assert pool.checkedout() == 0
 
 
-async def test_a_migration_under_a_running_service_is_no_500(
+async def test_route_migration_while_running_causes_no_500(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await make_user(client)
