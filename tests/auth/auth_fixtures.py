@@ -19,12 +19,12 @@ from tests.fixtures.client import client_for
 MANY = "1000000/minute"
 
 
-def rates(**limits: str) -> RateLimiter:
+def rate_limiter(**limits: str) -> RateLimiter:
     """Limits nobody reaches, but for those a test sets."""
     return RateLimiter(**{"caller": MANY, "address": MANY, "login": MANY, "guess": MANY, **limits})
 
 
-def with_gate(state: State, authenticator: SqlAuthenticator, counting: RateLimiter) -> Any:
+def with_authenticator(state: State, authenticator: SqlAuthenticator, counting: RateLimiter) -> Any:
     """What the lifespan holds, with another gate."""
     held: Any = state
     return ChainMap({"authenticator": authenticator, "rates": counting}, held)
@@ -33,7 +33,7 @@ def with_gate(state: State, authenticator: SqlAuthenticator, counting: RateLimit
 @pytest.fixture
 async def authenticator(state: State, reset_stores: None) -> AsyncIterator[SqlAuthenticator]:
     """A gate of this test's own; what it still writes is written before the tables are emptied."""
-    made = SqlAuthenticator(state["sql"], state["keyring"], rates())
+    made = SqlAuthenticator(state["sql"], state["keyring"], rate_limiter())
     yield made
     await made.drain()
 
@@ -43,5 +43,7 @@ async def auth_client(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Speaks to that gate, and has no credentials but those a test gives."""
-    async with client_for(app, with_gate(state, authenticator, rates())) as speaking:
+    async with client_for(
+        app, with_authenticator(state, authenticator, rate_limiter())
+    ) as speaking:
         yield speaking

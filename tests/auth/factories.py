@@ -20,7 +20,7 @@ from service.relational.users.tables import User
 HOUR = timedelta(hours=1)
 
 
-class Person(NamedTuple):
+class LoggedInUser(NamedTuple):
     """A user who is logged in."""
 
     id: UUID
@@ -36,7 +36,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def create_user(state: State, role: str = "member", **values: Any) -> Person:
+async def create_user(state: State, role: str = "member", **values: Any) -> LoggedInUser:
     """A new user of a role."""
     name = f"u{uuid4().hex[:12]}"
     user = {"id": uuid7(), "username": name, "email": f"{name}@example.com", "role": role, **values}
@@ -50,10 +50,10 @@ async def create_user(state: State, role: str = "member", **values: Any) -> Pers
 
     await state["sql"].run(work, writes=True)
     token = state["keyring"].sign(Claims(user["id"], scopes, login_id), HOUR)
-    return Person(user["id"], login_id, token)
+    return LoggedInUser(user["id"], login_id, token)
 
 
-async def key_of(state: State, user_id: UUID, *scopes: str, **values: Any) -> str:
+async def create_key(state: State, user_id: UUID, *scopes: str, **values: Any) -> str:
     """An API key of a user."""
     key_id, secret = uuid7(), secrets.token_urlsafe(32)
     row = {"id": key_id, "user_id": user_id, "name": "test", "scopes": list(scopes), **values}

@@ -13,8 +13,8 @@ from service.auth.access_tokens import Claims
 from service.main import State
 from service.relational.authenticator import SqlAuthenticator
 from service.stores.sql.errors import SqlUnreachable
-from tests.auth.auth_fixtures import rates, with_gate
-from tests.auth.factories import Person, bearer, create_user, key_of
+from tests.auth.auth_fixtures import rate_limiter, with_authenticator
+from tests.auth.factories import LoggedInUser, bearer, create_key, create_user
 from tests.documents.predictions.factories import make_event
 from tests.documents.predictions.live_server import exchange, serving
 from tests.fixtures.client import client_for
@@ -42,7 +42,7 @@ def sql(state: State) -> _Sql:
 
 @pytest.fixture
 async def own_gate(state: State, reset_stores: None, sql: _Sql) -> AsyncIterator[SqlAuthenticator]:
-    made = SqlAuthenticator(sql, state["keyring"], rates(address="5/minute"))  # type: ignore[arg-type]
+    made = SqlAuthenticator(sql, state["keyring"], rate_limiter(address="5/minute"))  # type: ignore[arg-type]
     yield made
     await made.drain()
 
@@ -51,11 +51,13 @@ async def own_gate(state: State, reset_stores: None, sql: _Sql) -> AsyncIterator
 async def caller(
     app: FastAPI, state: State, own_gate: SqlAuthenticator
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_for(app, with_gate(state, own_gate, rates())) as speaking:
+    async with client_for(app, with_authenticator(state, own_gate, rate_limiter())) as speaking:
         yield speaking
 
 
-async def test_health_requires_no_credentials(anonymous_client: httpx2.AsyncClient) -> None:
+async def test_request_without_credentials_is_unauthenticated(
+    anonymous_client: httpx2.AsyncClient,
+) -> None:
     answer = await anonymous_client.get(ME)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"] == 'Bearer realm="polystore"'
@@ -87,7 +89,7 @@ async def test_key_as_password_of_url_is_accepted(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state, "service")
-    key = await key_of(state, owner.id, "predictions:write")
+    key = await create_key(state, owner.id, "predictions:write")
     answer = await anonymous_client.post(EVENTS, json=make_event(), auth=("key", key))
     assert answer.status_code == 201
     for wrong in (f"{key}x", owner.token, "", "pk_"):
@@ -168,7 +170,7 @@ async def test_postgresql_down_cached_key_works_and_other_gets_503(
     caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
 ) -> None:
     owner = await create_user(state, "service")
-    known, unknown = [await key_of(state, owner.id, "predictions:write") for _ in range(2)]
+    known, unknown = [await create_key(state, owner.id, "predictions:write") for _ in range(2)]
     assert (await log_event(caller, known)).status_code == 201
     sql.down = True
     assert (await log_event(caller, known)).status_code == 201
@@ -187,7 +189,7 @@ async def test_postgresql_down_cached_key_works_for_15_minutes(
     caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
 ) -> None:
     owner = await create_user(state, "service")
-    key = await key_of(state, owner.id, "predictions:write")
+    key = await create_key(state, owner.id, "predictions:write")
     assert (await log_event(caller, key)).status_code == 201
     sql.down = True
     start = own_gate._keys._now()
@@ -224,7 +226,7 @@ async def test_postgresql_down_token_of_uncached_key_gets_503(
 
 async def test_requests_without_credentials_are_limited(caller: httpx2.AsyncClient) -> None:
     answers = [await caller.get(ME) for _ in range(8)]
-    assert [each.status_code for each in answers] == [401] * 5 + [429] * 3
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 3
     assert int(answers[-1].headers["retry-after"]) >= 1
     assert answers[-1].headers["ratelimit-policy"] == '"address";q=5;w=60'
     assert answers[0].headers["x-request-id"]
@@ -237,7 +239,7 @@ async def test_requests_with_wrong_credentials_are_limited(
     caller: httpx2.AsyncClient, header: str
 ) -> None:
     answers = [await caller.get(ME, headers={"Authorization": header}) for _ in range(8)]
-    assert [each.status_code for each in answers] == [401] * 5 + [429] * 3
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 3
 
 
 async def test_authenticated_caller_is_not_limited_by_their_address(
@@ -254,11 +256,15 @@ async def test_authenticated_caller_is_not_limited_by_their_address(
 async def test_caller_with_too_many_requests_is_limited(
     app: FastAPI, state: State, reset_stores: None
 ) -> None:
-    authenticator = SqlAuthenticator(state["sql"], state["keyring"], rates(caller="3/minute"))
+    authenticator = SqlAuthenticator(
+        state["sql"], state["keyring"], rate_limiter(caller="3/minute")
+    )
     one, other = await create_user(state), await create_user(state)
-    async with client_for(app, with_gate(state, authenticator, rates())) as speaking:
+    async with client_for(
+        app, with_authenticator(state, authenticator, rate_limiter())
+    ) as speaking:
         answers = [await speaking.get(ME, headers=one.headers) for _ in range(4)]
-        assert [each.status_code for each in answers] == [200, 200, 200, 429]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert (await speaking.get(ME, headers=other.headers)).status_code == 200
     await authenticator.drain()
 
@@ -279,10 +285,10 @@ async def test_every_response_has_security_headers(
     assert "strict-transport-security" not in answer.headers
 
 
-async def test_login_response_has_security_headers(
+async def test_authenticated_response_has_security_headers(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
-    person: Person = await create_user(state)
+    person: LoggedInUser = await create_user(state)
     answer = await anonymous_client.get(ME, headers=person.headers)
     assert answer.status_code == 200
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -291,18 +297,18 @@ async def test_login_response_has_security_headers(
 
 @pytest.mark.parametrize("name", ["Authorization: Bearer x", "X-Request-Id: x", "X-Any: x"])
 @pytest.mark.parametrize("cut", [b"\r", b"\n", b"\x00", b"%0d%0a"])
-async def test_request_id_cannot_inject_a_header(
+async def test_request_header_cannot_inject_response_header(
     state: State, reset_stores: None, name: str, cut: bytes
 ) -> None:
     sent = b"GET /livez HTTP/1.1\r\nHost: x\r\n" + name.encode() + cut + b"X-Evil: 1\r\n\r\n"
     async with serving(state) as port:
-        answer = await told(port, sent)
+        answer = await response_head(port, sent)
     assert "x-evil" not in answer.lower()
     if cut == b"%0d%0a":
         assert "x-request-id" in answer.lower(), "it was answered, or this would say nothing"
 
 
-async def told(port: int, sent: bytes) -> str:
+async def response_head(port: int, sent: bytes) -> str:
     """The head of the answer, or nothing if the server hung up."""
     try:
         answer = await exchange(port, sent)

@@ -67,8 +67,8 @@ async def assert_ledger_balanced(state: State) -> Decimal:
         assert ledger.agree
         assert (ledger.balances, ledger.entries) == (0, 0)
         owned = "SELECT sum(balance) FROM accounts WHERE balance > 0"
-        found: Decimal = (await connection.execute(text(owned))).scalar_one()
-        return found
+        total: Decimal = (await connection.execute(text(owned))).scalar_one()
+        return total
 
 
 def key() -> dict[str, str]:

@@ -26,7 +26,7 @@ BREAK_TRANSFER = (
 CLEAN = {"count": 0, "ids": []}
 
 
-async def examined(settings: Settings, engines: StoreUrls) -> dict[str, Any]:
+async def run_doctor(settings: Settings, engines: StoreUrls) -> dict[str, Any]:
     """What the doctor finds in this worker's databases."""
     assert settings.database_url is not None
     urls = StoreUrls(settings.database_url.get_secret_value(), engines.mongodb_url)
@@ -43,11 +43,11 @@ async def test_ledger_check_consistent_ledger_is_ok(
     admin_client: httpx2.AsyncClient, settings: Settings, engines: StoreUrls
 ) -> None:
     await make_account(admin_client, balance="5.00")
-    found = await examined(settings, engines)
+    report = await run_doctor(settings, engines)
     ledger = {"accounts_off_their_entries": CLEAN, "transfers_off_zero": CLEAN}
-    assert found["postgresql"]["ledger"] == ledger
-    assert found["ok"]
-    assert not [line for line in as_lines(found) if "such as" in line]
+    assert report["postgresql"]["ledger"] == ledger
+    assert report["ok"]
+    assert not [line for line in as_lines(report) if "such as" in line]
 
 
 async def test_ledger_check_counts_wrong_balances_and_names_five(
@@ -56,12 +56,12 @@ async def test_ledger_check_counts_wrong_balances_and_names_five(
     wrong = [(await make_account(admin_client))["id"] for _ in range(7)]
     await make_account(admin_client, currency="USD", balance="5.00")
     await run(state, *BREAK_BALANCES)
-    found = await examined(settings, engines)
-    assert (found["ok"], found["postgresql"]["ok"]) == (False, False)
-    ledger = found["postgresql"]["ledger"]
+    report = await run_doctor(settings, engines)
+    assert (report["ok"], report["postgresql"]["ok"]) == (False, False)
+    ledger = report["postgresql"]["ledger"]
     assert ledger["accounts_off_their_entries"] == {"count": 7, "ids": sorted(wrong)[:5]}
     assert ledger["transfers_off_zero"] == CLEAN
-    assert any("7 accounts off their entries" in line for line in as_lines(found))
+    assert any("7 accounts off their entries" in line for line in as_lines(report))
 
 
 async def test_ledger_check_names_transfer_without_entry(
@@ -73,8 +73,8 @@ async def test_ledger_check_names_transfer_without_entry(
     )
     wrong = await make_transfer(admin_client, sender, receiver, "0.07")
     await run(state, *BREAK_TRANSFER)
-    found = await examined(settings, engines)
-    assert not found["ok"]
-    ledger = found["postgresql"]["ledger"]
+    report = await run_doctor(settings, engines)
+    assert not report["ok"]
+    ledger = report["postgresql"]["ledger"]
     assert ledger["transfers_off_zero"] == {"count": 1, "ids": [wrong["id"]]}
     assert ledger["accounts_off_their_entries"] == {"count": 1, "ids": [sender["id"]]}

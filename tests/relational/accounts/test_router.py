@@ -19,8 +19,8 @@ async def test_account_is_created_empty_read_and_renamed(ada: Member) -> None:
     assert (response.status_code, made["version"]) == (201, 1)
     assert (made["balance"], made["owner_id"], made["closed_at"]) == ("0.00", ada.id, None)
     address = response.headers["location"]
-    found = await ada.client.get(address)
-    assert (found.json(), found.headers["etag"]) == (made, response.headers["etag"])
+    read = await ada.client.get(address)
+    assert (read.json(), read.headers["etag"]) == (made, response.headers["etag"])
     renamed = await ada.client.patch(address, json={"name": "Holidays"})
     assert (renamed.status_code, renamed.json()["name"]) == (200, "Holidays")
     assert (renamed.json()["version"], renamed.json()["currency"]) == (2, "EUR")
@@ -68,8 +68,8 @@ async def test_create_member_sets_no_owner_or_overdraft(
         assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
         assert refused.json()["errors"][0]["pointer"] == f"/{field}"
         assert (await admin_client.post("/v1/accounts", json=body)).json()[field] == value
-    nobody = {"name": "x", "currency": "EUR", "owner_id": str(uuid4())}
-    answer = await admin_client.post("/v1/accounts", json=nobody)
+    unknown_owner = {"name": "x", "currency": "EUR", "owner_id": str(uuid4())}
+    answer = await admin_client.post("/v1/accounts", json=unknown_owner)
     assert (answer.status_code, answer.json()["code"]) == (409, "owner_unknown")
 
 
@@ -88,8 +88,8 @@ async def test_account_of_another_user_is_not_found(
         ids = [] if params else [mine["id"]]
         assert [account["id"] for account in answer.json()["items"]] == ids
         assert answer.json()["total"] == len(ids)
-    found = await admin_client.get("/v1/accounts", params={"owner_id": grace.id})
-    assert [account["id"] for account in found.json()["items"]] == [theirs["id"]]
+    listed = await admin_client.get("/v1/accounts", params={"owner_id": grace.id})
+    assert [account["id"] for account in listed.json()["items"]] == [theirs["id"]]
 
 
 async def test_close_requires_zero_balance_and_keeps_entries(
@@ -127,9 +127,9 @@ async def test_entry_list_is_newest_first_and_filtered_by_time(
     assert [len(page) for page in pages] == [3, 3, 2]
     since, until = made[0]["created_at"], made[4]["created_at"]
     params = {"created_at__gte": since, "created_at__lt": until, "sort": "created_at"}
-    found = (await admin_client.get(address, params=params)).json()["items"]
+    listed = (await admin_client.get(address, params=params)).json()["items"]
     entries = [entry for page in reversed(pages) for entry in reversed(page)]
-    assert found == [entry for entry in entries if since <= entry["created_at"] < until]
+    assert listed == [entry for entry in entries if since <= entry["created_at"] < until]
     assert await balance_of(admin_client, account) == "9.72"
 
 
@@ -150,9 +150,9 @@ async def test_list_statements_do_not_grow_with_limit(
     ):
         counted = []
         for limit in (1, 100):
-            with recorded_statements(state) as said:
+            with recorded_statements(state) as statements:
                 answer = await admin_client.get(path, params={"limit": limit})
                 shown = len(answer.json()["items"])
             assert shown == 1 if limit == 1 else shown > 2
-            counted.append(len(said))
+            counted.append(len(statements))
         assert counted == [most, most], path

@@ -207,11 +207,11 @@ async def test_list_queries_use_an_index_for_members_too(
         role = "admin" if who == "admin" else "member"
         async with client_as(member_caller(USER, role), app, state) as speaking:
             for sort in ("created_at", "-created_at"):
-                with recorded_statements(state) as said:
+                with recorded_statements(state) as statements:
                     answer = await speaking.get(path, params={**params, "sort": sort})
                     assert answer.status_code == 200, answer.text
                 async with state["sql"].engine.connect() as connection:
-                    used = await used_indexes(connection, said[-1])
-                if not indexes <= used or any(each.startswith("scan of") for each in used):
+                    used = await used_indexes(connection, statements[-1])
+                if not indexes <= used or any(name.startswith("scan of") for name in used):
                     wrong.append((who, path, params, sort, used))
     assert wrong == []

@@ -34,7 +34,9 @@ SELECT EXISTS (
 """
 
 
-async def test_transfer_debits_sender_and_credits_receiver(admin_client: httpx2.AsyncClient) -> None:
+async def test_transfer_debits_sender_and_credits_receiver(
+    admin_client: httpx2.AsyncClient,
+) -> None:
     sender, receiver = (
         await make_account(admin_client, balance="20.00"),
         await make_account(admin_client),
@@ -47,12 +49,12 @@ async def test_transfer_debits_sender_and_credits_receiver(admin_client: httpx2.
     assert (made["currency"], made["reverses_id"], made["reversed_by_id"]) == ("EUR", None, None)
     read = await admin_client.get(answer.headers["location"])
     assert (read.json(), read.headers["etag"]) == (made, answer.headers["etag"])
-    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == [
+    assert [await balance_of(admin_client, account) for account in (sender, receiver)] == [
         "7.50",
         "12.50",
     ]
     entries = (await admin_client.get(f"/v1/accounts/{receiver['id']}/entries")).json()["items"]
-    assert [(each["transfer_id"], each["amount"]) for each in entries] == [(made["id"], "12.50")]
+    assert [(entry["transfer_id"], entry["amount"]) for entry in entries] == [(made["id"], "12.50")]
     assert entries[0]["created_at"] == made["created_at"]
 
 
@@ -105,7 +107,10 @@ async def test_transfer_over_balance_is_refused(
         "items"
     ] == []
     await make_transfer(admin_client, sender, receiver, "5.00")
-    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == ["0.00", "5.00"]
+    assert [await balance_of(admin_client, account) for account in (sender, receiver)] == [
+        "0.00",
+        "5.00",
+    ]
     assert await assert_ledger_balanced(state) == 5
 
 
@@ -157,7 +162,7 @@ async def test_transfer_repeated_with_key_is_made_once(
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {
         "idempotency_in_progress"
     }
-    assert len({each.json()["id"] for each in answers if each.status_code == 201}) == 1
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
     assert await balance_of(admin_client, receiver) == "4.00"
 
 
@@ -213,8 +218,8 @@ async def test_reversal_16_concurrent_one_succeeds(
         admin_client, "POST", f"/v1/transfers/{made['id']}/reverse", *[{}] * 16
     )
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 15}
-    assert {each.json().get("code") for each in answers} == {None, "already_reversed"}
-    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == [
+    assert {answer.json().get("code") for answer in answers} == {None, "already_reversed"}
+    assert [await balance_of(admin_client, account) for account in (sender, receiver)] == [
         "100.00",
         "100.00",
     ]
@@ -228,13 +233,13 @@ async def test_transfer_32_opposite_concurrent_never_deadlock(
     for n in range(1, 33):
         sender, receiver = (one, other) if n % 2 else (other, one)
         bodies.append({"json": transfer_body(sender, receiver, f"{n}.01")})
-    answers = await asyncio.gather(*(send_until_told(admin_client, body) for body in bodies))
-    codes = Counter(code for each in answers for code in each)
+    answers = await asyncio.gather(*(send_until_decided(admin_client, body) for body in bodies))
+    codes = Counter(code for answer in answers for code in answer)
     assert set(codes) <= {"booked", "busy", "locked", "overdrawn"}, "collision is a deadlock"
     booked = [
         Decimal(body["json"]["amount"]) * (1 if body["json"]["to_account_id"] == one["id"] else -1)
-        for body, told in zip(bodies, answers, strict=True)
-        if told[-1] == "booked"
+        for body, outcomes in zip(bodies, answers, strict=True)
+        if outcomes[-1] == "booked"
     ]
     assert len(booked) > 16
     assert Decimal(await balance_of(admin_client, one)) == 100 + sum(booked)
@@ -272,8 +277,8 @@ async def test_transfer_random_concurrent_keep_ledger_balanced(
         for sender, receiver in (chance.sample(accounts, 2) for _ in range(200))
     ]
     answers = await send_all(admin_client, "POST", "/v1/transfers", *bodies)
-    told = Counter(answer.json().get("code", "booked") for answer in answers)
-    assert set(told) == {"booked", "overdrawn"}
+    codes = Counter(answer.json().get("code", "booked") for answer in answers)
+    assert set(codes) == {"booked", "overdrawn"}
     assert await assert_ledger_balanced(state) == 200
     balances = [Decimal(await balance_of(admin_client, account)) for account in accounts]
     assert sum(balances) == 200
@@ -306,34 +311,34 @@ async def test_transfer_is_visible_to_sender_and_receiver_only(
     back = await make_transfer(grace.client, hers, mine[0], "1.00")
     hidden = await make_transfer(admin_client, funding_account, hers, "3.00")
 
-    async def seen(client: httpx2.AsyncClient, **params: Any) -> list[str]:
+    async def list_ids(client: httpx2.AsyncClient, **params: Any) -> list[str]:
         pages = await iterate_pages(
             client, "/v1/transfers", {"limit": 2, "sort": "created_at", **params}
         )
         return [transfer["id"] for page in pages for transfer in page]
 
-    everything = [each["id"] for each in (funding, moved, sent, back, hidden)]
-    assert await seen(admin_client) == everything
-    assert await seen(ada.client) == everything[:4], "and once, where both ends are theirs"
-    assert await seen(grace.client) == everything[2:]
-    assert await seen(ada.client, account_id=mine[1]["id"]) == everything[1:3]
-    assert await seen(ada.client, account_id=hers["id"]) == everything[2:4]
-    assert await seen(admin_client, account_id=hers["id"]) == everything[2:]
-    assert await seen(ada.client, account_id=funding_account["id"]) == everything[:1]
+    everything = [item["id"] for item in (funding, moved, sent, back, hidden)]
+    assert await list_ids(admin_client) == everything
+    assert await list_ids(ada.client) == everything[:4], "and once, where both ends are theirs"
+    assert await list_ids(grace.client) == everything[2:]
+    assert await list_ids(ada.client, account_id=mine[1]["id"]) == everything[1:3]
+    assert await list_ids(ada.client, account_id=hers["id"]) == everything[2:4]
+    assert await list_ids(admin_client, account_id=hers["id"]) == everything[2:]
+    assert await list_ids(ada.client, account_id=funding_account["id"]) == everything[:1]
     total = await ada.client.get("/v1/transfers", params={"count": "exact", "sort": "-created_at"})
-    assert [each["id"] for each in total.json()["items"]] == everything[3::-1]
+    assert [item["id"] for item in total.json()["items"]] == everything[3::-1]
     assert total.json()["total"] == 4
     for address in (f"/v1/transfers/{hidden['id']}", f"/v1/transfers/{uuid4()}"):
         answers = [await ada.client.get(address), await ada.client.post(f"{address}/reverse")]
-        assert [each.json()["code"] for each in answers] == ["transfer_not_found"] * 2
+        assert [answer.json()["code"] for answer in answers] == ["transfer_not_found"] * 2
 
 
-async def send_until_told(client: httpx2.AsyncClient, body: dict[str, Any]) -> list[str]:
+async def send_until_decided(client: httpx2.AsyncClient, body: dict[str, Any]) -> list[str]:
     """What came of it, after how often which 503: a client that comes again."""
-    told = []
+    outcomes = []
     while True:
         answer = await client.post("/v1/transfers", **body)
-        told.append(answer.json().get("code", "booked"))
+        outcomes.append(answer.json().get("code", "booked"))
         if answer.status_code != 503:
-            return told
+            return outcomes
         await asyncio.sleep(0.1)

@@ -8,13 +8,13 @@ from sqlalchemy import select, update
 
 from service.main import State
 from service.relational.api_keys.tables import ApiKey
-from tests.auth.factories import Person, bearer
+from tests.auth.factories import LoggedInUser, bearer
 
 KEYS = "/v1/api_keys"
 
 
 async def make_key(
-    client: httpx2.AsyncClient, by: Person, *scopes: str, **fields: Any
+    client: httpx2.AsyncClient, by: LoggedInUser, *scopes: str, **fields: Any
 ) -> dict[str, Any]:
     answer = await post_key(client, by, *scopes, **fields)
     assert answer.status_code == 201, answer.text
@@ -23,7 +23,7 @@ async def make_key(
 
 
 async def post_key(
-    client: httpx2.AsyncClient, by: Person, *scopes: str, **fields: Any
+    client: httpx2.AsyncClient, by: LoggedInUser, *scopes: str, **fields: Any
 ) -> httpx2.Response:
     body = {"name": "scorer", "scopes": list(scopes or ("posts:read",)), **fields}
     return await client.post(KEYS, json=body, headers=by.headers)

@@ -15,7 +15,7 @@ from service.relational.audit.tables import AuditEvent
 from service.relational.authenticator import SqlAuthenticator
 from service.relational.users.tables import User
 from service.stores.sql.idempotency import IdempotencyKey
-from tests.auth.factories import bearer, create_user, key_of
+from tests.auth.factories import bearer, create_key, create_user
 from tests.relational.api_keys.factories import (
     KEYS,
     change_key,
@@ -34,7 +34,9 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-async def test_key_is_created_listed_and_read(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_key_is_created_listed_and_read(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
     owner = await create_user(state)
     answer = await post_key(auth_client, owner, "posts:read", "posts:write", models=["fraud-*"])
     made = answer.json()
@@ -46,7 +48,7 @@ async def test_key_is_created_listed_and_read(auth_client: httpx2.AsyncClient, s
     read = (await auth_client.get(address, headers=owner.headers)).json()
     assert {**read, "last_used_at": None} == made
     listed = (await auth_client.get(KEYS, headers=owner.headers)).json()["items"]
-    assert [each["id"] for each in listed] == [made["id"]]
+    assert [item["id"] for item in listed] == [made["id"]]
     assert "key" not in listed[0]
 
 
@@ -150,9 +152,7 @@ async def test_revoke_ends_tokens_of_key(auth_client: httpx2.AsyncClient, state:
     assert not await opens(auth_client, token)
 
 
-async def test_create_expired_key_is_refused(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
+async def test_create_expired_key_is_refused(auth_client: httpx2.AsyncClient, state: State) -> None:
     owner = await create_user(state)
     answer = await post_key(auth_client, owner, expires_at=(now() - HOUR).isoformat())
     assert (answer.status_code, answer.json()["code"]) == (422, "already_over")
@@ -165,10 +165,10 @@ async def test_key_expires_while_cached(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     owner = await create_user(state)
-    key = await key_of(state, owner.id, "posts:read", expires_at=now() - HOUR)
+    key = await create_key(state, owner.id, "posts:read", expires_at=now() - HOUR)
     assert not await opens(auth_client, key)
     soon = now() + timedelta(seconds=0.3)
-    key = await key_of(state, owner.id, "posts:read", expires_at=soon)
+    key = await create_key(state, owner.id, "posts:read", expires_at=soon)
     while now() < soon:
         await opens(auth_client, key)
     assert not await opens(auth_client, key)
@@ -185,7 +185,7 @@ async def test_key_secret_is_not_stored(
     rotated = await auth_client.post(
         f"{KEYS}/{made['id']}/rotate", json={}, headers={**owner.headers, **headers, **OTHER_KEY}
     )
-    secrets = [each["key"].split("_", 2)[2] for each in (made, rotated.json())]
+    secrets = [item["key"].split("_", 2)[2] for item in (made, rotated.json())]
     async with state["sql"].engine.connect() as connection:
         for table in (ApiKey, IdempotencyKey, AuditEvent):
             rows = (await connection.execute(select(table.__table__))).all()
@@ -219,7 +219,7 @@ async def test_key_cannot_create_or_rotate_keys(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
-    key = await key_of(state, owner.id, "api_keys:write", "posts:read")
+    key = await create_key(state, owner.id, "api_keys:write", "posts:read")
     body = {"name": "x", "scopes": ["posts:read"]}
     answer = await auth_client.post(KEYS, json=body, headers=bearer(key))
     assert (answer.status_code, answer.json()["code"]) == (403, "keys_make_no_keys")
@@ -298,8 +298,8 @@ async def test_key_scopes_are_limited_by_role_of_user(
 
 
 async def scopes(client: httpx2.AsyncClient, key: str) -> list[str]:
-    found: list[str] = (await client.get("/v1/me", headers=bearer(key))).json()["scopes"]
-    return found
+    names: list[str] = (await client.get("/v1/me", headers=bearer(key))).json()["scopes"]
+    return names
 
 
 async def change_user(state: State, user_id: UUID, **values: Any) -> None:
@@ -347,7 +347,7 @@ async def test_keys_of_others_are_visible_to_administrators_only(
     assert listed.json()["items"] == []
     assert await opens(auth_client, made["key"])
     seen = (await auth_client.get(KEYS, headers=admin.headers)).json()["items"]
-    assert [each["id"] for each in seen] == [made["id"]]
+    assert [item["id"] for item in seen] == [made["id"]]
     assert (await auth_client.delete(address, headers=admin.headers)).status_code == 204
     assert not await opens(auth_client, made["key"])
 
@@ -380,7 +380,7 @@ async def test_key_use_is_stored_and_first_use_recorded_once(
 async def test_key_malformed_is_refused(
     auth_client: httpx2.AsyncClient, state: State, broken: str
 ) -> None:
-    key = await key_of(state, (await create_user(state)).id, "posts:read")
+    key = await create_key(state, (await create_user(state)).id, "posts:read")
     stem = "_".join(key.split("_", 2)[:2])
     token = broken.format(key=key, stem=stem, tail=key[2:])
     headers = {"Authorization": f"Bearer {token}".encode("latin-1")}

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from service.auth.passwords import verify_password
 from service.main import State
 from service.relational.logins import token_grants as grants
-from tests.relational.logins.factories import by_password, named
+from tests.relational.logins.factories import by_password, create_password_user
 
 TRIES = 25
 LEAST, MOST = 0.75, 1.33
@@ -37,13 +37,13 @@ async def ratio(client: httpx2.AsyncClient, known: str) -> float:
 async def test_login_time_is_equal_for_unknown_username(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    assert LEAST < await ratio(auth_client, (await named(state)).username) < MOST
+    assert LEAST < await ratio(auth_client, (await create_password_user(state)).username) < MOST
 
 
 async def test_login_time_is_equal_for_user_without_password(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    without = await named(state, password_hash=None)
+    without = await create_password_user(state, password_hash=None)
     assert LEAST < await ratio(auth_client, without.username) < MOST
 
 
@@ -54,4 +54,4 @@ async def test_time_measurement_detects_early_rejection(
         return (False, None) if kept is None else await verify_password(password, kept)
 
     monkeypatch.setattr(grants, "verify_password", hasty)
-    assert await ratio(auth_client, (await named(state)).username) > MOST
+    assert await ratio(auth_client, (await create_password_user(state)).username) > MOST

@@ -4,15 +4,15 @@ import httpx2
 import pytest
 
 from service.main import State
-from tests.auth.factories import bearer, key_of
+from tests.auth.factories import bearer, create_key
 from tests.relational.logins.factories import (
     PASSWORD,
     REVOKE,
     Tokens,
     by_password,
     by_refresh,
+    create_password_user,
     log_in,
-    named,
     status_of,
     tokens_of,
 )
@@ -34,7 +34,7 @@ async def is_over(client: httpx2.AsyncClient, tokens: Tokens) -> bool:
 async def test_revoke_ends_only_the_login_of_the_token(
     auth_client: httpx2.AsyncClient, state: State, which: str
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     ended, other = (
         await log_in(auth_client, user.username),
         await log_in(auth_client, user.username),
@@ -55,8 +55,8 @@ async def test_revoke_invalid_token_is_ignored(
     assert (answer.status_code, answer.json()) == (200, {"revoked": True})
 
 
-async def test_revoke_api_key_is_ignored(auth_client: httpx2.AsyncClient, state: State) -> None:
-    key = await key_of(state, (await named(state)).id, "posts:read")
+async def test_revoke_api_key_is_refused(auth_client: httpx2.AsyncClient, state: State) -> None:
+    key = await create_key(state, (await create_password_user(state)).id, "posts:read")
     _, key_id, secret = key.split("_", 2)
     form = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
     minted = (await auth_client.post("/v1/auth/token", data=form)).json()["access_token"]
@@ -68,16 +68,16 @@ async def test_revoke_api_key_is_ignored(auth_client: httpx2.AsyncClient, state:
 async def test_revoke_wrong_secret_keeps_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    tokens = await log_in(auth_client, (await named(state)).username)
+    tokens = await log_in(auth_client, (await create_password_user(state)).username)
     stem, _, _ = tokens.refresh.rpartition("_")
     assert (await auth_client.post(REVOKE, data={"token": f"{stem}_guessed"})).status_code == 200
     assert await status_of(auth_client, tokens.headers) == 200
 
 
-async def test_revoke_used_refresh_token_is_accepted(
+async def test_revoke_used_refresh_token_keeps_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    first = await log_in(auth_client, (await named(state)).username)
+    first = await log_in(auth_client, (await create_password_user(state)).username)
     second = tokens_of(await by_refresh(auth_client, first.refresh))
     await auth_client.post(REVOKE, data={"token": first.refresh})
     assert await status_of(auth_client, second.headers) == 200
@@ -93,7 +93,7 @@ async def test_revoke_requires_form_with_token(
 async def test_password_change_ends_every_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     this, other = await log_in(auth_client, user.username), await log_in(auth_client, user.username)
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
     answer = await auth_client.post(CHANGE, json=body, headers=this.headers)
@@ -108,7 +108,7 @@ async def test_password_change_ends_every_login(
 async def test_password_change_ends_refresh_tokens_of_cached_logins(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     this, other = await log_in(auth_client, user.username), await log_in(auth_client, user.username)
     assert await status_of(auth_client, other.headers) == 200
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
@@ -120,7 +120,7 @@ async def test_password_change_ends_refresh_tokens_of_cached_logins(
 async def test_password_change_wrong_current_password_is_refused(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     tokens = await log_in(auth_client, user.username)
     body = {"current_password": "wrong horse", "new_password": "battery staple"}
     answer = await auth_client.post(CHANGE, json=body, headers=tokens.headers)
@@ -130,9 +130,11 @@ async def test_password_change_wrong_current_password_is_refused(
     assert await log_in(auth_client, user.username)
 
 
-async def test_password_change_with_key_is_refused(auth_client: httpx2.AsyncClient, state: State) -> None:
-    user = await named(state)
-    key = await key_of(state, user.id, "users:write")
+async def test_password_change_with_key_is_refused(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
+    user = await create_password_user(state)
+    key = await create_key(state, user.id, "users:write")
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
     answer = await auth_client.post(CHANGE, json=body, headers=bearer(key))
     assert (answer.status_code, answer.json()["code"]) == (403, "people_only")
@@ -142,7 +144,7 @@ async def test_password_change_with_key_is_refused(auth_client: httpx2.AsyncClie
 async def test_password_change_invalid_password_is_refused(
     auth_client: httpx2.AsyncClient, state: State, password: object
 ) -> None:
-    tokens = await log_in(auth_client, (await named(state)).username)
+    tokens = await log_in(auth_client, (await create_password_user(state)).username)
     body = {"current_password": PASSWORD, "new_password": password}
     answer = await auth_client.post(CHANGE, json=body, headers=tokens.headers)
     assert answer.status_code == 422

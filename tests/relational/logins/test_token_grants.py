@@ -18,19 +18,19 @@ from service.relational.authenticator import SqlAuthenticator
 from service.relational.logins import repository as logins
 from service.relational.logins.repository import PasswordUser
 from service.relational.users.tables import User
-from tests.auth.factories import bearer, create_user, key_of
+from tests.auth.factories import bearer, create_key, create_user
 from tests.relational.logins.factories import (
     PASSWORD,
     TOKEN,
-    ask,
     by_password,
     by_refresh,
-    hashed,
+    create_password_user,
+    current_hash,
     log_in,
-    named,
+    outdated_hash,
+    request_token,
     status_of,
     tokens_of,
-    weakly_hashed,
 )
 
 
@@ -49,12 +49,12 @@ async def acts(state: State) -> list[tuple[str, UUID | None]]:
 async def test_password_grant_takes_email_or_username_in_any_case(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     for name in (user.username, user.username.upper(), user.email, user.email.swapcase()):
         answer = await by_password(auth_client, name)
-        told = answer.json()
-        assert (told["token_type"], told["expires_in"]) == ("bearer", 900)
-        assert set(told["scope"].split()) == scopes_of("member")
+        body = answer.json()
+        assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
+        assert set(body["scope"].split()) == scopes_of("member")
         assert answer.headers["cache-control"] == "no-store"
         me = await auth_client.get("/v1/me", headers=tokens_of(answer).headers)
         assert (me.json()["id"], me.json()["key_id"]) == (str(user.id), None)
@@ -79,7 +79,7 @@ async def test_password_grant_takes_email_or_username_in_any_case(
 async def test_password_grant_failures_have_one_response(
     auth_client: httpx2.AsyncClient, state: State, values: dict[str, Any]
 ) -> None:
-    user = await named(state, **values)
+    user = await create_password_user(state, **values)
     password = PASSWORD if values else "wrong horse"
     unknown = await by_password(auth_client, "nobody-has-this-name", password)
     for name in (user.username, user.email):
@@ -88,9 +88,9 @@ async def test_password_grant_failures_have_one_response(
         assert answer.json()["error"] == answer.json()["code"] == "invalid_grant"
         assert without_id(answer) == without_id(unknown)
         assert answer.headers["www-authenticate"] == unknown.headers["www-authenticate"]
-    told = await acts(state)
-    assert [act for act, _ in told] == ["login_failed"] * 3
-    assert told[0] == ("login_failed", None)
+    recorded = await acts(state)
+    assert [act for act, _ in recorded] == ["login_failed"] * 3
+    assert recorded[0] == ("login_failed", None)
 
 
 def without_id(answer: httpx2.Response) -> dict[str, Any]:
@@ -100,13 +100,13 @@ def without_id(answer: httpx2.Response) -> dict[str, Any]:
 async def test_password_grant_failure_is_recorded_with_user(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     await by_password(auth_client, user.username, "wrong horse")
     assert await acts(state) == [("login_failed", user.id)]
 
 
 async def test_refresh_token_is_valid_once(auth_client: httpx2.AsyncClient, state: State) -> None:
-    first = await log_in(auth_client, (await named(state)).username)
+    first = await log_in(auth_client, (await create_password_user(state)).username)
     answer = await by_refresh(auth_client, first.refresh)
     assert answer.headers["cache-control"] == "no-store"
     second = tokens_of(answer)
@@ -118,7 +118,7 @@ async def test_refresh_token_is_valid_once(auth_client: httpx2.AsyncClient, stat
 async def test_refresh_token_reuse_ends_the_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     other = await log_in(auth_client, user.username)
     first = await log_in(auth_client, user.username)
     second = tokens_of(await by_refresh(auth_client, first.refresh))
@@ -136,7 +136,7 @@ async def test_refresh_token_reuse_ends_the_login(
 async def test_refresh_two_concurrent_one_succeeds(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     for _ in range(5):
         first = await log_in(auth_client, user.username)
         answers = await asyncio.gather(*(by_refresh(auth_client, first.refresh) for _ in range(2)))
@@ -161,7 +161,7 @@ async def test_refresh_invalid_token_is_refused(
 async def test_refresh_token_of_inactive_user_is_refused(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     tokens = await log_in(auth_client, user.username)
     await change_user(state, user.id, is_active=False)
     assert (await by_refresh(auth_client, tokens.refresh)).status_code == 401
@@ -176,7 +176,7 @@ async def change_user(state: State, user_id: UUID, **values: Any) -> None:
 async def test_role_reduction_removes_scopes_of_earlier_tokens(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    user = await named(state, "editor")
+    user = await create_password_user(state, "editor")
     tokens = await log_in(auth_client, user.username)
     assert (
         "posts:admin" in (await auth_client.get("/v1/me", headers=tokens.headers)).json()["scopes"]
@@ -192,24 +192,26 @@ async def test_client_grant_takes_key_by_form_or_http_basic(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
-    key = await key_of(state, owner.id, "posts:read", "posts:write")
+    key = await create_key(state, owner.id, "posts:read", "posts:write")
     _, key_id, secret = key.split("_", 2)
     answers = [
-        await ask(
+        await request_token(
             auth_client, "client_credentials", client_id=f"pk_{key_id}", client_secret=secret
         ),
-        await ask(auth_client, "client_credentials", client_id=f"pk_{key_id}", client_secret=key),
+        await request_token(
+            auth_client, "client_credentials", client_id=f"pk_{key_id}", client_secret=key
+        ),
     ]
     answers += [
         await auth_client.post(TOKEN, data={"grant_type": "client_credentials"}, headers=headers)
         for headers in (basic(f"pk_{key_id}", secret), basic(key_id, secret))
     ]
     for answer in answers:
-        told = answer.json()
-        assert (answer.status_code, told["scope"]) == (200, "posts:read posts:write")
-        assert "refresh_token" not in told
+        body = answer.json()
+        assert (answer.status_code, body["scope"]) == (200, "posts:read posts:write")
+        assert "refresh_token" not in body
         assert answer.headers["cache-control"] == "no-store"
-        me = (await auth_client.get("/v1/me", headers=bearer(told["access_token"]))).json()
+        me = (await auth_client.get("/v1/me", headers=bearer(body["access_token"]))).json()
         assert me["key_id"] == str(UUID(key_id))
 
 
@@ -221,7 +223,9 @@ async def test_client_grant_invalid_key_is_refused(
     auth_client: httpx2.AsyncClient, state: State, client_id: str, secret: str
 ) -> None:
     for answer in (
-        await ask(auth_client, "client_credentials", client_id=client_id, client_secret=secret),
+        await request_token(
+            auth_client, "client_credentials", client_id=client_id, client_secret=secret
+        ),
         await auth_client.post(
             TOKEN, data={"grant_type": "client_credentials"}, headers=basic(client_id, secret)
         ),
@@ -243,28 +247,28 @@ async def test_client_grant_malformed_basic_header_is_refused(
 async def test_token_scopes_can_be_reduced_but_not_extended(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     answer = await by_password(auth_client, user.username, scope="posts:read tags:read")
     narrow = tokens_of(answer)
     assert answer.json()["scope"] == "posts:read tags:read"
     me = await auth_client.get("/v1/me", headers=narrow.headers)
     assert me.json()["scopes"] == ["posts:read", "tags:read"]
-    key = await key_of(state, user.id, "posts:read", "posts:write")
+    key = await create_key(state, user.id, "posts:read", "posts:write")
     _, key_id, secret = key.split("_", 2)
     as_client = {"client_id": key_id, "client_secret": secret}
     for more in (
         await by_password(auth_client, user.username, scope="users:admin"),
         await by_password(auth_client, user.username, scope="posts:read nonsense"),
         await by_refresh(auth_client, narrow.refresh, scope="posts:write"),
-        await ask(auth_client, "client_credentials", scope="tags:read", **as_client),
+        await request_token(auth_client, "client_credentials", scope="tags:read", **as_client),
     ):
         assert (more.status_code, more.json()["error"]) == (400, "invalid_scope")
-    less = await ask(auth_client, "client_credentials", scope="posts:read", **as_client)
+    less = await request_token(auth_client, "client_credentials", scope="posts:read", **as_client)
     assert less.json()["scope"] == "posts:read"
 
 
 async def test_refresh_keeps_reduced_scopes(auth_client: httpx2.AsyncClient, state: State) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     narrow = await log_in(auth_client, user.username, scope="posts:read tags:read")
     answer = await by_refresh(auth_client, narrow.refresh)
     assert answer.json()["scope"] == "posts:read tags:read"
@@ -277,7 +281,7 @@ async def test_refresh_keeps_reduced_scopes(auth_client: httpx2.AsyncClient, sta
 async def test_refresh_excess_scopes_do_not_consume_token(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    tokens = await log_in(auth_client, (await named(state)).username)
+    tokens = await log_in(auth_client, (await create_password_user(state)).username)
     answer = await by_refresh(auth_client, tokens.refresh, scope="users:admin")
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
     assert (await by_refresh(auth_client, tokens.refresh)).status_code == 200
@@ -287,7 +291,7 @@ async def test_refresh_excess_scopes_do_not_consume_token(
 async def test_grant_type_unknown_is_refused(
     auth_client: httpx2.AsyncClient, state: State, grant: str
 ) -> None:
-    answer = await ask(auth_client, grant, username="x", password="y")
+    answer = await request_token(auth_client, grant, username="x", password="y")
     assert answer.status_code in ((400,) if grant else (400, 422))
     if grant:
         assert answer.json()["error"] == "unsupported_grant_type"
@@ -312,9 +316,7 @@ async def test_grant_missing_fields_are_named(
     assert {error["pointer"] for error in answer.json()["errors"]} == pointers
 
 
-async def test_grant_type_missing_is_refused(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
+async def test_grant_type_missing_is_refused(auth_client: httpx2.AsyncClient, state: State) -> None:
     for form in ({}, {"username": "x"}):
         assert (await auth_client.post(TOKEN, data=form)).status_code in (400, 415, 422)
 
@@ -332,9 +334,9 @@ async def test_token_request_requires_form(auth_client: httpx2.AsyncClient, stat
 async def test_login_rehashes_password_with_current_parameters(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state, password_hash=weakly_hashed())
+    user = await create_password_user(state, password_hash=outdated_hash())
     assert (await by_password(auth_client, user.username, "wrong horse")).status_code == 401
-    assert await hash_of(state, user.id) == weakly_hashed()
+    assert await hash_of(state, user.id) == outdated_hash()
     tokens = await log_in(auth_client, user.username)
     better = await hash_of(state, user.id)
     assert better.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -347,31 +349,33 @@ async def test_login_rehashes_password_with_current_parameters(
 async def test_login_two_concurrent_rehashes_both_succeed(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state, password_hash=weakly_hashed())
+    user = await create_password_user(state, password_hash=outdated_hash())
     answers = await asyncio.gather(*(by_password(auth_client, user.username) for _ in range(2)))
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
 async def hash_of(state: State, user_id: UUID) -> str:
     async with state["sql"].engine.connect() as connection:
-        found = await connection.scalar(select(User.password_hash).where(User.id == user_id))
-    assert found is not None
-    return found
+        password_hash = await connection.scalar(
+            select(User.password_hash).where(User.id == user_id)
+        )
+    assert password_hash is not None
+    return password_hash
 
 
 async def test_login_password_changed_meanwhile_is_refused(
     state: State, reset_stores: None
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     sql, lifetime = state["sql"], timedelta(days=1)
 
     async def opened(password_hash: str) -> UUID | None:
-        found = PasswordUser(user.id, "member", password_hash)
+        user_row = PasswordUser(user.id, "member", password_hash)
         return await sql.run(
-            lambda session: logins.open_login(session, found, b"", frozenset(), lifetime),
+            lambda session: logins.open_login(session, user_row, b"", frozenset(), lifetime),
             writes=True,
         )
 
-    assert await opened(hashed()) is not None
-    await change_user(state, user.id, password_hash=weakly_hashed())
-    assert await opened(hashed()) is None
+    assert await opened(current_hash()) is not None
+    await change_user(state, user.id, password_hash=outdated_hash())
+    assert await opened(current_hash()) is None

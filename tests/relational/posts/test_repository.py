@@ -18,13 +18,13 @@ async def test_list_expanded_statements_do_not_grow_with_limit(
         await make_post(client, author_id=author["id"], tags=["all", author["username"]])
     counts = {}
     for limit in (1, 12):
-        with recorded_statements(state) as said:
+        with recorded_statements(state) as statements:
             params: dict[str, Any] = {"expand": "author,tags", "limit": limit}
             items = (await client.get("/v1/posts", params=params)).json()["items"]
         assert len(items) == limit
         assert all({tag["name"] for tag in post["tags"]} > {"all"} for post in items)
         assert all(post["author"]["username"] in str(post["tags"]) for post in items)
-        counts[limit] = len(said)
+        counts[limit] = len(statements)
     assert counts == {1: 1, 12: 1}
 
 
@@ -44,7 +44,9 @@ async def test_create_concurrent_same_title_gets_distinct_slugs(
 @pytest.mark.parametrize(
     ("title", "slug"), [("---", "post"), ("愛", "post"), ("a" * 200, "a" * 100), ("É x", "e-x")]
 )
-async def test_create_slug_is_derived_from_title(client: httpx2.AsyncClient, title: str, slug: str) -> None:
+async def test_create_slug_is_derived_from_title(
+    client: httpx2.AsyncClient, title: str, slug: str
+) -> None:
     assert (await make_post(client, title=title))["slug"] == slug
 
 
@@ -59,8 +61,8 @@ async def test_create_concurrent_same_new_tags_are_shared(
     assert {answer.status_code for answer in answers} == {201}
     assert len((await client.get("/v1/tags")).json()["items"]) == len(names)
     for answer in answers:
-        found = (await client.get(f"/v1/posts/{answer.json()['id']}?expand=tags")).json()
-        assert len(found["tags"]) == len(names)
+        post = (await client.get(f"/v1/posts/{answer.json()['id']}?expand=tags")).json()
+        assert len(post["tags"]) == len(names)
 
 
 async def test_views_concurrent_increments_are_all_counted(client: httpx2.AsyncClient) -> None:
@@ -105,7 +107,9 @@ async def test_list_filter_returns_matching_posts(
     assert answer.json()["total"] == len(titles)
 
 
-async def test_list_sort_by_views_descending_starts_with_most_viewed(client: httpx2.AsyncClient) -> None:
+async def test_list_sort_by_views_descending_starts_with_most_viewed(
+    client: httpx2.AsyncClient,
+) -> None:
     posts = [await make_post(client) for _ in range(3)]
     for post, views in zip(posts, (1, 3, 2), strict=True):
         for _ in range(views):

@@ -32,8 +32,8 @@ async def test_patch_changes_named_fields_and_replaces_tags(
     made = await make_post(client, content="old", tags=["a", "b"])
     address = f"/v1/posts/{made['id']}"
     changed = (await client.patch(address, json={"title": "New", "tags": ["B", "c", "C"]})).json()
-    told = {"title": "New", "version": 2, "updated_at": changed["updated_at"]}
-    assert changed == {**made, **told}
+    expected = {"title": "New", "version": 2, "updated_at": changed["updated_at"]}
+    assert changed == {**made, **expected}
     tags = (await client.get(address, params={"expand": "tags"})).json()["tags"]
     assert [tag["name"] for tag in tags] == ["C", "b"]
     await client.patch(address, json={"tags": []})
@@ -57,9 +57,9 @@ async def test_view_changes_etag_but_not_version(client: httpx2.AsyncClient) -> 
     made = await make_post(client)
     address = f"/v1/posts/{made['id']}"
     etag = (await client.get(address)).headers["etag"]
-    seen = await client.post(f"{address}/views")
-    assert seen.status_code == 200
-    assert seen.json() == {**made, "views": 1}
+    viewed = await client.post(f"{address}/views")
+    assert viewed.status_code == 200
+    assert viewed.json() == {**made, "views": 1}
     again = await client.get(address, headers={"If-None-Match": etag})
     assert (again.status_code, again.json()["views"]) == (200, 1)
     edited = await client.patch(address, json={"title": "T"}, headers={"If-Match": etag})
@@ -164,8 +164,8 @@ async def test_user_posts_list_holds_posts_of_that_user_only(client: httpx2.Asyn
     assert [post["id"] for post in drafts] == [posts[0]["id"]]
     contradiction = await client.get(address, params={"author_id": other["id"]})
     assert contradiction.status_code == 400, "not an answer about somebody else"
-    nobody = await client.get(f"/v1/users/{uuid4()}/posts")
-    assert (nobody.status_code, nobody.json()["code"]) == (404, "user_not_found")
+    unknown = await client.get(f"/v1/users/{uuid4()}/posts")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "user_not_found")
 
 
 @pytest.mark.parametrize("expand", ["", "author,", "comments", "author tags"])

@@ -57,9 +57,7 @@ async def test_create_invalid_name_is_refused(client: httpx2.AsyncClient, name: 
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-async def test_tag_unknown_id_is_not_found(
-    client: httpx2.AsyncClient, method: str
-) -> None:
+async def test_tag_unknown_id_is_not_found(client: httpx2.AsyncClient, method: str) -> None:
     body = {"name": "x"} if method == "PATCH" else None
     answer = await client.request(method, f"/v1/tags/{uuid4()}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (404, "tag_not_found")
@@ -83,20 +81,20 @@ async def test_remove_detaches_tag_from_posts(client: httpx2.AsyncClient) -> Non
     post = await make_post(client, tags=["keep", "drop"])
     tags = (await client.get("/v1/tags?name__prefix=drop")).json()["items"]
     assert (await client.delete(f"/v1/tags/{tags[0]['id']}")).status_code == 204
-    found = (await client.get(f"/v1/posts/{post['id']}?expand=tags")).json()
-    assert [tag["name"] for tag in found["tags"]] == ["keep"]
+    expanded = (await client.get(f"/v1/posts/{post['id']}?expand=tags")).json()
+    assert [tag["name"] for tag in expanded["tags"]] == ["keep"]
 
 
 async def test_bulk_put_creates_missing_tags_and_returns_all(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    there = await make_tag(client, "Databases")
+    stored = await make_tag(client, "Databases")
     names = ["python", "DATABASES", "İstanbul", "Python"]
     items = [{"name": name} for name in names]
     answer = await client.post("/v1/tags/bulk", json={"items": items})
     assert answer.status_code == 200, answer.text
     python, databases, istanbul, again = answer.json()["items"]
-    assert (python["name"], databases, istanbul["name"]) == ("python", there, "İstanbul")
+    assert (python["name"], databases, istanbul["name"]) == ("python", stored, "İstanbul")
     assert again == python
     assert len((await client.get("/v1/tags")).json()["items"]) == 3
 
@@ -112,10 +110,10 @@ async def test_bulk_put_creates_missing_tags_and_returns_all(
     counts = []
     for many in (2, 1000):
         items = [{"name": f"{many} {n}"} for n in range(many)]
-        with recorded_statements(state) as said:
+        with recorded_statements(state) as statements:
             answer = await client.post("/v1/tags/bulk", json={"items": items})
-        assert [tag["name"] for tag in answer.json()["items"]] == [each["name"] for each in items]
-        counts.append(len(said))
+        assert [tag["name"] for tag in answer.json()["items"]] == [item["name"] for item in items]
+        counts.append(len(statements))
     assert counts == [2, 2]
 
 
@@ -123,13 +121,13 @@ async def test_bulk_put_concurrent_same_names_create_each_once(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     names = [{"name": f"tag {n}"} for n in range(1000)]
-    with deadlocks(state) as seen:
+    with deadlocks(state) as deadlocked:
         answers = await send_all(
             client,
             "POST",
             "/v1/tags/bulk",
             *[{"json": {"items": order}} for order in (names, names[::-1], names[500:])] * 2,
         )
-    assert seen == []
+    assert deadlocked == []
     ids = [{tag["id"] for tag in answer.json()["items"]} for answer in answers]
     assert len(set.union(*ids)) == 1000

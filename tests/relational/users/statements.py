@@ -21,15 +21,15 @@ FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin' AND relkind =
 @contextmanager
 def recorded_statements(state: State) -> Iterator[list[PreparedQuery]]:
     """Fills the list with each statement and its parameters."""
-    said: list[PreparedQuery] = []
+    statements: list[PreparedQuery] = []
     driven: list[asyncpg.Connection] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        said.append((statement, parameters))
+        statements.append((statement, parameters))
 
     def listen_below(record: asyncpg.connection.LoggedQuery) -> None:
         if record.query.startswith(("SELECT", "EXPLAIN")):  # what goes past SQLAlchemy
-            said.append((record.query, record.args))
+            statements.append((record.query, record.args))
 
     def listen_to(connection: Any, *_: Any) -> None:
         connection.driver_connection.add_query_logger(listen_below)
@@ -39,7 +39,7 @@ def recorded_statements(state: State) -> Iterator[list[PreparedQuery]]:
     event.listen(engine, "before_cursor_execute", listen)
     event.listen(engine, "checkout", listen_to)
     try:
-        yield said
+        yield statements
     finally:
         event.remove(engine, "before_cursor_execute", listen)
         event.remove(engine, "checkout", listen_to)
@@ -53,8 +53,8 @@ async def used_indexes(connection: AsyncConnection, statement: PreparedQuery) ->
     A table it would scan stands there too, as ``scan of users``.
     """
     sql, parameters = statement
-    found = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
-    todo = [found.scalar_one()[0]["Plan"]]
+    explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
+    todo = [explained.scalar_one()[0]["Plan"]]
     used = set()
     while todo:
         node = todo.pop()

@@ -16,10 +16,10 @@ BULK = "/v1/users/bulk"
 
 
 async def test_bulk_create_non_atomic_stores_valid_users(client: httpx2.AsyncClient) -> None:
-    there = await make_user(client)
+    stored = await make_user(client)
     items = [
         user_body(),
-        user_body(email=there["email"].upper(), username=there["username"]),
+        user_body(email=stored["email"].upper(), username=stored["username"]),
         user_body(age=200, password="x"),
         user_body(username="twice"),
         user_body(username="TWICE"),
@@ -77,12 +77,12 @@ async def test_bulk_1000_users_need_as_many_statements_as_2(
 ) -> None:
     counts = []
     for many in (2, 1000):
-        with recorded_statements(state) as said:
+        with recorded_statements(state) as statements:
             made = await client.post(
                 BULK, params=params, json={"items": [user_body() for _ in range(many)]}
             )
             ids = [user["id"] for user in made.json()["items"]]
             answer = await client.post(f"{BULK}/deactivate", params=params, json={"items": ids})
         assert answer.status_code == (207 if params else 200)
-        counts.append(len(said))
+        counts.append(len(statements))
     assert counts[0] == counts[1] <= 6, counts

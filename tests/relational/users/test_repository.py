@@ -112,11 +112,11 @@ PEOPLE: tuple[dict[str, Any], ...] = (
     ],
 )
 async def test_list_filter_returns_matching_users(
-    client: httpx2.AsyncClient, query: dict[str, Any], found: str
+    client: httpx2.AsyncClient, query: dict[str, Any], usernames: str
 ) -> None:
     await make_users(client, *PEOPLE)
     answer = await client.get("/v1/users", params={**query, "count": "exact", "sort": "created_at"})
     assert answer.status_code == 200
     names = {user["username"] for user in answer.json()["items"]}
-    assert names == set(found.split())
+    assert names == set(usernames.split())
     assert answer.json()["total"] == len(names)

@@ -19,8 +19,8 @@ async def test_create_returns_location_and_etag(client: httpx2.AsyncClient) -> N
     made = response.json()
     assert (response.status_code, response.headers["etag"]) == (201, '"1"')
     assert made.items() >= {**body, "is_active": True, "version": 1, "deleted_at": None}.items()
-    found = await client.get(response.headers["location"])
-    assert (found.json(), found.headers["etag"]) == (made, '"1"')
+    read = await client.get(response.headers["location"])
+    assert (read.json(), read.headers["etag"]) == (made, '"1"')
 
 
 async def test_patch_keeps_absent_fields_and_clears_null_fields(
@@ -123,8 +123,8 @@ async def test_bulk_deactivate_changes_all_or_none(client: httpx2.AsyncClient) -
 
     done = await client.post("/v1/users/bulk/deactivate", json={"items": [ids[1], ids[0], ids[1]]})
     assert done.status_code == 200
-    told = [(user["id"], user["is_active"], user["version"]) for user in done.json()["items"]]
-    assert told == [(ids[1], False, 2), (ids[0], False, 2)]
+    changed = [(user["id"], user["is_active"], user["version"]) for user in done.json()["items"]]
+    assert changed == [(ids[1], False, 2), (ids[0], False, 2)]
 
 
 @pytest.mark.parametrize("address", ["/v1/users/bulk", "/v1/users/bulk/deactivate"])

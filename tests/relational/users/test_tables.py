@@ -45,9 +45,9 @@ async def test_list_every_filter_and_sort_uses_an_index(
     async with state["sql"].engine.connect() as connection:
         for name, (value, index) in FILTERS.items():
             for sort in sorts:
-                with recorded_statements(state) as said:
+                with recorded_statements(state) as statements:
                     answer = await client.get("/v1/users", params={name: value, "sort": sort})
                     assert answer.status_code == 200
-                if (used := await used_indexes(connection, said[-1])) != {index}:
+                if (used := await used_indexes(connection, statements[-1])) != {index}:
                     wrong.append((name, sort, used))
     assert wrong == []

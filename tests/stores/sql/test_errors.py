@@ -58,9 +58,9 @@ async def test_violated_constraint_is_translated_to_its_error(
     client: httpx2.AsyncClient, state: State, statement: str, code: str, pointer: str | None
 ) -> None:
     await make_user(client, username="me", email="me@x.de")
-    refusal = await refusal_of(state, statement)
-    assert refusal.code == code
-    assert [error["pointer"] for error in refusal.errors] == ([pointer] if pointer else [])
+    error = await error_of(state, statement)
+    assert error.code == code
+    assert [error["pointer"] for error in error.errors] == ([pointer] if pointer else [])
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ async def test_sqlstate_is_translated_to_its_error(
     state: State, sqlstate: str, status: int, code: str
 ) -> None:
     raising = f"RAISE EXCEPTION 'the text of PostgreSQL' USING ERRCODE = '{sqlstate}'"
-    refusal = await refusal_of(state, f"DO $$ BEGIN {raising}; END $$")
-    assert (refusal.status, refusal.code) == (status, code)
-    assert "the text of PostgreSQL" not in refusal.message
-    assert ("Retry-After" in refusal.headers) == (status == 503)
+    error = await error_of(state, f"DO $$ BEGIN {raising}; END $$")
+    assert (error.status, error.code) == (status, code)
+    assert "the text of PostgreSQL" not in error.message
+    assert ("Retry-After" in error.headers) == (status == 503)
 
 
 async def test_programming_error_is_not_translated(state: State) -> None:
@@ -105,11 +105,11 @@ async def test_programming_error_is_not_translated(state: State) -> None:
     assert translate_sql_error(KeyError("x")) is None
 
 
-async def refusal_of(state: State, statement: str) -> ServiceError:
+async def error_of(state: State, statement: str) -> ServiceError:
     """What a client is told of the error that a statement ends with."""
     with pytest.raises(DBAPIError) as caught:
         async with state["sql"].engine.begin() as connection:
             await connection.execute(text(statement))
-    refusal = translate_sql_error(caught.value)
-    assert refusal is not None
-    return refusal
+    error = translate_sql_error(caught.value)
+    assert error is not None
+    return error

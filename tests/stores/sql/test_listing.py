@@ -111,5 +111,6 @@ async def test_entity_listing_loads_relationships(sql_context: SqlContext) -> No
     page = await listing.page(session, query, sql_context.paginator, titles_and_tags)
     assert page.items == [("one", {"a", "b"}), ("two", set())]
     post = await session.scalar(listing.select().where(Post.title == "one"))
+    assert post is not None
     assert titles_and_tags(post) == ("one", {"a", "b"})
     assert await session.scalar(select(func.count()).select_from(Tag)) == 2

@@ -54,15 +54,15 @@ async def cross_locks(
 @contextmanager
 def failures(state: State) -> Iterator[list[str]]:
     """Fills the list with the SQLSTATE of each statement that fails."""
-    seen: list[str] = []
+    sqlstates: list[str] = []
 
     def note(context: Any) -> None:
-        seen.append(getattr(context.original_exception, "sqlstate", ""))
+        sqlstates.append(getattr(context.original_exception, "sqlstate", ""))
 
     engine = state["sql"].engine.sync_engine
     event.listen(engine, "handle_error", note)
     try:
-        yield seen
+        yield sqlstates
     finally:
         event.remove(engine, "handle_error", note)
 
@@ -75,7 +75,7 @@ async def test_route_deadlock_is_retried(
     async with engine.connect() as authenticator, engine.connect() as watch:
         await watch.execution_options(isolation_level="AUTOCOMMIT")
         await authenticator.execute(text("SELECT pg_advisory_lock(7)"))
-        with failures(state) as seen:
+        with failures(state) as sqlstates:
             requests = [
                 asyncio.create_task(client.patch(f"/v1/users/{a['id']}", json={"bio": b["id"]}))
                 for a, b in ((one, other), (other, one))
@@ -84,7 +84,7 @@ async def test_route_deadlock_is_retried(
                 assert not any(request.done() for request in requests)
             await authenticator.execute(text("SELECT pg_advisory_unlock(7)"))
             answers = await asyncio.gather(*requests)
-    assert seen == ["40P01"], "there was a deadlock"
+    assert sqlstates == ["40P01"], "there was a deadlock"
     assert [answer.status_code for answer in answers] == [200, 200]
     assert [answer.json()["version"] for answer in answers] == [2, 2], "done once"
 
@@ -110,12 +110,12 @@ async def test_route_error_after_write_is_rolled_back(
 async def test_route_invalid_request_needs_no_statement(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    with recorded_statements(state) as said:
+    with recorded_statements(state) as statements:
         assert (await client.post("/v1/users", json={"username": 7})).status_code == 422
         assert (await client.get("/v1/users?sort=x")).status_code == 422
         assert (await client.get("/v1/users?cursor=x")).status_code == 400
         assert (await client.patch("/v1/users/7", json={})).status_code == 422
-    assert said == []
+    assert statements == []
 
 
 async def test_pool_gets_every_connection_back_after_load(
