@@ -1,4 +1,4 @@
-"""Makes people and keys in the database itself, with what they call with."""
+"""Users, logins and API keys created in the database, with their credentials."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 
 class LoggedInUser(NamedTuple):
-    """A user who is logged in."""
+    """A user with a login."""
 
     id: UUID
     login_id: UUID
@@ -37,7 +37,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 async def create_user(state: State, role: str = "member", **values: Any) -> LoggedInUser:
-    """A new user of a role."""
+    """Create a user with a role and a login."""
     name = f"u{uuid4().hex[:12]}"
     user = {"id": uuid7(), "username": name, "email": f"{name}@example.com", "role": role, **values}
     login_id, scopes = uuid7(), scopes_of(role)
@@ -54,7 +54,7 @@ async def create_user(state: State, role: str = "member", **values: Any) -> Logg
 
 
 async def create_key(state: State, user_id: UUID, *scopes: str, **values: Any) -> str:
-    """An API key of a user."""
+    """Create an API key of a user; return its secret form."""
     key_id, secret = uuid7(), secrets.token_urlsafe(32)
     row = {"id": key_id, "user_id": user_id, "name": "test", "scopes": list(scopes), **values}
 

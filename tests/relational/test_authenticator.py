@@ -1,4 +1,4 @@
-"""The gate: who gets past it, and what those hear who do not."""
+"""The authenticator: accepted credentials, and the errors for all others."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 class _Sql:
-    """PostgreSQL as the gate alone sees it, which can be down."""
+    """PostgreSQL as the authenticator uses it; it can be set to down."""
 
     def __init__(self, state: State) -> None:
         self._sql, self.down = state["sql"], False
@@ -41,7 +41,9 @@ def sql(state: State) -> _Sql:
 
 
 @pytest.fixture
-async def own_gate(state: State, reset_stores: None, sql: _Sql) -> AsyncIterator[SqlAuthenticator]:
+async def own_authenticator(
+    state: State, reset_stores: None, sql: _Sql
+) -> AsyncIterator[SqlAuthenticator]:
     made = SqlAuthenticator(sql, state["keyring"], rate_limiter(address="5/minute"))  # type: ignore[arg-type]
     yield made
     await made.drain()
@@ -49,10 +51,12 @@ async def own_gate(state: State, reset_stores: None, sql: _Sql) -> AsyncIterator
 
 @pytest.fixture
 async def caller(
-    app: FastAPI, state: State, own_gate: SqlAuthenticator
+    app: FastAPI, state: State, own_authenticator: SqlAuthenticator
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_for(app, with_authenticator(state, own_gate, rate_limiter())) as speaking:
-        yield speaking
+    async with client_for(
+        app, with_authenticator(state, own_authenticator, rate_limiter())
+    ) as client:
+        yield client
 
 
 async def test_request_without_credentials_is_unauthenticated(
@@ -167,7 +171,7 @@ async def test_token_scopes_are_limited_by_login_and_role(
 
 
 async def test_postgresql_down_cached_key_works_and_other_gets_503(
-    caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
+    caller: httpx2.AsyncClient, state: State, own_authenticator: SqlAuthenticator, sql: _Sql
 ) -> None:
     owner = await create_user(state, "service")
     known, unknown = [await create_key(state, owner.id, "predictions:write") for _ in range(2)]
@@ -186,18 +190,18 @@ async def log_event(client: httpx2.AsyncClient, token: str) -> httpx2.Response:
 
 
 async def test_postgresql_down_cached_key_works_for_15_minutes(
-    caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
+    caller: httpx2.AsyncClient, state: State, own_authenticator: SqlAuthenticator, sql: _Sql
 ) -> None:
     owner = await create_user(state, "service")
     key = await create_key(state, owner.id, "predictions:write")
     assert (await log_event(caller, key)).status_code == 201
     sql.down = True
-    start = own_gate._keys._now()
-    own_gate._keys._now = lambda: start + 800
+    start = own_authenticator._keys._now()
+    own_authenticator._keys._now = lambda: start + 800
     assert (await log_event(caller, key)).status_code == 201
     wrong = f"{key}x"
     assert (await log_event(caller, wrong)).status_code in (401, 503)
-    own_gate._keys._now = lambda: start + 901
+    own_authenticator._keys._now = lambda: start + 901
     assert (await log_event(caller, key)).status_code == 503
 
 
@@ -260,12 +264,10 @@ async def test_caller_with_too_many_requests_is_limited(
         state["sql"], state["keyring"], rate_limiter(caller="3/minute")
     )
     one, other = await create_user(state), await create_user(state)
-    async with client_for(
-        app, with_authenticator(state, authenticator, rate_limiter())
-    ) as speaking:
-        answers = [await speaking.get(ME, headers=one.headers) for _ in range(4)]
+    async with client_for(app, with_authenticator(state, authenticator, rate_limiter())) as client:
+        answers = [await client.get(ME, headers=one.headers) for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-        assert (await speaking.get(ME, headers=other.headers)).status_code == 200
+        assert (await client.get(ME, headers=other.headers)).status_code == 200
     await authenticator.drain()
 
 
@@ -305,11 +307,11 @@ async def test_request_header_cannot_inject_response_header(
         answer = await response_head(port, sent)
     assert "x-evil" not in answer.lower()
     if cut == b"%0d%0a":
-        assert "x-request-id" in answer.lower(), "it was answered, or this would say nothing"
+        assert "x-request-id" in answer.lower(), "without a response the test would prove nothing"
 
 
 async def response_head(port: int, sent: bytes) -> str:
-    """The head of the answer, or nothing if the server hung up."""
+    """Return the headers of the response; empty if the server closed the connection."""
     try:
         answer = await exchange(port, sent)
     except (ConnectionError, EOFError, AssertionError):

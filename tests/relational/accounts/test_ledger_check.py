@@ -1,4 +1,4 @@
-"""`polystore doctor` adds the ledger up again and says where it is wrong."""
+"""`polystore doctor` recomputes the ledger and names accounts and transfers that are wrong."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from service.settings import Settings
 from service.stores.embedded import StoreUrls
 from tests.relational.accounts.factories import make_account, make_transfer
 
-# What no statement can do while the triggers are there.
+# The triggers prevent these changes, so they are disabled.
 BREAK_BALANCES = (
     "ALTER TABLE accounts DISABLE TRIGGER accounts_keep_balance",
     "UPDATE accounts SET balance = balance + 0.01 WHERE currency = 'EUR'",
@@ -27,7 +27,7 @@ CLEAN = {"count": 0, "ids": []}
 
 
 async def run_doctor(settings: Settings, engines: StoreUrls) -> dict[str, Any]:
-    """What the doctor finds in this worker's databases."""
+    """Return the report of the doctor on this worker's databases."""
     assert settings.database_url is not None
     urls = StoreUrls(settings.database_url.get_secret_value(), engines.mongodb_url)
     return await asyncio.to_thread(examine, urls, settings.mongodb_database or "")

@@ -1,4 +1,4 @@
-"""The addresses of accounts and their entries: the good paths, and what each of them refuses."""
+"""Routes of accounts and their entries: success and errors."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Moving money: exactly, once, never more than there is, and by whom it is."""
+"""Transfers: exact amounts, made once, within the balance, by the owner."""
 
 import asyncio
 import random
@@ -258,9 +258,9 @@ async def test_transfer_locks_accounts_in_order_of_ids(
             body = transfer_body(sender, receiver, "1.00")
             waiting = asyncio.create_task(admin_client.post("/v1/transfers", json=body))
             while not waiting.done() and not await asking.scalar(text(WAITS)):
-                await asking.rollback()  # which forgets what it saw of the others
+                await asking.rollback()  # ends the snapshot of pg_stat_activity
                 await asyncio.sleep(0.01)
-            # It waits for the first and so does not hold the second yet.
+            # The transfer waits for the first lock, so it does not hold the second one.
             await asking.execute(text(f"{LOCK} NOWAIT"), {"id": second["id"]})
             await asking.rollback()
             await holding.rollback()
@@ -319,7 +319,9 @@ async def test_transfer_is_visible_to_sender_and_receiver_only(
 
     everything = [item["id"] for item in (funding, moved, sent, back, hidden)]
     assert await list_ids(admin_client) == everything
-    assert await list_ids(ada.client) == everything[:4], "and once, where both ends are theirs"
+    assert await list_ids(ada.client) == everything[:4], (
+        "a transfer between own accounts is listed once"
+    )
     assert await list_ids(grace.client) == everything[2:]
     assert await list_ids(ada.client, account_id=mine[1]["id"]) == everything[1:3]
     assert await list_ids(ada.client, account_id=hers["id"]) == everything[2:4]
@@ -334,7 +336,7 @@ async def test_transfer_is_visible_to_sender_and_receiver_only(
 
 
 async def send_until_decided(client: httpx2.AsyncClient, body: dict[str, Any]) -> list[str]:
-    """What came of it, after how often which 503: a client that comes again."""
+    """Repeat the request after each 503; return the codes of all attempts."""
     outcomes = []
     while True:
         answer = await client.post("/v1/transfers", **body)

@@ -1,4 +1,4 @@
-"""Keys as people make them."""
+"""API keys created over HTTP or changed in the database."""
 
 from typing import Any
 from uuid import UUID
@@ -30,14 +30,14 @@ async def post_key(
 
 
 async def opens(client: httpx2.AsyncClient, key: str) -> bool:
-    """Whether a key is good."""
+    """Return whether the key is valid."""
     answer = await client.get("/v1/me", headers=bearer(key))
     assert answer.status_code in (200, 401), answer.text
     return answer.status_code == 200
 
 
 async def change_key(state: State, key_id: str, **values: Any) -> None:
-    """Behind the service's back."""
+    """Change the row of the key in the database."""
     statement = update(ApiKey).where(ApiKey.id == UUID(key_id)).values(**values)
     async with state["sql"].engine.begin() as connection:
         await connection.execute(statement)

@@ -1,4 +1,4 @@
-"""A key that is bound to models has nothing to do with others."""
+"""Keys bound to models cannot read or write predictions of other models."""
 
 import json
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 @pytest.fixture
 async def bound(auth_client: httpx2.AsyncClient, state: State) -> httpx2.AsyncClient:
-    """Speaks with a key for fraud-*."""
+    """A client with a key bound to fraud-*."""
     owner = await create_user(state, "service")
     scopes = ("predictions:read", "predictions:write")
     key = await create_key(state, owner.id, *scopes, models=["fraud-*"])

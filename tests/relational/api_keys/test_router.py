@@ -1,4 +1,4 @@
-"""The addresses of API keys, and what becomes of a key afterwards."""
+"""Routes of API keys, and the validity of keys after rotation, revocation and expiry."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ HOUR = timedelta(hours=1)
 
 
 def now() -> datetime:
-    """In milliseconds, as it is kept."""
+    """Return the time in milliseconds, as it is stored."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
@@ -212,7 +212,7 @@ async def test_create_repeated_with_idempotency_key_shows_no_secret(
     assert len((await auth_client.get(KEYS, headers=owner.headers)).json()["items"]) == 1
     other = await create_user(state)
     theirs = await auth_client.post(KEYS, json=body, headers={**headers, **other.headers})
-    assert theirs.status_code == 201, "somebody else's Idempotency-Key is another"
+    assert theirs.status_code == 201, "each user has their own Idempotency-Keys"
 
 
 async def test_key_cannot_create_or_rotate_keys(

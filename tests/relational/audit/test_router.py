@@ -1,4 +1,4 @@
-"""The audit trail: each act that matters is in it, and nothing that was typed."""
+"""The audit trail records acts, but no user input."""
 
 from typing import Any
 from uuid import UUID
@@ -42,7 +42,7 @@ async def entries(
 async def only(
     client: httpx2.AsyncClient, admin: LoggedInUser, act: Act, subject_id: object
 ) -> dict[str, Any]:
-    """The one entry of an act and whom it was done to."""
+    """Return the only entry of an act on a subject."""
     (entry,) = await entries(client, admin, act=act, subject_id=str(subject_id))
     return entry
 

@@ -1,4 +1,4 @@
-"""People with a password, and their logins."""
+"""Users with a password, and their logins."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ TOKEN, REVOKE, ME = "/v1/auth/token", "/v1/auth/revoke", "/v1/me"
 
 
 class StoredUser(NamedTuple):
-    """Somebody with a password."""
+    """A user with a password."""
 
     id: UUID
     username: str
@@ -24,7 +24,7 @@ class StoredUser(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """What a login gave."""
+    """The tokens of a login."""
 
     access: str
     refresh: str
@@ -36,13 +36,13 @@ class Tokens(NamedTuple):
 
 @cache
 def current_hash() -> str:
-    """Of the password everybody has here."""
+    """Return the hash of PASSWORD with the current parameters."""
     return _HASH.hash(PASSWORD)
 
 
 @cache
 def outdated_hash() -> str:
-    """The same with parameters of long ago."""
+    """Return the hash of PASSWORD with weaker parameters."""
     return Argon2Hasher(memory_cost=1024, time_cost=1, parallelism=1).hash(PASSWORD)
 
 
@@ -79,5 +79,5 @@ def tokens_of(answer: httpx2.Response) -> Tokens:
 
 
 async def status_of(client: httpx2.AsyncClient, headers: dict[str, str]) -> int:
-    """What GET /v1/me says to these credentials."""
+    """Return the status of GET /v1/me with these headers."""
     return (await client.get(ME, headers=headers)).status_code

@@ -1,4 +1,4 @@
-"""Whether somebody is a user cannot be measured."""
+"""The time of a login does not reveal whether a username exists."""
 
 import time
 from statistics import median
@@ -17,15 +17,17 @@ LEAST, MOST = 0.75, 1.33
 
 
 async def seconds(client: httpx2.AsyncClient, name: str) -> float:
-    """Of the processor: hashing is what may differ, and what else takes time only hides it."""
+    """Return the processor time of a failed login; hashing dominates it."""
     began = time.process_time()
     assert (await by_password(client, name, "wrong horse")).status_code == 401
     return time.process_time() - began
 
 
 async def ratio(client: httpx2.AsyncClient, known: str) -> float:
-    """How much longer it takes for a user than for nobody; tried by turns, so that both share
-    what else the machine does."""
+    """Return the time for a known username divided by the time for an unknown one.
+
+    Both are measured alternately, so that other load affects both.
+    """
     await seconds(client, known)
     of_user, of_nobody = [], []
     for number in range(TRIES):

@@ -1,4 +1,4 @@
-"""How often one may try to log in."""
+"""Limits of login attempts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,8 +26,8 @@ async def calling_from(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     served = _with_state(app, with_authenticator(state, authenticator, counting))
     transport = httpx2.ASGITransport(served, client=(address, 1))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://polystore") as speaking:
-        yield speaking
+    async with httpx2.AsyncClient(transport=transport, base_url="http://polystore") as client:
+        yield client
 
 
 async def test_login_too_many_failures_limit_the_address(
@@ -59,7 +59,7 @@ async def test_login_wrong_refresh_tokens_and_keys_are_counted(
 async def test_revoke_unknown_tokens_is_limited(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    """Each asks PostgreSQL for a change, and takes no credentials."""
+    """A revocation needs no credentials but writes to PostgreSQL."""
     counting = rate_limiter(login="3/minute", address="3/minute")
     async with calling_from("10.0.0.1", app, state, authenticator, counting) as here:
         form = {"token": f"rt_{'0' * 32}_x"}

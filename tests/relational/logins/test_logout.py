@@ -1,4 +1,4 @@
-"""How logins end."""
+"""Ends of logins: revocation and password change."""
 
 import httpx2
 import pytest
@@ -21,7 +21,7 @@ CHANGE = "/v1/me/password"
 
 
 async def is_over(client: httpx2.AsyncClient, tokens: Tokens) -> bool:
-    """Whether neither token is good any more."""
+    """Return whether both tokens are invalid."""
     statuses = {
         await status_of(client, tokens.headers),
         (await by_refresh(client, tokens.refresh)).status_code,

@@ -1,4 +1,4 @@
-"""Forms of those who try what a login does with them."""
+"""Malformed and hostile forms of token requests."""
 
 import time
 from typing import Any

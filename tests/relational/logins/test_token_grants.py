@@ -1,4 +1,4 @@
-"""How a password, a refresh token or a key becomes an access token."""
+"""Grants of access tokens for a password, a refresh token or an API key."""
 
 import asyncio
 import base64
@@ -39,7 +39,7 @@ def basic(client_id: str, secret: str) -> dict[str, str]:
 
 
 async def acts(state: State) -> list[tuple[str, UUID | None]]:
-    """What the trail holds, and of whom, oldest first."""
+    """Return the acts of the audit trail and their subjects, oldest first."""
     statement = select(AuditEvent.act, AuditEvent.subject_id).order_by(AuditEvent.id)
 
     async with state["sql"].engine.connect() as connection:
@@ -142,9 +142,7 @@ async def test_refresh_two_concurrent_one_succeeds(
         answers = await asyncio.gather(*(by_refresh(auth_client, first.refresh) for _ in range(2)))
         assert Counter(answer.status_code for answer in answers) == {200: 1, 401: 1}
         (won,) = (tokens_of(answer) for answer in answers if answer.status_code == 200)
-        assert await status_of(auth_client, won.headers) == 401, (
-            "nobody knows which of them was a thief"
-        )
+        assert await status_of(auth_client, won.headers) == 401, "the reuse ended the login"
 
 
 @pytest.mark.parametrize(

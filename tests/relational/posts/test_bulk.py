@@ -1,4 +1,4 @@
-"""Many posts at once: whose they are, slugs, tags, and in as many statements as for one."""
+"""Bulk requests of posts: ownership, slugs, tags and number of statements."""
 
 import asyncio
 import random
@@ -43,7 +43,7 @@ async def test_bulk_create_posts_equal_single_creates(client: httpx2.AsyncClient
     slugs = [post["slug"] for post in made]
     assert stored["slug"] == "same"
     assert slugs[0].startswith("same-")
-    assert slugs[1] == "mine", "what was asked for comes first"
+    assert slugs[1] == "mine", "a slug of the request precedes derived slugs"
     assert slugs[2].startswith("mine-")
     assert slugs[3] == "other"
     assert [post["published_at"] == post["created_at"] for post in made] == [True, *[False] * 3]
@@ -160,7 +160,7 @@ async def test_bulk_1000_posts_need_as_many_statements_as_2(
         expected = [207] * 3 if params else [201, 200, 204]
         assert [item.status_code for item in (answer, published, deleted)] == expected
         assert all(isinstance(parameters, tuple) for _, parameters in statements), (
-            "none is sent often"
+            "no statement is executed once per row"
         )
         counts.append(len(statements))
     assert counts[0] == counts[1] <= 10, counts

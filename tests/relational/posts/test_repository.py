@@ -1,4 +1,4 @@
-"""Slugs and tags under a rush, what the filters let through, and what a page costs."""
+"""Posts: concurrent slugs and tags, filters, and statements per page."""
 
 from typing import Any
 

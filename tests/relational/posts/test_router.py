@@ -1,4 +1,4 @@
-"""The addresses of posts: the good paths, and what each of them refuses."""
+"""Routes of posts: success and errors."""
 
 from typing import Any
 from uuid import uuid4
@@ -63,7 +63,7 @@ async def test_view_changes_etag_but_not_version(client: httpx2.AsyncClient) -> 
     again = await client.get(address, headers={"If-None-Match": etag})
     assert (again.status_code, again.json()["views"]) == (200, 1)
     edited = await client.patch(address, json={"title": "T"}, headers={"If-Match": etag})
-    assert edited.status_code == 200, "a reader is no obstacle to an editor"
+    assert edited.status_code == 200, "views do not affect If-Match"
 
 
 async def test_remove_deletes_comments_and_keeps_tags(
@@ -163,7 +163,7 @@ async def test_user_posts_list_holds_posts_of_that_user_only(client: httpx2.Asyn
     drafts = (await client.get(address, params={"published": "false"})).json()["items"]
     assert [post["id"] for post in drafts] == [posts[0]["id"]]
     contradiction = await client.get(address, params={"author_id": other["id"]})
-    assert contradiction.status_code == 400, "not an answer about somebody else"
+    assert contradiction.status_code == 400, "the path already names the author"
     unknown = await client.get(f"/v1/users/{uuid4()}/posts")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "user_not_found")
 

@@ -65,7 +65,7 @@ async def test_list_every_filter_and_sort_uses_an_index(
                     nested = {**params, "expand": "author,tags"}
                     for asked in (params, nested):
                         assert (await client.get("/v1/posts", params=asked)).status_code == 200
-                # Plain, nested, the tags of the nested ones, and each time the tag that was named.
+                # Both lists, and in each the lookup of the tag of the filter.
                 used = [await used_indexes(connection, statement) for statement in statements]
                 whole = {"scan of posts", "scan of post_tags"} & set().union(*used)
                 posts = [

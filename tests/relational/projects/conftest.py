@@ -1,4 +1,4 @@
-"""UserFactory for the tests of projects."""
+"""Fixtures of projects."""
 
 import httpx2
 import pytest

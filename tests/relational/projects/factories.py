@@ -1,4 +1,4 @@
-"""Projects and the user_factory in them for tests."""
+"""Projects and their users for tests."""
 
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,7 +11,7 @@ from tests.auth.factories import bearer, create_key, create_user
 
 
 class ProjectUser(NamedTuple):
-    """A user who is logged in at the real gate."""
+    """A user with credentials for the real authenticator."""
 
     client: httpx2.AsyncClient
     id: UUID
@@ -21,7 +21,7 @@ class ProjectUser(NamedTuple):
     async def request(
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> httpx2.Response:
-        """``headers`` are named with underscores: ``if_match``."""
+        """Send a request; ``headers`` are named with underscores: ``if_match``."""
         more = {name.replace("_", "-"): value for name, value in headers.items()}
         json_body = {} if body is None else {"json": body}
         return await self.client.request(
@@ -29,18 +29,18 @@ class ProjectUser(NamedTuple):
         )
 
     async def request_json(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """The body of an answer that must be good."""
+        """Return the body of a successful response."""
         answer = await self.request(method, path, body, **headers)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
     async def with_key(self, state: State, *scopes: str) -> "ProjectUser":
-        """The same user, calling with an API key."""
+        """Return the same user with an API key as credentials."""
         return self._replace(headers=bearer(await create_key(state, self.id, *scopes)))
 
 
 class UserFactory:
-    """Makes users, and puts them into projects in the database itself."""
+    """Creates users and members of projects in the database."""
 
     def __init__(self, state: State, client: httpx2.AsyncClient) -> None:
         self.state, self._client, self._made = state, client, 0
@@ -52,7 +52,7 @@ class UserFactory:
         return ProjectUser(self._client, person.id, email, person.headers)
 
     async def create_member(self, project: dict[str, Any], role: str) -> ProjectUser:
-        """A new user who is in the project as ``role``."""
+        """Create a user and make them a member with the role ``role``."""
         person = await self.create()
         await self.execute(
             "INSERT INTO project_members (id, project_id, user_id, role) "
@@ -84,5 +84,5 @@ async def invite(
 
 
 def status_and_code(answer: httpx2.Response) -> tuple[int, str]:
-    """The status and the code of a refusal."""
+    """Return the status and the code of an error response."""
     return answer.status_code, answer.json()["code"]

@@ -1,4 +1,4 @@
-"""Invitations: by email, whatever the case; answered once, in time, by who has the email."""
+"""Invitations: sent to an email in any case, answered once before they expire."""
 
 import asyncio
 from typing import Any
@@ -55,7 +55,7 @@ async def test_invitation_is_visible_to_user_registered_later(
     here = await user_factory.create(email="here@example.com")
     answers = [await invite(owner, project, email) for email in (here.email, "new@example.com")]
     kinds = [{name: type(value) for name, value in answer.items()} for answer in answers]
-    assert kinds[0] == kinds[1], "whether there is an account makes no difference"
+    assert kinds[0] == kinds[1], "the response does not reveal whether the email is registered"
     newcomer = await user_factory.create(email="new@example.com")
     await newcomer.request_json("POST", f"/invitations/{answers[1]['id']}/accept")
 

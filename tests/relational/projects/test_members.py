@@ -1,4 +1,4 @@
-"""Members: their roles, how they go, and that the last owner stays."""
+"""Members: changes of roles, removal, and protection of the last owner."""
 
 import asyncio
 from uuid import uuid4
@@ -147,7 +147,7 @@ async def test_owners_removing_each_other_concurrently_one_stays(
             )
         answers = await asyncio.gather(*deeds)
         assert sum(answer.is_success for answer in answers) == 1
-        # The second one finds themselves a viewer, or out.
+        # The second request comes from a viewer or from a removed member.
         assert {status_and_code(answer)[0] for answer in answers if not answer.is_success} == {
             403 if turn % 2 else 404
         }

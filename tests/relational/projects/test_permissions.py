@@ -1,4 +1,4 @@
-"""The table of rights, walked: each role does each thing, against the API."""
+"""The table of permissions, tested over HTTP: each role, each action."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.relational.projects.factories import (
     status_and_code,
 )
 
-# What the owner, an admin, a member, a viewer, somebody outside and projects:admin get.
+# The status for an owner, an admin, a member, a viewer, another user and projects:admin.
 ROLES = ("owner", "admin", "member", "viewer", "outsider", "administrator")
 WALK: dict[str, tuple[int, int, int, int, int, int]] = {
     "see the project": (200, 200, 200, 200, 404, 200),
@@ -91,7 +91,7 @@ async def test_permission_table_is_enforced_for_every_role(
     project = await make_project(founder)
     as_what = "owner" if deed.endswith("of an owner") else "member"
     invitation = await invite(founder, project, "invited@example.com", as_what)
-    # Another owner too, so that none of it is refused because the last one would go.
+    # A second owner, so that no request is refused because of the last owner.
     others = {
         name: await user_factory.create_member(project, name)
         for name in ("owner", "admin", "viewer")
@@ -104,7 +104,7 @@ async def test_permission_table_is_enforced_for_every_role(
     answer = await me.request(method, f"/projects/{project['id']}{path}", *body)
     expected = WALK[deed][ROLES.index(role)]
     assert answer.status_code == expected, answer.text
-    if expected == 403:  # an admin lacks two rights; else it is about somebody above them
+    if expected == 403:  # an admin lacks two permissions; other errors concern a higher role
         strong = role == "admin" and deed not in ("delete", "restore")
         code = "project_role_too_strong" if strong else "project_role_too_weak"
         assert status_and_code(answer) == (403, code)

@@ -1,4 +1,4 @@
-"""The addresses of projects: the good paths, and what each of them refuses."""
+"""Routes of projects: success and errors."""
 
 from typing import Any
 from uuid import uuid4
@@ -180,7 +180,7 @@ async def test_list_statements_do_not_grow_with_limit(user_factory: UserFactory)
         (me, "/invitations", 1),
     )
     for person, path, count in lists:
-        await person.request_json("GET", path)  # so that the gate knows them
+        await person.request_json("GET", path)  # caches the credentials
         for limit in (1, 8):
             with recorded_statements(user_factory.state) as statements:
                 items = (await person.request_json("GET", f"{path}?limit={limit}"))["items"]

@@ -1,4 +1,4 @@
-"""PostgreSQL itself keeps a project's owner, and serves each list from an index."""
+"""PostgreSQL keeps an owner in each project, and serves each list from an index."""
 
 import asyncio
 from typing import Any
@@ -53,7 +53,7 @@ async def test_deleting_project_row_deletes_its_owner(user_factory: UserFactory)
 
 
 async def test_concurrent_transactions_leave_one_owner(user_factory: UserFactory) -> None:
-    """Without the lock that the service takes beforehand: the trigger's own must do."""
+    """The lock of the trigger suffices without the lock of the service."""
 
     async def commit(connection: AsyncConnection) -> str:
         try:
@@ -112,7 +112,7 @@ SELECT gen_random_uuid(), id, :person, 'owner' FROM projects ORDER BY id LIMIT 4
 
 @pytest.fixture
 async def busy(user_factory: UserFactory) -> ProjectUser:
-    """Somebody in 40 of 20,000 projects."""
+    """A member of 40 of 20,000 projects."""
     person = await user_factory.create(email="user5@example.org")
     async with user_factory.state["sql"].engine.begin() as connection:
         await fill(connection, *MANY)

@@ -1,4 +1,4 @@
-"""Reports: exact sums over what is there."""
+"""Reports: exact sums over stored rows."""
 
 from typing import Any
 

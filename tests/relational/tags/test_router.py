@@ -1,4 +1,4 @@
-"""The addresses of tags: the good paths, and what each of them refuses."""
+"""Routes of tags: success and errors."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""Users in bulk, each by itself; all or none is tested with the router and the repository."""
+"""Non-atomic bulk requests of users; atomic ones are in test_router and test_repository."""
 
 import httpx2
 import pytest

@@ -1,4 +1,4 @@
-"""Uniqueness under a rush, bulk work in one transaction, and what the filters let through."""
+"""Users: concurrent uniqueness, atomic bulk requests and filters."""
 
 from collections import Counter
 from typing import Any

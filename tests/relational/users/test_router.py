@@ -1,4 +1,4 @@
-"""The addresses of users: the good paths, and what each of them refuses."""
+"""Routes of users: success and errors."""
 
 from typing import Any
 from uuid import uuid4
@@ -51,7 +51,7 @@ async def test_deleted_user_is_hidden_until_restored(client: httpx2.AsyncClient)
     (deleted,) = (await client.get("/v1/users", params={"deleted": "true"})).json()["items"]
     assert deleted["id"] == made["id"]
     assert deleted["deleted_at"].endswith("Z")
-    for _ in range(2):  # restoring what is not deleted changes nothing
+    for _ in range(2):  # restoring a user who is not deleted changes nothing
         restored = (await client.post(f"{address}/restore")).json()
         assert restored == {**made, "version": 3, "updated_at": restored["updated_at"]}
     assert (await client.get("/v1/users", params={"deleted": "true"})).json()["items"] == []
@@ -87,7 +87,7 @@ async def test_patch_taken_email_or_username_conflicts(
     assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
     assert (await client.get(f"/v1/users/{other['id']}")).json() == other
     own = await client.patch(f"/v1/users/{one['id']}", json={field: one[field].upper()})
-    assert own.status_code == 200, "another case of one's own is free"
+    assert own.status_code == 200, "the own name in another case is free"
 
 
 async def test_email_list_holds_id_and_email_only(

@@ -1,4 +1,4 @@
-"""What a body or a query about users may hold."""
+"""Validation of bodies and queries of users."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ async def test_create_field_out_of_bounds_is_refused_with_pointer(
     ):
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
-        assert len(answer.content) < 1000, "what was sent is not repeated"
+        assert len(answer.content) < 1000, "the error does not repeat the input"
     assert (await client.get(address)).json() == made
     assert len((await client.get("/v1/users")).json()["items"]) == 1
 

@@ -1,4 +1,4 @@
-"""Users are found by what their names begin with, as PostgreSQL understands it."""
+"""Search of users by prefixes of their names, in the case rules of PostgreSQL."""
 
 import httpx2
 import pytest

@@ -1,4 +1,4 @@
-"""What the errors of PostgreSQL mean to a client."""
+"""Translation of errors of PostgreSQL to service errors."""
 
 import httpx2
 import pytest
@@ -106,7 +106,7 @@ async def test_programming_error_is_not_translated(state: State) -> None:
 
 
 async def error_of(state: State, statement: str) -> ServiceError:
-    """What a client is told of the error that a statement ends with."""
+    """Return the service error of the error that a statement raises."""
     with pytest.raises(DBAPIError) as caught:
         async with state["sql"].engine.begin() as connection:
             await connection.execute(text(statement))

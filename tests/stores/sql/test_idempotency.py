@@ -1,4 +1,4 @@
-"""Idempotency-Key on POSTs to PostgreSQL: a retry repeats the answer, never the effect."""
+"""Idempotency-Key on POSTs to PostgreSQL: a retry repeats the response, not the effect."""
 
 import httpx2
 import pytest
@@ -86,7 +86,7 @@ async def test_key_expires_after_24_hours(client: httpx2.AsyncClient, state: Sta
     assert replay.content == fresh.content
     async with state["sql"].engine.connect() as connection:
         kept = await connection.scalar(sqlalchemy.text("SELECT count(*) FROM idempotency_keys"))
-        assert kept == 1, "what outlived its day is cleared on the way"
+        assert kept == 1, "expired keys are deleted by later requests"
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "tab\there", "k\u00e9y"])

@@ -1,4 +1,4 @@
-"""One request on PostgreSQL: its transaction, and what happens when two get in each other's way."""
+"""One request on PostgreSQL: its transaction, its retries and its connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +16,7 @@ from service.stores.sql.engine import open_sql
 from tests.relational.users.factories import make_user, make_users
 from tests.relational.users.statements import recorded_statements
 
-# Whoever changes a user waits for a gate and then takes the lock of the user named in ``bio``.
+# A change of a user waits for an advisory lock, then locks the user named in ``bio``.
 CROSS_LOCKS = """
 CREATE FUNCTION cross_locks() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -36,9 +36,9 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 async def cross_locks(
     state: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[None]:
-    """Two that change each other's users lock each other out, until PostgreSQL looks for that.
+    """Two requests that change each other's users deadlock.
 
-    On connections that remember no statement of before.
+    Connections are new, so that they have no prepared statements.
     """
     async with state["sql"].engine.begin() as connection:
         await connection.execute(text(CROSS_LOCKS))
@@ -53,7 +53,7 @@ async def cross_locks(
 
 @contextmanager
 def failures(state: State) -> Iterator[list[str]]:
-    """Fills the list with the SQLSTATE of each statement that fails."""
+    """Record the SQLSTATE of each failed statement."""
     sqlstates: list[str] = []
 
     def note(context: Any) -> None:

@@ -1,4 +1,4 @@
-"""The one place that commits, the waits it allows, and the tables it stands on."""
+"""Sessions: commits, timeouts, and the constraints of the tables."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from tests.relational.users.factories import make_user, user_body
 
 @pytest.fixture
 async def late_constraint(state: State) -> AsyncIterator[None]:
-    """A city belongs to one user, and PostgreSQL looks only when the transaction commits."""
+    """A unique constraint on users.city that PostgreSQL checks at the commit."""
     constraint = "UNIQUE (city) DEFERRABLE INITIALLY DEFERRED"
     async with state["sql"].engine.begin() as connection:
         await connection.execute(text(f"ALTER TABLE users ADD CONSTRAINT late {constraint}"))
@@ -61,7 +61,7 @@ async def test_change_of_locked_row_is_refused_while_it_is_locked(
         refused = await client.patch(address, json={"age": 1})
         assert (refused.status_code, refused.json()["code"]) == (503, "locked")
         assert refused.headers["retry-after"] == "1"
-        assert (await client.get(address)).status_code == 200, "who reads does not wait"
+        assert (await client.get(address)).status_code == 200, "reads do not wait"
     again = await client.patch(address, json={"age": 1})
     assert (again.status_code, again.json()["version"]) == (200, 2)
 
@@ -103,7 +103,7 @@ async def test_insert_unknown_column_is_refused(state: State) -> None:
 async def test_create_user_every_field_is_stored_and_returned(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    """A field that is added to the schema and the table reaches the database and the answer."""
+    """A field added to the schema and the table is stored and returned."""
     example: dict[str, Any] = {
         "username": "grace", "email": "grace@example.com", "name": "Grace", "age": 36,
         "city": "Ulm", "bio": "Compilers", "status": "pending", "is_active": False,
