@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.stores",
     "tests.fixtures.reset",
     "tests.fixtures.client",
+    "tests.fixtures.sql_sessions",
     "tests.fixtures.databases",
     "tests.fixtures.logs",
 ]

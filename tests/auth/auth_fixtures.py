@@ -1,6 +1,6 @@
-"""The real gate with limits nobody reaches, so that a test's logins are not counted with others'.
+"""The real authenticator with limits that no test reaches by accident.
 
-Folders whose tests log in have these fixtures from their conftest.py.
+Packages whose tests log in import these fixtures in their conftest.py.
 """
 
 from collections import ChainMap
@@ -19,21 +19,21 @@ from tests.fixtures.client import client_for
 MANY = "1000000/minute"
 
 
-def rates(**limits: str) -> RateLimiter:
-    """Limits nobody reaches, but for those a test sets."""
+def rate_limiter(**limits: str) -> RateLimiter:
+    """Return limits that no test reaches, except those in ``limits``."""
     return RateLimiter(**{"caller": MANY, "address": MANY, "login": MANY, "guess": MANY, **limits})
 
 
-def with_gate(state: State, authenticator: SqlAuthenticator, counting: RateLimiter) -> Any:
-    """What the lifespan holds, with another gate."""
+def with_authenticator(state: State, authenticator: SqlAuthenticator, counting: RateLimiter) -> Any:
+    """Return the state of the lifespan with another authenticator and rate limiter."""
     held: Any = state
     return ChainMap({"authenticator": authenticator, "rates": counting}, held)
 
 
 @pytest.fixture
 async def authenticator(state: State, reset_stores: None) -> AsyncIterator[SqlAuthenticator]:
-    """A gate of this test's own; what it still writes is written before the tables are emptied."""
-    made = SqlAuthenticator(state["sql"], state["keyring"], rates())
+    """An authenticator of this test; its pending writes end before the tables are emptied."""
+    made = SqlAuthenticator(state["sql"], state["keyring"], rate_limiter())
     yield made
     await made.drain()
 
@@ -42,6 +42,6 @@ async def authenticator(state: State, reset_stores: None) -> AsyncIterator[SqlAu
 async def auth_client(
     app: FastAPI, state: State, authenticator: SqlAuthenticator
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """Speaks to that gate, and has no credentials but those a test gives."""
-    async with client_for(app, with_gate(state, authenticator, rates())) as speaking:
-        yield speaking
+    """A client of that authenticator, without credentials."""
+    async with client_for(app, with_authenticator(state, authenticator, rate_limiter())) as client:
+        yield client

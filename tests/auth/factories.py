@@ -1,4 +1,4 @@
-"""Makes people and keys in the database itself, with what they call with."""
+"""Users, logins and API keys created in the database, with their credentials."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,8 @@ from service.relational.users.tables import User
 HOUR = timedelta(hours=1)
 
 
-class Person(NamedTuple):
-    """A user who is logged in."""
+class LoggedInUser(NamedTuple):
+    """A user with a login."""
 
     id: UUID
     login_id: UUID
@@ -36,8 +36,8 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def create_user(state: State, role: str = "member", **values: Any) -> Person:
-    """A new user of a role."""
+async def create_user(state: State, role: str = "member", **values: Any) -> LoggedInUser:
+    """Create a user with a role and a login."""
     name = f"u{uuid4().hex[:12]}"
     user = {"id": uuid7(), "username": name, "email": f"{name}@example.com", "role": role, **values}
     login_id, scopes = uuid7(), scopes_of(role)
@@ -50,11 +50,11 @@ async def create_user(state: State, role: str = "member", **values: Any) -> Pers
 
     await state["sql"].run(work, writes=True)
     token = state["keyring"].sign(Claims(user["id"], scopes, login_id), HOUR)
-    return Person(user["id"], login_id, token)
+    return LoggedInUser(user["id"], login_id, token)
 
 
-async def key_of(state: State, user_id: UUID, *scopes: str, **values: Any) -> str:
-    """An API key of a user."""
+async def create_key(state: State, user_id: UUID, *scopes: str, **values: Any) -> str:
+    """Create an API key of a user; return its secret form."""
     key_id, secret = uuid7(), secrets.token_urlsafe(32)
     row = {"id": key_id, "user_id": user_id, "name": "test", "scopes": list(scopes), **values}
 

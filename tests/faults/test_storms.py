@@ -34,8 +34,8 @@ from tests.relational.accounts.factories import (
 from tests.relational.catalog.factories import make_category, make_product, movements
 from tests.relational.orders.factories import line, order
 from tests.relational.posts.factories import make_post
-from tests.relational.projects.conftest import people as people  # noqa: PLC0414 - a fixture
-from tests.relational.projects.factories import People, Someone, make_project
+from tests.relational.projects.conftest import user_factory as user_factory  # noqa: PLC0414 - a fixture
+from tests.relational.projects.factories import ProjectUser, UserFactory, make_project
 from tests.relational.users.factories import make_user, make_users
 from tests.stores.sql.test_route import CROSS_LOCKS, TRIGGER, WAITING, failures
 
@@ -167,23 +167,28 @@ async def test_of_many_who_change_what_they_saw_one_does_and_whoever_did_not_loo
 
 
 async def test_a_project_keeps_an_owner_whoever_leaves_demotes_and_invites_at_once(
-    wide_pool: State, people: People
+    wide_pool: State, user_factory: UserFactory
 ) -> None:
     chance = random.Random(2)
     for _ in range(3):
-        first = await people.new()
+        first = await user_factory.create()
         project = await make_project(first)
         path = f"/projects/{project['id']}"
-        owners = [first, *[await people.joined(project, "owner") for _ in range(3)]]
+        owners = [first, *[await user_factory.create_member(project, "owner") for _ in range(3)]]
 
-        def change(person: Someone, path: str, owners: list[Someone], n: int) -> Ask:
+        def change(person: ProjectUser, path: str, owners: list[ProjectUser], n: int) -> Ask:
             whom = f"{path}/members/{chance.choice(owners).id}"
             kinds: list[Ask] = [
-                partial(person.ask, "POST", f"{path}/leave"),
-                partial(person.ask, "PATCH", whom, {"role": chance.choice(("viewer", "admin"))}),
-                partial(person.ask, "DELETE", whom),
+                partial(person.request, "POST", f"{path}/leave"),
                 partial(
-                    person.ask, "POST", f"{path}/invitations", {"email": f"x{n % 4}@example.com"}
+                    person.request, "PATCH", whom, {"role": chance.choice(("viewer", "admin"))}
+                ),
+                partial(person.request, "DELETE", whom),
+                partial(
+                    person.request,
+                    "POST",
+                    f"{path}/invitations",
+                    {"email": f"x{n % 4}@example.com"},
                 ),
             ]
             return kinds[n % len(kinds)]

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from service.auth.passwords import _OF_NOBODY
 from service.main import State
-from tests.auth.factories import Person, bearer, create_user, key_of
+from tests.auth.factories import LoggedInUser, bearer, create_key, create_user
 from tests.documents.predictions.cloudevents.inference_server import STRUCTURED
 from tests.documents.predictions.factories import NDJSON
 from tests.fixtures.client import ADMINISTRATOR, client_as
@@ -70,7 +70,7 @@ async def make_world(
     owner, admin = people["owner"], people["admin"]
     things: dict[str, Any] = {name: str(person.id) for name, person in people.items()}
 
-    async def made(by: Person, path: str, body: dict[str, Any]) -> str:
+    async def made(by: LoggedInUser, path: str, body: dict[str, Any]) -> str:
         answer = await anonymous_client.post(f"/v1{path}", json=body, headers=by.headers)
         assert answer.status_code == 201, answer.text
         return str(answer.json().get("id") or answer.json()["prediction_id"])
@@ -125,8 +125,8 @@ async def headers_of(caller: str, world: dict[str, Any], state: State, name: str
         return {}
     if caller == "key":
         scope = "metrics:read" if name.startswith("audit") else "audit:read"
-        return bearer(await key_of(state, world["people"]["admin"].id, scope))
-    person: Person = world["people"][caller]
+        return bearer(await create_key(state, world["people"]["admin"].id, scope))
+    person: LoggedInUser = world["people"][caller]
     return person.headers
 
 

@@ -1,4 +1,4 @@
-"""The gate: who gets past it, and what those hear who do not."""
+"""The authenticator: accepted credentials, and the errors for all others."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -13,8 +13,8 @@ from service.auth.access_tokens import Claims
 from service.main import State
 from service.relational.authenticator import SqlAuthenticator
 from service.stores.sql.errors import SqlUnreachable
-from tests.auth.auth_fixtures import rates, with_gate
-from tests.auth.factories import Person, bearer, create_user, key_of
+from tests.auth.auth_fixtures import rate_limiter, with_authenticator
+from tests.auth.factories import LoggedInUser, bearer, create_key, create_user
 from tests.documents.predictions.factories import make_event
 from tests.documents.predictions.live_server import exchange, serving
 from tests.fixtures.client import client_for
@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 
 
 class _Sql:
-    """PostgreSQL as the gate alone sees it, which can be down."""
+    """PostgreSQL as the authenticator uses it; it can be set to down."""
 
     def __init__(self, state: State) -> None:
         self._sql, self.down = state["sql"], False
@@ -41,21 +41,27 @@ def sql(state: State) -> _Sql:
 
 
 @pytest.fixture
-async def own_gate(state: State, reset_stores: None, sql: _Sql) -> AsyncIterator[SqlAuthenticator]:
-    made = SqlAuthenticator(sql, state["keyring"], rates(address="5/minute"))  # type: ignore[arg-type]
+async def own_authenticator(
+    state: State, reset_stores: None, sql: _Sql
+) -> AsyncIterator[SqlAuthenticator]:
+    made = SqlAuthenticator(sql, state["keyring"], rate_limiter(address="5/minute"))  # type: ignore[arg-type]
     yield made
     await made.drain()
 
 
 @pytest.fixture
 async def caller(
-    app: FastAPI, state: State, own_gate: SqlAuthenticator
+    app: FastAPI, state: State, own_authenticator: SqlAuthenticator
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client_for(app, with_gate(state, own_gate, rates())) as speaking:
-        yield speaking
+    async with client_for(
+        app, with_authenticator(state, own_authenticator, rate_limiter())
+    ) as client:
+        yield client
 
 
-async def test_nobody_is_asked_to_say_who_they_are(anonymous_client: httpx2.AsyncClient) -> None:
+async def test_request_without_credentials_is_unauthenticated(
+    anonymous_client: httpx2.AsyncClient,
+) -> None:
     answer = await anonymous_client.get(ME)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"] == 'Bearer realm="polystore"'
@@ -75,7 +81,7 @@ async def test_nobody_is_asked_to_say_who_they_are(anonymous_client: httpx2.Asyn
         "Bearerx",
     ],
 )
-async def test_only_a_bearer_token_is_taken(
+async def test_credentials_other_than_bearer_are_refused(
     anonymous_client: httpx2.AsyncClient, header: str
 ) -> None:
     answer = await anonymous_client.get(ME, headers={"Authorization": header})
@@ -83,11 +89,11 @@ async def test_only_a_bearer_token_is_taken(
     assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 
-async def test_a_key_may_be_the_password_of_an_address(
+async def test_key_as_password_of_url_is_accepted(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state, "service")
-    key = await key_of(state, owner.id, "predictions:write")
+    key = await create_key(state, owner.id, "predictions:write")
     answer = await anonymous_client.post(EVENTS, json=make_event(), auth=("key", key))
     assert answer.status_code == 201
     for wrong in (f"{key}x", owner.token, "", "pk_"):
@@ -96,14 +102,14 @@ async def test_a_key_may_be_the_password_of_an_address(
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "pk_", "rt_x_y", "e30.e30.e30", "x y", "x" * 9000])
-async def test_garbage_is_no_token(anonymous_client: httpx2.AsyncClient, token: str) -> None:
+async def test_token_malformed_is_refused(anonymous_client: httpx2.AsyncClient, token: str) -> None:
     answer = await anonymous_client.get(ME, headers=bearer(token))
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert token == "x" or token not in str(answer.headers)
 
 
-async def test_the_scheme_may_be_written_in_any_case(
+async def test_scheme_in_any_case_is_accepted(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -112,7 +118,7 @@ async def test_the_scheme_may_be_written_in_any_case(
         assert (await anonymous_client.get(ME, headers=headers)).status_code == 200
 
 
-async def test_two_headers_are_not_two_tries(
+async def test_two_authorization_headers_are_refused(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -120,7 +126,7 @@ async def test_two_headers_are_not_two_tries(
     assert (await anonymous_client.get(ME, headers=headers)).status_code == 401
 
 
-async def test_a_missing_scope_is_named(anonymous_client: httpx2.AsyncClient, state: State) -> None:
+async def test_missing_scope_is_named(anonymous_client: httpx2.AsyncClient, state: State) -> None:
     member_caller = await create_user(state)
     answer = await anonymous_client.post(TAGS, json={"name": "x"}, headers=member_caller.headers)
     assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
@@ -130,7 +136,7 @@ async def test_a_missing_scope_is_named(anonymous_client: httpx2.AsyncClient, st
     assert 'scope="tags:write"' in challenge
 
 
-async def test_the_scope_is_asked_for_before_the_body_is_read(
+async def test_scope_is_checked_before_body_is_read(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     member_caller = await create_user(state)
@@ -139,7 +145,7 @@ async def test_the_scope_is_asked_for_before_the_body_is_read(
     assert (await anonymous_client.post(TAGS, content=b"{not json")).status_code == 401
 
 
-async def test_a_token_of_a_login_there_is_not_is_nobodys(
+async def test_token_of_unknown_login_is_refused(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -154,7 +160,7 @@ async def test_a_token_of_a_login_there_is_not_is_nobodys(
         assert (await anonymous_client.get(ME, headers=bearer(token))).status_code == 401
 
 
-async def test_a_token_does_not_reach_beyond_its_login_nor_a_login_beyond_its_role(
+async def test_token_scopes_are_limited_by_login_and_role(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -164,11 +170,11 @@ async def test_a_token_does_not_reach_beyond_its_login_nor_a_login_beyond_its_ro
     assert me["scopes"] == ["posts:read", "users:read", "users:write"]
 
 
-async def test_while_postgresql_is_down_a_known_key_goes_on_and_an_unknown_one_waits(
-    caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
+async def test_postgresql_down_cached_key_works_and_other_gets_503(
+    caller: httpx2.AsyncClient, state: State, own_authenticator: SqlAuthenticator, sql: _Sql
 ) -> None:
     owner = await create_user(state, "service")
-    known, unknown = [await key_of(state, owner.id, "predictions:write") for _ in range(2)]
+    known, unknown = [await create_key(state, owner.id, "predictions:write") for _ in range(2)]
     assert (await log_event(caller, known)).status_code == 201
     sql.down = True
     assert (await log_event(caller, known)).status_code == 201
@@ -183,23 +189,23 @@ async def log_event(client: httpx2.AsyncClient, token: str) -> httpx2.Response:
     return await client.post(EVENTS, json=make_event(), headers=bearer(token))
 
 
-async def test_a_known_key_is_good_for_15_minutes_while_postgresql_is_down(
-    caller: httpx2.AsyncClient, state: State, own_gate: SqlAuthenticator, sql: _Sql
+async def test_postgresql_down_cached_key_works_for_15_minutes(
+    caller: httpx2.AsyncClient, state: State, own_authenticator: SqlAuthenticator, sql: _Sql
 ) -> None:
     owner = await create_user(state, "service")
-    key = await key_of(state, owner.id, "predictions:write")
+    key = await create_key(state, owner.id, "predictions:write")
     assert (await log_event(caller, key)).status_code == 201
     sql.down = True
-    start = own_gate._keys._now()
-    own_gate._keys._now = lambda: start + 800
+    start = own_authenticator._keys._now()
+    own_authenticator._keys._now = lambda: start + 800
     assert (await log_event(caller, key)).status_code == 201
     wrong = f"{key}x"
     assert (await log_event(caller, wrong)).status_code in (401, 503)
-    own_gate._keys._now = lambda: start + 901
+    own_authenticator._keys._now = lambda: start + 901
     assert (await log_event(caller, key)).status_code == 503
 
 
-async def test_while_postgresql_is_down_a_login_that_was_known_goes_on(
+async def test_postgresql_down_cached_login_works(
     caller: httpx2.AsyncClient, state: State, sql: _Sql
 ) -> None:
     person, newcomer = await create_user(state, "service"), await create_user(state, "service")
@@ -212,7 +218,7 @@ async def test_while_postgresql_is_down_a_login_that_was_known_goes_on(
     assert (await log_event(caller, f"{person.token}x")).status_code == 401
 
 
-async def test_while_postgresql_is_down_a_token_of_an_unknown_key_waits(
+async def test_postgresql_down_token_of_uncached_key_gets_503(
     caller: httpx2.AsyncClient, state: State, sql: _Sql
 ) -> None:
     person = await create_user(state, "service")
@@ -222,9 +228,9 @@ async def test_while_postgresql_is_down_a_token_of_an_unknown_key_waits(
     assert answer.status_code == 503
 
 
-async def test_a_flood_without_credentials_has_to_wait(caller: httpx2.AsyncClient) -> None:
+async def test_requests_without_credentials_are_limited(caller: httpx2.AsyncClient) -> None:
     answers = [await caller.get(ME) for _ in range(8)]
-    assert [each.status_code for each in answers] == [401] * 5 + [429] * 3
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 3
     assert int(answers[-1].headers["retry-after"]) >= 1
     assert answers[-1].headers["ratelimit-policy"] == '"address";q=5;w=60'
     assert answers[0].headers["x-request-id"]
@@ -233,14 +239,14 @@ async def test_a_flood_without_credentials_has_to_wait(caller: httpx2.AsyncClien
 @pytest.mark.parametrize(
     "header", ["Bearer garbage", "Bearer a.b.c", "Bearer pk_x_y", "Basic YTpi"]
 )
-async def test_a_flood_with_wrong_credentials_has_to_wait(
+async def test_requests_with_wrong_credentials_are_limited(
     caller: httpx2.AsyncClient, header: str
 ) -> None:
     answers = [await caller.get(ME, headers={"Authorization": header}) for _ in range(8)]
-    assert [each.status_code for each in answers] == [401] * 5 + [429] * 3
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 3
 
 
-async def test_who_is_known_is_not_stopped_by_a_flood_from_their_address(
+async def test_authenticated_caller_is_not_limited_by_their_address(
     caller: httpx2.AsyncClient, state: State
 ) -> None:
     person = await create_user(state)
@@ -251,22 +257,24 @@ async def test_who_is_known_is_not_stopped_by_a_flood_from_their_address(
     assert answer.headers["ratelimit"].startswith('"caller";')
 
 
-async def test_a_caller_who_comes_too_often_has_to_wait(
+async def test_caller_with_too_many_requests_is_limited(
     app: FastAPI, state: State, reset_stores: None
 ) -> None:
-    authenticator = SqlAuthenticator(state["sql"], state["keyring"], rates(caller="3/minute"))
+    authenticator = SqlAuthenticator(
+        state["sql"], state["keyring"], rate_limiter(caller="3/minute")
+    )
     one, other = await create_user(state), await create_user(state)
-    async with client_for(app, with_gate(state, authenticator, rates())) as speaking:
-        answers = [await speaking.get(ME, headers=one.headers) for _ in range(4)]
-        assert [each.status_code for each in answers] == [200, 200, 200, 429]
-        assert (await speaking.get(ME, headers=other.headers)).status_code == 200
+    async with client_for(app, with_authenticator(state, authenticator, rate_limiter())) as client:
+        answers = [await client.get(ME, headers=one.headers) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert (await client.get(ME, headers=other.headers)).status_code == 200
     await authenticator.drain()
 
 
 @pytest.mark.parametrize(
     ("address", "status"), [("/livez", 200), ("/v1/nowhere", 404), (ME, 401), (TOKEN, 405)]
 )
-async def test_every_answer_tells_browsers_to_be_careful(
+async def test_every_response_has_security_headers(
     anonymous_client: httpx2.AsyncClient, address: str, status: int
 ) -> None:
     answer = await anonymous_client.get(address)
@@ -279,10 +287,10 @@ async def test_every_answer_tells_browsers_to_be_careful(
     assert "strict-transport-security" not in answer.headers
 
 
-async def test_a_login_that_is_good_has_those_headers_too(
+async def test_authenticated_response_has_security_headers(
     anonymous_client: httpx2.AsyncClient, state: State
 ) -> None:
-    person: Person = await create_user(state)
+    person: LoggedInUser = await create_user(state)
     answer = await anonymous_client.get(ME, headers=person.headers)
     assert answer.status_code == 200
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -291,19 +299,19 @@ async def test_a_login_that_is_good_has_those_headers_too(
 
 @pytest.mark.parametrize("name", ["Authorization: Bearer x", "X-Request-Id: x", "X-Any: x"])
 @pytest.mark.parametrize("cut", [b"\r", b"\n", b"\x00", b"%0d%0a"])
-async def test_a_header_cannot_be_slipped_into_the_answer(
+async def test_request_header_cannot_inject_response_header(
     state: State, reset_stores: None, name: str, cut: bytes
 ) -> None:
     sent = b"GET /livez HTTP/1.1\r\nHost: x\r\n" + name.encode() + cut + b"X-Evil: 1\r\n\r\n"
     async with serving(state) as port:
-        answer = await told(port, sent)
+        answer = await response_head(port, sent)
     assert "x-evil" not in answer.lower()
     if cut == b"%0d%0a":
-        assert "x-request-id" in answer.lower(), "it was answered, or this would say nothing"
+        assert "x-request-id" in answer.lower(), "without a response the test would prove nothing"
 
 
-async def told(port: int, sent: bytes) -> str:
-    """The head of the answer, or nothing if the server hung up."""
+async def response_head(port: int, sent: bytes) -> str:
+    """Return the headers of the response; empty if the server closed the connection."""
     try:
         answer = await exchange(port, sent)
     except (ConnectionError, EOFError, AssertionError):

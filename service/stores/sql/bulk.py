@@ -1,7 +1,7 @@
-"""Many rows in one statement of PostgreSQL: its text is the same for one row and for a thousand.
+"""Many rows in one statement of PostgreSQL; its text does not depend on their number.
 
-An array per column goes in and ``unnest`` makes a table of them, so a statement is prepared once
-and never meets the driver's limit of 32,767 parameters.
+Each column is one array parameter, and ``unnest`` makes a table of them. A statement is therefore
+prepared once and stays below the driver's limit of 32,767 parameters.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,14 +28,14 @@ from sqlalchemy.types import TypeEngine
 
 from service.stores.sql.base import Base
 
-_NAMESPACE = 0x62756C6B  # "bulk", so that these locks meet no others
+_NAMESPACE = 0x62756C6B  # "bulk": the first key of these advisory locks
 
 
 async def advisory_lock(session: AsyncSession, about: str, *, alone: bool) -> None:
-    """Waits until nobody does ``about`` alone; ``alone`` also until nobody does it at all.
+    """Take the advisory lock of ``about``: exclusive if ``alone``, else shared.
 
-    For what cannot be locked in one order, such as unique values that an UPDATE brings. Comes
-    before all other locks, and ends with the transaction.
+    Use it for rows that cannot be locked in one order, such as unique values that an UPDATE sets.
+    Take it before all other locks; it is released at the end of the transaction.
     """
     lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
     await session.execute(select(lock(cast(_NAMESPACE, Integer), func.hashtext(about))))
@@ -44,12 +44,12 @@ async def advisory_lock(session: AsyncSession, about: str, *, alone: bool) -> No
 def any_of(
     column: ColumnElement[Any] | InstrumentedAttribute[Any], values: Iterable[Any]
 ) -> ColumnElement[bool]:
-    """``column = ANY(array)``."""
+    """Return the condition ``column = ANY(array)``."""
     return column == any_(_array(column.type, values))
 
 
 def unnest_rows(table: type[Base], rows: Sequence[Mapping[str, Any]]) -> TableValuedAlias:
-    """Rows of one shape as a table ``given``, with their place from 1 as ``nth``."""
+    """Return rows of the same columns as a table ``given``; ``nth`` numbers them from 1."""
     types = {name: table.__table__.c[name].type for name in rows[0]}
     arrays = [_array(kind, [row[name] for row in rows]) for name, kind in types.items()]
     named = [column(name, kind) for name, kind in types.items()]
@@ -64,20 +64,21 @@ def insert_missing(
     ordered_by: str,
     **computed: ColumnElement[Any],
 ) -> Insert:
-    """Inserts the rows that no unique index refuses; add ``returning`` to learn which.
+    """Return the INSERT of the rows that violate no unique index; ``returning`` names them.
 
-    They go in by ``ordered_by``, of a text whatever its case, so that two that overlap wait for
-    each other and never in a circle; of two that are the same the first goes in.
+    Rows are inserted in the order of ``ordered_by`` (of text in any case), so that concurrent
+    inserts of the same rows do not deadlock. Of two equal rows the first is inserted.
     """
-    given = unnest_rows(table, rows)
-    by = given.c[ordered_by]
+    new_rows = unnest_rows(table, rows)
+    by = new_rows.c[ordered_by]
     names = list(rows[0])
-    chosen = select(*[given.c[name] for name in names], *computed.values())
-    chosen = chosen.order_by(func.lower(by) if isinstance(by.type, String) else by, given.c.nth)
-    into = insert_or(table).from_select([*names, *computed], chosen, include_defaults=False)
-    return into.on_conflict_do_nothing()
+    ordered = select(*[new_rows.c[name] for name in names], *computed.values()).order_by(
+        func.lower(by) if isinstance(by.type, String) else by, new_rows.c.nth
+    )
+    statement = insert_or(table).from_select([*names, *computed], ordered, include_defaults=False)
+    return statement.on_conflict_do_nothing()
 
 
 def _array(kind: TypeEngine[Any], values: Iterable[Any]) -> ColumnElement[Any]:
-    # A cast to VARCHAR(n) cuts silently what an insert would refuse.
+    # A cast to VARCHAR(n) would silently cut text for which an INSERT raises an error.
     return cast(list(values), ARRAY(Text() if isinstance(kind, String) else kind))

@@ -1,4 +1,4 @@
-"""What PostgreSQL and its driver say, as refusals: by constraint name first, then by SQLSTATE."""
+"""Translate errors of PostgreSQL and its driver: by constraint name first, then by SQLSTATE."""
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
@@ -9,39 +9,42 @@ from service.core.errors import Conflict, QueryTooSlow, Refused, ServiceError, U
 
 
 class SqlUnreachable(Unavailable):
-    detail = "PostgreSQL is not reachable."
+    detail = "PostgreSQL is not reachable; repeat the request later."
 
 
 class SqlBusy(Unavailable):
     store_fails = False
-    code, detail = "busy", "All connections to PostgreSQL are in use."
+    code, detail = "busy", "All connections to PostgreSQL are in use; repeat the request later."
 
 
 class Collision(Unavailable):
     store_fails = False
-    code, detail = "collision", "Too many changes to the same rows at once; try again."
+    code, title = "collision", "Too many concurrent changes of the same rows"
+    detail = "Repeat the request."
 
 
 class Locked(Unavailable):
     store_fails = False
-    code, detail = "locked", "Another change holds these rows; try again."
+    code, title = "locked", "Another transaction locks these rows"
+    detail = "Repeat the request later."
 
 
 class SchemaBehind(Unavailable):
-    code = "schema_behind"
-    detail = "The schema is behind; the operator runs `polystore migrate apply`."
+    code, title = "schema_behind", "Database schema is outdated"
+    detail = "Ask the operator to run `polystore migrate apply`."
 
 
 class ValueOutOfRange(Refused):
-    code, detail = "out_of_range", "A value is outside what can be stored."
+    code, title = "out_of_range", "Value is out of range"
+    detail = "Send values that PostgreSQL can store."
 
 
-_TRY_AGAIN = ("40001", "40P01")
+_RETRYABLE = ("40001", "40P01")
 
 # By SQLSTATE, or by its class of two characters (PostgreSQL manual, appendix A).
 _BY_STATE: dict[str, type[ServiceError]] = {
     **dict.fromkeys(("23505", "23503", "23P01"), Conflict),
-    **dict.fromkeys(_TRY_AGAIN, Collision),
+    **dict.fromkeys(_RETRYABLE, Collision),
     **dict.fromkeys(("42P01", "42703"), SchemaBehind),
     "55P03": Locked,
     "57014": QueryTooSlow,
@@ -51,7 +54,7 @@ _BY_STATE: dict[str, type[ServiceError]] = {
 
 
 def translate_sql_error(error: Exception) -> ServiceError | None:
-    """What a driver error means to a client; None if it has nothing to do with the store."""
+    """Return the error that a client gets; None if the store did not cause it."""
     if isinstance(error, PoolTimeout):
         return SqlBusy()
     if is_collision(error):
@@ -61,34 +64,34 @@ def translate_sql_error(error: Exception) -> ServiceError | None:
         if error.connection_invalidated:
             return SqlUnreachable()
         cause = _cause(error)
-    elif isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # a connection could not be made
+    elif isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # the connection failed
         cause = error.__cause__
     if isinstance(cause, asyncpg.PostgresError):
         name, state = getattr(cause, "constraint_name", None), cause.sqlstate or ""
         by_name = ServiceError.by_constraint.get(name or "")
         kind = by_name or _BY_STATE.get(state) or _BY_STATE.get(state[:2])
         return kind() if kind is not None else None
-    if isinstance(cause, asyncpg.DataError):  # the driver itself refused to encode a value
+    if isinstance(cause, asyncpg.DataError):  # the driver could not encode a value
         return ValueOutOfRange()
-    lost = isinstance(cause, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
-    return SqlUnreachable() if lost else None
+    is_lost = isinstance(cause, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+    return SqlUnreachable() if is_lost else None
 
 
 def is_collision(error: Exception) -> bool:
-    """Nothing was done, and trying again may succeed.
+    """Return whether nothing was done and a retry may succeed.
 
-    A deadlock, a serialization failure, or a migration that changed what a prepared statement
-    returns: SQLAlchemy forgets the statement and says so with an error that has no cause.
+    That is a deadlock, a serialization failure, or a migration that changed what a prepared
+    statement returns: SQLAlchemy then drops the statement and raises an error without a cause.
     """
     if not isinstance(error, DBAPIError):
-        return getattr(error, "sqlstate", "") in _TRY_AGAIN
+        return getattr(error, "sqlstate", "") in _RETRYABLE
     cause = _cause(error)
-    forgotten = cause is None and isinstance(error, NotSupportedError)
-    return forgotten or getattr(cause, "sqlstate", "") in _TRY_AGAIN
+    was_dropped = cause is None and isinstance(error, NotSupportedError)
+    return was_dropped or getattr(cause, "sqlstate", "") in _RETRYABLE
 
 
 def _cause(error: DBAPIError) -> BaseException | None:
     try:
         return error.driver_exception
-    except ValueError:  # SQLAlchemy's way to say that the driver raised nothing
+    except ValueError:  # SQLAlchemy raises it if the driver raised nothing
         return None

@@ -1,7 +1,7 @@
-"""Idempotency-Key on every POST to PostgreSQL: a retry repeats the answer, never the effect.
+"""Idempotency-Key on every POST to PostgreSQL: a retry repeats the response, not the effect.
 
-The key's row is written in the transaction of the effect it stands for, so that either both are
-there or neither. Keys live for a day.
+The key's row is written in the transaction of its effect, so that both exist or neither. A key is
+valid for 24 hours.
 """
 
 import hashlib
@@ -18,24 +18,24 @@ from service.stores.sql.base import Base
 from service.web.conditional import NO_STORE
 from service.web.idempotency_key import REPLAYED, KeyReused, RequestedKey
 
-KEYS_LIVE = timedelta(hours=24)
-_KEPT_HEADERS = ("content-type", "etag", "location", "cache-control")
+KEY_LIFETIME = timedelta(hours=24)
+_STORED_HEADERS = ("content-type", "etag", "location", "cache-control")
 
 
 class StillRunning(Conflict):
     code, title = "idempotency_in_progress", "A request with this key is still running"
 
     def __init__(self) -> None:
-        super().__init__("Repeat it in a second to get its answer.", headers={"Retry-After": "1"})
+        super().__init__("Retry in a second to get its response.", headers={"Retry-After": "1"})
 
 
 class ShownOnce(Conflict):
-    code, title = "shown_once", "It was done under this key, and its answer held a secret"
-    detail = "Secrets are shown once and not kept. If it is lost, rotate or revoke what it is of."
+    code, title = "shown_once", "The response to this key contained a secret and is not stored"
+    detail = "Rotate or revoke the key or token if its secret is lost."
 
 
 class IdempotencyKey(Base):
-    """One answered POST."""
+    """A POST and its response."""
 
     __tablename__ = "idempotency_keys"
 
@@ -48,7 +48,7 @@ class IdempotencyKey(Base):
 
 
 class Replay(Exception):
-    """Carries the first answer past the endpoint, which has nothing to do any more."""
+    """Carries the stored response past the endpoint, which must not run again."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -56,52 +56,52 @@ class Replay(Exception):
 
 
 def recall(connection: Connection, wanted: RequestedKey) -> None:
-    """The first thing in the transaction of a POST with a key, which is ours until it ends.
+    """Lock the key at the begin of the transaction; raise if it was used before.
 
-    Only then, and not before the endpoint: what it does beforehand, such as hashing a password,
-    must not hold a connection.
+    This runs at the first statement and not before the endpoint, because slow work without
+    statements, such as hashing a password, must not hold a connection.
 
     Raises:
-        Replay: the key was answered before.
+        Replay: the key has a stored response.
         StillRunning: another transaction has the key; waiting for it would hold a connection.
-        KeyReused: the key was used for something else.
-        ShownOnce: what it answered is not kept.
+        KeyReused: the key was used for another request.
+        ShownOnce: the response of the key is not stored.
     """
     hashed = int.from_bytes(hashlib.sha256(wanted.key.encode()).digest()[:8], "big", signed=True)
     if not connection.scalar(select(func.pg_try_advisory_xact_lock(hashed))):
         raise StillRunning
     k = IdempotencyKey
-    kept = select(k.fingerprint, k.status, k.headers, k.body).where(
-        k.key == wanted.key, k.created_at > func.now() - KEYS_LIVE
+    select_stored = select(k.fingerprint, k.status, k.headers, k.body).where(
+        k.key == wanted.key, k.created_at > func.now() - KEY_LIFETIME
     )
-    found = connection.execute(kept).one_or_none()
-    if found is None:
+    stored = connection.execute(select_stored).one_or_none()
+    if stored is None:
         return
-    if not wanted.was_sent_with(found.fingerprint):
+    if not wanted.was_sent_with(stored.fingerprint):
         raise KeyReused
-    if found.headers.get("cache-control") == NO_STORE:
+    if stored.headers.get("cache-control") == NO_STORE:
         raise ShownOnce
-    raise Replay(Response(found.body, found.status, {**found.headers, REPLAYED: "true"}))
+    raise Replay(Response(stored.body, stored.status, {**stored.headers, REPLAYED: "true"}))
 
 
 async def remember(session: AsyncSession, wanted: RequestedKey, response: Response) -> None:
-    """Keeps the answer, and clears a few keys that have outlived their day."""
+    """Store the response; delete at most 10 expired keys."""
     k = IdempotencyKey
-    outlived = (
+    expired = (
         select(k.key)
-        .where(k.created_at <= func.now() - KEYS_LIVE)
+        .where(k.created_at <= func.now() - KEY_LIFETIME)
         .order_by(k.created_at)
         .limit(10)
         .with_for_update(skip_locked=True)
     )
-    await session.execute(delete(k).where(k.key.in_(outlived)))
+    await session.execute(delete(k).where(k.key.in_(expired)))
     await session.execute(delete(k).where(k.key == wanted.key))
-    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    answered = insert(k).values(
+    headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
+    stored = insert(k).values(
         key=wanted.key,
         fingerprint=wanted.fingerprint,
         status=response.status_code,
-        headers=kept,
-        body=b"" if kept.get("cache-control") == NO_STORE else bytes(response.body),
+        headers=headers,
+        body=b"" if headers.get("cache-control") == NO_STORE else bytes(response.body),
     )
-    await session.execute(answered)
+    await session.execute(stored)

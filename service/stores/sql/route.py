@@ -1,9 +1,12 @@
 """One request on PostgreSQL: its deadline, its transaction, its retries and its Idempotency-Key.
 
-A route class and not a dependency with ``yield``, for three reasons: an endpoint that lost a
-deadlock has to run again; the row that remembers an Idempotency-Key holds the answer and belongs
-into the same transaction; and a session abandoned at the deadline must not be closed under the
-statement that still runs on it. The commit comes before the answer leaves.
+A route class does this instead of a dependency with ``yield``, for three reasons:
+
+- An endpoint that lost a deadlock has to run again.
+- The row of an Idempotency-Key holds the response, so it belongs in the same transaction.
+- A session abandoned at the deadline must not be closed under a statement that still runs on it.
+
+The commit precedes the response.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +25,7 @@ from service.web.route import Endpoint, Route
 
 
 class SqlRoute(Route):
-    """For the routers of PostgreSQL features: ``APIRouter(route_class=SqlRoute)``."""
+    """Route class of PostgreSQL features: ``APIRouter(route_class=SqlRoute)``."""
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         sql: SqlStore = request.state.sql
@@ -34,22 +37,22 @@ class SqlRoute(Route):
 
 
 class ReportRoute(Route):
-    """For routers of reports: ReportingSession, a snapshot that the server keeps read only.
+    """Route class of reports: each runs in a read-only snapshot.
 
-    A replica that is down is none; the primary answers then.
+    The primary answers if the replica is down or none is configured.
     """
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         sql: SqlStore = request.state.sql
         try:
-            return await _reported(sql, request, endpoint, primary=not sql.has_replica)
+            return await _run_report(sql, request, endpoint, primary=not sql.has_replica)
         except Unavailable as error:
             if not (sql.has_replica and error.store_fails):
                 raise
-        return await _reported(sql, request, endpoint, primary=True)
+        return await _run_report(sql, request, endpoint, primary=True)
 
 
-async def _reported(
+async def _run_report(
     sql: SqlStore, request: Request, endpoint: Endpoint, *, primary: bool
 ) -> Response:
     breaker = sql.breaker if primary else sql.reporting_breaker
@@ -74,18 +77,21 @@ async def _read(
             request.state.sql_session = session
             return await endpoint(request)
 
-    return await _patiently(once)
+    return await _with_retries(once)
 
 
 async def _write(
     sql: SqlStore, request: Request, endpoint: Endpoint, deadline: Deadline
 ) -> Response:
     key = await requested_key(request)
-    return await _patiently(partial(_once, sql, request, endpoint, deadline, key))
+    return await _with_retries(partial(_write_once, sql, request, endpoint, deadline, key))
 
 
-async def _patiently(once: Callable[[], Awaitable[Response]]) -> Response:
-    """Again after a collision; the first time without what counts the times, which is slower."""
+async def _with_retries(once: Callable[[], Awaitable[Response]]) -> Response:
+    """Run ``once``; retry it after a collision.
+
+    The first attempt runs outside of stamina, because its retry context is slower.
+    """
     try:
         return await once()
     except Exception as error:
@@ -103,14 +109,14 @@ def _attempts() -> AsyncIterator[stamina.Attempt]:
     )
 
 
-async def _once(
+async def _write_once(
     sql: SqlStore,
     request: Request,
     endpoint: Endpoint,
     deadline: Deadline,
     key: RequestedKey | None,
 ) -> Response:
-    """The endpoint's answer in a transaction of its own, or the one it gave to its key before."""
+    """Return the endpoint's response from its own transaction, or the stored one of its key."""
     on_begin = None if key is None else partial(recall, wanted=key)
     try:
         async with sql.transaction(deadline, on_begin) as session:

@@ -1,4 +1,4 @@
-"""An administrator and two members, who are users: money is always somebody's."""
+"""Clients of an administrator and of two members; every account has an owner."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from tests.fixtures.client import client_as, member_caller
 
 
 class Member(NamedTuple):
-    """Somebody with money, and the client that speaks as them."""
+    """A user with accounts and their client."""
 
     id: str
     client: httpx2.AsyncClient
@@ -23,21 +23,21 @@ class Member(NamedTuple):
 async def admin_client(
     app: FastAPI, state: State, reset_stores: None
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """Speaks as an administrator."""
+    """A client of an administrator."""
     person = await create_user(state, "admin")
-    async with client_as(member_caller(person.id, "admin"), app, state) as speaking:
-        yield speaking
+    async with client_as(member_caller(person.id, "admin"), app, state) as client:
+        yield client
 
 
 @pytest.fixture
 async def ada(app: FastAPI, state: State, reset_stores: None) -> AsyncIterator[Member]:
     person = await create_user(state)
-    async with client_as(member_caller(person.id), app, state) as speaking:
-        yield Member(str(person.id), speaking)
+    async with client_as(member_caller(person.id), app, state) as client:
+        yield Member(str(person.id), client)
 
 
 @pytest.fixture
 async def grace(app: FastAPI, state: State, reset_stores: None) -> AsyncIterator[Member]:
     person = await create_user(state)
-    async with client_as(member_caller(person.id), app, state) as speaking:
-        yield Member(str(person.id), speaking)
+    async with client_as(member_caller(person.id), app, state) as client:
+        yield Member(str(person.id), client)

@@ -1,4 +1,4 @@
-"""People with accounts for tests, and the ledger as the database holds it."""
+"""Accounts and transfers for tests, and the sums of the ledger."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from service.main import State
 
-# By currency: what the entries of all accounts come to, and whether each balance is their sum.
+# The sums of all balances and of all entries, and whether each balance is the sum of its entries.
 _LEDGER = """
 SELECT sum(balance) AS balances,
        coalesce(sum(booked), 0) AS entries,
@@ -21,9 +21,9 @@ FROM accounts LEFT JOIN (
 
 
 async def make_account(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
-    """An account of the caller's, or of ``owner_id``; filled with ``balance`` out of thin air.
+    """Create an account of the caller or of ``owner_id``, with a balance of ``balance``.
 
-    The air is an account that may be overdrawn, so it takes an administrator.
+    The balance comes from an account that may be overdrawn, so it requires an administrator.
     """
     balance = fields.pop("balance", None)
     body = {"name": "Savings", "currency": "EUR", **fields}
@@ -33,7 +33,7 @@ async def make_account(client: httpx2.AsyncClient, **fields: Any) -> dict[str, A
     if balance is None:
         return made
     funding_account = await make_account(
-        client, name="Air", currency=made["currency"], may_overdraw=True
+        client, name="Funding", currency=made["currency"], may_overdraw=True
     )
     await make_transfer(client, funding_account, made, balance)
     return {**made, "balance": balance}
@@ -61,16 +61,16 @@ async def balance_of(client: httpx2.AsyncClient, account: dict[str, Any]) -> str
 
 
 async def assert_ledger_balanced(state: State) -> Decimal:
-    """Each balance is the sum of its entries and all of them are 0; the sum of what is not debt."""
+    """Check the sums of the ledger; return the sum of the positive balances."""
     async with state["sql"].engine.connect() as connection:
         ledger = (await connection.execute(text(_LEDGER))).one()
         assert ledger.agree
         assert (ledger.balances, ledger.entries) == (0, 0)
         owned = "SELECT sum(balance) FROM accounts WHERE balance > 0"
-        found: Decimal = (await connection.execute(text(owned))).scalar_one()
-        return found
+        total: Decimal = (await connection.execute(text(owned))).scalar_one()
+        return total
 
 
 def key() -> dict[str, str]:
-    """An Idempotency-Key nobody used yet."""
+    """Return a header with a new Idempotency-Key."""
     return {"Idempotency-Key": uuid4().hex}

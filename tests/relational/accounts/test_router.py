@@ -1,4 +1,4 @@
-"""The addresses of accounts and their entries: the good paths, and what each of them refuses."""
+"""Routes of accounts and their entries: success and errors."""
 
 from typing import Any
 from uuid import uuid4
@@ -13,20 +13,20 @@ from tests.relational.users.factories import iterate_pages
 from tests.relational.users.statements import recorded_statements
 
 
-async def test_an_account_is_opened_empty_read_and_renamed(ada: Member) -> None:
+async def test_account_is_created_empty_read_and_renamed(ada: Member) -> None:
     response = await ada.client.post("/v1/accounts", json={"name": "Savings", "currency": "EUR"})
     made = response.json()
     assert (response.status_code, made["version"]) == (201, 1)
     assert (made["balance"], made["owner_id"], made["closed_at"]) == ("0.00", ada.id, None)
     address = response.headers["location"]
-    found = await ada.client.get(address)
-    assert (found.json(), found.headers["etag"]) == (made, response.headers["etag"])
+    read = await ada.client.get(address)
+    assert (read.json(), read.headers["etag"]) == (made, response.headers["etag"])
     renamed = await ada.client.patch(address, json={"name": "Holidays"})
     assert (renamed.status_code, renamed.json()["name"]) == (200, "Holidays")
     assert (renamed.json()["version"], renamed.json()["currency"]) == (2, "EUR")
 
 
-async def test_a_balance_makes_a_copy_stale_and_is_no_obstacle_to_a_change(
+async def test_balance_changes_etag_but_allows_change(
     admin_client: httpx2.AsyncClient,
 ) -> None:
     account = await make_account(admin_client)
@@ -47,19 +47,19 @@ async def test_a_balance_makes_a_copy_stale_and_is_no_obstacle_to_a_change(
 
 
 @pytest.mark.parametrize("currency", ["eur", "EURO", "EU", "EUR\n", "E1R", "ÄÖÜ", "", None, 5])
-async def test_a_currency_is_three_capitals(ada: Member, currency: Any) -> None:
+async def test_create_invalid_currency_is_refused(ada: Member, currency: Any) -> None:
     answer = await ada.client.post("/v1/accounts", json={"name": "x", "currency": currency})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/currency")
 
 
 @pytest.mark.parametrize("field", ["balance", "currency", "owner_id", "may_overdraw", "closed_at"])
-async def test_only_the_name_of_an_account_can_be_changed(ada: Member, field: str) -> None:
+async def test_patch_changes_name_only(ada: Member, field: str) -> None:
     made = await make_account(ada.client)
     answer = await ada.client.patch(f"/v1/accounts/{made['id']}", json={field: made[field]})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{field}")
 
 
-async def test_members_open_no_accounts_for_others_and_none_that_may_be_overdrawn(
+async def test_create_member_sets_no_owner_or_overdraft(
     ada: Member, grace: Member, admin_client: httpx2.AsyncClient
 ) -> None:
     for field, value in (("owner_id", grace.id), ("may_overdraw", True)):
@@ -68,12 +68,12 @@ async def test_members_open_no_accounts_for_others_and_none_that_may_be_overdraw
         assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
         assert refused.json()["errors"][0]["pointer"] == f"/{field}"
         assert (await admin_client.post("/v1/accounts", json=body)).json()[field] == value
-    nobody = {"name": "x", "currency": "EUR", "owner_id": str(uuid4())}
-    answer = await admin_client.post("/v1/accounts", json=nobody)
+    unknown_owner = {"name": "x", "currency": "EUR", "owner_id": str(uuid4())}
+    answer = await admin_client.post("/v1/accounts", json=unknown_owner)
     assert (answer.status_code, answer.json()["code"]) == (409, "owner_unknown")
 
 
-async def test_an_account_of_another_is_not_there(
+async def test_account_of_another_user_is_not_found(
     ada: Member, grace: Member, admin_client: httpx2.AsyncClient
 ) -> None:
     theirs = await make_account(admin_client, owner_id=grace.id, balance="5.00")
@@ -88,11 +88,11 @@ async def test_an_account_of_another_is_not_there(
         ids = [] if params else [mine["id"]]
         assert [account["id"] for account in answer.json()["items"]] == ids
         assert answer.json()["total"] == len(ids)
-    found = await admin_client.get("/v1/accounts", params={"owner_id": grace.id})
-    assert [account["id"] for account in found.json()["items"]] == [theirs["id"]]
+    listed = await admin_client.get("/v1/accounts", params={"owner_id": grace.id})
+    assert [account["id"] for account in listed.json()["items"]] == [theirs["id"]]
 
 
-async def test_an_account_is_closed_when_it_is_empty_and_its_entries_stay(
+async def test_close_requires_zero_balance_and_keeps_entries(
     admin_client: httpx2.AsyncClient,
 ) -> None:
     account, other = (
@@ -112,7 +112,7 @@ async def test_an_account_is_closed_when_it_is_empty_and_its_entries_stay(
     assert [entry["amount"] for entry in entries] == ["-0.01", "0.01"]
 
 
-async def test_entries_are_listed_newest_first_page_by_page_and_by_time(
+async def test_entry_list_is_newest_first_and_filtered_by_time(
     admin_client: httpx2.AsyncClient,
 ) -> None:
     account, other = (
@@ -127,13 +127,13 @@ async def test_entries_are_listed_newest_first_page_by_page_and_by_time(
     assert [len(page) for page in pages] == [3, 3, 2]
     since, until = made[0]["created_at"], made[4]["created_at"]
     params = {"created_at__gte": since, "created_at__lt": until, "sort": "created_at"}
-    found = (await admin_client.get(address, params=params)).json()["items"]
+    listed = (await admin_client.get(address, params=params)).json()["items"]
     entries = [entry for page in reversed(pages) for entry in reversed(page)]
-    assert found == [entry for entry in entries if since <= entry["created_at"] < until]
+    assert listed == [entry for entry in entries if since <= entry["created_at"] < until]
     assert await balance_of(admin_client, account) == "9.72"
 
 
-async def test_a_list_costs_the_same_statements_however_long_it_is(
+async def test_list_statements_do_not_grow_with_limit(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     account, other = (
@@ -150,9 +150,9 @@ async def test_a_list_costs_the_same_statements_however_long_it_is(
     ):
         counted = []
         for limit in (1, 100):
-            with recorded_statements(state) as said:
+            with recorded_statements(state) as statements:
                 answer = await admin_client.get(path, params={"limit": limit})
                 shown = len(answer.json()["items"])
             assert shown == 1 if limit == 1 else shown > 2
-            counted.append(len(said))
+            counted.append(len(statements))
         assert counted == [most, most], path

@@ -1,4 +1,4 @@
-"""PostgreSQL itself refuses whatever would break the ledger, and reads its lists from indexes."""
+"""PostgreSQL refuses statements that break the ledger, and reads its lists from indexes."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
 
 @pytest.fixture
 async def world(admin_client: httpx2.AsyncClient) -> dict[str, Any]:
-    """A transfer of 5.00 and what else a statement may name."""
+    """Return the ids of a transfer of 5.00 and of the accounts that a statement may name."""
     sender, receiver = (
         await make_account(admin_client, may_overdraw=True),
         await make_account(admin_client),
@@ -113,7 +113,7 @@ async def run(connection: AsyncConnection, statements: tuple[str, ...], world: A
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_what_would_break_the_ledger_is_refused_by_the_database_itself(
+async def test_database_refuses_statement_that_breaks_ledger(
     state: State, world: dict[str, Any], case: str
 ) -> None:
     name, *_ = case.split()
@@ -123,11 +123,11 @@ async def test_what_would_break_the_ledger_is_refused_by_the_database_itself(
     assert getattr(caught.value.driver_exception, "constraint_name", None) == name
     refusal = translate_sql_error(caught.value)
     assert refusal is not None
-    assert refusal.code not in ("conflict", "out_of_range"), "a refusal guards it by its name"
+    assert refusal.code not in ("conflict", "out_of_range"), "an error class names the constraint"
     assert await assert_ledger_balanced(state) == 5
 
 
-async def test_a_transfer_with_both_entries_is_let_through_and_changes_both_balances(
+async def test_database_accepts_transfer_with_both_entries(
     state: State, world: dict[str, Any], admin_client: httpx2.AsyncClient
 ) -> None:
     async with state["sql"].engine.begin() as connection:
@@ -136,8 +136,8 @@ async def test_a_transfer_with_both_entries_is_let_through_and_changes_both_bala
     assert (await admin_client.get(f"/v1/accounts/{world['receiver']}")).json()["balance"] == "6.00"
 
 
-# Account n is of user n / 2: 5,000 accounts of 2,500 users, 20,000 transfers. Without the triggers,
-# which look at each entry: a slow machine would not be done in the driver's time.
+# 5,000 accounts of 2,500 users (account n belongs to user n / 2) and 20,000 transfers. The triggers
+# are disabled because they check each entry, which exceeds the driver's timeout on slow machines.
 MANY = (
     "ALTER TABLE transfers DISABLE TRIGGER USER",
     "ALTER TABLE entries DISABLE TRIGGER USER",
@@ -175,7 +175,7 @@ MANY = (
 )
 USER, ACCOUNT = "00000000-0000-7000-8000-000000000007", "00000000-0000-7000-8000-000000000014"
 FUTURE, PAST = "2199-01-01T00:00:00Z", "1970-01-01T00:00:00Z"
-# Who asks for what, and the index in which that is looked up.
+# Role, path, parameters and the index that must be used.
 LISTS: list[tuple[str, str, dict[str, str], set[str]]] = [
     ("member", "/v1/accounts", {}, {"ix_accounts_owner_id"}),
     ("admin", "/v1/accounts", {"owner_id": USER}, {"ix_accounts_owner_id"}),
@@ -192,7 +192,7 @@ LISTS: list[tuple[str, str, dict[str, str], set[str]]] = [
 ]
 
 
-async def test_every_list_is_looked_up_in_an_index_for_members_too(
+async def test_list_queries_use_an_index_for_members_too(
     app: FastAPI, state: State, reset_stores: None
 ) -> None:
     filters = {
@@ -203,15 +203,14 @@ async def test_every_list_is_looked_up_in_an_index_for_members_too(
     async with state["sql"].engine.begin() as connection:
         await fill(connection, *MANY)
     wrong = []
-    for who, path, params, indexes in LISTS:
-        role = "admin" if who == "admin" else "member"
-        async with client_as(member_caller(USER, role), app, state) as speaking:
+    for role, path, params, indexes in LISTS:
+        async with client_as(member_caller(USER, role), app, state) as client:
             for sort in ("created_at", "-created_at"):
-                with recorded_statements(state) as said:
-                    answer = await speaking.get(path, params={**params, "sort": sort})
+                with recorded_statements(state) as statements:
+                    answer = await client.get(path, params={**params, "sort": sort})
                     assert answer.status_code == 200, answer.text
                 async with state["sql"].engine.connect() as connection:
-                    used = await used_indexes(connection, said[-1])
-                if not indexes <= used or any(each.startswith("scan of") for each in used):
-                    wrong.append((who, path, params, sort, used))
+                    used = await used_indexes(connection, statements[-1])
+                if not indexes <= used or any(name.startswith("scan of") for name in used):
+                    wrong.append((role, path, params, sort, used))
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Moving money: exactly, once, never more than there is, and by whom it is."""
+"""Transfers: exact amounts, made once, within the balance, by the owner."""
 
 import asyncio
 import random
@@ -34,7 +34,9 @@ SELECT EXISTS (
 """
 
 
-async def test_a_transfer_takes_here_and_gives_there(admin_client: httpx2.AsyncClient) -> None:
+async def test_transfer_debits_sender_and_credits_receiver(
+    admin_client: httpx2.AsyncClient,
+) -> None:
     sender, receiver = (
         await make_account(admin_client, balance="20.00"),
         await make_account(admin_client),
@@ -47,16 +49,16 @@ async def test_a_transfer_takes_here_and_gives_there(admin_client: httpx2.AsyncC
     assert (made["currency"], made["reverses_id"], made["reversed_by_id"]) == ("EUR", None, None)
     read = await admin_client.get(answer.headers["location"])
     assert (read.json(), read.headers["etag"]) == (made, answer.headers["etag"])
-    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == [
+    assert [await balance_of(admin_client, account) for account in (sender, receiver)] == [
         "7.50",
         "12.50",
     ]
     entries = (await admin_client.get(f"/v1/accounts/{receiver['id']}/entries")).json()["items"]
-    assert [(each["transfer_id"], each["amount"]) for each in entries] == [(made["id"], "12.50")]
+    assert [(entry["transfer_id"], entry["amount"]) for entry in entries] == [(made["id"], "12.50")]
     assert entries[0]["created_at"] == made["created_at"]
 
 
-async def test_sums_are_exact(admin_client: httpx2.AsyncClient, state: State) -> None:
+async def test_transfer_sums_are_exact(admin_client: httpx2.AsyncClient, state: State) -> None:
     sender, receiver = (
         await make_account(admin_client, balance=MOST),
         await make_account(admin_client),
@@ -79,7 +81,7 @@ async def test_sums_are_exact(admin_client: httpx2.AsyncClient, state: State) ->
 @pytest.mark.parametrize(
     "amount", ["0", "0.00", "-1.00", "0.001", "1000000000000.00", "NaN", "Infinity", "x", None]
 )
-async def test_an_amount_is_more_than_nothing_and_has_two_decimals(
+async def test_transfer_invalid_amount_is_refused(
     admin_client: httpx2.AsyncClient, amount: Any
 ) -> None:
     sender, receiver = (
@@ -91,7 +93,7 @@ async def test_an_amount_is_more_than_nothing_and_has_two_decimals(
     assert await balance_of(admin_client, sender) == "5.00"
 
 
-async def test_a_transfer_refuses_to_overdraw(
+async def test_transfer_over_balance_is_refused(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender, receiver = (
@@ -105,11 +107,14 @@ async def test_a_transfer_refuses_to_overdraw(
         "items"
     ] == []
     await make_transfer(admin_client, sender, receiver, "5.00")
-    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == ["0.00", "5.00"]
+    assert [await balance_of(admin_client, account) for account in (sender, receiver)] == [
+        "0.00",
+        "5.00",
+    ]
     assert await assert_ledger_balanced(state) == 5
 
 
-async def test_what_does_not_fit_is_refused_with_its_place_and_moves_nothing(
+async def test_transfer_invalid_account_is_refused_with_pointer(
     admin_client: httpx2.AsyncClient, ada: Member, state: State
 ) -> None:
     mine = await make_account(admin_client, owner_id=ada.id, balance="5.00")
@@ -136,7 +141,7 @@ async def test_what_does_not_fit_is_refused_with_its_place_and_moves_nothing(
     assert await balance_of(ada.client, mine) == "5.00"
 
 
-async def test_a_repetition_under_its_key_moves_the_money_once(
+async def test_transfer_repeated_with_key_is_made_once(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender, receiver = (
@@ -157,11 +162,11 @@ async def test_a_repetition_under_its_key_moves_the_money_once(
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {
         "idempotency_in_progress"
     }
-    assert len({each.json()["id"] for each in answers if each.status_code == 201}) == 1
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
     assert await balance_of(admin_client, receiver) == "4.00"
 
 
-async def test_a_transfer_is_reversed_by_who_got_it(
+async def test_reversal_is_made_by_receiver(
     admin_client: httpx2.AsyncClient, ada: Member, grace: Member, state: State
 ) -> None:
     mine = await make_account(admin_client, owner_id=ada.id, balance="5.00")
@@ -186,7 +191,7 @@ async def test_a_transfer_is_reversed_by_who_got_it(
     assert await assert_ledger_balanced(state) == 5
 
 
-async def test_what_was_spent_or_closed_meanwhile_is_not_given_back(
+async def test_reversal_spent_or_closed_is_refused(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender, receiver = (
@@ -203,7 +208,7 @@ async def test_what_was_spent_or_closed_meanwhile_is_not_given_back(
     assert await assert_ledger_balanced(state) == 5
 
 
-async def test_of_16_who_reverse_at_once_one_does(
+async def test_reversal_16_concurrent_one_succeeds(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender = await make_account(admin_client, balance="100.00")
@@ -213,14 +218,14 @@ async def test_of_16_who_reverse_at_once_one_does(
         admin_client, "POST", f"/v1/transfers/{made['id']}/reverse", *[{}] * 16
     )
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 15}
-    assert {each.json().get("code") for each in answers} == {None, "already_reversed"}
-    assert [await balance_of(admin_client, each) for each in (sender, receiver)] == [
+    assert {answer.json().get("code") for answer in answers} == {None, "already_reversed"}
+    assert [await balance_of(admin_client, account) for account in (sender, receiver)] == [
         "100.00",
         "100.00",
     ]
 
 
-async def test_32_opposite_transfers_between_two_accounts_never_wait_in_a_circle(
+async def test_transfer_32_opposite_concurrent_never_deadlock(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     one, other = [await make_account(admin_client, balance="100.00") for _ in range(2)]
@@ -228,20 +233,20 @@ async def test_32_opposite_transfers_between_two_accounts_never_wait_in_a_circle
     for n in range(1, 33):
         sender, receiver = (one, other) if n % 2 else (other, one)
         bodies.append({"json": transfer_body(sender, receiver, f"{n}.01")})
-    answers = await asyncio.gather(*(send_until_told(admin_client, body) for body in bodies))
-    codes = Counter(code for each in answers for code in each)
+    answers = await asyncio.gather(*(send_until_decided(admin_client, body) for body in bodies))
+    codes = Counter(code for answer in answers for code in answer)
     assert set(codes) <= {"booked", "busy", "locked", "overdrawn"}, "collision is a deadlock"
     booked = [
         Decimal(body["json"]["amount"]) * (1 if body["json"]["to_account_id"] == one["id"] else -1)
-        for body, told in zip(bodies, answers, strict=True)
-        if told[-1] == "booked"
+        for body, outcomes in zip(bodies, answers, strict=True)
+        if outcomes[-1] == "booked"
     ]
     assert len(booked) > 16
     assert Decimal(await balance_of(admin_client, one)) == 100 + sum(booked)
     assert await assert_ledger_balanced(state) == 200
 
 
-async def test_accounts_are_locked_in_the_order_of_their_ids_whichever_way_money_goes(
+async def test_transfer_locks_accounts_in_order_of_ids(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     pair = [await make_account(admin_client, balance="5.00") for _ in range(2)]
@@ -253,16 +258,16 @@ async def test_accounts_are_locked_in_the_order_of_their_ids_whichever_way_money
             body = transfer_body(sender, receiver, "1.00")
             waiting = asyncio.create_task(admin_client.post("/v1/transfers", json=body))
             while not waiting.done() and not await asking.scalar(text(WAITS)):
-                await asking.rollback()  # which forgets what it saw of the others
+                await asking.rollback()  # ends the snapshot of pg_stat_activity
                 await asyncio.sleep(0.01)
-            # It waits for the first and so does not hold the second yet.
+            # The transfer waits for the first lock, so it does not hold the second one.
             await asking.execute(text(f"{LOCK} NOWAIT"), {"id": second["id"]})
             await asking.rollback()
             await holding.rollback()
         assert (await waiting).status_code == 201
 
 
-async def test_random_transfers_among_20_accounts_neither_make_nor_lose_a_cent(
+async def test_transfer_random_concurrent_keep_ledger_balanced(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     chance = random.Random(20261121)
@@ -272,15 +277,15 @@ async def test_random_transfers_among_20_accounts_neither_make_nor_lose_a_cent(
         for sender, receiver in (chance.sample(accounts, 2) for _ in range(200))
     ]
     answers = await send_all(admin_client, "POST", "/v1/transfers", *bodies)
-    told = Counter(answer.json().get("code", "booked") for answer in answers)
-    assert set(told) == {"booked", "overdrawn"}
+    codes = Counter(answer.json().get("code", "booked") for answer in answers)
+    assert set(codes) == {"booked", "overdrawn"}
     assert await assert_ledger_balanced(state) == 200
     balances = [Decimal(await balance_of(admin_client, account)) for account in accounts]
     assert sum(balances) == 200
     assert min(balances) >= 0
 
 
-async def test_closing_races_with_money_coming_in_and_none_is_shut_away(
+async def test_close_concurrent_with_transfer_keeps_balance_zero(
     admin_client: httpx2.AsyncClient, state: State
 ) -> None:
     sender = await make_account(admin_client, balance="10.00")
@@ -294,7 +299,7 @@ async def test_closing_races_with_money_coming_in_and_none_is_shut_away(
     assert await assert_ledger_balanced(state) == 10
 
 
-async def test_a_transfer_is_seen_by_both_ends_and_nobody_else(
+async def test_transfer_is_visible_to_sender_and_receiver_only(
     admin_client: httpx2.AsyncClient, ada: Member, grace: Member
 ) -> None:
     funding_account = await make_account(admin_client, may_overdraw=True)
@@ -306,34 +311,36 @@ async def test_a_transfer_is_seen_by_both_ends_and_nobody_else(
     back = await make_transfer(grace.client, hers, mine[0], "1.00")
     hidden = await make_transfer(admin_client, funding_account, hers, "3.00")
 
-    async def seen(client: httpx2.AsyncClient, **params: Any) -> list[str]:
+    async def list_ids(client: httpx2.AsyncClient, **params: Any) -> list[str]:
         pages = await iterate_pages(
             client, "/v1/transfers", {"limit": 2, "sort": "created_at", **params}
         )
         return [transfer["id"] for page in pages for transfer in page]
 
-    everything = [each["id"] for each in (funding, moved, sent, back, hidden)]
-    assert await seen(admin_client) == everything
-    assert await seen(ada.client) == everything[:4], "and once, where both ends are theirs"
-    assert await seen(grace.client) == everything[2:]
-    assert await seen(ada.client, account_id=mine[1]["id"]) == everything[1:3]
-    assert await seen(ada.client, account_id=hers["id"]) == everything[2:4]
-    assert await seen(admin_client, account_id=hers["id"]) == everything[2:]
-    assert await seen(ada.client, account_id=funding_account["id"]) == everything[:1]
+    everything = [item["id"] for item in (funding, moved, sent, back, hidden)]
+    assert await list_ids(admin_client) == everything
+    assert await list_ids(ada.client) == everything[:4], (
+        "a transfer between own accounts is listed once"
+    )
+    assert await list_ids(grace.client) == everything[2:]
+    assert await list_ids(ada.client, account_id=mine[1]["id"]) == everything[1:3]
+    assert await list_ids(ada.client, account_id=hers["id"]) == everything[2:4]
+    assert await list_ids(admin_client, account_id=hers["id"]) == everything[2:]
+    assert await list_ids(ada.client, account_id=funding_account["id"]) == everything[:1]
     total = await ada.client.get("/v1/transfers", params={"count": "exact", "sort": "-created_at"})
-    assert [each["id"] for each in total.json()["items"]] == everything[3::-1]
+    assert [item["id"] for item in total.json()["items"]] == everything[3::-1]
     assert total.json()["total"] == 4
     for address in (f"/v1/transfers/{hidden['id']}", f"/v1/transfers/{uuid4()}"):
         answers = [await ada.client.get(address), await ada.client.post(f"{address}/reverse")]
-        assert [each.json()["code"] for each in answers] == ["transfer_not_found"] * 2
+        assert [answer.json()["code"] for answer in answers] == ["transfer_not_found"] * 2
 
 
-async def send_until_told(client: httpx2.AsyncClient, body: dict[str, Any]) -> list[str]:
-    """What came of it, after how often which 503: a client that comes again."""
-    told = []
+async def send_until_decided(client: httpx2.AsyncClient, body: dict[str, Any]) -> list[str]:
+    """Repeat the request after each 503; return the codes of all attempts."""
+    outcomes = []
     while True:
         answer = await client.post("/v1/transfers", **body)
-        told.append(answer.json().get("code", "booked"))
+        outcomes.append(answer.json().get("code", "booked"))
         if answer.status_code != 503:
-            return told
+            return outcomes
         await asyncio.sleep(0.1)

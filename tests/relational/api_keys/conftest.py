@@ -1,4 +1,4 @@
-"""Tests here speak to a gate of their own."""
+"""Each test has an authenticator of its own."""
 
 from tests.auth.auth_fixtures import auth_client, authenticator
 

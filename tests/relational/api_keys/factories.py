@@ -1,4 +1,4 @@
-"""Keys as people make them."""
+"""API keys created over HTTP or changed in the database."""
 
 from typing import Any
 from uuid import UUID
@@ -8,13 +8,13 @@ from sqlalchemy import select, update
 
 from service.main import State
 from service.relational.api_keys.tables import ApiKey
-from tests.auth.factories import Person, bearer
+from tests.auth.factories import LoggedInUser, bearer
 
 KEYS = "/v1/api_keys"
 
 
 async def make_key(
-    client: httpx2.AsyncClient, by: Person, *scopes: str, **fields: Any
+    client: httpx2.AsyncClient, by: LoggedInUser, *scopes: str, **fields: Any
 ) -> dict[str, Any]:
     answer = await post_key(client, by, *scopes, **fields)
     assert answer.status_code == 201, answer.text
@@ -23,21 +23,21 @@ async def make_key(
 
 
 async def post_key(
-    client: httpx2.AsyncClient, by: Person, *scopes: str, **fields: Any
+    client: httpx2.AsyncClient, by: LoggedInUser, *scopes: str, **fields: Any
 ) -> httpx2.Response:
     body = {"name": "scorer", "scopes": list(scopes or ("posts:read",)), **fields}
     return await client.post(KEYS, json=body, headers=by.headers)
 
 
 async def opens(client: httpx2.AsyncClient, key: str) -> bool:
-    """Whether a key is good."""
+    """Return whether the key is valid."""
     answer = await client.get("/v1/me", headers=bearer(key))
     assert answer.status_code in (200, 401), answer.text
     return answer.status_code == 200
 
 
 async def change_key(state: State, key_id: str, **values: Any) -> None:
-    """Behind the service's back."""
+    """Change the row of the key in the database."""
     statement = update(ApiKey).where(ApiKey.id == UUID(key_id)).values(**values)
     async with state["sql"].engine.begin() as connection:
         await connection.execute(statement)

@@ -1,4 +1,4 @@
-"""A key that is bound to models has nothing to do with others."""
+"""Keys bound to models cannot read or write predictions of other models."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from service.documents.predictions.ingest.chunked_stream import MAX_CHUNK_LINES
 from service.main import State
-from tests.auth.factories import bearer, create_user, key_of
+from tests.auth.factories import bearer, create_key, create_user
 from tests.documents.predictions.cloudevents.inference_server import (
     REQUEST_TYPE,
     V2_REQUEST,
@@ -33,17 +33,15 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 
 @pytest.fixture
 async def bound(auth_client: httpx2.AsyncClient, state: State) -> httpx2.AsyncClient:
-    """Speaks with a key for fraud-*."""
+    """A client with a key bound to fraud-*."""
     owner = await create_user(state, "service")
     scopes = ("predictions:read", "predictions:write")
-    key = await key_of(state, owner.id, *scopes, models=["fraud-*"])
+    key = await create_key(state, owner.id, *scopes, models=["fraud-*"])
     auth_client.headers.update(bearer(key))
     return auth_client
 
 
-async def test_one_event_of_another_model_is_forbidden(
-    bound: httpx2.AsyncClient, state: State
-) -> None:
+async def test_event_of_other_model_is_forbidden(bound: httpx2.AsyncClient, state: State) -> None:
     answer = await post_event(bound, make_event(model="churn"))
     assert (answer.status_code, answer.json()["code"]) == (403, "model_forbidden")
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/model"]
@@ -51,32 +49,30 @@ async def test_one_event_of_another_model_is_forbidden(
     assert len(await stored_ids(state)) == 1
 
 
-async def test_in_a_batch_each_event_is_asked_for_by_itself(
-    bound: httpx2.AsyncClient, state: State
-) -> None:
+async def test_batch_events_are_checked_one_by_one(bound: httpx2.AsyncClient, state: State) -> None:
     models = ("fraud-eu", "churn", "fraud-us", "fraud")
     events = [make_event(model=model) for model in models]
     answer = await bound.post(f"{PREDICTIONS}/batch", json={"items": events})
     results = answer.json()["results"]
     assert answer.status_code == 207
-    assert [each["status"] for each in results] == [201, 403, 201, 403]
-    assert {each["errors"][0]["code"] for each in results[1::2]} == {"model_forbidden"}
+    assert [result["status"] for result in results] == [201, 403, 201, 403]
+    assert {result["errors"][0]["code"] for result in results[1::2]} == {"model_forbidden"}
     assert await stored_ids(state) == ids_of([events[0], events[2]])
 
 
-async def test_in_a_stream_a_line_of_another_model_is_an_error(
+async def test_stream_line_of_other_model_is_an_error(
     bound: httpx2.AsyncClient, state: State
 ) -> None:
     events = [make_event(model=model) for model in ("fraud-eu", "churn")]
     answer = await bound.post(f"{PREDICTIONS}/stream", content=as_lines(events), headers=NDJSON)
-    (told,) = [json.loads(line) for line in answer.content.splitlines()]
-    assert (told["created"], told["rejected"]) == (1, 1)
-    assert told["errors"][0]["line"] == 2
-    assert told["errors"][0]["errors"][0]["code"] == "model_forbidden"
+    (progress,) = [json.loads(line) for line in answer.content.splitlines()]
+    assert (progress["created"], progress["rejected"]) == (1, 1)
+    assert progress["errors"][0]["line"] == 2
+    assert progress["errors"][0]["errors"][0]["code"] == "model_forbidden"
     assert await stored_ids(state) == ids_of(events[:1])
 
 
-async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
+async def test_cloudevent_half_of_other_model_is_not_stored(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     for model, status in (("churn", 403), ("fraud-eu", 202)):
@@ -89,7 +85,7 @@ async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
     other = await post_structured(bound, cloud_event(make_event(model="churn")))
     assert (other.status_code, other.json()["errors"][0]["pointer"]) == (403, "/data/model")
     halves = "/v1/predictions/halves"
-    assert [each["model"] for each in (await client.get(halves)).json()["items"]] == ["fraud-eu"]
+    assert [item["model"] for item in (await client.get(halves)).json()["items"]] == ["fraud-eu"]
     assert (await bound.get(halves)).status_code == 403
     assert (await bound.get(halves, params={"model": "fraud-eu"})).status_code == 200
 
@@ -98,13 +94,13 @@ async def test_a_half_of_another_model_is_forbidden_and_is_not_kept(
     ("params", "status"),
     [({}, 403), ({"model": "churn"}, 403), ({"model": "fraud-eu"}, 200), ({"model": ""}, 403)],
 )
-async def test_a_list_is_of_a_model_of_the_key(
+async def test_list_requires_a_model_of_the_key(
     bound: httpx2.AsyncClient, state: State, params: dict[str, str], status: int
 ) -> None:
     assert (await bound.get(PREDICTIONS, params=params)).status_code == status
 
 
-async def test_what_another_model_said_is_not_there(
+async def test_prediction_of_other_model_is_not_found(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     other, own = make_event(model="churn"), make_event(model="fraud-eu")
@@ -117,22 +113,22 @@ async def test_what_another_model_said_is_not_there(
     assert (await bound.get(f"{PREDICTIONS}/{own['prediction_id']}")).status_code == 200
 
 
-async def test_nothing_is_said_of_what_another_model_said(
+async def test_feedback_for_other_model_is_not_found(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     other, own = make_event(model="churn"), make_event(model="fraud-eu")
     for event in (other, own):
         await post_event(client, event)
-    told: dict[str, Any] = {"label": 1, "observed_at": "2026-01-06T08:00:00Z"}
-    answer = await bound.put(f"{PREDICTIONS}/{other['prediction_id']}/feedback", json=told)
+    feedback: dict[str, Any] = {"label": 1, "observed_at": "2026-01-06T08:00:00Z"}
+    answer = await bound.put(f"{PREDICTIONS}/{other['prediction_id']}/feedback", json=feedback)
     assert (answer.status_code, answer.json()["code"]) == (404, "prediction_not_found")
     read = await client.get(f"{PREDICTIONS}/{other['prediction_id']}")
     assert read.json()["feedback"] is None
-    answer = await bound.put(f"{PREDICTIONS}/{own['prediction_id']}/feedback", json=told)
+    answer = await bound.put(f"{PREDICTIONS}/{own['prediction_id']}/feedback", json=feedback)
     assert answer.status_code == 200
 
 
-async def test_an_id_of_another_model_tells_nothing_of_it(
+async def test_id_of_other_model_reveals_nothing(
     bound: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     other = make_event(model="churn")
@@ -143,11 +139,11 @@ async def test_an_id_of_another_model_tells_nothing_of_it(
     assert "churn" not in answer.text
 
 
-async def test_a_token_of_the_key_is_bound_as_it_is(
+async def test_token_of_key_is_bound_to_its_models(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state, "service")
-    key = await key_of(state, owner.id, "predictions:write", models=["fraud-*"])
+    key = await create_key(state, owner.id, "predictions:write", models=["fraud-*"])
     _, key_id, secret = key.split("_", 2)
     form = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
     token = (await auth_client.post("/v1/auth/token", data=form)).json()["access_token"]
@@ -156,11 +152,11 @@ async def test_a_token_of_the_key_is_bound_as_it_is(
     assert (answer.status_code, answer.json()["code"]) == (403, "model_forbidden")
 
 
-async def test_a_stream_ends_when_its_key_does(
+async def test_stream_ends_when_key_is_revoked(
     app: FastAPI, state: State, auth_client: httpx2.AsyncClient
 ) -> None:
     owner = await create_user(state, "admin")
-    key = await key_of(state, owner.id, "predictions:write")
+    key = await create_key(state, owner.id, "predictions:write")
     key_id = key.split("_")[1]
     lines = as_lines([make_event() for _ in range(MAX_CHUNK_LINES)])
 

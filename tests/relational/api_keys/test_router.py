@@ -1,4 +1,4 @@
-"""The addresses of API keys, and what becomes of a key afterwards."""
+"""Routes of API keys, and the validity of keys after rotation, revocation and expiry."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from service.relational.audit.tables import AuditEvent
 from service.relational.authenticator import SqlAuthenticator
 from service.relational.users.tables import User
 from service.stores.sql.idempotency import IdempotencyKey
-from tests.auth.factories import bearer, create_user, key_of
+from tests.auth.factories import bearer, create_key, create_user
 from tests.relational.api_keys.factories import (
     KEYS,
     change_key,
@@ -29,12 +29,14 @@ HOUR = timedelta(hours=1)
 
 
 def now() -> datetime:
-    """In milliseconds, as it is kept."""
+    """Return the time in milliseconds, as it is stored."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-async def test_a_key_is_made_listed_and_read(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_key_is_created_listed_and_read(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
     owner = await create_user(state)
     answer = await post_key(auth_client, owner, "posts:read", "posts:write", models=["fraud-*"])
     made = answer.json()
@@ -46,11 +48,11 @@ async def test_a_key_is_made_listed_and_read(auth_client: httpx2.AsyncClient, st
     read = (await auth_client.get(address, headers=owner.headers)).json()
     assert {**read, "last_used_at": None} == made
     listed = (await auth_client.get(KEYS, headers=owner.headers)).json()["items"]
-    assert [each["id"] for each in listed] == [made["id"]]
+    assert [item["id"] for item in listed] == [made["id"]]
     assert "key" not in listed[0]
 
 
-async def test_a_rotated_key_is_good_beside_its_old_secret_for_a_while(
+async def test_rotate_keeps_old_secret_valid_during_overlap(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     owner = await create_user(state)
@@ -74,7 +76,7 @@ async def rotate(
     return await client.post(f"{KEYS}/{key_id}/rotate", json=body, headers=headers)
 
 
-async def test_an_overlap_ends_while_the_key_is_known(
+async def test_rotate_overlap_ends_for_cached_key(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     owner = await create_user(state)
@@ -89,7 +91,7 @@ async def test_an_overlap_ends_while_the_key_is_known(
     assert not await opens(auth_client, made["key"])
 
 
-async def test_without_overlap_the_old_secret_ends_at_once(
+async def test_rotate_without_overlap_ends_old_secret_at_once(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
@@ -100,7 +102,7 @@ async def test_without_overlap_the_old_secret_ends_at_once(
     assert await opens(auth_client, new["key"])
 
 
-async def test_a_key_rotated_in_another_process_opens_here_before_a_minute_is_over(
+async def test_rotate_in_other_process_is_valid_within_a_minute(
     auth_client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = await create_user(state)
@@ -113,7 +115,7 @@ async def test_a_key_rotated_in_another_process_opens_here_before_a_minute_is_ov
 
 
 @pytest.mark.parametrize("overlap", [-1, 7 * 24 * 3600 + 1, "60", 1.5, None])
-async def test_an_odd_overlap_is_refused(
+async def test_rotate_invalid_overlap_is_refused(
     auth_client: httpx2.AsyncClient, state: State, overlap: Any
 ) -> None:
     owner = await create_user(state)
@@ -123,7 +125,7 @@ async def test_an_odd_overlap_is_refused(
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/overlap_seconds"]
 
 
-async def test_a_revoked_key_is_dead_at_once_and_stays_to_be_seen(
+async def test_revoke_ends_key_at_once_and_keeps_it_listed(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
@@ -139,7 +141,7 @@ async def test_a_revoked_key_is_dead_at_once_and_stays_to_be_seen(
     assert (answer.status_code, answer.json()["code"]) == (409, "api_key_ended")
 
 
-async def test_a_token_of_a_key_ends_with_it(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_revoke_ends_tokens_of_key(auth_client: httpx2.AsyncClient, state: State) -> None:
     owner = await create_user(state)
     made = await make_key(auth_client, owner)
     form = {"grant_type": "client_credentials", "client_id": UUID(made["id"]).hex}
@@ -150,9 +152,7 @@ async def test_a_token_of_a_key_ends_with_it(auth_client: httpx2.AsyncClient, st
     assert not await opens(auth_client, token)
 
 
-async def test_a_key_that_would_be_over_is_not_made(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
+async def test_create_expired_key_is_refused(auth_client: httpx2.AsyncClient, state: State) -> None:
     owner = await create_user(state)
     answer = await post_key(auth_client, owner, expires_at=(now() - HOUR).isoformat())
     assert (answer.status_code, answer.json()["code"]) == (422, "already_over")
@@ -161,21 +161,21 @@ async def test_a_key_that_would_be_over_is_not_made(
     assert await opens(auth_client, made["key"])
 
 
-async def test_a_key_runs_out_while_it_is_known(
+async def test_key_expires_while_cached(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     owner = await create_user(state)
-    key = await key_of(state, owner.id, "posts:read", expires_at=now() - HOUR)
+    key = await create_key(state, owner.id, "posts:read", expires_at=now() - HOUR)
     assert not await opens(auth_client, key)
     soon = now() + timedelta(seconds=0.3)
-    key = await key_of(state, owner.id, "posts:read", expires_at=soon)
+    key = await create_key(state, owner.id, "posts:read", expires_at=soon)
     while now() < soon:
         await opens(auth_client, key)
     assert not await opens(auth_client, key)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "make"}])
-async def test_a_secret_is_kept_nowhere(
+async def test_key_secret_is_not_stored(
     auth_client: httpx2.AsyncClient, state: State, headers: dict[str, str]
 ) -> None:
     owner = await create_user(state)
@@ -185,7 +185,7 @@ async def test_a_secret_is_kept_nowhere(
     rotated = await auth_client.post(
         f"{KEYS}/{made['id']}/rotate", json={}, headers={**owner.headers, **headers, **OTHER_KEY}
     )
-    secrets = [each["key"].split("_", 2)[2] for each in (made, rotated.json())]
+    secrets = [item["key"].split("_", 2)[2] for item in (made, rotated.json())]
     async with state["sql"].engine.connect() as connection:
         for table in (ApiKey, IdempotencyKey, AuditEvent):
             rows = (await connection.execute(select(table.__table__))).all()
@@ -198,7 +198,7 @@ async def test_a_secret_is_kept_nowhere(
 OTHER_KEY = {"Idempotency-Key": "rotate"}
 
 
-async def test_a_repeated_request_makes_no_second_key_and_shows_none(
+async def test_create_repeated_with_idempotency_key_shows_no_secret(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
@@ -212,14 +212,14 @@ async def test_a_repeated_request_makes_no_second_key_and_shows_none(
     assert len((await auth_client.get(KEYS, headers=owner.headers)).json()["items"]) == 1
     other = await create_user(state)
     theirs = await auth_client.post(KEYS, json=body, headers={**headers, **other.headers})
-    assert theirs.status_code == 201, "somebody else's Idempotency-Key is another"
+    assert theirs.status_code == 201, "each user has their own Idempotency-Keys"
 
 
-async def test_a_key_makes_and_rotates_no_keys(
+async def test_key_cannot_create_or_rotate_keys(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
-    key = await key_of(state, owner.id, "api_keys:write", "posts:read")
+    key = await create_key(state, owner.id, "api_keys:write", "posts:read")
     body = {"name": "x", "scopes": ["posts:read"]}
     answer = await auth_client.post(KEYS, json=body, headers=bearer(key))
     assert (answer.status_code, answer.json()["code"]) == (403, "keys_make_no_keys")
@@ -228,7 +228,7 @@ async def test_a_key_makes_and_rotates_no_keys(
     assert (answer.status_code, answer.json()["code"]) == (403, "keys_make_no_keys")
 
 
-async def test_nobody_makes_a_key_that_reaches_further_than_they_do(
+async def test_create_scopes_beyond_own_are_refused(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
@@ -238,7 +238,7 @@ async def test_nobody_makes_a_key_that_reaches_further_than_they_do(
     assert (await auth_client.get(KEYS, headers=owner.headers)).json()["items"] == []
 
 
-async def test_an_administrator_gives_nobody_a_key_beyond_their_role(
+async def test_create_for_user_beyond_their_role_is_refused(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     admin, owner = await create_user(state, "admin"), await create_user(state, "service")
@@ -250,7 +250,7 @@ async def test_an_administrator_gives_nobody_a_key_beyond_their_role(
     assert (answer.status_code, answer.json()["code"]) == (409, "key_owner_unknown")
 
 
-async def test_nobody_else_makes_keys_for_others(
+async def test_create_for_others_requires_administrator(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     one, other = await create_user(state), await create_user(state)
@@ -276,7 +276,7 @@ async def test_nobody_else_makes_keys_for_others(
         ("secret", "mine"),
     ],
 )
-async def test_an_odd_key_is_refused(
+async def test_create_invalid_body_is_refused(
     auth_client: httpx2.AsyncClient, state: State, field: str, value: Any
 ) -> None:
     body = {"name": "x", "scopes": ["posts:read"], field: value}
@@ -286,7 +286,7 @@ async def test_an_odd_key_is_refused(
     assert {error["pointer"].split("/")[1] for error in answer.json()["errors"]} == {field}
 
 
-async def test_a_key_has_what_is_left_of_its_users_role(
+async def test_key_scopes_are_limited_by_role_of_user(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     owner = await create_user(state, "editor")
@@ -298,8 +298,8 @@ async def test_a_key_has_what_is_left_of_its_users_role(
 
 
 async def scopes(client: httpx2.AsyncClient, key: str) -> list[str]:
-    found: list[str] = (await client.get("/v1/me", headers=bearer(key))).json()["scopes"]
-    return found
+    names: list[str] = (await client.get("/v1/me", headers=bearer(key))).json()["scopes"]
+    return names
 
 
 async def change_user(state: State, user_id: UUID, **values: Any) -> None:
@@ -316,7 +316,7 @@ async def change_user(state: State, user_id: UUID, **values: Any) -> None:
     ],
     ids=["inactive", "suspended", "deleted"],
 )
-async def test_a_key_of_somebody_who_may_not_act_is_dead(
+async def test_key_of_inactive_user_is_refused(
     auth_client: httpx2.AsyncClient,
     state: State,
     authenticator: SqlAuthenticator,
@@ -330,7 +330,7 @@ async def test_a_key_of_somebody_who_may_not_act_is_dead(
     assert not await opens(auth_client, made["key"])
 
 
-async def test_keys_of_others_are_not_there_but_for_administrators(
+async def test_keys_of_others_are_visible_to_administrators_only(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner, other, admin = [await create_user(state, role) for role in ("member", "member", "admin")]
@@ -347,12 +347,12 @@ async def test_keys_of_others_are_not_there_but_for_administrators(
     assert listed.json()["items"] == []
     assert await opens(auth_client, made["key"])
     seen = (await auth_client.get(KEYS, headers=admin.headers)).json()["items"]
-    assert [each["id"] for each in seen] == [made["id"]]
+    assert [item["id"] for item in seen] == [made["id"]]
     assert (await auth_client.delete(address, headers=admin.headers)).status_code == 204
     assert not await opens(auth_client, made["key"])
 
 
-async def test_the_use_of_a_key_is_written_and_its_first_one_noted_once(
+async def test_key_use_is_stored_and_first_use_recorded_once(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
     owner = await create_user(state)
@@ -377,10 +377,10 @@ async def test_the_use_of_a_key_is_written_and_its_first_one_noted_once(
 @pytest.mark.parametrize(
     "broken", ["pk_", "pk_x_y", "pk__", "{key}x", "{stem}", "{stem}_", "PK{tail}", "{key}\u00e9"]
 )
-async def test_what_is_nearly_a_key_opens_nothing(
+async def test_key_malformed_is_refused(
     auth_client: httpx2.AsyncClient, state: State, broken: str
 ) -> None:
-    key = await key_of(state, (await create_user(state)).id, "posts:read")
+    key = await create_key(state, (await create_user(state)).id, "posts:read")
     stem = "_".join(key.split("_", 2)[:2])
     token = broken.format(key=key, stem=stem, tail=key[2:])
     headers = {"Authorization": f"Bearer {token}".encode("latin-1")}
@@ -388,7 +388,7 @@ async def test_what_is_nearly_a_key_opens_nothing(
     assert answer.status_code == 401
 
 
-async def test_an_access_token_ends_with_the_secret_it_was_given_for(
+async def test_token_ends_with_the_secret_of_its_key(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
@@ -405,7 +405,7 @@ async def test_an_access_token_ends_with_the_secret_it_was_given_for(
     assert not await opens(auth_client, minted)
 
 
-async def test_a_rotation_does_not_cut_the_one_before_short(
+async def test_rotate_twice_keeps_earlier_overlap(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)

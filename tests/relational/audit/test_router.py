@@ -1,4 +1,4 @@
-"""The audit trail: each act that matters is in it, and nothing that was typed."""
+"""The audit trail records acts, but no user input."""
 
 from typing import Any
 from uuid import UUID
@@ -10,15 +10,15 @@ from sqlalchemy import text
 from service.main import State
 from service.relational.audit.schemas import Act
 from service.relational.authenticator import SqlAuthenticator
-from tests.auth.factories import Person, bearer, create_user
+from tests.auth.factories import LoggedInUser, bearer, create_user
 from tests.relational.api_keys.factories import KEYS, make_key
 from tests.relational.logins.factories import (
     PASSWORD,
     REVOKE,
     by_password,
     by_refresh,
+    create_password_user,
     log_in,
-    named,
     tokens_of,
 )
 
@@ -26,29 +26,31 @@ TRAIL = "/v1/audit_events"
 
 
 @pytest.fixture
-async def admin(state: State, reset_stores: None) -> Person:
+async def admin(state: State, reset_stores: None) -> LoggedInUser:
     return await create_user(state, "admin")
 
 
-async def entries(client: httpx2.AsyncClient, admin: Person, **params: Any) -> list[dict[str, Any]]:
+async def entries(
+    client: httpx2.AsyncClient, admin: LoggedInUser, **params: Any
+) -> list[dict[str, Any]]:
     answer = await client.get(TRAIL, params=params, headers=admin.headers)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
 
 
 async def only(
-    client: httpx2.AsyncClient, admin: Person, act: Act, subject_id: object
+    client: httpx2.AsyncClient, admin: LoggedInUser, act: Act, subject_id: object
 ) -> dict[str, Any]:
-    """The one entry of an act and whom it was done to."""
+    """Return the only entry of an act on a subject."""
     (entry,) = await entries(client, admin, act=act, subject_id=str(subject_id))
     return entry
 
 
-async def test_a_login_is_noted(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_login_is_recorded(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     answer = await by_password(auth_client, user.username)
     entry = await only(auth_client, admin, "login", user.id)
     assert (entry["user_id"], entry["key_id"], entry["address"]) == (
@@ -59,41 +61,41 @@ async def test_a_login_is_noted(
     assert entry["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_a_wrong_password_is_noted_without_a_caller(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_failed_login_is_recorded_without_caller(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     await by_password(auth_client, user.username, "wrong horse")
     await by_password(auth_client, "nobody-of-this-name", "wrong horse")
     assert (await only(auth_client, admin, "login_failed", user.id))["user_id"] is None
     failed = await entries(auth_client, admin, act="login_failed")
-    assert [each["subject_id"] for each in failed] == [None, str(user.id)]
+    assert [entry["subject_id"] for entry in failed] == [None, str(user.id)]
 
 
-async def test_a_reused_token_is_noted(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_refresh_token_reuse_is_recorded(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     tokens = await log_in(auth_client, user.username)
     for _ in range(3):
         await by_refresh(auth_client, tokens.refresh)
     assert await only(auth_client, admin, "token_reused", user.id)
 
 
-async def test_a_revoked_token_is_noted_once(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_token_revocation_is_recorded_once(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     tokens = await log_in(auth_client, user.username)
     for _ in range(2):
         await auth_client.post(REVOKE, data={"token": tokens.refresh})
     assert await only(auth_client, admin, "token_revoked", user.id)
 
 
-async def test_a_changed_password_is_noted_and_a_refused_change_is_not(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_password_change_is_recorded_only_if_it_succeeds(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     tokens = await log_in(auth_client, user.username)
     for current, count in (("wrong horse", 0), (PASSWORD, 1)):
         body = {"current_password": current, "new_password": "battery staple"}
@@ -103,10 +105,10 @@ async def test_a_changed_password_is_noted_and_a_refused_change_is_not(
     assert entry["user_id"] == str(user.id)
 
 
-async def test_a_changed_role_is_noted(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_role_change_is_recorded(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     address = f"/v1/users/{user.id}"
     answer = await auth_client.patch(address, json={"role": "editor"}, headers=admin.headers)
     assert answer.status_code == 200
@@ -117,8 +119,11 @@ async def test_a_changed_role_is_noted(
     assert await only(auth_client, admin, "role_changed", user.id), "a name is no role"
 
 
-async def test_the_life_of_a_key_is_noted(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person, authenticator: SqlAuthenticator
+async def test_key_creation_rotation_and_revocation_are_recorded(
+    auth_client: httpx2.AsyncClient,
+    state: State,
+    admin: LoggedInUser,
+    authenticator: SqlAuthenticator,
 ) -> None:
     owner = await create_user(state)
     made = await make_key(auth_client, owner, models=["fraud-*"])
@@ -129,7 +134,7 @@ async def test_the_life_of_a_key_is_noted(
     await auth_client.post(f"{address}/rotate", json={"overlap_seconds": 5}, headers=owner.headers)
     for _ in range(2):
         await auth_client.delete(address, headers=owner.headers)
-    acts = [each["act"] for each in await entries(auth_client, admin, subject_id=key_id)]
+    acts = [entry["act"] for entry in await entries(auth_client, admin, subject_id=key_id)]
     assert acts == ["key_revoked", "key_rotated", "key_first_used", "key_created"]
     created = await only(auth_client, admin, "key_created", key_id)
     assert created["details"] == {"scopes": ["posts:read"], "models": ["fraud-*"]}
@@ -139,8 +144,8 @@ async def test_the_life_of_a_key_is_noted(
     assert rotated["details"] == {"overlap_seconds": 5}
 
 
-async def test_an_act_that_was_refused_is_not_noted(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_refused_act_is_not_recorded(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
     owner = await create_user(state)
     body = {"name": "x", "scopes": ["users:admin"]}
@@ -152,10 +157,10 @@ async def test_an_act_that_was_refused_is_not_noted(
     assert await entries(auth_client, admin) == []
 
 
-async def test_the_trail_is_filtered_by_who_when_what_and_to_whom(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_list_is_filtered_by_user_time_act_and_subject(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    one, other = await named(state), await named(state)
+    one, other = await create_password_user(state), await create_password_user(state)
     for name in (one.username, other.username, one.username):
         await log_in(auth_client, name)
     assert len(await entries(auth_client, admin)) == 3
@@ -172,7 +177,7 @@ async def test_the_trail_is_filtered_by_who_when_what_and_to_whom(
 
 
 @pytest.mark.parametrize("role", ["member", "editor", "service"])
-async def test_only_administrators_read_the_trail(
+async def test_list_requires_administrator(
     auth_client: httpx2.AsyncClient, state: State, role: str
 ) -> None:
     person = await create_user(state, role)
@@ -181,10 +186,10 @@ async def test_only_administrators_read_the_trail(
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_no_address_changes_the_trail(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person, method: str
+async def test_audit_events_have_no_write_route(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser, method: str
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     await log_in(auth_client, user.username)
     (entry,) = await entries(auth_client, admin)
     for address in (TRAIL, f"{TRAIL}/{entry['id']}"):
@@ -193,10 +198,10 @@ async def test_no_address_changes_the_trail(
     assert await entries(auth_client, admin) == [entry]
 
 
-async def test_nothing_that_was_typed_is_kept(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_user_input_is_not_recorded(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     tokens = await log_in(auth_client, user.username)
     newer = tokens_of(await by_refresh(auth_client, tokens.refresh))
     await by_password(auth_client, user.username, "typed-wrong-password")
@@ -221,10 +226,10 @@ async def test_nothing_that_was_typed_is_kept(
         assert typed not in rows
 
 
-async def test_what_is_done_to_a_user_is_noted(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_user_changes_are_recorded(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     address = f"/v1/users/{user.id}"
     for change in ({"status": "suspended"}, {"is_active": False}, {"email": "new@example.com"}):
         assert (await auth_client.patch(address, json=change, headers=admin.headers)).is_success
@@ -233,8 +238,8 @@ async def test_what_is_done_to_a_user_is_noted(
     body = {"items": [str(user.id)]}
     bulk = await auth_client.post("/v1/users/bulk/deactivate", json=body, headers=admin.headers)
     assert bulk.is_success
-    found = await entries(auth_client, admin, subject_id=str(user.id))
-    assert [(each["act"], each["details"]) for each in reversed(found)] == [
+    items = await entries(auth_client, admin, subject_id=str(user.id))
+    assert [(item["act"], item["details"]) for item in reversed(items)] == [
         ("user_changed", {"status": "suspended"}),
         ("user_changed", {"is_active": False}),
         ("user_changed", {"email": "changed"}),
@@ -244,8 +249,8 @@ async def test_what_is_done_to_a_user_is_noted(
     ]
 
 
-async def test_a_suspended_user_is_out_at_once(
-    auth_client: httpx2.AsyncClient, state: State, admin: Person
+async def test_suspended_user_is_rejected_at_once(
+    auth_client: httpx2.AsyncClient, state: State, admin: LoggedInUser
 ) -> None:
     person = await create_user(state)
     assert (await auth_client.get("/v1/me", headers=person.headers)).status_code == 200

@@ -1,4 +1,4 @@
-"""People with a password, and their logins."""
+"""Users with a password, and their logins."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -15,8 +15,8 @@ PASSWORD = "correct horse"
 TOKEN, REVOKE, ME = "/v1/auth/token", "/v1/auth/revoke", "/v1/me"
 
 
-class Named(NamedTuple):
-    """Somebody with a password."""
+class StoredUser(NamedTuple):
+    """A user with a password."""
 
     id: UUID
     username: str
@@ -24,7 +24,7 @@ class Named(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """What a login gave."""
+    """The tokens of a login."""
 
     access: str
     refresh: str
@@ -35,37 +35,37 @@ class Tokens(NamedTuple):
 
 
 @cache
-def hashed() -> str:
-    """Of the password everybody has here."""
+def current_hash() -> str:
+    """Return the hash of PASSWORD with the current parameters."""
     return _HASH.hash(PASSWORD)
 
 
 @cache
-def weakly_hashed() -> str:
-    """The same with parameters of long ago."""
+def outdated_hash() -> str:
+    """Return the hash of PASSWORD with weaker parameters."""
     return Argon2Hasher(memory_cost=1024, time_cost=1, parallelism=1).hash(PASSWORD)
 
 
-async def named(state: State, role: str = "member", **values: Any) -> Named:
+async def create_password_user(state: State, role: str = "member", **values: Any) -> StoredUser:
     name = f"Name{uuid4().hex[:12]}"
     email = f"{name}@Example.com"
-    values = {"username": name, "email": email, "password_hash": hashed(), **values}
+    values = {"username": name, "email": email, "password_hash": current_hash(), **values}
     person = await create_user(state, role, **values)
-    return Named(person.id, name, email)
+    return StoredUser(person.id, name, email)
 
 
-async def ask(client: httpx2.AsyncClient, grant: str, **fields: Any) -> httpx2.Response:
+async def request_token(client: httpx2.AsyncClient, grant: str, **fields: Any) -> httpx2.Response:
     return await client.post(TOKEN, data={"grant_type": grant, **fields})
 
 
 async def by_password(
     client: httpx2.AsyncClient, name: str, password: str = PASSWORD, **fields: Any
 ) -> httpx2.Response:
-    return await ask(client, "password", username=name, password=password, **fields)
+    return await request_token(client, "password", username=name, password=password, **fields)
 
 
 async def by_refresh(client: httpx2.AsyncClient, token: str, **fields: Any) -> httpx2.Response:
-    return await ask(client, "refresh_token", refresh_token=token, **fields)
+    return await request_token(client, "refresh_token", refresh_token=token, **fields)
 
 
 async def log_in(client: httpx2.AsyncClient, name: str, **fields: Any) -> Tokens:
@@ -74,10 +74,10 @@ async def log_in(client: httpx2.AsyncClient, name: str, **fields: Any) -> Tokens
 
 def tokens_of(answer: httpx2.Response) -> Tokens:
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    return Tokens(told["access_token"], told["refresh_token"])
+    body = answer.json()
+    return Tokens(body["access_token"], body["refresh_token"])
 
 
 async def status_of(client: httpx2.AsyncClient, headers: dict[str, str]) -> int:
-    """What GET /v1/me says to these credentials."""
+    """Return the status of GET /v1/me with these headers."""
     return (await client.get(ME, headers=headers)).status_code

@@ -1,4 +1,4 @@
-"""Whether somebody is a user cannot be measured."""
+"""The time of a login does not reveal whether a username exists."""
 
 import time
 from statistics import median
@@ -10,22 +10,24 @@ from pydantic import SecretStr
 from service.auth.passwords import verify_password
 from service.main import State
 from service.relational.logins import token_grants as grants
-from tests.relational.logins.factories import by_password, named
+from tests.relational.logins.factories import by_password, create_password_user
 
 TRIES = 25
 LEAST, MOST = 0.75, 1.33
 
 
 async def seconds(client: httpx2.AsyncClient, name: str) -> float:
-    """Of the processor: hashing is what may differ, and what else takes time only hides it."""
+    """Return the processor time of a failed login; hashing dominates it."""
     began = time.process_time()
     assert (await by_password(client, name, "wrong horse")).status_code == 401
     return time.process_time() - began
 
 
 async def ratio(client: httpx2.AsyncClient, known: str) -> float:
-    """How much longer it takes for a user than for nobody; tried by turns, so that both share
-    what else the machine does."""
+    """Return the time for a known username divided by the time for an unknown one.
+
+    Both are measured alternately, so that other load affects both.
+    """
     await seconds(client, known)
     of_user, of_nobody = [], []
     for number in range(TRIES):
@@ -34,24 +36,24 @@ async def ratio(client: httpx2.AsyncClient, known: str) -> float:
     return median(of_user) / median(of_nobody)
 
 
-async def test_a_login_takes_as_long_for_nobody_as_for_a_user(
+async def test_login_time_is_equal_for_unknown_username(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    assert LEAST < await ratio(auth_client, (await named(state)).username) < MOST
+    assert LEAST < await ratio(auth_client, (await create_password_user(state)).username) < MOST
 
 
-async def test_a_login_takes_as_long_for_those_without_a_password(
+async def test_login_time_is_equal_for_user_without_password(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    without = await named(state, password_hash=None)
+    without = await create_password_user(state, password_hash=None)
     assert LEAST < await ratio(auth_client, without.username) < MOST
 
 
-async def test_the_measure_notices_when_nobody_is_refused_at_once(
+async def test_time_measurement_detects_early_rejection(
     auth_client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hasty(password: SecretStr, kept: str | None) -> tuple[bool, str | None]:
         return (False, None) if kept is None else await verify_password(password, kept)
 
     monkeypatch.setattr(grants, "verify_password", hasty)
-    assert await ratio(auth_client, (await named(state)).username) > MOST
+    assert await ratio(auth_client, (await create_password_user(state)).username) > MOST

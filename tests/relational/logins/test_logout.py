@@ -1,18 +1,18 @@
-"""How logins end."""
+"""Ends of logins: revocation and password change."""
 
 import httpx2
 import pytest
 
 from service.main import State
-from tests.auth.factories import bearer, key_of
+from tests.auth.factories import bearer, create_key
 from tests.relational.logins.factories import (
     PASSWORD,
     REVOKE,
     Tokens,
     by_password,
     by_refresh,
+    create_password_user,
     log_in,
-    named,
     status_of,
     tokens_of,
 )
@@ -21,7 +21,7 @@ CHANGE = "/v1/me/password"
 
 
 async def is_over(client: httpx2.AsyncClient, tokens: Tokens) -> bool:
-    """Whether neither token is good any more."""
+    """Return whether both tokens are invalid."""
     statuses = {
         await status_of(client, tokens.headers),
         (await by_refresh(client, tokens.refresh)).status_code,
@@ -31,10 +31,10 @@ async def is_over(client: httpx2.AsyncClient, tokens: Tokens) -> bool:
 
 
 @pytest.mark.parametrize("which", ["refresh", "access"])
-async def test_a_token_handed_back_ends_its_login_and_no_other(
+async def test_revoke_ends_only_the_login_of_the_token(
     auth_client: httpx2.AsyncClient, state: State, which: str
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     ended, other = (
         await log_in(auth_client, user.username),
         await log_in(auth_client, user.username),
@@ -48,15 +48,15 @@ async def test_a_token_handed_back_ends_its_login_and_no_other(
 
 
 @pytest.mark.parametrize("token", ["x", "rt_", "rt_x_y", "a.b.c", "rt_" + "0" * 32 + "_x"])
-async def test_what_is_no_token_is_passed_over(
+async def test_revoke_invalid_token_is_ignored(
     auth_client: httpx2.AsyncClient, state: State, token: str
 ) -> None:
     answer = await auth_client.post(REVOKE, data={"token": token})
     assert (answer.status_code, answer.json()) == (200, {"revoked": True})
 
 
-async def test_keys_are_not_revoked_here(auth_client: httpx2.AsyncClient, state: State) -> None:
-    key = await key_of(state, (await named(state)).id, "posts:read")
+async def test_revoke_api_key_is_refused(auth_client: httpx2.AsyncClient, state: State) -> None:
+    key = await create_key(state, (await create_password_user(state)).id, "posts:read")
     _, key_id, secret = key.split("_", 2)
     form = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
     minted = (await auth_client.post("/v1/auth/token", data=form)).json()["access_token"]
@@ -65,35 +65,35 @@ async def test_keys_are_not_revoked_here(auth_client: httpx2.AsyncClient, state:
         assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_token_type")
 
 
-async def test_a_guessed_secret_ends_nobodys_login(
+async def test_revoke_wrong_secret_keeps_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    tokens = await log_in(auth_client, (await named(state)).username)
+    tokens = await log_in(auth_client, (await create_password_user(state)).username)
     stem, _, _ = tokens.refresh.rpartition("_")
     assert (await auth_client.post(REVOKE, data={"token": f"{stem}_guessed"})).status_code == 200
     assert await status_of(auth_client, tokens.headers) == 200
 
 
-async def test_a_used_refresh_token_can_be_handed_back_without_harm(
+async def test_revoke_used_refresh_token_keeps_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    first = await log_in(auth_client, (await named(state)).username)
+    first = await log_in(auth_client, (await create_password_user(state)).username)
     second = tokens_of(await by_refresh(auth_client, first.refresh))
     await auth_client.post(REVOKE, data={"token": first.refresh})
     assert await status_of(auth_client, second.headers) == 200
 
 
-async def test_a_revocation_takes_a_form_with_a_token(
+async def test_revoke_requires_form_with_token(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     assert (await auth_client.post(REVOKE, data={"token_type_hint": "x"})).status_code == 422
     assert (await auth_client.post(REVOKE, json={"token": "x"})).status_code == 415
 
 
-async def test_a_changed_password_ends_every_login(
+async def test_password_change_ends_every_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     this, other = await log_in(auth_client, user.username), await log_in(auth_client, user.username)
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
     answer = await auth_client.post(CHANGE, json=body, headers=this.headers)
@@ -105,10 +105,10 @@ async def test_a_changed_password_ends_every_login(
     assert await status_of(auth_client, new.headers) == 200
 
 
-async def test_a_changed_password_ends_refresh_tokens_of_logins_that_are_known(
+async def test_password_change_ends_refresh_tokens_of_cached_logins(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     this, other = await log_in(auth_client, user.username), await log_in(auth_client, user.username)
     assert await status_of(auth_client, other.headers) == 200
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
@@ -117,10 +117,10 @@ async def test_a_changed_password_ends_refresh_tokens_of_logins_that_are_known(
     assert (await by_refresh(auth_client, other.refresh)).status_code == 401
 
 
-async def test_a_wrong_current_password_changes_nothing(
+async def test_password_change_wrong_current_password_is_refused(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     tokens = await log_in(auth_client, user.username)
     body = {"current_password": "wrong horse", "new_password": "battery staple"}
     answer = await auth_client.post(CHANGE, json=body, headers=tokens.headers)
@@ -130,25 +130,27 @@ async def test_a_wrong_current_password_changes_nothing(
     assert await log_in(auth_client, user.username)
 
 
-async def test_a_key_changes_no_password(auth_client: httpx2.AsyncClient, state: State) -> None:
-    user = await named(state)
-    key = await key_of(state, user.id, "users:write")
+async def test_password_change_with_key_is_refused(
+    auth_client: httpx2.AsyncClient, state: State
+) -> None:
+    user = await create_password_user(state)
+    key = await create_key(state, user.id, "users:write")
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
     answer = await auth_client.post(CHANGE, json=body, headers=bearer(key))
     assert (answer.status_code, answer.json()["code"]) == (403, "people_only")
 
 
 @pytest.mark.parametrize("password", ["seven77", "", "x" * 1025, None, 5])
-async def test_a_new_password_keeps_the_rules(
+async def test_password_change_invalid_password_is_refused(
     auth_client: httpx2.AsyncClient, state: State, password: object
 ) -> None:
-    tokens = await log_in(auth_client, (await named(state)).username)
+    tokens = await log_in(auth_client, (await create_password_user(state)).username)
     body = {"current_password": PASSWORD, "new_password": password}
     answer = await auth_client.post(CHANGE, json=body, headers=tokens.headers)
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/new_password"]
 
 
-async def test_nobody_changes_a_password_without_a_login(auth_client: httpx2.AsyncClient) -> None:
+async def test_password_change_requires_login(auth_client: httpx2.AsyncClient) -> None:
     body = {"current_password": PASSWORD, "new_password": "battery staple"}
     assert (await auth_client.post(CHANGE, json=body)).status_code == 401

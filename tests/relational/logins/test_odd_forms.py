@@ -1,4 +1,4 @@
-"""Forms of those who try what a login does with them."""
+"""Malformed and hostile forms of token requests."""
 
 import time
 from typing import Any
@@ -8,7 +8,13 @@ import httpx2
 import pytest
 
 from service.main import State
-from tests.relational.logins.factories import REVOKE, TOKEN, ask, by_password, named
+from tests.relational.logins.factories import (
+    REVOKE,
+    TOKEN,
+    by_password,
+    create_password_user,
+    request_token,
+)
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ODD = [
@@ -19,10 +25,10 @@ ODD = [
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_odd_bytes_are_refused_and_break_nothing(
+async def test_token_form_invalid_bytes_are_refused(
     auth_client: httpx2.AsyncClient, state: State, odd: str
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     bodies = [
         f"grant_type=password&username={odd}&password=correct+horse",
         f"grant_type=password&username={user.username}&password={odd}",
@@ -40,7 +46,7 @@ async def test_odd_bytes_are_refused_and_break_nothing(
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_odd_bytes_are_no_token_to_revoke(
+async def test_revoke_invalid_bytes_cause_no_error(
     auth_client: httpx2.AsyncClient, state: State, odd: str
 ) -> None:
     for body in (f"token={odd}", f"token=rt_{odd}", f"token=rt_{'0' * 32}_{odd}"):
@@ -48,10 +54,10 @@ async def test_odd_bytes_are_no_token_to_revoke(
         assert answer.status_code in (200, 422), body
 
 
-async def test_a_password_longer_than_any_is_refused_before_it_is_hashed(
+async def test_login_too_long_password_is_refused_before_hashing(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     began = time.process_time()
     for password in ("x" * 10_000, "é" * 513):
         answer = await by_password(auth_client, user.username, password)
@@ -61,7 +67,7 @@ async def test_a_password_longer_than_any_is_refused_before_it_is_hashed(
     assert time.process_time() - began < 1
 
 
-async def test_a_form_that_is_too_large_is_refused(
+async def test_token_form_too_large_is_refused(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     assert (await by_password(auth_client, "x", "x" * 70_000)).status_code == 413
@@ -71,7 +77,7 @@ async def test_a_form_that_is_too_large_is_refused(
 
 
 @pytest.mark.parametrize("again", ["grant_type=password", "username=y", "scope=posts:read"])
-async def test_a_field_that_comes_twice_opens_nothing_more(
+async def test_token_form_repeated_field_grants_no_more(
     auth_client: httpx2.AsyncClient, state: State, again: str
 ) -> None:
     body = f"grant_type=password&username=x&password=y&scope=a&{again}"
@@ -79,7 +85,7 @@ async def test_a_field_that_comes_twice_opens_nothing_more(
     assert answer.status_code in (400, 401, 422)
 
 
-async def test_what_was_typed_is_in_no_answer(
+async def test_token_form_values_are_not_in_errors(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     typed = "s3cr3t-typed-by-mistake"
@@ -90,12 +96,12 @@ async def test_what_was_typed_is_in_no_answer(
         {"scope": typed},
     ]
     for grant in ("password", "refresh_token", "client_credentials", typed):
-        for each in fields:
-            assert typed not in (await ask(auth_client, grant, **each)).text
+        for form in fields:
+            assert typed not in (await request_token(auth_client, grant, **form)).text
 
 
 @pytest.mark.parametrize("sent", [b"Basic \xe9", b"Basic =", b"Basic Og==", b"Basic /////w=="])
-async def test_odd_basic_credentials_are_refused(
+async def test_basic_auth_invalid_credentials_are_refused(
     auth_client: httpx2.AsyncClient, sent: bytes
 ) -> None:
     answer = await auth_client.post(

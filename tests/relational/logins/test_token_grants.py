@@ -1,4 +1,4 @@
-"""How a password, a refresh token or a key becomes an access token."""
+"""Grants of access tokens for a password, a refresh token or an API key."""
 
 import asyncio
 import base64
@@ -18,19 +18,19 @@ from service.relational.authenticator import SqlAuthenticator
 from service.relational.logins import repository as logins
 from service.relational.logins.repository import PasswordUser
 from service.relational.users.tables import User
-from tests.auth.factories import bearer, create_user, key_of
+from tests.auth.factories import bearer, create_key, create_user
 from tests.relational.logins.factories import (
     PASSWORD,
     TOKEN,
-    ask,
     by_password,
     by_refresh,
-    hashed,
+    create_password_user,
+    current_hash,
     log_in,
-    named,
+    outdated_hash,
+    request_token,
     status_of,
     tokens_of,
-    weakly_hashed,
 )
 
 
@@ -39,22 +39,22 @@ def basic(client_id: str, secret: str) -> dict[str, str]:
 
 
 async def acts(state: State) -> list[tuple[str, UUID | None]]:
-    """What the trail holds, and of whom, oldest first."""
+    """Return the acts of the audit trail and their subjects, oldest first."""
     statement = select(AuditEvent.act, AuditEvent.subject_id).order_by(AuditEvent.id)
 
     async with state["sql"].engine.connect() as connection:
         return [(row.act, row.subject_id) for row in await connection.execute(statement)]
 
 
-async def test_a_password_opens_a_login_by_email_or_username_in_any_case(
+async def test_password_grant_takes_email_or_username_in_any_case(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     for name in (user.username, user.username.upper(), user.email, user.email.swapcase()):
         answer = await by_password(auth_client, name)
-        told = answer.json()
-        assert (told["token_type"], told["expires_in"]) == ("bearer", 900)
-        assert set(told["scope"].split()) == scopes_of("member")
+        body = answer.json()
+        assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
+        assert set(body["scope"].split()) == scopes_of("member")
         assert answer.headers["cache-control"] == "no-store"
         me = await auth_client.get("/v1/me", headers=tokens_of(answer).headers)
         assert (me.json()["id"], me.json()["key_id"]) == (str(user.id), None)
@@ -76,10 +76,10 @@ async def test_a_password_opens_a_login_by_email_or_username_in_any_case(
     ],
     ids=str,
 )
-async def test_whoever_may_not_log_in_is_told_the_same(
+async def test_password_grant_failures_have_one_response(
     auth_client: httpx2.AsyncClient, state: State, values: dict[str, Any]
 ) -> None:
-    user = await named(state, **values)
+    user = await create_password_user(state, **values)
     password = PASSWORD if values else "wrong horse"
     unknown = await by_password(auth_client, "nobody-has-this-name", password)
     for name in (user.username, user.email):
@@ -88,25 +88,25 @@ async def test_whoever_may_not_log_in_is_told_the_same(
         assert answer.json()["error"] == answer.json()["code"] == "invalid_grant"
         assert without_id(answer) == without_id(unknown)
         assert answer.headers["www-authenticate"] == unknown.headers["www-authenticate"]
-    told = await acts(state)
-    assert [act for act, _ in told] == ["login_failed"] * 3
-    assert told[0] == ("login_failed", None)
+    recorded = await acts(state)
+    assert [act for act, _ in recorded] == ["login_failed"] * 3
+    assert recorded[0] == ("login_failed", None)
 
 
 def without_id(answer: httpx2.Response) -> dict[str, Any]:
     return {**answer.json(), "request_id": ""}
 
 
-async def test_a_wrong_password_is_kept_with_whose_it_was(
+async def test_password_grant_failure_is_recorded_with_user(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     await by_password(auth_client, user.username, "wrong horse")
     assert await acts(state) == [("login_failed", user.id)]
 
 
-async def test_a_refresh_token_is_good_once(auth_client: httpx2.AsyncClient, state: State) -> None:
-    first = await log_in(auth_client, (await named(state)).username)
+async def test_refresh_token_is_valid_once(auth_client: httpx2.AsyncClient, state: State) -> None:
+    first = await log_in(auth_client, (await create_password_user(state)).username)
     answer = await by_refresh(auth_client, first.refresh)
     assert answer.headers["cache-control"] == "no-store"
     second = tokens_of(answer)
@@ -115,10 +115,10 @@ async def test_a_refresh_token_is_good_once(auth_client: httpx2.AsyncClient, sta
     assert await status_of(auth_client, third.headers) == 200
 
 
-async def test_a_refresh_token_that_comes_again_ends_the_whole_login(
+async def test_refresh_token_reuse_ends_the_login(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     other = await log_in(auth_client, user.username)
     first = await log_in(auth_client, user.username)
     second = tokens_of(await by_refresh(auth_client, first.refresh))
@@ -133,35 +133,33 @@ async def test_a_refresh_token_that_comes_again_ends_the_whole_login(
     assert (await acts(state)).count(("token_reused", user.id)) == 1
 
 
-async def test_of_two_refreshes_at_once_one_wins(
+async def test_refresh_two_concurrent_one_succeeds(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     for _ in range(5):
         first = await log_in(auth_client, user.username)
         answers = await asyncio.gather(*(by_refresh(auth_client, first.refresh) for _ in range(2)))
         assert Counter(answer.status_code for answer in answers) == {200: 1, 401: 1}
         (won,) = (tokens_of(answer) for answer in answers if answer.status_code == 200)
-        assert await status_of(auth_client, won.headers) == 401, (
-            "nobody knows which of them was a thief"
-        )
+        assert await status_of(auth_client, won.headers) == 401, "the reuse ended the login"
 
 
 @pytest.mark.parametrize(
     "token",
     ["", "x", "rt_", "rt_x_y", "rt_00000000000000000000000000000000_x", "é" * 50, "\x00", "😀"],
 )
-async def test_what_is_no_refresh_token_opens_nothing(
+async def test_refresh_invalid_token_is_refused(
     auth_client: httpx2.AsyncClient, state: State, token: str
 ) -> None:
     answer = await by_refresh(auth_client, token)
     assert answer.status_code in (400, 401, 422)
 
 
-async def test_a_refresh_token_of_somebody_who_may_not_act_is_dead(
+async def test_refresh_token_of_inactive_user_is_refused(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     tokens = await log_in(auth_client, user.username)
     await change_user(state, user.id, is_active=False)
     assert (await by_refresh(auth_client, tokens.refresh)).status_code == 401
@@ -173,10 +171,10 @@ async def change_user(state: State, user_id: UUID, **values: Any) -> None:
         await connection.execute(update(User).where(User.id == user_id).values(**values))
 
 
-async def test_a_fallen_role_takes_its_scopes_from_tokens_of_before(
+async def test_role_reduction_removes_scopes_of_earlier_tokens(
     auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
 ) -> None:
-    user = await named(state, "editor")
+    user = await create_password_user(state, "editor")
     tokens = await log_in(auth_client, user.username)
     assert (
         "posts:admin" in (await auth_client.get("/v1/me", headers=tokens.headers)).json()["scopes"]
@@ -188,28 +186,30 @@ async def test_a_fallen_role_takes_its_scopes_from_tokens_of_before(
     assert set(scopes) <= scopes_of("member")
 
 
-async def test_a_key_becomes_a_token_by_form_and_by_http_basic(
+async def test_client_grant_takes_key_by_form_or_http_basic(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     owner = await create_user(state)
-    key = await key_of(state, owner.id, "posts:read", "posts:write")
+    key = await create_key(state, owner.id, "posts:read", "posts:write")
     _, key_id, secret = key.split("_", 2)
     answers = [
-        await ask(
+        await request_token(
             auth_client, "client_credentials", client_id=f"pk_{key_id}", client_secret=secret
         ),
-        await ask(auth_client, "client_credentials", client_id=f"pk_{key_id}", client_secret=key),
+        await request_token(
+            auth_client, "client_credentials", client_id=f"pk_{key_id}", client_secret=key
+        ),
     ]
     answers += [
         await auth_client.post(TOKEN, data={"grant_type": "client_credentials"}, headers=headers)
         for headers in (basic(f"pk_{key_id}", secret), basic(key_id, secret))
     ]
     for answer in answers:
-        told = answer.json()
-        assert (answer.status_code, told["scope"]) == (200, "posts:read posts:write")
-        assert "refresh_token" not in told
+        body = answer.json()
+        assert (answer.status_code, body["scope"]) == (200, "posts:read posts:write")
+        assert "refresh_token" not in body
         assert answer.headers["cache-control"] == "no-store"
-        me = (await auth_client.get("/v1/me", headers=bearer(told["access_token"]))).json()
+        me = (await auth_client.get("/v1/me", headers=bearer(body["access_token"]))).json()
         assert me["key_id"] == str(UUID(key_id))
 
 
@@ -217,11 +217,13 @@ async def test_a_key_becomes_a_token_by_form_and_by_http_basic(
     ("client_id", "secret"),
     [("pk_x", "y"), ("nobody", "y"), ("pk_00000000000000000000000000000000", "y"), ("é", "é")],
 )
-async def test_what_is_no_key_opens_nothing(
+async def test_client_grant_invalid_key_is_refused(
     auth_client: httpx2.AsyncClient, state: State, client_id: str, secret: str
 ) -> None:
     for answer in (
-        await ask(auth_client, "client_credentials", client_id=client_id, client_secret=secret),
+        await request_token(
+            auth_client, "client_credentials", client_id=client_id, client_secret=secret
+        ),
         await auth_client.post(
             TOKEN, data={"grant_type": "client_credentials"}, headers=basic(client_id, secret)
         ),
@@ -231,7 +233,7 @@ async def test_what_is_no_key_opens_nothing(
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !", "Basic /w==", "Basic Og==", "Basic YQ=="])
-async def test_a_basic_header_that_is_none_opens_nothing(
+async def test_client_grant_malformed_basic_header_is_refused(
     auth_client: httpx2.AsyncClient, state: State, header: str
 ) -> None:
     answer = await auth_client.post(
@@ -240,31 +242,31 @@ async def test_a_basic_header_that_is_none_opens_nothing(
     assert answer.status_code in (400, 401)
 
 
-async def test_scopes_can_be_fewer_and_never_more(
+async def test_token_scopes_can_be_reduced_but_not_extended(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     answer = await by_password(auth_client, user.username, scope="posts:read tags:read")
     narrow = tokens_of(answer)
     assert answer.json()["scope"] == "posts:read tags:read"
     me = await auth_client.get("/v1/me", headers=narrow.headers)
     assert me.json()["scopes"] == ["posts:read", "tags:read"]
-    key = await key_of(state, user.id, "posts:read", "posts:write")
+    key = await create_key(state, user.id, "posts:read", "posts:write")
     _, key_id, secret = key.split("_", 2)
     as_client = {"client_id": key_id, "client_secret": secret}
     for more in (
         await by_password(auth_client, user.username, scope="users:admin"),
         await by_password(auth_client, user.username, scope="posts:read nonsense"),
         await by_refresh(auth_client, narrow.refresh, scope="posts:write"),
-        await ask(auth_client, "client_credentials", scope="tags:read", **as_client),
+        await request_token(auth_client, "client_credentials", scope="tags:read", **as_client),
     ):
         assert (more.status_code, more.json()["error"]) == (400, "invalid_scope")
-    less = await ask(auth_client, "client_credentials", scope="posts:read", **as_client)
+    less = await request_token(auth_client, "client_credentials", scope="posts:read", **as_client)
     assert less.json()["scope"] == "posts:read"
 
 
-async def test_a_narrow_login_stays_narrow(auth_client: httpx2.AsyncClient, state: State) -> None:
-    user = await named(state)
+async def test_refresh_keeps_reduced_scopes(auth_client: httpx2.AsyncClient, state: State) -> None:
+    user = await create_password_user(state)
     narrow = await log_in(auth_client, user.username, scope="posts:read tags:read")
     answer = await by_refresh(auth_client, narrow.refresh)
     assert answer.json()["scope"] == "posts:read tags:read"
@@ -274,20 +276,20 @@ async def test_a_narrow_login_stays_narrow(auth_client: httpx2.AsyncClient, stat
     assert again.json()["scope"] == "posts:read tags:read", "RFC 6749, section 6"
 
 
-async def test_a_refresh_for_too_many_scopes_does_not_use_the_token_up(
+async def test_refresh_excess_scopes_do_not_consume_token(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    tokens = await log_in(auth_client, (await named(state)).username)
+    tokens = await log_in(auth_client, (await create_password_user(state)).username)
     answer = await by_refresh(auth_client, tokens.refresh, scope="users:admin")
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
     assert (await by_refresh(auth_client, tokens.refresh)).status_code == 200
 
 
 @pytest.mark.parametrize("grant", ["implicit", "authorization_code", "PASSWORD", "", "😀"])
-async def test_there_are_three_grants(
+async def test_grant_type_unknown_is_refused(
     auth_client: httpx2.AsyncClient, state: State, grant: str
 ) -> None:
-    answer = await ask(auth_client, grant, username="x", password="y")
+    answer = await request_token(auth_client, grant, username="x", password="y")
     assert answer.status_code in ((400,) if grant else (400, 422))
     if grant:
         assert answer.json()["error"] == "unsupported_grant_type"
@@ -304,7 +306,7 @@ async def test_there_are_three_grants(
         ({"grant_type": "client_credentials", "client_id": "x"}, {"/client_id", "/client_secret"}),
     ],
 )
-async def test_what_a_grant_needs_is_named(
+async def test_grant_missing_fields_are_named(
     auth_client: httpx2.AsyncClient, state: State, form: dict[str, str], pointers: set[str]
 ) -> None:
     answer = await auth_client.post(TOKEN, data=form)
@@ -312,14 +314,12 @@ async def test_what_a_grant_needs_is_named(
     assert {error["pointer"] for error in answer.json()["errors"]} == pointers
 
 
-async def test_a_form_without_a_grant_is_refused(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
+async def test_grant_type_missing_is_refused(auth_client: httpx2.AsyncClient, state: State) -> None:
     for form in ({}, {"username": "x"}):
         assert (await auth_client.post(TOKEN, data=form)).status_code in (400, 415, 422)
 
 
-async def test_only_a_form_is_taken(auth_client: httpx2.AsyncClient, state: State) -> None:
+async def test_token_request_requires_form(auth_client: httpx2.AsyncClient, state: State) -> None:
     form = {"grant_type": "password", "username": "x", "password": "y"}
     for answer in (
         await auth_client.post(TOKEN, json=form),
@@ -329,12 +329,12 @@ async def test_only_a_form_is_taken(auth_client: httpx2.AsyncClient, state: Stat
         assert answer.status_code == 415
 
 
-async def test_better_parameters_are_taken_up_at_the_next_login(
+async def test_login_rehashes_password_with_current_parameters(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state, password_hash=weakly_hashed())
+    user = await create_password_user(state, password_hash=outdated_hash())
     assert (await by_password(auth_client, user.username, "wrong horse")).status_code == 401
-    assert await hash_of(state, user.id) == weakly_hashed()
+    assert await hash_of(state, user.id) == outdated_hash()
     tokens = await log_in(auth_client, user.username)
     better = await hash_of(state, user.id)
     assert better.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -344,34 +344,36 @@ async def test_better_parameters_are_taken_up_at_the_next_login(
     assert await hash_of(state, user.id) == better
 
 
-async def test_two_logins_at_once_may_both_find_old_parameters(
+async def test_login_two_concurrent_rehashes_both_succeed(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await named(state, password_hash=weakly_hashed())
+    user = await create_password_user(state, password_hash=outdated_hash())
     answers = await asyncio.gather(*(by_password(auth_client, user.username) for _ in range(2)))
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
 async def hash_of(state: State, user_id: UUID) -> str:
     async with state["sql"].engine.connect() as connection:
-        found = await connection.scalar(select(User.password_hash).where(User.id == user_id))
-    assert found is not None
-    return found
+        password_hash = await connection.scalar(
+            select(User.password_hash).where(User.id == user_id)
+        )
+    assert password_hash is not None
+    return password_hash
 
 
-async def test_a_password_that_was_changed_meanwhile_opens_nothing(
+async def test_login_password_changed_meanwhile_is_refused(
     state: State, reset_stores: None
 ) -> None:
-    user = await named(state)
+    user = await create_password_user(state)
     sql, lifetime = state["sql"], timedelta(days=1)
 
     async def opened(password_hash: str) -> UUID | None:
-        found = PasswordUser(user.id, "member", password_hash)
+        user_row = PasswordUser(user.id, "member", password_hash)
         return await sql.run(
-            lambda session: logins.open_login(session, found, b"", frozenset(), lifetime),
+            lambda session: logins.open_login(session, user_row, b"", frozenset(), lifetime),
             writes=True,
         )
 
-    assert await opened(hashed()) is not None
-    await change_user(state, user.id, password_hash=weakly_hashed())
-    assert await opened(hashed()) is None
+    assert await opened(current_hash()) is not None
+    await change_user(state, user.id, password_hash=outdated_hash())
+    assert await opened(current_hash()) is None

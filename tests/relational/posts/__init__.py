@@ -1,1 +1,1 @@
-"""Posts, their comments, and what they are filed under."""
+"""Posts, their comments and tags."""

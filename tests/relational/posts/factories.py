@@ -8,7 +8,7 @@ from tests.relational.users.factories import make_user
 
 
 async def make_post(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
-    """A post by ``author_id``, or by a new user."""
+    """Create a post of ``author_id`` or of a new user."""
     author = fields.get("author_id") or (await make_user(client))["id"]
     body = {"author_id": author, "title": "A title", **fields}
     response = await client.post("/v1/posts", json=body)
@@ -20,7 +20,7 @@ async def make_post(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]
 async def make_comment(
     client: httpx2.AsyncClient, post: dict[str, Any], **fields: Any
 ) -> dict[str, Any]:
-    """A comment on ``post``, by its author unless ``author_id`` is given."""
+    """Create a comment of ``author_id``; the default is the author of the post."""
     body = {"author_id": post["author_id"], "content": "Well said.", **fields}
     response = await client.post(f"/v1/posts/{post['id']}/comments", json=body)
     assert response.status_code == 201, response.text

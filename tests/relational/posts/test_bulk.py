@@ -1,4 +1,4 @@
-"""Many posts at once: whose they are, slugs, tags, and in as many statements as for one."""
+"""Bulk requests of posts: ownership, slugs, tags and number of statements."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ async def make_posts(
     return made
 
 
-async def test_each_is_as_if_it_had_been_made_by_itself(client: httpx2.AsyncClient) -> None:
+async def test_bulk_create_posts_equal_single_creates(client: httpx2.AsyncClient) -> None:
     author = (await make_user(client))["id"]
     stored = await make_post(client, author_id=author, title="Same")
     made = await make_posts(
@@ -43,7 +43,7 @@ async def test_each_is_as_if_it_had_been_made_by_itself(client: httpx2.AsyncClie
     slugs = [post["slug"] for post in made]
     assert stored["slug"] == "same"
     assert slugs[0].startswith("same-")
-    assert slugs[1] == "mine", "what was asked for comes first"
+    assert slugs[1] == "mine", "a slug of the request precedes derived slugs"
     assert slugs[2].startswith("mine-")
     assert slugs[3] == "other"
     assert [post["published_at"] == post["created_at"] for post in made] == [True, *[False] * 3]
@@ -56,9 +56,9 @@ async def test_each_is_as_if_it_had_been_made_by_itself(client: httpx2.AsyncClie
     assert names == [["One", "two"], [], ["two"], []]
 
 
-async def test_what_cannot_be_made_is_told_item_by_item(client: httpx2.AsyncClient) -> None:
-    there = await make_post(client, slug="there")
-    author = there["author_id"]
+async def test_bulk_create_reports_error_of_each_item(client: httpx2.AsyncClient) -> None:
+    stored = await make_post(client, slug="there")
+    author = stored["author_id"]
     items = [
         {"title": "a", "author_id": author, "slug": "fresh"},
         {"title": "b", "author_id": author, "slug": "there"},
@@ -77,15 +77,15 @@ async def test_what_cannot_be_made_is_told_item_by_item(client: httpx2.AsyncClie
         "items_refused",
         [(pointer, code) for _, code, (pointer,) in places],
     )
-    assert (await client.get(POSTS)).json()["items"] == [there]
+    assert (await client.get(POSTS)).json()["items"] == [stored]
     answer = await client.post(BULK, params=NON_ATOMIC, json={"items": items})
     assert told(answer) == [(201, None, []), *places, (422, "invalid", ["/items/4/title"])]
-    (made,) = [post for post in (await client.get(POSTS)).json()["items"] if post != there]
+    (made,) = [post for post in (await client.get(POSTS)).json()["items"] if post != stored]
     assert (made["title"], made["slug"]) == ("a", "fresh")
     assert (await client.get("/v1/tags")).json()["items"] == []
 
 
-async def test_a_member_makes_and_changes_their_own_alone(
+async def test_bulk_member_writes_own_posts_only(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> None:
     me = (await make_user(client))["id"]
@@ -108,17 +108,17 @@ async def test_a_member_makes_and_changes_their_own_alone(
             (404, "post_not_found", ["/items/2"]),
             (404, "post_not_found", ["/items/3"]),
         ]
-        for deed, done in (("publish", 200), ("delete", 204)):
-            refusal = await mine.post(f"{BULK}/{deed}", json={"items": ids})
+        for action, status in (("publish", 200), ("delete", 204)):
+            refusal = await mine.post(f"{BULK}/{action}", json={"items": ids})
             assert refused(refusal)[:2] == (409, "items_refused")
-            assert (await mine.get(f"{POSTS}/{own}")).json()["published"] == (deed == "delete")
-            answer = await mine.post(f"{BULK}/{deed}", params=NON_ATOMIC, json={"items": ids})
-            assert told(answer) == [(done, None, []), *expected]
+            assert (await mine.get(f"{POSTS}/{own}")).json()["published"] == (action == "delete")
+            answer = await mine.post(f"{BULK}/{action}", params=NON_ATOMIC, json={"items": ids})
+            assert told(answer) == [(status, None, []), *expected]
     left = {post["id"]: post for post in (await client.get(POSTS)).json()["items"]}
     assert left == {other["id"]: other, draft["id"]: draft}
 
 
-async def test_publishing_keeps_the_first_date_and_deleting_takes_comments_along(
+async def test_bulk_publish_keeps_date_and_delete_removes_comments(
     client: httpx2.AsyncClient,
 ) -> None:
     author = (await make_user(client))["id"]
@@ -141,7 +141,7 @@ async def test_publishing_keeps_the_first_date_and_deleting_takes_comments_along
 
 
 @pytest.mark.parametrize("params", [{}, NON_ATOMIC])
-async def test_a_thousand_take_as_many_statements_as_two(
+async def test_bulk_1000_posts_need_as_many_statements_as_2(
     client: httpx2.AsyncClient, state: State, params: dict[str, str]
 ) -> None:
     author = (await make_user(client))["id"]
@@ -152,24 +152,26 @@ async def test_a_thousand_take_as_many_statements_as_two(
             {"title": "A title", "author_id": author, "tags": [f"t{n % 50}", f"many {many}"]}
             for n in range(many)
         ]
-        with recorded_statements(state) as said:
+        with recorded_statements(state) as statements:
             answer = await client.post(BULK, params=params, json={"items": items})
             ids = [post["id"] for post in answer.json()["items"]]
             published = await client.post(f"{BULK}/publish", params=params, json={"items": ids})
             deleted = await client.post(f"{BULK}/delete", params=params, json={"items": ids})
         expected = [207] * 3 if params else [201, 200, 204]
-        assert [each.status_code for each in (answer, published, deleted)] == expected
-        assert all(isinstance(parameters, tuple) for _, parameters in said), "none is sent often"
-        counts.append(len(said))
+        assert [item.status_code for item in (answer, published, deleted)] == expected
+        assert all(isinstance(parameters, tuple) for _, parameters in statements), (
+            "no statement is executed once per row"
+        )
+        counts.append(len(statements))
     assert counts[0] == counts[1] <= 10, counts
 
 
-async def test_bulks_that_overlap_wait_for_each_other_and_never_in_a_circle(
+async def test_bulk_overlapping_requests_never_deadlock(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     authors = [(await make_user(client))["id"] for _ in range(5)]
-    there = await make_posts(client, *[{} for _ in range(300)], author_id=authors[0])
-    ids = [post["id"] for post in there]
+    posts = await make_posts(client, *[{} for _ in range(300)], author_id=authors[0])
+    ids = [post["id"] for post in posts]
     chance = random.Random(7)
 
     def bodies() -> list[dict[str, Any]]:
@@ -189,15 +191,15 @@ async def test_bulks_that_overlap_wait_for_each_other_and_never_in_a_circle(
         return [
             *makes,
             *[
-                client.post(f"{BULK}/publish", params=NON_ATOMIC, json={"items": each})
-                for each in shuffled[:3]
+                client.post(f"{BULK}/publish", params=NON_ATOMIC, json={"items": order})
+                for order in shuffled[:3]
             ],
             client.post(f"{BULK}/delete", params=NON_ATOMIC, json={"items": shuffled[3][:10]}),
         ]
 
-    with deadlocks(state) as seen:
+    with deadlocks(state) as deadlocked:
         for _ in range(4):
             answers = await asyncio.gather(*works())
             assert {answer.status_code for answer in answers} <= {207, 503}
             assert 207 in {answer.status_code for answer in answers}
-    assert seen == []
+    assert deadlocked == []

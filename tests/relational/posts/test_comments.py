@@ -10,7 +10,7 @@ from tests.relational.posts.factories import make_comment, make_post
 from tests.relational.users.factories import iterate_pages, make_user
 
 
-async def test_a_comment_is_written_read_changed_and_removed(client: httpx2.AsyncClient) -> None:
+async def test_comment_is_created_read_changed_and_removed(client: httpx2.AsyncClient) -> None:
     post, reader = await make_post(client), await make_user(client)
     body = {"author_id": reader["id"], "content": "Well said."}
     response = await client.post(f"/v1/posts/{post['id']}/comments", json=body)
@@ -28,7 +28,7 @@ async def test_a_comment_is_written_read_changed_and_removed(client: httpx2.Asyn
     assert (await client.get(address)).json()["code"] == "comment_not_found"
 
 
-async def test_comments_are_listed_in_the_order_they_were_written(
+async def test_comment_list_is_in_order_of_creation(
     client: httpx2.AsyncClient,
 ) -> None:
     post, other = await make_post(client), await make_post(client)
@@ -39,7 +39,7 @@ async def test_comments_are_listed_in_the_order_they_were_written(
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-async def test_a_comment_is_not_found_under_another_post(
+async def test_comment_under_another_post_is_not_found(
     client: httpx2.AsyncClient, method: str
 ) -> None:
     comment, other = await make_comment(client, await make_post(client)), await make_post(client)
@@ -50,7 +50,7 @@ async def test_a_comment_is_not_found_under_another_post(
         assert (answer.status_code, answer.json()["code"]) == (404, "comment_not_found")
 
 
-async def test_a_comment_needs_a_post_and_an_author(client: httpx2.AsyncClient) -> None:
+async def test_comment_requires_existing_post_and_author(client: httpx2.AsyncClient) -> None:
     post = await make_post(client)
     body = {"author_id": post["author_id"], "content": "x"}
     answer = await client.post(f"/v1/posts/{uuid4()}/comments", json=body)
@@ -62,7 +62,7 @@ async def test_a_comment_needs_a_post_and_an_author(client: httpx2.AsyncClient) 
 
 
 @pytest.mark.parametrize("content", ["", "c" * 10_001, None, 5])
-async def test_an_odd_content_is_refused(client: httpx2.AsyncClient, content: Any) -> None:
+async def test_comment_invalid_content_is_refused(client: httpx2.AsyncClient, content: Any) -> None:
     post = await make_post(client)
     comment = await make_comment(client, post)
     address = f"/v1/posts/{post['id']}/comments"

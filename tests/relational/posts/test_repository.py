@@ -1,4 +1,4 @@
-"""Slugs and tags under a rush, what the filters let through, and what a page costs."""
+"""Posts: concurrent slugs and tags, filters, and statements per page."""
 
 from typing import Any
 
@@ -11,24 +11,24 @@ from tests.relational.users.factories import make_user, make_users, send_all
 from tests.relational.users.statements import recorded_statements
 
 
-async def test_the_cost_of_nested_posts_does_not_grow_with_the_page(
+async def test_list_expanded_statements_do_not_grow_with_limit(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     for author in await make_users(client, *[{}] * 12):
         await make_post(client, author_id=author["id"], tags=["all", author["username"]])
     counts = {}
     for limit in (1, 12):
-        with recorded_statements(state) as said:
+        with recorded_statements(state) as statements:
             params: dict[str, Any] = {"expand": "author,tags", "limit": limit}
             items = (await client.get("/v1/posts", params=params)).json()["items"]
         assert len(items) == limit
         assert all({tag["name"] for tag in post["tags"]} > {"all"} for post in items)
         assert all(post["author"]["username"] in str(post["tags"]) for post in items)
-        counts[limit] = len(said)
+        counts[limit] = len(statements)
     assert counts == {1: 1, 12: 1}
 
 
-async def test_posts_of_one_title_made_at_once_get_slugs_of_their_own(
+async def test_create_concurrent_same_title_gets_distinct_slugs(
     client: httpx2.AsyncClient,
 ) -> None:
     author = await make_user(client)
@@ -44,11 +44,13 @@ async def test_posts_of_one_title_made_at_once_get_slugs_of_their_own(
 @pytest.mark.parametrize(
     ("title", "slug"), [("---", "post"), ("愛", "post"), ("a" * 200, "a" * 100), ("É x", "e-x")]
 )
-async def test_any_title_gives_a_slug(client: httpx2.AsyncClient, title: str, slug: str) -> None:
+async def test_create_slug_is_derived_from_title(
+    client: httpx2.AsyncClient, title: str, slug: str
+) -> None:
     assert (await make_post(client, title=title))["slug"] == slug
 
 
-async def test_posts_filed_under_the_same_new_tags_at_once_share_them(
+async def test_create_concurrent_same_new_tags_are_shared(
     client: httpx2.AsyncClient,
 ) -> None:
     author = await make_user(client)
@@ -59,11 +61,11 @@ async def test_posts_filed_under_the_same_new_tags_at_once_share_them(
     assert {answer.status_code for answer in answers} == {201}
     assert len((await client.get("/v1/tags")).json()["items"]) == len(names)
     for answer in answers:
-        found = (await client.get(f"/v1/posts/{answer.json()['id']}?expand=tags")).json()
-        assert len(found["tags"]) == len(names)
+        post = (await client.get(f"/v1/posts/{answer.json()['id']}?expand=tags")).json()
+        assert len(post["tags"]) == len(names)
 
 
-async def test_no_view_is_lost_when_many_count_at_once(client: httpx2.AsyncClient) -> None:
+async def test_views_concurrent_increments_are_all_counted(client: httpx2.AsyncClient) -> None:
     post = await make_post(client)
     address = f"/v1/posts/{post['id']}"
     answers = await send_all(client, "POST", f"{address}/views", *[{}] * 40)
@@ -89,7 +91,7 @@ async def test_no_view_is_lost_when_many_count_at_once(client: httpx2.AsyncClien
         ({"created_at__lt": "2199-01-01T00:00:00Z", "q": "driver"}, {"Motor"}),
     ],
 )
-async def test_a_filter_lets_through_what_it_says(
+async def test_list_filter_returns_matching_posts(
     client: httpx2.AsyncClient, query: dict[str, Any], titles: set[str]
 ) -> None:
     author = (await make_user(client))["id"]
@@ -105,7 +107,9 @@ async def test_a_filter_lets_through_what_it_says(
     assert answer.json()["total"] == len(titles)
 
 
-async def test_the_most_seen_come_first(client: httpx2.AsyncClient) -> None:
+async def test_list_sort_by_views_descending_starts_with_most_viewed(
+    client: httpx2.AsyncClient,
+) -> None:
     posts = [await make_post(client) for _ in range(3)]
     for post, views in zip(posts, (1, 3, 2), strict=True):
         for _ in range(views):

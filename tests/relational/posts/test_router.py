@@ -1,4 +1,4 @@
-"""The addresses of posts: the good paths, and what each of them refuses."""
+"""Routes of posts: success and errors."""
 
 from typing import Any
 from uuid import uuid4
@@ -10,7 +10,7 @@ from tests.relational.posts.factories import make_comment, make_post
 from tests.relational.users.factories import make_user, make_users
 
 
-async def test_a_post_is_created_with_all_it_needs(client: httpx2.AsyncClient) -> None:
+async def test_create_returns_complete_post(client: httpx2.AsyncClient) -> None:
     author = await make_user(client, name="Ada")
     body = {"author_id": author["id"], "title": "Größe & Maß!", "content": "c", "tags": ["b", "A"]}
     response = await client.post("/v1/posts", json=body)
@@ -26,21 +26,21 @@ async def test_a_post_is_created_with_all_it_needs(client: httpx2.AsyncClient) -
     assert [tag["name"] for tag in nested["tags"]] == ["A", "b"]
 
 
-async def test_a_patch_changes_what_it_names_and_replaces_all_tags(
+async def test_patch_changes_named_fields_and_replaces_tags(
     client: httpx2.AsyncClient,
 ) -> None:
     made = await make_post(client, content="old", tags=["a", "b"])
     address = f"/v1/posts/{made['id']}"
     changed = (await client.patch(address, json={"title": "New", "tags": ["B", "c", "C"]})).json()
-    told = {"title": "New", "version": 2, "updated_at": changed["updated_at"]}
-    assert changed == {**made, **told}
+    expected = {"title": "New", "version": 2, "updated_at": changed["updated_at"]}
+    assert changed == {**made, **expected}
     tags = (await client.get(address, params={"expand": "tags"})).json()["tags"]
     assert [tag["name"] for tag in tags] == ["C", "b"]
     await client.patch(address, json={"tags": []})
     assert (await client.get(address, params={"expand": "tags"})).json()["tags"] == []
 
 
-async def test_published_twice_keeps_the_first_date(client: httpx2.AsyncClient) -> None:
+async def test_publish_twice_keeps_first_date(client: httpx2.AsyncClient) -> None:
     made = await make_post(client)
     address = f"/v1/posts/{made['id']}"
     first = (await client.post(f"{address}/publish")).json()
@@ -53,20 +53,20 @@ async def test_published_twice_keeps_the_first_date(client: httpx2.AsyncClient) 
     assert (await make_post(client, published=True))["published_at"] is not None
 
 
-async def test_a_view_changes_the_etag_and_not_the_version(client: httpx2.AsyncClient) -> None:
+async def test_view_changes_etag_but_not_version(client: httpx2.AsyncClient) -> None:
     made = await make_post(client)
     address = f"/v1/posts/{made['id']}"
     etag = (await client.get(address)).headers["etag"]
-    seen = await client.post(f"{address}/views")
-    assert seen.status_code == 200
-    assert seen.json() == {**made, "views": 1}
+    viewed = await client.post(f"{address}/views")
+    assert viewed.status_code == 200
+    assert viewed.json() == {**made, "views": 1}
     again = await client.get(address, headers={"If-None-Match": etag})
     assert (again.status_code, again.json()["views"]) == (200, 1)
     edited = await client.patch(address, json={"title": "T"}, headers={"If-Match": etag})
-    assert edited.status_code == 200, "a reader is no obstacle to an editor"
+    assert edited.status_code == 200, "views do not affect If-Match"
 
 
-async def test_a_removed_post_takes_its_comments_and_leaves_its_tags(
+async def test_remove_deletes_comments_and_keeps_tags(
     client: httpx2.AsyncClient,
 ) -> None:
     post = await make_post(client, tags=["kept"])
@@ -89,7 +89,7 @@ async def test_a_removed_post_takes_its_comments_and_leaves_its_tags(
         ("GET", "/comments", None),
     ],
 )
-async def test_nothing_is_found_under_an_unknown_id(
+async def test_post_unknown_id_is_not_found(
     client: httpx2.AsyncClient, method: str, tail: str, body: Any
 ) -> None:
     answer = await client.request(method, f"/v1/posts/{uuid4()}{tail}", json=body)
@@ -98,7 +98,7 @@ async def test_nothing_is_found_under_an_unknown_id(
     assert (odd.status_code, odd.json()["errors"][0]["pointer"]) == (422, "/path/post_id")
 
 
-async def test_an_author_exists(client: httpx2.AsyncClient) -> None:
+async def test_create_unknown_author_conflicts(client: httpx2.AsyncClient) -> None:
     body = {"author_id": str(uuid4()), "title": "T", "tags": ["never made"]}
     answer = await client.post("/v1/posts", json=body)
     assert (answer.status_code, answer.json()["code"]) == (409, "author_unknown")
@@ -106,7 +106,7 @@ async def test_an_author_exists(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/v1/tags")).json()["items"] == []
 
 
-async def test_a_slug_belongs_to_one_post(client: httpx2.AsyncClient) -> None:
+async def test_create_taken_slug_conflicts(client: httpx2.AsyncClient) -> None:
     one, other = await make_post(client, slug="one"), await make_post(client, slug="other")
     body = {"author_id": one["author_id"], "title": "T", "slug": "one"}
     for answer in (
@@ -136,7 +136,7 @@ async def test_a_slug_belongs_to_one_post(client: httpx2.AsyncClient) -> None:
         ("tags", [str(n) for n in range(21)], "/tags"),
     ],
 )
-async def test_a_field_out_of_its_bounds_is_refused_at_its_place(
+async def test_create_field_out_of_bounds_is_refused_with_pointer(
     client: httpx2.AsyncClient, field: str, value: Any, pointer: str
 ) -> None:
     made = await make_post(client)
@@ -149,7 +149,7 @@ async def test_a_field_out_of_its_bounds_is_refused_at_its_place(
         assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
-async def test_the_posts_of_a_user_are_theirs_alone(client: httpx2.AsyncClient) -> None:
+async def test_user_posts_list_holds_posts_of_that_user_only(client: httpx2.AsyncClient) -> None:
     one, other = await make_users(client, {}, {})
     posts = [await make_post(client, author_id=one["id"], published=n > 0) for n in range(3)]
     await make_post(client, author_id=other["id"])
@@ -163,20 +163,20 @@ async def test_the_posts_of_a_user_are_theirs_alone(client: httpx2.AsyncClient) 
     drafts = (await client.get(address, params={"published": "false"})).json()["items"]
     assert [post["id"] for post in drafts] == [posts[0]["id"]]
     contradiction = await client.get(address, params={"author_id": other["id"]})
-    assert contradiction.status_code == 400, "not an answer about somebody else"
-    nobody = await client.get(f"/v1/users/{uuid4()}/posts")
-    assert (nobody.status_code, nobody.json()["code"]) == (404, "user_not_found")
+    assert contradiction.status_code == 400, "the path already names the author"
+    unknown = await client.get(f"/v1/users/{uuid4()}/posts")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "user_not_found")
 
 
 @pytest.mark.parametrize("expand", ["", "author,", "comments", "author tags"])
-async def test_only_what_is_known_can_be_nested(client: httpx2.AsyncClient, expand: str) -> None:
+async def test_expand_unknown_name_is_refused(client: httpx2.AsyncClient, expand: str) -> None:
     made = await make_post(client)
     for address in ("/v1/posts", f"/v1/posts/{made['id']}", f"/v1/users/{made['author_id']}/posts"):
         answer = await client.get(address, params={"expand": expand})
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/expand")
 
 
-async def test_a_nested_copy_is_stale_when_what_is_nested_changed(
+async def test_expanded_etag_changes_with_nested_object(
     client: httpx2.AsyncClient,
 ) -> None:
     author = await make_user(client, name="Before")
@@ -189,7 +189,7 @@ async def test_a_nested_copy_is_stale_when_what_is_nested_changed(
     assert again.json()["author"]["name"] == "After"
 
 
-async def test_a_deleted_user_writes_no_posts(client: httpx2.AsyncClient) -> None:
+async def test_create_deleted_author_conflicts(client: httpx2.AsyncClient) -> None:
     author = await make_user(client)
     await client.delete(f"/v1/users/{author['id']}")
     body: dict[str, Any] = {"author_id": author["id"], "title": "From beyond"}

@@ -49,7 +49,7 @@ FILTERS: dict[str, tuple[Any, str]] = {
 }
 
 
-async def test_every_filter_of_posts_is_looked_up_in_an_index_whatever_the_sort(
+async def test_list_every_filter_and_sort_uses_an_index(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     filters = set(PostQuery.model_fields) - set(OffsetQuery.model_fields)
@@ -60,15 +60,17 @@ async def test_every_filter_of_posts_is_looked_up_in_an_index_whatever_the_sort(
     async with state["sql"].engine.connect() as connection:
         for name, (value, index) in FILTERS.items():
             for sort in ("created_at", "-created_at", "views", "-views"):
-                with recorded_statements(state) as said:
+                with recorded_statements(state) as statements:
                     params = {name: value, "sort": sort}
                     nested = {**params, "expand": "author,tags"}
                     for asked in (params, nested):
                         assert (await client.get("/v1/posts", params=asked)).status_code == 200
-                # Plain, nested, the tags of the nested ones, and each time the tag that was named.
-                used = [await used_indexes(connection, each) for each in said]
+                # Both lists, and in each the lookup of the tag of the filter.
+                used = [await used_indexes(connection, statement) for statement in statements]
                 whole = {"scan of posts", "scan of post_tags"} & set().union(*used)
-                posts = [one for one, (sql, _) in zip(used, said, strict=True) if _PAGE in sql]
+                posts = [
+                    one for one, (sql, _) in zip(used, statements, strict=True) if _PAGE in sql
+                ]
                 if whole or len(posts) != 2 or not all(index in one for one in posts):
                     wrong.append((name, sort, used))
     assert wrong == []

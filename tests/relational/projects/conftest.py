@@ -1,12 +1,12 @@
-"""People for the tests of projects."""
+"""Fixtures of projects."""
 
 import httpx2
 import pytest
 
 from service.main import State
-from tests.relational.projects.factories import People
+from tests.relational.projects.factories import UserFactory
 
 
 @pytest.fixture
-async def people(state: State, anonymous_client: httpx2.AsyncClient) -> People:
-    return People(state, anonymous_client)
+async def user_factory(state: State, anonymous_client: httpx2.AsyncClient) -> UserFactory:
+    return UserFactory(state, anonymous_client)

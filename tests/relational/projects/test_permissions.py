@@ -1,13 +1,19 @@
-"""The table of rights, walked: each role does each thing, against the API."""
+"""The table of permissions, tested over HTTP: each role, each action."""
 
 from typing import Any
 
 import pytest
 
 from service.relational.projects.permissions import RIGHTS, roles_with
-from tests.relational.projects.factories import People, Someone, invite, make_project, told
+from tests.relational.projects.factories import (
+    ProjectUser,
+    UserFactory,
+    invite,
+    make_project,
+    status_and_code,
+)
 
-# What the owner, an admin, a member, a viewer, somebody outside and projects:admin get.
+# The status for an owner, an admin, a member, a viewer, another user and projects:admin.
 ROLES = ("owner", "admin", "member", "viewer", "outsider", "administrator")
 WALK: dict[str, tuple[int, int, int, int, int, int]] = {
     "see the project": (200, 200, 200, 200, 404, 200),
@@ -35,7 +41,7 @@ WALK: dict[str, tuple[int, int, int, int, int, int]] = {
 }
 
 
-def request_of(deed: str, others: dict[str, Someone], me: Someone, invitation: str) -> Any:
+def request_of(deed: str, others: dict[str, ProjectUser], me: ProjectUser, invitation: str) -> Any:
     verb, _, rest = deed.partition(" ")
     last = deed.rpartition(" ")[2]
     whom = others.get(deed.split()[2]) if len(deed.split()) > 2 else None
@@ -63,7 +69,7 @@ def request_of(deed: str, others: dict[str, Someone], me: Someone, invitation: s
     return "DELETE", f"/members/{whom.id}"
 
 
-def test_the_walk_goes_through_every_right_and_every_role() -> None:
+def test_permission_cases_cover_every_permission_and_role() -> None:
     assert set(RIGHTS) == set(ROLES[:4])
     deed_of = {
         "read": "see the project", "leave": "leave", "edit": "edit", "invite": "invite a viewer",
@@ -78,35 +84,40 @@ def test_the_walk_goes_through_every_right_and_every_role() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("deed", WALK)
-async def test_each_role_may_what_the_table_says(people: People, deed: str, role: str) -> None:
-    founder = await people.new()
+async def test_permission_table_is_enforced_for_every_role(
+    user_factory: UserFactory, deed: str, role: str
+) -> None:
+    founder = await user_factory.create()
     project = await make_project(founder)
     as_what = "owner" if deed.endswith("of an owner") else "member"
     invitation = await invite(founder, project, "invited@example.com", as_what)
-    # Another owner too, so that none of it is refused because the last one would go.
-    others = {each: await people.joined(project, each) for each in ("owner", "admin", "viewer")}
+    # A second owner, so that no request is refused because of the last owner.
+    others = {
+        name: await user_factory.create_member(project, name)
+        for name in ("owner", "admin", "viewer")
+    }
     if role in RIGHTS:
-        me = await people.joined(project, role)
+        me = await user_factory.create_member(project, role)
     else:
-        me = await people.new("admin" if role == "administrator" else "member")
+        me = await user_factory.create("admin" if role == "administrator" else "member")
     method, path, *body = request_of(deed, others, me, invitation["id"])
-    answer = await me.ask(method, f"/projects/{project['id']}{path}", *body)
+    answer = await me.request(method, f"/projects/{project['id']}{path}", *body)
     expected = WALK[deed][ROLES.index(role)]
     assert answer.status_code == expected, answer.text
-    if expected == 403:  # an admin lacks two rights; else it is about somebody above them
+    if expected == 403:  # an admin lacks two permissions; other errors concern a higher role
         strong = role == "admin" and deed not in ("delete", "restore")
         code = "project_role_too_strong" if strong else "project_role_too_weak"
-        assert told(answer) == (403, code)
+        assert status_and_code(answer) == (403, code)
     if role == "outsider":
-        assert told(answer) == (404, "project_not_found")
+        assert status_and_code(answer) == (404, "project_not_found")
 
 
-async def test_a_refusal_says_which_role_it_takes(people: People) -> None:
-    project = await make_project(await people.new())
-    viewer = await people.joined(project, "viewer")
-    answer = await viewer.ask("DELETE", f"/projects/{project['id']}")
+async def test_permission_error_names_required_role(user_factory: UserFactory) -> None:
+    project = await make_project(await user_factory.create())
+    viewer = await user_factory.create_member(project, "viewer")
+    answer = await viewer.request("DELETE", f"/projects/{project['id']}")
     assert answer.json()["detail"] == 'Permission "delete" requires role owner; yours is viewer.'
-    answer = await viewer.ask("GET", f"/projects/{project['id']}/invitations")
+    answer = await viewer.request("GET", f"/projects/{project['id']}/invitations")
     detail = 'Permission "invite" requires role owner or admin; yours is viewer.'
     assert answer.json()["detail"] == detail
 
@@ -115,24 +126,24 @@ async def test_a_refusal_says_which_role_it_takes(people: People) -> None:
     ("scopes", "reads", "writes"),
     [(["projects:read"], 200, 403), (["projects:write"], 403, 200), (["items:read"], 403, 403)],
 )
-async def test_a_key_acts_for_its_user_as_far_as_its_scopes_reach(
-    people: People, scopes: list[str], reads: int, writes: int
+async def test_key_acts_for_its_user_within_its_scopes(
+    user_factory: UserFactory, scopes: list[str], reads: int, writes: int
 ) -> None:
-    owner = await people.new()
+    owner = await user_factory.create()
     project = await make_project(owner)
-    key = await owner.by_key(people.state, *scopes)
+    key = await owner.with_key(user_factory.state, *scopes)
     path = f"/projects/{project['id']}"
-    assert (await key.ask("GET", path)).status_code == reads
-    assert (await key.ask("PATCH", path, {"name": "Other"})).status_code == writes
+    assert (await key.request("GET", path)).status_code == reads
+    assert (await key.request("PATCH", path, {"name": "Other"})).status_code == writes
 
 
-async def test_an_administrators_key_without_the_admin_scope_is_a_plain_member(
-    people: People,
+async def test_admin_key_without_admin_scope_acts_as_member(
+    user_factory: UserFactory,
 ) -> None:
-    administrator = await people.new("admin")
-    project = await make_project(await people.new())
+    administrator = await user_factory.create("admin")
+    project = await make_project(await user_factory.create())
     path = f"/projects/{project['id']}"
-    assert (await administrator.got("GET", path))["my_role"] is None
-    key = await administrator.by_key(people.state, "projects:read", "projects:write")
-    assert told(await key.ask("GET", path)) == (404, "project_not_found")
-    assert (await key.got("GET", "/projects"))["items"] == []
+    assert (await administrator.request_json("GET", path))["my_role"] is None
+    key = await administrator.with_key(user_factory.state, "projects:read", "projects:write")
+    assert status_and_code(await key.request("GET", path)) == (404, "project_not_found")
+    assert (await key.request_json("GET", "/projects"))["items"] == []

@@ -1,43 +1,48 @@
-"""The addresses of projects: the good paths, and what each of them refuses."""
+"""Routes of projects: success and errors."""
 
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.relational.projects.factories import People, make_project, told
+from tests.relational.projects.factories import UserFactory, make_project, status_and_code
 from tests.relational.users.statements import recorded_statements
 
 
-async def test_a_project_is_created_read_and_changed(people: People) -> None:
-    ada = await people.new()
-    answer = await ada.ask("POST", "/projects", {"name": "Churn", "description": "Who leaves."})
+async def test_project_is_created_read_and_changed(user_factory: UserFactory) -> None:
+    ada = await user_factory.create()
+    answer = await ada.request("POST", "/projects", {"name": "Churn", "description": "Who leaves."})
     made = answer.json()
     assert (answer.status_code, answer.headers["etag"]) == (201, '"1.owner"')
     assert answer.headers["location"] == f"/v1/projects/{made['id']}"
     assert (made["created_by"], made["my_role"], made["deleted_at"]) == (str(ada.id), "owner", None)
     path = f"/projects/{made['id']}"
-    assert await ada.got("GET", path) == made
-    members = (await ada.got("GET", f"{path}/members"))["items"]
-    assert [(each["user_id"], each["role"]) for each in members] == [(str(ada.id), "owner")]
-    changed = await ada.ask("PATCH", path, {"name": "Loss"}, if_match='"1.owner"')
+    assert await ada.request_json("GET", path) == made
+    members = (await ada.request_json("GET", f"{path}/members"))["items"]
+    assert [(member["user_id"], member["role"]) for member in members] == [(str(ada.id), "owner")]
+    changed = await ada.request("PATCH", path, {"name": "Loss"}, if_match='"1.owner"')
     assert (changed.headers["etag"], changed.json()["name"]) == ('"2.owner"', "Loss")
     assert changed.json()["description"] == "Who leaves."
-    assert told(await ada.ask("PATCH", path, {"name": "x"}, if_match='"1"')) == (
+    assert status_and_code(await ada.request("PATCH", path, {"name": "x"}, if_match='"1"')) == (
         412,
         "precondition_failed",
     )
-    assert told(await ada.ask("DELETE", path, if_match='"1"')) == (412, "precondition_failed")
-    assert (await ada.ask("GET", path, if_none_match='"2.owner"')).status_code == 304
+    assert status_and_code(await ada.request("DELETE", path, if_match='"1"')) == (
+        412,
+        "precondition_failed",
+    )
+    assert (await ada.request("GET", path, if_none_match='"2.owner"')).status_code == 304
 
 
-async def test_a_copy_from_before_the_role_changed_is_stale(people: People) -> None:
-    owner = await people.new()
+async def test_project_etag_changes_with_own_role(user_factory: UserFactory) -> None:
+    owner = await user_factory.create()
     project = await make_project(owner)
-    other = await people.joined(project, "viewer")
-    etag = (await other.ask("GET", f"/projects/{project['id']}")).headers["etag"]
-    await owner.got("PATCH", f"/projects/{project['id']}/members/{other.id}", {"role": "admin"})
-    again = await other.ask("GET", f"/projects/{project['id']}", if_none_match=etag)
+    other = await user_factory.create_member(project, "viewer")
+    etag = (await other.request("GET", f"/projects/{project['id']}")).headers["etag"]
+    await owner.request_json(
+        "PATCH", f"/projects/{project['id']}/members/{other.id}", {"role": "admin"}
+    )
+    again = await other.request("GET", f"/projects/{project['id']}", if_none_match=etag)
     assert (again.status_code, again.json()["my_role"]) == (200, "admin")
 
 
@@ -48,19 +53,21 @@ async def test_a_copy_from_before_the_role_changed_is_stale(people: People) -> N
         {"name": "a\x00"}, {"name": "x", "description": None}, {"name": "x", "my_role": "owner"},
     ],
 )  # fmt: skip
-async def test_an_odd_project_is_refused(people: People, body: dict[str, Any]) -> None:
-    ada = await people.new()
-    assert (await ada.ask("POST", "/projects", body)).status_code == 422
+async def test_project_invalid_body_is_refused(
+    user_factory: UserFactory, body: dict[str, Any]
+) -> None:
+    ada = await user_factory.create()
+    assert (await ada.request("POST", "/projects", body)).status_code == 422
 
 
-async def test_the_same_key_makes_one_project(people: People) -> None:
-    ada = await people.new()
+async def test_project_create_with_same_key_is_done_once(user_factory: UserFactory) -> None:
+    ada = await user_factory.create()
     answers = [
-        await ada.ask("POST", "/projects", {"name": "Churn"}, idempotency_key="k") for _ in "ab"
+        await ada.request("POST", "/projects", {"name": "Churn"}, idempotency_key="k") for _ in "ab"
     ]
     assert answers[0].json() == answers[1].json()
     assert answers[1].headers["idempotency-replayed"] == "true"
-    assert len((await ada.got("GET", "/projects"))["items"]) == 1
+    assert len((await ada.request_json("GET", "/projects"))["items"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -73,90 +80,108 @@ async def test_the_same_key_makes_one_project(people: People) -> None:
         ("GET", "/members/{id}", None), ("DELETE", "/invitations/{id}", None),
     ],
 )  # fmt: skip
-async def test_nobody_tells_another_persons_project_from_none(
-    people: People, method: str, path: str, body: Any
+async def test_project_of_others_equals_unknown_project(
+    user_factory: UserFactory, method: str, path: str, body: Any
 ) -> None:
-    project = await make_project(await people.new())
-    outsider = await people.new()
+    project = await make_project(await user_factory.create())
+    outsider = await user_factory.create()
     answers = []
     for project_id in (project["id"], str(uuid4())):
         address = f"/projects/{project_id}{path.format(id=outsider.id)}"
-        answer = await outsider.ask(method, address, body)
-        assert told(answer) == (404, "project_not_found")
+        answer = await outsider.request(method, address, body)
+        assert status_and_code(answer) == (404, "project_not_found")
         answers.append({**answer.json(), "instance": "", "request_id": ""})
     assert answers[0] == answers[1]
 
 
-async def test_everybody_lists_the_projects_they_are_in(people: People) -> None:
-    ada, grace, admin_client = await people.new(), await people.new(), await people.new("admin")
+async def test_project_list_holds_own_memberships(user_factory: UserFactory) -> None:
+    ada, grace, admin_client = (
+        await user_factory.create(),
+        await user_factory.create(),
+        await user_factory.create("admin"),
+    )
     hers = [await make_project(ada, f"p{n}") for n in range(5)]
     await make_project(grace)
-    joined = await people.joined(hers[0], "viewer")
+    joined = await user_factory.create_member(hers[0], "viewer")
     for person, count in ((ada, 5), (grace, 1), (joined, 1), (admin_client, 6)):
-        page = await person.got("GET", "/projects?count=exact")
+        page = await person.request_json("GET", "/projects?count=exact")
         assert (len(page["items"]), page["total"]) == (count, count)
-    assert (await joined.got("GET", "/projects"))["items"][0]["my_role"] == "viewer"
+    assert (await joined.request_json("GET", "/projects"))["items"][0]["my_role"] == "viewer"
     for person, role, count in (
         (ada, "owner", 5),
         (joined, "owner", 0),
         (admin_client, "owner", 0),
     ):
-        found = (await person.got("GET", f"/projects?my_role={role}"))["items"]
-        assert len(found) == count
-    seen: list[str] = []
+        items = (await person.request_json("GET", f"/projects?my_role={role}"))["items"]
+        assert len(items) == count
+    names: list[str] = []
     more: str | None = ""
     while more is not None:
-        page = await ada.got("GET", f"/projects?limit=2&sort=created_at{more}")
-        seen += [project["name"] for project in page["items"]]
+        page = await ada.request_json("GET", f"/projects?limit=2&sort=created_at{more}")
+        names += [project["name"] for project in page["items"]]
         cursor = page["page"]["next_cursor"]
         more = None if cursor is None else f"&cursor={cursor}"
-    assert seen == [f"p{n}" for n in range(5)]
+    assert names == [f"p{n}" for n in range(5)]
 
 
-async def test_a_deleted_project_is_nobodys_until_an_owner_restores_it(people: People) -> None:
-    owner = await people.new()
+async def test_deleted_project_is_hidden_until_owner_restores_it(user_factory: UserFactory) -> None:
+    owner = await user_factory.create()
     project = await make_project(owner)
-    admin, admin_client = await people.joined(project, "admin"), await people.new("admin")
+    admin, admin_client = (
+        await user_factory.create_member(project, "admin"),
+        await user_factory.create("admin"),
+    )
     path = f"/projects/{project['id']}"
-    assert (await owner.ask("DELETE", path)).status_code == 204
+    assert (await owner.request("DELETE", path)).status_code == 204
     for person in (owner, admin, admin_client):
-        assert told(await person.ask("GET", path)) == (404, "project_not_found")
-        assert told(await person.ask("DELETE", path)) == (404, "project_not_found")
-        assert told(await person.ask("GET", f"{path}/members")) == (404, "project_not_found")
-        assert told(await person.ask("POST", f"{path}/leave")) == (404, "project_not_found")
-        assert (await person.got("GET", "/projects"))["items"] == []
-    assert (await admin.got("GET", "/projects?deleted=true"))["items"] == []
-    assert told(await admin.ask("POST", f"{path}/restore")) == (404, "project_not_found")
+        assert status_and_code(await person.request("GET", path)) == (404, "project_not_found")
+        assert status_and_code(await person.request("DELETE", path)) == (404, "project_not_found")
+        assert status_and_code(await person.request("GET", f"{path}/members")) == (
+            404,
+            "project_not_found",
+        )
+        assert status_and_code(await person.request("POST", f"{path}/leave")) == (
+            404,
+            "project_not_found",
+        )
+        assert (await person.request_json("GET", "/projects"))["items"] == []
+    assert (await admin.request_json("GET", "/projects?deleted=true"))["items"] == []
+    assert status_and_code(await admin.request("POST", f"{path}/restore")) == (
+        404,
+        "project_not_found",
+    )
     for person in (owner, admin_client):
-        found = (await person.got("GET", "/projects?deleted=true"))["items"]
-        assert [each["id"] for each in found] == [project["id"]]
-        assert found[0]["deleted_at"] is not None
-    restored = await owner.got("POST", f"{path}/restore")
+        items = (await person.request_json("GET", "/projects?deleted=true"))["items"]
+        assert [item["id"] for item in items] == [project["id"]]
+        assert items[0]["deleted_at"] is not None
+    restored = await owner.request_json("POST", f"{path}/restore")
     assert (restored["version"], restored["deleted_at"]) == (3, None)
-    again = await admin_client.got("POST", f"{path}/restore")
+    again = await admin_client.request_json("POST", f"{path}/restore")
     assert (again["version"], again["my_role"]) == (3, None)
-    assert (await admin.got("GET", path))["my_role"] == "admin"
+    assert (await admin.request_json("GET", path))["my_role"] == "admin"
 
 
-async def test_a_list_takes_as_many_statements_whatever_its_length(people: People) -> None:
-    owner = await people.new()
+async def test_list_statements_do_not_grow_with_limit(user_factory: UserFactory) -> None:
+    owner = await user_factory.create()
     projects = [await make_project(owner, f"p{n}") for n in range(8)]
     first = f"/projects/{projects[0]['id']}"
     for n in range(8):
-        await people.joined(projects[0], "viewer")
-        await owner.got("POST", f"{first}/invitations", {"email": f"new{n}@example.com"})
+        await user_factory.create_member(projects[0], "viewer")
+        await owner.request_json("POST", f"{first}/invitations", {"email": f"new{n}@example.com"})
     for project in projects:
-        await owner.got("POST", f"/projects/{project['id']}/invitations", {"email": "me@x.org"})
-    me = await people.new(email="ME@x.org")
+        await owner.request_json(
+            "POST", f"/projects/{project['id']}/invitations", {"email": "me@x.org"}
+        )
+    me = await user_factory.create(email="ME@x.org")
     lists = (
         (owner, "/projects", 1),
         (owner, f"{first}/members", 2),
         (owner, f"{first}/invitations", 2),
         (me, "/invitations", 1),
     )
-    for person, path, statements in lists:
-        await person.got("GET", path)  # so that the gate knows them
+    for person, path, count in lists:
+        await person.request_json("GET", path)  # caches the credentials
         for limit in (1, 8):
-            with recorded_statements(people.state) as said:
-                found = (await person.got("GET", f"{path}?limit={limit}"))["items"]
-            assert (len(found), len(said)) == (limit, statements), path
+            with recorded_statements(user_factory.state) as statements:
+                items = (await person.request_json("GET", f"{path}?limit={limit}"))["items"]
+            assert (len(items), len(statements)) == (limit, count), path

@@ -1,4 +1,4 @@
-"""PostgreSQL itself keeps a project's owner, and serves each list from an index."""
+"""PostgreSQL keeps an owner in each project, and serves each list from an index."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.stores.sql.errors import translate_sql_error
-from tests.relational.projects.factories import People, Someone, make_project
+from tests.relational.projects.factories import ProjectUser, UserFactory, make_project
 from tests.relational.users.statements import fill, recorded_statements, used_indexes
 
 REMOVE = "DELETE FROM project_members WHERE user_id = :person"
@@ -24,34 +24,36 @@ def code_of(error: Exception) -> str:
 
 
 @pytest.mark.parametrize("statement", [REMOVE, DEMOTE, OWNERLESS])
-async def test_the_database_refuses_a_project_without_owner(people: People, statement: str) -> None:
-    owner = await people.new()
+async def test_database_refuses_project_without_owner(
+    user_factory: UserFactory, statement: str
+) -> None:
+    owner = await user_factory.create()
     await make_project(owner)
     with pytest.raises(DBAPIError) as caught:
-        await people.execute(statement, person=owner.id)
+        await user_factory.execute(statement, person=owner.id)
     assert code_of(caught.value) == "last_owner"
 
 
-async def test_within_a_transaction_one_owner_may_follow_another(people: People) -> None:
-    owner = await people.new()
+async def test_owner_can_be_replaced_within_transaction(user_factory: UserFactory) -> None:
+    owner = await user_factory.create()
     project = await make_project(owner)
-    heir = await people.joined(project, "viewer")
-    async with people.state["sql"].engine.begin() as connection:
+    heir = await user_factory.create_member(project, "viewer")
+    async with user_factory.state["sql"].engine.begin() as connection:
         await connection.execute(text(DEMOTE), {"person": owner.id})
         promote = "UPDATE project_members SET role = 'owner' WHERE user_id = :person"
         await connection.execute(text(promote), {"person": heir.id})
-    assert (await heir.got("GET", f"/projects/{project['id']}"))["my_role"] == "owner"
+    assert (await heir.request_json("GET", f"/projects/{project['id']}"))["my_role"] == "owner"
 
 
-async def test_a_project_that_goes_takes_its_owner_along(people: People) -> None:
-    owner = await people.new()
+async def test_deleting_project_row_deletes_its_owner(user_factory: UserFactory) -> None:
+    owner = await user_factory.create()
     project = await make_project(owner)
-    await people.execute("DELETE FROM projects WHERE id = :id", id=project["id"])
-    assert (await owner.got("GET", "/projects"))["items"] == []
+    await user_factory.execute("DELETE FROM projects WHERE id = :id", id=project["id"])
+    assert (await owner.request_json("GET", "/projects"))["items"] == []
 
 
-async def test_two_transactions_that_never_saw_each_other_leave_one_owner(people: People) -> None:
-    """Without the lock that the service takes beforehand: the trigger's own must do."""
+async def test_concurrent_transactions_leave_one_owner(user_factory: UserFactory) -> None:
+    """The lock of the trigger suffices without the lock of the service."""
 
     async def commit(connection: AsyncConnection) -> str:
         try:
@@ -61,9 +63,9 @@ async def test_two_transactions_that_never_saw_each_other_leave_one_owner(people
         return "committed"
 
     for statement in (REMOVE, DEMOTE) * 5:
-        one = await people.new()
-        other = await people.joined(await make_project(one), "owner")
-        engine = people.state["sql"].engine
+        one = await user_factory.create()
+        other = await user_factory.create_member(await make_project(one), "owner")
+        engine = user_factory.state["sql"].engine
         async with engine.connect() as first, engine.connect() as second:
             await first.execute(text(statement), {"person": one.id})
             await second.execute(text(statement), {"person": other.id})
@@ -109,10 +111,10 @@ SELECT gen_random_uuid(), id, :person, 'owner' FROM projects ORDER BY id LIMIT 4
 
 
 @pytest.fixture
-async def busy(people: People) -> Someone:
-    """Somebody in 40 of 20,000 projects."""
-    person = await people.new(email="user5@example.org")
-    async with people.state["sql"].engine.begin() as connection:
+async def busy(user_factory: UserFactory) -> ProjectUser:
+    """A member of 40 of 20,000 projects."""
+    person = await user_factory.create(email="user5@example.org")
+    async with user_factory.state["sql"].engine.begin() as connection:
         await fill(connection, *MANY)
         await connection.execute(text(AS_USER), {"person": person.id})
         await connection.execute(
@@ -122,9 +124,11 @@ async def busy(people: People) -> Someone:
     return person
 
 
-async def test_no_list_reads_a_table_from_end_to_end(people: People, busy: Someone) -> None:
-    admin_client = await people.new("admin")
-    lists: dict[str, tuple[Someone, Any]] = {
+async def test_list_queries_never_scan_a_table(
+    user_factory: UserFactory, busy: ProjectUser
+) -> None:
+    admin_client = await user_factory.create("admin")
+    lists: dict[str, tuple[ProjectUser, Any]] = {
         "/projects": (busy, {"uq_project_members_user"}),
         "/projects?deleted=true": (busy, {"uq_project_members_user"}),
         "/projects?my_role=owner": (busy, {"uq_project_members_user"}),
@@ -145,12 +149,14 @@ async def test_no_list_reads_a_table_from_end_to_end(people: People, busy: Someo
         mark = "&" if "?" in path else "?"
         for sort in ("created_at", "-created_at"):
             query = "" if path.endswith(PROJECT) else f"{mark}sort={sort}&limit=20"
-            await person.got("GET", path.strip() + query)
-            with recorded_statements(people.state) as said:
-                found = await person.got("GET", path.strip() + query)
-            assert found.get("items") != [] or "deleted" in path or person is admin_client, path
-            async with people.state["sql"].engine.connect() as connection:
-                used = set().union(*[await used_indexes(connection, each) for each in said])
-            if not wanted <= used or {each for each in used if each.startswith("scan of")}:
+            await person.request_json("GET", path.strip() + query)
+            with recorded_statements(user_factory.state) as statements:
+                body = await person.request_json("GET", path.strip() + query)
+            assert body.get("items") != [] or "deleted" in path or person is admin_client, path
+            async with user_factory.state["sql"].engine.connect() as connection:
+                used = set().union(
+                    *[await used_indexes(connection, statement) for statement in statements]
+                )
+            if not wanted <= used or {name for name in used if name.startswith("scan of")}:
                 wrong.append((path, sort, used))
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Reports: exact sums over what is there."""
+"""Reports: exact sums over stored rows."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ REPORTS = "/v1/reports"
 async def report(client: httpx2.AsyncClient, name: str, **query: Any) -> list[dict[str, Any]]:
     answer = await client.get(f"{REPORTS}/{name}", params=query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
+    rows: list[dict[str, Any]] = answer.json()["items"]
+    return rows
 
 
 async def run(state: State, statement: str, **values: Any) -> None:
@@ -27,7 +27,7 @@ async def run(state: State, statement: str, **values: Any) -> None:
         await connection.execute(sqlalchemy.text(statement), values)
 
 
-async def test_sales_are_what_was_paid_by_day_category_and_currency(
+async def test_sales_sums_paid_orders_by_day_category_and_currency(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     coffee = await make_category(client, name="Coffee")
@@ -46,9 +46,9 @@ async def test_sales_are_what_was_paid_by_day_category_and_currency(
     await run(state, moved.replace("03-01T23:59:59", "03-02T00:00:00"), id=orders[1]["id"])
     await run(state, moved.replace("03-01", "03-01"), id=orders[2]["id"])
     march = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-03T00:00:00Z"}
-    told = {"category_id": coffee["id"], "category": "Coffee", "currency": "EUR", "orders": 1}
+    row = {"category_id": coffee["id"], "category": "Coffee", "currency": "EUR", "orders": 1}
     assert await report(client, "sales", **march) == [
-        {**told, "day": "2026-03-01", "quantity": 3, "amount": "0.30"},
+        {**row, "day": "2026-03-01", "quantity": 3, "amount": "0.30"},
         {
             "day": "2026-03-01",
             "category_id": None,
@@ -58,25 +58,25 @@ async def test_sales_are_what_was_paid_by_day_category_and_currency(
             "quantity": 2,
             "amount": "10.00",
         },
-        {**told, "day": "2026-03-02", "quantity": 1, "amount": "0.10"},
+        {**row, "day": "2026-03-02", "quantity": 1, "amount": "0.10"},
     ]
     whole = (await client.get(f"{REPORTS}/sales", params=march)).json()
     assert (whole["from"], whole["to"]) == ("2026-03-01T00:00:00.000Z", "2026-03-03T00:00:00.000Z")
     assert whole["as_of"] > whole["to"]
 
 
-async def test_authors_are_told_by_what_is_published(client: httpx2.AsyncClient) -> None:
-    seen = await make_post(client, published=True)
-    more = await make_post(client, published=True, author_id=seen["author_id"])
+async def test_authors_counts_published_posts(client: httpx2.AsyncClient) -> None:
+    viewed = await make_post(client, published=True)
+    more = await make_post(client, published=True, author_id=viewed["author_id"])
     other = await make_post(client, published=True)
     await make_post(client, author_id=other["author_id"])
     for _ in range(2):
-        await client.post(f"/v1/posts/{seen['id']}/views")
-    await make_comment(client, seen)
+        await client.post(f"/v1/posts/{viewed['id']}/views")
+    await make_comment(client, viewed)
     await make_comment(client, more)
     first, second = await report(client, "top_authors")
     assert (first["author_id"], first["posts"], first["views"], first["comments"]) == (
-        seen["author_id"],
+        viewed["author_id"],
         2,
         2,
         2,
@@ -85,7 +85,7 @@ async def test_authors_are_told_by_what_is_published(client: httpx2.AsyncClient)
     assert len(await report(client, "top_authors", limit=1)) == 1
 
 
-async def test_stock_is_valued_by_category_and_currency(client: httpx2.AsyncClient) -> None:
+async def test_stock_sums_value_by_category_and_currency(client: httpx2.AsyncClient) -> None:
     coffee = await make_category(client, name="Coffee")
     for price, stock in (("0.10", 3), ("999999999999.99", 1000)):
         await make_product(client, category_id=coffee["id"], price=price, stock=stock)
@@ -124,7 +124,9 @@ async def test_users_are_counted_by_day(client: httpx2.AsyncClient, state: State
         {"limit": 0},
     ],
 )
-async def test_an_odd_period_is_refused(client: httpx2.AsyncClient, query: dict[str, Any]) -> None:
+async def test_report_invalid_period_is_refused(
+    client: httpx2.AsyncClient, query: dict[str, Any]
+) -> None:
     answer = await client.get(f"{REPORTS}/top_authors", params=query)
     assert answer.status_code == 422
     assert answer.json()["errors"]

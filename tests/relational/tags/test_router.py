@@ -1,4 +1,4 @@
-"""The addresses of tags: the good paths, and what each of them refuses."""
+"""Routes of tags: success and errors."""
 
 from collections import Counter
 from typing import Any
@@ -15,7 +15,7 @@ from tests.relational.users.statements import recorded_statements
 from tests.web.bulk import NON_ATOMIC, deadlocks, refused, told
 
 
-async def test_a_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncClient) -> None:
+async def test_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncClient) -> None:
     response = await client.post("/v1/tags", json={"name": "data bases"})
     made = response.json()
     assert (response.status_code, response.headers["etag"], made["version"]) == (201, '"1"', 1)
@@ -28,7 +28,7 @@ async def test_a_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncCli
     assert (await client.get(address)).status_code == 404
 
 
-async def test_a_name_belongs_to_one_tag_whatever_the_case(client: httpx2.AsyncClient) -> None:
+async def test_create_taken_name_in_any_case_conflicts(client: httpx2.AsyncClient) -> None:
     await make_tag(client, "Größe")
     other = await make_tag(client, "other")
     for answer in (
@@ -39,14 +39,14 @@ async def test_a_name_belongs_to_one_tag_whatever_the_case(client: httpx2.AsyncC
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/name"]
 
 
-async def test_of_32_clients_creating_the_same_tag_one_wins(client: httpx2.AsyncClient) -> None:
+async def test_create_32_concurrent_with_one_name_one_succeeds(client: httpx2.AsyncClient) -> None:
     bodies = [{"json": {"name": ("Sql", "sql")[n % 2]}} for n in range(32)]
     answers = await send_all(client, "POST", "/v1/tags", *bodies)
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 31}
 
 
 @pytest.mark.parametrize("name", ["", " a", "a ", "\n", "n" * 61, "a\x00", None, 5, ["a"]])
-async def test_an_odd_name_is_refused(client: httpx2.AsyncClient, name: Any) -> None:
+async def test_create_invalid_name_is_refused(client: httpx2.AsyncClient, name: Any) -> None:
     made = await make_tag(client, "plain")
     for answer in (
         await client.post("/v1/tags", json={"name": name}),
@@ -57,15 +57,13 @@ async def test_an_odd_name_is_refused(client: httpx2.AsyncClient, name: Any) -> 
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-async def test_nothing_is_found_under_an_unknown_id(
-    client: httpx2.AsyncClient, method: str
-) -> None:
+async def test_tag_unknown_id_is_not_found(client: httpx2.AsyncClient, method: str) -> None:
     body = {"name": "x"} if method == "PATCH" else None
     answer = await client.request(method, f"/v1/tags/{uuid4()}", json=body)
     assert (answer.status_code, answer.json()["code"]) == (404, "tag_not_found")
 
 
-async def test_tags_are_listed_by_name_and_found_by_how_it_begins(
+async def test_list_is_sorted_by_name_and_filtered_by_prefix(
     client: httpx2.AsyncClient,
 ) -> None:
     names = ["a", "b", "ba", "Bb", "b_", "b%", "c"]
@@ -79,24 +77,24 @@ async def test_tags_are_listed_by_name_and_found_by_how_it_begins(
     assert [tag["name"] for tag in answer.json()["items"]] == ["b_"]
 
 
-async def test_a_removed_tag_is_off_every_post(client: httpx2.AsyncClient) -> None:
+async def test_remove_detaches_tag_from_posts(client: httpx2.AsyncClient) -> None:
     post = await make_post(client, tags=["keep", "drop"])
     tags = (await client.get("/v1/tags?name__prefix=drop")).json()["items"]
     assert (await client.delete(f"/v1/tags/{tags[0]['id']}")).status_code == 204
-    found = (await client.get(f"/v1/posts/{post['id']}?expand=tags")).json()
-    assert [tag["name"] for tag in found["tags"]] == ["keep"]
+    expanded = (await client.get(f"/v1/posts/{post['id']}?expand=tags")).json()
+    assert [tag["name"] for tag in expanded["tags"]] == ["keep"]
 
 
-async def test_a_bulk_makes_the_tags_that_are_missing_and_gives_all(
+async def test_bulk_put_creates_missing_tags_and_returns_all(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    there = await make_tag(client, "Databases")
+    stored = await make_tag(client, "Databases")
     names = ["python", "DATABASES", "İstanbul", "Python"]
     items = [{"name": name} for name in names]
     answer = await client.post("/v1/tags/bulk", json={"items": items})
     assert answer.status_code == 200, answer.text
     python, databases, istanbul, again = answer.json()["items"]
-    assert (python["name"], databases, istanbul["name"]) == ("python", there, "İstanbul")
+    assert (python["name"], databases, istanbul["name"]) == ("python", stored, "İstanbul")
     assert again == python
     assert len((await client.get("/v1/tags")).json()["items"]) == 3
 
@@ -112,24 +110,24 @@ async def test_a_bulk_makes_the_tags_that_are_missing_and_gives_all(
     counts = []
     for many in (2, 1000):
         items = [{"name": f"{many} {n}"} for n in range(many)]
-        with recorded_statements(state) as said:
+        with recorded_statements(state) as statements:
             answer = await client.post("/v1/tags/bulk", json={"items": items})
-        assert [tag["name"] for tag in answer.json()["items"]] == [each["name"] for each in items]
-        counts.append(len(said))
+        assert [tag["name"] for tag in answer.json()["items"]] == [item["name"] for item in items]
+        counts.append(len(statements))
     assert counts == [2, 2]
 
 
-async def test_bulks_of_the_same_tags_end_in_one_of_each(
+async def test_bulk_put_concurrent_same_names_create_each_once(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     names = [{"name": f"tag {n}"} for n in range(1000)]
-    with deadlocks(state) as seen:
+    with deadlocks(state) as deadlocked:
         answers = await send_all(
             client,
             "POST",
             "/v1/tags/bulk",
             *[{"json": {"items": order}} for order in (names, names[::-1], names[500:])] * 2,
         )
-    assert seen == []
+    assert deadlocked == []
     ids = [{tag["id"] for tag in answer.json()["items"]} for answer in answers]
     assert len(set.union(*ids)) == 1000

@@ -1,1 +1,1 @@
-"""Users, and what lists and writes of all PostgreSQL features are tried on."""
+"""Users."""

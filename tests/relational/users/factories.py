@@ -1,4 +1,4 @@
-"""Users for tests, and the walk through a list of them."""
+"""Users for tests, and requests for all pages of a list."""
 
 import asyncio
 import itertools
@@ -10,7 +10,7 @@ _NUMBERS = itertools.count()
 
 
 def user_body(**fields: Any) -> dict[str, Any]:
-    """A body for a user nobody has made yet."""
+    """Return the body of a new user."""
     name = f"user{next(_NUMBERS)}"
     return {"username": name, "email": f"{name}@example.com", **fields}
 
@@ -23,7 +23,7 @@ async def make_user(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]
 
 
 async def make_users(client: httpx2.AsyncClient, *bodies: dict[str, Any]) -> list[dict[str, Any]]:
-    """Many at once, in one transaction: they all have the same ``created_at``."""
+    """Create users in one transaction: all have the same ``created_at``."""
     items = [user_body(**body) for body in bodies]
     response = await client.post("/v1/users/bulk", json={"items": items})
     assert response.status_code == 201, response.text
@@ -34,9 +34,9 @@ async def make_users(client: httpx2.AsyncClient, *bodies: dict[str, Any]) -> lis
 async def send_all(
     client: httpx2.AsyncClient, method: str, address: str, *many: dict[str, Any]
 ) -> list[httpx2.Response]:
-    """Sends all requests at once, each with its keyword arguments, as polite clients do.
+    """Send all requests concurrently, each with its keyword arguments.
 
-    On a busy machine some find no free connection in time; these come again.
+    A 503 is repeated, because a busy machine may have no free connection in time.
     """
 
     async def send(arguments: dict[str, Any]) -> httpx2.Response:
@@ -52,7 +52,7 @@ async def send_all(
 async def iterate_pages(
     client: httpx2.AsyncClient, address: str, params: dict[str, Any]
 ) -> list[list[dict[str, Any]]]:
-    """All pages of a list, one after the other."""
+    """Return all pages of a list."""
     pages = []
     cursor: dict[str, str] = {}
     while True:

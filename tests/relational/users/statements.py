@@ -1,4 +1,4 @@
-"""What the service says to PostgreSQL, and how PostgreSQL would go about it."""
+"""Statements of the service and their plans in PostgreSQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.main import State
 
 PreparedQuery = tuple[str, Any]
-# New entries of a GIN index wait in a list that is read from end to end until it is cleaned.
+# New entries of a GIN index stay in a pending list, which is scanned until it is cleaned.
 _CLEAN_GIN = """
 SELECT gin_clean_pending_list(pg_class.oid)
 FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin' AND relkind = 'i'
@@ -20,16 +20,16 @@ FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin' AND relkind =
 
 @contextmanager
 def recorded_statements(state: State) -> Iterator[list[PreparedQuery]]:
-    """Fills the list with each statement and its parameters."""
-    said: list[PreparedQuery] = []
+    """Record each statement and its parameters."""
+    statements: list[PreparedQuery] = []
     driven: list[asyncpg.Connection] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        said.append((statement, parameters))
+        statements.append((statement, parameters))
 
     def listen_below(record: asyncpg.connection.LoggedQuery) -> None:
-        if record.query.startswith(("SELECT", "EXPLAIN")):  # what goes past SQLAlchemy
-            said.append((record.query, record.args))
+        if record.query.startswith(("SELECT", "EXPLAIN")):  # statements that bypass SQLAlchemy
+            statements.append((record.query, record.args))
 
     def listen_to(connection: Any, *_: Any) -> None:
         connection.driver_connection.add_query_logger(listen_below)
@@ -39,7 +39,7 @@ def recorded_statements(state: State) -> Iterator[list[PreparedQuery]]:
     event.listen(engine, "before_cursor_execute", listen)
     event.listen(engine, "checkout", listen_to)
     try:
-        yield said
+        yield statements
     finally:
         event.remove(engine, "before_cursor_execute", listen)
         event.remove(engine, "checkout", listen_to)
@@ -48,13 +48,13 @@ def recorded_statements(state: State) -> Iterator[list[PreparedQuery]]:
 
 
 async def used_indexes(connection: AsyncConnection, statement: PreparedQuery) -> set[str]:
-    """The indexes in which PostgreSQL would look something up, not only walk from end to end.
+    """Return the indexes that the plan searches with a condition.
 
-    A table it would scan stands there too, as ``scan of users``.
+    A sequential scan is included as ``scan of users``.
     """
     sql, parameters = statement
-    found = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
-    todo = [found.scalar_one()[0]["Plan"]]
+    explained = await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
+    todo = [explained.scalar_one()[0]["Plan"]]
     used = set()
     while todo:
         node = todo.pop()
@@ -67,7 +67,7 @@ async def used_indexes(connection: AsyncConnection, statement: PreparedQuery) ->
 
 
 async def fill(connection: AsyncConnection, *statements: str) -> None:
-    """Runs what makes many rows, then does what autovacuum would do for the planner."""
+    """Execute statements that insert many rows, then update the planner's statistics."""
     await connection.execute(text("SET LOCAL statement_timeout = 0"))
     for statement in statements:
         await connection.execute(text(statement))

@@ -1,4 +1,4 @@
-"""Users in bulk, each by itself; all or none is tested with the router and the repository."""
+"""Non-atomic bulk requests of users; atomic ones are in test_router and test_repository."""
 
 import httpx2
 import pytest
@@ -15,11 +15,11 @@ from tests.web.bulk import NON_ATOMIC, refused, told
 BULK = "/v1/users/bulk"
 
 
-async def test_one_broken_user_never_loses_the_others(client: httpx2.AsyncClient) -> None:
-    there = await make_user(client)
+async def test_bulk_create_non_atomic_stores_valid_users(client: httpx2.AsyncClient) -> None:
+    stored = await make_user(client)
     items = [
         user_body(),
-        user_body(email=there["email"].upper(), username=there["username"]),
+        user_body(email=stored["email"].upper(), username=stored["username"]),
         user_body(age=200, password="x"),
         user_body(username="twice"),
         user_body(username="TWICE"),
@@ -38,7 +38,7 @@ async def test_one_broken_user_never_loses_the_others(client: httpx2.AsyncClient
     assert (await client.get("/v1/users?count=exact")).json()["total"] == 3
 
 
-async def test_deactivating_goes_past_those_that_are_not_there(client: httpx2.AsyncClient) -> None:
+async def test_bulk_deactivate_non_atomic_reports_unknown_ids(client: httpx2.AsyncClient) -> None:
     one, two, gone = await make_users(client, {}, {}, {})
     await client.delete(f"/v1/users/{gone['id']}")
     ids = [gone["id"], one["id"], "x", two["id"], one["id"]]
@@ -55,7 +55,7 @@ async def test_deactivating_goes_past_those_that_are_not_there(client: httpx2.As
         assert (after["is_active"], after["version"]) == (False, 2)
 
 
-async def test_a_key_makes_members_and_nobody_stronger(
+async def test_bulk_create_with_key_creates_members_only(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> None:
     admin_client = await create_user(state, "admin")
@@ -72,17 +72,17 @@ async def test_a_key_makes_members_and_nobody_stronger(
 
 
 @pytest.mark.parametrize("params", [{}, NON_ATOMIC])
-async def test_a_thousand_take_as_many_statements_as_two(
+async def test_bulk_1000_users_need_as_many_statements_as_2(
     client: httpx2.AsyncClient, state: State, params: dict[str, str]
 ) -> None:
     counts = []
     for many in (2, 1000):
-        with recorded_statements(state) as said:
+        with recorded_statements(state) as statements:
             made = await client.post(
                 BULK, params=params, json={"items": [user_body() for _ in range(many)]}
             )
             ids = [user["id"] for user in made.json()["items"]]
             answer = await client.post(f"{BULK}/deactivate", params=params, json={"items": ids})
         assert answer.status_code == (207 if params else 200)
-        counts.append(len(said))
+        counts.append(len(statements))
     assert counts[0] == counts[1] <= 6, counts

@@ -1,4 +1,4 @@
-"""Uniqueness under a rush, bulk work in one transaction, and what the filters let through."""
+"""Users: concurrent uniqueness, atomic bulk requests and filters."""
 
 from collections import Counter
 from typing import Any
@@ -10,7 +10,7 @@ from tests.relational.users.factories import make_user, make_users, send_all, us
 
 
 @pytest.mark.parametrize("field", ["email", "username"])
-async def test_an_email_and_a_username_are_unique_whatever_the_case(
+async def test_create_taken_email_or_username_in_any_case_conflicts(
     client: httpx2.AsyncClient, field: str
 ) -> None:
     made = await make_user(client)
@@ -21,7 +21,7 @@ async def test_an_email_and_a_username_are_unique_whatever_the_case(
         await client.delete(f"/v1/users/{made['id']}")
 
 
-async def test_of_64_clients_creating_the_same_email_one_wins(client: httpx2.AsyncClient) -> None:
+async def test_create_64_concurrent_with_one_email_one_succeeds(client: httpx2.AsyncClient) -> None:
     bodies = [{"json": user_body(email=f"{'aA'[n % 2]}da@example.com")} for n in range(64)]
     answers = await send_all(client, "POST", "/v1/users", *bodies)
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 63}
@@ -32,7 +32,7 @@ async def test_of_64_clients_creating_the_same_email_one_wins(client: httpx2.Asy
     assert (listed["items"], listed["total"]) == ([winner], 1)
 
 
-async def test_bulk_create_names_each_taken_place_and_creates_nobody(
+async def test_bulk_create_taken_fields_are_named_and_nothing_stored(
     client: httpx2.AsyncClient,
 ) -> None:
     taken = await make_user(client, email="İda@example.com")
@@ -55,7 +55,7 @@ async def test_bulk_create_names_each_taken_place_and_creates_nobody(
     assert (await client.get("/v1/users")).json()["items"] == [taken]
 
 
-async def test_two_bulk_creates_of_the_same_people_do_not_mix(client: httpx2.AsyncClient) -> None:
+async def test_bulk_create_concurrent_same_users_one_succeeds(client: httpx2.AsyncClient) -> None:
     items = [user_body() for _ in range(50)]
     answers = await send_all(client, "POST", "/v1/users/bulk", *[{"json": {"items": items}}] * 2)
     assert sorted(answer.status_code for answer in answers) == [201, 409]
@@ -111,12 +111,12 @@ PEOPLE: tuple[dict[str, Any], ...] = (
         ({"created_at__lt": "2199-01-01T00:00:00+02:00", "age": 0}, "istan"),
     ],
 )
-async def test_a_filter_lets_through_what_it_says(
-    client: httpx2.AsyncClient, query: dict[str, Any], found: str
+async def test_list_filter_returns_matching_users(
+    client: httpx2.AsyncClient, query: dict[str, Any], usernames: str
 ) -> None:
     await make_users(client, *PEOPLE)
     answer = await client.get("/v1/users", params={**query, "count": "exact", "sort": "created_at"})
     assert answer.status_code == 200
     names = {user["username"] for user in answer.json()["items"]}
-    assert names == set(found.split())
+    assert names == set(usernames.split())
     assert answer.json()["total"] == len(names)

@@ -1,4 +1,4 @@
-"""The addresses of users: the good paths, and what each of them refuses."""
+"""Routes of users: success and errors."""
 
 from typing import Any
 from uuid import uuid4
@@ -13,17 +13,17 @@ from tests.relational.users.factories import make_user, make_users, user_body
 FIELDS = {"name": "Ada Lovelace", "age": 36, "city": "London", "bio": "First.", "status": "pending"}
 
 
-async def test_a_created_user_has_an_address_and_an_etag(client: httpx2.AsyncClient) -> None:
+async def test_create_returns_location_and_etag(client: httpx2.AsyncClient) -> None:
     body = user_body(**FIELDS)
     response = await client.post("/v1/users", json=body)
     made = response.json()
     assert (response.status_code, response.headers["etag"]) == (201, '"1"')
     assert made.items() >= {**body, "is_active": True, "version": 1, "deleted_at": None}.items()
-    found = await client.get(response.headers["location"])
-    assert (found.json(), found.headers["etag"]) == (made, '"1"')
+    read = await client.get(response.headers["location"])
+    assert (read.json(), read.headers["etag"]) == (made, '"1"')
 
 
-async def test_a_patch_leaves_what_is_absent_and_removes_what_is_null(
+async def test_patch_keeps_absent_fields_and_clears_null_fields(
     client: httpx2.AsyncClient,
 ) -> None:
     made = await make_user(client, **FIELDS)
@@ -36,7 +36,7 @@ async def test_a_patch_leaves_what_is_absent_and_removes_what_is_null(
     assert (await client.get(f"/v1/users/{made['id']}")).json() == changed
 
 
-async def test_a_deleted_user_is_hidden_until_restored(client: httpx2.AsyncClient) -> None:
+async def test_deleted_user_is_hidden_until_restored(client: httpx2.AsyncClient) -> None:
     made = await make_user(client, **FIELDS)
     address = f"/v1/users/{made['id']}"
     assert (await client.delete(address)).status_code == 204
@@ -51,7 +51,7 @@ async def test_a_deleted_user_is_hidden_until_restored(client: httpx2.AsyncClien
     (deleted,) = (await client.get("/v1/users", params={"deleted": "true"})).json()["items"]
     assert deleted["id"] == made["id"]
     assert deleted["deleted_at"].endswith("Z")
-    for _ in range(2):  # restoring what is not deleted changes nothing
+    for _ in range(2):  # restoring a user who is not deleted changes nothing
         restored = (await client.post(f"{address}/restore")).json()
         assert restored == {**made, "version": 3, "updated_at": restored["updated_at"]}
     assert (await client.get("/v1/users", params={"deleted": "true"})).json()["items"] == []
@@ -66,7 +66,7 @@ async def test_a_deleted_user_is_hidden_until_restored(client: httpx2.AsyncClien
         ("POST", "/restore", None),
     ],
 )
-async def test_nobody_is_found_under_an_unknown_id(
+async def test_user_unknown_id_is_not_found(
     client: httpx2.AsyncClient, method: str, tail: str, body: Any
 ) -> None:
     answer = await client.request(method, f"/v1/users/{uuid4()}{tail}", json=body)
@@ -77,7 +77,7 @@ async def test_nobody_is_found_under_an_unknown_id(
 
 
 @pytest.mark.parametrize("field", ["email", "username"])
-async def test_a_patch_cannot_take_what_another_user_has(
+async def test_patch_taken_email_or_username_conflicts(
     client: httpx2.AsyncClient, field: str
 ) -> None:
     one, other = await make_users(client, {}, {})
@@ -87,10 +87,10 @@ async def test_a_patch_cannot_take_what_another_user_has(
     assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
     assert (await client.get(f"/v1/users/{other['id']}")).json() == other
     own = await client.patch(f"/v1/users/{one['id']}", json={field: one[field].upper()})
-    assert own.status_code == 200, "another case of one's own is free"
+    assert own.status_code == 200, "the own name in another case is free"
 
 
-async def test_the_emails_list_tells_the_address_and_nothing_else(
+async def test_email_list_holds_id_and_email_only(
     client: httpx2.AsyncClient,
 ) -> None:
     one, other = await make_users(client, {}, {"is_active": False})
@@ -100,7 +100,7 @@ async def test_the_emails_list_tells_the_address_and_nothing_else(
     assert [user["id"] for user in active] == [one["id"]]
 
 
-async def test_bulk_create_answers_in_the_order_of_the_request(client: httpx2.AsyncClient) -> None:
+async def test_bulk_create_keeps_order_of_request(client: httpx2.AsyncClient) -> None:
     bodies = [user_body(age=age) for age in range(100)]
     response = await client.post("/v1/users/bulk", json={"items": bodies})
     assert response.status_code == 201
@@ -123,12 +123,12 @@ async def test_bulk_deactivate_changes_all_or_none(client: httpx2.AsyncClient) -
 
     done = await client.post("/v1/users/bulk/deactivate", json={"items": [ids[1], ids[0], ids[1]]})
     assert done.status_code == 200
-    told = [(user["id"], user["is_active"], user["version"]) for user in done.json()["items"]]
-    assert told == [(ids[1], False, 2), (ids[0], False, 2)]
+    changed = [(user["id"], user["is_active"], user["version"]) for user in done.json()["items"]]
+    assert changed == [(ids[1], False, 2), (ids[0], False, 2)]
 
 
 @pytest.mark.parametrize("address", ["/v1/users/bulk", "/v1/users/bulk/deactivate"])
-async def test_bulk_takes_one_to_a_thousand(client: httpx2.AsyncClient, address: str) -> None:
+async def test_bulk_requires_1_to_1000_items(client: httpx2.AsyncClient, address: str) -> None:
     many = [user_body() if address.endswith("bulk") else str(uuid4()) for _ in range(1001)]
     for items in ([], many):
         answer = await client.post(address, json={"items": items})
@@ -136,7 +136,7 @@ async def test_bulk_takes_one_to_a_thousand(client: httpx2.AsyncClient, address:
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/items"]
 
 
-async def test_a_password_is_kept_as_argon2id_and_told_to_nobody(
+async def test_password_is_stored_as_argon2id_and_never_returned(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     secret = "correct horse battery"

@@ -1,4 +1,4 @@
-"""What a body or a query about users may hold."""
+"""Validation of bodies and queries of users."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ BAD_FIELDS = [
 
 
 @pytest.mark.parametrize(("field", "value"), BAD_FIELDS)
-async def test_a_field_out_of_its_bounds_is_refused_at_its_place(
+async def test_create_field_out_of_bounds_is_refused_with_pointer(
     client: httpx2.AsyncClient, field: str, value: Any
 ) -> None:
     made = await make_user(client)
@@ -58,12 +58,12 @@ async def test_a_field_out_of_its_bounds_is_refused_at_its_place(
     ):
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
-        assert len(answer.content) < 1000, "what was sent is not repeated"
+        assert len(answer.content) < 1000, "the error does not repeat the input"
     assert (await client.get(address)).json() == made
     assert len((await client.get("/v1/users")).json()["items"]) == 1
 
 
-async def test_a_refused_bulk_names_the_item_and_the_field(client: httpx2.AsyncClient) -> None:
+async def test_bulk_create_error_names_item_and_field(client: httpx2.AsyncClient) -> None:
     items = [user_body(), user_body(age=200), user_body(nick="x")]
     answer = await client.post("/v1/users/bulk", json={"items": items})
     pointers = {error["pointer"] for error in answer.json()["errors"]}
@@ -88,7 +88,7 @@ async def test_a_refused_bulk_names_the_item_and_the_field(client: httpx2.AsyncC
         ("count=all", 422, "/query/count"),
     ],
 )
-async def test_an_odd_query_is_refused_at_its_place(
+async def test_list_invalid_query_is_refused_with_pointer(
     client: httpx2.AsyncClient, query: str, status: int, pointer: str
 ) -> None:
     answer = await client.get(f"/v1/users?{query}")
@@ -96,7 +96,7 @@ async def test_an_odd_query_is_refused_at_its_place(
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
-async def test_text_of_any_script_comes_back_as_it_was_sent(client: httpx2.AsyncClient) -> None:
+async def test_text_of_any_script_is_returned_unchanged(client: httpx2.AsyncClient) -> None:
     fields = {"name": "Zoë 愛 🦊 'Robert'); --", "city": "Αθήνα %_\\", "bio": "a\n\tb\u202e"}
     made = await make_user(client, **fields)
     assert (await client.get(f"/v1/users/{made['id']}")).json().items() >= fields.items()

@@ -17,7 +17,7 @@ SELECT gen_random_uuid(), 'user' || n, 'user' || n || '@example.com', 'Name ' ||
        CASE WHEN n % 50 = 0 THEN now() END, now() - n * interval '1 minute'
 FROM generate_series(1, 20000) AS n
 """
-# What the filter lets through is little, so that looking it up is the cheapest way.
+# The filters match few rows, so that an index search is the cheapest plan.
 FILTERS: dict[str, tuple[Any, str]] = {
     "q": ("user77", "ix_users_search"),
     "name": ("name 17", "ix_users_name_prefix"),
@@ -33,7 +33,7 @@ FILTERS: dict[str, tuple[Any, str]] = {
 }
 
 
-async def test_every_filter_of_users_is_looked_up_in_an_index_whatever_the_sort(
+async def test_list_every_filter_and_sort_uses_an_index(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     filters = set(UserQuery.model_fields) - set(OffsetQuery.model_fields)
@@ -45,9 +45,9 @@ async def test_every_filter_of_users_is_looked_up_in_an_index_whatever_the_sort(
     async with state["sql"].engine.connect() as connection:
         for name, (value, index) in FILTERS.items():
             for sort in sorts:
-                with recorded_statements(state) as said:
+                with recorded_statements(state) as statements:
                     answer = await client.get("/v1/users", params={name: value, "sort": sort})
                     assert answer.status_code == 200
-                if (used := await used_indexes(connection, said[-1])) != {index}:
+                if (used := await used_indexes(connection, statements[-1])) != {index}:
                     wrong.append((name, sort, used))
     assert wrong == []

@@ -1,4 +1,4 @@
-"""What the errors of PostgreSQL mean to a client."""
+"""Translation of errors of PostgreSQL to service errors."""
 
 import httpx2
 import pytest
@@ -12,7 +12,7 @@ from service.stores.sql.errors import translate_sql_error
 from tests.relational.users.factories import make_user
 
 
-def test_every_constraint_has_a_refusal_that_guards_it() -> None:
+def test_every_constraint_has_an_error_class() -> None:
     kinds = (UniqueConstraint, ForeignKeyConstraint, CheckConstraint)
     protecting = set()
     for table in METADATA.sorted_tables:
@@ -54,13 +54,13 @@ INSERT_POST = "INSERT INTO posts (id, author_id, title, slug, content, published
         (f"{INSERT_TAGGING} ('{NO_ID}', '{NO_ID}')", "post_not_found", None),
     ],
 )
-async def test_a_broken_constraint_is_told_in_the_words_of_its_refusal(
+async def test_violated_constraint_is_translated_to_its_error(
     client: httpx2.AsyncClient, state: State, statement: str, code: str, pointer: str | None
 ) -> None:
     await make_user(client, username="me", email="me@x.de")
-    refusal = await refusal_of(state, statement)
-    assert refusal.code == code
-    assert [error["pointer"] for error in refusal.errors] == ([pointer] if pointer else [])
+    error = await error_of(state, statement)
+    assert error.code == code
+    assert [error["pointer"] for error in error.errors] == ([pointer] if pointer else [])
 
 
 @pytest.mark.parametrize(
@@ -87,17 +87,17 @@ async def test_a_broken_constraint_is_told_in_the_words_of_its_refusal(
         ("08006", 503, "unavailable"),
     ],
 )
-async def test_an_sqlstate_is_told_as_what_it_means(
+async def test_sqlstate_is_translated_to_its_error(
     state: State, sqlstate: str, status: int, code: str
 ) -> None:
     raising = f"RAISE EXCEPTION 'the text of PostgreSQL' USING ERRCODE = '{sqlstate}'"
-    refusal = await refusal_of(state, f"DO $$ BEGIN {raising}; END $$")
-    assert (refusal.status, refusal.code) == (status, code)
-    assert "the text of PostgreSQL" not in refusal.message
-    assert ("Retry-After" in refusal.headers) == (status == 503)
+    error = await error_of(state, f"DO $$ BEGIN {raising}; END $$")
+    assert (error.status, error.code) == (status, code)
+    assert "the text of PostgreSQL" not in error.message
+    assert ("Retry-After" in error.headers) == (status == 503)
 
 
-async def test_a_bug_of_ours_is_not_blamed_on_the_store(state: State) -> None:
+async def test_programming_error_is_not_translated(state: State) -> None:
     with pytest.raises(DBAPIError) as caught:
         async with state["sql"].engine.connect() as connection:
             await connection.execute(text("NOT A STATEMENT"))
@@ -105,11 +105,11 @@ async def test_a_bug_of_ours_is_not_blamed_on_the_store(state: State) -> None:
     assert translate_sql_error(KeyError("x")) is None
 
 
-async def refusal_of(state: State, statement: str) -> ServiceError:
-    """What a client is told of the error that a statement ends with."""
+async def error_of(state: State, statement: str) -> ServiceError:
+    """Return the service error of the error that a statement raises."""
     with pytest.raises(DBAPIError) as caught:
         async with state["sql"].engine.begin() as connection:
             await connection.execute(text(statement))
-    refusal = translate_sql_error(caught.value)
-    assert refusal is not None
-    return refusal
+    error = translate_sql_error(caught.value)
+    assert error is not None
+    return error

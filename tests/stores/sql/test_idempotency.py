@@ -1,4 +1,4 @@
-"""Idempotency-Key on POSTs to PostgreSQL: a retry repeats the answer, never the effect."""
+"""Idempotency-Key on POSTs to PostgreSQL: a retry repeats the response, not the effect."""
 
 import httpx2
 import pytest
@@ -14,7 +14,7 @@ async def count_users(client: httpx2.AsyncClient) -> int:
     return total
 
 
-async def test_a_retry_gets_the_first_answer_byte_for_byte(client: httpx2.AsyncClient) -> None:
+async def test_key_retry_returns_first_response_unchanged(client: httpx2.AsyncClient) -> None:
     body, key = user_body(name="Zoë"), {"Idempotency-Key": "once"}
     first = await client.post("/v1/users", json=body, headers=key)
     assert "idempotency-replayed" not in first.headers
@@ -28,7 +28,7 @@ async def test_a_retry_gets_the_first_answer_byte_for_byte(client: httpx2.AsyncC
     assert await count_users(client) == 1
 
 
-async def test_of_64_requests_with_one_key_one_has_an_effect(client: httpx2.AsyncClient) -> None:
+async def test_key_64_concurrent_requests_have_one_effect(client: httpx2.AsyncClient) -> None:
     body, key = user_body(), {"Idempotency-Key": "many at once"}
     answers = await send_all(client, "POST", "/v1/users", *[{"json": body, "headers": key}] * 64)
     done = [answer for answer in answers if answer.status_code == 201]
@@ -44,7 +44,7 @@ async def test_of_64_requests_with_one_key_one_has_an_effect(client: httpx2.Asyn
     assert replay.headers["idempotency-replayed"] == "true"
 
 
-async def test_a_key_belongs_to_one_body_and_one_address(client: httpx2.AsyncClient) -> None:
+async def test_key_with_other_body_or_url_is_refused(client: httpx2.AsyncClient) -> None:
     body, key = user_body(), {"Idempotency-Key": "mine"}
     await client.post("/v1/users", json=body, headers=key)
     for address, other in (
@@ -57,14 +57,14 @@ async def test_a_key_belongs_to_one_body_and_one_address(client: httpx2.AsyncCli
     assert await count_users(client) == 1
 
 
-async def test_a_refusal_frees_the_key(client: httpx2.AsyncClient) -> None:
+async def test_key_of_failed_request_is_free(client: httpx2.AsyncClient) -> None:
     taken, key = await make_user(client), {"Idempotency-Key": "corrected"}
     refused = await client.post("/v1/users", json=user_body(email=taken["email"]), headers=key)
     assert refused.status_code == 409
     assert (await client.post("/v1/users", json=user_body(), headers=key)).status_code == 201
 
 
-async def test_an_action_without_a_body_is_done_once(client: httpx2.AsyncClient) -> None:
+async def test_key_action_without_body_is_done_once(client: httpx2.AsyncClient) -> None:
     one, other = await make_post(client), await make_post(client)
     key = {"Idempotency-Key": "seen"}
     answers = [await client.post(f"/v1/posts/{one['id']}/views", headers=key) for _ in range(3)]
@@ -73,7 +73,7 @@ async def test_an_action_without_a_body_is_done_once(client: httpx2.AsyncClient)
     assert reused.status_code == 422
 
 
-async def test_a_key_lives_for_a_day(client: httpx2.AsyncClient, state: State) -> None:
+async def test_key_expires_after_24_hours(client: httpx2.AsyncClient, state: State) -> None:
     address = f"/v1/posts/{(await make_post(client))['id']}/views"
     for key in ("old", "other"):
         await client.post(address, headers={"Idempotency-Key": key})
@@ -86,25 +86,25 @@ async def test_a_key_lives_for_a_day(client: httpx2.AsyncClient, state: State) -
     assert replay.content == fresh.content
     async with state["sql"].engine.connect() as connection:
         kept = await connection.scalar(sqlalchemy.text("SELECT count(*) FROM idempotency_keys"))
-        assert kept == 1, "what outlived its day is cleared on the way"
+        assert kept == 1, "expired keys are deleted by later requests"
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "tab\there", "k\u00e9y"])
-async def test_an_odd_key_is_refused(client: httpx2.AsyncClient, key: str) -> None:
+async def test_key_invalid_is_refused(client: httpx2.AsyncClient, key: str) -> None:
     headers = {b"Idempotency-Key": key.encode("latin-1")}
     answer = await client.post("/v1/users", json=user_body(), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
     assert await count_users(client) == 0
 
 
-async def test_the_longest_key_is_taken(client: httpx2.AsyncClient) -> None:
+async def test_key_of_255_characters_is_accepted(client: httpx2.AsyncClient) -> None:
     headers = {"Idempotency-Key": "~" * 255}
     for replayed in (None, "true"):
         answer = await client.post("/v1/tags", json={"name": "x"}, headers=headers)
         assert answer.headers.get("idempotency-replayed") == replayed
 
 
-async def test_only_a_post_heeds_the_key(client: httpx2.AsyncClient) -> None:
+async def test_key_is_ignored_on_patch(client: httpx2.AsyncClient) -> None:
     address, key = f"/v1/users/{(await make_user(client))['id']}", {"Idempotency-Key": "patch"}
     for age in (1, 2):
         changed = await client.patch(address, json={"age": age}, headers=key)

@@ -1,4 +1,4 @@
-"""One request on PostgreSQL: its transaction, and what happens when two get in each other's way."""
+"""One request on PostgreSQL: its transaction, its retries and its connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +16,7 @@ from service.stores.sql.engine import open_sql
 from tests.relational.users.factories import make_user, make_users
 from tests.relational.users.statements import recorded_statements
 
-# Whoever changes a user waits for a gate and then takes the lock of the user named in ``bio``.
+# A change of a user waits for an advisory lock, then locks the user named in ``bio``.
 CROSS_LOCKS = """
 CREATE FUNCTION cross_locks() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -36,9 +36,9 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 async def cross_locks(
     state: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[None]:
-    """Two that change each other's users lock each other out, until PostgreSQL looks for that.
+    """Two requests that change each other's users deadlock.
 
-    On connections that remember no statement of before.
+    Connections are new, so that they have no prepared statements.
     """
     async with state["sql"].engine.begin() as connection:
         await connection.execute(text(CROSS_LOCKS))
@@ -53,21 +53,21 @@ async def cross_locks(
 
 @contextmanager
 def failures(state: State) -> Iterator[list[str]]:
-    """Fills the list with the SQLSTATE of each statement that fails."""
-    seen: list[str] = []
+    """Record the SQLSTATE of each failed statement."""
+    sqlstates: list[str] = []
 
     def note(context: Any) -> None:
-        seen.append(getattr(context.original_exception, "sqlstate", ""))
+        sqlstates.append(getattr(context.original_exception, "sqlstate", ""))
 
     engine = state["sql"].engine.sync_engine
     event.listen(engine, "handle_error", note)
     try:
-        yield seen
+        yield sqlstates
     finally:
         event.remove(engine, "handle_error", note)
 
 
-async def test_a_deadlock_between_two_requests_is_retried_inside(
+async def test_route_deadlock_is_retried(
     client: httpx2.AsyncClient, state: State, cross_locks: None
 ) -> None:
     one, other = await make_users(client, {}, {})
@@ -75,7 +75,7 @@ async def test_a_deadlock_between_two_requests_is_retried_inside(
     async with engine.connect() as authenticator, engine.connect() as watch:
         await watch.execution_options(isolation_level="AUTOCOMMIT")
         await authenticator.execute(text("SELECT pg_advisory_lock(7)"))
-        with failures(state) as seen:
+        with failures(state) as sqlstates:
             requests = [
                 asyncio.create_task(client.patch(f"/v1/users/{a['id']}", json={"bio": b["id"]}))
                 for a, b in ((one, other), (other, one))
@@ -84,12 +84,12 @@ async def test_a_deadlock_between_two_requests_is_retried_inside(
                 assert not any(request.done() for request in requests)
             await authenticator.execute(text("SELECT pg_advisory_unlock(7)"))
             answers = await asyncio.gather(*requests)
-    assert seen == ["40P01"], "there was a deadlock"
+    assert sqlstates == ["40P01"], "there was a deadlock"
     assert [answer.status_code for answer in answers] == [200, 200]
     assert [answer.json()["version"] for answer in answers] == [2, 2], "done once"
 
 
-async def test_a_refusal_after_a_write_takes_it_back(
+async def test_route_error_after_write_is_rolled_back(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     made = await make_user(client)
@@ -107,18 +107,18 @@ async def test_a_refusal_after_a_write_takes_it_back(
         assert (await client.get(address)).json()["items"] == []
 
 
-async def test_what_is_refused_at_the_door_costs_no_statement(
+async def test_route_invalid_request_needs_no_statement(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    with recorded_statements(state) as said:
+    with recorded_statements(state) as statements:
         assert (await client.post("/v1/users", json={"username": 7})).status_code == 422
         assert (await client.get("/v1/users?sort=x")).status_code == 422
         assert (await client.get("/v1/users?cursor=x")).status_code == 400
         assert (await client.patch("/v1/users/7", json={})).status_code == 422
-    assert said == []
+    assert statements == []
 
 
-async def test_every_connection_comes_back_after_a_rush(
+async def test_pool_gets_every_connection_back_after_load(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     made = await make_user(client)
@@ -133,7 +133,7 @@ async def test_every_connection_comes_back_after_a_rush(
     assert pool.checkedout() == 0
 
 
-async def test_a_migration_under_a_running_service_is_no_500(
+async def test_route_migration_while_running_causes_no_500(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await make_user(client)

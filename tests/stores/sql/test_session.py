@@ -1,4 +1,4 @@
-"""The one place that commits, the waits it allows, and the tables it stands on."""
+"""Sessions: commits, timeouts, and the constraints of the tables."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from tests.relational.users.factories import make_user, user_body
 
 @pytest.fixture
 async def late_constraint(state: State) -> AsyncIterator[None]:
-    """A city belongs to one user, and PostgreSQL looks only when the transaction commits."""
+    """A unique constraint on users.city that PostgreSQL checks at the commit."""
     constraint = "UNIQUE (city) DEFERRABLE INITIALLY DEFERRED"
     async with state["sql"].engine.begin() as connection:
         await connection.execute(text(f"ALTER TABLE users ADD CONSTRAINT late {constraint}"))
@@ -36,7 +36,7 @@ async def late_constraint(state: State) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "late"}])
-async def test_a_commit_that_fails_is_a_conflict_and_stores_nothing(
+async def test_commit_failure_is_conflict_and_stores_nothing(
     client: httpx2.AsyncClient, late_constraint: None, headers: dict[str, str]
 ) -> None:
     first, other = await make_user(client, city="Ulm"), await make_user(client)
@@ -52,7 +52,7 @@ async def test_a_commit_that_fails_is_a_conflict_and_stores_nothing(
     assert listed == [first, other]
 
 
-async def test_a_row_locked_elsewhere_is_refused_before_it_is_free(
+async def test_change_of_locked_row_is_refused_while_it_is_locked(
     client: httpx2.AsyncClient, state: State, default_timeouts: None
 ) -> None:
     address = f"/v1/users/{(await make_user(client))['id']}"
@@ -61,12 +61,12 @@ async def test_a_row_locked_elsewhere_is_refused_before_it_is_free(
         refused = await client.patch(address, json={"age": 1})
         assert (refused.status_code, refused.json()["code"]) == (503, "locked")
         assert refused.headers["retry-after"] == "1"
-        assert (await client.get(address)).status_code == 200, "who reads does not wait"
+        assert (await client.get(address)).status_code == 200, "reads do not wait"
     again = await client.patch(address, json={"age": 1})
     assert (again.status_code, again.json()["version"]) == (200, 2)
 
 
-async def test_a_report_cannot_write(client: httpx2.AsyncClient, state: State) -> None:
+async def test_reporting_session_cannot_write(client: httpx2.AsyncClient, state: State) -> None:
     sql = state["sql"]
     with pytest.raises(DBAPIError, match="read-only transaction"):
         async with sql.reporting(sql.breaker.deadline()) as session:
@@ -74,7 +74,7 @@ async def test_a_report_cannot_write(client: httpx2.AsyncClient, state: State) -
     assert (await client.post("/v1/users", json=user_body())).status_code == 201
 
 
-async def test_the_database_has_the_constraints_of_the_tables(state: State) -> None:
+async def test_database_has_check_constraints_of_tables(state: State) -> None:
     """Alembic compares no CHECK constraints."""
     query = text("SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid > 16384")
     async with state["sql"].engine.connect() as connection:
@@ -100,10 +100,10 @@ async def test_insert_unknown_column_is_refused(state: State) -> None:
             await session.execute(NEW_USER.values(id=uuid4(), pronouns="she"))
 
 
-async def test_every_field_of_a_new_user_is_stored_and_answered(
+async def test_create_user_every_field_is_stored_and_returned(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    """A field that is added to the schema and the table reaches the database and the answer."""
+    """A field added to the schema and the table is stored and returned."""
     example: dict[str, Any] = {
         "username": "grace", "email": "grace@example.com", "name": "Grace", "age": 36,
         "city": "Ulm", "bio": "Compilers", "status": "pending", "is_active": False,
@@ -119,7 +119,7 @@ async def test_every_field_of_a_new_user_is_stored_and_answered(
     assert row["password_hash"].startswith("$argon2id$")
 
 
-async def test_a_swallowed_error_is_never_taken_for_a_commit(state: State) -> None:
+async def test_transaction_swallowed_error_raises_not_committed(state: State) -> None:
     sql = state["sql"]
 
     async def swallow() -> None:
@@ -133,7 +133,7 @@ async def test_a_swallowed_error_is_never_taken_for_a_commit(state: State) -> No
         assert await session.scalar(text("SELECT 1")) == 1
 
 
-async def test_what_hangs_when_the_store_closes_leaves_no_connection(settings: Settings) -> None:
+async def test_store_closing_under_statements_closes_connections(settings: Settings) -> None:
     made: list[asyncpg.Connection] = []
     async with open_sql(settings.model_copy(update={"sql_deadline_seconds": 0.2})) as sql:
 

@@ -12,7 +12,7 @@ from service.documents.predictions import stream_permission as still
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.export import prediction_pages
 from service.main import State
-from tests.auth.factories import bearer, create_user, key_of
+from tests.auth.factories import bearer, create_key, create_user
 from tests.documents.predictions.factories import make_events, post_batch
 from tests.documents.predictions.live_server import connect, read_chunk, read_head, serving
 from tests.documents.predictions.mongo_profiler import profiling
@@ -138,7 +138,7 @@ async def test_export_ends_when_its_key_is_revoked(
 ) -> None:
     monkeypatch.setattr(still, "SECONDS_BETWEEN_CHECKS", 0.0)
     owner = await create_user(state, "admin")
-    key = await key_of(state, owner.id, "predictions:read")
+    key = await create_key(state, owner.id, "predictions:read")
     await log_events(with_headers(anonymous_client, owner.headers), 6000, 2000)
     async with serving(state, authenticator=state["authenticator"]) as port:
         reader, writer = await open_export(port, **bearer(key))

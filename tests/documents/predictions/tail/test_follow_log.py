@@ -18,7 +18,7 @@ from service.stores.mongo import change_streams as change_streams_module
 from service.stores.mongo.change_streams import open_change_streams
 from service.stores.mongo.client import open_mongo
 from service.web.streaming import StreamedResponse
-from tests.auth.factories import bearer, create_user, key_of
+from tests.auth.factories import bearer, create_key, create_user
 from tests.documents.predictions.factories import make_event, make_events, post_batch
 from tests.documents.predictions.live_server import serving
 from tests.documents.predictions.sse_client import TAIL, TailConnection, open_tail
@@ -260,7 +260,7 @@ async def test_tail_ends_when_its_key_is_revoked(
     app: FastAPI, state: State, anonymous_client: httpx2.AsyncClient
 ) -> None:
     owner = await create_user(state, "admin")
-    key = await key_of(state, owner.id, "predictions:read")
+    key = await create_key(state, owner.id, "predictions:read")
     async with (
         serving(state, authenticator=state["authenticator"]) as port,
         open_tail(port, headers=bearer(key)) as tail,

@@ -1,0 +1,37 @@
+"""Rows made through repositories, in the session of a context."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import func
+
+from service.relational.tags.repository import TagRepository
+from service.relational.tags.schemas import TagCreate, TagRead
+from service.relational.tags.tables import Tag
+from service.relational.users.repository import UserRepository
+from service.relational.users.schemas import UserCreate, UserRead
+from service.stores.sql.context import SqlContext
+from service.stores.sql.listing import SqlListing
+from tests.fixtures.client import member_caller
+from tests.relational.users.factories import user_body
+
+
+class TagEntityRepository(TagRepository):
+    """Tags read as entities instead of columns."""
+
+    listing = SqlListing(Tag, filters={"name": func.lower(Tag.name)})
+
+
+async def add_tags(context: SqlContext, *names: str) -> list[TagRead]:
+    return [await TagRepository(context).add(TagCreate(name=name)) for name in names]
+
+
+async def add_user(context: SqlContext, **fields: Any) -> UserRead:
+    users = UserRepository(context)
+    user_id, _ = await users.add(UserCreate(**user_body(**fields)))
+    return await users.get(user_id)
+
+
+async def as_member(context: SqlContext) -> SqlContext:
+    """Return the context of a new user with the member role."""
+    return replace(context, caller=member_caller((await add_user(context)).id))
