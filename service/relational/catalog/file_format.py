@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from service.core.errors import BadRequest, FieldError, ServiceError
 from service.relational.catalog.schemas import ProductCreate, ProductRead
 from service.web.csv import escape_formula, unescape_formula
+from service.web.media_types import parse_media_type
 from service.web.problems import invalid_input
 from service.web.strict_json import parse_json
 
@@ -149,7 +150,7 @@ def media_type(file_format: Format) -> str:
 
 def format_of(content_type: str) -> Format | None:
     """Return the format of a content type, or None if it is neither."""
-    return _FORMATS.get(content_type.partition(";")[0].strip().lower())
+    return _FORMATS.get(parse_media_type(content_type))
 
 
 _FORMATS: Mapping[str, Format] = {
