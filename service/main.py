@@ -245,7 +245,7 @@ def _describe_problems(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schemas = prediction_intake.SCHEMAS | LABEL_SCHEMAS | CLOUDEVENT_SCHEMAS
-            with_schemas(plain(), schemas)
+            with_schemas(plain(), schemas | product_files.SCHEMAS)
         return plain()
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it

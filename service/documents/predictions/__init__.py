@@ -11,6 +11,5 @@ cloudevents         events as CloudEvents, and pairs of request and response fro
 export              the log as NDJSON, CSV or Parquet
 tail                the log as server-sent events
 apply_retention     the command that applies retention rules to stored events
-stream_permission   the re-check of permissions during long responses
 documents, errors   the stored documents, and the errors that several of these share
 """

@@ -1,18 +1,16 @@
-"""Many products at once, all or none or each by itself, in a few statements."""
+"""Bulk changes of products: all, none, or each by itself, in a few statements."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Depends
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
-from uuid_utils.compat import uuid7
 
-from service.auth.caller import CurrentCaller
 from service.core.errors import PreconditionFailed
-from service.relational.catalog.categories import hold_categories
+from service.relational.catalog.categories import lock_categories
 from service.relational.catalog.repository import (
-    COLUMNS,
     CategoryUnknown,
     ProductNotFound,
     SkuTaken,
@@ -21,81 +19,77 @@ from service.relational.catalog.repository import (
 from service.relational.catalog.schemas import ProductCreate, ProductPatch, ProductRead
 from service.relational.catalog.tables import Product
 from service.relational.catalog.upsert import (
-    LOWERED,
-    note_stock,
-    own_skus,
-    put_products,
-    share_skus,
+    COLUMNS,
+    LOWER_SKU,
+    insert_products,
+    lock_skus_exclusive,
+    lock_skus_shared,
+    new_row,
     update_products,
+    upsert_products,
 )
-from service.stores.sql.bulk import any_of, insert_missing
-from service.stores.sql.engine import SqlSession
+from service.stores.sql.bulk import any_of
+from service.stores.sql.context import SqlService
 from service.stores.sql.errors import translate_sql_error
 from service.web.bulk import BulkItems, ItemDone
-from service.web.context import provided
 from service.web.schemas import changes
 
 _FIELDS = tuple(ProductCreate.model_fields)
-_TIMES = 3
+_MAX_ATTEMPTS = 3
 
 
-class ProductBulk:
-    """Everybody's: who may change them, the scope says. `upsert` tells the order of locks."""
-
-    def __init__(self, session: SqlSession, caller: CurrentCaller) -> None:
-        self._session, self._user_id = session, caller.user_id
+class ProductBulk(SqlService):
+    """The scopes decide who may change products; `upsert` explains the order of locks."""
 
     async def add_all(self, batch: BulkItems[ProductCreate]) -> Mapping[int, ProductRead]:
-        await share_skus(self._session)
-        await self._hold_categories(batch)
+        await lock_skus_shared(self._session)
+        await self._lock_categories(batch)
         if not batch.pending:
             return {}
-        rows = {
-            place: {"id": uuid7(), **item.model_dump()} for place, item in batch.pending.items()
-        }
-        into = insert_missing(Product, list(rows.values()), ordered_by="sku").returning(*COLUMNS)
-        made = {row.id: row for row in await self._session.execute(into)}
-        for place in [place for place, row in rows.items() if row["id"] not in made]:
+        rows = {place: new_row(item) for place, item in batch.pending.items()}
+        inserted = await insert_products(self._session, list(rows.values()), self._caller.user_id)
+        created = {row.id: row for row in inserted}
+        for place in [place for place, row in rows.items() if row["id"] not in created]:
             batch.fail(place, SkuTaken())
-        moved = {row.id: (0, row.stock) for row in made.values()}
-        await note_stock(self._session, moved, "initial", self._user_id)
-        return {place: _read(made[rows[place]["id"]]) for place in batch.pending}
+        return {place: _read(created[rows[place]["id"]]) for place in batch.pending}
 
     async def put_all(self, batch: BulkItems[ProductCreate]) -> Mapping[int, ItemDone]:
-        """201 for those that were made, 200 for those that were there, deleted or not."""
+        """Create products (201) or change stored ones (200), deleted or not."""
         batch.fail_duplicates(lambda item: item.sku.lower(), "/sku")
-        await share_skus(self._session)
-        await self._hold_categories(batch)
-        put = await put_products(self._session, list(batch.pending.values()), self._user_id)
-        by_place = {place: put[item.sku.lower()] for place, item in batch.pending.items()}
+        await lock_skus_shared(self._session)
+        await self._lock_categories(batch)
+        items = list(batch.pending.values())
+        results = await upsert_products(self._session, items, self._caller.user_id)
+        by_place = {place: results[item.sku.lower()] for place, item in batch.pending.items()}
         return {
-            place: ItemDone(status=201 if each.made else 200, id=each.id, version=each.version)
-            for place, each in by_place.items()
+            place: ItemDone(
+                status=201 if result.created else 200, id=result.id, version=result.version
+            )
+            for place, result in by_place.items()
         }
 
     async def change_all(self, batch: BulkItems[ProductPatch]) -> Mapping[int, ProductRead]:
-        """Each stands in it once. A sku is taken while any product has it before the request."""
+        """Change each product once; a sku is taken if any product had it before the request."""
         batch.fail_duplicates(lambda item: item.id, "/id")
         renames = any("sku" in item.model_fields_set for item in batch.pending.values())
         if renames:
-            await own_skus(self._session)
-        await self._hold_categories(batch)
-        held = await self._hold({place: item.id for place, item in batch.pending.items()})
-        _fail_unfit(batch, held)
-        changed = await (self._rename(batch, held) if renames else self._update(batch, held))
+            await lock_skus_exclusive(self._session)
+        await self._lock_categories(batch)
+        locked = await self._lock({place: item.id for place, item in batch.pending.items()})
+        _fail_unchangeable(batch, locked)
+        changed = await (self._rename(batch, locked) if renames else self._update(batch, locked))
         return {place: _read(changed[item.id]) for place, item in batch.pending.items()}
 
     async def remove_all(self, batch: BulkItems[UUID]) -> Mapping[int, ItemDone]:
-        """Hides them; restore brings each back."""
-        held = await self._hold(batch.pending)
-        for place in [place for place, key in batch.pending.items() if key not in held]:
+        """Mark products as deleted."""
+        locked = await self._lock(batch.pending)
+        for place in [place for place, key in batch.pending.items() if key not in locked]:
             batch.fail(place, ProductNotFound())
         statement = (
             update(Product)
-            .where(any_of(Product.id, held))
+            .where(any_of(Product.id, locked))
             .values(deleted_at=func.now(), version=Product.version + 1)
             .returning(Product.id, Product.version)
-            .execution_options(synchronize_session=False)
         )
         versions = {row.id: row.version for row in await self._session.execute(statement)}
         return {
@@ -103,43 +97,43 @@ class ProductBulk:
             for place, key in batch.pending.items()
         }
 
-    async def _hold_categories(self, batch: BulkItems[Any]) -> None:
-        """Those that items name; takes out who names one that is not there."""
+    async def _lock_categories(self, batch: BulkItems[Any]) -> None:
+        """Lock the categories that items name; fail the items whose category does not exist."""
         named = {
             place: item.category_id
             for place, item in batch.pending.items()
             if "category_id" in item.model_fields_set and item.category_id is not None
         }
-        known = await hold_categories(self._session, named.values())
+        known = await lock_categories(self._session, named.values())
         for place in [place for place, category_id in named.items() if category_id not in known]:
             batch.fail(place, CategoryUnknown())
 
-    async def _hold(self, ids: Mapping[int, UUID]) -> dict[UUID, Any]:
-        held = select(*COLUMNS).where(any_of(Product.id, set(ids.values())), is_deleted(False))
-        held = held.order_by(Product.id).with_for_update(key_share=True)
-        return {row.id: row for row in await self._session.execute(held)}
+    async def _lock(self, ids: Mapping[int, UUID]) -> dict[UUID, Any]:
+        locked = select(*COLUMNS).where(any_of(Product.id, set(ids.values())), is_deleted(False))
+        locked = locked.order_by(Product.id).with_for_update(key_share=True)
+        return {row.id: row for row in await self._session.execute(locked)}
 
     async def _update(
-        self, batch: BulkItems[ProductPatch], held: Mapping[UUID, Any]
+        self, batch: BulkItems[ProductPatch], locked: Mapping[UUID, Any]
     ) -> dict[UUID, Any]:
-        """The rows are held: what they are and what they become is one row of the statement."""
+        """Change products in one statement; a field that an item omits keeps its locked value."""
         rows = []
         for item in batch.pending.values():
-            before, wanted = held[item.id]._mapping, changes(item)
+            before, wanted = locked[item.id]._mapping, changes(item)
             rows.append({name: wanted.get(name, before[name]) for name in ("id", *_FIELDS)})
-        stocks = {key: row.stock for key, row in held.items()}
-        changed = await update_products(self._session, rows, stocks, self._user_id)
+        stocks = {key: row.stock for key, row in locked.items()}
+        changed = await update_products(self._session, rows, stocks, self._caller.user_id)
         return {row.id: row for row in changed}
 
     async def _rename(
-        self, batch: BulkItems[ProductPatch], held: Mapping[UUID, Any]
+        self, batch: BulkItems[ProductPatch], locked: Mapping[UUID, Any]
     ) -> dict[UUID, Any]:
-        """As :meth:`_update`; looks again if a single product took one of the skus meanwhile."""
-        for _ in range(_TIMES):
+        """Change products as :meth:`_update`; repeat if another request took a sku meanwhile."""
+        for _ in range(_MAX_ATTEMPTS):
             await self._fail_taken(batch)
             try:
                 async with self._session.begin_nested():
-                    return await self._update(batch, held)
+                    return await self._update(batch, locked)
             except IntegrityError as error:
                 if not isinstance(translate_sql_error(error), SkuTaken):
                     raise
@@ -151,20 +145,20 @@ class ProductBulk:
             for place, item in batch.pending.items()
             if isinstance(item.sku, str)
         }
-        found = select(LOWERED.label("sku"), Product.id).where(any_of(LOWERED, wanted.values()))
-        owners = {row.sku: row.id for row in await self._session.execute(found)}
+        taken = select(LOWER_SKU.label("sku"), Product.id).where(any_of(LOWER_SKU, wanted.values()))
+        owners = {row.sku: row.id for row in await self._session.execute(taken)}
         for place, sku in wanted.items():
             key = batch.pending[place].id
-            if owners.setdefault(sku, key) != key:  # the first in the request to want it has it
+            if owners.setdefault(sku, key) != key:  # the first item that wants a sku gets it
                 batch.fail(place, SkuTaken())
 
 
-def _fail_unfit(batch: BulkItems[ProductPatch], held: Mapping[UUID, Any]) -> None:
-    """Takes out what is not there, and what has changed since it was read."""
+def _fail_unchangeable(batch: BulkItems[ProductPatch], locked: Mapping[UUID, Any]) -> None:
+    """Fail the items whose product does not exist or has another version."""
     for place, item in list(batch.pending.items()):
-        if item.id not in held:
+        if item.id not in locked:
             batch.fail_at(place, ProductNotFound, "/id")
-        elif "version" in item.model_fields_set and item.version != held[item.id].version:
+        elif "version" in item.model_fields_set and item.version != locked[item.id].version:
             batch.fail_at(place, PreconditionFailed, "/version")
 
 
@@ -172,4 +166,4 @@ def _read(row: Any) -> ProductRead:
     return ProductRead.model_validate(row)
 
 
-ProductsAtOnce = Annotated[ProductBulk, provided(ProductBulk)]
+ProductBulkService = Annotated[ProductBulk, Depends(ProductBulk.from_context)]

@@ -1,11 +1,11 @@
-"""Routes of many products at once."""
+"""Routes of bulk changes of products."""
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from service.auth.caller import needs
 from service.core.errors import PreconditionFailed
-from service.relational.catalog.bulk import ProductsAtOnce
+from service.relational.catalog.bulk import ProductBulkService
 from service.relational.catalog.repository import (
     BadPrice,
     CategoryUnknown,
@@ -33,9 +33,9 @@ WRITES = needs("catalog:write")
     responses=bulk_problems(SkuTaken, CategoryUnknown, BadPrice),
 )
 async def products_create_bulk(
-    body: ProductsCreate, query: Bulk, products: ProductsAtOnce
+    body: ProductsCreate, query: Bulk, products: ProductBulkService
 ) -> ProductsRead | Response:
-    """Creates all of them or none, or those that can be."""
+    """Create all products or none; with `atomic=false` all that are valid."""
     batch = BulkItems(body.items, query)
     return batch.answer(await products.add_all(batch), ProductsRead, 201)
 
@@ -49,9 +49,9 @@ async def products_create_bulk(
     ),
 )
 async def products_update_bulk(
-    body: ProductsUpdate, query: Bulk, products: ProductsAtOnce
+    body: ProductsUpdate, query: Bulk, products: ProductBulkService
 ) -> ProductsRead | Response:
-    """A merge patch for each; a ``version`` guards its item as If-Match does."""
+    """Change each product by a merge patch; a ``version`` guards its item as If-Match does."""
     batch = BulkItems(body.items, query)
     return batch.answer(await products.change_all(batch), ProductsRead)
 
@@ -63,9 +63,9 @@ async def products_update_bulk(
     responses=bulk_problems(CategoryUnknown, BadPrice, DuplicateItem),
 )
 async def products_put_bulk(
-    body: ProductsCreate, query: Bulk, products: ProductsAtOnce
+    body: ProductsCreate, query: Bulk, products: ProductBulkService
 ) -> ItemsDone | Response:
-    """Makes those whose sku is new (201) and changes the others (200), as import does."""
+    """Create products whose sku is new (201) and change the others (200), as import does."""
     batch = BulkItems(body.items, query)
     return batch.answer(await products.put_all(batch), ItemsDone)
 
@@ -77,8 +77,8 @@ async def products_put_bulk(
     responses=bulk_problems(ProductNotFound),
 )
 async def products_delete_bulk(
-    body: ProductsDelete, query: Bulk, products: ProductsAtOnce
+    body: ProductsDelete, query: Bulk, products: ProductBulkService
 ) -> Response:
-    """Hides them; restore brings each back."""
+    """Delete products; each can be restored."""
     batch = BulkItems(body.items, query)
     return batch.answer(await products.remove_all(batch), no_content)

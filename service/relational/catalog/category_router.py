@@ -72,7 +72,7 @@ async def categories_update(
     expected: IfMatch,
     reply: Reply,
 ) -> CategoryRead:
-    """Changes it, or moves it with all that is below it."""
+    """Change a category, or move it with all categories below it."""
     return reply.updated(await categories.change(category_id, change, expected))
 
 
@@ -83,5 +83,5 @@ async def categories_update(
     responses=problems(CategoryNotFound, CategoryInUse, if_match=True),
 )
 async def categories_delete(category_id: UUID, categories: Categories, expected: IfMatch) -> None:
-    """Removes it, once nothing is in it."""
+    """Delete a category that has no products and no subcategories."""
     await categories.remove(category_id, expected)

@@ -1,49 +1,66 @@
-"""All products as a file, in the order of their ids, read in pages by sessions of their own."""
+"""Export of all products as a file, in the order of their ids.
 
-from collections.abc import AsyncIterator
+Each page is read in a session of its own, so that nothing is open in the store between two pages.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi.responses import StreamingResponse
-from sqlalchemy import select
+from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import override
 
 from service.relational.catalog.file_format import Format, header, media_type, write_rows
-from service.relational.catalog.repository import COLUMNS
+from service.relational.catalog.repository import ProductRepository, is_deleted
 from service.relational.catalog.schemas import ProductRead
 from service.relational.catalog.tables import Product
-from service.stores.sql.engine import SqlStoreDep
-from service.web.context import provided
+from service.stores.sql.context import SqlContext, SqlService
+from service.stores.sql.engine import SqlStore
+from service.web.permission_recheck import PermissionRecheck
+from service.web.streaming import StreamedResponse
 
-ROWS_AT_ONCE = 500
-
-
-class ProductExport:
-    def __init__(self, sql: SqlStoreDep) -> None:
-        self._sql = sql
-
-    async def answer(self, kind: Format) -> StreamingResponse:
-        """The file; its first page is read before the answer begins, so that a refusal is one."""
-        first = await self._page(None)
-        return StreamingResponse(self._pages(first, kind), media_type=media_type(kind))
-
-    async def _pages(self, products: list[ProductRead], kind: Format) -> AsyncIterator[bytes]:
-        yield header(kind)
-        while products:
-            yield write_rows(products, kind)
-            products = await self._page(products[-1].id)
-
-    async def _page(self, after: UUID | None) -> list[ProductRead]:
-        return await self._sql.run(partial(_read_page, after=after), writes=False)
+ROWS_PER_PAGE = 500
 
 
-async def _read_page(session: AsyncSession, after: UUID | None) -> list[ProductRead]:
-    statement = select(*COLUMNS).where(Product.deleted_at.is_(None))
+class ProductExportResponse(StreamedResponse):
+    """A file; its first page is read before the response starts, so that an error has a status.
+
+    A later error cuts the connection, so that a part is not taken for the whole file.
+    """
+
+    def __init__(self, store: SqlStore, file_format: Format, permission: PermissionRecheck) -> None:
+        super().__init__(media_type(file_format))
+        self._store, self._format, self._permission = store, file_format, permission
+
+    @override
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        head, last_id = header(self._format), None
+        while products := await self._store.run(partial(_read_page, after=last_id), writes=False):
+            yield head + write_rows(products, self._format)
+            head, last_id = b"", products[-1].id
+            await self._permission.check()
+        if last_id is None:
+            yield head
+
+
+async def _read_page(session: AsyncSession, after: UUID | None) -> Sequence[ProductRead]:
+    statement = ProductRepository.listing.select().where(is_deleted(False))
     if after is not None:
         statement = statement.where(Product.id > after)
-    rows = await session.execute(statement.order_by(Product.id).limit(ROWS_AT_ONCE))
+    rows = await session.execute(statement.order_by(Product.id).limit(ROWS_PER_PAGE))
     return [ProductRead.model_validate(row) for row in rows]
 
 
-Export = Annotated[ProductExport, provided(ProductExport)]
+class ProductExport(SqlService):
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        self._permission = PermissionRecheck(context.request)
+
+    def export(self, file_format: Format) -> ProductExportResponse:
+        """Return the file as a response."""
+        return ProductExportResponse(self._context.store, file_format, self._permission)
+
+
+ProductExportService = Annotated[ProductExport, Depends(ProductExport.from_context)]

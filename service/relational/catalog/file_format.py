@@ -1,7 +1,7 @@
-"""Products as rows of a file: read from NDJSON or CSV, each by itself, and written as either.
+"""Products as rows of an NDJSON or CSV file: reading, each row by itself, and writing.
 
-A CSV has a first row of names. Its values are text: what is empty is left out, ``stock`` is a
-whole number, and what a spreadsheet would take for a formula has a ``'`` in front.
+The first row of a CSV names its columns. Its values are text: an empty one is left out, ``stock``
+is a whole number, and a text that a spreadsheet would take for a formula has a ``'`` in front.
 """
 
 import csv
@@ -15,37 +15,37 @@ from pydantic import ValidationError
 from service.core.errors import BadRequest, FieldError, ServiceError
 from service.relational.catalog.schemas import ProductCreate, ProductRead
 from service.web.csv import escape_formula, unescape_formula
+from service.web.media_types import parse_media_type
 from service.web.problems import invalid_input
 from service.web.strict_json import parse_json
 
 Format = Literal["ndjson", "csv"]
-FIELDS = tuple(ProductCreate.model_fields)  # in their order: what is written can be read again
-_KNOWN = frozenset(FIELDS)
-LONGEST_RECORD = 65_536
+# Import reads them, and export writes them, so that an exported file can be imported.
+FIELDS = tuple(ProductCreate.model_fields)
+_KNOWN, _REQUIRED = frozenset(FIELDS), {"sku", "name", "price", "currency"}
+MAX_RECORD_BYTES = 65_536
 
 
 class BadHeader(BadRequest):
-    code, title = "bad_csv_header", "The first row is not one of names we know"
-    detail = (
-        f"The names there are: {', '.join(sorted(_KNOWN))}; sku, name, price and currency must."
-    )
+    code, title = "bad_csv_header", "First row does not name the columns"
+    detail = f"Use these names: {', '.join(FIELDS)}; sku, name, price and currency are required."
 
 
-class Row(NamedTuple):
-    """A product, or what is wrong with its line."""
+class ProductRow(NamedTuple):
+    """A product of one line, or the errors of that line."""
 
     line: int
     product: ProductCreate | None
     errors: list[FieldError]
 
 
-async def read_rows(lines: AsyncIterator[bytes], kind: Format) -> AsyncIterator[Row]:
-    """The rows of a body, one for each line that is not blank.
+async def read_rows(lines: AsyncIterator[bytes], file_format: Format) -> AsyncIterator[ProductRow]:
+    """Yield the rows of a body, one for each line that is not blank.
 
     Raises:
         BadHeader: a CSV whose first row does not name its columns.
     """
-    if kind == "csv":
+    if file_format == "csv":
         async for row in _csv_rows(lines):
             yield row
         return
@@ -56,109 +56,104 @@ async def read_rows(lines: AsyncIterator[bytes], kind: Format) -> AsyncIterator[
             yield _ndjson_row(number, line)
 
 
-def _ndjson_row(number: int, line: bytes) -> Row:
+def _ndjson_row(number: int, line: bytes) -> ProductRow:
     try:
         return _row(number, parse_json(line))
     except ServiceError as error:
-        fault = FieldError(pointer="", code=error.code, detail=error.message)
-        return Row(number, None, error.errors or [fault])
+        itself = FieldError(pointer="", code=error.code, detail=error.message)
+        return ProductRow(number, None, error.errors or [itself])
 
 
-async def _csv_rows(lines: AsyncIterator[bytes]) -> AsyncIterator[Row]:
+async def _csv_rows(lines: AsyncIterator[bytes]) -> AsyncIterator[ProductRow]:
     names: list[str] = []
-    number, begun, record = 0, 0, b""
+    number, first, record = 0, 0, b""
     async for line in lines:
         number += 1
-        begun = begun or number
+        first = first or number
         record += line + b"\n"
-        quoted = record.count(b'"') % 2 == 1  # a value goes on in the next line
-        if quoted and len(record) <= LONGEST_RECORD:
+        quoted = record.count(b'"') % 2 == 1  # the value continues in the next line
+        if quoted and len(record) <= MAX_RECORD_BYTES:
             continue
-        text, first = record, begun
-        record, begun = b"", 0
-        if not text.strip():
-            continue
-        if not names:
-            names = _header(text)
-        else:
-            yield _csv_row(first, names, text)
+        if names and record.strip():
+            yield _csv_row(first, names, record)
+        elif record.strip():
+            names = _column_names(record)
+        record, first = b"", 0
     if record.strip():
-        fault = FieldError(pointer="", code="open_quote", detail="A quoted value has no end.")
-        yield Row(begun, None, [fault])
+        error = FieldError(pointer="", code="open_quote", detail="Close the quoted value.")
+        yield ProductRow(first, None, [error])
 
 
-def _header(text: bytes) -> list[str]:
-    names = _cells(text.removeprefix(b"\xef\xbb\xbf")) or []
-    needed = {"sku", "name", "price", "currency"}
-    if not needed <= set(names) <= _KNOWN or len(set(names)) < len(names):
+def _column_names(record: bytes) -> list[str]:
+    names = _cells(record.removeprefix(b"\xef\xbb\xbf")) or []
+    if not _REQUIRED <= set(names) <= _KNOWN or len(set(names)) < len(names):
         raise BadHeader
     return names
 
 
-def _cells(text: bytes) -> list[str] | None:
+def _cells(record: bytes) -> list[str] | None:
     try:
-        rows = list(csv.reader(io.StringIO(text.decode()), strict=True))
+        rows = list(csv.reader(io.StringIO(record.decode()), strict=True))
     except (csv.Error, UnicodeDecodeError):
         return None
     return rows[0] if len(rows) == 1 else None
 
 
-def _csv_row(number: int, names: list[str], text: bytes) -> Row:
-    cells = _cells(text)
+def _csv_row(number: int, names: list[str], record: bytes) -> ProductRow:
+    cells = _cells(record)
     if cells is None or len(cells) != len(names):
-        told = f"It is no CSV of {len(names)} values in UTF-8."
-        return Row(number, None, [FieldError(pointer="", code="bad_csv", detail=told)])
-    found: dict[str, Any] = {
+        detail = f"Send {len(names)} values as CSV in UTF-8."
+        return ProductRow(number, None, [FieldError(pointer="", code="bad_csv", detail=detail)])
+    values: dict[str, Any] = {
         name: unescape_formula(cell) for name, cell in zip(names, cells, strict=True) if cell
     }
-    stock = found.get("stock", "")
+    stock = values.get("stock", "")
     if stock.isdecimal() and len(stock) < 19:
-        found["stock"] = int(stock)
-    return _row(number, found)
+        values["stock"] = int(stock)
+    return _row(number, values)
 
 
-def _row(number: int, value: Any) -> Row:
+def _row(number: int, value: Any) -> ProductRow:
     try:
-        return Row(number, ProductCreate.model_validate(value), [])
+        return ProductRow(number, ProductCreate.model_validate(value), [])
     except ValidationError as error:
-        return Row(number, None, invalid_input(error.errors(include_url=False)).errors)
+        return ProductRow(number, None, invalid_input(error.errors(include_url=False)).errors)
 
 
-def write_rows(products: Iterable[ProductRead], kind: Format) -> bytes:
-    """The rows of a file, without the row of names."""
+def write_rows(products: Iterable[ProductRead], file_format: Format) -> bytes:
+    """Return the rows of a file, without the row of names."""
     rows = [product.model_dump(mode="json", include=set(FIELDS)) for product in products]
-    if kind == "ndjson":
+    if file_format == "ndjson":
         return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-    return _as_csv([_cell(row[name]) for name in FIELDS] for row in rows)
+    return _to_csv([_cell(row[name]) for name in FIELDS] for row in rows)
 
 
 def _cell(value: Any) -> Any:
     return escape_formula(value) if isinstance(value, str) else value
 
 
-def header(kind: Format) -> bytes:
-    """The row of names, which a CSV has."""
-    return _as_csv([FIELDS]) if kind == "csv" else b""
+def header(file_format: Format) -> bytes:
+    """Return the row of names of a CSV; NDJSON has none."""
+    return _to_csv([FIELDS]) if file_format == "csv" else b""
 
 
-def _as_csv(rows: Iterable[Iterable[Any]]) -> bytes:
+def _to_csv(rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
-def media_type(kind: Format) -> str:
-    """The content type of a file."""
-    return "text/csv; charset=utf-8" if kind == "csv" else "application/x-ndjson"
+def media_type(file_format: Format) -> str:
+    """Return the content type of a file."""
+    return "text/csv; charset=utf-8" if file_format == "csv" else "application/x-ndjson"
 
 
 def format_of(content_type: str) -> Format | None:
-    """What a content type says; None if it is neither."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return _KINDS.get(kind)
+    """Return the format of a content type, or None if it is neither."""
+    return _FORMATS.get(parse_media_type(content_type))
 
 
-_KINDS: Mapping[str, Format] = {
+_FORMATS: Mapping[str, Format] = {
     "application/x-ndjson": "ndjson",
     "application/ndjson": "ndjson",
     "application/jsonl": "ndjson",

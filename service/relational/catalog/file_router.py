@@ -6,37 +6,45 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from service.auth.caller import needs
-from service.relational.catalog.export_file import Export
+from service.relational.catalog.export_file import ProductExportService
 from service.relational.catalog.file_format import BadHeader
-from service.relational.catalog.import_file import LoadAnswer
+from service.relational.catalog.import_file import ProductImportResponse
 from service.relational.catalog.schemas import ExportQuery, LoadLine, ProductCreate
-from service.web.openapi import problems
+from service.web.ndjson import NDJSON
+from service.web.openapi import problems, struct_content, struct_schemas
 from service.web.route import Route
 
 router = APIRouter(prefix="/products", tags=["catalog"], route_class=Route)
-BODY_LIMITS = {"/v1/products/import": 0}  # it is never held whole
+BODY_LIMITS = {"/v1/products/import": 0}  # none, because the body is read line by line
+SCHEMAS = struct_schemas(LoadLine)
 PRODUCT = ProductCreate.model_json_schema()
 
 
 @router.post(
     "/import",
     status_code=200,
-    response_class=LoadAnswer,
+    response_class=ProductImportResponse,
     dependencies=[needs("catalog:write")],
-    responses={200: {"model": LoadLine}, **problems(BadHeader)},
+    responses={
+        200: {
+            "description": "One line per 200 lines of the file",
+            **struct_content(LoadLine, NDJSON),
+        },
+        **problems(BadHeader),
+    },
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {
-                "application/x-ndjson": {"schema": PRODUCT},
+                NDJSON: {"schema": PRODUCT},
                 "text/csv": {"schema": {"type": "string", "properties": {}}},
             },
         }
     },
 )
 async def products_import(request: Request) -> Response:
-    """Makes or changes a product a line, by its sku; every 200 lines the answer gets a line."""
-    return LoadAnswer(request.headers.get("content-type", ""))
+    """Create or change one product per line, by its sku; report after every 200 lines."""
+    return ProductImportResponse(request.headers.get("content-type", ""))
 
 
 @router.get(
@@ -44,16 +52,18 @@ async def products_import(request: Request) -> Response:
     dependencies=[needs("catalog:read")],
     responses={
         200: {
-            "description": "A product a line",
-            "content": {"application/x-ndjson": {}, "text/csv": {}},
+            "description": "One product per line",
+            "content": {NDJSON: {}, "text/csv": {}},
         },
         **problems(),
     },
 )
-async def products_export(query: Annotated[ExportQuery, Query()], export: Export) -> Response:
-    """All products, in a form that import takes.
+async def products_export(
+    query: Annotated[ExportQuery, Query()], products: ProductExportService
+) -> Response:
+    """Export all products in a format that import accepts.
 
-    In a CSV, text that a spreadsheet would take for a formula has a `'` in front, and so has one
-    that begins with `'`; import takes it away.
+    If the export cannot be completed, the connection is cut. In a CSV, a text that a spreadsheet
+    would take for a formula, or that begins with `'`, has a `'` in front; import removes it.
     """
-    return await export.answer(query.format)
+    return products.export(query.format)

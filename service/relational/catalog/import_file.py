@@ -1,7 +1,7 @@
-"""Loading products from a file: some hundred lines are one transaction, and then told as durable.
+"""Import of products from a file: each 200 lines are one transaction, then reported as durable.
 
-A product is known by its sku: there is none, and it is made; there is one, and it becomes what the
-line says, a deleted one too. Sending a file twice does no harm.
+A product is identified by its sku: an unknown sku creates a product, a known one changes it, and a
+deleted product is restored. So a file may be sent twice.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -9,123 +9,119 @@ from uuid import UUID
 
 import msgspec
 from fastapi import Request
-from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
 from service.core.errors import FieldError, ServiceError, UnsupportedMedia
-from service.relational.catalog.categories import hold_categories
-from service.relational.catalog.file_format import LONGEST_RECORD, Format, Row, format_of, read_rows
-from service.relational.catalog.upsert import put_products, share_skus
+from service.relational.catalog.categories import lock_categories
+from service.relational.catalog.file_format import (
+    MAX_RECORD_BYTES,
+    Format,
+    ProductRow,
+    format_of,
+    read_rows,
+)
+from service.relational.catalog.repository import CategoryUnknown
+from service.relational.catalog.schemas import LoadFault, LoadLine
+from service.relational.catalog.upsert import lock_skus_shared, upsert_products
 from service.stores.sql.engine import SqlStore
 from service.web.ndjson import LinesAnswer, lines_of, stopped
 
-LINES_AT_ONCE = 200
-UNKNOWN = FieldError(
-    pointer="/category_id", code="category_unknown", detail="There is no such category."
+LINES_PER_TRANSACTION = 200
+UNKNOWN_CATEGORY = FieldError(
+    pointer="/category_id", code=CategoryUnknown.code, detail="Category does not exist."
 )
 
 
-class LoadError(Struct):
-    line: int
-    errors: list[FieldError]
+class ProductImport:
+    """The import of one file: the lines that wait for their transaction, and the counts so far."""
 
-
-class Loaded(Struct):
-    """See :class:`LoadLine`."""
-
-    committed_through: int
-    created: int
-    updated: int
-    rejected: int
-    errors: list[LoadError]
-
-
-class Load:
-    """One file: what has come in, and what has become of it."""
-
-    def __init__(self, request: Request, kind: Format) -> None:
-        self._request, self._kind = request, kind
-        self._sql: SqlStore = request.state.sql
-        self._told = Loaded(0, 0, 0, 0, [])
-        self._waiting: list[Row] = []
+    def __init__(self, request: Request, file_format: Format) -> None:
+        self._request, self._format = request, file_format
+        self._store: SqlStore = request.state.sql
+        self._progress = LoadLine(0, 0, 0, 0, [])
+        self._waiting: list[ProductRow] = []
         self._skus: set[str] = set()
 
     async def run(self) -> AsyncGenerator[bytes]:
-        """The lines of the answer."""
-        lines = lines_of(self._request.stream(), LONGEST_RECORD)
+        """Yield the lines of the response, one per transaction."""
+        lines = lines_of(self._request.stream(), MAX_RECORD_BYTES)
         try:
-            async for row in read_rows(lines, self._kind):
+            async for row in read_rows(lines, self._format):
                 # One statement changes no row twice.
-                again = row.product is not None and row.product.sku.lower() in self._skus
-                if again or len(self._waiting) >= LINES_AT_ONCE:
+                repeats = row.product is not None and row.product.sku.lower() in self._skus
+                if repeats or len(self._waiting) >= LINES_PER_TRANSACTION:
                     yield await self._commit()
-                self._take(row)
-            if self._waiting or not self._told.committed_through:
+                self._add(row)
+            if self._waiting or not self._progress.committed_through:
                 yield await self._commit()
         except ClientDisconnect:
-            pass  # what was told is done; of the rest nothing is
-        except ServiceError as refusal:
-            if not self._told.committed_through:
+            pass  # the reported lines are durable; of the others nothing is stored
+        except ServiceError as error:
+            if not self._progress.committed_through:
                 raise
-            yield stopped(self._told.committed_through, refusal)
+            yield stopped(self._progress.committed_through, error)
 
-    def _take(self, row: Row) -> None:
+    def _add(self, row: ProductRow) -> None:
         self._waiting.append(row)
         if row.product is not None:
             self._skus.add(row.product.sku.lower())
 
     async def _commit(self) -> bytes:
-        # Who may change products may have changed since the file began.
+        # Authenticated again, because the permission may have ended since the file began.
         state = self._request.state
         caller = await state.authenticator.authenticate(self._request, state.access)
         rows, self._waiting, self._skus = self._waiting, [], set()
 
-        async def work(session: AsyncSession) -> tuple[int, int, list[LoadError]]:
-            return await _put(session, rows, caller.user_id)
+        async def work(session: AsyncSession) -> tuple[int, int, list[LoadFault]]:
+            return await _upsert(session, rows, caller.user_id)
 
-        created, updated, errors = await self._sql.run(work, writes=True) if rows else (0, 0, [])
-        told = self._told
-        told.created, told.updated = told.created + created, told.updated + updated
-        told.rejected += len(errors)
-        told.committed_through = rows[-1].line if rows else told.committed_through
-        told.errors = errors
-        return msgspec.json.encode(told) + b"\n"
+        created, updated, errors = await self._store.run(work, writes=True) if rows else (0, 0, [])
+        progress = self._progress
+        progress.created, progress.updated = progress.created + created, progress.updated + updated
+        progress.rejected += len(errors)
+        progress.committed_through = rows[-1].line if rows else progress.committed_through
+        progress.errors = errors
+        return msgspec.json.encode(progress) + b"\n"
 
 
-async def _put(
-    session: AsyncSession, rows: Sequence[Row], user_id: UUID | None
-) -> tuple[int, int, list[LoadError]]:
-    """How many were made and changed, and what is wrong with the rest."""
-    await share_skus(session)
-    known = await hold_categories(
+async def _upsert(
+    session: AsyncSession, rows: Sequence[ProductRow], user_id: UUID | None
+) -> tuple[int, int, list[LoadFault]]:
+    """Return how many products were created and changed, and the errors of the other lines."""
+    await lock_skus_shared(session)
+    known = await lock_categories(
         session,
         [row.product.category_id for row in rows if row.product and row.product.category_id],
     )
-    errors, good = [], []
+    errors, valid = [], []
     for row in rows:
         if row.product is None:
-            errors.append(LoadError(row.line, row.errors))
+            errors.append(LoadFault(row.line, row.errors))
         elif row.product.category_id is not None and row.product.category_id not in known:
-            errors.append(LoadError(row.line, [UNKNOWN]))
+            errors.append(LoadFault(row.line, [UNKNOWN_CATEGORY]))
         else:
-            good.append(row.product)
-    put = await put_products(session, good, user_id)
-    made = sum(each.made for each in put.values())
-    return made, len(put) - made, errors
+            valid.append(row.product)
+    results = await upsert_products(session, valid, user_id)
+    created = sum(result.created for result in results.values())
+    return created, len(results) - created, errors
 
 
-class LoadAnswer(LinesAnswer):
-    """Loads what comes, as :class:`Load` does."""
+class ProductImportResponse(LinesAnswer):
+    """Import the body and report while it is still being received.
+
+    Raises:
+        UnsupportedMedia: the content type is neither NDJSON nor CSV.
+    """
 
     def __init__(self, content_type: str) -> None:
         super().__init__()
-        kind = format_of(content_type)
-        if kind is None:
+        file_format = format_of(content_type)
+        if file_format is None:
             raise UnsupportedMedia("Send Content-Type: application/x-ndjson or text/csv.")
-        self._kind = kind
+        self._format = file_format
 
     @override
     def lines(self, request: Request) -> AsyncGenerator[bytes]:
-        return Load(request, self._kind).run()
+        return ProductImport(request, self._format).run()

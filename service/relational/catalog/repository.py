@@ -1,166 +1,154 @@
 """Products in PostgreSQL."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, cast, func, insert, select, update
+from fastapi import Depends
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, any_, func, update
+from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.base import ExecutableOption
 
-from service.auth.caller import CurrentCaller
 from service.core.errors import Conflict, NotFound, Refused
-from service.relational.catalog.categories import Categories, subtree
+from service.relational.catalog.categories import lock_categories, subtree
 from service.relational.catalog.schemas import (
-    CategoryBrief,
     ProductCreate,
     ProductQuery,
     ProductRead,
     ProductUpdate,
+    Reason,
 )
-from service.relational.catalog.stock_movements import hold_products, note_movements
-from service.relational.catalog.tables import Category, Product
-from service.stores.sql.base import columns
-from service.stores.sql.engine import SqlSession
-from service.stores.sql.rows import (
-    AnySelect,
-    Columns,
-    change_row,
-    filtered,
-    quoted_words,
-    sql_page,
-    words_beginning_with,
-)
+from service.relational.catalog.stock_movements import lock_products, record_stocks
+from service.relational.catalog.tables import Product
+from service.stores.sql.fast_read import Projection
+from service.stores.sql.filters import CustomFilter, quote_words, words_begin_in
+from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.context import provided
-from service.web.pagination import Page, Paging
+from service.web.pagination import Page
 from service.web.schemas import changes
 
 
 class ProductNotFound(NotFound):
-    code, title = "product_not_found", "There is no such product"
-    detail = "No product has this id, or it was deleted; POST …/restore brings a deleted one back."
+    code, title = "product_not_found", "Product does not exist"
+    detail = "Check the id; restore a deleted product with POST …/restore."
 
 
 class SkuTaken(Conflict):
-    code, title, pointer = "sku_taken", "There is a product with this sku", "/sku"
-    detail = "It may be a deleted one."
+    code, title, pointer = "sku_taken", "Sku already taken", "/sku"
+    detail = "Choose another sku; a deleted product keeps its own."
     constraints = "uq_products_sku"
 
 
 class CategoryUnknown(Conflict):
-    code, title, pointer = "category_unknown", "There is no such category", "/category_id"
+    code, title, pointer = "category_unknown", "Category does not exist", "/category_id"
 
 
 class BadPrice(Refused):
-    code, title = "price", "A price is not negative and has a currency of three letters"
+    code = "price"
+    title = "Price must not be negative, and its currency must be three capital letters"
     pointer, constraints = "/price", ("ck_products_price", "ck_products_currency")
 
 
-class MovementOfNothing(NotFound):
-    code, title = "product_not_found", "There is no such product"
+class MovedProductNotFound(ProductNotFound):
     constraints = "fk_stock_movements_product_id"
 
 
-COLUMNS = columns(
-    Product.id, Product.sku, Product.name, Product.description, Product.price, Product.currency,
-    Product.stock, Product.category_id, Product.version, Product.created_at, Product.updated_at,
-    Product.deleted_at,
-)  # fmt: skip
-_FILTERED: Columns = {
-    "price": Product.price,
-    "currency": Product.currency,
-    "created_at": Product.created_at,
-}
+def is_deleted(deleted: bool) -> ColumnElement[bool]:
+    """Return the condition of deleted products, or of the others."""
+    return Product.deleted_at.is_not(None) if deleted else Product.deleted_at.is_(None)
 
 
-class ProductRepository:
-    """Everybody's: who may change them, the scope says."""
+def _listing(shown: Projection | None = None, *options: ExecutableOption) -> SqlListing:
+    """Return the list of products; the value of its filter ``category_id`` is an array of ids."""
+    return SqlListing(
+        Product,
+        shown,
+        filters={
+            "price": Product.price,
+            "currency": Product.currency,
+            "created_at": Product.created_at,
+        },
+        custom={
+            "category_id": CustomFilter(lambda ids: Product.category_id == any_(ids), ARRAY(Uuid)),
+            "q": CustomFilter(lambda q: words_begin_in(Product.search, q), Text, quote_words),
+        },
+        options=options,
+    )
 
-    def __init__(
-        self, session: SqlSession, paginator: Paging, categories: Categories, caller: CurrentCaller
-    ) -> None:
-        self._session, self._paginator, self._categories = session, paginator, categories
-        self._by = {"user_id": caller.user_id}
 
-    async def get(self, product_id: UUID, expand: str | None = None) -> ProductRead:
-        statement = _selected(expand).where(Product.id == product_id, is_deleted(False))
-        row = (await self._session.execute(statement)).one_or_none()
-        if row is None:
+class ProductRepository(SqlRepository[ProductRead]):
+    """Everybody sees all products; the scopes decide who may change them."""
+
+    table, schema, missing = Product, ProductRead, ProductNotFound
+    listing = _listing(projection(Product, ProductRead, without=["category"]))
+    with_category = _listing(None, joinedload(Product.category))
+
+    def visible(self) -> ColumnElement[bool]:
+        return is_deleted(False)
+
+    async def get(self, key: UUID, expand: str | None = None) -> ProductRead:
+        """Return one product; ``expand="category"`` nests its category."""
+        if expand is None:
+            return await super().get(key)
+        statement = self.with_category.select().where(self._is(key), self.visible())
+        product = await self._session.scalar(statement)
+        if product is None:
             raise ProductNotFound
-        return _read(row)
+        return self.read(product)
 
-    async def list(self, query: ProductQuery) -> Page[ProductRead]:
-        statement = _selected(query.expand).where(is_deleted(query.deleted))
-        statement = filtered(statement, query.filters(), _FILTERED)
-        if query.category_id is not None:
-            # Read first: how many products a tree has is for the planner to know.
-            within = list(await self._session.scalars(subtree(query.category_id)))
-            statement = statement.where(Product.category_id == any_(cast(within, ARRAY(Uuid))))
+    async def list_products(self, query: ProductQuery) -> Page[ProductRead]:
+        """Return a page of the products, or of the deleted ones if the query names them."""
+        listing = self.listing if query.expand is None else self.with_category
+        conditions, values = [is_deleted(query.deleted)], {}
         if query.in_stock is not None:
-            statement = statement.where(Product.stock > 0 if query.in_stock else Product.stock == 0)
-        if query.q is not None:
-            statement = statement.where(words_beginning_with(Product.search, quoted_words(query.q)))
-        return await sql_page(self._session, statement, Product, query, self._paginator, _read)
+            conditions.append(Product.stock > 0 if query.in_stock else Product.stock == 0)
+        if query.category_id is not None:
+            # Read first, because the planner must know how many products the subtree has.
+            ids = await self._session.scalars(subtree(query.category_id))
+            values["category_id"] = ids.all()
+        return await listing.page(
+            self._session, query, self._paginator, self.read, *conditions, **values
+        )
 
     async def add(self, product: ProductCreate) -> ProductRead:
-        await self._hold_category(product.category_id)
-        statement = insert(Product).values(**product.model_dump()).returning(*COLUMNS)
-        made = _read((await self._session.execute(statement)).one())
-        if made.stock:
-            moved = {"product_id": made.id, "change": made.stock, "stock_after": made.stock}
-            await note_movements(self._session, [moved], "initial", **self._by)
-        return made
+        await self._lock_category(product.category_id)
+        created = await self._insert(product.model_dump())
+        await self._record_stock(created, 0, "initial")
+        return created
 
     async def change(
         self, product_id: UUID, change: ProductUpdate, expected: Expected
     ) -> ProductRead:
         values = changes(change)
-        await self._hold_category(values.get("category_id"))
-        held = await hold_products(self._session, [product_id]) if "stock" in values else {}
-        where = (Product.id == product_id) & is_deleted(False)
-        await change_row(self._session, Product, where, values, expected, ProductNotFound)
+        await self._lock_category(values.get("category_id"))
+        locked = await lock_products(self._session, [product_id]) if "stock" in values else {}
+        await self._change(self._is(product_id), values, expected)
         after = await self.get(product_id)
-        by = after.stock - held[product_id].stock if held else 0
-        if by:
-            moved = {"product_id": product_id, "change": by, "stock_after": after.stock}
-            await note_movements(self._session, [moved], "counted", **self._by)
+        if locked:
+            await self._record_stock(after, locked[product_id].stock, "counted")
         return after
 
-    async def remove(self, product_id: UUID, expected: Expected) -> None:
-        where, values = (Product.id == product_id) & is_deleted(False), {"deleted_at": func.now()}
-        await change_row(self._session, Product, where, values, expected, ProductNotFound)
+    async def remove(self, key: UUID, expected: Expected) -> None:
+        """Mark the product as deleted."""
+        await self._change(self._is(key), {"deleted_at": func.now()}, expected)
 
     async def restore(self, product_id: UUID) -> ProductRead:
-        """Brings a deleted product back; one that was not deleted stays as it is."""
+        """Restore a deleted product; any other stays as it is."""
         statement = (
             update(Product)
-            .where(Product.id == product_id, is_deleted(True))
+            .where(self._is(product_id), is_deleted(True))
             .values(deleted_at=None, version=Product.version + 1)
         )
         await self._session.execute(statement)
         return await self.get(product_id)
 
-    async def _hold_category(self, category_id: UUID | None) -> None:
-        if category_id is not None and not await self._categories.hold(category_id):
+    async def _record_stock(self, product: ProductRead, before: int, reason: Reason) -> None:
+        stocks = {product.id: (before, product.stock)}
+        await record_stocks(self._session, stocks, reason, self._caller.user_id)
+
+    async def _lock_category(self, category_id: UUID | None) -> None:
+        if category_id is not None and not await lock_categories(self._session, [category_id]):
             raise CategoryUnknown
 
 
-def is_deleted(deleted: bool) -> ColumnElement[bool]:
-    return Product.deleted_at.is_not(None) if deleted else Product.deleted_at.is_(None)
-
-
-def _selected(expand: str | None) -> AnySelect:
-    if expand is None:
-        return select(*COLUMNS)
-    name = Category.name.label("category_name")
-    return select(*COLUMNS, name).outerjoin(Category, Category.id == Product.category_id)
-
-
-def _read(row: Any) -> ProductRead:
-    found = dict(row._mapping)
-    if "category_name" in found:
-        name = found.pop("category_name")
-        nested = None if name is None else CategoryBrief(id=found["category_id"], name=name)
-        found["category"] = nested
-    return ProductRead(**found)
-
-
-Products = Annotated[ProductRepository, provided(ProductRepository)]
+Products = Annotated[ProductRepository, Depends(ProductRepository.from_context)]

@@ -23,7 +23,7 @@ from service.relational.catalog.schemas import (
     ProductUpdate,
     StockAdjust,
 )
-from service.relational.catalog.stock_adjustments import Stock
+from service.relational.catalog.stock_adjustments import StockAdjustmentService
 from service.relational.catalog.stock_movements import NoMovement, NotEnoughStock
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
@@ -49,7 +49,7 @@ async def products_create(product: ProductCreate, products: Products, reply: Rep
 async def products_list(
     query: Annotated[ProductQuery, Query()], products: Products
 ) -> Page[ProductRead]:
-    return await products.list(query)
+    return await products.list_products(query)
 
 
 @router.get(
@@ -85,7 +85,7 @@ async def products_update(
     responses=problems(ProductNotFound, if_match=True),
 )
 async def products_delete(product_id: UUID, products: Products, expected: IfMatch) -> None:
-    """Hides the product; restore brings it back."""
+    """Delete the product; it can be restored."""
     await products.remove(product_id, expected)
 
 
@@ -100,9 +100,9 @@ async def products_restore(product_id: UUID, products: Products, reply: Reply) -
     responses=problems(ProductNotFound, NotEnoughStock, NoMovement),
 )
 async def products_adjust_stock(
-    product_id: UUID, adjust: StockAdjust, stock: Stock, reply: Reply
+    product_id: UUID, adjust: StockAdjust, stock: StockAdjustmentService, reply: Reply
 ) -> ProductRead:
-    """Adds to the stock, or takes from it, and says why; the answer is the product after it."""
+    """Add to the stock or take from it, for a reason; return the product with its new stock."""
     return reply.updated(await stock.adjust(product_id, adjust))
 
 
@@ -112,7 +112,7 @@ async def products_adjust_stock(
     responses=problems(ProductNotFound),
 )
 async def products_list_movements(
-    product_id: UUID, query: Annotated[MovementQuery, Query()], stock: Stock
+    product_id: UUID, query: Annotated[MovementQuery, Query()], stock: StockAdjustmentService
 ) -> Page[MovementRead]:
-    """Every change of the stock, newest first."""
-    return await stock.list(product_id, query)
+    """List the changes of the stock, newest first."""
+    return await stock.list_movements(product_id, query)

@@ -1,12 +1,14 @@
-"""What travels about categories, products and the movements of their stock."""
+"""Schemas of categories, products, movements of their stock and files of products."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 from zlib import crc32
 
+from msgspec import Struct
 from pydantic import MISSING, ConfigDict, Field, JsonValue
 
+from service.core.errors import FieldError
 from service.web.bulk import Items
 from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
@@ -22,15 +24,15 @@ from service.web.schemas import (
     Versioned,
 )
 
-MOST_STOCK = 1_000_000_000
+MAX_STOCK = 1_000_000_000
 Sku = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Description = Annotated[Text, Field(max_length=5000)]
-Stock = Annotated[StrictInt, Field(ge=0, le=MOST_STOCK)]
+Stock = Annotated[StrictInt, Field(ge=0, le=MAX_STOCK)]
 Reason = Literal["initial", "received", "returned", "damaged", "counted", "ordered", "cancelled"]
 
 
 class CategoryCreate(RequestModel):
-    """A new category, at the top or below another."""
+    """A new category, at the top of the tree or below another."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"name": "Coffee machines"}})
 
@@ -40,7 +42,7 @@ class CategoryCreate(RequestModel):
 
 
 class CategoryUpdate(RequestModel):
-    """A merge patch: absent is unchanged; a ``parent_id`` of null moves it to the top."""
+    """A merge patch: an absent field is unchanged; a ``parent_id`` of null moves it to the top."""
 
     name: Name | MISSING = MISSING
     description: Description | MISSING = MISSING
@@ -58,7 +60,7 @@ class CategoryRead(Versioned):
 
 class CategoryQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "name", "-name"] = "name"
-    parent_id: UUID | None = Field(None, description="those right below it")
+    parent_id: UUID | None = Field(None, description="only its direct subcategories")
 
 
 EXAMPLE: dict[str, JsonValue] = {
@@ -83,7 +85,7 @@ class ProductCreate(RequestModel):
 
 
 class ProductUpdate(RequestModel):
-    """A merge patch: absent is unchanged. A new ``stock`` is kept as a count of what is there."""
+    """A merge patch: an absent field is unchanged; a new ``stock`` is recorded as a count."""
 
     sku: Sku | MISSING = MISSING
     name: Name | MISSING = MISSING
@@ -95,7 +97,7 @@ class ProductUpdate(RequestModel):
 
 
 class CategoryBrief(ResponseModel):
-    """A category as it stands nested in a product."""
+    """A category nested in a product."""
 
     id: UUID
     name: str
@@ -121,7 +123,7 @@ class ProductRead(Versioned):
 
 
 class ProductPatch(ProductUpdate):
-    """What one product becomes, if it still has the ``version``."""
+    """A merge patch of one product, if it still has the ``version``."""
 
     id: UUID
     version: StrictInt | MISSING = MISSING
@@ -144,13 +146,13 @@ class ProductsDelete(RequestModel):
 
 
 class ProductsRead(ResponseModel):
-    """All that a bulk request made or changed, in the order of the request."""
+    """The products that a bulk request created or changed, in the order of the request."""
 
     items: Sequence[ProductRead]
 
 
 class ProductExpand(RequestModel):
-    expand: Literal["category"] | None = Field(None, description="`category`: nests it")
+    expand: Literal["category"] | None = Field(None, description="`category` nests the category")
 
 
 class ProductQuery(OffsetQuery):
@@ -159,33 +161,35 @@ class ProductQuery(OffsetQuery):
         None,
         min_length=1,
         max_length=200,
-        description="words that sku, name or description begin with",
+        description="beginnings of words in sku, name or description",
     )
-    category_id: UUID | None = Field(None, description="with all that is below it")
+    category_id: UUID | None = Field(None, description="includes all categories below it")
     price__gte: Money | None = None
     price__lte: Money | None = None
-    in_stock: bool | None = Field(None, description="true: only what is there; false: the rest")
+    in_stock: bool | None = Field(
+        None, description="`true`: only products in stock; `false`: only those sold out"
+    )
     currency: Currency | None = None
     created_at__gte: Time | None = None
     created_at__lt: Time | None = None
     deleted: bool = Field(False, description="list the deleted products instead")
-    expand: Literal["category"] | None = Field(None, description="`category`: nests it")
+    expand: Literal["category"] | None = Field(None, description="`category` nests the category")
 
 
 class StockAdjust(RequestModel):
-    """A change of stock: what came is positive, what went negative."""
+    """A change of stock: positive adds to it, negative takes from it."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"change": -2, "reason": "damaged", "note": "dropped"}}
     )
 
-    change: Annotated[StrictInt, Field(ge=-MOST_STOCK, le=MOST_STOCK)]
+    change: Annotated[StrictInt, Field(ge=-MAX_STOCK, le=MAX_STOCK)]
     reason: Literal["received", "returned", "damaged", "counted"]
     note: Annotated[Text, Field(max_length=500)] | None = None
 
 
 class MovementRead(ResponseModel):
-    """One change of stock; ``order_id`` if an order caused it."""
+    """One change of stock; ``order_id`` is set if an order caused it."""
 
     id: UUID
     product_id: UUID
@@ -198,13 +202,15 @@ class MovementRead(ResponseModel):
     created_at: Moment
 
 
-class LoadFault(ResponseModel):
+class LoadFault(Struct):
+    """The errors of one line of the file; lines are counted from 1."""
+
     line: int
-    errors: list[dict[str, str]]
+    errors: list[FieldError]
 
 
-class LoadLine(ResponseModel):
-    """Everything through this line of the file is durable; counts are of all lines until here."""
+class LoadLine(Struct):
+    """All lines up to ``committed_through`` are durable; the counts are of all lines so far."""
 
     committed_through: int
     created: int

@@ -1,7 +1,6 @@
 """Changes of stock: each is a movement with a reason, in the transaction of the change.
 
-Rows are locked in the order of their ids, so that two that overlap wait for one another and never
-in a circle.
+Products are locked in the order of their ids, so that overlapping requests wait and never deadlock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,18 +19,18 @@ from service.stores.sql.bulk import unnest_rows
 
 
 class NotEnoughStock(Conflict):
-    code, title = "not_enough_stock", "There is not that much in stock"
+    code, title = "not_enough_stock", "Not enough in stock"
     constraints = ("ck_products_stock", "ck_stock_movements_stock_after")
 
 
 class NoMovement(Conflict):
-    code, title, pointer = "no_movement", "A movement is of something", "/change"
+    code, title, pointer = "no_movement", "Change must not be 0", "/change"
     detail = "Send a change other than 0."
     constraints = "ck_stock_movements_change"
 
 
-class Held(NamedTuple):
-    """A product as it is until the transaction ends."""
+class LockedProduct(NamedTuple):
+    """A product that stays as it is until the transaction ends."""
 
     id: UUID
     sku: str
@@ -41,31 +40,31 @@ class Held(NamedTuple):
     stock: int
 
 
-async def hold_products(
-    session: AsyncSession, product_ids: Iterable[UUID], *, deleted_too: bool = False
-) -> Mapping[UUID, Held]:
-    """The products of these ids that are there, locked."""
+async def lock_products(
+    session: AsyncSession, product_ids: Iterable[UUID], *, with_deleted: bool = False
+) -> Mapping[UUID, LockedProduct]:
+    """Lock the products of these ids; return those that exist."""
     p = Product
-    held = select(p.id, p.sku, p.name, p.price, p.currency, p.stock)
-    held = held.where(p.id.in_(set(product_ids)))
-    if not deleted_too:
-        held = held.where(p.deleted_at.is_(None))
-    found = await session.execute(held.order_by(p.id).with_for_update())
-    return {row.id: Held(*row) for row in found}
+    locked = select(p.id, p.sku, p.name, p.price, p.currency, p.stock)
+    locked = locked.where(p.id.in_(set(product_ids)))
+    if not with_deleted:
+        locked = locked.where(p.deleted_at.is_(None))
+    rows = await session.execute(locked.order_by(p.id).with_for_update())
+    return {row.id: LockedProduct(*row) for row in rows}
 
 
 async def move_stock(
     session: AsyncSession, changes: Mapping[UUID, int], reason: Reason, **about: Any
 ) -> None:
-    """Adds to the stock of products that are held, and notes it; two statements for all of them.
+    """Add to the stock of locked products and record it, in two statements for all of them.
 
     ``about`` is ``note``, ``order_id`` and ``user_id`` of the movements.
 
     Raises:
-        NotEnoughStock: by the database, if a stock would fall below 0.
+        NotEnoughStock: by a constraint, if a stock would fall below 0.
     """
-    wanted = list(changes.items())
-    change = values(column("id", Uuid), column("change", BigInteger), name="change").data(wanted)
+    rows = list(changes.items())
+    change = values(column("id", Uuid), column("change", BigInteger), name="change").data(rows)
     statement = (
         update(Product)
         .where(Product.id == change.c.id)
@@ -73,25 +72,36 @@ async def move_stock(
         .returning(Product.id, Product.stock)
     )
     after = {row.id: row.stock for row in await session.execute(statement)}
-    await note_movements(
-        session,
-        [
-            {"product_id": product_id, "change": by, "stock_after": after[product_id]}
-            for product_id, by in wanted
-        ],
-        reason,
-        **about,
-    )
+    movements = [
+        {"product_id": product_id, "change": change, "stock_after": after[product_id]}
+        for product_id, change in rows
+    ]
+    await _record(session, movements, reason, **about)
 
 
-async def note_movements(
-    session: AsyncSession, moved: Sequence[Mapping[str, Any]], reason: Reason, **about: Any
+async def record_stocks(
+    session: AsyncSession,
+    stocks: Mapping[UUID, tuple[int, int]],
+    reason: Reason,
+    user_id: UUID | None,
 ) -> None:
-    """Keeps movements, if there are any, in one statement."""
-    if not moved:
+    """Record a movement of each product whose stock before and after differ."""
+    movements = [
+        {"product_id": product_id, "change": after - before, "stock_after": after}
+        for product_id, (before, after) in stocks.items()
+        if after != before
+    ]
+    await _record(session, movements, reason, user_id=user_id)
+
+
+async def _record(
+    session: AsyncSession, movements: Sequence[Mapping[str, Any]], reason: Reason, **about: Any
+) -> None:
+    """Insert all movements in one statement."""
+    if not movements:
         return
-    rows = [{"id": uuid7(), "reason": reason, **about, **each} for each in moved]
-    given, names = unnest_rows(StockMovement, rows), list(rows[0])
-    chosen = select(*[given.c[name] for name in names]).order_by(given.c.nth)
+    rows = [{"id": uuid7(), "reason": reason, **about, **movement} for movement in movements]
+    unnested, names = unnest_rows(StockMovement, rows), list(rows[0])
+    chosen = select(*[unnested.c[name] for name in names]).order_by(unnested.c.nth)
     into = insert(StockMovement).from_select(names, chosen, include_defaults=False)
     await session.execute(into)

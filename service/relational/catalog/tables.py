@@ -1,4 +1,4 @@
-"""What is kept about categories, products and the movements of their stock."""
+"""Tables of the catalog: categories, products and movements of their stock."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,13 +15,13 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.stores.sql.base import IdTable, VersionedTable, search_vector
 
 
 class Category(VersionedTable):
-    """A place in the tree. Its migration has a trigger that refuses circles."""
+    """A node of the tree; a trigger in its migration rejects circles."""
 
     __tablename__ = "categories"
 
@@ -30,6 +30,8 @@ class Category(VersionedTable):
     parent_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("categories.id", name="fk_categories_parent_id")
     )
+
+    parent: Mapped["Category | None"] = relationship(remote_side=lambda: Category.id, lazy="raise")
 
     __table_args__ = (
         Index(
@@ -46,7 +48,7 @@ class Category(VersionedTable):
 
 
 class Product(VersionedTable):
-    """Something that is sold."""
+    """An article for sale, its price and its stock."""
 
     __tablename__ = "products"
 
@@ -63,6 +65,8 @@ class Product(VersionedTable):
     search: Mapped[Any] = search_vector(
         "to_tsvector('simple', sku || ' ' || name || ' ' || description)"
     )
+
+    category: Mapped[Category | None] = relationship(lazy="raise")
 
     __table_args__ = (
         CheckConstraint("stock >= 0", name="stock"),
@@ -87,7 +91,7 @@ class Product(VersionedTable):
 
 
 class StockMovement(IdTable):
-    """One change of a product's stock, and what it was after it."""
+    """One change of a product's stock, and the stock after it."""
 
     __tablename__ = "stock_movements"
 
@@ -100,8 +104,10 @@ class StockMovement(IdTable):
     note: Mapped[str | None] = mapped_column(String(500))
     order_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
-    # Not now(): movements of one product stand in the order in which its row was held.
+    # Not now(), because movements of a product are sorted in the order in which its row was locked.
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+    product: Mapped[Product] = relationship(lazy="raise")
 
     __table_args__ = (
         CheckConstraint("change <> 0", name="change"),

@@ -1,9 +1,9 @@
-"""Products by their sku: there is none, and it is made; there is one, and it is changed.
+"""Upsert of products by their sku, and the order of locks that all bulk changes of products keep.
 
-Three kinds of work meet on skus: making them, in the order of their text; changing rows, in the
-order of their ids; and giving many rows other skus, for which PostgreSQL knows no order. So whoever
-makes many shares the skus with all others, and whoever renames many has them alone; and rows are
-held before skus are made, as an UPDATE does it too. Then nobody waits in a circle.
+Three kinds of work meet on skus: inserts, in the order of their skus; updates, in the order of
+their ids; and bulk renames, for which PostgreSQL has no order. So a bulk insert locks all skus in
+shared mode, and a bulk rename in exclusive mode. Existing rows are locked before skus are inserted,
+as an UPDATE does it too. So no two requests deadlock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,86 +15,98 @@ from sqlalchemy import Text, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from service.relational.catalog.repository import COLUMNS
-from service.relational.catalog.schemas import ProductCreate, Reason
-from service.relational.catalog.stock_movements import note_movements
+from service.relational.catalog.repository import ProductRepository
+from service.relational.catalog.schemas import ProductCreate
+from service.relational.catalog.stock_movements import record_stocks
 from service.relational.catalog.tables import Product
 from service.stores.sql.bulk import advisory_lock, any_of, insert_missing, unnest_rows
 
-LOWERED = func.lower(Product.sku, type_=Text())
+COLUMNS = ProductRepository.listing.columns
+LOWER_SKU = func.lower(Product.sku, type_=Text())
 
 
-class Put(NamedTuple):
-    """A product that was made or changed."""
+class UpsertResult(NamedTuple):
+    """A product that was created or changed."""
 
     id: UUID
     version: int
-    made: bool
+    created: bool
 
 
-async def share_skus(session: AsyncSession) -> None:
-    """Comes first where many are made."""
+class ConcurrentInsert(Exception):
+    """Others inserted some skus meanwhile; their rows must be locked first, so start again."""
+
+
+async def lock_skus_shared(session: AsyncSession) -> None:
+    """Take the first lock of a bulk insert."""
     await advisory_lock(session, "skus", alone=False)
 
 
-async def own_skus(session: AsyncSession) -> None:
-    """Comes first where many are given another sku."""
+async def lock_skus_exclusive(session: AsyncSession) -> None:
+    """Take the first lock of a bulk rename."""
     await advisory_lock(session, "skus", alone=True)
 
 
-async def put_products(
+async def upsert_products(
     session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
-) -> Mapping[str, Put]:
-    """What became of each, by its sku in small letters; a deleted one comes back.
+) -> Mapping[str, UpsertResult]:
+    """Create or change products; a deleted one is restored. Return results by lowered sku.
 
-    Each sku stands among them once, and their categories are held.
+    Each sku occurs once among them, and their categories are locked.
     """
     by_sku = {product.sku.lower(): product for product in products}
     while by_sku:
-        with suppress(_MadeMeanwhile):
+        with suppress(ConcurrentInsert):
             async with session.begin_nested():
-                there = await _hold(session, list(by_sku))
-                missing = [product for sku, product in by_sku.items() if sku not in there]
-                made = await _insert(session, missing, user_id)
-                if len(made) < len(missing):
-                    raise _MadeMeanwhile
-                return made | await _change(session, there, by_sku, user_id)
+                stored = await _lock(session, list(by_sku))
+                missing = [product for sku, product in by_sku.items() if sku not in stored]
+                created = await _insert(session, missing, user_id)
+                if len(created) < len(missing):
+                    raise ConcurrentInsert
+                return created | await _change(session, stored, by_sku, user_id)
     return {}
 
 
-class _MadeMeanwhile(Exception):
-    """Others made some. Their rows come before skus: let go of these, and once more."""
-
-
-async def _hold(session: AsyncSession, skus: Sequence[str]) -> dict[str, Any]:
-    held = select(Product.id, Product.sku, Product.stock)
-    held = held.where(any_of(LOWERED, skus))
-    held = held.order_by(Product.id).with_for_update(key_share=True)
-    return {row.sku.lower(): row for row in await session.execute(held)}
+async def _lock(session: AsyncSession, skus: Sequence[str]) -> dict[str, Any]:
+    locked = select(Product.id, Product.sku, Product.stock).where(any_of(LOWER_SKU, skus))
+    locked = locked.order_by(Product.id).with_for_update(key_share=True)
+    return {row.sku.lower(): row for row in await session.execute(locked)}
 
 
 async def _insert(
     session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
-) -> dict[str, Put]:
+) -> dict[str, UpsertResult]:
     if not products:
         return {}
-    rows = [{"id": uuid7(), **product.model_dump()} for product in products]
-    into = insert_missing(Product, rows, ordered_by="sku").returning(*COLUMNS)
-    made = (await session.execute(into)).all()
-    await note_stock(session, {row.id: (0, row.stock) for row in made}, "initial", user_id)
-    return {row.sku.lower(): Put(row.id, row.version, made=True) for row in made}
+    created = await insert_products(session, [new_row(item) for item in products], user_id)
+    return {row.sku.lower(): UpsertResult(row.id, row.version, created=True) for row in created}
 
 
 async def _change(
     session: AsyncSession,
-    there: Mapping[str, Any],
+    stored: Mapping[str, Any],
     by_sku: Mapping[str, ProductCreate],
     user_id: UUID | None,
-) -> dict[str, Put]:
-    rows = [{"id": row.id, **by_sku[sku].model_dump()} for sku, row in there.items()]
-    before = {row.id: row.stock for row in there.values()}
+) -> dict[str, UpsertResult]:
+    rows = [{"id": row.id, **by_sku[sku].model_dump()} for sku, row in stored.items()]
+    before = {row.id: row.stock for row in stored.values()}
     changed = await update_products(session, rows, before, user_id, deleted_at=None)
-    return {row.sku.lower(): Put(row.id, row.version, made=False) for row in changed}
+    return {row.sku.lower(): UpsertResult(row.id, row.version, created=False) for row in changed}
+
+
+def new_row(product: ProductCreate) -> dict[str, Any]:
+    return {"id": uuid7(), **product.model_dump()}
+
+
+async def insert_products(
+    session: AsyncSession, rows: Sequence[Mapping[str, Any]], user_id: UUID | None
+) -> Sequence[Any]:
+    """Insert the products whose sku is free; return them, and record their stock as initial."""
+    into = insert_missing(Product, rows, ordered_by="sku").returning(*COLUMNS)
+    created = (await session.execute(into)).all()
+    stocks = {row.id: (0, row.stock) for row in created}
+    await record_stocks(session, stocks, "initial", user_id)
+    return created
 
 
 async def update_products(
@@ -104,37 +116,21 @@ async def update_products(
     user_id: UUID | None,
     **more: Any,
 ) -> Sequence[Any]:
-    """Products as they are after each has become what its row says.
+    """Give each locked product the values of its row; return the products as they are then.
 
-    They are held, and ``before`` is their stock, of which a change is kept as a count.
+    ``before`` is their stock; a change of it is recorded as a count.
     """
     if not rows:
         return ()
-    given = unnest_rows(Product, rows)
-    values = {name: given.c[name] for name in rows[0] if name != "id"}
+    unnested = unnest_rows(Product, rows)
+    values = {name: unnested.c[name] for name in rows[0] if name != "id"}
     statement = (
         update(Product)
-        .where(Product.id == given.c.id)
+        .where(Product.id == unnested.c.id)
         .values(**values, **more, version=Product.version + 1)
         .returning(*COLUMNS)
-        .execution_options(synchronize_session=False)
     )
     changed = (await session.execute(statement)).all()
-    moved = {row.id: (before[row.id], row.stock) for row in changed}
-    await note_stock(session, moved, "counted", user_id)
+    stocks = {row.id: (before[row.id], row.stock) for row in changed}
+    await record_stocks(session, stocks, "counted", user_id)
     return changed
-
-
-async def note_stock(
-    session: AsyncSession,
-    moved: Mapping[UUID, tuple[int, int]],
-    reason: Reason,
-    user_id: UUID | None,
-) -> None:
-    """Keeps a movement of each product whose stock is not what it was."""
-    movements = [
-        {"product_id": product_id, "change": after - before, "stock_after": after}
-        for product_id, (before, after) in moved.items()
-        if after != before
-    ]
-    await note_movements(session, movements, reason, user_id=user_id)

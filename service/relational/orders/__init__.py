@@ -1,6 +1,6 @@
 """Orders · PostgreSQL.
 
-What somebody bought, at the prices of that moment. Protects: nothing is sold that is not in stock,
-however many buy it at once; a total is exact; a step is taken once and in its order; a cancelled
-order gives back what it took.
+Purchases at the prices of the moment. Protects: no order takes more than is in stock, however many
+are placed at once; a total is exact; each transition happens once and in its order; a cancelled
+order returns its quantities to the stock.
 """

@@ -1,7 +1,7 @@
-"""Placing an order: what it takes is taken from the stock, or nothing is.
+"""Placement of orders: take all quantities from the stock, or nothing.
 
-Products are locked in the order of their ids before anything is looked at, so that the last of
-something is sold once, and two orders never wait for each other in a circle.
+Products are locked in the order of their ids before they are checked. So the last piece is sold
+once, and no two orders deadlock.
 """
 
 from collections import Counter
@@ -10,109 +10,108 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import insert
-from uuid_utils.compat import uuid7
+from fastapi import Depends
 
-from service.auth.caller import CurrentCaller
 from service.core.errors import FieldError
 from service.relational.catalog.stock_movements import (
-    Held,
+    LockedProduct,
     NotEnoughStock,
-    hold_products,
+    lock_products,
     move_stock,
 )
-from service.relational.orders.repository import COLUMNS, BuyerUnknown, LineUnknown, MixedCurrencies
-from service.relational.orders.schemas import OrderCreate, OrderLineCreate, OrderLineRead, OrderRead
+from service.relational.orders.repository import BuyerUnknown, MixedCurrencies, ProductUnknown
+from service.relational.orders.schemas import OrderCreate, OrderLineCreate, OrderRead
 from service.relational.orders.tables import Order, OrderLine
-from service.relational.users.repository import Users
-from service.stores.sql.engine import SqlSession
-from service.web.context import provided
+from service.relational.users.repository import UserRepository
+from service.stores.sql.context import SqlContext, SqlService
 
 
-class Placing:
-    def __init__(self, session: SqlSession, users: Users, caller: CurrentCaller) -> None:
-        self._session, self._users, self._caller = session, users, caller
+class OrderPlacement(SqlService):
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        self._users = UserRepository(context)
 
     async def place(self, order: OrderCreate) -> OrderRead:
-        """The order, with the prices of now.
+        """Return the order at current prices.
 
         Raises:
-            LineUnknown, NotEnoughStock: with a pointer to each such line.
-            MixedCurrencies: there is no one total.
-            BuyerUnknown: there is no such user.
+            ProductUnknown, NotEnoughStock: with a pointer to each such line.
+            MixedCurrencies: the prices have no common total.
+            BuyerUnknown: the user does not exist.
         """
-        user_id = await self._buyer(order)
-        held = await hold_products(self._session, [line.product_id for line in order.lines])
-        _check(order, held)
-        order_id, lines = uuid7(), [_frozen(line, held[line.product_id]) for line in order.lines]
-        statement = insert(Order).values(
-            id=order_id,
+        user_id = await self._lock_buyer(order)
+        products = await lock_products(self._session, [line.product_id for line in order.lines])
+        _check(order, products)
+        lines = [
+            _order_line(place, line, products[line.product_id])
+            for place, line in enumerate(order.lines)
+        ]
+        placed = Order(
             user_id=user_id,
             state="placed",
-            currency=held[order.lines[0].product_id].currency,
+            currency=products[order.lines[0].product_id].currency,
             total=sum((line.amount for line in lines), Decimal(0)),
+            lines=lines,
         )
-        row = (await self._session.execute(statement.returning(*COLUMNS))).one()
-        rows = [
-            {"order_id": order_id, "place": place, **line.model_dump(exclude={"amount"})}
-            for place, line in enumerate(lines)
-        ]
-        await self._session.execute(insert(OrderLine), rows)
-        taken = {product_id: -count for product_id, count in _wanted(order).items()}
+        self._session.add(placed)
+        await self._session.flush()
+        taken = {product_id: -count for product_id, count in _quantities(order).items()}
         await move_stock(
-            self._session, taken, "ordered", order_id=order_id, user_id=self._caller.user_id
+            self._session, taken, "ordered", order_id=placed.id, user_id=self._caller.user_id
         )
-        # Not read again: others wait for these products until the transaction ends.
-        return OrderRead(**row._mapping, lines=lines)
+        # Not read again, because others wait for these products until the transaction ends.
+        return OrderRead.model_validate(placed)
 
-    async def _buyer(self, order: OrderCreate) -> UUID | None:
+    async def _lock_buyer(self, order: OrderCreate) -> UUID | None:
         user_id = self._caller.owner_for(order.user_id, "orders:admin", "/user_id")
         if not await self._users.lock(user_id):
             raise BuyerUnknown
         return user_id
 
 
-def _frozen(line: OrderLineCreate, product: Held) -> OrderLineRead:
-    return OrderLineRead(
+def _order_line(place: int, line: OrderLineCreate, product: LockedProduct) -> OrderLine:
+    return OrderLine(
+        place=place,
         product_id=product.id,
         sku=product.sku,
         name=product.name,
         quantity=line.quantity,
         price=product.price,
-        amount=product.price * line.quantity,
     )
 
 
-def _wanted(order: OrderCreate) -> Counter[UUID]:
-    """How many of each product, in all lines."""
-    wanted: Counter[UUID] = Counter()
+def _quantities(order: OrderCreate) -> Counter[UUID]:
+    """Return the quantity of each product over all lines."""
+    quantities: Counter[UUID] = Counter()
     for line in order.lines:
-        wanted[line.product_id] += line.quantity
-    return wanted
+        quantities[line.product_id] += line.quantity
+    return quantities
 
 
-def _check(order: OrderCreate, held: Mapping[UUID, Held]) -> None:
+def _check(order: OrderCreate, products: Mapping[UUID, LockedProduct]) -> None:
     unknown = [
-        _error(place, LineUnknown.code, "There is no such product.")
+        _error(place, ProductUnknown.code, "Product does not exist.")
         for place, line in enumerate(order.lines)
-        if line.product_id not in held
+        if line.product_id not in products
     ]
     if unknown:
-        raise LineUnknown(errors=unknown)
-    if len({product.currency for product in held.values()}) > 1:
+        raise ProductUnknown(errors=unknown)
+    if len({product.currency for product in products.values()}) > 1:
         raise MixedCurrencies
-    wanted = _wanted(order)
+    quantities = _quantities(order)
     short = [
-        _error(place, NotEnoughStock.code, f"There are {held[line.product_id].stock} left.")
+        _error(place, NotEnoughStock.code, f"{products[line.product_id].stock} are left.")
         for place, line in enumerate(order.lines)
-        if wanted[line.product_id] > held[line.product_id].stock
+        if quantities[line.product_id] > products[line.product_id].stock
     ]
     if short:
-        raise NotEnoughStock("Nothing was ordered; errors names each line.", errors=short)
+        raise NotEnoughStock(
+            "Order less of the lines that errors names; nothing was ordered.", errors=short
+        )
 
 
 def _error(place: int, code: str, detail: str) -> FieldError:
     return FieldError(pointer=f"/lines/{place}", code=code, detail=detail)
 
 
-Place = Annotated[Placing, provided(Placing)]
+OrderPlacementService = Annotated[OrderPlacement, Depends(OrderPlacement.from_context)]

@@ -7,17 +7,17 @@ from fastapi import APIRouter, Query
 
 from service.auth.caller import needs
 from service.relational.catalog.stock_movements import NotEnoughStock
-from service.relational.orders.place import Place
+from service.relational.orders.place import OrderPlacementService
 from service.relational.orders.repository import (
     BuyerUnknown,
-    LineUnknown,
     MixedCurrencies,
     OrderNotFound,
     Orders,
+    ProductUnknown,
     WrongState,
 )
 from service.relational.orders.schemas import OrderCreate, OrderQuery, OrderRead
-from service.relational.orders.transitions import Steps
+from service.relational.orders.transitions import OrderTransitionService
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
 from service.web.openapi import problems
@@ -30,14 +30,16 @@ router = APIRouter(prefix="/orders", tags=["orders"], route_class=SqlRoute)
     "",
     status_code=201,
     dependencies=[needs("orders:write")],
-    responses=problems(NotEnoughStock, LineUnknown, MixedCurrencies, BuyerUnknown),
+    responses=problems(NotEnoughStock, ProductUnknown, MixedCurrencies, BuyerUnknown),
 )
-async def orders_create(order: OrderCreate, place: Place, reply: Reply) -> OrderRead:
-    """Takes every line from the stock, at the prices of now; or nothing, and says which fall short.
+async def orders_create(
+    order: OrderCreate, placement: OrderPlacementService, reply: Reply
+) -> OrderRead:
+    """Take all lines from the stock at current prices, or nothing; errors names the short lines.
 
-    Send an Idempotency-Key: a repetition then orders nothing more.
+    Send an Idempotency-Key, so that a repeated request orders nothing more.
     """
-    made = await place.place(order)
+    made = await placement.place(order)
     return reply.created(made, made.id)
 
 
@@ -60,8 +62,10 @@ async def orders_get(order_id: UUID, orders: Orders, reply: Reply) -> OrderRead:
     dependencies=[needs("orders:write")],
     responses=problems(OrderNotFound, WrongState, if_match=True),
 )
-async def orders_pay(order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply) -> OrderRead:
-    return reply.updated(await steps.pay(order_id, expected))
+async def orders_pay(
+    order_id: UUID, transitions: OrderTransitionService, expected: IfMatch, reply: Reply
+) -> OrderRead:
+    return reply.updated(await transitions.pay(order_id, expected))
 
 
 @router.post(
@@ -70,9 +74,9 @@ async def orders_pay(order_id: UUID, steps: Steps, expected: IfMatch, reply: Rep
     responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_fulfill(
-    order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply
+    order_id: UUID, transitions: OrderTransitionService, expected: IfMatch, reply: Reply
 ) -> OrderRead:
-    return reply.updated(await steps.fulfill(order_id, expected))
+    return reply.updated(await transitions.fulfill(order_id, expected))
 
 
 @router.post(
@@ -80,6 +84,8 @@ async def orders_fulfill(
     dependencies=[needs("orders:write")],
     responses=problems(OrderNotFound, WrongState, if_match=True),
 )
-async def orders_cancel(order_id: UUID, steps: Steps, expected: IfMatch, reply: Reply) -> OrderRead:
-    """Gives what it took back to the stock."""
-    return reply.updated(await steps.cancel(order_id, expected))
+async def orders_cancel(
+    order_id: UUID, transitions: OrderTransitionService, expected: IfMatch, reply: Reply
+) -> OrderRead:
+    """Return the quantities of the order to the stock."""
+    return reply.updated(await transitions.cancel(order_id, expected))

@@ -1,4 +1,4 @@
-"""What travels about orders."""
+"""Schemas of orders."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -17,17 +17,17 @@ from service.web.schemas import (
     Versioned,
 )
 
-MOST_LINES, MOST_OF_ONE = 100, 1_000_000
+MAX_LINES, MAX_QUANTITY = 100, 1_000_000
 State = Literal["placed", "paid", "fulfilled", "cancelled"]
 
 
 class OrderLineCreate(RequestModel):
     product_id: UUID
-    quantity: Annotated[StrictInt, Field(ge=1, le=MOST_OF_ONE)]
+    quantity: Annotated[StrictInt, Field(ge=1, le=MAX_QUANTITY)]
 
 
 class OrderCreate(RequestModel):
-    """A new order, of the caller or of whom one with ``orders:admin`` names."""
+    """A new order of the caller; with ``orders:admin`` also of another user."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -37,12 +37,12 @@ class OrderCreate(RequestModel):
         }
     )
 
-    lines: Annotated[list[OrderLineCreate], Field(min_length=1, max_length=MOST_LINES)]
+    lines: Annotated[list[OrderLineCreate], Field(min_length=1, max_length=MAX_LINES)]
     user_id: UUID | None = None
 
 
 class OrderLineRead(ResponseModel):
-    """A line with name and price as they were when the order was placed."""
+    """A line with the name and price at the time of the order."""
 
     product_id: UUID
     sku: str

@@ -1,4 +1,4 @@
-"""What is kept about orders."""
+"""Tables of orders and their lines."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -14,13 +14,13 @@ from sqlalchemy import (
     String,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.stores.sql.base import Base, VersionedTable
 
 
 class Order(VersionedTable):
-    """An order and how far it has come."""
+    """An order and its state."""
 
     __tablename__ = "orders"
 
@@ -31,6 +31,10 @@ class Order(VersionedTable):
     paid_at: Mapped[datetime | None]
     fulfilled_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
+
+    lines: Mapped[list["OrderLine"]] = relationship(
+        back_populates="order", order_by="OrderLine.place", lazy="raise"
+    )
 
     __table_args__ = (
         CheckConstraint("state IN ('placed', 'paid', 'fulfilled', 'cancelled')", name="state"),
@@ -49,7 +53,7 @@ class Order(VersionedTable):
 
 
 class OrderLine(Base):
-    """So many of a product, with its name and price as they were."""
+    """A quantity of one product, with its sku, name and price at the time of the order."""
 
     __tablename__ = "order_lines"
 
@@ -64,6 +68,12 @@ class OrderLine(Base):
     name: Mapped[str] = mapped_column(String(200))
     quantity: Mapped[int] = mapped_column(BigInteger)
     price: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+
+    order: Mapped[Order] = relationship(back_populates="lines", lazy="raise")
+
+    @property
+    def amount(self) -> Decimal:
+        return self.price * self.quantity
 
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),

@@ -1,19 +1,22 @@
-"""Categories and products for tests."""
+"""Categories, products and files of products for tests."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 
 PRODUCTS, CATEGORIES = "/v1/products", "/v1/categories"
+BULK, DELETE = f"{PRODUCTS}/bulk", f"{PRODUCTS}/bulk/delete"
+NDJSON, CSV = "application/x-ndjson", "text/csv"
 
 
 async def make_category(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
     body = {"name": f"category {uuid4().hex[:8]}", **fields}
-    answer = await client.post(CATEGORIES, json=body)
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
+    response = await client.post(CATEGORIES, json=body)
+    assert response.status_code == 201, response.text
+    created: dict[str, Any] = response.json()
+    return created
 
 
 def product_body(**fields: Any) -> dict[str, Any]:
@@ -22,10 +25,24 @@ def product_body(**fields: Any) -> dict[str, Any]:
 
 
 async def make_product(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
-    answer = await client.post(PRODUCTS, json=product_body(**fields))
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
+    response = await client.post(PRODUCTS, json=product_body(**fields))
+    assert response.status_code == 201, response.text
+    created: dict[str, Any] = response.json()
+    return created
+
+
+async def make_products(client: httpx2.AsyncClient, count: int) -> list[dict[str, Any]]:
+    bodies = [product_body() for _ in range(count)]
+    response = await client.post(BULK, json={"items": bodies})
+    assert response.status_code == 201, response.text
+    created: list[dict[str, Any]] = response.json()["items"]
+    assert [each["sku"] for each in created] == [each["sku"] for each in bodies]
+    return created
+
+
+async def list_products(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await client.get(f"{PRODUCTS}?limit=200")).json()["items"]
+    return items
 
 
 async def adjust(
@@ -36,7 +53,26 @@ async def adjust(
 
 
 async def movements(client: httpx2.AsyncClient, product: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = await client.get(f"{PRODUCTS}/{product['id']}/stock_movements?limit=200")
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["items"]
-    return found
+    response = await client.get(f"{PRODUCTS}/{product['id']}/stock_movements?limit=200")
+    assert response.status_code == 200, response.text
+    items: list[dict[str, Any]] = response.json()["items"]
+    return items
+
+
+async def import_file(
+    client: httpx2.AsyncClient, body: bytes, content_type: str = NDJSON
+) -> list[dict[str, Any]]:
+    """Return the lines of the response."""
+    headers = {"Content-Type": content_type}
+    response = await client.post(f"{PRODUCTS}/import", content=body, headers=headers)
+    assert response.status_code == 200, response.text
+    return [json.loads(line) for line in response.content.splitlines()]
+
+
+def to_lines(*rows: Any) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+async def products_by_sku(client: httpx2.AsyncClient) -> dict[str, dict[str, Any]]:
+    items = (await client.get(PRODUCTS, params={"limit": 200})).json()["items"]
+    return {product["sku"]: product for product in items}

@@ -21,10 +21,10 @@ async def order(
 async def make_order(
     client: httpx2.AsyncClient, *lines: dict[str, Any], **fields: Any
 ) -> dict[str, Any]:
-    answer = await order(client, *lines, **fields)
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
+    response = await order(client, *lines, **fields)
+    assert response.status_code == 201, response.text
+    created: dict[str, Any] = response.json()
+    return created
 
 
 async def step(client: httpx2.AsyncClient, made: dict[str, Any], name: str) -> httpx2.Response:

@@ -1,4 +1,4 @@
-"""Placing orders: the stock is taken once, the total is exact."""
+"""Placement of orders: the stock is taken once, the total is exact."""
 
 import asyncio
 import random
@@ -24,49 +24,49 @@ async def buyer(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> AsyncIterator[httpx2.AsyncClient]:
     user_id = (await make_user(client))["id"]
-    async with client_as(member_caller(user_id), app, state) as buying:
-        yield buying
+    async with client_as(member_caller(user_id), app, state) as buyer:
+        yield buyer
 
 
 async def stock_of(client: httpx2.AsyncClient, product: dict[str, str]) -> int:
-    found: int = (await client.get(f"{PRODUCTS}/{product['id']}")).json()["stock"]
-    return found
+    stock: int = (await client.get(f"{PRODUCTS}/{product['id']}")).json()["stock"]
+    return stock
 
 
-async def test_an_order_takes_from_the_stock_and_freezes_the_price(
+async def test_order_takes_from_stock_and_keeps_its_prices(
     buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     cup, spoon = await make_product(client, price="0.10"), await make_product(client, price="0.20")
-    made = await make_order(buyer, line(cup, 3), line(spoon, 2), line(cup, 1))
-    assert (made["total"], made["currency"], made["state"]) == ("0.80", "EUR", "placed")
-    assert [(each["sku"], each["quantity"], each["amount"]) for each in made["lines"]] == [
+    created = await make_order(buyer, line(cup, 3), line(spoon, 2), line(cup, 1))
+    assert (created["total"], created["currency"], created["state"]) == ("0.80", "EUR", "placed")
+    assert [(each["sku"], each["quantity"], each["amount"]) for each in created["lines"]] == [
         (cup["sku"], 3, "0.30"),
         (spoon["sku"], 2, "0.40"),
         (cup["sku"], 1, "0.10"),
     ]
     assert (await stock_of(client, cup), await stock_of(client, spoon)) == (56, 58)
     moved = (await movements(client, cup))[0]
-    assert (moved["change"], moved["reason"], moved["order_id"]) == (-4, "ordered", made["id"])
+    assert (moved["change"], moved["reason"], moved["order_id"]) == (-4, "ordered", created["id"])
     await client.patch(f"{PRODUCTS}/{cup['id']}", json={"price": "99.00", "name": "new"})
-    assert (await buyer.get(f"{ORDERS}/{made['id']}")).json() == made
+    assert (await buyer.get(f"{ORDERS}/{created['id']}")).json() == created
 
 
-async def test_the_largest_total_is_exact(
+async def test_order_largest_total_is_exact(
     buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     product = await make_product(client, price="999999999999.99", stock=1_000_000)
-    made = await make_order(buyer, line(product, 1_000_000))
-    assert Decimal(made["total"]) == Decimal("999999999999.99") * 1_000_000
+    created = await make_order(buyer, line(product, 1_000_000))
+    assert Decimal(created["total"]) == Decimal("999999999999.99") * 1_000_000
 
 
-async def test_every_short_line_is_named_and_nothing_is_taken(
+async def test_order_names_every_short_line_and_takes_nothing(
     buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     plenty, few, none = [await make_product(client, stock=stock) for stock in (60, 2, 0)]
     lines = [line(few, 1), line(plenty, 5), line(none, 1), line(few, 2)]
-    refused = await order(buyer, *lines)
-    assert (refused.status_code, refused.json()["code"]) == (409, "not_enough_stock")
-    assert [error["pointer"] for error in refused.json()["errors"]] == [
+    rejected = await order(buyer, *lines)
+    assert (rejected.status_code, rejected.json()["code"]) == (409, "not_enough_stock")
+    assert [error["pointer"] for error in rejected.json()["errors"]] == [
         "/lines/0",
         "/lines/2",
         "/lines/3",
@@ -75,21 +75,21 @@ async def test_every_short_line_is_named_and_nothing_is_taken(
     assert (await buyer.get(ORDERS)).json()["items"] == []
 
 
-async def test_what_cannot_be_ordered_is_refused(
+async def test_order_unknown_products_or_mixed_currencies_is_rejected(
     buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     euro, dollar = await make_product(client), await make_product(client, currency="USD")
-    gone = await make_product(client)
-    await client.delete(f"{PRODUCTS}/{gone['id']}")
+    deleted = await make_product(client)
+    await client.delete(f"{PRODUCTS}/{deleted['id']}")
     unknown = {"id": str(uuid4())}
     for lines, code, pointers in (
-        ((line(euro), line(gone), line(unknown)), "product_unknown", ["/lines/1", "/lines/2"]),
+        ((line(euro), line(deleted), line(unknown)), "product_unknown", ["/lines/1", "/lines/2"]),
         ((line(euro), line(dollar)), "mixed_currencies", []),
     ):
-        refused = await order(buyer, *lines)
-        told = refused.json()
-        assert (refused.status_code, told["code"]) == (409, code)
-        assert [error["pointer"] for error in told.get("errors", [])] == pointers
+        rejected = await order(buyer, *lines)
+        problem = rejected.json()
+        assert (rejected.status_code, problem["code"]) == (409, code)
+        assert [error["pointer"] for error in problem.get("errors", [])] == pointers
     bodies: tuple[Any, ...] = (
         {"lines": []},
         {"lines": [line(euro, 0)]},
@@ -99,7 +99,7 @@ async def test_what_cannot_be_ordered_is_refused(
         assert (await buyer.post(ORDERS, json=body)).status_code == 422
 
 
-async def test_a_repeated_order_takes_nothing_more(
+async def test_order_repeated_key_takes_nothing_more(
     buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     product = await make_product(client)
@@ -110,16 +110,16 @@ async def test_a_repeated_order_takes_nothing_more(
     assert await stock_of(client, product) == 58
 
 
-async def test_the_last_one_is_sold_once(
+async def test_order_concurrent_last_piece_is_sold_once(
     buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     product = await make_product(client, stock=1)
-    answers = await asyncio.gather(*[order(buyer, line(product)) for _ in range(16)])
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 15
+    responses = await asyncio.gather(*[order(buyer, line(product)) for _ in range(16)])
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 15
     assert await stock_of(client, product) == 0
 
 
-async def test_many_orders_of_the_same_products_sell_exactly_what_is_taken(
+async def test_order_concurrent_quantities_match_stock(
     buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     products = [await make_product(client, stock=25) for _ in range(6)]
@@ -129,11 +129,11 @@ async def test_many_orders_of_the_same_products_sell_exactly_what_is_taken(
 
     async def shop(count: int) -> None:
         for _ in range(count):
-            chosen = chance.sample(products, 3)  # in any order: who locks sorts them
-            answer = await order(buyer, *[line(each, chance.randint(1, 3)) for each in chosen])
-            assert answer.status_code in (201, 409, 503), answer.text
-            if answer.status_code == 201:
-                for each in answer.json()["lines"]:
+            chosen = chance.sample(products, 3)  # in any order, because the lock sorts them
+            response = await order(buyer, *[line(each, chance.randint(1, 3)) for each in chosen])
+            assert response.status_code in (201, 409, 503), response.text
+            if response.status_code == 201:
+                for each in response.json()["lines"]:
                     sold[each["product_id"]] += each["quantity"]
 
     await asyncio.gather(*[shop(8) for _ in range(12)])
@@ -143,14 +143,14 @@ async def test_many_orders_of_the_same_products_sell_exactly_what_is_taken(
         assert sum(each["change"] for each in await movements(client, product)) == left
 
 
-async def test_an_order_is_for_its_caller_or_whom_an_administrator_names(
+async def test_order_for_another_user_needs_an_administrator(
     buyer: httpx2.AsyncClient, client: httpx2.AsyncClient
 ) -> None:
     product, other = await make_product(client), await make_user(client)
-    refused = await order(buyer, line(product), user_id=other["id"])
-    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (403, "/user_id")
-    made = await make_order(client, line(product), user_id=other["id"])
-    assert (await buyer.get(f"{ORDERS}/{made['id']}")).status_code == 404
+    rejected = await order(buyer, line(product), user_id=other["id"])
+    assert (rejected.status_code, rejected.json()["errors"][0]["pointer"]) == (403, "/user_id")
+    created = await make_order(client, line(product), user_id=other["id"])
+    assert (await buyer.get(f"{ORDERS}/{created['id']}")).status_code == 404
     nobody = await order(client, line(product), user_id=str(uuid4()))
     assert (nobody.status_code, nobody.json()["code"]) == (409, "buyer_unknown")
     assert ADMINISTRATOR.user_id is None

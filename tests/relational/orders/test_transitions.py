@@ -1,4 +1,4 @@
-"""The steps of an order, each once and in its order; and the lists of orders."""
+"""Transitions of an order, each once and in its order; and the list of orders."""
 
 import asyncio
 from typing import Any
@@ -12,8 +12,8 @@ from tests.relational.orders.factories import ORDERS, line, make_order, step
 from tests.relational.users.factories import make_user
 from tests.relational.users.statements import recorded_statements
 
-STEPS = ("pay", "fulfill", "cancel")
-# What each step makes of an order that has come so far; None is refused.
+TRANSITIONS = ("pay", "fulfill", "cancel")
+# The state after each transition, by the transitions before it; None is an error.
 TABLE: dict[tuple[str, ...], dict[str, str | None]] = {
     (): {"pay": "paid", "fulfill": None, "cancel": "cancelled"},
     ("pay",): {"pay": None, "fulfill": "fulfilled", "cancel": "cancelled"},
@@ -29,35 +29,36 @@ async def placed(client: httpx2.AsyncClient) -> dict[str, Any]:
     return await make_order(client, line(product, 4), user_id=user["id"])
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", TRANSITIONS)
 @pytest.mark.parametrize("before", TABLE)
-async def test_each_step_is_taken_in_its_order(
+async def test_transition_is_allowed_only_from_its_states(
     client: httpx2.AsyncClient, placed: dict[str, Any], before: tuple[str, ...], name: str
 ) -> None:
     for each in before:
         assert (await step(client, placed, each)).status_code == 200
-    answer = await step(client, placed, name)
+    response = await step(client, placed, name)
     after = TABLE[before][name]
     if after is None:
-        assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
+        assert (response.status_code, response.json()["code"]) == (409, "wrong_state")
     else:
-        assert answer.json()["state"] == after
-        assert answer.json()[f"{after}_at"] is not None
+        assert response.json()["state"] == after
+        assert response.json()[f"{after}_at"] is not None
 
 
-async def test_a_cancelled_order_gives_back_what_it_took_once(
+async def test_cancel_concurrent_returns_stock_once(
     client: httpx2.AsyncClient, placed: dict[str, Any]
 ) -> None:
     product = {"id": placed["lines"][0]["product_id"]}
-    await client.delete(f"{PRODUCTS}/{product['id']}")  # what is not sold any more comes back too
-    answers = await asyncio.gather(*[step(client, placed, "cancel") for _ in range(8)])
-    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    # The stock of deleted products is returned too.
+    await client.delete(f"{PRODUCTS}/{product['id']}")
+    responses = await asyncio.gather(*[step(client, placed, "cancel") for _ in range(8)])
+    assert sorted(response.status_code for response in responses) == [200] + [409] * 7
     back = (await client.post(f"{PRODUCTS}/{product['id']}/restore")).json()
     assert back["stock"] == 9
     assert [each["change"] for each in await movements(client, product)] == [4, -4, 9]
 
 
-async def test_of_paying_and_cancelling_at_once_the_order_keeps_to_its_steps(
+async def test_pay_and_cancel_concurrent_end_cancelled(
     client: httpx2.AsyncClient, placed: dict[str, Any]
 ) -> None:
     paid, cancelled = await asyncio.gather(
@@ -68,7 +69,7 @@ async def test_of_paying_and_cancelling_at_once_the_order_keeps_to_its_steps(
     assert (await client.get(f"{ORDERS}/{placed['id']}")).json()["state"] == "cancelled"
 
 
-async def test_a_step_is_guarded_by_if_match(
+async def test_transition_with_stale_if_match_is_rejected(
     client: httpx2.AsyncClient, placed: dict[str, Any]
 ) -> None:
     address = f"{ORDERS}/{placed['id']}/pay"
@@ -76,7 +77,7 @@ async def test_a_step_is_guarded_by_if_match(
     assert (await client.post(address, headers={"If-Match": '"1"'})).headers["etag"] == '"2"'
 
 
-async def test_orders_are_listed_by_user_state_and_time_with_their_lines(
+async def test_order_list_filters_and_loads_lines_in_one_statement(
     client: httpx2.AsyncClient, placed: dict[str, Any], state: State
 ) -> None:
     other = await make_user(client)
@@ -92,7 +93,7 @@ async def test_orders_are_listed_by_user_state_and_time_with_their_lines(
         listed = (await client.get(ORDERS, params=query)).json()["items"]
         assert [each["id"] for each in listed] == expected
         assert all(each["lines"] for each in listed)
-    with recorded_statements(state) as seen:
+    with recorded_statements(state) as statements:
         for limit in (1, 4):
             await client.get(ORDERS, params={"limit": limit})
-    assert len(seen) == 4, "the page and its lines, however long it is"
+    assert len(statements) == 4, "the page and its lines, whatever its length"

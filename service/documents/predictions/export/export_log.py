@@ -14,9 +14,9 @@ from service.core.errors import ServiceError
 from service.documents.predictions.export.prediction_pages import PredictionPages
 from service.documents.predictions.export.row_formats import CsvRows, NdjsonRows, RowWriter
 from service.documents.predictions.export.schemas import ExportQuery
-from service.documents.predictions.stream_permission import PermissionRecheck
 from service.stores.mongo.context import MongoService
 from service.web.ndjson import NDJSON
+from service.web.permission_recheck import PermissionRecheck
 from service.web.streaming import StreamedResponse
 
 _PARQUET = "service.documents.predictions.export.parquet"
@@ -89,7 +89,9 @@ class PredictionExport(MongoService):
         """
         self._caller.require_model(query.model)
         writer = await _create_writer(query)
-        permission = PermissionRecheck(self._context.request, query.model)
+        permission = PermissionRecheck(
+            self._context.request, lambda caller: caller.require_model(query.model)
+        )
         pages = PredictionPages(self._context.store, query)
         return ExportResponse(pages, writer, permission, query)
 

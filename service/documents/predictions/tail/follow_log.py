@@ -16,13 +16,13 @@ from typing_extensions import override
 
 from service.core.errors import ServiceError, Unavailable
 from service.documents.predictions.reading.encoding import to_json
-from service.documents.predictions.stream_permission import PermissionRecheck
 from service.documents.predictions.tail.inserted_events import InsertedEvents
 from service.documents.predictions.tail.resume_tokens import ResumeTokens
 from service.documents.predictions.tail.schemas import TailQuery
 from service.stores.mongo.change_streams import ChangeStreams
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoService
+from service.web.permission_recheck import PermissionRecheck
 from service.web.streaming import StreamedResponse
 
 RETRY_MS = 1_000
@@ -117,7 +117,8 @@ class PredictionTails(MongoService):
         after = last_event_id or query.after
         token = None if after is None else ResumeTokens(request.state.signer).read(after)
         events = InsertedEvents(request.state.change_streams, query, token)
-        return TailResponse(events, request, PermissionRecheck(request, query.model))
+        permission = PermissionRecheck(request, lambda caller: caller.require_model(query.model))
+        return TailResponse(events, request, permission)
 
 
 Tails = Annotated[PredictionTails, Depends(PredictionTails.from_context)]

@@ -8,10 +8,10 @@ import httpx2
 import pytest
 
 from service.core.errors import Unavailable
-from service.documents.predictions import stream_permission as still
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.export import prediction_pages
 from service.main import State
+from service.web import permission_recheck
 from tests.auth.factories import bearer, create_key, create_user
 from tests.documents.predictions.factories import make_events, post_batch
 from tests.documents.predictions.live_server import connect, read_chunk, read_head, serving
@@ -136,7 +136,7 @@ async def test_export_interrupted_is_not_taken_for_complete(
 async def test_export_ends_when_its_key_is_revoked(
     state: State, anonymous_client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(still, "SECONDS_BETWEEN_CHECKS", 0.0)
+    monkeypatch.setattr(permission_recheck, "SECONDS_BETWEEN_CHECKS", 0.0)
     owner = await create_user(state, "admin")
     key = await create_key(state, owner.id, "predictions:read")
     await log_events(with_headers(anonymous_client, owner.headers), 6000, 2000)

@@ -1,19 +1,25 @@
 """Re-check the caller's permission while a long response is streamed."""
 
 import time
+from collections.abc import Callable
 
 from fastapi import Request
 
-from service.auth.caller import Authenticator
+from service.auth.caller import Authenticator, Caller
 
 SECONDS_BETWEEN_CHECKS = 2.0
 
 
 class PermissionRecheck:
-    """Authenticate again every two seconds, so that a stream ends with its key or login."""
+    """Authenticate again every two seconds, so that a stream ends with its key or login.
 
-    def __init__(self, request: Request, model: str | None) -> None:
-        self._request, self._model = request, model
+    ``require`` raises an error for a caller who lacks what the stream needs beyond its scopes.
+    """
+
+    def __init__(
+        self, request: Request, require: Callable[[Caller], None] = lambda _caller: None
+    ) -> None:
+        self._request, self._require = request, require
         self._checked_at = time.monotonic()
 
     async def check(self) -> None:
@@ -26,6 +32,5 @@ class PermissionRecheck:
             return
         state = self._request.state
         authenticator: Authenticator = state.authenticator
-        caller = await authenticator.authenticate(self._request, state.access)
-        caller.require_model(self._model)
+        self._require(await authenticator.authenticate(self._request, state.access))
         self._checked_at = time.monotonic()
