@@ -18,7 +18,6 @@ from starlette.requests import HTTPConnection
 
 from service.auth.roles import SCOPES
 from service.core.errors import FieldError, ServiceError
-from service.web.context import provided
 
 
 class Unauthenticated(ServiceError):
@@ -219,15 +218,10 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
-def _current_caller(request: Request) -> Caller:
+async def current_caller(request: Request) -> Caller:
+    """The caller of this request, whom its route has authenticated."""
     caller: Caller = request.state.caller
     return caller
 
 
-def _this_gate(request: Request) -> Authenticator:
-    authenticator: Authenticator = request.state.authenticator
-    return authenticator
-
-
-CurrentCaller = Annotated[Caller, provided(_current_caller)]
-CurrentAuthenticator = Annotated[Authenticator, provided(_this_gate)]
+CurrentCaller = Annotated[Caller, Depends(current_caller)]

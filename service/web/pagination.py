@@ -19,7 +19,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from service.core.errors import BadRequest
 from service.core.signing import SIGNATURE_BYTES, Signer
-from service.web.context import provided
 from service.web.schemas import ResponseModel
 
 T = TypeVar("T")
@@ -208,4 +207,3 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
     "Decimal": Decimal,
     "datetime": datetime.fromisoformat,
 }
-Paging = Annotated[Paginator, provided(Paginator)]

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from fastapi import Depends, Request, Response
 
 from service.stores.mongo.client import Database, MongoStore
+from service.web.context import RequestContext
 from service.web.pagination import Paginator
-from service.web.request_context import RequestContext
 
 
 @dataclass(frozen=True, kw_only=True)

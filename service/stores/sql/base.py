@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Computed, MetaData, Uuid, func
+from sqlalchemy import BigInteger, Computed, MetaData, Uuid, func
 from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 # Milliseconds, as in MongoDB and on the wire: what is stored is what is shown.
@@ -46,14 +46,6 @@ class VersionedTable(IdTable):
     updated_at: Mapped[datetime] = mapped_column(
         server_default=func.now(), onupdate=func.now(), sort_order=92
     )
-
-
-def columns(*attributes: InstrumentedAttribute[Any]) -> tuple[Column[Any], ...]:
-    """The columns of a table themselves, for statements that read rows.
-
-    Those of the ORM are compared one by one with each result, which was a tenth of a small read.
-    """
-    return tuple(attribute.property.columns[0] for attribute in attributes)
 
 
 def search_vector(expression: str) -> Any:

@@ -7,8 +7,8 @@ from fastapi import Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.stores.sql.engine import SqlStore
+from service.web.context import RequestContext
 from service.web.pagination import Paginator
-from service.web.request_context import RequestContext
 
 
 @dataclass(frozen=True, kw_only=True)

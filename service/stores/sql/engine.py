@@ -143,13 +143,6 @@ async def current_session(request: Request) -> AsyncSession:
     return session
 
 
-async def current_store(request: Request) -> SqlStore:
-    """The store, for use cases that open sessions of their own: logins, imports, exports."""
-    store: SqlStore = request.state.sql
-    return store
-
-
 SqlSession = Annotated[AsyncSession, Depends(current_session)]
 # Reads the replica where there is one; only routes of class ReportRoute open it.
 ReportingSession = Annotated[AsyncSession, Depends(current_session)]
-SqlStoreDep = Annotated[SqlStore, Depends(current_store)]
