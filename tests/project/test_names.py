@@ -20,8 +20,6 @@ UNCLEAN = {
     "service/auth",
     "service/core",
     "service/relational",
-    "service/relational/catalog",
-    "service/relational/orders",
     "service/stores/embedded",
     "service/stores/sql",
     "service/web",
