@@ -1,7 +1,7 @@
 """Access tokens: JWT (RFC 7519) of the profile RFC 9068, signed with HS256 and nothing else.
 
-Several keys verify and one signs, so that a secret can be changed without anybody noticing: put the
-new one first and leave the old one behind it until what it signed has run out.
+Several secrets verify and the first signs, so that a secret can be rotated without a break: put the
+new one first and keep the old one behind it until its tokens have expired.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ _PURPOSE = b"polystore access token"
 
 
 class Claims(NamedTuple):
-    """What an access token says: who, how far, and by which login or key they came.
+    """The claims of an access token: user, scopes, and the login or key it was issued for.
 
-    ``secret_mark`` tells which secret of a key it was, so that it ends with that one.
+    ``secret_id`` names the secret of the key, so that the token ends with that secret.
     """
 
     user_id: UUID
@@ -36,10 +36,10 @@ class Claims(NamedTuple):
 
 
 class Keyring:
-    """Signs with the first secret and verifies with all."""
+    """Sign with the first secret and verify with all."""
 
     def __init__(self, secrets: Sequence[bytes], *, issuer: str, audience: str) -> None:
-        # A key of their own, so that what else the secret signs is never taken for a token.
+        # Derived keys, so that other signatures of the secret are never accepted as tokens.
         keys = [hmac.digest(secret, _PURPOSE, hashlib.sha256) for secret in secrets]
         self._keys = {hashlib.sha256(key).hexdigest()[:8]: key for key in keys}
         self._signing = next(iter(self._keys))
@@ -47,7 +47,7 @@ class Keyring:
 
     @classmethod
     def of(cls, settings: Settings) -> "Keyring":
-        """With the secrets, issuer and audience of the settings."""
+        """Return the keyring with the secrets, issuer and audience of the settings."""
         return cls(
             settings.signing_secrets(),
             issuer=settings.token_issuer,
@@ -55,9 +55,9 @@ class Keyring:
         )
 
     def sign(self, claims: Claims, lifetime: timedelta) -> str:
-        """A token with these claims, good for ``lifetime`` from now."""
+        """Return a token with these claims, valid for ``lifetime`` from now."""
         now = datetime.now(UTC)
-        said = {
+        payload = {
             "iss": self._issuer,
             "aud": self._audience,
             "sub": str(claims.user_id),
@@ -67,22 +67,22 @@ class Keyring:
             "scope": " ".join(sorted(claims.scopes)),
         }
         if claims.login_id is not None:
-            said["login"] = str(claims.login_id)
+            payload["login"] = str(claims.login_id)
         if claims.key_id is not None:
-            said["key"] = str(claims.key_id)
-            said["mark"] = claims.secret_id
+            payload["key"] = str(claims.key_id)
+            payload["mark"] = claims.secret_id
         headers = {"kid": self._signing, "typ": KIND}
-        return jwt.encode(said, self._keys[self._signing], ALGORITHM, headers)
+        return jwt.encode(payload, self._keys[self._signing], ALGORITHM, headers)
 
     def read(self, token: str) -> Claims:
-        """What a token says.
+        """Return the claims of a token.
 
         Raises:
-            InvalidToken: it is not one of ours, for somebody else, or has run out.
+            InvalidToken: signature, issuer or audience are wrong, or it has expired.
         """
         try:
             head = jwt.get_unverified_header(token)
-            said = jwt.decode(
+            payload = jwt.decode(
                 token,
                 self._keys[head["kid"]],
                 algorithms=[ALGORITHM],
@@ -93,11 +93,11 @@ class Keyring:
             if head.get("typ") != KIND:
                 raise InvalidToken
             return Claims(
-                UUID(said["sub"]),
-                frozenset(said["scope"].split()),
-                _uuid(said.get("login")),
-                _uuid(said.get("key")),
-                said.get("mark"),
+                UUID(payload["sub"]),
+                frozenset(payload["scope"].split()),
+                _uuid(payload.get("login")),
+                _uuid(payload.get("key")),
+                payload.get("mark"),
             )
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidToken from error

@@ -1,8 +1,8 @@
-"""The caller of a request, and what an endpoint needs one to be.
+"""The caller of a request, and the scopes that a route requires.
 
-Each endpoint says it beside its address: ``needs("posts:write")``, ``ANYBODY`` (who is nobody is
-welcome too) or ``UNASKED`` (it looks at no credentials). The route asks the gate before it reads
-anything else of the request; the endpoint finds who it was as ``CurrentCaller``.
+Each route states it: ``needs("posts:write")``, ``OPTIONAL_AUTH`` (credentials are optional) or
+``PUBLIC`` (credentials are ignored). The route class authenticates the request before it reads
+anything else; the endpoint gets the caller as ``CurrentCaller``.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from service.core.errors import FieldError, ServiceError
 
 
 class Unauthenticated(ServiceError):
-    status, code, title = 401, "unauthenticated", "Nobody is known by these credentials"
+    status, code, title = 401, "unauthenticated", "Credentials are missing or unknown"
     detail = (
         "Send Authorization: Bearer with an access token of POST /v1/auth/token, or an API key."
     )
@@ -31,15 +31,15 @@ class Unauthenticated(ServiceError):
 
 
 class InvalidToken(Unauthenticated):
-    code, title = "invalid_token", "This token is not good, or not any more"
-    detail = "Get another one: POST /v1/auth/token. A key may be revoked or have run out."
+    code, title = "invalid_token", "Token is not valid"
+    detail = "Get another one with POST /v1/auth/token; a key may be revoked or expired."
 
     def __init__(self) -> None:
         super().__init__(challenge='Bearer realm="polystore", error="invalid_token"')
 
 
 class Forbidden(ServiceError):
-    status, code, title = 403, "forbidden", "You may not do this"
+    status, code, title = 403, "forbidden", "Action is not allowed"
 
 
 class ModelForbidden(Forbidden):
@@ -49,24 +49,24 @@ class ModelForbidden(Forbidden):
 
 
 class MissingScope(Forbidden):
-    code, title = "missing_scope", "Your credentials do not reach that far"
+    code, title = "missing_scope", "Scope is missing"
 
     def __init__(self, *scopes: str) -> None:
         wanted = " ".join(scopes)
         challenge = f'Bearer realm="polystore", error="insufficient_scope", scope="{wanted}"'
-        super().__init__(f"It takes {wanted}.", headers={"WWW-Authenticate": challenge})
+        super().__init__(f"Use credentials with {wanted}.", headers={"WWW-Authenticate": challenge})
 
 
 class NotYours(Forbidden):
-    code, title = "not_yours", "This belongs to somebody else"
+    code, title = "not_yours", "Object belongs to another user"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody, as far as the service knows.
+    """An authenticated caller, or an anonymous one without ``user_id``.
 
-    ``user_id`` is the user who called, or whose key it was. ``models`` are the patterns a key is
-    bound to (``fraud-*``); None is every model.
+    ``user_id`` is the user, or the user of the key. ``models`` are the patterns that a key is bound
+    to (``fraud-*``); None allows every model.
     """
 
     user_id: UUID | None = None
@@ -77,18 +77,18 @@ class Caller:
 
     @property
     def name(self) -> str:
-        """Under which limits and Idempotency-Keys are counted."""
+        """Return the name for rate limits and Idempotency-Keys."""
         if self.key_id is not None:
             return f"key:{self.key_id}"
         return "nobody" if self.user_id is None else f"user:{self.user_id}"
 
     def has_scope(self, scope: str) -> bool:
-        """Whether a scope is held."""
+        """Return whether the caller has a scope."""
         return scope in self.scopes
 
     def may_use(self, model: str) -> bool:
-        """Whether predictions of this model are any business of theirs."""
-        return self.models is None or any(_fits(model, each) for each in self.models)
+        """Return whether the caller may use predictions of this model."""
+        return self.models is None or any(_fits(model, pattern) for pattern in self.models)
 
     def require_model(self, model: str | None) -> None:
         """Raise ModelForbidden if the caller's key is bound to other models.
@@ -99,24 +99,20 @@ class Caller:
             raise ModelForbidden
 
     def require_scope(self, scope: str, *pointers: str) -> None:
-        """Refuses who does not hold a scope; ``pointers`` are the fields that need it.
-
-        Raises:
-            MissingScope: with each of the fields.
-        """
+        """Raise MissingScope without a scope; ``pointers`` are the fields that require it."""
         if scope not in self.scopes:
-            refusal = MissingScope(scope)
-            refusal.errors = [
-                FieldError(pointer=each, code=refusal.code, detail=refusal.message)
-                for each in pointers
+            error = MissingScope(scope)
+            error.errors = [
+                FieldError(pointer=pointer, code=error.code, detail=error.message)
+                for pointer in pointers
             ]
-            raise refusal
+            raise error
 
     def owner_for(self, named: UUID | None, scope: str, pointer: str) -> UUID | None:
-        """Whose something new will be: the caller's, or whom one with ``scope`` names.
+        """Return the owner of a new object: the caller, or with ``scope`` the named user.
 
         Raises:
-            MissingScope: with the pointer, for who names another without it.
+            MissingScope: with the pointer, where a caller without it names another user.
         """
         if named is not None and named != self.user_id:
             self.require_scope(scope, pointer)
@@ -133,44 +129,44 @@ ANONYMOUS = Caller()
 
 
 class Access(NamedTuple):
-    """What an endpoint needs. ``scopes`` of None let in who is nobody."""
+    """The access rule of a route. ``scopes`` of None allow anonymous callers."""
 
     asks: bool
     scopes: tuple[str, ...] | None
 
 
 class Authenticator(Protocol):
-    """Finds out who is calling; ``service.relational.authenticator`` does."""
+    """Finds the caller of a request; implemented by ``service.relational.authenticator``."""
 
     async def authenticate(self, request: Request, access: Access) -> Caller:
-        """The caller, or a refusal."""
+        """Return the caller, or raise."""
 
     async def resolve_token(self, token: str) -> Caller:
-        """Whose token this is, or a refusal."""
+        """Return the caller of a token, or raise."""
 
     def invalidate(self, credential_id: UUID) -> None:
-        """What was known of a login or a key has just changed."""
+        """Forget what is cached of a login or a key."""
 
     def invalidate_user(self, user_id: UUID) -> None:
-        """What was known of a user has: all their logins and keys."""
+        """Forget what is cached of all logins and keys of a user."""
 
     async def drain(self) -> None:
-        """Waits for what is still on its way to the store, before that closes."""
+        """Wait for calls on the store that are under way, before it closes."""
 
 
 class _Bearer(OAuth2PasswordBearer):
-    """Describes itself in OpenAPI and takes nothing: the gate has been passed when it is called."""
+    """Describes the scheme in OpenAPI; the route class has authenticated the request already."""
 
     async def __call__(self, request: HTTPConnection) -> str | None:  # noqa: ARG002 - FastAPI's
         return None
 
 
-async def _unasked() -> None:
-    """Marks an endpoint that looks at no credentials."""
+async def _public() -> None:
+    """Mark a route that ignores credentials."""
 
 
-async def _anybody() -> None:
-    """Marks an endpoint that is open to those without credentials too."""
+async def _optional_auth() -> None:
+    """Mark a route that anonymous callers may use."""
 
 
 _BEARER = _Bearer(
@@ -180,41 +176,43 @@ _BEARER = _Bearer(
     scheme_name="bearer",
     description="An access token of POST /v1/auth/token, or an API key (`pk_…`).",
 )
-PUBLIC = Depends(_unasked)
-OPTIONAL_AUTH = Depends(_anybody)
+PUBLIC = Depends(_public)
+OPTIONAL_AUTH = Depends(_optional_auth)
 
 
 def needs(*scopes: str) -> Security:
-    """For ``dependencies=[…]`` of an endpoint: the scopes its caller must hold, if any."""
+    """Return the entry of ``dependencies=[…]`` with the scopes that the caller must have."""
     unknown = set(scopes) - set(SCOPES)
     if unknown:
-        raise TypeError(f"there is no scope {sorted(unknown)}")
+        raise TypeError(f"unknown scopes {sorted(unknown)}")
     return Security(_BEARER, scopes=scopes)
 
 
 def is_access(dependency: object) -> bool:
-    """Whether it is one of those that say who may call."""
-    return dependency in (_BEARER, _anybody, _unasked)
+    """Return whether a dependency states the access rule."""
+    return dependency in (_BEARER, _optional_auth, _public)
 
 
 def access_of(dependencies: Sequence[Dependency]) -> Access:
-    """What the dependencies of an endpoint say of its caller.
+    """Return the access rule that the dependencies of a route state.
 
     Raises:
-        TypeError: not exactly one of them says something; nothing is open by oversight.
+        TypeError: not exactly one of them states it, so that no route is open by mistake.
     """
-    said = [each for each in dependencies if is_access(each.dependency)]
-    if len(said) != 1:
-        raise TypeError("dependencies=[…] says once who may call: needs(…), ANYBODY or UNASKED")
-    if said[0].dependency is _unasked:
+    rules = [item for item in dependencies if is_access(item.dependency)]
+    if len(rules) != 1:
+        raise TypeError(
+            "state the access once in dependencies=[…]: needs(…), OPTIONAL_AUTH or PUBLIC"
+        )
+    if rules[0].dependency is _public:
         return Access(asks=False, scopes=None)
-    if said[0].dependency is _anybody:
+    if rules[0].dependency is _optional_auth:
         return Access(asks=True, scopes=None)
-    return Access(asks=True, scopes=tuple(getattr(said[0], "scopes", None) or ()))
+    return Access(asks=True, scopes=tuple(getattr(rules[0], "scopes", None) or ()))
 
 
 def address_of(request: Request) -> str:
-    """Where a request came from, as the server says; never as a header of the caller's says."""
+    """Return the client's address as the server sees it; headers of the client are ignored."""
     return request.client.host if request.client is not None else ""
 
 

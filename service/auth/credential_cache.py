@@ -1,7 +1,7 @@
-"""What was verified lately, so that not every request asks the store.
+"""Cache of verified credentials, so that few requests ask the store.
 
-An answer is fresh for a minute, and looked up again in the background after half of one, so that
-who calls often never waits. While the store is down, and only then, it is good for 15 minutes.
+An entry is fresh for a minute and is refreshed in the background after half of one, so that
+frequent callers never wait. While the store is down, and only then, it is valid for 15 minutes.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from uuid import UUID
 from service.core.errors import QueryTooSlow, Unavailable
 
 V = TypeVar("V")
-SECONDS_UNASKED, SECONDS_FRESH, SECONDS_STALE = 30.0, 60.0, 900.0
-MOST_KNOWN = 10_000
+REFRESH_SECONDS, FRESH_SECONDS, STALE_SECONDS = 30.0, 60.0, 900.0
+MAX_ENTRIES = 10_000
 
 
 class _Entry(NamedTuple, Generic[V]):
@@ -23,7 +23,7 @@ class _Entry(NamedTuple, Generic[V]):
 
 
 class CredentialCache(Generic[V]):
-    """Values by id. ``load`` gives the value of an id, or None if there is none."""
+    """Values by id. ``load`` returns the value of an id, or None."""
 
     def __init__(
         self,
@@ -32,69 +32,68 @@ class CredentialCache(Generic[V]):
     ) -> None:
         self._load, self._now = load, now
         self._entries: dict[UUID, _Entry[V]] = {}
-        self._loading: dict[UUID, asyncio.Task[bool]] = {}  # those that are still wanted
-        self._asked: set[asyncio.Task[bool]] = set()
+        self._loading: dict[UUID, asyncio.Task[bool]] = {}  # not invalidated since they began
+        self._tasks: set[asyncio.Task[bool]] = set()
 
     async def get(
-        self, key: UUID, *, max_age: float = SECONDS_FRESH, allow_stale: bool = True
+        self, key: UUID, *, max_age: float = FRESH_SECONDS, allow_stale: bool = True
     ) -> V | None:
-        """The value, which is ``younger_than`` so many seconds while the store can be asked.
+        """Return the value of an id, at most ``max_age`` seconds old.
 
-        Without ``or_stale`` it is so always.
+        While the store is down, an older value is returned if ``allow_stale``.
 
         Raises:
-            Unavailable: the store is busy; or it is down and nothing is known that is young enough
-                even so.
+            Unavailable: the store is busy; or it is down and no value is young enough even so.
         """
         entry = self._entries.get(key)
         age = float("inf") if entry is None else self._now() - entry.at
-        if entry is not None and age < min(max_age, SECONDS_UNASKED):
+        if entry is not None and age < min(max_age, REFRESH_SECONDS):
             return entry.value
-        asked = self._loading.get(key) or self._ask(key)
+        task = self._loading.get(key) or self._start(key)
         if entry is not None and age < max_age:
             return entry.value
         try:
-            still_wanted = await asyncio.shield(asked)
+            is_current = await asyncio.shield(task)
         except (Unavailable, QueryTooSlow) as error:
-            # Not the entry from before: it may have been forgotten meanwhile.
+            # Not the entry from before: it may have been invalidated meanwhile.
             entry = self._entries.get(key) if allow_stale and _is_down(error) else None
-            if entry is None or self._now() - entry.at >= SECONDS_STALE:
+            if entry is None or self._now() - entry.at >= STALE_SECONDS:
                 raise
             return entry.value
-        if not still_wanted:
+        if not is_current:
             return await self.get(key, max_age=max_age, allow_stale=allow_stale)
-        found = self._entries.get(key)
-        return None if found is None else found.value
+        loaded = self._entries.get(key)
+        return None if loaded is None else loaded.value
 
     def __contains__(self, key: object) -> bool:
         return key in self._entries
 
     def invalidate(self, key: UUID) -> None:
-        """Asks anew at the next request; what is just being looked up does not count either."""
+        """Drop the value of an id, and the result of a look-up that is under way."""
         self._entries.pop(key, None)
         self._loading.pop(key, None)
 
-    def invalidate_where(self, fits: Callable[[V], bool]) -> None:
-        """The same for every value that fits; all that is just being looked up may be one."""
+    def invalidate_where(self, matches: Callable[[V], bool]) -> None:
+        """Drop every value that matches, and the results of all look-ups under way."""
         self._loading.clear()
-        for key in [key for key, entry in self._entries.items() if fits(entry.value)]:
+        for key in [key for key, entry in self._entries.items() if matches(entry.value)]:
             del self._entries[key]
 
     async def drain(self) -> None:
-        """Waits for what is being looked up, before the store closes."""
-        if self._asked:
-            await asyncio.wait(self._asked)
+        """Wait for look-ups under way, before the store closes."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
-    def _ask(self, key: UUID) -> asyncio.Task[bool]:
+    def _start(self, key: UUID) -> asyncio.Task[bool]:
         task = asyncio.ensure_future(self._look_up(key))
         self._loading[key] = task
-        self._asked.add(task)
-        task.add_done_callback(self._notice)
+        self._tasks.add(task)
+        task.add_done_callback(self._finish)
         return task
 
     async def _look_up(self, key: UUID) -> bool:
-        """Whether what it found was still wanted when it had."""
-        at, this = self._now(), asyncio.current_task()
+        """Store the value; return False if it was invalidated meanwhile."""
+        started, this = self._now(), asyncio.current_task()
         try:
             value = await self._load(key)
         except Exception:
@@ -104,19 +103,22 @@ class CredentialCache(Generic[V]):
         if self._loading.get(key) is not this:
             return False
         del self._loading[key]
-        self._entries.pop(key, None)  # so that the oldest come first
+        self._entries.pop(key, None)  # so that the oldest entry is the first
         if value is not None:
-            self._entries[key] = _Entry(value, at)
-            if len(self._entries) > MOST_KNOWN:
+            self._entries[key] = _Entry(value, started)
+            if len(self._entries) > MAX_ENTRIES:
                 del self._entries[next(iter(self._entries))]
         return True
 
-    def _notice(self, task: asyncio.Task[bool]) -> None:
-        self._asked.discard(task)
+    def _finish(self, task: asyncio.Task[bool]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # whoever waits is told; a look-up in the background is not missed
+            task.exception()  # mark it as retrieved: waiting callers get it
 
 
 def _is_down(error: Unavailable | QueryTooSlow) -> bool:
-    """Not merely busy: whoever makes it busy would bring back what was revoked."""
+    """Return whether the store is down and not merely busy.
+
+    A client that keeps it busy must not bring back a revoked credential.
+    """
     return isinstance(error, QueryTooSlow) or error.store_fails

@@ -1,4 +1,4 @@
-"""What a login or a key is good for, as it was when PostgreSQL was asked last."""
+"""Credentials of logins and keys, as PostgreSQL had them at the last look-up."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -6,10 +6,10 @@ from uuid import UUID
 
 
 class Credential(NamedTuple):
-    """Whose it is, how far it reaches, and until when.
+    """The user, the scopes and the expiry of a login or a key.
 
-    A key has hashes of the secrets that open it, each with the time until which it does (None: as
-    long as the key), and may be bound to models.
+    A key has the hashes of its valid secrets, each with its own expiry (None: that of the key), and
+    may be bound to models.
     """
 
     user_id: UUID

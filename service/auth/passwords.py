@@ -1,7 +1,7 @@
 """Passwords as argon2id (RFC 9106), with the parameters OWASP gives: 19 MiB, 2 passes, 1 lane.
 
-Hashed in as many threads as there are processors to spare, of low priority and with rests in
-between, so that a rush of logins slows down logins and little else (benchmarks/login_load.py).
+Hashing runs in one thread less than there are processors, at low priority and with pauses, so that
+many logins slow down logins and little else (benchmarks/login_load.py).
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from pydantic import AfterValidator, Field, SecretStr
 from service.core.errors import Unavailable
 
 T = TypeVar("T")
-MOST_BYTES, MOST_WAITING = 1024, 200
+MAX_BYTES, MAX_WAITING = 1024, 200
 _HASH = PasswordHash((Argon2Hasher(memory_cost=19_456, time_cost=2, parallelism=1),))
-_NICE, REST = 10, 1.0
+_NICE, PAUSE = 10, 1.0
 
 
 class HashingBusy(Unavailable):
@@ -32,19 +32,19 @@ class HashingBusy(Unavailable):
     detail = "Try again in a few seconds."
 
 
-def _yield_to_others() -> None:
-    if sys.platform == "linux":  # where a thread has a priority of its own
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # only there has a thread a priority of its own
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 _THREADS = ThreadPoolExecutor(
-    max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="argon2", initializer=_yield_to_others
+    max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="argon2", initializer=_lower_priority
 )
 
 
 def _not_too_long(password: SecretStr) -> SecretStr:
-    if len(password.get_secret_value().encode(errors="surrogatepass")) > MOST_BYTES:
-        raise ValueError(f"must not be longer than {MOST_BYTES} bytes")
+    if len(password.get_secret_value().encode(errors="surrogatepass")) > MAX_BYTES:
+        raise ValueError(f"must not be longer than {MAX_BYTES} bytes")
     return password
 
 
@@ -55,29 +55,29 @@ Password = Annotated[
     ),
     AfterValidator(_not_too_long),
 ]
-# As somebody typed it, who may not know the rules for new ones.
+# A typed password, which need not follow the rules for new ones.
 TypedPassword = Annotated[SecretStr, AfterValidator(_not_too_long)]
 
 
 async def hash_password(password: SecretStr) -> str:
-    """The encoded hash, ``$argon2id$v=19$m=19456,t=2,p=1$…``; some 30 ms of one core."""
+    """Return the hash, ``$argon2id$v=19$m=19456,t=2,p=1$…``; 28 ms of one core (measured)."""
     return await _in_thread(_HASH.hash, password.get_secret_value())
 
 
-async def verify_password(password: SecretStr, kept: str | None) -> tuple[bool, str | None]:
-    """Whether it is the password of this hash, and a better hash if the parameters have changed.
+async def verify_password(password: SecretStr, stored: str | None) -> tuple[bool, str | None]:
+    """Return whether the password has this hash, and a new hash if the parameters have changed.
 
-    Without a hash it takes as long and is not: who measures learns nothing of who is a user.
+    Without a hash the check takes as long and fails, so that its time does not reveal users.
     """
     typed = password.get_secret_value()
     try:
-        good, better = await _in_thread(_HASH.verify_and_update, typed, kept or _OF_NOBODY)
-    except UnknownHashError:  # somebody else wrote it
+        matches, better = await _in_thread(_HASH.verify_and_update, typed, stored or _DUMMY_HASH)
+    except UnknownHashError:  # a hash of another program
         return False, None
-    return (good, better) if kept is not None else (False, None)
+    return (matches, better) if stored is not None else (False, None)
 
 
-_OF_NOBODY = (
+_DUMMY_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$Vu2Wihvr31tcDYuZ7eRPlA"
     "$ezn5xyJUREBv3TvqR0fmZOl9YQhu/4bRWpz0DDRm5ZA"
 )
@@ -87,23 +87,23 @@ _thread = threading.local()
 
 async def _in_thread(work: Callable[..., T], *arguments: str) -> T:
     global _waiting  # noqa: PLW0603 - as many threads as the process has, so one count as well
-    if _waiting >= MOST_WAITING:
+    if _waiting >= MAX_WAITING:
         raise HashingBusy(retry_after=5)
     _waiting += 1
     try:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_THREADS, _in_turn, work, *arguments)
+        return await loop.run_in_executor(_THREADS, _with_pauses, work, *arguments)
     finally:
         _waiting -= 1
 
 
-def _in_turn(work: Callable[..., T], *arguments: str) -> T:
-    """In a rush, a thread rests for as long as it has just worked."""
-    rest: float = getattr(_thread, "free_at", 0.0) - time.monotonic()
-    if rest > 0 and _waiting > 1:
-        time.sleep(rest)
+def _with_pauses(work: Callable[..., T], *arguments: str) -> T:
+    """Run it; while others wait, pause first for as long as the last run took."""
+    pause: float = getattr(_thread, "free_at", 0.0) - time.monotonic()
+    if pause > 0 and _waiting > 1:
+        time.sleep(pause)
     began = time.monotonic()
     result = work(*arguments)
     ended = time.monotonic()
-    _thread.free_at = ended + (ended - began) * REST
+    _thread.free_at = ended + (ended - began) * PAUSE
     return result

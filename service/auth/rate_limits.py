@@ -1,130 +1,138 @@
-"""How often one may ask, counted in this process in fixed windows, as ``limits`` writes them.
+"""Rate limits in fixed windows, counted in this process.
 
-A caller with credentials counts for themselves, everybody else by address. Logins have limits of
-their own: by address, and for wrong passwords by address and account together, so that nobody can
-lock somebody else out.
+A caller with credentials is counted by name, every other by address. Logins have limits of their
+own: by address, and for wrong passwords by address and account together, so that no client can lock
+another out. A process needs no thread for it, as the library ``limits`` does.
 """
 
 import math
+import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import IPv6Network
-
-from limits import RateLimitItem, parse
 
 from service.core.errors import ServiceError
 
-MOST_COUNTERS = 100_000
+MAX_COUNTERS = 100_000
+_SECONDS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
+_RATE = re.compile(r"([0-9]+)/([0-9]*)(second|minute|hour|day)s?")
 
 
 class TooOften(ServiceError):
     status, code, title = 429, "too_often", "Too many requests"
 
     def __init__(self, seconds: int, headers: Mapping[str, str]) -> None:
-        told = {**headers, "Retry-After": str(seconds)}
-        super().__init__(f"Try again in {seconds} s.", headers=told)
+        headers = {**headers, "Retry-After": str(seconds)}
+        super().__init__(f"Try again in {seconds} s.", headers=headers)
 
 
 class RateLimiter:
-    """The limits of one process.
-
-    Each is written as ``limits`` reads it: ``600/minute``, ``10/5minutes``.
-    """
+    """The limits of one process, such as ``600/minute`` or ``10/5minutes``."""
 
     def __init__(self, *, caller: str, address: str, login: str, guess: str) -> None:
-        self._counters = _Counters()
+        self._counters = FixedWindowCounters()
         self._items = {
-            "caller": _Limit("caller", parse(caller)),
-            "address": _Limit("address", parse(address)),
-            "login": _Limit("login", parse(login)),
-            "guess": _Limit("guess", parse(guess)),
+            "caller": _Limit("caller", caller),
+            "address": _Limit("address", address),
+            "login": _Limit("login", login),
+            "guess": _Limit("guess", guess),
         }
 
-    def count(self, limit: str, *who: str) -> dict[str, str]:
-        """Counts one request; the RateLimit headers of its answer.
+    def count(self, limit: str, *subject: str) -> dict[str, str]:
+        """Count one request; return the RateLimit headers of its response.
 
-        ``who`` is a caller's name, or an address and perhaps an account.
+        ``subject`` is a caller's name, or an address and optionally an account.
 
         Raises:
-            TooOften: it was one too many.
+            TooOften: the limit is exceeded.
         """
         item = self._items[limit]
-        used, until = self._counters.count((limit, *_blocked(who)), item.seconds)
-        if used > item.most:
-            raise item.refusal(used, until)
+        used, until = self._counters.count(rate_limit_key(limit, subject), item.seconds)
+        if used > item.max_requests:
+            raise item.error(used, until)
         return item.headers(used, until)
 
-    def check(self, limit: str, *who: str) -> None:
-        """Refuses who has no request left, without counting one."""
+    def check(self, limit: str, *subject: str) -> None:
+        """Raise TooOften where no request is left, without counting one."""
         item = self._items[limit]
-        used, until = self._counters.counted((limit, *_blocked(who)))
-        if used >= item.most:
-            raise item.refusal(used, until)
+        used, until = self._counters.peek(rate_limit_key(limit, subject))
+        if used >= item.max_requests:
+            raise item.error(used, until)
 
-    def forget(self, limit: str, *who: str) -> None:
-        """Counts from nothing again."""
-        self._counters.forget((limit, *_blocked(who)))
+    def forget(self, limit: str, *subject: str) -> None:
+        """Start counting from zero."""
+        self._counters.forget(rate_limit_key(limit, subject))
 
 
 class _Limit:
-    """So many in so many seconds."""
+    """A number of requests in a number of seconds.
 
-    def __init__(self, name: str, item: RateLimitItem) -> None:
-        self._name, self.most, self.seconds = name, item.amount, item.get_expiry()
-        self._policy = f'"{name}";q={self.most};w={self.seconds}'
+    Raises:
+        ValueError: ``rate`` is not written like ``10/5minutes``.
+    """
+
+    def __init__(self, name: str, rate: str) -> None:
+        match = _RATE.fullmatch(rate)
+        if match is None:
+            raise ValueError(f"not a rate such as 10/5minutes: {rate}")
+        self._name, self.max_requests = name, int(match[1])
+        self.seconds = int(match[2] or 1) * _SECONDS[match[3]]
+        self._policy = f'"{name}";q={self.max_requests};w={self.seconds}'
 
     def headers(self, used: int, until: float) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers-10 writes them."""
-        seconds, left = max(0, math.ceil(until - time.time())), max(0, self.most - used)
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers-10."""
+        seconds, left = max(0, math.ceil(until - time.time())), max(0, self.max_requests - used)
         return {
             "RateLimit-Policy": self._policy,
             "RateLimit": f'"{self._name}";r={left};t={seconds}',
         }
 
-    def refusal(self, used: int, until: float) -> TooOften:
+    def error(self, used: int, until: float) -> TooOften:
         return TooOften(max(1, math.ceil(until - time.time())), self.headers(used, until))
 
 
-def _blocked(who: tuple[str, ...]) -> tuple[str, ...]:
-    """IPv6 by /64, of which everybody has one: nobody counts for themselves by changing theirs."""
-    if who[0].count(":") < 2:  # IPv4, or the name of a caller
-        return who
-    try:
-        return str(IPv6Network((who[0].partition("%")[0], 64), strict=False)), *who[1:]
-    except ValueError:
-        return who
+def rate_limit_key(limit: str, subject: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the key of a counter.
 
-
-class _Counters:
-    """Fixed windows, each of which begins with its first request.
-
-    The library's own thread looks at all of them whenever one is counted.
+    IPv6 clients are counted by their /64 network, so that a new address does not reset the limit.
     """
+    name, *rest = subject
+    if name.count(":") >= 2:  # neither IPv4 nor the name of a caller
+        with suppress(ValueError):
+            name = str(IPv6Network((name.partition("%")[0], 64), strict=False))
+    return limit, name, *rest
+
+
+class FixedWindowCounters:
+    """Counters of fixed windows; a window begins with its first request."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, ...], tuple[int, float]] = {}
 
     def count(self, key: tuple[str, ...], seconds: int) -> tuple[int, float]:
-        """How many there are in this window with this one, and when it ends."""
+        """Count one request; return the count of its window and the time of its end."""
         now = time.time()
         count, until = self._counts.get(key, (0, 0.0))
         if until <= now:
-            self._make_room(now)
+            self._evict(now)
             count, until = 0, now + seconds
-        counted = self._counts[key] = (count + 1, until)
-        return counted
+        self._counts[key] = (count + 1, until)
+        return count + 1, until
 
-    def counted(self, key: tuple[str, ...]) -> tuple[int, float]:
+    def peek(self, key: tuple[str, ...]) -> tuple[int, float]:
         count, until = self._counts.get(key, (0, 0.0))
         return (count, until) if until > time.time() else (0, until)
 
     def forget(self, key: tuple[str, ...]) -> None:
         self._counts.pop(key, None)
 
-    def _make_room(self, now: float) -> None:
-        """What has run out goes, once there are many; if that is not enough, so does all."""
-        if len(self._counts) < MOST_COUNTERS:
+    def _evict(self, now: float) -> None:
+        """Drop expired windows once there are many, and all of them if that is not enough."""
+        if len(self._counts) < MAX_COUNTERS:
             return
-        self._counts = {key: kept for key, kept in self._counts.items() if kept[1] > now}
-        if len(self._counts) >= MOST_COUNTERS:
+        self._counts = {
+            key: (count, until) for key, (count, until) in self._counts.items() if until > now
+        }
+        if len(self._counts) >= MAX_COUNTERS:
             self._counts.clear()

@@ -1,8 +1,8 @@
-"""What each role may do: the one table.
+"""The scopes of each role: the one table.
 
-A scope is ``<resource>:<level>``. ``read`` is to see one's own and what is public, ``write`` to
-make and to change one's own, ``admin`` both of everybody's. None of ``read`` and ``write`` holds
-the other, so that a key which only logs predictions cannot read them.
+A scope is ``<resource>:<level>``: ``read`` own and public objects, ``write`` (create and change)
+own ones, ``admin`` both for everybody's. Neither of ``read`` and ``write`` includes the other, so
+that a key which only logs predictions cannot read them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,9 +37,9 @@ LEVELS = {
     "admin": "see and change all {}",
 }
 SCOPES = {
-    f"{resource}:{level}": does.format(what)
-    for resource, what in RESOURCES.items()
-    for level, does in LEVELS.items()
+    f"{resource}:{level}": verb.format(objects)
+    for resource, objects in RESOURCES.items()
+    for level, verb in LEVELS.items()
 }
 
 ROLE_SCOPES: Mapping[str, frozenset[str]] = {
@@ -74,17 +74,17 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
 
 
 def expanded(scopes: Iterable[str]) -> frozenset[str]:
-    """With what each ``admin`` holds: ``posts:admin`` is ``posts:read`` and ``posts:write`` too."""
-    found = set(scopes)
-    for scope in tuple(found):
+    """Add what each ``admin`` includes: ``posts:admin`` has ``posts:read`` and ``posts:write``."""
+    result = set(scopes)
+    for scope in tuple(result):
         resource, _, level = scope.partition(":")
         if level == "admin":
-            found |= {f"{resource}:read", f"{resource}:write"}
-    return frozenset(found)
+            result |= {f"{resource}:read", f"{resource}:write"}
+    return frozenset(result)
 
 
 def scopes_of(role: str) -> frozenset[str]:
-    """Everything a role may do; nothing if there is no such role."""
+    """Return all scopes of a role; none for an unknown role."""
     return _EXPANDED.get(role, frozenset())
 
 

@@ -1,9 +1,8 @@
-"""Answers in time whatever a store does, and sheds load while a store hangs.
+"""Deadlines of calls on a store, and a circuit breaker for a store that hangs.
 
-Cancelling a call on a hung database can itself take seconds, so no request waits for it: at
-the deadline the client is answered, and the abandoned call cleans up behind, still holding its
-connection. After several such failures in a row the store is left alone, but for one request a
-second that finds out whether it is back (a circuit breaker, half open after a second).
+Cancelling a call on a hung database can itself take seconds, so no request waits for it: at the
+deadline the client is answered, and the detached call cleans up later, still using its connection.
+After five failures in a row the circuit opens; every second one request tries the store again.
 """
 
 import asyncio
@@ -15,15 +14,18 @@ from typing import Any, TypeVar
 from service.core.errors import OutcomeUnknown, Unavailable
 
 T = TypeVar("T")
-FAILURES_THAT_OPEN = 5
-SECONDS_OPEN = 1.0
+MAX_FAILURES = 5
+OPEN_SECONDS = 1.0
 
 
 class CircuitBreaker:
-    """One store's deadline and circuit breaker.
+    """One store's circuit breaker.
 
-    ``translate`` turns what a driver raises into a refusal, or gives None if it is not about the
-    store; :class:`Unavailable` counts as a failure of the store.
+    Args:
+        store: its name, for error messages.
+        seconds: from the first use of the store to the deadline.
+        translate: turns an exception of the driver into an error of the service, or returns None
+            where it is not about the store; :class:`Unavailable` counts as a failure.
     """
 
     def __init__(
@@ -36,23 +38,23 @@ class CircuitBreaker:
 
     @property
     def detached(self) -> int:
-        """How many calls were given up and are still cleaning up."""
+        """The number of calls that were given up and are still cleaning up."""
         return len(self._detached)
 
     def deadline(self) -> "Deadline":
-        """A deadline that has not begun to run."""
-        return Deadline(self._seconds, self._admit)
+        """Return a deadline that has not started."""
+        return Deadline(self._seconds, self._check)
 
-    def _admit(self) -> None:
-        if self._failures < FAILURES_THAT_OPEN:
+    def _check(self) -> None:
+        if self._failures < MAX_FAILURES:
             return
         now = time.monotonic()
         if now < self._open_until:
-            raise Unavailable(f"{self.store} does not answer; it is asked again every second.")
-        self._open_until = now + SECONDS_OPEN  # this one finds out, the others still wait
+            raise Unavailable(f"{self.store} does not answer; try again in a second.")
+        self._open_until = now + OPEN_SECONDS  # this request tries, others are refused
 
     async def run(self, work: Coroutine[Any, Any, T], deadline: "Deadline", *, writes: bool) -> T:
-        """The result of ``work``, or a refusal by the deadline.
+        """Return the result of ``work``, or raise by the deadline.
 
         Raises:
             Unavailable: the store is down, hangs or is overloaded.
@@ -60,7 +62,7 @@ class CircuitBreaker:
         """
         task = asyncio.ensure_future(work)
         task.add_done_callback(deadline.expire)
-        await self._until_over(task, deadline)
+        await self._wait(task, deadline)
         if not task.done():
             self.detach(task)
             self._failed()
@@ -69,105 +71,105 @@ class CircuitBreaker:
             raise Unavailable(f"{self.store} did not answer in time.")
         try:
             result = task.result()
-        except Exception as error:  # whatever it is, it is raised again
-            told = self._translate(error)
-            if isinstance(told, Unavailable):
-                if told.store_fails:
+        except Exception as error:  # every error is raised again
+            translated = self._translate(error)
+            if isinstance(translated, Unavailable):
+                if translated.store_fails:
                     self._failed()
-                raise self._lost(told, deadline, writes=writes) from error
-            if told is None:
+                raise self._outcome(translated, deadline, writes=writes) from error
+            if translated is None:
                 raise
             self._failures = 0
-            raise told from error
+            raise translated from error
         if deadline.running:
             self._failures = 0
         return result
 
-    async def _until_over(self, task: asyncio.Task[Any], deadline: "Deadline") -> None:
+    async def _wait(self, task: asyncio.Task[Any], deadline: "Deadline") -> None:
         try:
             await deadline.expired
-        except asyncio.CancelledError:  # who waits for it has gone; the call goes on all the same
+        except asyncio.CancelledError:  # the client has gone; the call continues
             self.detach(task)
             raise
         finally:
             deadline.stop()
 
-    def _lost(self, told: Unavailable, deadline: "Deadline", *, writes: bool) -> Unavailable:
-        if not told.store_fails:  # the store answered, and said that nothing was done
-            return told
-        if writes and (deadline.committing or isinstance(told, OutcomeUnknown)):
+    def _outcome(self, error: Unavailable, deadline: "Deadline", *, writes: bool) -> Unavailable:
+        if not error.store_fails:  # the store answered that nothing was done
+            return error
+        if writes and (deadline.committing or isinstance(error, OutcomeUnknown)):
             return OutcomeUnknown()
-        if isinstance(told, OutcomeUnknown):  # whoever reads loses nothing
+        if isinstance(error, OutcomeUnknown):  # a read has no outcome
             return Unavailable(f"{self.store} did not answer in time.")
-        return told
+        return error
 
     def _failed(self) -> None:
         self._failures += 1
-        if self._failures == FAILURES_THAT_OPEN:
-            self._open_until = time.monotonic() + SECONDS_OPEN
+        if self._failures == MAX_FAILURES:
+            self._open_until = time.monotonic() + OPEN_SECONDS
 
     def detach(self, task: asyncio.Task[Any]) -> None:
-        """Waits for it no more; it ends before the store closes."""
+        """Wait for the task no longer; it ends before the store closes."""
         self._detached.add(task)
         task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._detached.discard(task)
         if not task.cancelled():
-            task.exception()  # the client has its answer; asking marks the failure as seen
+            task.exception()  # mark it as retrieved, because the client has its answer
 
     async def drain(self) -> None:
-        """Waits for the abandoned calls, when the store closes; what hangs on is cancelled.
+        """Wait for the detached calls when the store closes, then cancel the rest.
 
-        Else its connection came back to a pool that is closed, and stayed open.
+        Otherwise a connection would return to a closed pool and stay open.
         """
-        await self._until_none_is_left()
+        await self._wait_for_detached()
         for task in self._detached:
             task.cancel()
-        await self._until_none_is_left()
+        await self._wait_for_detached()
 
-    async def _until_none_is_left(self) -> None:
+    async def _wait_for_detached(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
-                await asyncio.sleep(0)  # whoever is being cancelled abandons their call now
+                await asyncio.sleep(0)  # requests that are being cancelled detach their calls now
                 while self._detached:
                     await asyncio.wait(self._detached)
 
 
 class Deadline:
-    """A deadline that begins with the first use of the store.
+    """A deadline that starts with the first use of the store.
 
-    Hashing a password or checking a schema beforehand takes no time from the store.
+    Time for hashing a password or checking a schema before that does not count.
     """
 
     def __init__(self, seconds: float, admit: Callable[[], None]) -> None:
-        self._seconds, self._admit = seconds, admit
+        self._seconds, self._check = seconds, admit
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self.expired: asyncio.Future[None] = self._loop.create_future()
-        self.committing = False  # from here on a lost answer says nothing about the outcome
+        self.committing = False  # a lost answer leaves the outcome unknown from here on
 
     def start(self) -> None:
-        """Asks the breaker, then runs; a second call changes nothing.
+        """Start the deadline, once.
 
         Raises:
-            Unavailable: the store is being left alone.
+            Unavailable: the circuit is open.
         """
         if self._timer is None:
-            self._admit()
+            self._check()
             self._timer = self._loop.call_later(self._seconds, self.expire)
 
     @property
     def running(self) -> bool:
-        """Whether the store was asked at all."""
+        """Whether the store was used at all."""
         return self._timer is not None
 
     def stop(self) -> None:
-        """Ends it without ringing."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
 
     def expire(self, _done: object = None) -> None:
-        """The time is up, or the work is done: whoever waits goes on."""
+        """End the wait: the time is up, or the work is done."""
         if not self.expired.done():
             self.expired.set_result(None)

@@ -1,4 +1,4 @@
-"""Long work on the event loop, done a little at a time."""
+"""Long work on the event loop, in slices."""
 
 import asyncio
 import time
@@ -13,20 +13,20 @@ async def run_cooperatively(
     work: Iterable[T],
     *,
     seconds: float = SLICE_SECONDS,
-    rest: Callable[[], float] = lambda: 0,
+    pause: Callable[[], float] = lambda: 0,
 ) -> list[T]:
-    """What ``work`` gives, one after the other.
+    """Return the items of ``work``, yielding to other tasks between slices.
 
     Args:
-        work: does a little each time it is asked for the next.
-        seconds: after so long others have their turn.
-        rest: how long that is at least, in seconds.
+        work: does a small part of the work for each item.
+        seconds: length of a slice.
+        pause: returns the least time between two slices, in seconds.
     """
-    done = []
+    items = []
     ends = time.perf_counter() + seconds
-    for each in work:
-        done.append(each)
+    for item in work:
+        items.append(item)
         if time.perf_counter() > ends:
-            await asyncio.sleep(rest())
+            await asyncio.sleep(pause())
             ends = time.perf_counter() + seconds
-    return done
+    return items

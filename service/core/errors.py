@@ -1,8 +1,8 @@
 """Errors: one base class and a kind per status.
 
-An error that a constraint or an index protects names it in ``guards``. The stores look the class up
-when the database refuses, so that no repository catches anything and a race gets the same answer as
-the plain case.
+An error that a constraint or an index enforces names it in ``constraints``. The stores look the
+class up when the database refuses, so that no repository catches anything and a race gets the same
+response as the plain case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ MAX_ERRORS = 20
 
 
 class FieldError(TypedDict):
-    """One thing wrong with one place of the input; ``pointer`` is RFC 6901."""
+    """An error at one place of the input; ``pointer`` is RFC 6901."""
 
     pointer: str
     code: str
@@ -20,14 +20,14 @@ class FieldError(TypedDict):
 
 
 class ServiceError(Exception):
-    """Base of all refusals. Subclasses set the class attributes; instances add what is special."""
+    """Base of all errors. Subclasses set the class attributes; instances add details."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    title: ClassVar[str] = "Something went wrong on our side"
+    title: ClassVar[str] = "Internal error"
     detail: ClassVar[str] = ""
     pointer: ClassVar[str | None] = None
-    extra_fields: ClassVar[dict[str, str]] = {}  # of the body, beside those every refusal has
+    extra_fields: ClassVar[dict[str, str]] = {}  # of the body, beside those of every error
     constraints: ClassVar[str | tuple[str, ...]] = ()
     by_constraint: ClassVar[dict[str, type["ServiceError"]]] = {}
 
@@ -54,76 +54,76 @@ class ServiceError(Exception):
 
 
 class BadRequest(ServiceError):
-    status, code, title = 400, "bad_request", "The request could not be read"
+    status, code, title = 400, "bad_request", "Request cannot be read"
 
 
 class NotFound(ServiceError):
-    status, code, title = 404, "not_found", "Nothing is here"
+    status, code, title = 404, "not_found", "Object does not exist"
 
 
 class Conflict(ServiceError):
-    status, code, title = 409, "conflict", "It does not fit what is stored"
+    status, code, title = 409, "conflict", "Request conflicts with stored data"
 
 
 class PreconditionFailed(ServiceError):
-    status, code, title = 412, "precondition_failed", "It has changed since you read it"
+    status, code, title = 412, "precondition_failed", "Object has changed since you read it"
     detail = "Read it again, then send the change with the new ETag in If-Match."
 
 
 class TooLarge(ServiceError):
-    status, code, title = 413, "body_too_large", "The body is too large"
+    status, code, title = 413, "body_too_large", "Body is too large"
 
 
 class BodyTooSlow(BadRequest):
-    status, code, title = 408, "body_too_slow", "The rest of the body did not come"
+    status, code, title = 408, "body_too_slow", "Body arrives too slowly"
 
 
 class AddressTooLong(ServiceError):
-    status, code, title = 414, "address_too_long", "The address is too long"
-    detail = "At most 8 KiB are taken."
+    status, code, title = 414, "address_too_long", "Address is too long"
+    detail = "Send at most 8 KiB."
 
 
 class HeadersTooLarge(ServiceError):
-    status, code, title = 431, "headers_too_large", "The headers are too large"
-    detail = "At most 16 KiB are taken."
+    status, code, title = 431, "headers_too_large", "Headers are too large"
+    detail = "Send at most 16 KiB."
 
 
 class UnsupportedMedia(ServiceError):
-    status, code, title = 415, "unsupported_media_type", "This kind of body is not taken here"
+    status, code, title = 415, "unsupported_media_type", "Body has an unsupported type"
 
 
 class Refused(ServiceError):
-    status, code, title = 422, "invalid", "The input breaks a rule"
+    status, code, title = 422, "invalid", "Input is not valid"
 
 
 class Unavailable(ServiceError):
-    status, code, title = 503, "unavailable", "The store cannot answer now"
-    store_fails: ClassVar[bool] = True  # counts towards leaving the store alone for a second
+    status, code, title = 503, "unavailable", "Store is unavailable"
+    store_fails: ClassVar[bool] = True  # counts as a failure of the store for the circuit breaker
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
 
 
 class OutcomeUnknown(Unavailable):
-    code, title = "outcome_unknown", "It may or may not have been done"
-    detail = "No answer came in time. Repeat it with the same Idempotency-Key or id, or look first."
+    code, title = "outcome_unknown", "Outcome is unknown"
+    detail = "Repeat the request with the same Idempotency-Key or id, or read the object first."
 
 
 class QueryTooSlow(ServiceError):
-    status, code, title = 504, "query_timeout", "The query ran past its limit"
-    detail = "Narrow the filters, or ask for fewer items."
+    status, code, title = 504, "query_timeout", "Query took too long"
+    detail = "Narrow the filters, or request fewer items."
 
 
 class UnknownParameter(BadRequest):
-    code, title = "unknown_parameter", "There is no such query parameter"
-    detail = "Remove or correct the parameters named in errors; /docs lists those there are."
+    code, title = "unknown_parameter", "Query parameter does not exist"
+    detail = "Remove or correct the parameters named in errors; /docs lists the known ones."
 
 
 class NoSuchAddress(NotFound):
-    code, title = "no_such_address", "There is no such address"
-    detail = "The addresses there are stand in /docs."
+    code, title = "no_such_address", "Address does not exist"
+    detail = "See /docs for the known addresses."
 
 
 class MethodNotAllowed(ServiceError):
-    status, code, title = 405, "method_not_allowed", "This address does not take that method"
-    detail = "The Allow header names those it takes."
+    status, code, title = 405, "method_not_allowed", "Method is not allowed"
+    detail = "Use a method of the Allow header."

@@ -1,4 +1,4 @@
-"""What /metrics shows, for Prometheus. One registry per application, so that two never mix."""
+"""Metrics for Prometheus. Each application has its own registry, so that two never mix."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ UNKNOWN_ROUTE = "unknown"
 
 
 class Metrics:
-    """The figures of one process."""
+    """The metrics of one process."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -29,17 +29,17 @@ class Metrics:
         )
 
     def request(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """One answered request. ``route`` is the template: an address has too many values."""
+        """Observe a request. ``route`` is its template, because paths have too many values."""
         labels = (method, route or UNKNOWN_ROUTE, str(status))
         series = self._series.get(labels)
-        if series is None:  # the library takes a lock to look it up
+        if series is None:  # the library takes a lock for each look-up
             series = self._series[labels] = self._requests.labels(*labels)
         series.observe(seconds)
 
     def watch(self, store: str, figure: str, read: Callable[[], float]) -> None:
-        """A figure that is read whenever somebody looks."""
+        """Register a figure that is read at each scrape."""
         self._store.labels(store, figure).set_function(read)
 
     def text(self) -> bytes:
-        """All figures in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

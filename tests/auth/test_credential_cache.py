@@ -190,7 +190,7 @@ async def test_a_failure_is_not_kept(refusal: Exception) -> None:
 
 
 async def test_the_oldest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.auth.credential_cache.MOST_KNOWN", 2)
+    monkeypatch.setattr("service.auth.credential_cache.MAX_ENTRIES", 2)
     store = Store()
     keys = [uuid4() for _ in range(3)]
     for key in keys:

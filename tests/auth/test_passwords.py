@@ -9,7 +9,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from service.auth import passwords
-from service.auth.passwords import MOST_BYTES, Password, hash_password
+from service.auth.passwords import MAX_BYTES, Password, hash_password
 from tests.relational.users.factories import user_body
 
 ADAPTER: TypeAdapter[SecretStr] = TypeAdapter(Password)
@@ -50,9 +50,7 @@ async def test_the_loop_goes_on_while_a_few_passwords_at_a_time_are_hashed(
     assert most == passwords._THREADS._max_workers < 40
 
 
-@pytest.mark.parametrize(
-    "text", ["", "seven77", "é" * (MOST_BYTES // 2 + 1), "x" * (MOST_BYTES + 1)]
-)
+@pytest.mark.parametrize("text", ["", "seven77", "é" * (MAX_BYTES // 2 + 1), "x" * (MAX_BYTES + 1)])
 def test_a_password_has_8_characters_to_1024_bytes(text: str) -> None:
     with pytest.raises(ValidationError) as refused:
         ADAPTER.validate_python(text)
@@ -60,8 +58,8 @@ def test_a_password_has_8_characters_to_1024_bytes(text: str) -> None:
 
 
 def test_a_long_passphrase_is_taken_and_not_shown() -> None:
-    password = ADAPTER.validate_python("x" * MOST_BYTES)
-    assert password.get_secret_value() == "x" * MOST_BYTES
+    password = ADAPTER.validate_python("x" * MAX_BYTES)
+    assert password.get_secret_value() == "x" * MAX_BYTES
     assert "x" not in repr(password).removeprefix("SecretStr")
 
 

@@ -99,7 +99,7 @@ def test_a_check_counts_nothing(limits: RateLimiter) -> None:
 def test_there_is_an_end_to_the_counters(
     monkeypatch: pytest.MonkeyPatch, limits: RateLimiter, clock: Clock
 ) -> None:
-    monkeypatch.setattr(rates, "MOST_COUNTERS", 10)
+    monkeypatch.setattr(rates, "MAX_COUNTERS", 10)
     counts = limits._counters
     for number in range(100):
         limits.count("caller", str(number))
@@ -109,7 +109,7 @@ def test_there_is_an_end_to_the_counters(
 def test_those_that_ran_out_make_room_first(
     monkeypatch: pytest.MonkeyPatch, limits: RateLimiter, clock: Clock
 ) -> None:
-    monkeypatch.setattr(rates, "MOST_COUNTERS", 10)
+    monkeypatch.setattr(rates, "MAX_COUNTERS", 10)
     limits.count("guess", "kept")
     for number in range(9):
         limits.count("address", str(number))

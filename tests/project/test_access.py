@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from service.auth.passwords import _OF_NOBODY
+from service.auth.passwords import _DUMMY_HASH
 from service.main import State
 from tests.auth.factories import LoggedInUser, bearer, create_key, create_user
 from tests.documents.predictions.cloudevents.inference_server import STRUCTURED
@@ -63,7 +63,7 @@ async def make_world(
     """Two members and an administrator, and what belongs to the first of them."""
     people = {
         name: await create_user(
-            state, role, password_hash=_OF_NOBODY, email=f"{name}@house.example"
+            state, role, password_hash=_DUMMY_HASH, email=f"{name}@house.example"
         )
         for name, role in (("owner", "member"), ("stranger", "member"), ("admin", "admin"))
     }

@@ -61,7 +61,7 @@ class PredictionPages:
         return await run_cooperatively(
             work,
             seconds=SLICE_SECONDS,
-            rest=lambda: PAUSE_SECONDS if self._mongo.in_use else 0,
+            pause=lambda: PAUSE_SECONDS if self._mongo.in_use else 0,
         )
 
     async def _read(self) -> bytes:
