@@ -1,4 +1,4 @@
-"""The application: opens both stores in its lifespan and puts the features shared_writer."""
+"""The application: opens both stores in its lifespan and puts the features together."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,12 +7,9 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp, ExceptionHandler
 
 from service import health
 from service.auth.access_tokens import Keyring
@@ -22,78 +19,37 @@ from service.core.errors import ServiceError
 from service.core.logging import configure_logging
 from service.core.metrics import Metrics
 from service.core.signing import Signer
-from service.documents.items import router as items
-from service.documents.items import type_router as item_types
-from service.documents.predictions.cloudevents import router as cloudevents
-from service.documents.predictions.cloudevents.openapi import SCHEMAS as CLOUDEVENT_SCHEMAS
-from service.documents.predictions.export import router as prediction_files
-from service.documents.predictions.ingest import router as prediction_intake
+from service.documents import routers as documents
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
-from service.documents.predictions.labels import router as labels
-from service.documents.predictions.labels.openapi import SCHEMAS as LABEL_SCHEMAS
-from service.documents.predictions.reading import router as predictions
-from service.documents.predictions.tail import router as prediction_tails
-from service.documents.retention import router as retention
 from service.documents.retention.rule_cache import RetentionRuleCache
-from service.relational.accounts import router as accounts
-from service.relational.accounts import transfer_router as transfers
-from service.relational.api_keys import router as api_keys
-from service.relational.audit import router as audit
+from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
-from service.relational.catalog import bulk_router as product_bulk
-from service.relational.catalog import category_router as categories
-from service.relational.catalog import file_router as product_files
-from service.relational.catalog import router as products
-from service.relational.logins import me_router as me
-from service.relational.logins import router as logins
-from service.relational.orders import router as orders
-from service.relational.posts import bulk_router as post_bulk
-from service.relational.posts import comment_router as comments
-from service.relational.posts import router as posts
-from service.relational.projects import invitation_router as project_invitations
-from service.relational.projects import member_router as project_members
-from service.relational.projects import router as projects
-from service.relational.reports import router as reports
-from service.relational.tags import router as tags
-from service.relational.users import router as users
 from service.settings import Settings
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
 from service.stores.mongo.client import MongoStore, open_mongo
 from service.stores.sql.engine import SqlStore, open_sql
+from service.web.body_limit import BodyLimitMiddleware
 from service.web.conditional import NotModified, answer_not_modified
-from service.web.middleware import Frontier
+from service.web.direct_route import DirectRouteMiddleware
+from service.web.middleware import ErrorMiddleware, RequestMiddleware, SecurityHeadersMiddleware
 from service.web.openapi import with_schemas
-from service.web.problems import answer_refusal
-from service.web.routing import Directory, add_routes
+from service.web.problems import answer_error
+from service.web.routing import add_routes
 
-FEATURES = (
-    logins, me, api_keys, audit, users, tags, post_bulk, posts, comments, categories, product_files,
-    product_bulk, products, orders, accounts, transfers, projects, project_members,
-    project_invitations, reports, items, item_types, cloudevents, prediction_files,
-    prediction_tails, prediction_intake, predictions, labels, retention,
-)  # fmt: skip
-MOST_FORM_BYTES = 65_536
-FORMS = ("/v1/auth/token", "/v1/auth/revoke")
-HANDLERS: dict[Any, ExceptionHandler] = {
-    ServiceError: answer_refusal,
-    RequestValidationError: answer_refusal,
-    HTTPException: answer_refusal,
-    NotModified: answer_not_modified,
-}
 DESCRIPTION = """
 Rows in PostgreSQL, documents and prediction logs in MongoDB. A 2xx means the data is durable;
-every refusal is `application/problem+json` and says what was wrong, where, and what to do.
+every error is `application/problem+json` and says what was wrong, where, and what to do.
 """
 
 
 class State(TypedDict):
-    """What the lifespan holds; found in ``request.state``."""
+    """The objects that the lifespan opens; ``request.state`` has them."""
 
     sql: SqlStore
     mongo: MongoStore
     change_streams: ChangeStreams
-    shutdown_event: asyncio.Event  # set when the process is about to end: what has no end ends then
+    shutdown_event: asyncio.Event  # set before the process ends, so that endless responses end
     settings: Settings
     signer: Signer
     keyring: Keyring
@@ -106,14 +62,14 @@ class State(TypedDict):
 
 
 class StoresNotConfigured(Exception):
-    """There is a URL missing."""
+    """A store has no URL."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application for these settings, or for those of the environment.
+    """Return the application for ``settings``, or for those of the environment.
 
     Raises:
-        StoresNotConfigured: a store has no URL; `polystore serve` would start engines of its own.
+        StoresNotConfigured: a store has no URL; `polystore serve` would start its own engines.
     """
     settings = settings or Settings()
     if settings.database_url is None or settings.mongodb_url is None:
@@ -121,69 +77,57 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "Set both DATABASE_URL and MONGODB_URL, or start with `polystore serve`."
         )
     configure_logging(level=settings.log_level, as_json=settings.log_json)
-    secrets = settings.signing_secrets()
     metrics = Metrics()
     app = FastAPI(
         title="Polystore",
         version="0.1.0",
         description=DESCRIPTION,
-        lifespan=_lifespan(settings, secrets, metrics),
+        lifespan=_lifespan(settings, settings.signing_secrets(), metrics),
         docs_url="/docs" if settings.docs else None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         swagger_ui_parameters={"persistAuthorization": True},
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
-        # To look for somebody who traces takes 5 µs a request, and nobody does; see /metrics.
+        # FastAPI would look for a tracer at each request (5 µs, measured); see /metrics.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for feature in FEATURES:
-        add_routes(app, "/v1", feature.router)
+    for router in (*documents.HOT_ROUTERS, *relational.HOT_ROUTERS):
+        add_routes(app, "/v1", router)
     add_routes(app, "", health.router)
-    app.middleware_stack = _layers(app, settings, metrics)
-    _describe_problems(app)
+    for router in (*relational.ROUTERS, *documents.ROUTERS):
+        add_routes(app, "/v1", router)
+    for error in (ServiceError, RequestValidationError, HTTPException):
+        app.add_exception_handler(error, answer_error)
+    app.add_exception_handler(NotModified, answer_not_modified)
+    _add_middleware(app, settings, metrics)
+    _describe_schemas(app)
     return app
 
 
-def _layers(app: FastAPI, settings: Settings, metrics: Metrics) -> ASGIApp:
-    """What a request goes through before its route, instead of what FastAPI would put there.
-
-    Of its five layers two are of use: answers for what routes raise, and a place for what they
-    open. The others answer a 500, trace, and bound bodies, which the frontier or nobody does here.
-    """
-
-    def within(router: ASGIApp) -> ASGIApp:
-        return ExceptionMiddleware(AsyncExitStackMiddleware(router), handlers=HANDLERS)
-
-    routes: ASGIApp = Directory(app.router, within)
-    if settings.cors_origins:
-        routes = CORSMiddleware(routes, **_cors(settings.cors_origins))
-    return Frontier(
-        routes,
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Add the layers around the routes; the last one added is the outermost."""
+    app.add_middleware(DirectRouteMiddleware, routes=app.routes)
+    app.add_middleware(
+        BodyLimitMiddleware,
         max_body_bytes=settings.max_body_bytes,
-        body_seconds=settings.body_seconds,
-        body_limits={
-            **prediction_intake.body_limits(settings.max_batch_bytes),
-            **labels.body_limits(settings.max_batch_bytes),
-            **cloudevents.body_limits(settings.max_batch_bytes),
-            **product_files.BODY_LIMITS,
-            **dict.fromkeys(FORMS, MOST_FORM_BYTES),
-        },
-        metrics=metrics,
+        chunk_seconds=settings.body_seconds,
+        limits=documents.body_limits(settings.max_batch_bytes) | relational.BODY_LIMITS,
     )
-
-
-def _cors(origins: str) -> dict[str, Any]:
-    """Credentials travel in a header that pages set themselves, so cookies are not needed."""
-    return {
-        "allow_origins": [each.strip() for each in origins.split(",")],
-        "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
-        "allow_headers": ["*"],
-        "expose_headers": [
-            "ETag", "Location", "Link", "X-Request-Id", "Retry-After", "RateLimit",
-            "RateLimit-Policy", "Idempotency-Replayed",
-        ],
-    }  # fmt: skip
+    app.add_middleware(ErrorMiddleware)
+    if settings.cors_origins:  # tokens travel in a header that pages set, so there are no cookies
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=[
+                "ETag", "Location", "Link", "X-Request-Id", "Retry-After", "RateLimit",
+                "RateLimit-Policy", "Idempotency-Replayed",
+            ],
+        )  # fmt: skip
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(RequestMiddleware, metrics=metrics)
 
 
 def _lifespan(
@@ -203,31 +147,27 @@ def _lifespan(
             open_mongo(settings) as mongo,
             open_change_streams(settings) as change_streams,
         ):
-            sql.register_metrics(metrics)
-            mongo.register_metrics(metrics)
-            authenticator, shared_writer = (
-                SqlAuthenticator(sql, keyring, rates),
-                SharedWriter(mongo),
-            )
-            change_streams.register_metrics(metrics)
+            for store in (sql, mongo, change_streams):
+                store.register_metrics(metrics)
+            authenticator = SqlAuthenticator(sql, keyring, rates)
+            shared_writer = SharedWriter(mongo)
             rules = RetentionRuleCache(mongo, settings.retention_days)
-            held = State(
-                sql=sql,
-                mongo=mongo,
-                change_streams=change_streams,
-                shutdown_event=asyncio.Event(),
-                settings=settings,
-                signer=Signer(secrets),
-                keyring=keyring,
-                rates=rates,
-                authenticator=authenticator,
-                shared_writer=shared_writer,
-                intake_limiter=IntakeLimiter(settings.max_in_flight_bytes),
-                retention=rules,
-                metrics=metrics,
-            )
             async with rules.refreshing():
-                yield held
+                yield State(
+                    sql=sql,
+                    mongo=mongo,
+                    change_streams=change_streams,
+                    shutdown_event=asyncio.Event(),
+                    settings=settings,
+                    signer=Signer(secrets),
+                    keyring=keyring,
+                    rates=rates,
+                    authenticator=authenticator,
+                    shared_writer=shared_writer,
+                    intake_limiter=IntakeLimiter(settings.max_in_flight_bytes),
+                    retention=rules,
+                    metrics=metrics,
+                )
             await shared_writer.drain()
             await authenticator.drain()
 
@@ -235,17 +175,17 @@ def _lifespan(
 
 
 def _operation_id(route: APIRoute) -> str:
-    """``users_create``: the endpoint's own name, which does not change when its address does."""
+    """Return the endpoint's name, ``users_create``: it stays when the address changes."""
     return route.name
 
 
-def _describe_problems(app: FastAPI) -> None:
-    plain = app.openapi
+def _describe_schemas(app: FastAPI) -> None:
+    """Add the schemas that are not Pydantic's, in FastAPI's documented way."""
+    fastapi_openapi = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schemas = prediction_intake.SCHEMAS | LABEL_SCHEMAS | CLOUDEVENT_SCHEMAS
-            with_schemas(plain(), schemas | product_files.SCHEMAS)
-        return plain()
+            with_schemas(fastapi_openapi(), documents.SCHEMAS | relational.SCHEMAS)
+        return fastapi_openapi()
 
-    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
+    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's manual says

@@ -69,7 +69,7 @@ def invalid_input(errors: Iterable[Mapping[str, Any]]) -> ServiceError:
 _KINDS: dict[int, type[ServiceError]] = {404: NoSuchAddress, 405: MethodNotAllowed, 413: TooLarge}
 
 
-async def answer_refusal(request: Request, error: Exception) -> Response:
+async def answer_error(request: Request, error: Exception) -> Response:
     """The one error handler: every refusal leaves through here."""
     if isinstance(error, RequestValidationError):
         error = invalid_input(error.errors())

@@ -1,0 +1,127 @@
+"""Limits of what is read of a request: its address, its headers and its body."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import chain
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.core.errors import (
+    AddressTooLong,
+    BadRequest,
+    BodyTooSlow,
+    HeadersTooLarge,
+    ServiceError,
+    TooLarge,
+)
+from service.web.problems import problem
+
+MAX_HEADER_BYTES, MAX_ADDRESS_BYTES = 16_384, 8_192
+LINGER_SECONDS = 0.5
+WHOLE_BODY_SECONDS = 60.0  # because a byte now and then would keep a slot for ever
+
+
+class BodyLimitMiddleware:
+    """Limits the size of address, headers and body, and the time a body may take.
+
+    Args:
+        app: the application.
+        max_body_bytes: the limit of a body.
+        chunk_seconds: the limit between two chunks of a body.
+        limits: the limits of single paths; 0 leaves the limit to the endpoint, which never holds
+            the whole body.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, max_body_bytes: int, chunk_seconds: float, limits: Mapping[str, int]
+    ) -> None:
+        self.app = app
+        self.max_body_bytes, self.chunk_seconds, self.limits = max_body_bytes, chunk_seconds, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = self.limits.get(scope["path"], self.max_body_bytes)
+        body = _LimitedBody(limit, self.chunk_seconds, receive, send)
+        error = _error_of_head(scope, limit)
+        if error is None:
+            await self.app(scope, body.receive, body.send)
+        else:
+            await problem(error, scope["path"])(scope, receive, body.send)
+
+
+class _LimitedBody:
+    """The body of one request."""
+
+    def __init__(self, limit: int, chunk_seconds: float, receive: Receive, send: Send) -> None:
+        self._limit, self._chunk_seconds = limit, chunk_seconds
+        self._receive, self._send = receive, send
+        self._received, self._more_to_come = 0, True
+        self._closes_connection = False
+        self._began = time.perf_counter()
+
+    async def receive(self) -> Message:
+        """Receive a message.
+
+        Raises:
+            BodyTooSlow: the next chunk did not come in time.
+            TooLarge: the body is larger than the limit.
+        """
+        try:
+            async with asyncio.timeout(self._seconds_left() if self._more_to_come else None):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow(headers={"Connection": "close"}) from None
+        if message["type"] == "http.request":
+            self._more_to_come = message.get("more_body", False)
+            self._received += len(message.get("body", b""))
+            if self._limit and self._received > self._limit:
+                raise _too_large(self._limit)
+        return message
+
+    def _seconds_left(self) -> float:
+        if not self._limit:
+            return self._chunk_seconds
+        return min(self._chunk_seconds, self._began + WHOLE_BODY_SECONDS - time.perf_counter())
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._closes_connection = (b"connection", b"close") in message["headers"]
+        elif self._closes_connection and self._more_to_come and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": "http.response.body", "body": b""}
+        await self._send(message)
+
+    async def _linger(self) -> None:
+        """Discard the rest of the body until the client has read the response.
+
+        Closed at once, the connection would be reset and the response lost (RFC 9112, 9.6).
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while (await self._receive()).get("more_body", False):
+                    pass
+
+
+def _error_of_head(scope: Scope, limit: int) -> ServiceError | None:
+    """Return what is wrong with a request before its body is read."""
+    if sum(map(len, chain.from_iterable(scope["headers"]))) > MAX_HEADER_BYTES:
+        return HeadersTooLarge()
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
+        return AddressTooLong()
+    headers = dict[bytes, bytes](scope["headers"])
+    if not headers.get(b"host"):
+        return BadRequest("The Host header is missing.")
+    length = headers.get(b"content-length", b"0")
+    if limit and length.isdigit() and int(length) > limit:
+        return _too_large(limit)
+    return None
+
+
+def _too_large(limit: int) -> TooLarge:
+    """Close the connection, because only that ends a body that is still being sent."""
+    return TooLarge(f"Send at most {limit} bytes.", headers={"Connection": "close"})
