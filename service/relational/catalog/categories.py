@@ -71,7 +71,7 @@ class CategoryRepository(SqlRepository[CategoryRead]):
 
 
 async def lock_categories(session: AsyncSession, category_ids: Iterable[UUID]) -> set[UUID]:
-    """Return those of the categories that exist; they stay until the transaction ends."""
+    """Lock categories until the transaction ends; return the ids that exist."""
     if not (wanted := set(category_ids)):
         return set()
     locked = select(Category.id).where(any_of(Category.id, wanted)).order_by(Category.id)

@@ -97,7 +97,7 @@ class ProductRepository(SqlRepository[ProductRead]):
         return self.read(product)
 
     async def list_products(self, query: ProductQuery) -> Page[ProductRead]:
-        """Return a page of the products, or of the deleted ones if the query names them."""
+        """Return a page of products, or of deleted products if the query asks for them."""
         listing = self.listing if query.expand is None else self.with_category
         conditions, values = [is_deleted(query.deleted)], {}
         if query.in_stock is not None:

@@ -167,7 +167,7 @@ class ProductQuery(OffsetQuery):
     price__gte: Money | None = None
     price__lte: Money | None = None
     in_stock: bool | None = Field(
-        None, description="`true`: only products in stock; `false`: only those sold out"
+        None, description="`true`: only products in stock; `false`: only products without stock"
     )
     currency: Currency | None = None
     created_at__gte: Time | None = None

@@ -43,7 +43,7 @@ class LockedProduct(NamedTuple):
 async def lock_products(
     session: AsyncSession, product_ids: Iterable[UUID], *, with_deleted: bool = False
 ) -> Mapping[UUID, LockedProduct]:
-    """Lock the products of these ids; return those that exist."""
+    """Lock products until the transaction ends; return the existing ones by id."""
     p = Product
     locked = select(p.id, p.sku, p.name, p.price, p.currency, p.stock)
     locked = locked.where(p.id.in_(set(product_ids)))

@@ -151,6 +151,6 @@ async def test_order_for_another_user_needs_an_administrator(
     assert (rejected.status_code, rejected.json()["errors"][0]["pointer"]) == (403, "/user_id")
     created = await make_order(client, line(product), user_id=other["id"])
     assert (await buyer.get(f"{ORDERS}/{created['id']}")).status_code == 404
-    nobody = await order(client, line(product), user_id=str(uuid4()))
-    assert (nobody.status_code, nobody.json()["code"]) == (409, "buyer_unknown")
+    unknown = await order(client, line(product), user_id=str(uuid4()))
+    assert (unknown.status_code, unknown.json()["code"]) == (409, "buyer_unknown")
     assert ADMINISTRATOR.user_id is None
