@@ -11,7 +11,8 @@ from structlog.testing import CapturingLogger
 
 from service.core.metrics import Metrics
 from service.main import State
-from service.web.middleware import Frontier
+from service.web.body_limit import BodyLimitMiddleware
+from service.web.middleware import ErrorMiddleware, RequestMiddleware, SecurityHeadersMiddleware
 from tests.documents.predictions.live_server import (
     chunk,
     connect,
@@ -171,7 +172,10 @@ async def _through(app: ASGIApp, **scope: Any) -> list[Any]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    layer = Frontier(app, max_body_bytes=9, body_seconds=1, body_limits={}, metrics=Metrics())
+    limited = BodyLimitMiddleware(app, max_body_bytes=9, chunk_seconds=1, limits={})
+    layer = RequestMiddleware(
+        SecurityHeadersMiddleware(ErrorMiddleware(limited)), metrics=Metrics()
+    )
     request = {
         "type": "http",
         "method": "GET",

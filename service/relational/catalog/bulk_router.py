@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from service.auth.caller import needs
 from service.core.errors import PreconditionFailed
-from service.relational.catalog.bulk import ProductBulkService
+from service.relational.catalog.bulk import ProductBulkDep
 from service.relational.catalog.repository import (
     BadPrice,
     CategoryUnknown,
@@ -33,7 +33,7 @@ WRITES = needs("catalog:write")
     responses=bulk_problems(SkuTaken, CategoryUnknown, BadPrice),
 )
 async def products_create_bulk(
-    body: ProductsCreate, query: Bulk, products: ProductBulkService
+    body: ProductsCreate, query: Bulk, products: ProductBulkDep
 ) -> ProductsRead | Response:
     """Create all products or none; with `atomic=false` all that are valid."""
     batch = BulkItems(body.items, query)
@@ -49,7 +49,7 @@ async def products_create_bulk(
     ),
 )
 async def products_update_bulk(
-    body: ProductsUpdate, query: Bulk, products: ProductBulkService
+    body: ProductsUpdate, query: Bulk, products: ProductBulkDep
 ) -> ProductsRead | Response:
     """Change each product by a merge patch; a ``version`` guards its item as If-Match does."""
     batch = BulkItems(body.items, query)
@@ -63,7 +63,7 @@ async def products_update_bulk(
     responses=bulk_problems(CategoryUnknown, BadPrice, DuplicateItem),
 )
 async def products_put_bulk(
-    body: ProductsCreate, query: Bulk, products: ProductBulkService
+    body: ProductsCreate, query: Bulk, products: ProductBulkDep
 ) -> ItemsDone | Response:
     """Create products whose sku is new (201) and change the others (200), as import does."""
     batch = BulkItems(body.items, query)
@@ -77,7 +77,7 @@ async def products_put_bulk(
     responses=bulk_problems(ProductNotFound),
 )
 async def products_delete_bulk(
-    body: ProductsDelete, query: Bulk, products: ProductBulkService
+    body: ProductsDelete, query: Bulk, products: ProductBulkDep
 ) -> Response:
     """Delete products; each can be restored."""
     batch = BulkItems(body.items, query)

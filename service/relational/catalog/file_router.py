@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from service.auth.caller import needs
-from service.relational.catalog.export_file import ProductExportService
+from service.relational.catalog.export_file import ProductExportDep
 from service.relational.catalog.file_format import BadHeader
 from service.relational.catalog.import_file import ProductImportResponse
 from service.relational.catalog.schemas import ExportQuery, LoadLine, ProductCreate
@@ -59,7 +59,7 @@ async def products_import(request: Request) -> Response:
     },
 )
 async def products_export(
-    query: Annotated[ExportQuery, Query()], products: ProductExportService
+    query: Annotated[ExportQuery, Query()], products: ProductExportDep
 ) -> Response:
     """Export all products in a format that import accepts.
 

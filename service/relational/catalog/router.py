@@ -23,7 +23,7 @@ from service.relational.catalog.schemas import (
     ProductUpdate,
     StockAdjust,
 )
-from service.relational.catalog.stock_adjustments import StockAdjustmentService
+from service.relational.catalog.stock_adjustments import StockAdjustmentsDep
 from service.relational.catalog.stock_movements import NoMovement, NotEnoughStock
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
@@ -100,7 +100,7 @@ async def products_restore(product_id: UUID, products: Products, reply: Reply) -
     responses=problems(ProductNotFound, NotEnoughStock, NoMovement),
 )
 async def products_adjust_stock(
-    product_id: UUID, adjust: StockAdjust, stock: StockAdjustmentService, reply: Reply
+    product_id: UUID, adjust: StockAdjust, stock: StockAdjustmentsDep, reply: Reply
 ) -> ProductRead:
     """Add to the stock or take from it, for a reason; return the product with its new stock."""
     return reply.updated(await stock.adjust(product_id, adjust))
@@ -112,7 +112,7 @@ async def products_adjust_stock(
     responses=problems(ProductNotFound),
 )
 async def products_list_movements(
-    product_id: UUID, query: Annotated[MovementQuery, Query()], stock: StockAdjustmentService
+    product_id: UUID, query: Annotated[MovementQuery, Query()], stock: StockAdjustmentsDep
 ) -> Page[MovementRead]:
     """List the changes of the stock, newest first."""
     return await stock.list_movements(product_id, query)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from service.auth.caller import needs
 from service.relational.catalog.stock_movements import NotEnoughStock
-from service.relational.orders.place import OrderPlacementService
+from service.relational.orders.place import OrderPlacementDep
 from service.relational.orders.repository import (
     BuyerUnknown,
     MixedCurrencies,
@@ -17,7 +17,7 @@ from service.relational.orders.repository import (
     WrongState,
 )
 from service.relational.orders.schemas import OrderCreate, OrderQuery, OrderRead
-from service.relational.orders.transitions import OrderTransitionService
+from service.relational.orders.transitions import OrderTransitionsDep
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
 from service.web.openapi import problems
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/orders", tags=["orders"], route_class=SqlRoute)
     responses=problems(NotEnoughStock, ProductUnknown, MixedCurrencies, BuyerUnknown),
 )
 async def orders_create(
-    order: OrderCreate, placement: OrderPlacementService, reply: Reply
+    order: OrderCreate, placement: OrderPlacementDep, reply: Reply
 ) -> OrderRead:
     """Take all lines from the stock at current prices, or nothing; errors names the short lines.
 
@@ -63,7 +63,7 @@ async def orders_get(order_id: UUID, orders: Orders, reply: Reply) -> OrderRead:
     responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_pay(
-    order_id: UUID, transitions: OrderTransitionService, expected: IfMatch, reply: Reply
+    order_id: UUID, transitions: OrderTransitionsDep, expected: IfMatch, reply: Reply
 ) -> OrderRead:
     return reply.updated(await transitions.pay(order_id, expected))
 
@@ -74,7 +74,7 @@ async def orders_pay(
     responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_fulfill(
-    order_id: UUID, transitions: OrderTransitionService, expected: IfMatch, reply: Reply
+    order_id: UUID, transitions: OrderTransitionsDep, expected: IfMatch, reply: Reply
 ) -> OrderRead:
     return reply.updated(await transitions.fulfill(order_id, expected))
 
@@ -85,7 +85,7 @@ async def orders_fulfill(
     responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_cancel(
-    order_id: UUID, transitions: OrderTransitionService, expected: IfMatch, reply: Reply
+    order_id: UUID, transitions: OrderTransitionsDep, expected: IfMatch, reply: Reply
 ) -> OrderRead:
     """Return the quantities of the order to the stock."""
     return reply.updated(await transitions.cancel(order_id, expected))
