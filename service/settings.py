@@ -58,9 +58,7 @@ class Settings(BaseSettings):
         validation_alias=_named("reporting_database_url", "REPORTING_DATABASE_URL"),
         description="read replica for reports; unset: reports read from the primary",
     )
-    mongodb_database: str | None = Field(
-        None, description="database name; unset: the URL's, else `polystore`"
-    )
+    mongodb_database: str | None = Field(None, description="unset: the URL's, else `polystore`")
     data_dir: Path = Field(
         Path(".polystore"), description="folder of the embedded engines and the generated secret"
     )
@@ -95,43 +93,26 @@ class Settings(BaseSettings):
     )
     registration: bool = Field(True, description="allow anyone to register a user")
     docs: bool = Field(True, description="serve /docs and /openapi.json")
-    cors_origins: str = Field(
-        "", description="allowed CORS origins, comma-separated; empty: CORS is off"
-    )
+    cors_origins: str = Field("", description="allowed CORS origins, comma-separated; empty: none")
     trusted_proxies: str = Field(
         "", description="addresses whose X-Forwarded-For is trusted, comma-separated"
     )
     token_issuer: str = Field("polystore", description="`iss` of access tokens")
     token_audience: str = Field("polystore", description="`aud` of access tokens")
-    access_token_seconds: int = Field(
-        900, gt=0, le=86_400, description="lifetime of an access token"
-    )
-    refresh_token_days: int = Field(30, gt=0, le=365, description="lifetime of a login")
-    rate_caller: Rate = Field("120000/minute", description="maximum requests per caller")
-    rate_address: Rate = Field(
-        "1200/minute", description="maximum requests per address without credentials"
-    )
-    rate_login: Rate = Field(
-        "60/minute", description="maximum logins and registrations per address"
-    )
-    rate_guess: Rate = Field(
-        "10/minute", description="maximum wrong passwords per address and user"
-    )
+    access_token_seconds: int = Field(900, gt=0, le=86_400, description="access token lifetime")
+    refresh_token_days: int = Field(30, gt=0, le=365, description="login lifetime")
+    rate_caller: Rate = Field("120000/minute", description="requests per caller")
+    rate_address: Rate = Field("1200/minute", description="requests per address, unauthenticated")
+    rate_login: Rate = Field("60/minute", description="logins and registrations per address")
+    rate_guess: Rate = Field("10/minute", description="wrong passwords per address and user")
 
-    max_body_bytes: int = Field(1_048_576, gt=0, description="maximum size of a request body")
-    max_batch_bytes: int = Field(
-        5_242_880, gt=0, description="maximum size of a prediction batch, decompressed"
-    )
+    max_body_bytes: int = Field(1_048_576, gt=0, description="size of a request body")
+    max_batch_bytes: int = Field(5_242_880, gt=0, description="size of a decompressed batch")
     max_in_flight_bytes: int = Field(
-        33_554_432,
-        gt=0,
-        description="maximum size of events received and not yet written; above it: 429",
+        33_554_432, gt=0, description="size of events received and not yet written; above it: 429"
     )
     retention_days: int | None = Field(
-        None,
-        ge=1,
-        le=3650,
-        description="retention of predictions without a rule; unset: forever",
+        None, ge=1, le=3650, description="retention of predictions without a rule; unset: forever"
     )
     body_seconds: Seconds = Field(
         5.0, description="maximum time between two chunks of a body; the whole body has 60 s"
@@ -142,9 +123,7 @@ class Settings(BaseSettings):
     sql_max_overflow: int = Field(10, ge=0, description="additional connections under load")
     sql_pool_seconds: Seconds = Field(0.5, description="maximum wait for a pooled connection")
     sql_pool_recycle_seconds: Seconds = Field(1800.0, description="maximum age of a connection")
-    sql_pool_pre_ping: bool = Field(
-        True, description="test a connection before use after 1 s without use"
-    )
+    sql_pool_pre_ping: bool = Field(True, description="test connections unused for 1 s")
     sql_connect_seconds: Seconds = Field(1.0, description="maximum wait for a new connection")
     sql_statement_seconds: Seconds = Field(1.5, description="`statement_timeout` of the server")
     sql_lock_seconds: Seconds = Field(0.5, description="`lock_timeout` of the server")
@@ -156,9 +135,7 @@ class Settings(BaseSettings):
     )
 
     mongo_deadline_seconds: Seconds = Field(1.8, description="MongoDB: deadline of a request")
-    mongo_max_pool_size: int = Field(
-        32, gt=0, description="maximum connections, and concurrent requests"
-    )
+    mongo_max_pool_size: int = Field(32, gt=0, description="connections, and concurrent requests")
     mongo_place_seconds: Seconds = Field(0.5, description="maximum wait for a free connection")
     mongo_connect_seconds: Seconds = Field(1.0, description="maximum wait for a new connection")
     mongo_heartbeat_seconds: Annotated[float, Field(ge=0.5)] = Field(

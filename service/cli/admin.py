@@ -107,7 +107,7 @@ def load_credentials(settings: Settings) -> Credentials:
     """Return the credentials stored in the data folder.
 
     Raises:
-        CredentialsMissing: there are none, or they cannot be read.
+        CredentialsMissing: they do not exist or cannot be read.
     """
     path = settings.data_dir / CREDENTIALS_FILE
     try:

@@ -2,14 +2,10 @@
 
 import json
 
-import pytest
-
 from service.stores.embedded import StoreUrls
 from service.stores.sql import migrations
-from tests.fixtures.cli import run_cli, run_cli_process
+from tests.fixtures.cli import run_cli
 from tests.fixtures.stores import new_database
-
-pytestmark = pytest.mark.slow  # a process imports the service
 
 
 def test_migrate_plan_apply_check_and_down_agree(engines: StoreUrls, worker_name: str) -> None:
@@ -19,8 +15,8 @@ def test_migrate_plan_apply_check_and_down_agree(engines: StoreUrls, worker_name
         step.revision for step in migrations.pending(None)
     ]
     assert run_cli("migrate", "check", DATABASE_URL=url).exit_code == 2
-    applied = run_cli_process("migrate", "apply", DATABASE_URL=url)
-    assert applied.returncode == 0
+    applied = run_cli("migrate", "apply", DATABASE_URL=url)
+    assert applied.exit_code == 0
     assert migrations.expected_head() in applied.stdout
     assert run_cli("migrate", "check", DATABASE_URL=url).exit_code == 0
     assert run_cli("migrate", "down", "--yes", DATABASE_URL=url).exit_code == 0

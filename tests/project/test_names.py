@@ -20,7 +20,6 @@ UNCLEAN = {
     "service/auth",
     "service/core",
     "service/relational",
-    "service/stores/embedded",
     "service/stores/sql",
     "service/web",
     "tests",

@@ -74,10 +74,7 @@ class Supervisor:
             signal.signal(number, self._request_stop)
 
     def run(self) -> int:
-        """Run the engine until a stop is requested, it ends (no ``restart``) or dies too often.
-
-        Returns the exit code of the supervisor.
-        """
+        """Run the engine until a stop, its end, or too many deaths; return an exit code."""
         self._start()
         due: float | None = None
         while not self._should_stop():

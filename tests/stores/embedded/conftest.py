@@ -43,7 +43,7 @@ def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def memory_path(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is room for it, for tests that are not about durability."""
+    """A folder in memory if enough of it is free, for tests that are not about durability."""
     if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES:
         yield tmp_path
         return
