@@ -21,7 +21,6 @@ UNCLEAN = {
     "service/core",
     "service/relational",
     "service/stores/embedded",
-    "service/stores/sql",
     "service/web",
     "tests",
     "tests/auth",
@@ -29,13 +28,6 @@ UNCLEAN = {
     "tests/faults",
     "tests/fixtures",
     "tests/project",
-    "tests/relational",
-    "tests/relational/accounts",
-    "tests/relational/api_keys",
-    "tests/relational/logins",
-    "tests/relational/projects",
-    "tests/relational/users",
-    "tests/stores/sql",
     "tests/web",
 }
 

@@ -72,7 +72,7 @@ async def test_rotate_in_other_process_is_valid_within_a_minute(
     made = await make_key(auth_client, owner)
     assert await opens(auth_client, made["key"])
     await change_key(state, made["id"], secret_hash=hash_secret("elsewhere"))
-    monkeypatch.setattr("service.relational.authenticator.SECONDS_BEFORE_ANOTHER_LOOK", 0.0)
+    monkeypatch.setattr("service.relational.authenticator.RECHECK_SECONDS", 0.0)
     assert await opens(auth_client, f"pk_{UUID(made['id']).hex}_elsewhere")
     assert not await opens(auth_client, made["key"])
 

@@ -94,8 +94,8 @@ async def test_last_owner_cannot_leave_or_be_demoted(
         assert status_and_code(refused) == (409, "last_owner")
         kept = await owner.request(method, address, body, idempotency_key="k")
         assert status_and_code(kept) == (409, "last_owner")
-    body = await owner.request_json("GET", f"/projects/{project['id']}/members/{owner.id}")
-    assert (body["role"], body["version"]) == ("owner", 1)
+    member = await owner.request_json("GET", f"/projects/{project['id']}/members/{owner.id}")
+    assert (member["role"], member["version"]) == ("owner", 1)
     other = await user_factory.create_member(project, "owner")
     assert (await owner.request(method, address, body)).is_success
     left = await other.request_json("GET", f"/projects/{project['id']}/members")
