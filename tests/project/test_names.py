@@ -20,7 +20,6 @@ UNCLEAN = {
     "service/auth",
     "service/core",
     "service/relational",
-    "service/stores/sql",
     "service/web",
     "tests",
     "tests/auth",
@@ -28,13 +27,6 @@ UNCLEAN = {
     "tests/faults",
     "tests/fixtures",
     "tests/project",
-    "tests/relational",
-    "tests/relational/accounts",
-    "tests/relational/api_keys",
-    "tests/relational/logins",
-    "tests/relational/projects",
-    "tests/relational/users",
-    "tests/stores/sql",
     "tests/web",
 }
 

@@ -1,5 +1,6 @@
 """API keys created over HTTP or changed in the database."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from service.relational.api_keys.tables import ApiKey
 from tests.auth.factories import LoggedInUser, bearer
 
 KEYS = "/v1/api_keys"
+HOUR = timedelta(hours=1)
 
 
 async def make_key(
@@ -47,3 +49,15 @@ async def stored_key(state: State, key_id: str) -> dict[str, Any]:
     statement = select(ApiKey.__table__).where(ApiKey.id == UUID(key_id))
     async with state["sql"].engine.connect() as connection:
         return dict((await connection.execute(statement)).mappings().one())
+
+
+def now() -> datetime:
+    """Return the time in milliseconds, as it is stored."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+async def rotate(
+    client: httpx2.AsyncClient, key_id: str, headers: dict[str, str], **body: Any
+) -> httpx2.Response:
+    return await client.post(f"{KEYS}/{key_id}/rotate", json=body, headers=headers)

@@ -6,9 +6,12 @@ from uuid import UUID, uuid4
 
 import httpx2
 from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import select, update
 
 from service.auth.passwords import _HASH
 from service.main import State
+from service.relational.audit.tables import AuditEvent
+from service.relational.users.tables import User
 from tests.auth.factories import bearer, create_user
 
 PASSWORD = "correct horse"
@@ -81,3 +84,16 @@ def tokens_of(answer: httpx2.Response) -> Tokens:
 async def status_of(client: httpx2.AsyncClient, headers: dict[str, str]) -> int:
     """Return the status of GET /v1/me with these headers."""
     return (await client.get(ME, headers=headers)).status_code
+
+
+async def acts(state: State) -> list[tuple[str, UUID | None]]:
+    """Return the acts of the audit trail and their subjects, oldest first."""
+    statement = select(AuditEvent.act, AuditEvent.subject_id).order_by(AuditEvent.id)
+
+    async with state["sql"].engine.connect() as connection:
+        return [(row.act, row.subject_id) for row in await connection.execute(statement)]
+
+
+async def change_user(state: State, user_id: UUID, **values: Any) -> None:
+    async with state["sql"].engine.begin() as connection:
+        await connection.execute(update(User).where(User.id == user_id).values(**values))

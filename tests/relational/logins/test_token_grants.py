@@ -1,49 +1,30 @@
 """Grants of access tokens for a password, a refresh token or an API key."""
 
-import asyncio
 import base64
-from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy import select, update
 
 from service.auth.roles import scopes_of
 from service.main import State
-from service.relational.audit.tables import AuditEvent
-from service.relational.authenticator import SqlAuthenticator
-from service.relational.logins import repository as logins
-from service.relational.logins.repository import PasswordUser
-from service.relational.users.tables import User
 from tests.auth.factories import bearer, create_key, create_user
 from tests.relational.logins.factories import (
     PASSWORD,
     TOKEN,
+    acts,
     by_password,
     by_refresh,
     create_password_user,
-    current_hash,
-    log_in,
-    outdated_hash,
     request_token,
-    status_of,
     tokens_of,
 )
 
 
 def basic(client_id: str, secret: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(f'{client_id}:{secret}'.encode()).decode()}"}
-
-
-async def acts(state: State) -> list[tuple[str, UUID | None]]:
-    """Return the acts of the audit trail and their subjects, oldest first."""
-    statement = select(AuditEvent.act, AuditEvent.subject_id).order_by(AuditEvent.id)
-
-    async with state["sql"].engine.connect() as connection:
-        return [(row.act, row.subject_id) for row in await connection.execute(statement)]
 
 
 async def test_password_grant_takes_email_or_username_in_any_case(
@@ -103,87 +84,6 @@ async def test_password_grant_failure_is_recorded_with_user(
     user = await create_password_user(state)
     await by_password(auth_client, user.username, "wrong horse")
     assert await acts(state) == [("login_failed", user.id)]
-
-
-async def test_refresh_token_is_valid_once(auth_client: httpx2.AsyncClient, state: State) -> None:
-    first = await log_in(auth_client, (await create_password_user(state)).username)
-    answer = await by_refresh(auth_client, first.refresh)
-    assert answer.headers["cache-control"] == "no-store"
-    second = tokens_of(answer)
-    third = tokens_of(await by_refresh(auth_client, second.refresh))
-    assert len({first.refresh, second.refresh, third.refresh}) == 3
-    assert await status_of(auth_client, third.headers) == 200
-
-
-async def test_refresh_token_reuse_ends_the_login(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
-    user = await create_password_user(state)
-    other = await log_in(auth_client, user.username)
-    first = await log_in(auth_client, user.username)
-    second = tokens_of(await by_refresh(auth_client, first.refresh))
-    third = tokens_of(await by_refresh(auth_client, second.refresh))
-    assert await status_of(auth_client, third.headers) == 200
-    again = await by_refresh(auth_client, first.refresh)
-    assert (again.status_code, again.json()["error"]) == (401, "invalid_grant")
-    assert (await by_refresh(auth_client, third.refresh)).status_code == 401
-    for tokens in (first, second, third):
-        assert await status_of(auth_client, tokens.headers) == 401
-    assert await status_of(auth_client, other.headers) == 200
-    assert (await acts(state)).count(("token_reused", user.id)) == 1
-
-
-async def test_refresh_two_concurrent_one_succeeds(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
-    user = await create_password_user(state)
-    for _ in range(5):
-        first = await log_in(auth_client, user.username)
-        answers = await asyncio.gather(*(by_refresh(auth_client, first.refresh) for _ in range(2)))
-        assert Counter(answer.status_code for answer in answers) == {200: 1, 401: 1}
-        (won,) = (tokens_of(answer) for answer in answers if answer.status_code == 200)
-        assert await status_of(auth_client, won.headers) == 401, "the reuse ended the login"
-
-
-@pytest.mark.parametrize(
-    "token",
-    ["", "x", "rt_", "rt_x_y", "rt_00000000000000000000000000000000_x", "é" * 50, "\x00", "😀"],
-)
-async def test_refresh_invalid_token_is_refused(
-    auth_client: httpx2.AsyncClient, state: State, token: str
-) -> None:
-    answer = await by_refresh(auth_client, token)
-    assert answer.status_code in (400, 401, 422)
-
-
-async def test_refresh_token_of_inactive_user_is_refused(
-    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
-) -> None:
-    user = await create_password_user(state)
-    tokens = await log_in(auth_client, user.username)
-    await change_user(state, user.id, is_active=False)
-    assert (await by_refresh(auth_client, tokens.refresh)).status_code == 401
-    assert await status_of(auth_client, tokens.headers) == 401
-
-
-async def change_user(state: State, user_id: UUID, **values: Any) -> None:
-    async with state["sql"].engine.begin() as connection:
-        await connection.execute(update(User).where(User.id == user_id).values(**values))
-
-
-async def test_role_reduction_removes_scopes_of_earlier_tokens(
-    auth_client: httpx2.AsyncClient, state: State, authenticator: SqlAuthenticator
-) -> None:
-    user = await create_password_user(state, "editor")
-    tokens = await log_in(auth_client, user.username)
-    assert (
-        "posts:admin" in (await auth_client.get("/v1/me", headers=tokens.headers)).json()["scopes"]
-    )
-    await change_user(state, user.id, role="member")
-    fresh = tokens_of(await by_refresh(auth_client, tokens.refresh))
-    authenticator.invalidate(UUID(fresh.refresh.split("_")[1]))
-    scopes = (await auth_client.get("/v1/me", headers=fresh.headers)).json()["scopes"]
-    assert set(scopes) <= scopes_of("member")
 
 
 async def test_client_grant_takes_key_by_form_or_http_basic(
@@ -265,26 +165,6 @@ async def test_token_scopes_can_be_reduced_but_not_extended(
     assert less.json()["scope"] == "posts:read"
 
 
-async def test_refresh_keeps_reduced_scopes(auth_client: httpx2.AsyncClient, state: State) -> None:
-    user = await create_password_user(state)
-    narrow = await log_in(auth_client, user.username, scope="posts:read tags:read")
-    answer = await by_refresh(auth_client, narrow.refresh)
-    assert answer.json()["scope"] == "posts:read tags:read"
-    fewer = await by_refresh(auth_client, tokens_of(answer).refresh, scope="tags:read")
-    assert fewer.json()["scope"] == "tags:read"
-    again = await by_refresh(auth_client, tokens_of(fewer).refresh)
-    assert again.json()["scope"] == "posts:read tags:read", "RFC 6749, section 6"
-
-
-async def test_refresh_excess_scopes_do_not_consume_token(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
-    tokens = await log_in(auth_client, (await create_password_user(state)).username)
-    answer = await by_refresh(auth_client, tokens.refresh, scope="users:admin")
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
-    assert (await by_refresh(auth_client, tokens.refresh)).status_code == 200
-
-
 @pytest.mark.parametrize("grant", ["implicit", "authorization_code", "PASSWORD", "", "😀"])
 async def test_grant_type_unknown_is_refused(
     auth_client: httpx2.AsyncClient, state: State, grant: str
@@ -327,53 +207,3 @@ async def test_token_request_requires_form(auth_client: httpx2.AsyncClient, stat
         await auth_client.post(TOKEN, content=b"grant_type=password"),
     ):
         assert answer.status_code == 415
-
-
-async def test_login_rehashes_password_with_current_parameters(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
-    user = await create_password_user(state, password_hash=outdated_hash())
-    assert (await by_password(auth_client, user.username, "wrong horse")).status_code == 401
-    assert await hash_of(state, user.id) == outdated_hash()
-    tokens = await log_in(auth_client, user.username)
-    better = await hash_of(state, user.id)
-    assert better.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert await status_of(auth_client, tokens.headers) == 200
-    assert tokens_of(await by_refresh(auth_client, tokens.refresh))
-    await log_in(auth_client, user.username)
-    assert await hash_of(state, user.id) == better
-
-
-async def test_login_two_concurrent_rehashes_both_succeed(
-    auth_client: httpx2.AsyncClient, state: State
-) -> None:
-    user = await create_password_user(state, password_hash=outdated_hash())
-    answers = await asyncio.gather(*(by_password(auth_client, user.username) for _ in range(2)))
-    assert [answer.status_code for answer in answers] == [200, 200]
-
-
-async def hash_of(state: State, user_id: UUID) -> str:
-    async with state["sql"].engine.connect() as connection:
-        password_hash = await connection.scalar(
-            select(User.password_hash).where(User.id == user_id)
-        )
-    assert password_hash is not None
-    return password_hash
-
-
-async def test_login_password_changed_meanwhile_is_refused(
-    state: State, reset_stores: None
-) -> None:
-    user = await create_password_user(state)
-    sql, lifetime = state["sql"], timedelta(days=1)
-
-    async def opened(password_hash: str) -> UUID | None:
-        user_row = PasswordUser(user.id, "member", password_hash)
-        return await sql.run(
-            lambda session: logins.open_login(session, user_row, b"", frozenset(), lifetime),
-            writes=True,
-        )
-
-    assert await opened(current_hash()) is not None
-    await change_user(state, user.id, password_hash=outdated_hash())
-    assert await opened(current_hash()) is None

@@ -67,8 +67,8 @@ async def test_invitation_is_hidden_from_other_users(
     await user_factory.create(email="guest@example.com")
     for person in (owner, await user_factory.create(), await user_factory.create("admin")):
         assert (await person.request_json("GET", "/invitations"))["items"] == []
-        for deed in ("accept", "decline"):
-            refused = await person.request("POST", f"/invitations/{invitation['id']}/{deed}")
+        for action in ("accept", "decline"):
+            refused = await person.request("POST", f"/invitations/{invitation['id']}/{action}")
             assert status_and_code(refused) == (404, "invitation_not_found")
 
 
@@ -127,8 +127,8 @@ async def test_invitation_expired_can_be_replaced(
     guest = await user_factory.create()
     old = await invite(owner, project, guest.email)
     await user_factory.execute(LATER, id=old["id"])
-    for deed in ("accept", "decline"):
-        refused = await guest.request("POST", f"/invitations/{old['id']}/{deed}")
+    for action in ("accept", "decline"):
+        refused = await guest.request("POST", f"/invitations/{old['id']}/{action}")
         assert status_and_code(refused) == (409, "invitation_expired")
     assert (await guest.request_json("GET", "/invitations"))["items"] == []
     listed = (await owner.request_json("GET", f"/projects/{project['id']}/invitations"))["items"]

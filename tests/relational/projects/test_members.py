@@ -94,8 +94,8 @@ async def test_last_owner_cannot_leave_or_be_demoted(
         assert status_and_code(refused) == (409, "last_owner")
         kept = await owner.request(method, address, body, idempotency_key="k")
         assert status_and_code(kept) == (409, "last_owner")
-    body = await owner.request_json("GET", f"/projects/{project['id']}/members/{owner.id}")
-    assert (body["role"], body["version"]) == ("owner", 1)
+    member = await owner.request_json("GET", f"/projects/{project['id']}/members/{owner.id}")
+    assert (member["role"], member["version"]) == ("owner", 1)
     other = await user_factory.create_member(project, "owner")
     assert (await owner.request(method, address, body)).is_success
     left = await other.request_json("GET", f"/projects/{project['id']}/members")
@@ -136,16 +136,16 @@ async def test_owners_removing_each_other_concurrently_one_stays(
         other = await user_factory.create_member(project, "owner")
         path = f"/projects/{project['id']}/members"
         if turn % 2:
-            deeds = (
+            requests = (
                 one.request("PATCH", f"{path}/{other.id}", {"role": "viewer"}),
                 other.request("PATCH", f"{path}/{one.id}", {"role": "viewer"}),
             )
         else:
-            deeds = (
+            requests = (
                 one.request("DELETE", f"{path}/{other.id}"),
                 other.request("DELETE", f"{path}/{one.id}"),
             )
-        answers = await asyncio.gather(*deeds)
+        answers = await asyncio.gather(*requests)
         assert sum(answer.is_success for answer in answers) == 1
         # The second request comes from a viewer or from a removed member.
         assert {status_and_code(answer)[0] for answer in answers if not answer.is_success} == {

@@ -15,7 +15,7 @@ from tests.relational.projects.factories import (
 
 # The status for an owner, an admin, a member, a viewer, another user and projects:admin.
 ROLES = ("owner", "admin", "member", "viewer", "outsider", "administrator")
-WALK: dict[str, tuple[int, int, int, int, int, int]] = {
+STATUSES: dict[str, tuple[int, int, int, int, int, int]] = {
     "see the project": (200, 200, 200, 200, 404, 200),
     "see the members": (200, 200, 200, 200, 404, 200),
     "see one member": (200, 200, 200, 200, 404, 200),
@@ -41,10 +41,12 @@ WALK: dict[str, tuple[int, int, int, int, int, int]] = {
 }
 
 
-def request_of(deed: str, others: dict[str, ProjectUser], me: ProjectUser, invitation: str) -> Any:
-    verb, _, rest = deed.partition(" ")
-    last = deed.rpartition(" ")[2]
-    whom = others.get(deed.split()[2]) if len(deed.split()) > 2 else None
+def request_of(
+    action: str, others: dict[str, ProjectUser], me: ProjectUser, invitation: str
+) -> Any:
+    verb, _, rest = action.partition(" ")
+    last = action.rpartition(" ")[2]
+    whom = others.get(action.split()[2]) if len(action.split()) > 2 else None
     plain: dict[str, tuple[Any, ...]] = {
         "see the project": ("GET", ""),
         "see the members": ("GET", "/members"),
@@ -59,8 +61,8 @@ def request_of(deed: str, others: dict[str, ProjectUser], me: ProjectUser, invit
         "leave": ("POST", "/leave"),
         "remove oneself": ("DELETE", f"/members/{me.id}"),
     }
-    if deed in plain:
-        return plain[deed]
+    if action in plain:
+        return plain[action]
     if verb == "invite":
         return "POST", "/invitations", {"email": "new@example.com", "role": last}
     assert whom is not None, rest
@@ -71,25 +73,25 @@ def request_of(deed: str, others: dict[str, ProjectUser], me: ProjectUser, invit
 
 def test_permission_cases_cover_every_permission_and_role() -> None:
     assert set(RIGHTS) == set(ROLES[:4])
-    deed_of = {
+    action_of = {
         "read": "see the project", "leave": "leave", "edit": "edit", "invite": "invite a viewer",
         "change_roles": "make a viewer an admin", "remove_members": "remove a viewer",
         "delete": "delete",
     }  # fmt: skip
-    assert set(deed_of) == set().union(*(rights.to for rights in RIGHTS.values()))
-    for right, deed in deed_of.items():
-        good = [role for role, status in zip(ROLES, WALK[deed], strict=True) if status < 300]
+    assert set(action_of) == set().union(*(rights.to for rights in RIGHTS.values()))
+    for right, action in action_of.items():
+        good = [role for role, status in zip(ROLES, STATUSES[action], strict=True) if status < 300]
         assert [role for role in good if role in RIGHTS] == roles_with(right)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("deed", WALK)
+@pytest.mark.parametrize("action", STATUSES)
 async def test_permission_table_is_enforced_for_every_role(
-    user_factory: UserFactory, deed: str, role: str
+    user_factory: UserFactory, action: str, role: str
 ) -> None:
     founder = await user_factory.create()
     project = await make_project(founder)
-    as_what = "owner" if deed.endswith("of an owner") else "member"
+    as_what = "owner" if action.endswith("of an owner") else "member"
     invitation = await invite(founder, project, "invited@example.com", as_what)
     # A second owner, so that no request is refused because of the last owner.
     others = {
@@ -100,12 +102,12 @@ async def test_permission_table_is_enforced_for_every_role(
         me = await user_factory.create_member(project, role)
     else:
         me = await user_factory.create("admin" if role == "administrator" else "member")
-    method, path, *body = request_of(deed, others, me, invitation["id"])
+    method, path, *body = request_of(action, others, me, invitation["id"])
     answer = await me.request(method, f"/projects/{project['id']}{path}", *body)
-    expected = WALK[deed][ROLES.index(role)]
+    expected = STATUSES[action][ROLES.index(role)]
     assert answer.status_code == expected, answer.text
     if expected == 403:  # an admin lacks two permissions; other errors concern a higher role
-        strong = role == "admin" and deed not in ("delete", "restore")
+        strong = role == "admin" and action not in ("delete", "restore")
         code = "project_role_too_strong" if strong else "project_role_too_weak"
         assert status_and_code(answer) == (403, code)
     if role == "outsider":

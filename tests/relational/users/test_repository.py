@@ -79,7 +79,7 @@ PEOPLE: tuple[dict[str, Any], ...] = (
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "usernames"),
     [
         ({"q": "lon"}, "ada.l al_an"),
         ({"q": "LOVE londo"}, "ada.l"),
