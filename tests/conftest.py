@@ -1,11 +1,14 @@
 """Engines for the whole run, a database per worker, and a client that knows the contract."""
 
+import re
 import shutil
 import tempfile
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] # no py.typed
 
 from service.stores.embedded import StoreUrls, embedded_stores
 
@@ -17,6 +20,7 @@ pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.logs",
 ]
+ROOT = Path(__file__).parents[1]
 MEMORY, NEEDED_BYTES = Path("/dev/shm"), 4 << 30  # noqa: S108 - mkdtemp makes the folder
 LONGEST_FIRST = ("plans", "faults", "openapi", "xdist_group", "slow")
 ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
@@ -53,6 +57,28 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_configure_node(node: object) -> None:
     """xdist: hands the engines' addresses to a worker."""
     node.workerinput["engines"] = tuple(node.config.stash[ENGINES][0])  # type: ignore[attr-defined]
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # untyped, as above
+    """Send the modules of an ``xdist_group`` to one worker, and every other test to any.
+
+    ``--dist loadgroup`` of pytest-xdist 3.8 changes node ids, which pytest 9.2 ignores, so that it
+    groups nothing (https://github.com/pytest-dev/pytest-xdist/issues/1386).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group_of(nodeid.partition("::")[0]) or nodeid
+
+
+@cache
+def _group_of(module: str) -> str | None:
+    match = re.search(r'xdist_group\("(\w+)"\)', (ROOT / module).read_text())
+    return match and match[1]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupScheduling:
+    return GroupScheduling(config, log)
 
 
 @pytest.hookimpl(trylast=True)
