@@ -90,7 +90,7 @@ async def _sql_health(sql: SqlStore) -> SqlHealth:
     try:
         head = await _in_time(ask(), sql.breaker)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        return SqlHealth(ok=False, detail=_said(translate_sql(error)), expected_head=expected)
+        return SqlHealth(ok=False, detail=_detail_of(translate_sql(error)), expected_head=expected)
     ok = head == expected
     detail = "at its head" if ok else "the schema is behind: run `polystore migrate apply`"
     return SqlHealth(ok=ok, detail=detail, schema_head=head, expected_head=expected)
@@ -108,7 +108,7 @@ async def _mongo_health(mongo: MongoStore) -> MongoHealth:
     try:
         missing = await _in_time(ask(), mongo.breaker)
     except Exception as error:  # a probe says so, whatever it is
-        return MongoHealth(ok=False, detail=_said(translate_mongo(error)))
+        return MongoHealth(ok=False, detail=_detail_of(translate_mongo(error)))
     detail = "indexes are missing: run `polystore indexes apply`" if missing else "indexes in place"
     return MongoHealth(ok=not missing, detail=detail, missing_indexes=missing)
 
@@ -126,5 +126,5 @@ async def _in_time(work: Coroutine[Any, Any, Any], breaker: CircuitBreaker) -> A
     return task.result()
 
 
-def _said(refusal: ServiceError | None) -> str:
+def _detail_of(refusal: ServiceError | None) -> str:
     return refusal.message if refusal is not None else "does not answer"

@@ -1,4 +1,4 @@
-"""What the application as a whole does with an address."""
+"""The application's responses by address."""
 
 import httpx2
 import pytest

@@ -1,7 +1,7 @@
-"""Who is calling, as far as every feature may ask. Knows no store.
+"""Authentication and authorization, without a store.
 
-``caller.py`` is the answer and what an endpoint needs, ``roles.py`` the one table of what each role
-may do, ``passwords.py`` how passwords are kept, ``tokens.py`` how access tokens are signed,
-``rates.py`` how often one may ask, and ``known.py`` what was verified lately. Protects the
-processor: passwords are hashed in threads of low priority, few at a time.
+``caller.py`` has the caller and the access rule of a route, ``roles.py`` the one table of scopes by
+role, ``passwords.py`` the hashes, ``access_tokens.py`` the signatures, ``rate_limits.py`` the
+limits, and ``credential_cache.py`` the verified credentials. Protects the processor: passwords are
+hashed in threads of low priority, few at a time.
 """

@@ -18,7 +18,7 @@ class Signer:
 
     def digests(self, message: bytes) -> Iterator[bytes]:
         """Its digest under each secret, 32 bytes; the present one first."""
-        return (hmac.digest(each, message, hashlib.sha256) for each in self._secrets)
+        return (hmac.digest(secret, message, hashlib.sha256) for secret in self._secrets)
 
     def sign(self, message: bytes) -> bytes:
         """The signature: a digest cut to SIGNATURE_BYTES (RFC 2104, 5)."""
@@ -27,5 +27,6 @@ class Signer:
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether we have signed this, now or under an earlier secret."""
         return any(
-            hmac.compare_digest(signature, each[:SIGNATURE_BYTES]) for each in self.digests(message)
+            hmac.compare_digest(signature, digest[:SIGNATURE_BYTES])
+            for digest in self.digests(message)
         )

@@ -63,12 +63,12 @@ class SqlAuthenticator:
             return ANONYMOUS
         header = request.headers.get("authorization")
         if header is None:
-            request.state.told = self._rates.count("address", address_of(request))
+            request.state.rate_limit_headers = self._rates.count("address", address_of(request))
             if access.scopes is not None:
                 raise Unauthenticated
             return ANONYMOUS
         caller = await self._caller_of(header, request)
-        request.state.told = self._rates.count("caller", caller.name)
+        request.state.rate_limit_headers = self._rates.count("caller", caller.name)
         if access.scopes is not None and not caller.scopes.issuperset(access.scopes):
             raise MissingScope(*sorted(set(access.scopes) - caller.scopes))
         if caller.key_id is not None:

@@ -28,20 +28,20 @@ R = TypeVar("R")
 
 
 class SomeItemsRefused(Conflict):
-    code, title = "items_refused", "Some of the items cannot be done"
-    detail = "Nothing was changed; errors names each place with a code of its own."
+    code, title = "items_refused", "Some items are not valid"
+    detail = "Correct the items that errors names; nothing was changed."
 
 
 class DuplicateItem(Refused):
-    code, title = "repeated", "It stands in the request twice"
-    detail = "An item before this one is about the same thing; send it once."
+    code, title = "repeated", "Item is a duplicate of an earlier one"
+    detail = "Send each object once."
 
 
 # -- in --------------------------------------------------------------------------------------------
 
 
 class InvalidItem(NamedTuple):
-    """An item that breaks the schema, and how."""
+    """An item that does not fit the schema, and its error."""
 
     refusal: ServiceError
 
@@ -51,7 +51,7 @@ def _or_broken(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return validate(value)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        return InvalidItem(invalid_input({**each, "loc": ("body", *each["loc"])} for each in found))
+        return InvalidItem(invalid_input({**item, "loc": ("body", *item["loc"])} for item in found))
 
 
 # The items of a body. One that breaks the schema is a Broken in the list, which Batch sorts out.
@@ -73,7 +73,7 @@ Bulk = Annotated[BulkQuery, Query()]
 
 
 class ItemDone(ResponseModel):
-    """201 made, 200 changed, 204 removed."""
+    """201 created, 200 changed, 204 removed."""
 
     status: Literal[200, 201, 204]
     id: UUID
@@ -81,7 +81,7 @@ class ItemDone(ResponseModel):
 
 
 class ItemFailed(ResponseModel):
-    """What it would have been refused with by itself; pointers are into the whole request."""
+    """The error of one item; pointers are into the whole request."""
 
     status: int
     code: str
@@ -90,25 +90,25 @@ class ItemFailed(ResponseModel):
 
 
 class ItemsRead(ResponseModel):
-    """What became of each item, in the order of the request."""
+    """The result of each item, in the order of the request."""
 
     items: Sequence[ItemDone | ItemFailed]
 
 
 class ItemsDone(ResponseModel):
-    """What became of each item where all were done."""
+    """The result of each item, where all were successful."""
 
     items: Sequence[ItemDone]
 
 
 def bulk_problems(*refusals: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a bulk endpoint."""
-    each = {"model": ItemsRead, "description": "`atomic=false`: a status for each item"}
-    return {207: each, **problems(SomeItemsRefused, *refusals)}
+    results = {"model": ItemsRead, "description": "`atomic=false`: a status for each item"}
+    return {207: results, **problems(SomeItemsRefused, *refusals)}
 
 
 def no_content(**_items: object) -> Response:
-    """Of an atomic request that leaves nothing to tell."""
+    """Return 204, for an atomic request without a result."""
     return Response(status_code=204)
 
 
@@ -116,7 +116,7 @@ def no_content(**_items: object) -> Response:
 
 
 class BulkItems(Generic[T]):
-    """The items of one request by their places: ``good`` are those that have not failed.
+    """The items of one request by their places; ``pending`` are the items that have not failed.
 
     Raises:
         Refused: all or none are wanted, and some break the schema.
@@ -132,26 +132,26 @@ class BulkItems(Generic[T]):
         self._require_all()
 
     def fail(self, place: int, refusal: ServiceError) -> None:
-        """Takes an item out; pointers of the refusal are into the item."""
+        """Fail an item; pointers of the error are into the item."""
         self.pending.pop(place, None)
         self._failed[place] = refusal
 
     def fail_at(self, place: int, kind: type[ServiceError], pointer: str) -> None:
-        """Takes an item out for what stands at ``pointer`` in it."""
+        """Fail an item because of its value at ``pointer``."""
         refusal = kind()
         refusal.errors = [FieldError(pointer=pointer, code=refusal.code, detail=refusal.message)]
         self.fail(place, refusal)
 
     def fail_duplicates(self, of: Callable[[T], Hashable], pointer: str) -> None:
-        """Takes out what is about the same thing as an item before it."""
-        seen = set[Hashable]()
+        """Fail every item with the same key as an earlier one."""
+        keys = set[Hashable]()
         for place, item in list(self.pending.items()):
-            if of(item) in seen:
+            if of(item) in keys:
                 self.fail_at(place, DuplicateItem, pointer)
-            seen.add(of(item))
+            keys.add(of(item))
 
     def check_each(self, check: Callable[[T], R]) -> dict[int, R]:
-        """What ``check`` gives for each item; those it refuses are taken out."""
+        """Return the result of ``check`` for each item; fail the items for which it raises."""
         found = {}
         for place, item in list(self.pending.items()):
             try:
@@ -175,11 +175,11 @@ class BulkItems(Generic[T]):
         self._require_all()
         if self._atomic:
             return whole(items=[done[place] for place in self._places])
-        told = [
-            self._told(place) if place in self._failed else _outcome(done[place], status)
+        results = [
+            self._result(place) if place in self._failed else _outcome(done[place], status)
             for place in self._places
         ]
-        body = ItemsRead(items=told).model_dump_json()
+        body = ItemsRead(items=results).model_dump_json()
         return Response(body, 207, media_type="application/json")
 
     def _require_all(self) -> None:
@@ -193,7 +193,7 @@ class BulkItems(Generic[T]):
         refusal.errors, refusal.max_errors = errors, MAX_ITEMS
         raise refusal
 
-    def _told(self, place: int) -> ItemFailed:
+    def _result(self, place: int) -> ItemFailed:
         refusal = self._failed[place]
         errors = [ProblemError(**error) for error in self._errors(place)[:MAX_ERRORS]]
         return ItemFailed(
@@ -201,7 +201,7 @@ class BulkItems(Generic[T]):
         )
 
     def _errors(self, place: int) -> Sequence[FieldError]:
-        """What is wrong with an item, with pointers into the request."""
+        """Return the errors of an item, with pointers into the request."""
         refusal = self._failed[place]
         itself = FieldError(pointer="", code=refusal.code, detail=refusal.message)
         return [

@@ -70,7 +70,9 @@ async def expected_versions(
     if if_match is None or if_match.strip() == "*":
         return None
     versions = [tag.partition(".")[0] for weak, tag in _etags(if_match) if not weak]
-    return frozenset(int(each) for each in versions if each.isdecimal() and len(each) < 19)
+    return frozenset(
+        int(version) for version in versions if version.isdecimal() and len(version) < 19
+    )
 
 
 class ReplyBuilder:

@@ -1,6 +1,6 @@
-"""What one request brings along: itself, its caller and its paginator.
+"""The context of a request: itself, its caller and its paginator.
 
-Each store adds what it hands out: ``SqlContext`` its session, ``MongoContext`` its database. A
+Each store adds its own: ``SqlContext`` its session, ``MongoContext`` its database. A
 repository takes one context instead of five dependencies, because FastAPI spends about 20 µs on
 each dependency (measured).
 """

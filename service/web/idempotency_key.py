@@ -1,7 +1,7 @@
-"""The Idempotency-Key header: what it may be, and what it was sent for.
+"""The Idempotency-Key header: its syntax, and the request that it belongs to.
 
 Follows draft-ietf-httpapi-idempotency-key-header: the same key with the same request repeats the
-answer, with another request it is refused.
+response, with another request it is an error.
 """
 
 import hashlib
@@ -17,20 +17,20 @@ REPLAYED = "Idempotency-Replayed"
 
 
 class BadIdempotencyKey(BadRequest):
-    code, title = "bad_idempotency_key", "This Idempotency-Key cannot be used"
+    code, title = "bad_idempotency_key", "Idempotency-Key is not valid"
     detail = "Send 1 to 255 printable ASCII characters, a fresh UUID for example."
 
 
 class KeyReused(Refused):
-    code, title = "idempotency_key_reused", "This key was used for another request"
-    detail = "A key belongs to one request; send a new request with a new key."
+    code, title = "idempotency_key_reused", "Idempotency-Key was used for another request"
+    detail = "Send a new request with a new key."
 
 
 class RequestedKey(NamedTuple):
-    """A key as it is kept, and digests of the address and body it was sent with.
+    """A key as it is stored, and digests of the path and body of its request.
 
-    What is kept is a digest of the caller and the key: callers never meet in one. Of the request
-    that is the first of ``fingerprints``; the others are what it was under earlier secrets.
+    The stored key is a digest of caller and key, so that callers never share one. The first of
+    ``fingerprints`` is stored; the others are those under earlier secrets.
     """
 
     key: str
@@ -41,12 +41,12 @@ class RequestedKey(NamedTuple):
         return self.fingerprints[0]
 
     def was_sent_with(self, kept: bytes) -> bool:
-        """Whether this is the request of which ``kept`` was kept."""
+        """Return whether ``kept`` is a fingerprint of this request."""
         return kept in self.fingerprints
 
 
 async def requested_key(request: Request) -> RequestedKey | None:
-    """The key of this request, if it is a POST that has one."""
+    """Return the key of this request, if it is a POST that has one."""
     key = request.headers.get("idempotency-key")
     if key is None or request.method != "POST":
         return None
@@ -54,12 +54,12 @@ async def requested_key(request: Request) -> RequestedKey | None:
         raise BadIdempotencyKey
     # Keyed, for a body may hold a password: nobody who reads the digest can try guesses against it.
     pieces = (request.url.path.encode(), request.url.query.encode(), await request.body())
-    said = b"".join(len(piece).to_bytes(8, "big") + piece for piece in pieces)
+    message = b"".join(len(piece).to_bytes(8, "big") + piece for piece in pieces)
     signer: Signer = request.state.signer
     caller: Caller = request.state.caller
     name = address_of(request) if caller is ANONYMOUS else caller.name
     kept = hashlib.sha256(f"{name}\n{key}".encode()).hexdigest()
-    return RequestedKey(kept, tuple(signer.digests(said)))
+    return RequestedKey(kept, tuple(signer.digests(message)))
 
 
 SentKey = Annotated[RequestedKey | None, Depends(requested_key)]

@@ -85,7 +85,7 @@ def _rate_limit_headers(
     names = {name for name, _ in headers}
     found = [
         (name.lower().encode(), value.encode())
-        for name, value in scope.get("state", {}).get("told", {}).items()
+        for name, value in scope.get("state", {}).get("rate_limit_headers", {}).items()
     ]
     return [(name, value) for name, value in found if name not in names]
 

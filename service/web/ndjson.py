@@ -1,6 +1,6 @@
-"""Streams of lines: a request that is read line by line, and an answer that is written while it is.
+"""NDJSON streams: a request read line by line, and a response written meanwhile.
 
-NDJSON, one JSON value a line; what a sender was told is done stays done when its connection is cut.
+Lines that the response has reported as committed stay so when the connection is cut.
 """
 
 import json
@@ -19,9 +19,9 @@ NDJSON = "application/x-ndjson"
 async def lines_of(
     pieces: AsyncIterator[bytes], longest: int, holding: Callable[[int], None] = lambda _: None
 ) -> AsyncIterator[bytes]:
-    """Whole lines; the last needs no newline. Of one that is too long the first part will do.
+    """Yield whole lines; the last needs no newline. Only the beginning of a too long line is kept.
 
-    ``holding`` hears how many bytes there are of a line whose end has not come.
+    ``holding`` is called with the number of bytes of an unfinished line.
     """
     rest = bytearray()
     async for piece in pieces:
@@ -37,24 +37,24 @@ async def lines_of(
 
 
 def stopped(committed_through: int, refusal: ServiceError) -> bytes:
-    """The last line of an answer that could not be finished; go on after ``committed_through``."""
-    told = {
+    """Return the last line of an unfinished response; resume after ``committed_through``."""
+    line = {
         "committed_through": committed_through,
         "status": refusal.status,
         "code": refusal.code,
         "detail": refusal.message,
     }
-    return json.dumps(told).encode() + b"\n"
+    return json.dumps(line).encode() + b"\n"
 
 
 class LinesAnswer(LateAnswer):
-    """Answers while the request is still coming in, to who reads while they send."""
+    """A response that is written while the request is still being received."""
 
     media_type = NDJSON
 
     @abstractmethod
     def lines(self, request: Request) -> AsyncGenerator[bytes]:
-        """The lines of the answer; a refusal before the first is the answer."""
+        """Yield the lines of the response; an error before the first line is the response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

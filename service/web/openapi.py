@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of refusals, taken from the classes that are raised."""
+"""Errors and msgspec types in the OpenAPI document, derived from the classes themselves."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from service.web.problems import PROBLEM_JSON
 
 
 class ProblemError(BaseModel):
-    """One thing wrong with one place of the input."""
+    """One error at one place of the input."""
 
     pointer: str
     code: str
@@ -66,12 +66,12 @@ _ANYWHERE = (
 def problems(
     *refusals: type[ServiceError], cached: bool = False, if_match: bool = False
 ) -> dict[int | str, dict[str, Any]]:
-    """The ``responses=`` of an endpoint.
+    """Return the ``responses=`` of an endpoint.
 
     Args:
-        refusals: what it may refuse with, beyond what any address may.
-        cached: it honours If-None-Match.
-        guarded: it honours If-Match.
+        refusals: its errors, beyond those of every route.
+        cached: it supports If-None-Match.
+        if_match: it supports If-Match.
     """
     kinds: dict[int, list[type[ServiceError]]] = {}
     for kind in (*refusals, *_ANYWHERE, *((PreconditionFailed,) if if_match else ())):
@@ -116,7 +116,7 @@ def struct_body(
 
 
 def with_schemas(document: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Adds the one schema that all refusals share, and those that are not Pydantic's."""
+    """Add the schema of all errors, and the schemas that are not Pydantic's."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}), Problem=problem, **more)
@@ -125,7 +125,7 @@ def with_schemas(document: dict[str, Any], more: dict[str, Any]) -> dict[str, An
 
 
 def _let_keys_in(document: dict[str, Any]) -> None:
-    """Wherever a token is good an API key is too; in /docs it is pasted."""
+    """Declare API keys wherever a token is accepted; /docs has a field for them."""
     schemes = document["components"].setdefault("securitySchemes", {})
     schemes["api_key"] = {
         "type": "http",

@@ -1,7 +1,7 @@
-"""Lists: cursor in, Page out, the same for both stores.
+"""Pagination of lists by signed cursors, the same for both stores.
 
-A cursor is the sort key and the id of the last item, signed, together with what it was made for:
-with other filters or another order it is refused instead of giving a page that means nothing.
+A cursor is the sort value and the id of the last item, signed together with path, filters and sort:
+with others it is refused, because its page would be meaningless.
 """
 
 import base64
@@ -26,12 +26,12 @@ DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 50, 200, 10_000
 
 
 class BadCursor(BadRequest):
-    code, title = "bad_cursor", "This cursor is not one of ours, or not for this list"
-    detail = "Take next_cursor as it came, with the same filters and sort, or start without one."
+    code, title = "bad_cursor", "Cursor is not valid for this list"
+    detail = "Send next_cursor unchanged, with the same filters and sort, or start without one."
 
 
 def _coerced(value: Any) -> Any:
-    """More than the most is the most; anything odd is left for the validator to refuse."""
+    """Reduce a larger limit to the maximum; leave invalid values to the validator."""
     if isinstance(value, str) and value.isdecimal():
         value = int(value.lstrip("0")[:10] or "0")
     if isinstance(value, int) and not isinstance(value, bool):
@@ -40,7 +40,7 @@ def _coerced(value: Any) -> Any:
 
 
 class ListQuery(BaseModel):
-    """What every list takes. A feature adds its ``sort`` and filters: ``field``, ``field__op``."""
+    """Query of every list. A feature adds its ``sort`` and filters: ``field``, ``field__op``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,21 +62,21 @@ class ListQuery(BaseModel):
     )
 
     def filters(self) -> dict[str, Any]:
-        """The filters that were given."""
-        given = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
-        return {name: value for name, value in given.items() if value is not None}
+        """Return the filters of the query."""
+        values = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
+        return {name: value for name, value in values.items() if value is not None}
 
     def split_page(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
-        """What is on the page, and the last of it if there is more.
+        """Return the items of the page, and its last item if there are more.
 
-        ``found`` are at most ``limit + 1``: the one too many says that there is.
+        ``found`` has at most ``limit + 1`` items; the extra item shows that there are more.
         """
         shown = found[: self.limit]
         return shown, shown[-1] if len(found) > self.limit else None
 
 
 class OffsetQuery(ListQuery):
-    """For the lists in which people count pages."""
+    """Query of lists with offsets."""
 
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="items to skip, instead of a cursor")
 
@@ -97,7 +97,7 @@ class PageInfo(ResponseModel):
 
 
 class Page(ResponseModel, Generic[T]):
-    """One page of a list. ``total`` is there if ``count`` asked for it."""
+    """One page of a list. ``total`` is set if ``count`` requests it."""
 
     items: list[T]
     page: PageInfo
@@ -112,7 +112,7 @@ class Cursor(NamedTuple):
 
 
 class Sort(NamedTuple):
-    """A sort: the field, and which way."""
+    """A sort field and its direction."""
 
     field: str
     descending: bool
@@ -130,13 +130,13 @@ class Paginator:
         self._signer: Signer = request.state.signer
 
     def position(self, query: ListQuery) -> Cursor | None:
-        """Where the page begins; None at the start of the list."""
+        """Return the position after which the page begins; None at the start of the list."""
         if query.cursor is None:
             return None
         try:
             raw = base64.urlsafe_b64decode(query.cursor.encode("ascii"))
             signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
-            if not self._signer.verify(signature, self._said(payload, query)):
+            if not self._signer.verify(signature, self._signed_message(payload, query)):
                 raise BadCursor
             kind, value, key = json.loads(payload)
         except (binascii.Error, UnicodeError, ValueError) as error:
@@ -146,20 +146,20 @@ class Paginator:
     def page(
         self, query: ListQuery, items: Sequence[T], end: Cursor | None, total: int | None
     ) -> Page[T]:
-        """A page of ``items``.
+        """Return a page of ``items``.
 
         Args:
-            query: as it was asked.
-            items: what is on the page.
-            end: the position of the last of them, if there is more.
-            total: of all pages, if it was counted.
+            query: the query of the list.
+            items: the items of the page.
+            end: the position of the last item, if there are more.
+            total: the number of all items, if it was counted.
         """
         return Page(items=list(items), page=self._info(query, end), total=total)
 
     def answer(
         self, query: ListQuery, items: str, end: Cursor | None, total: int | None
     ) -> Response:
-        """The same as it goes out, of items that are JSON already."""
+        """Return the response of a page whose items are JSON already."""
         info = self._info(query, end).model_dump_json()
         body = f'{{"items":{items},"page":{info},"total":{json.dumps(total)}}}'
         link = self._response.headers.get("Link")
@@ -177,17 +177,17 @@ class Paginator:
         kind = type(end.value).__name__
         value = end.value if kind in ("int", "str", "float") else str(end.value)
         payload = json.dumps([kind, value, str(end.key)]).encode()
-        signature = self._signer.sign(self._said(payload, query))
+        signature = self._signer.sign(self._signed_message(payload, query))
         return base64.urlsafe_b64encode(signature + payload).decode()
 
-    def _said(self, payload: bytes, query: ListQuery) -> bytes:
+    def _signed_message(self, payload: bytes, query: ListQuery) -> bytes:
         made_for = json.dumps(
             [self._request.url.path, query.sort, query.filters()], default=str, sort_keys=True
         )
         return payload + b"\0" + made_for.encode()
 
     def _link(self, cursor: str) -> None:
-        """RFC 8288; relative, so that it holds behind any proxy."""
+        """Set the Link header (RFC 8288); relative, so that it works behind any proxy."""
         kept = [
             (name, value)
             for name, value in self._request.query_params.multi_items()

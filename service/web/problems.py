@@ -83,5 +83,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> str:
     """The methods of all routes of an address; Starlette names those of the first (RFC 9110)."""
-    found = [each for each in request.app.routes if each.matches(request.scope)[0] != Match.NONE]
-    return ", ".join(sorted({method for each in found for method in each.methods or ()}))
+    routes = [
+        route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE
+    ]
+    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))

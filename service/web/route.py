@@ -1,4 +1,4 @@
-"""What every endpoint of ours does before its own first line: reads the request strictly."""
+"""The base of all routes: authenticate the caller, then read the request strictly."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
@@ -41,7 +41,7 @@ class Policy:
 def policy(
     *, direct: bool = False, read_only: bool = False, own_sessions: bool = False
 ) -> Callable[[F], F]:
-    """Set the policy of an endpoint; it stands below ``@router.get(…)`` and its like.
+    """Set the policy of an endpoint; place it below ``@router.get(…)``.
 
     Args:
         direct: the endpoint is called without FastAPI, which only documents it.
@@ -136,15 +136,15 @@ class Route(APIRoute):
 
     @property
     def _fields(self) -> frozenset[str]:
-        """What ``fields=`` may ask for, where an address takes anything at all."""
+        """The fields that ``fields=`` may name."""
         reads = self.methods is not None and "GET" in self.methods
         asks = bool(self.dependant.path_params) or self._takes_query
         return fields_in(self.response_model) if reads and asks else frozenset()
 
     def _without_access(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler; who may call is in its document, and asked by the gate alone."""
+        """Return FastAPI's handler without the access rule, which only the authenticator checks."""
         whole = self.dependant
-        others = [each for each in whole.dependencies if not is_access(each.call)]
+        others = [item for item in whole.dependencies if not is_access(item.call)]
         self.dependant = replace(whole, dependencies=others)
         try:
             return super().get_route_handler()
@@ -152,7 +152,7 @@ class Route(APIRoute):
             self.dependant = whole
 
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
-        """Runs the endpoint; a store's route opens and closes its store around this."""
+        """Run the endpoint; a store's route opens and closes a session around it."""
         return await endpoint(request)
 
 
@@ -180,15 +180,15 @@ def _takes_query(dependant: Dependant) -> bool:
 
 def _check_address(request: Request, *, takes_query: bool) -> None:
     if "\x00" in request.scope["path"]:
-        raise BadRequest("The path holds a NUL character.")
+        raise BadRequest("Remove the NUL character from the path.")
     query: bytes = request.scope["query_string"]
     if not query:
         return
     if b"%00" in query or b"\x00" in query:
         error = FieldError(pointer="/query", code="nul_character", detail="Remove the %00.")
-        raise Refused("The query holds a NUL character.", errors=[error])
+        raise Refused("Remove the NUL character from the query.", errors=[error])
     if not takes_query:
-        raise UnknownParameter("This address takes no query parameters.")
+        raise UnknownParameter("Send no query parameters to this address.")
 
 
 def _check_form(request: Request) -> None:
@@ -199,7 +199,9 @@ def _check_form(request: Request) -> None:
 
 async def _read_json(request: Request) -> Request:
     if "content-encoding" in request.headers:
-        raise UnsupportedMedia("Compressed bodies are taken by the prediction intake only.")
+        raise UnsupportedMedia(
+            "Send the body uncompressed; only the prediction intake accepts compression."
+        )
     body = await request.body()
     if not body:
         error = FieldError(pointer="", code="missing", detail="A JSON object is required.")

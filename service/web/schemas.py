@@ -1,4 +1,4 @@
-"""Types that travel: what every schema of ours is built from."""
+"""Types and base classes of all schemas."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,24 +20,24 @@ MAX_ITEMS = 1000
 
 
 class RequestModel(BaseModel):
-    """Base of bodies going in: an unknown field is an error, so that no typo is lost silently."""
+    """Base of request bodies: an unknown field is an error, so that no typo is lost."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ResponseModel(BaseModel):
-    """Base of what goes out; built from a row, a document or keyword arguments."""
+    """Base of responses; built from a row, a document or keyword arguments."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
 class Versioned(ResponseModel):
-    """Something with an ETag: ``version`` counts its changes from 1."""
+    """A response with an ETag: ``version`` counts its changes from 1."""
 
     version: int
 
     def etag_value(self) -> str:
-        """What its ETag says: the version, and behind a dot what changes without a new one."""
+        """Return the version, and after a dot the counter that changes without a new version."""
         return str(self.version)
 
 
@@ -61,7 +61,7 @@ def to_milliseconds(value: datetime) -> datetime:
 
 
 def format_time(value: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds: ``2026-01-05T00:00:00.123Z``."""
+    """Return RFC 3339 in UTC with milliseconds: ``2026-01-05T00:00:00.123Z``."""
     if value.tzinfo is not UTC:
         value = value.astimezone(UTC)
     return f"{value.isoformat(timespec='milliseconds')[:-6]}Z"
@@ -111,5 +111,5 @@ SignedMoney = Annotated[
 
 
 def changes(update: BaseModel) -> dict[str, Any]:
-    """The fields a merge patch names (RFC 7396): absent is left out, null stays as None."""
+    """Return the fields of a merge patch (RFC 7396): absent ones are left out, null is None."""
     return update.model_dump(exclude_unset=True)

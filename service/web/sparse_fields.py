@@ -1,6 +1,6 @@
-"""``fields=``: of an answer only the fields somebody asks for, on lists and on single things.
+"""``fields=``: only the requested fields of a response, for lists and single objects.
 
-The whole answer is made first: what may be asked for, its ETag and its cursor are the same.
+The whole response is built first, so that ETag and cursor do not depend on the fields.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ PARAMETER = {
 
 
 def fields_in(model: object) -> frozenset[str]:
-    """What there is to ask for: of a page, the fields of its items."""
+    """Return the field names of a model; of a page, those of its items."""
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return frozenset()
     items = model.model_fields.get("items")
@@ -33,38 +33,38 @@ def fields_in(model: object) -> frozenset[str]:
 
 
 def with_parameter(extra: Mapping[str, Any] | None) -> dict[str, Any]:
-    """An operation's own part of the OpenAPI document, with the parameter in it once."""
-    told = dict(extra or {})
-    others = [each for each in told.get("parameters", ()) if each["name"] != PARAMETER["name"]]
-    return {**told, "parameters": [*others, PARAMETER]}
+    """Return the ``openapi_extra`` of an operation with the parameter added."""
+    operation = dict(extra or {})
+    others = [item for item in operation.get("parameters", ()) if item["name"] != PARAMETER["name"]]
+    return {**operation, "parameters": [*others, PARAMETER]}
 
 
 def parse_fields(request: Request, known: frozenset[str]) -> frozenset[str]:
-    """Takes the parameter out of the query; the fields that are wanted, none of them means all.
+    """Remove the parameter from the query; return its fields, where none means all.
 
     Raises:
-        Refused: there is no such field.
+        Refused: a field does not exist.
     """
     query: bytes = request.scope["query_string"]
     if not known or b"fields=" not in query:
         return frozenset()
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    told = [value for name, value in pairs if name == "fields"]
-    if not told:
+    requested = [value for name, value in pairs if name == "fields"]
+    if not requested:
         return frozenset()
-    wanted = frozenset(told[-1].split(","))
+    wanted = frozenset(requested[-1].split(","))
     if not wanted <= known:
         detail = f"The fields are {', '.join(sorted(known))}; separate several by commas."
         error = FieldError(pointer="/query/fields", code="unknown_field", detail=detail)
-        raise Refused("There is no such field.", errors=[error])
+        raise Refused("Field does not exist.", errors=[error])
     others = [(name, value) for name, value in pairs if name != "fields"]
     request.scope["query_string"] = urlencode(others).encode()
-    request.scope["fields"] = told[-1]  # for the address of the next page
+    request.scope["fields"] = requested[-1]  # for the address of the next page
     return wanted
 
 
 def select_fields(response: Response, wanted: frozenset[str]) -> Response:
-    """The answer with these fields alone."""
+    """Return the response with these fields alone."""
     if not wanted or response.status_code != 200:
         return response
     whole = msgspec.json.decode(response.body)

@@ -1,7 +1,7 @@
-"""Answers that go on for long: written piece by piece, and ended when nobody listens any more.
+"""Long responses: written in pieces, and ended when the client has gone or does not read.
 
-What fails before the first piece is an answer of its own; what fails later cuts the connection, so
-that nobody takes a part for the whole. Whoever wants to say something last does so in a piece.
+An error before the first piece is a response of its own; a later error cuts the connection, so that
+no client takes a part for the whole. A last message is a piece itself.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ SECONDS_TO_HEED = 0.2
 
 
 class LateAnswer(Response, ABC):
-    """Begins with its first piece: what fails before it still gets a status of its own."""
+    """A response that begins with its first piece, so that an earlier error has its own status."""
 
     seconds_to_take = SECONDS_TO_TAKE
 
@@ -62,11 +62,11 @@ class LateAnswer(Response, ABC):
 
 
 class StreamedResponse(LateAnswer):
-    """Holds one piece at a time: the next is made when the connection has room again."""
+    """A response that holds one piece; the next is made when the connection accepts it."""
 
     @abstractmethod
     def pieces(self) -> AsyncGenerator[bytes]:
-        """The body; a refusal before the first piece is the answer."""
+        """Yield the body; an error before the first piece is the response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writing = asyncio.create_task(self._answer(self.pieces(), send))

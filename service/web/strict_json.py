@@ -1,7 +1,7 @@
-"""Reads a JSON body strictly: what two parsers could understand differently is refused.
+"""Strict parsing of JSON bodies: whatever two parsers could read differently is an error.
 
 Duplicate keys, NaN and Infinity, numbers beyond 64 bits, lone surrogates, NUL, nesting without end:
-each is accepted by some parser or store and breaks another one later.
+some parser or store accepts each of them, and another one fails on it later.
 """
 
 import json
@@ -22,34 +22,34 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 class InvalidJson(BadRequest):
-    code, title = "invalid_json", "The body is not JSON as RFC 8259 has it"
+    code, title = "invalid_json", "Body is not valid JSON"
 
 
 class InvalidUtf8(BadRequest):
-    code, title = "invalid_utf8", "The body is not UTF-8"
-    detail = "JSON travels as UTF-8 without a byte order mark."
+    code, title = "invalid_utf8", "Body is not UTF-8"
+    detail = "Send JSON as UTF-8 without a byte order mark."
 
 
 class DuplicateKey(BadRequest):
-    code, title = "duplicate_key", "An object names a key twice"
+    code, title = "duplicate_key", "Object has a key twice"
 
 
 class TooDeep(BadRequest):
-    code, title = "too_deep", "The body is nested too deeply"
-    detail = f"At most {DEEPEST} levels are taken."
+    code, title = "too_deep", "Body is nested too deeply"
+    detail = f"Send at most {DEEPEST} levels."
 
 
 class TooManyValues(Refused):
-    code, title = "too_many_values", "The body holds too many values"
-    detail = f"At most {MOST_VALUES} are taken, keys included."
+    code, title = "too_many_values", "Body has too many values"
+    detail = f"Send at most {MOST_VALUES} values, keys included."
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON body.
+    """Return the value of a JSON body.
 
     Raises:
         BadRequest: it is not strict JSON (400).
-        Refused: a value neither store could keep, with its pointer (422).
+        Refused: a value that neither store can keep, with its pointer (422).
     """
     try:
         text = body.decode("utf-8")
@@ -71,10 +71,10 @@ def parse_json(body: bytes) -> Any:
 
 
 def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
-    """The parts of a JSON text that ``find`` finds, as they stand there, though some are wrong.
+    """Return the parts of a JSON text that ``find`` finds, verbatim, though some are invalid.
 
-    msgspec cannot find the end of a string with half a surrogate pair, such as one cut within an
-    emoji; so it looks in a copy of the same length that has none.
+    msgspec cannot find the end of a string with half a surrogate pair, such as an emoji cut in two;
+    so it searches a copy of the same length without any.
     """
     masked = _SURROGATE.sub(rb"\\u0020", body)
     texts, end = [], 0
@@ -86,7 +86,7 @@ def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes
 
 
 def validate_value(value: Any) -> None:
-    """Refuses what a store could not keep; the walk is iterative, so depth costs no stack."""
+    """Raise for a value that a store cannot keep; iterative, so that depth costs no stack."""
     for count, (path, leaf) in enumerate(_walk(value)):
         if count > MOST_VALUES:
             raise TooManyValues
@@ -131,7 +131,7 @@ def violation(leaf: Any) -> tuple[str, str]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise DuplicateKey("Each key of an object may stand there once.")
+        raise DuplicateKey("Send each key of an object once.")
     return found
 
 

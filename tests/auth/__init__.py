@@ -1,1 +1,1 @@
-"""Who is calling."""
+"""The caller and the access rules of routes."""

@@ -174,7 +174,7 @@ def test_a_previous_secret_verifies_until_it_is_removed() -> None:
 
 
 def test_the_secret_itself_signs_no_token() -> None:
-    """What else it signs, cursors for one, could be taken for tokens."""
+    """Other signatures, such as cursors', must not pass for tokens."""
     assert refused(forged(HEAD, said(), SECRET))
     kid = hashlib.sha256(SECRET).hexdigest()[:8]
     assert refused(forged({**HEAD, "kid": kid}, said(), SECRET))
@@ -189,5 +189,5 @@ def test_what_is_no_token_is_refused(token: str) -> None:
 
 @pytest.mark.parametrize("piece", [b"[", b'{"a":'])
 def test_a_head_nested_without_end_is_refused(piece: bytes) -> None:
-    """Of 12 KiB, which the headers of a request hold."""
+    """A token of 12 KiB fits into the headers of a request."""
     assert refused(f"{packed(piece * (9000 // len(piece)))}.e30.e30")

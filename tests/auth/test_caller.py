@@ -1,4 +1,4 @@
-"""Who calls, and what endpoints say they need."""
+"""The caller and the scopes that routes require."""
 
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ def test_an_endpoint_says_who_may_call_it() -> None:
 def test_nothing_is_open_by_oversight() -> None:
     other = Depends(lambda: None)
     for said in ([], [other], [PUBLIC, OPTIONAL_AUTH], [needs("posts:read"), needs()]):
-        with pytest.raises(TypeError, match="says once who may call"):
+        with pytest.raises(TypeError, match="state the access once"):
             access_of(said)
 
 

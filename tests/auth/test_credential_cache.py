@@ -1,4 +1,4 @@
-"""What was verified lately: how long it is believed, and who waits for it."""
+"""The cache of credentials: its ages, and concurrent look-ups."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -232,7 +232,7 @@ async def test_all_that_fit_are_forgotten_and_what_is_being_looked_up_with_them(
     assert await asking == "new"
 
 
-async def test_what_is_forgotten_while_it_is_looked_up_ends_before_the_store_closes() -> None:
+async def test_cache_lookup_invalidated_ends_before_the_store_closes() -> None:
     store = Store()
     store.open.clear()
     asking = asyncio.create_task(store.get())

@@ -1,4 +1,4 @@
-"""What each role may do."""
+"""The scopes of each role."""
 
 import pytest
 from pydantic import TypeAdapter, ValidationError

@@ -1,4 +1,4 @@
-"""What was signed before the secret changed is still believed."""
+"""Signatures from before a change of the secret stay valid."""
 
 import httpx2
 import pytest

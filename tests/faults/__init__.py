@@ -1,1 +1,1 @@
-"""What happens when a process is killed or hangs: real engines, a real service, real signals."""
+"""Killed and hanging processes: real engines, a real service, real signals."""

@@ -124,7 +124,7 @@ async def test_a_hanging_store_is_refused_in_time_and_leaves_the_other_alone(
     await eventually_ok(client, mine[0])
 
 
-async def test_a_write_abandoned_at_the_deadline_says_that_its_outcome_is_unknown(
+async def test_write_past_its_deadline_is_outcome_unknown(
     client: httpx2.AsyncClient, mongod: MongoEngine
 ) -> None:
     await eventually_ok(client, "/v1/items")
@@ -151,7 +151,7 @@ async def test_readiness_names_the_store_that_is_down(
 
 
 async def test_the_service_ends_in_time_while_postgresql_hangs(postgres: PostgresEngine) -> None:
-    """Whoever says goodbye on each connection waits 5 seconds for an answer on each."""
+    """A goodbye on each connection would wait 5 seconds for each response."""
 
     async def rest(session: AsyncSession) -> None:
         await session.scalar(text("SELECT pg_sleep(0.2)"))

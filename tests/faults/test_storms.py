@@ -115,7 +115,7 @@ async def test_opposite_transfers_between_two_accounts_are_exact(
     assert await assert_ledger_balanced(wide_pool) == 40
 
 
-async def test_the_last_of_several_products_are_sold_once_in_whatever_order_they_stand(
+async def test_last_units_of_several_products_are_sold_once(
     admin_client: httpx2.AsyncClient, wide_pool: State
 ) -> None:
     products = [await make_product(admin_client, stock=stock) for stock in (24, 40, 31)]
@@ -148,7 +148,7 @@ CHANGED: dict[str, tuple[Callable[[httpx2.AsyncClient], Awaitable[dict[str, Any]
 
 
 @pytest.mark.parametrize("kind", CHANGED)
-async def test_of_many_who_change_what_they_saw_one_does_and_whoever_did_not_look_all_do(
+async def test_concurrent_changes_with_if_match_one_wins_without_all_do(
     admin_client: httpx2.AsyncClient, kind: str
 ) -> None:
     make, field = CHANGED[kind]
@@ -166,7 +166,7 @@ async def test_of_many_who_change_what_they_saw_one_does_and_whoever_did_not_loo
     assert sorted(each.json()["version"] for each in blind) == list(range(3, CLIENTS + 3))
 
 
-async def test_a_project_keeps_an_owner_whoever_leaves_demotes_and_invites_at_once(
+async def test_project_keeps_an_owner_under_concurrent_changes(
     wide_pool: State, user_factory: UserFactory
 ) -> None:
     chance = random.Random(2)

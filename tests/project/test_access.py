@@ -149,7 +149,7 @@ def request_of(name: str, row: Row, world: dict[str, Any], app: FastAPI) -> dict
 async def test_each_caller_gets_what_the_table_says(
     name: str, app: FastAPI, state: State, anonymous_client: httpx2.AsyncClient
 ) -> None:
-    """Who is refused leaves nothing behind: callers share a world until one of them changed it."""
+    """A refused caller changes nothing: callers share a data set until one changes it."""
     row, world, wrong = WALK[name], None, []
     for caller in sorted(CALLERS, key=lambda each: getattr(row, each) < 400):
         world = world or await make_world(app, state, anonymous_client)

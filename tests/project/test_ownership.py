@@ -1,4 +1,4 @@
-"""What stands in the lists of whom: one's own and what is public, and nothing of anybody else's."""
+"""Lists hold own and public objects, and nobody else's."""
 
 from collections.abc import AsyncIterator
 from typing import Any

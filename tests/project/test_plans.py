@@ -50,7 +50,7 @@ CALLERS = {
 
 
 class Work(NamedTuple):
-    """What PostgreSQL did for a statement."""
+    """The work of PostgreSQL for one statement."""
 
     read: int
     sorted: int
@@ -117,7 +117,7 @@ def asked_of(lists: list[List]) -> Iterator[tuple[List, str, dict[str, Any]]]:
 
 
 async def explain_work(driver: Any, statement: Said) -> Work:
-    """What the server does for it, on a connection of the service's."""
+    """Explain the statement, on a connection of the service."""
     await driver.execute(f"PREPARE this AS {statement.sql}")
     values = f"({', '.join(statement.values)})" if statement.values else ""
     explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE this{values}"

@@ -1,4 +1,4 @@
-"""What the text of the project may and may not hold."""
+"""Rules for the text of the project."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What the tests of bulk requests share."""
+"""Helpers of the tests of bulk requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

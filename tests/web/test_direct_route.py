@@ -58,7 +58,7 @@ def test_policy_direct_with_other_signature_raises(endpoint: Callable[..., Any])
 
 
 class OddQuery(BaseModel):
-    """What the queries of direct routes do not have today."""
+    """Query types that direct routes do not have yet."""
 
     tag: str
     age: int | None = None

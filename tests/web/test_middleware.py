@@ -163,7 +163,7 @@ async def test_a_name_that_could_do_harm_is_replaced(
 
 
 async def _through(app: ASGIApp, **scope: Any) -> list[Any]:
-    """What an application sends through the layer."""
+    """Return the messages that an application sends through the middlewares."""
     sent: list[Any] = []
 
     async def receive() -> Any:

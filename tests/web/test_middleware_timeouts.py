@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from service.main import State
-from service.web import middleware
+from service.web import body_limit
 from tests.documents.predictions.factories import as_lines, make_events
 from tests.documents.predictions.live_server import (
     chunk,
@@ -98,7 +98,7 @@ async def test_a_body_that_drips_is_not_waited_for_until_it_is_whole(
     state: State, reset_stores: None, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """Each byte in time, and all of it in flight meanwhile."""
-    monkeypatch.setattr(middleware, "SECONDS_FOR_A_BODY", 0.3)
+    monkeypatch.setattr(body_limit, "WHOLE_BODY_SECONDS", 0.3)
     head = request_head(path, "Content-Type: application/json")
     async with serving(state) as port:
         reader, writer = await connect(port)

@@ -1,4 +1,4 @@
-"""What is JSON here, and what is refused although some parser would take it."""
+"""Strict JSON: accepted bodies, and bodies that only lenient parsers accept."""
 
 import json
 from typing import Any

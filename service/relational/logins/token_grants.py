@@ -76,7 +76,7 @@ class TokenGrants(SqlService):
         if form.username is None or form.password is None:
             raise IncompleteGrant("username", "password")
         name = form.username
-        self._request.state.told = self._rates.count("login", self._address)
+        self._request.state.rate_limit_headers = self._rates.count("login", self._address)
         user = await self._sql.run(lambda session: logins.find_user(session, name), writes=False)
         # Counted by user id, because a user has two names.
         account = name.lower() if user is None else str(user.id)
@@ -167,7 +167,7 @@ class TokenGrants(SqlService):
             raise InvalidClient from None
         if key is None or caller.user_id is None:
             raise InvalidClient
-        self._request.state.told = self._rates.count("caller", caller.name)
+        self._request.state.rate_limit_headers = self._rates.count("caller", caller.name)
         scopes, secret_id = (
             _limit_scopes(caller.scopes, form),
             secret_id_of(hash_secret(key.secret)),

@@ -23,7 +23,7 @@ def choose_os_user(data: Path, works: Callable[[OsUser], bool]) -> tuple[bool, O
     owner = data.stat().st_uid if data.exists() else 0
     if owner == 0 and works(NAMESPACE):
         return True, NAMESPACE
-    os_user = owner or _nobody()
+    os_user = owner or _unprivileged_user()
     if not works(os_user):
         return False, None
     if data.exists() and owner != os_user:
@@ -31,7 +31,7 @@ def choose_os_user(data: Path, works: Callable[[OsUser], bool]) -> tuple[bool, O
     return True, os_user
 
 
-def _nobody() -> int:
+def _unprivileged_user() -> int:
     try:
         return pwd.getpwnam("nobody").pw_uid
     except KeyError:
