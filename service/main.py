@@ -35,7 +35,7 @@ from service.web.direct_route import DirectRouteMiddleware
 from service.web.middleware import ErrorMiddleware, RequestMiddleware, SecurityHeadersMiddleware
 from service.web.openapi import with_schemas
 from service.web.problems import answer_error
-from service.web.routing import add_routes
+from service.web.route import add_routes
 
 DESCRIPTION = """
 Rows in PostgreSQL, documents and prediction logs in MongoDB. A 2xx means the data is durable;

@@ -9,8 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from service.auth.caller import ANONYMOUS, PUBLIC, Access, Caller
-from service.web.route import Endpoint, Route, policy
-from service.web.routing import add_routes
+from service.web.route import Endpoint, Route, add_routes, policy
 
 BODY = b'{"name": "x"}'
 

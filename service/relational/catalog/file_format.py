@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from service.core.csv import escape_formula, unescape_formula
 from service.core.errors import BadRequest, FieldError, ServiceError
+from service.core.media_types import parse_media_type
 from service.relational.catalog.schemas import ProductCreate, ProductRead
-from service.web.csv import escape_formula, unescape_formula
-from service.web.media_types import parse_media_type
 from service.web.problems import invalid_input
 from service.web.strict_json import parse_json
 

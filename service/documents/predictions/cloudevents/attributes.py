@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from service.core.errors import FieldError, Refused
-from service.web.media_types import parse_media_type
+from service.core.media_types import parse_media_type
 from service.web.schemas import EARLIEST, LATEST
 
 MAX_VALUE_CHARS = 8_192

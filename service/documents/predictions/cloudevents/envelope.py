@@ -19,13 +19,13 @@ from msgspec import Raw
 from starlette.datastructures import Headers
 
 from service.core.errors import Refused, ServiceError, UnsupportedMedia
+from service.core.media_types import parse_media_type
 from service.documents.predictions.cloudevents.attributes import (
     ATTRIBUTE_NAME,
     CloudEvent,
     event_from,
     invalid,
 )
-from service.web.media_types import parse_media_type
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, raw_items
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
+from service.core.csv import escape_formula
 from service.documents.predictions.reading.encoding import encode_json, to_response_dict
 from service.documents.predictions.reading.schemas import PredictionRead
 from service.stores.mongo.client import Document
-from service.web.csv import escape_formula
 from service.web.ndjson import NDJSON
 from service.web.schemas import format_time
 

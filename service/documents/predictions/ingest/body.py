@@ -10,8 +10,8 @@ from fastapi import Request
 from typing_extensions import override
 
 from service.core.errors import BadRequest, TooLarge, UnsupportedMedia
+from service.core.media_types import parse_media_type
 from service.documents.predictions.ingest.limiter import IntakeLimiter, TooMuchInFlight
-from service.web.media_types import parse_media_type
 
 if sys.version_info >= (3, 14):
     from compression import zstd
