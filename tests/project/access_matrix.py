@@ -19,7 +19,7 @@ class Row(NamedTuple):
 
     nobody: int
     key: int
-    anonymous_client: int
+    stranger: int
     owner: int
     admin: int
     body: Mapping[str, Any] | None = None
