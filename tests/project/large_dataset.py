@@ -15,6 +15,7 @@ from typing import NamedTuple
 import asyncpg
 from typing_extensions import override
 
+from service.relational.metadata import METADATA
 from service.stores.embedded import PostgresEngine
 from service.stores.embedded.supervisor import ProcessSpec
 from service.stores.sql import migrations as migrate
@@ -54,6 +55,7 @@ class LargeDatasetEngine(PostgresEngine):
             "max_wal_size=4GB",
             "maintenance_work_mem=256MB",
             "autovacuum=off",
+            "max_parallel_maintenance_workers=0",  # three tables are filled at once
             f"log_line_prefix={_MARK}",
         ):
             spec["command"] += ["-c", setting]
@@ -93,6 +95,9 @@ def crowded_engine(folder: Path) -> Iterator[LargeDatasetEngine]:
 
 async def crowd(engine: LargeDatasetEngine) -> None:
     """Fills every table, then does what autovacuum would have done; several tables at once."""
+    superuser = await asyncpg.connect(engine.superuser_url)
+    for table in reversed(METADATA.sorted_tables):
+        await superuser.execute(f"ALTER TABLE {table.name} SET UNLOGGED")
     todo = iter(TABLES.items())
 
     async def fill() -> None:
@@ -107,7 +112,6 @@ async def crowd(engine: LargeDatasetEngine) -> None:
             await connection.close()
 
     await asyncio.gather(*(fill() for _ in range(3)))
-    superuser = await asyncpg.connect(engine.superuser_url)
     await superuser.execute("ALTER ROLE polystore SET log_statement = 'all'")
     await superuser.close()
 
@@ -299,11 +303,11 @@ TABLES: dict[str, Iterable[str]] = {
     "entries": [
         _rows(
             "entries",
-            {**_ROW, "id": "gen_random_uuid()", "transfer_id": _id("n"), **end},
+            {**_ROW, "transfer_id": _id("n"), **end},
         )
         for end in (
             {"account_id": _id("n"), "amount": "-1"},
-            {"account_id": _OF_NEXT, "amount": "1"},
+            {"id": _id(f"{ROWS} + n"), "account_id": _OF_NEXT, "amount": "1"},
         )
     ],
     "projects": [

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import requests
 import schemathesis
 from fastapi import FastAPI
 from pwdlib import PasswordHash
@@ -47,8 +48,10 @@ def served(app: FastAPI, settings: Settings) -> Iterator[FastAPI]:
 
 
 @pytest.fixture
-def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash in microseconds: each generated user has a password."""
+def cheap_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send without a look at the proxies of the environment, and hash passwords in microseconds."""
+    monkeypatch.setattr(requests.sessions, "get_environ_proxies", lambda *_, **__: {})
+    monkeypatch.setattr(requests.sessions, "get_netrc_auth", lambda _url: None)
     hasher = Argon2Hasher(memory_cost=8, time_cost=1, parallelism=1)
     monkeypatch.setattr(passwords, "_HASH", PasswordHash((hasher,)))
 
@@ -59,7 +62,7 @@ def schema_of(app: FastAPI, headers: dict[str, str]) -> BaseSchema:
     project = config.projects.override
     project.phases.update(phases=PHASES)
     project.checks.update(included_check_names=CHECKS)
-    project.generation.update(max_examples=CASES)
+    project.generation.update(max_examples=CASES, database="none")
     project.update(continue_on_failure=True)
     return schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
 
@@ -102,7 +105,7 @@ async def test_openapi_administrator_meets_only_documented_answers(
     served: FastAPI,
     state: State,
     reset_stores: None,
-    cheap_passwords: None,
+    cheap_requests: None,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     headers = (await create_user(state, "admin")).headers
@@ -114,7 +117,7 @@ async def test_openapi_administrator_meets_only_documented_answers(
 def test_openapi_nobody_meets_only_documented_answers(
     served: FastAPI,
     reset_stores: None,
-    cheap_passwords: None,
+    cheap_requests: None,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Only where the authenticator lets them in: all others answer 401, which test_access shows."""
