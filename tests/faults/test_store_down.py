@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("store_down")]
 
 SQL_CALLS = ["/v1/users", "/v1/posts", "/v1/tags"]
 MONGO_CALLS = ["/v1/items", "/v1/predictions", "/v1/item_types"]
-LONGEST_ANSWER = 2.1
+LONGEST_ANSWER = 3.0  # seconds: the deadline is 2; a busy machine adds to sixty calls
 
 
 @pytest.fixture(scope="module")
