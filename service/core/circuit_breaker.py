@@ -1,8 +1,8 @@
-"""Deadlines of calls on a store, and a circuit breaker for a store that hangs.
+"""Calls on a store that end in time, and a circuit breaker that spares a store which hangs.
 
-Cancelling a call on a hung database can itself take seconds, so no request waits for it: at the
-deadline the client is answered, and the detached call cleans up later, still using its connection.
-After five failures in a row the circuit opens; every second one request tries the store again.
+Cancelling a call on a hung database can take seconds itself. Therefore a request does not wait for
+it: at the deadline the client gets its response, and the detached call goes on behind it and keeps
+its connection.
 """
 
 import asyncio
@@ -18,42 +18,107 @@ MAX_FAILURES = 5
 OPEN_SECONDS = 1.0
 
 
+class Deadline:
+    """The time limit of one call, which runs from the first use of the store.
+
+    Hashing a password or checking a schema before it takes no time from the store.
+    """
+
+    def __init__(self, seconds: float, before_start: Callable[[], None]) -> None:
+        self._seconds, self._before_start = seconds, before_start
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.expired: asyncio.Future[None] = self._loop.create_future()
+        # Set by the store when it commits: from then on a lost response leaves the outcome unknown.
+        self.committing = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the store was used."""
+        return self._timer is not None
+
+    def start(self) -> None:
+        """Start the timer; a second call changes nothing.
+
+        Raises:
+            Unavailable: the circuit is open.
+        """
+        if self._timer is None:
+            self._before_start()
+            self._timer = self._loop.call_later(self._seconds, self.expire)
+
+    def stop(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def expire(self, _done: object = None) -> None:
+        """End the wait for ``expired``: the time is over, or the call has ended."""
+        if not self.expired.done():
+            self.expired.set_result(None)
+
+
+class Circuit:
+    """The failures of a store in a row.
+
+    Five open the circuit. Then one call a second finds out whether the store is back, and the
+    others fail at once (a circuit breaker, half open after a second).
+    """
+
+    def __init__(self, store: str) -> None:
+        self._store = store
+        self._failures = 0
+        self._open_until = 0.0
+
+    def check(self) -> None:
+        """Let a call pass, or not.
+
+        Raises:
+            Unavailable: the circuit is open.
+        """
+        if self._failures < MAX_FAILURES:
+            return
+        now = time.monotonic()
+        if now < self._open_until:
+            raise Unavailable(f"{self._store} does not answer; try again in a second.")
+        self._open_until = now + OPEN_SECONDS  # this call finds out, the others still fail
+
+    def record_failure(self) -> None:
+        self._failures += 1
+        if self._failures == MAX_FAILURES:
+            self._open_until = time.monotonic() + OPEN_SECONDS
+
+    def record_success(self) -> None:
+        self._failures = 0
+
+
 class CircuitBreaker:
-    """One store's circuit breaker.
+    """Runs the calls on one store.
 
     Args:
         store: its name, for error messages.
-        seconds: from the first use of the store to the deadline.
-        translate: turns an exception of the driver into an error of the service, or returns None
-            where it is not about the store; :class:`Unavailable` counts as a failure.
+        seconds: the time limit of a call.
+        translate: turns a driver's error into a :class:`ServiceError`, or returns None if the store
+            is not the cause. An ``Unavailable`` with ``store_fails`` counts as a failure.
     """
 
     def __init__(
         self, store: str, seconds: float, translate: Callable[[Exception], Exception | None]
     ) -> None:
         self.store, self._seconds, self._translate = store, seconds, translate
-        self._failures = 0
-        self._open_until = 0.0
+        self._circuit = Circuit(store)
         self._detached: set[asyncio.Task[Any]] = set()
 
     @property
     def detached(self) -> int:
-        """The number of calls that were given up and are still cleaning up."""
+        """The number of calls that go on after their request got its response."""
         return len(self._detached)
 
-    def deadline(self) -> "Deadline":
+    def deadline(self) -> Deadline:
         """Return a deadline that has not started."""
-        return Deadline(self._seconds, self._check)
+        return Deadline(self._seconds, self._circuit.check)
 
-    def _check(self) -> None:
-        if self._failures < MAX_FAILURES:
-            return
-        now = time.monotonic()
-        if now < self._open_until:
-            raise Unavailable(f"{self.store} does not answer; try again in a second.")
-        self._open_until = now + OPEN_SECONDS  # this request tries, others are refused
-
-    async def run(self, work: Coroutine[Any, Any, T], deadline: "Deadline", *, writes: bool) -> T:
+    async def run(self, work: Coroutine[Any, Any, T], deadline: Deadline, *, writes: bool) -> T:
         """Return the result of ``work``, or raise by the deadline.
 
         Raises:
@@ -61,67 +126,64 @@ class CircuitBreaker:
             OutcomeUnknown: it hung, and ``work`` may still have its effect.
         """
         task = asyncio.ensure_future(work)
-        task.add_done_callback(deadline.expire)
         await self._wait(task, deadline)
         if not task.done():
             self.detach(task)
-            self._failed()
-            if writes:
-                raise OutcomeUnknown
-            raise Unavailable(f"{self.store} did not answer in time.")
+            self._circuit.record_failure()
+            raise OutcomeUnknown if writes else self._too_slow()
         try:
             result = task.result()
         except Exception as error:  # every error is raised again
             translated = self._translate(error)
-            if isinstance(translated, Unavailable):
-                if translated.store_fails:
-                    self._failed()
-                raise self._outcome(translated, deadline, writes=writes) from error
             if translated is None:
                 raise
-            self._failures = 0
+            if isinstance(translated, Unavailable):
+                translated = self._unavailable(translated, deadline, writes=writes)
+            else:
+                self._circuit.record_success()
             raise translated from error
-        if deadline.running:
-            self._failures = 0
+        if deadline.started:
+            self._circuit.record_success()
         return result
 
-    async def _wait(self, task: asyncio.Task[Any], deadline: "Deadline") -> None:
+    async def _wait(self, task: asyncio.Task[Any], deadline: Deadline) -> None:
+        """Wait until the task ends or the deadline expires."""
+        task.add_done_callback(deadline.expire)
         try:
             await deadline.expired
-        except asyncio.CancelledError:  # the client has gone; the call continues
+        except asyncio.CancelledError:  # the request was cancelled; the call goes on
             self.detach(task)
             raise
         finally:
             deadline.stop()
 
-    def _outcome(self, error: Unavailable, deadline: "Deadline", *, writes: bool) -> Unavailable:
-        if not error.store_fails:  # the store answered that nothing was done
+    def _unavailable(self, error: Unavailable, deadline: Deadline, *, writes: bool) -> Unavailable:
+        """Count an error of the store, and return the one that the client gets."""
+        if not error.store_fails:  # the store answered, and did nothing
             return error
-        if writes and (deadline.committing or isinstance(error, OutcomeUnknown)):
+        self._circuit.record_failure()
+        unknown = isinstance(error, OutcomeUnknown)
+        if writes and (unknown or deadline.committing):
             return OutcomeUnknown()
-        if isinstance(error, OutcomeUnknown):  # a read has no outcome
-            return Unavailable(f"{self.store} did not answer in time.")
-        return error
+        return self._too_slow() if unknown else error  # a read leaves no unknown outcome
 
-    def _failed(self) -> None:
-        self._failures += 1
-        if self._failures == MAX_FAILURES:
-            self._open_until = time.monotonic() + OPEN_SECONDS
+    def _too_slow(self) -> Unavailable:
+        return Unavailable(f"{self.store} did not answer in time.")
 
     def detach(self, task: asyncio.Task[Any]) -> None:
-        """Wait for the task no longer; it ends before the store closes."""
+        """Wait for a task no longer; :meth:`drain` does before the store closes."""
         self._detached.add(task)
         task.add_done_callback(self._forget)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._detached.discard(task)
         if not task.cancelled():
-            task.exception()  # mark it as retrieved, because the client has its answer
+            task.exception()  # marks the error as retrieved; the client has its response
 
     async def drain(self) -> None:
-        """Wait for the detached calls when the store closes, then cancel the rest.
+        """Wait for the detached calls before the store closes, and cancel those that hang.
 
-        Otherwise a connection would return to a closed pool and stay open.
+        Otherwise a call would return its connection to a closed pool, and leave it open.
         """
         await self._wait_for_detached()
         for task in self._detached:
@@ -131,45 +193,6 @@ class CircuitBreaker:
     async def _wait_for_detached(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
-                await asyncio.sleep(0)  # requests that are being cancelled detach their calls now
+                await asyncio.sleep(0)  # cancelled requests detach their calls now
                 while self._detached:
                     await asyncio.wait(self._detached)
-
-
-class Deadline:
-    """A deadline that starts with the first use of the store.
-
-    Time for hashing a password or checking a schema before that does not count.
-    """
-
-    def __init__(self, seconds: float, admit: Callable[[], None]) -> None:
-        self._seconds, self._check = seconds, admit
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self.expired: asyncio.Future[None] = self._loop.create_future()
-        self.committing = False  # a lost answer leaves the outcome unknown from here on
-
-    def start(self) -> None:
-        """Start the deadline, once.
-
-        Raises:
-            Unavailable: the circuit is open.
-        """
-        if self._timer is None:
-            self._check()
-            self._timer = self._loop.call_later(self._seconds, self.expire)
-
-    @property
-    def running(self) -> bool:
-        """Whether the store was used at all."""
-        return self._timer is not None
-
-    def stop(self) -> None:
-        """Stop the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def expire(self, _done: object = None) -> None:
-        """End the wait: the time is up, or the work is done."""
-        if not self.expired.done():
-            self.expired.set_result(None)
