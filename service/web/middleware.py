@@ -21,17 +21,18 @@ _SECURITY_HEADERS = [
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 ]
-_NO_CACHE = (b"cache-control", b"private, no-cache")
-_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_HEADERS = [
+    *_SECURITY_HEADERS,
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
 _CDN = "https://cdn.jsdelivr.net"  # from where FastAPI's page of docs loads Swagger UI
-_DOCS_CONTENT_POLICY = (
-    b"content-security-policy",
-    (
-        f"default-src 'self'; script-src 'self' 'unsafe-inline' {_CDN}; "
-        f"style-src 'self' 'unsafe-inline' {_CDN}; "
-        "img-src 'self' data: https://fastapi.tiangolo.com; frame-ancestors 'none'"
-    ).encode(),
-)
+_DOCS_POLICY = (
+    f"default-src 'self'; script-src 'self' 'unsafe-inline' {_CDN}; "
+    f"style-src 'self' 'unsafe-inline' {_CDN}; img-src 'self' data: https://fastapi.tiangolo.com; "
+    "frame-ancestors 'none'"
+).encode()
+_DOCS_HEADERS = [*_SECURITY_HEADERS, (b"content-security-policy", _DOCS_POLICY)]
+_NO_CACHE = (b"cache-control", b"private, no-cache")
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -57,7 +58,10 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
-                message["headers"] = headers + _rate_limit_headers(scope, headers)
+                rate_limit = scope.get("state", {}).get("rate_limit_headers")
+                if rate_limit and b"ratelimit" not in dict(headers):  # an error brings its own
+                    headers += [(k.lower().encode(), v.encode()) for k, v in rate_limit.items()]
+                message["headers"] = headers
             await send(message)
 
         try:
@@ -78,18 +82,6 @@ class RequestMiddleware:
         )
 
 
-def _rate_limit_headers(
-    scope: Scope, headers: list[tuple[bytes, bytes]]
-) -> list[tuple[bytes, bytes]]:
-    """Return the headers that the authenticator left in the state, without those of an error."""
-    names = {name for name, _ in headers}
-    found = [
-        (name.lower().encode(), value.encode())
-        for name, value in scope.get("state", {}).get("rate_limit_headers", {}).items()
-    ]
-    return [(name, value) for name, value in found if name not in names]
-
-
 class SecurityHeadersMiddleware:
     """Adds the headers that browsers obey."""
 
@@ -100,18 +92,16 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        docs = scope["path"].startswith("/docs")
-        added = [*_SECURITY_HEADERS, _DOCS_CONTENT_POLICY if docs else _CONTENT_POLICY]
-        if scope.get("scheme") == "https":
-            added.append(_HSTS)
+        added = _DOCS_HEADERS if scope["path"].startswith("/docs") else _HEADERS
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = message["headers"]
-                default = (
-                    [] if any(name == b"cache-control" for name, _ in headers) else [_NO_CACHE]
-                )
-                message["headers"] = [*headers, *default, *added]
+                headers = [*message["headers"], *added]
+                if b"cache-control" not in dict(headers):
+                    headers.append(_NO_CACHE)
+                if scope.get("scheme") == "https":
+                    headers.append(_HSTS)
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

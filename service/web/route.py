@@ -113,9 +113,10 @@ class Route(APIRoute):
         own_sessions = self.policy.own_sessions
 
         async def handle(request: Request) -> Response:
-            authenticator: Authenticator = request.state.authenticator
-            request.state.access = access
-            request.state.caller = await authenticator.authenticate(request, access)
+            state = request.state
+            authenticator: Authenticator = state.authenticator
+            state.access = access
+            state.caller = await authenticator.authenticate(request, access)
             wanted = parse_fields(request, fields)
             _check_address(request, takes_query=takes_query)
             if takes_form:

@@ -1,6 +1,5 @@
-"""The outermost layer, over a real socket: limits, patience, and a name for every request."""
+"""The middlewares around all routes."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -11,158 +10,25 @@ from structlog.testing import CapturingLogger
 
 from service.core.metrics import Metrics
 from service.main import State
-from service.web.body_limit import BodyLimitMiddleware
 from service.web.middleware import ErrorMiddleware, RequestMiddleware, SecurityHeadersMiddleware
-from tests.documents.predictions.live_server import (
-    chunk,
-    connect,
-    exchange,
-    read_answer,
-    request_head,
-    serving,
-)
-
-MEGABYTE = 1_048_576
-KIND = "Content-Type: application/json"
-
-
-@pytest.mark.parametrize("path", ["/v1/items", "/v1/predictions"])
-async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(
-    state: State, reset_stores: None, path: str
-) -> None:
-    async with serving(state) as port:
-        head = request_head(path, KIND, f"Content-Length: {100 * MEGABYTE}")
-        answer = await exchange(port, head)
-    assert (answer.status, answer.problem["code"]) == (413, "body_too_large")
-    assert answer.headers["connection"] == "close"
-
-
-async def test_a_body_that_turns_out_too_large_is_not_taken_in(
-    state: State, reset_stores: None
-) -> None:
-    async with serving(state) as port:
-        reader, writer = await connect(port)
-        writer.write(request_head("/v1/items", KIND))
-        piece, sent = chunk(b"x" * 65_536), 0
-        answer = asyncio.create_task(read_answer(reader))
-        try:
-            while not answer.done() and sent < 100 * MEGABYTE:
-                writer.write(piece)
-                await writer.drain()
-                sent += len(piece)
-        except ConnectionError:
-            pass  # it was closed on us while we were still sending
-        found = await answer
-        writer.close()
-    assert (found.status, found.problem["code"]) == (413, "body_too_large")
-    assert found.headers["connection"] == "close"
-    assert sent < 20 * MEGABYTE  # what the sockets hold
-
-
-@pytest.mark.parametrize(
-    "begun", [b"", chunk(b'{"name": '), chunk(b'{"name": "x"}')], ids=["none", "half", "no end"]
-)
-@pytest.mark.parametrize("path", ["/v1/items", "/v1/predictions", "/v1/predictions/batch"])
-async def test_a_body_that_does_not_come_is_not_waited_for(
-    state: State, reset_stores: None, path: str, begun: bytes
-) -> None:
-    async with serving(state, body_seconds=0.05) as port:
-        answer = await exchange(port, request_head(path, KIND) + begun)
-    assert (answer.status, answer.problem["code"]) == (408, "body_too_slow")
-    assert answer.headers["connection"] == "close"
-
-
-async def test_a_stream_that_does_not_begin_is_not_waited_for(
-    state: State, reset_stores: None
-) -> None:
-    head = request_head("/v1/predictions/stream", "Content-Type: application/x-ndjson")
-    async with serving(state, body_seconds=0.05) as port:
-        answer = await exchange(port, head + chunk(b"{"))
-    assert (answer.status, answer.problem["code"]) == (408, "body_too_slow")
-
-
-async def test_patience_begins_anew_with_each_piece(state: State, reset_stores: None) -> None:
-    async with serving(state, body_seconds=1.5) as port:
-        reader, writer = await connect(port)
-        writer.write(request_head("/v1/items", KIND))
-        for byte in b'{"name":"x"}':
-            writer.write(chunk(bytes([byte])))
-            await asyncio.sleep(0.15)  # 1.8 in all
-        writer.write(chunk(b""))
-        answer = await read_answer(reader)
-        writer.close()
-    assert answer.status == 201
-
-
-async def test_who_goes_away_in_the_middle_harms_nobody(
-    state: State, reset_stores: None, logged: CapturingLogger
-) -> None:
-    async with serving(state) as port:
-        for _ in range(50):
-            _, writer = await connect(port)
-            writer.write(request_head("/v1/items", KIND) + chunk(b'{"name"'))
-            await writer.drain()
-            writer.transport.abort()
-        found = await exchange(port, b"GET /v1/items?count=exact HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert (found.status, json.loads(found.body)["total"]) == (200, 0)
-
-
-@pytest.mark.parametrize(
-    ("sent", "status"),
-    [
-        (b"GET /v1/items HTTP/1.1\r\n\r\n", 400),
-        (b"GET /v1/items HTTP/1.1\r\nHost:\r\n\r\n", 400),
-        (b"GET /v1/items HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n", 431),
-        (b"GET /v1/items HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 10_000 + b"\r\n", 431),
-    ],
-    ids=["no host", "empty host", "a long header", "many headers"],
-)
-async def test_a_head_that_is_wrong_is_a_problem(
-    state: State, reset_stores: None, sent: bytes, status: int
-) -> None:
-    async with serving(state) as port:
-        answer = await exchange(port, sent)
-    assert (answer.status, answer.problem["status"]) == (status, status)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        ["Content-Length: 3", "Content-Length: 13"],
-        ["Content-Length: x"],
-        ["Content-Length: -1"],
-        ["Content-Length: 13", "Transfer-Encoding: chunked"],
-        ["X: a\x00b", "Content-Length: 13"],
-    ],
-    ids=["two lengths", "no number", "negative", "length and chunks", "NUL"],
-)
-async def test_a_head_that_two_could_read_differently_is_refused(
-    state: State, reset_stores: None, headers: list[str]
-) -> None:
-    async with serving(state) as port:
-        answer = await exchange(port, request_head("/v1/items", KIND, *headers) + b'{"name":"x"}\n')
-    assert answer.status == 400
+from tests.documents.predictions.live_server import connect, read_answer, serving
 
 
 @pytest.mark.parametrize("offered", ["abc", "A-1_2.3", "x" * 64])
-async def test_a_request_keeps_the_name_it_came_with(
-    client: httpx2.AsyncClient, offered: str
-) -> None:
-    answer = await client.get("/v1/items", headers={"X-Request-Id": offered})
-    assert answer.headers["x-request-id"] == offered
+async def test_request_id_of_the_client_is_kept(client: httpx2.AsyncClient, offered: str) -> None:
+    response = await client.get("/v1/items", headers={"X-Request-Id": offered})
+    assert response.headers["x-request-id"] == offered
 
 
 @pytest.mark.parametrize("offered", ["", "a b", "x" * 65, '"}', "ü", "a\tb"])
-async def test_a_name_that_could_do_harm_is_replaced(
-    client: httpx2.AsyncClient, offered: str
-) -> None:
+async def test_request_id_unsafe_is_replaced(client: httpx2.AsyncClient, offered: str) -> None:
     header = {b"X-Request-Id": offered.encode()}
-    answer = await client.get("/v1/items/x", headers=header)
-    assert answer.headers["x-request-id"] not in ("", offered)
-    assert len(answer.headers["x-request-id"]) == 36
+    response = await client.get("/v1/items/x", headers=header)
+    assert response.headers["x-request-id"] not in ("", offered)
+    assert len(response.headers["x-request-id"]) == 36
 
 
-async def _through(app: ASGIApp, **scope: Any) -> list[Any]:
+async def send_through(app: ASGIApp, **scope: Any) -> list[Any]:
     """Return the messages that an application sends through the middlewares."""
     sent: list[Any] = []
 
@@ -172,10 +38,7 @@ async def _through(app: ASGIApp, **scope: Any) -> list[Any]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    limited = BodyLimitMiddleware(app, max_body_bytes=9, chunk_seconds=1, limits={})
-    layer = RequestMiddleware(
-        SecurityHeadersMiddleware(ErrorMiddleware(limited)), metrics=Metrics()
-    )
+    app = SecurityHeadersMiddleware(ErrorMiddleware(app))
     request = {
         "type": "http",
         "method": "GET",
@@ -184,34 +47,35 @@ async def _through(app: ASGIApp, **scope: Any) -> list[Any]:
         "query_string": b"",
         "headers": [(b"host", b"x")],
     }
-    await layer({**request, **scope}, receive, send)
+    await RequestMiddleware(app, metrics=Metrics())({**request, **scope}, receive, send)
     return sent
 
 
-async def test_what_nobody_foresaw_is_told_in_our_shape_and_tells_nothing(
+async def test_unexpected_error_is_a_problem_without_its_message(
     logged: CapturingLogger,
 ) -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError("SELECT password FROM users")
 
-    start, body = await _through(broken)
+    start, body = await send_through(broken)
     assert [call.method_name for call in logged.calls] == ["exception", "info"]
     problem = json.loads(body["body"])
     assert (start["status"], problem["code"]) == (500, "internal_error")
+    assert dict(start["headers"])[b"x-frame-options"] == b"DENY"
     assert dict(start["headers"])[b"x-request-id"].decode() == problem["request_id"]
     assert b"password" not in body["body"]
 
 
-async def test_an_answer_that_has_begun_is_not_answered_again(logged: CapturingLogger) -> None:
+async def test_unexpected_error_after_start_sends_nothing_more(logged: CapturingLogger) -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise RuntimeError
 
-    sent = await _through(broken)
+    sent = await send_through(broken)
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 
-async def test_a_connection_survives_what_nobody_foresaw(
+async def test_unexpected_error_keeps_the_connection_usable(
     state: State, reset_stores: None, logged: CapturingLogger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -229,11 +93,47 @@ async def test_a_connection_survives_what_nobody_foresaw(
         writer.close()
 
 
-async def test_what_is_not_http_passes() -> None:
-    seen = []
+async def test_lifespan_scope_is_passed_on() -> None:
+    scopes = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(scope["type"])
+        scopes.append(scope["type"])
 
-    assert await _through(app, type="lifespan") == []
-    assert seen == ["lifespan"]
+    assert await send_through(app, type="lifespan") == []
+    assert scopes == ["lifespan"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "headers"),
+    [
+        ({}, {b"cache-control": b"private, no-cache"}),
+        ({"scheme": "https"}, {b"strict-transport-security": b"max-age=31536000"}),
+        ({"state": {"rate_limit_headers": {"RateLimit": "r"}}}, {b"ratelimit": b"r"}),
+    ],
+    ids=["plain", "https", "rate limit"],
+)
+async def test_response_headers_by_scope(
+    logged: CapturingLogger, scope: dict[str, Any], headers: dict[bytes, bytes]
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    (start,) = await send_through(app, **scope)
+    names = {
+        b"x-request-id", b"cache-control", b"x-content-type-options", b"x-frame-options",
+        b"referrer-policy", b"content-security-policy",
+    }  # fmt: skip
+    assert dict(start["headers"]).keys() == names | headers.keys()
+    assert dict(start["headers"]).items() >= headers.items()
+
+
+async def test_response_headers_of_an_error_are_kept(logged: CapturingLogger) -> None:
+    own = [(b"ratelimit", b"r=0"), (b"cache-control", b"no-store")]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 429, "headers": own})
+
+    (start,) = await send_through(app, state={"rate_limit_headers": {"RateLimit": "r=1"}})
+    names = [name for name, _ in start["headers"]]
+    assert [names.count(name) for name, _ in own] == [1, 1]
+    assert dict(start["headers"]).items() >= dict(own).items()
