@@ -24,18 +24,18 @@ def rate_limiter(**limits: str) -> RateLimiter:
     return RateLimiter(**{"caller": MANY, "address": MANY, "login": MANY, "guess": MANY, **limits})
 
 
-def with_authenticator(state: State, authenticator: SqlAuthenticator, counting: RateLimiter) -> Any:
+def with_authenticator(state: State, authenticator: SqlAuthenticator, limiter: RateLimiter) -> Any:
     """Return the state of the lifespan with another authenticator and rate limiter."""
-    held: Any = state
-    return ChainMap({"authenticator": authenticator, "rates": counting}, held)
+    base: Any = state
+    return ChainMap({"authenticator": authenticator, "rates": limiter}, base)
 
 
 @pytest.fixture
 async def authenticator(state: State, reset_stores: None) -> AsyncIterator[SqlAuthenticator]:
     """An authenticator of this test; its pending writes end before the tables are emptied."""
-    made = SqlAuthenticator(state["sql"], state["keyring"], rate_limiter())
-    yield made
-    await made.drain()
+    authenticator = SqlAuthenticator(state["sql"], state["keyring"], rate_limiter())
+    yield authenticator
+    await authenticator.drain()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from service.auth.caller import InvalidToken
 
 SECRET, OTHER = b"first secret of 32 bytes or more", b"other secret of 32 bytes or more"
 MINUTE = timedelta(minutes=1)
-NOBODYS = uuid4()
+SOME_ID = uuid4()
 
 
 def ring(*secrets: bytes, issuer: str = "us", audience: str = "here") -> Keyring:
@@ -29,29 +29,29 @@ RING = ring()
 HEAD = {"alg": ALGORITHM, "typ": KIND, "kid": KID}
 
 
-def said(**changed: Any) -> dict[str, Any]:
-    """The claims of a good token; None leaves one out."""
+def claims_with(**changed: Any) -> dict[str, Any]:
+    """Return the claims of a valid token; None leaves one out."""
     now = int(time.time())
     claims = {
-        "iss": "us", "aud": "here", "sub": str(NOBODYS), "iat": now, "exp": now + 60,
-        "jti": "1", "scope": "posts:read", "login": str(NOBODYS), **changed,
+        "iss": "us", "aud": "here", "sub": str(SOME_ID), "iat": now, "exp": now + 60,
+        "jti": "1", "scope": "posts:read", "login": str(SOME_ID), **changed,
     }  # fmt: skip
     return {name: value for name, value in claims.items() if value is not None}
 
 
-def packed(part: bytes) -> str:
+def base64url(part: bytes) -> str:
     return base64.urlsafe_b64encode(part).decode().rstrip("=")
 
 
-def forged(
+def forge(
     head: dict[str, Any], claims: dict[str, Any], key: bytes = KEY, digest: str = "sha256"
 ) -> str:
-    """A token by hand: PyJWT would not make most of these."""
-    signed = f"{packed(json.dumps(head).encode())}.{packed(json.dumps(claims).encode())}"
-    return f"{signed}.{packed(hmac.digest(key, signed.encode(), digest))}"
+    """Return a token made by hand, because PyJWT refuses to make most of these."""
+    signed = f"{base64url(json.dumps(head).encode())}.{base64url(json.dumps(claims).encode())}"
+    return f"{signed}.{base64url(hmac.digest(key, signed.encode(), digest))}"
 
 
-def refused(token: str, keyring: Keyring = RING) -> bool:
+def is_invalid(token: str, keyring: Keyring = RING) -> bool:
     with pytest.raises(InvalidToken):
         keyring.read(token)
     return True
@@ -64,42 +64,42 @@ def refused(token: str, keyring: Keyring = RING) -> bool:
         Claims(uuid4(), frozenset(), key_id=uuid4()),
     ],
 )
-def test_what_is_signed_is_read_again(claims: Claims) -> None:
+def test_token_signed_is_read_with_its_claims(claims: Claims) -> None:
     token = RING.sign(claims, MINUTE)
     assert RING.read(token) == claims
     assert jwt.get_unverified_header(token) == HEAD
 
 
-def test_no_two_tokens_are_the_same() -> None:
-    claims = Claims(NOBODYS, frozenset())
+def test_token_is_unique() -> None:
+    claims = Claims(SOME_ID, frozenset())
     assert RING.sign(claims, MINUTE) != RING.sign(claims, MINUTE)
 
 
-def test_what_is_forged_here_with_the_right_key_is_good() -> None:
+def test_token_forged_with_the_right_key_is_valid() -> None:
     """Or nothing below would say anything."""
-    assert RING.read(forged(HEAD, said())).user_id == NOBODYS
+    assert RING.read(forge(HEAD, claims_with())).user_id == SOME_ID
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", ""])
 @pytest.mark.parametrize("signature", ["", "x"])
-def test_a_token_without_a_signature_is_refused(algorithm: str, signature: str) -> None:
-    head, claims, _ = forged({**HEAD, "alg": algorithm}, said()).split(".")
-    assert refused(f"{head}.{claims}.{signature}")
-    head, claims, _ = forged(HEAD, said()).split(".")
-    assert refused(f"{head}.{claims}.{signature}")
-    assert refused(f"{head}.{claims}")
+def test_token_without_signature_is_invalid(algorithm: str, signature: str) -> None:
+    head, claims, _ = forge({**HEAD, "alg": algorithm}, claims_with()).split(".")
+    assert is_invalid(f"{head}.{claims}.{signature}")
+    head, claims, _ = forge(HEAD, claims_with()).split(".")
+    assert is_invalid(f"{head}.{claims}.{signature}")
+    assert is_invalid(f"{head}.{claims}")
 
 
 @pytest.mark.parametrize(("algorithm", "digest"), [("HS384", "sha384"), ("HS512", "sha512")])
-def test_a_stronger_algorithm_with_the_right_key_is_refused(algorithm: str, digest: str) -> None:
-    assert refused(forged({**HEAD, "alg": algorithm}, said(), digest=digest))
+def test_token_with_stronger_algorithm_is_invalid(algorithm: str, digest: str) -> None:
+    assert is_invalid(forge({**HEAD, "alg": algorithm}, claims_with(), digest=digest))
 
 
 @pytest.mark.parametrize(
     "algorithm", ["RS256", "ES256", "PS256", "EdDSA", "hs256", None, 5, [], {}]
 )
-def test_another_algorithm_in_the_head_is_refused(algorithm: Any) -> None:
-    assert refused(forged({**HEAD, "alg": algorithm}, said()))
+def test_token_with_other_algorithm_in_header_is_invalid(algorithm: Any) -> None:
+    assert is_invalid(forge({**HEAD, "alg": algorithm}, claims_with()))
 
 
 @pytest.mark.parametrize(
@@ -124,13 +124,13 @@ def test_another_algorithm_in_the_head_is_refused(algorithm: Any) -> None:
         {"key": ["x"]},
     ],
 )
-def test_a_claim_that_is_off_makes_it_nobodys(changed: dict[str, Any]) -> None:
-    assert refused(forged(HEAD, said(**changed)))
+def test_token_with_wrong_claim_is_invalid(changed: dict[str, Any]) -> None:
+    assert is_invalid(forge(HEAD, claims_with(**changed)))
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp", "iat", "jti", "scope"])
-def test_no_claim_may_be_missing(claim: str) -> None:
-    assert refused(forged(HEAD, said(**{claim: None})))
+def test_token_with_missing_claim_is_invalid(claim: str) -> None:
+    assert is_invalid(forge(HEAD, claims_with(**{claim: None})))
 
 
 @pytest.mark.parametrize(
@@ -148,46 +148,48 @@ def test_no_claim_may_be_missing(claim: str) -> None:
         {"b64": False, "crit": ["b64"]},
     ],
 )
-def test_a_head_that_is_off_makes_it_nobodys(changed: dict[str, Any]) -> None:
+def test_token_with_wrong_header_is_invalid(changed: dict[str, Any]) -> None:
     head = {name: value for name, value in {**HEAD, **changed}.items() if value is not None}
-    assert refused(forged(head, said()))
+    assert is_invalid(forge(head, claims_with()))
 
 
-def test_a_key_within_the_token_is_not_believed() -> None:
+def test_token_with_embedded_key_is_invalid() -> None:
     own = b"a key of the forger's, long enough"
-    jwk = {"kty": "oct", "k": packed(own)}
-    assert refused(forged({**HEAD, "jwk": jwk, "jku": "https://evil.example"}, said(), own))
+    jwk = {"kty": "oct", "k": base64url(own)}
+    assert is_invalid(
+        forge({**HEAD, "jwk": jwk, "jku": "https://evil.example"}, claims_with(), own)
+    )
 
 
-def test_a_changed_payload_does_not_fit_its_signature() -> None:
-    head, _, signature = RING.sign(Claims(NOBODYS, frozenset()), MINUTE).split(".")
-    more = packed(json.dumps(said(scope="users:admin")).encode())
-    assert refused(f"{head}.{more}.{signature}")
+def test_token_with_changed_payload_is_invalid() -> None:
+    head, _, signature = RING.sign(Claims(SOME_ID, frozenset()), MINUTE).split(".")
+    more = base64url(json.dumps(claims_with(scope="users:admin")).encode())
+    assert is_invalid(f"{head}.{more}.{signature}")
 
 
-def test_a_previous_secret_verifies_until_it_is_removed() -> None:
-    token = ring(OTHER).sign(Claims(NOBODYS, frozenset()), MINUTE)
-    assert ring(SECRET, OTHER).read(token).user_id == NOBODYS
-    assert refused(token, ring(SECRET))
-    made = ring(SECRET, OTHER).sign(Claims(NOBODYS, frozenset()), MINUTE)
+def test_keyring_previous_secret_verifies_until_removed() -> None:
+    token = ring(OTHER).sign(Claims(SOME_ID, frozenset()), MINUTE)
+    assert ring(SECRET, OTHER).read(token).user_id == SOME_ID
+    assert is_invalid(token, ring(SECRET))
+    made = ring(SECRET, OTHER).sign(Claims(SOME_ID, frozenset()), MINUTE)
     assert ring(SECRET).read(made), "the first signs"
 
 
-def test_the_secret_itself_signs_no_token() -> None:
+def test_token_signed_with_the_plain_secret_is_invalid() -> None:
     """Other signatures, such as cursors', must not pass for tokens."""
-    assert refused(forged(HEAD, said(), SECRET))
+    assert is_invalid(forge(HEAD, claims_with(), SECRET))
     kid = hashlib.sha256(SECRET).hexdigest()[:8]
-    assert refused(forged({**HEAD, "kid": kid}, said(), SECRET))
+    assert is_invalid(forge({**HEAD, "kid": kid}, claims_with(), SECRET))
 
 
 @pytest.mark.parametrize(
     "token", ["", ".", "..", "x", "a.b.c", "é.é.é", "\ud800", "W10.W10.W10", "bnVsbA.e30.e30"]
 )
-def test_what_is_no_token_is_refused(token: str) -> None:
-    assert refused(token)
+def test_token_malformed_is_invalid(token: str) -> None:
+    assert is_invalid(token)
 
 
 @pytest.mark.parametrize("piece", [b"[", b'{"a":'])
-def test_a_head_nested_without_end_is_refused(piece: bytes) -> None:
+def test_token_with_deeply_nested_header_is_invalid(piece: bytes) -> None:
     """A token of 12 KiB fits into the headers of a request."""
-    assert refused(f"{packed(piece * (9000 // len(piece)))}.e30.e30")
+    assert is_invalid(f"{base64url(piece * (9000 // len(piece)))}.e30.e30")

@@ -17,7 +17,7 @@ from service.auth.caller import (
 )
 
 
-def test_an_endpoint_says_who_may_call_it() -> None:
+def test_access_of_dependencies() -> None:
     assert access_of([PUBLIC]) == Access(asks=False, scopes=None)
     assert access_of([OPTIONAL_AUTH]) == Access(asks=True, scopes=None)
     assert access_of([needs()]) == Access(asks=True, scopes=())
@@ -25,14 +25,14 @@ def test_an_endpoint_says_who_may_call_it() -> None:
     assert access_of([other, needs("posts:read")]) == Access(asks=True, scopes=("posts:read",))
 
 
-def test_nothing_is_open_by_oversight() -> None:
+def test_access_undeclared_or_twice_raises() -> None:
     other = Depends(lambda: None)
-    for said in ([], [other], [PUBLIC, OPTIONAL_AUTH], [needs("posts:read"), needs()]):
+    for dependencies in ([], [other], [PUBLIC, OPTIONAL_AUTH], [needs("posts:read"), needs()]):
         with pytest.raises(TypeError, match="state the access once"):
-            access_of(said)
+            access_of(dependencies)
 
 
-def test_a_scope_there_is_not_cannot_be_needed() -> None:
+def test_needs_unknown_scope_raises() -> None:
     with pytest.raises(TypeError, match="posts:delete"):
         needs("posts:read", "posts:delete")
 
@@ -54,22 +54,22 @@ def test_a_scope_there_is_not_cannot_be_needed() -> None:
         (("a", "b*"), "bc", True),
     ],
 )
-def test_a_key_may_be_bound_to_models(
+def test_caller_may_use_bound_models_only(
     models: tuple[str, ...] | None, model: str, may: bool
 ) -> None:
     assert Caller(models=models).may_use(model) is may
 
 
-def test_callers_are_counted_by_key_by_user_or_as_nobody() -> None:
+def test_caller_name_is_key_user_or_nobody() -> None:
     one, other = uuid4(), uuid4()
     assert ANONYMOUS.name == "nobody"
     assert Caller(one).name == f"user:{one}"
     assert Caller(one, key_id=other).name == f"key:{other}"
 
 
-def test_who_lacks_a_scope_is_told_which_and_what_for() -> None:
+def test_require_scope_missing_names_scope_and_fields() -> None:
     Caller(scopes=frozenset({"users:admin"})).require_scope("users:admin", "/role")
-    with pytest.raises(MissingScope) as refused:
+    with pytest.raises(MissingScope) as error:
         ANONYMOUS.require_scope("users:admin", "/role", "/status")
-    assert [error["pointer"] for error in refused.value.errors] == ["/role", "/status"]
-    assert 'scope="users:admin"' in refused.value.headers["WWW-Authenticate"]
+    assert [error["pointer"] for error in error.value.errors] == ["/role", "/status"]
+    assert 'scope="users:admin"' in error.value.headers["WWW-Authenticate"]

@@ -15,58 +15,58 @@ from tests.relational.users.factories import user_body
 ADAPTER: TypeAdapter[SecretStr] = TypeAdapter(Password)
 
 
-async def test_a_hash_verifies_its_password_alone_and_never_repeats() -> None:
+async def test_hash_verifies_its_password_and_is_salted() -> None:
     one = await hash_password(SecretStr("pässword one"))
     other = await hash_password(SecretStr("pässword one"))
-    assert one != other, "each has a salt of its own"
+    assert one != other, "each hash has its own salt"
     assert one.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert Argon2Hasher().verify("pässword one", one)
     assert not Argon2Hasher().verify("pässword two", one)
 
 
-async def test_the_loop_goes_on_while_a_few_passwords_at_a_time_are_hashed(
+async def test_hashing_does_not_block_the_event_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each hash stands still until the loop lets go: hashed inline, it never would."""
+    """Each hash waits for the loop to set ``go``; hashed on the loop it would never end."""
     go, lock = threading.Event(), threading.Lock()
-    running, most = 0, 0
+    running, peak = 0, 0
 
-    def stand_still(_password: str) -> str:
-        nonlocal running, most
+    def wait_for_loop(_password: str) -> str:
+        nonlocal running, peak
         with lock:
             running += 1
-            most = max(most, running)
+            peak = max(peak, running)
         assert go.wait(10)
         with lock:
             running -= 1
         return "hash"
 
-    monkeypatch.setattr(passwords._HASH, "hash", stand_still)
-    send_all = [asyncio.create_task(hash_password(SecretStr("x" * 8))) for _ in range(40)]
+    monkeypatch.setattr(passwords._HASH, "hash", wait_for_loop)
+    hashing = [asyncio.create_task(hash_password(SecretStr("x" * 8))) for _ in range(40)]
     while running < passwords._THREADS._max_workers:
         await asyncio.sleep(0)
     go.set()
-    assert await asyncio.gather(*send_all) == ["hash"] * 40
-    assert most == passwords._THREADS._max_workers < 40
+    assert await asyncio.gather(*hashing) == ["hash"] * 40
+    assert peak == passwords._THREADS._max_workers < 40
 
 
 @pytest.mark.parametrize("text", ["", "seven77", "é" * (MAX_BYTES // 2 + 1), "x" * (MAX_BYTES + 1)])
-def test_a_password_has_8_characters_to_1024_bytes(text: str) -> None:
+def test_password_too_short_or_too_long_is_invalid(text: str) -> None:
     with pytest.raises(ValidationError) as refused:
         ADAPTER.validate_python(text)
     assert text == "" or text not in str(refused.value.errors(include_input=False))
 
 
-def test_a_long_passphrase_is_taken_and_not_shown() -> None:
+def test_password_long_is_valid_and_not_in_repr() -> None:
     password = ADAPTER.validate_python("x" * MAX_BYTES)
     assert password.get_secret_value() == "x" * MAX_BYTES
     assert "x" not in repr(password).removeprefix("SecretStr")
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
-async def test_many_passwords_at_once_are_hashed_before_the_transaction(
+async def test_passwords_are_hashed_before_the_transaction(
     client: httpx2.AsyncClient, headers: dict[str, str]
 ) -> None:
     items = [user_body(password="correct horse") for _ in range(100)]
-    answer = await client.post("/v1/users/bulk", json={"items": items}, headers=headers)
-    assert answer.status_code == 201
+    response = await client.post("/v1/users/bulk", json={"items": items}, headers=headers)
+    assert response.status_code == 201

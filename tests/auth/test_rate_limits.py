@@ -1,4 +1,4 @@
-"""How often one may ask."""
+"""Rate limits."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from service.auth.rate_limits import RateLimiter, TooOften
 
 
 class Clock(SimpleNamespace):
-    """Stands where the module finds ``time``."""
+    """Replaces the module's ``time``."""
 
     def __init__(self) -> None:
         super().__init__(now=1_000_000.0)
@@ -31,13 +31,13 @@ def limits(clock: Clock) -> RateLimiter:
     return RateLimiter(caller="3/minute", address="2/second", login="2/5minutes", guess="1/hour")
 
 
-def refused(limits: RateLimiter, limit: str, *who: str) -> TooOften:
-    with pytest.raises(TooOften) as refusal:
-        limits.count(limit, *who)
-    return refusal.value
+def error_of(limits: RateLimiter, limit: str, *client: str) -> TooOften:
+    with pytest.raises(TooOften) as error:
+        limits.count(limit, *client)
+    return error.value
 
 
-def test_each_request_is_counted_and_told(limits: RateLimiter, clock: Clock) -> None:
+def test_count_returns_rate_limit_headers(limits: RateLimiter, clock: Clock) -> None:
     assert limits.count("caller", "a") == {
         "RateLimit-Policy": '"caller";q=3;w=60',
         "RateLimit": '"caller";r=2;t=60',
@@ -47,56 +47,54 @@ def test_each_request_is_counted_and_told(limits: RateLimiter, clock: Clock) -> 
     assert limits.count("caller", "a")["RateLimit"] == '"caller";r=0;t=40'
 
 
-def test_one_too_many_is_told_when_to_come_again(limits: RateLimiter, clock: Clock) -> None:
+def test_count_over_limit_raises_with_retry_after(limits: RateLimiter, clock: Clock) -> None:
     for _ in range(2):
         limits.count("login", "a")
     clock.now += 299.5
-    refusal = refused(limits, "login", "a")
-    assert refusal.headers == {
+    error = error_of(limits, "login", "a")
+    assert error.headers == {
         "Retry-After": "1",
         "RateLimit-Policy": '"login";q=2;w=300',
         "RateLimit": '"login";r=0;t=1',
     }
-    assert (refusal.status, refusal.code) == (429, "too_often")
+    assert (error.status, error.code) == (429, "too_often")
 
 
-def test_a_window_ends_and_those_who_were_refused_do_not_prolong_it(
-    limits: RateLimiter, clock: Clock
-) -> None:
+def test_window_ends_in_spite_of_rejected_requests(limits: RateLimiter, clock: Clock) -> None:
     for _ in range(3):
         limits.count("caller", "a")
     for _ in range(5):
         clock.now += 10
-        refused(limits, "caller", "a")
+        error_of(limits, "caller", "a")
     clock.now += 10
     assert limits.count("caller", "a")["RateLimit"] == '"caller";r=2;t=60'
 
 
-def test_nobody_counts_for_somebody_else_nor_one_limit_for_another(limits: RateLimiter) -> None:
+def test_counters_are_separate_by_limit_and_client(limits: RateLimiter) -> None:
     limits.count("guess", "10.0.0.1", "ada")
-    refused(limits, "guess", "10.0.0.1", "ada")
+    error_of(limits, "guess", "10.0.0.1", "ada")
     limits.count("guess", "10.0.0.2", "ada")
     limits.count("guess", "10.0.0.1", "bob")
     limits.count("caller", "10.0.0.1", "ada")
 
 
-def test_who_is_forgotten_begins_anew(limits: RateLimiter) -> None:
+def test_forget_starts_a_new_window(limits: RateLimiter) -> None:
     limits.count("guess", "a", "b")
     limits.forget("guess", "a", "b")
     limits.count("guess", "a", "b")
-    refused(limits, "guess", "a", "b")
+    error_of(limits, "guess", "a", "b")
 
 
-def test_a_check_counts_nothing(limits: RateLimiter) -> None:
+def test_check_counts_nothing(limits: RateLimiter) -> None:
     for _ in range(9):
         limits.check("guess", "a")
     limits.count("guess", "a")
-    with pytest.raises(TooOften) as refusal:
+    with pytest.raises(TooOften) as error:
         limits.check("guess", "a")
-    assert refusal.value.headers["Retry-After"] == "3600"
+    assert error.value.headers["Retry-After"] == "3600"
 
 
-def test_there_is_an_end_to_the_counters(
+def test_counters_never_exceed_the_maximum(
     monkeypatch: pytest.MonkeyPatch, limits: RateLimiter, clock: Clock
 ) -> None:
     monkeypatch.setattr(rates, "MAX_COUNTERS", 10)
@@ -106,7 +104,7 @@ def test_there_is_an_end_to_the_counters(
         assert len(counts._counts) <= 10
 
 
-def test_those_that_ran_out_make_room_first(
+def test_counters_full_removes_ended_windows_first(
     monkeypatch: pytest.MonkeyPatch, limits: RateLimiter, clock: Clock
 ) -> None:
     monkeypatch.setattr(rates, "MAX_COUNTERS", 10)
@@ -115,7 +113,7 @@ def test_those_that_ran_out_make_room_first(
         limits.count("address", str(number))
     clock.now += 2
     limits.count("address", "one more")
-    refused(limits, "guess", "kept")
+    error_of(limits, "guess", "kept")
 
 
 def test_ipv6_is_counted_by_its_network() -> None:

@@ -6,19 +6,19 @@ from pydantic import TypeAdapter, ValidationError
 from service.auth.roles import LEVELS, RESOURCES, ROLES, SCOPES, Scope, expanded, scopes_of
 
 
-def test_an_admin_scope_holds_both_others_of_its_resource_and_no_more() -> None:
+def test_admin_scope_includes_read_and_write() -> None:
     assert expanded(["posts:admin", "tags:read"]) == {
         "posts:admin", "posts:read", "posts:write", "tags:read",
     }  # fmt: skip
     assert expanded(["posts:write"]) == {"posts:write"}
 
 
-def test_no_role_no_scopes() -> None:
+def test_unknown_role_has_no_scopes() -> None:
     for role in ("", "root", "Admin", "admin "):
         assert scopes_of(role) == frozenset()
 
 
-def test_roles_hold_scopes_there_are() -> None:
+def test_roles_have_known_scopes_only() -> None:
     assert len(SCOPES) == len(RESOURCES) * len(LEVELS)
     for role in ROLES:
         assert scopes_of(role) <= set(SCOPES)
@@ -27,21 +27,21 @@ def test_roles_hold_scopes_there_are() -> None:
 
 
 @pytest.mark.parametrize("role", ["member", "service"])
-def test_a_member_and_a_service_administer_nothing(role: str) -> None:
+def test_member_and_service_have_no_admin_scope(role: str) -> None:
     assert not [scope for scope in scopes_of(role) if scope.endswith(":admin")]
 
 
 @pytest.mark.parametrize("role", ["editor", "member", "service"])
-def test_only_administrators_see_the_trail_and_everybodys_users_and_keys(role: str) -> None:
+def test_audit_and_user_admin_scopes_are_admins_only(role: str) -> None:
     assert not scopes_of(role) & {"audit:read", "users:admin", "api_keys:admin"}
 
 
-def test_a_service_makes_no_keys_and_changes_no_users() -> None:
+def test_service_has_no_key_or_user_write_scope() -> None:
     assert not scopes_of("service") & {"api_keys:write", "users:write"}
 
 
 @pytest.mark.parametrize("scope", ["posts:read", "posts:delete", "posts", "POSTS:READ", "", "*"])
-def test_a_scope_is_one_of_the_table(scope: str) -> None:
+def test_scope_unknown_is_invalid(scope: str) -> None:
     adapter: TypeAdapter[str] = TypeAdapter(Scope)
     if scope in SCOPES:
         assert adapter.validate_python(scope) == scope

@@ -12,39 +12,39 @@ from service.main import State
 NON_ATOMIC = {"atomic": "false"}
 
 
-def told(answer: httpx2.Response) -> list[tuple[int, str | None, list[str]]]:
-    """Status, code and pointers of each item of a 207."""
-    assert answer.status_code == 207, answer.text
+def item_results(response: httpx2.Response) -> list[tuple[int, str | None, list[str]]]:
+    """Return the status, code and pointers of each item of a 207."""
+    assert response.status_code == 207, response.text
     return [
         (
             item["status"],
             item.get("code"),
             [error["pointer"] for error in item.get("errors", ())],
         )
-        for item in answer.json()["items"]
+        for item in response.json()["items"]
     ]
 
 
-def refused(answer: httpx2.Response) -> tuple[int, str, list[tuple[str, str]]]:
-    """Status and code of a refusal, and pointer and code of each place."""
-    body = answer.json()
+def status_code_places(response: httpx2.Response) -> tuple[int, str, list[tuple[str, str]]]:
+    """Return the status and code of an error, and the pointer and code of each place."""
+    body = response.json()
     places = [(error["pointer"], error["code"]) for error in body["errors"]]
-    return answer.status_code, body["code"], places
+    return response.status_code, body["code"], places
 
 
 @contextmanager
 def deadlocks(state: State) -> Iterator[list[str]]:
-    """Fills the list with what PostgreSQL ended as a deadlock, which the route would try again."""
-    seen: list[str] = []
+    """Yield a list that collects the statements which PostgreSQL ended as a deadlock."""
+    statements: list[str] = []
 
     def listen(context: Any) -> None:
         cause = getattr(context.original_exception, "__cause__", None)
         if getattr(cause, "sqlstate", None) == "40P01":
-            seen.append(str(context.statement))
+            statements.append(str(context.statement))
 
     engine = state["sql"].engine.sync_engine
     event.listen(engine, "handle_error", listen)
     try:
-        yield seen
+        yield statements
     finally:
         event.remove(engine, "handle_error", listen)

@@ -29,32 +29,30 @@ from tests.relational.users.factories import make_user
     ],
 )
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_if_match_lets_through_the_version_it_names(
+async def test_if_match_allows_the_versions_it_names(
     client: httpx2.AsyncClient, method: str, header: str, status: int
 ) -> None:
     address = f"/v1/users/{(await make_user(client))['id']}"
     before = (await client.patch(address, json={"age": 2})).json()
     body = {"age": 3} if method == "PATCH" else None
-    answer = await client.request(
+    response = await client.request(
         method, address, json=body, headers={b"If-Match": header.encode()}
     )
-    assert answer.status_code == (204 if status == 200 and method == "DELETE" else status)
+    assert response.status_code == (204 if status == 200 and method == "DELETE" else status)
     if status != 200:
-        assert answer.json()["code"] == {412: "precondition_failed", 400: "bad_request"}[status]
+        assert response.json()["code"] == {412: "precondition_failed", 400: "bad_request"}[status]
         assert (await client.get(address)).json() == before
 
 
 @pytest.mark.parametrize("header", ["*", '"1"'])
-async def test_if_match_on_nothing_is_nothing_found(
-    client: httpx2.AsyncClient, header: str
-) -> None:
+async def test_if_match_on_deleted_resource_is_404(client: httpx2.AsyncClient, header: str) -> None:
     address = f"/v1/users/{(await make_user(client))['id']}"
     await client.delete(address)
-    answer = await client.patch(address, json={"age": 3}, headers={"If-Match": header})
-    assert answer.status_code == 404
+    response = await client.patch(address, json={"age": 3}, headers={"If-Match": header})
+    assert response.status_code == 404
 
 
-async def test_an_action_heeds_if_match_too(client: httpx2.AsyncClient) -> None:
+async def test_if_match_holds_for_actions(client: httpx2.AsyncClient) -> None:
     address = f"/v1/posts/{(await make_post(client))['id']}"
     stale = await client.post(f"{address}/publish", headers={"If-Match": '"7"'})
     assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
@@ -77,12 +75,12 @@ async def test_an_action_heeds_if_match_too(client: httpx2.AsyncClient) -> None:
         ("2", 400),
     ],
 )
-async def test_if_none_match_spares_what_the_caller_has(
+async def test_if_none_match_is_304_for_the_same_etag(
     client: httpx2.AsyncClient, header: str, status: int
 ) -> None:
     address = f"/v1/users/{(await make_user(client))['id']}"
     await client.patch(address, json={"age": 2})
-    answer = await client.get(address, headers={"If-None-Match": header})
-    assert answer.status_code == status
+    response = await client.get(address, headers={"If-None-Match": header})
+    assert response.status_code == status
     if status == 304:
-        assert (answer.content, answer.headers["etag"]) == (b"", '"2"')
+        assert (response.content, response.headers["etag"]) == (b"", '"2"')

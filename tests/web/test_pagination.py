@@ -16,7 +16,7 @@ async def cursor_of(client: httpx2.AsyncClient, query: str) -> str:
     return cursor
 
 
-async def test_the_link_header_leads_to_the_next_page(client: httpx2.AsyncClient) -> None:
+async def test_link_header_leads_to_the_next_page(client: httpx2.AsyncClient) -> None:
     made = await make_users(client, *[{"city": "A & B"}] * 5)
     first = await client.get("/v1/users?limit=2&offset=1&city=a%20%26%20b&sort=created_at")
     assert [user["id"] for user in first.json()["items"]] == [user["id"] for user in made[1:3]]
@@ -28,7 +28,7 @@ async def test_the_link_header_leads_to_the_next_page(client: httpx2.AsyncClient
     assert "link" not in second.headers
 
 
-async def test_a_cursor_may_go_on_with_another_limit(client: httpx2.AsyncClient) -> None:
+async def test_cursor_with_other_limit_continues(client: httpx2.AsyncClient) -> None:
     made = await make_users(client, *[{}] * 4)
     cursor = await cursor_of(client, "/v1/users?limit=1&sort=created_at")
     rest = await client.get(f"/v1/users?limit=100&sort=created_at&count=exact&cursor={cursor}")
@@ -47,17 +47,17 @@ async def test_a_cursor_may_go_on_with_another_limit(client: httpx2.AsyncClient)
         "",
     ],
 )
-async def test_a_cursor_of_another_sort_or_filter_is_refused(
+async def test_cursor_of_other_sort_or_filter_is_400(
     client: httpx2.AsyncClient, query: str
 ) -> None:
     await make_users(client, {}, {})
     cursor = await cursor_of(client, "/v1/users?limit=1&is_active=true")
     assert (await client.get(f"/v1/users?is_active=true&cursor={cursor}")).status_code == 200
-    answer = await client.get(f"/v1/users?{query}&cursor={cursor}")
-    assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
+    response = await client.get(f"/v1/users?{query}&cursor={cursor}")
+    assert (response.status_code, response.json()["code"]) == (400, "bad_cursor")
 
 
-async def test_a_cursor_of_another_list_is_refused(client: httpx2.AsyncClient) -> None:
+async def test_cursor_of_other_list_is_400(client: httpx2.AsyncClient) -> None:
     one, other = [await make_post(client) for _ in range(2)]
     for _ in range(2):
         await make_comment(client, one)
@@ -65,11 +65,11 @@ async def test_a_cursor_of_another_list_is_refused(client: httpx2.AsyncClient) -
     cursor = await cursor_of(client, f"{address}&limit=1")
     assert (await client.get(f"{address}&cursor={cursor}")).status_code == 200
     for list_of_others in (f"/v1/posts/{other['id']}/comments", "/v1/tags", "/v1/users/emails"):
-        answer = await client.get(f"{list_of_others}?sort=created_at&cursor={cursor}")
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
+        response = await client.get(f"{list_of_others}?sort=created_at&cursor={cursor}")
+        assert (response.status_code, response.json()["code"]) == (400, "bad_cursor")
 
 
-async def test_a_cursor_that_was_altered_is_refused(client: httpx2.AsyncClient) -> None:
+async def test_cursor_altered_is_400(client: httpx2.AsyncClient) -> None:
     await make_users(client, {}, {})
     cursor = await cursor_of(client, "/v1/users?limit=1")
     raw = base64.urlsafe_b64decode(cursor)
@@ -77,35 +77,35 @@ async def test_a_cursor_that_was_altered_is_refused(client: httpx2.AsyncClient) 
     altered = [base64.urlsafe_b64encode(one).decode() for one in flipped]
     unsigned = base64.urlsafe_b64encode(b'["str", "a", "b"]').decode()
     for bad in (*altered, unsigned, cursor[:-4], cursor[4:], "", "a", "é", "' OR 1=1", "AAAA"):
-        answer = await client.get("/v1/users", params={"cursor": bad})
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor"), bad
+        response = await client.get("/v1/users", params={"cursor": bad})
+        assert (response.status_code, response.json()["code"]) == (400, "bad_cursor"), bad
 
 
-async def test_a_larger_limit_is_taken_as_the_largest(client: httpx2.AsyncClient) -> None:
+async def test_limit_too_large_is_reduced(client: httpx2.AsyncClient) -> None:
     await make_users(client, *[{}] * 201)
-    for asked, given in (("1", 1), ("200", 200), ("201", 200), ("9" * 50, 200)):
-        body = (await client.get("/v1/users", params={"limit": asked})).json()
-        assert (len(body["items"]), body["page"]["limit"]) == (given, given)
+    for limit, expected in (("1", 1), ("200", 200), ("201", 200), ("9" * 50, 200)):
+        body = (await client.get("/v1/users", params={"limit": limit})).json()
+        assert (len(body["items"]), body["page"]["limit"]) == (expected, expected)
         assert body["page"]["has_more"] is True
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", "", "1e2"])
-async def test_an_odd_limit_is_refused(client: httpx2.AsyncClient, limit: str) -> None:
-    answer = await client.get("/v1/users", params={"limit": limit})
-    assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/limit"]
+async def test_limit_invalid_is_422(client: httpx2.AsyncClient, limit: str) -> None:
+    response = await client.get("/v1/users", params={"limit": limit})
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/query/limit"]
 
 
 @pytest.mark.parametrize("address", ["/v1/users", "/v1/users/emails", "/v1/posts", "/v1/tags"])
-async def test_an_offset_is_capped(client: httpx2.AsyncClient, address: str) -> None:
+async def test_offset_too_large_is_422(client: httpx2.AsyncClient, address: str) -> None:
     assert (await client.get(address, params={"offset": 10_000})).json()["items"] == []
     for offset in ("10001", "-1", "9" * 40, "x"):
-        answer = await client.get(address, params={"offset": offset})
-        assert answer.status_code == 422
-        assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/offset"]
+        response = await client.get(address, params={"offset": offset})
+        assert response.status_code == 422
+        assert [error["pointer"] for error in response.json()["errors"]] == ["/query/offset"]
 
 
-async def test_offsets_count_pages(client: httpx2.AsyncClient) -> None:
+async def test_offset_skips_items(client: httpx2.AsyncClient) -> None:
     made = await make_users(client, *[{}] * 5)
     found = []
     for offset in (0, 2, 4, 6):
@@ -114,13 +114,13 @@ async def test_offsets_count_pages(client: httpx2.AsyncClient) -> None:
     assert found == made
 
 
-async def test_an_empty_list_is_a_page(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/v1/users?count=exact")
+async def test_list_empty_is_a_page(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/v1/users?count=exact")
     page = {"limit": 50, "next_cursor": None, "has_more": False}
-    assert answer.json() == {"items": [], "page": page, "total": 0}
+    assert response.json() == {"items": [], "page": page, "total": 0}
 
 
-async def test_who_comes_and_goes_between_two_pages_shifts_nobody(
+async def test_pages_are_stable_under_inserts_and_deletes(
     client: httpx2.AsyncClient,
 ) -> None:
     made = await make_users(client, *[{"username": f"m{n}"} for n in range(6)])
@@ -132,18 +132,18 @@ async def test_who_comes_and_goes_between_two_pages_shifts_nobody(
     assert [user["username"] for user in second["items"]] == ["m3", "m4", "m5"]
 
 
-async def test_the_walk_ends_on_a_full_page(client: httpx2.AsyncClient) -> None:
+async def test_list_ends_on_a_full_page(client: httpx2.AsyncClient) -> None:
     await make_users(client, *[{}] * 4)
     assert [len(page) for page in await iterate_pages(client, "/v1/users", {"limit": 2})] == [2, 2]
 
 
-async def test_a_cursor_and_an_offset_do_not_go_together(client: httpx2.AsyncClient) -> None:
+async def test_cursor_with_offset_is_an_error(client: httpx2.AsyncClient) -> None:
     await make_users(client, {}, {}, {})
     cursor = (await client.get("/v1/users?limit=1")).json()["page"]["next_cursor"]
-    answer = await client.get(f"/v1/users?limit=1&cursor={cursor}&offset=1")
-    assert answer.status_code in (400, 422)
+    response = await client.get(f"/v1/users?limit=1&cursor={cursor}&offset=1")
+    assert response.status_code in (400, 422)
 
 
-async def test_leading_zeros_do_not_shrink_a_limit(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/v1/users?limit=000000000050")
-    assert answer.json()["page"]["limit"] == 50
+async def test_limit_with_leading_zeros_is_reduced(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/v1/users?limit=000000000050")
+    assert response.json()["page"]["limit"] == 50

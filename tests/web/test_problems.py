@@ -19,19 +19,19 @@ from service.web.problems import invalid_input, pointer_to, problem
         (("~1", "/", ""), "/~01/~1/"),
     ],
 )
-def test_pointers_follow_rfc_6901(parts: tuple[object, ...], pointer: str) -> None:
+def test_pointer_follows_rfc_6901(parts: tuple[object, ...], pointer: str) -> None:
     assert pointer_to(parts) == pointer
 
 
-def test_a_problem_names_everything_rfc_9457_asks_for() -> None:
+def test_problem_has_all_members_of_rfc_9457() -> None:
     class CupBroken(Conflict):
         code, title, detail = "cup_broken", "The cup is broken", "Take another."
         pointer = "/cup"
 
-    answer = problem(CupBroken(headers={"Retry-After": "7"}), "/v1/cups")
-    assert (answer.status_code, answer.media_type) == (409, "application/problem+json")
-    assert answer.headers["retry-after"] == "7"
-    assert json.loads(bytes(answer.body)) == {
+    response = problem(CupBroken(headers={"Retry-After": "7"}), "/v1/cups")
+    assert (response.status_code, response.media_type) == (409, "application/problem+json")
+    assert response.headers["retry-after"] == "7"
+    assert json.loads(bytes(response.body)) == {
         "type": "https://polystore.dev/problems/cup-broken",
         "title": "The cup is broken",
         "status": 409,
@@ -43,18 +43,18 @@ def test_a_problem_names_everything_rfc_9457_asks_for() -> None:
     }
 
 
-def test_no_more_errors_are_told_than_anybody_reads() -> None:
+def test_problem_has_at_most_20_errors() -> None:
     many = [FieldError(pointer=f"/{n}", code="x", detail="x") for n in range(MAX_ERRORS + 5)]
-    answer = problem(Conflict(errors=many), "/")
-    assert len(json.loads(bytes(answer.body))["errors"]) == MAX_ERRORS
+    response = problem(Conflict(errors=many), "/")
+    assert len(json.loads(bytes(response.body))["errors"]) == MAX_ERRORS
 
 
-def test_a_store_that_is_away_is_worth_another_try() -> None:
+def test_unavailable_has_retry_after() -> None:
     assert Unavailable().headers["Retry-After"] == "1"
     assert Unavailable("later", retry_after=30).headers["Retry-After"] == "30"
 
 
-def test_a_constraint_names_its_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_constraint_names_its_error_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ServiceError, "by_constraint", dict(ServiceError.by_constraint))
 
     class TwoNames(Conflict):
@@ -67,7 +67,7 @@ def test_a_constraint_names_its_refusal(monkeypatch: pytest.MonkeyPatch) -> None
     assert Heir().status == 409
 
 
-def test_places_outside_of_the_body_say_where() -> None:
+def test_pointer_outside_of_the_body_names_its_place() -> None:
     found = invalid_input(
         [
             {"loc": ("body", "items", 0), "type": "missing", "msg": "Field required"},
@@ -79,21 +79,21 @@ def test_places_outside_of_the_body_say_where() -> None:
     assert [error["pointer"] for error in found.errors] == ["/items/0", "/path/item_id", ""]
 
 
-async def test_an_unknown_address_is_a_problem(client: httpx2.AsyncClient) -> None:
+async def test_unknown_address_is_404(client: httpx2.AsyncClient) -> None:
     for path in ("/", "/v1", "/v1/nothing", "/v1//items", "/../etc/passwd"):
-        answer = await client.get(path)
-        assert (answer.status_code, answer.json()["code"]) == (404, "no_such_address"), path
-        assert answer.json()["instance"] == answer.request.url.path
+        response = await client.get(path)
+        assert (response.status_code, response.json()["code"]) == (404, "no_such_address"), path
+        assert response.json()["instance"] == response.request.url.path
 
 
 @pytest.mark.parametrize("method", ["PUT", "TRACE", "OPTIONS", "BREW"])
 @pytest.mark.parametrize("path", ["/v1/items", "/v1/predictions"])
-async def test_another_method_is_a_problem_that_names_the_good_ones(
+async def test_other_method_is_405_with_all_allowed(
     client: httpx2.AsyncClient, path: str, method: str
 ) -> None:
-    answer = await client.request(method, path)
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"] == "GET, POST"
+    response = await client.request(method, path)
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert response.headers["allow"] == "GET, POST"
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ async def test_another_method_is_a_problem_that_names_the_good_ones(
         {"name": "x", "tags": [{"hunter2": n} for n in range(1000)]},
     ],
 )
-async def test_a_refusal_is_short_and_never_repeats_the_input(
+async def test_problem_is_short_and_does_not_repeat_the_input(
     client: httpx2.AsyncClient, body: Any
 ) -> None:
-    answer = await client.post("/v1/items", json=body)
-    assert answer.status_code == 422
-    assert len(answer.content) < 4096
-    assert "hunter2" not in answer.text
+    response = await client.post("/v1/items", json=body)
+    assert response.status_code == 422
+    assert len(response.content) < 4096
+    assert "hunter2" not in response.text

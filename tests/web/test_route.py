@@ -18,9 +18,11 @@ BODY = b'{"name": "x"}'
     "kind",
     ["application/json", "application/JSON; charset=utf-8", "application/merge-patch+json"],
 )
-async def test_json_by_any_of_its_names_is_taken(client: httpx2.AsyncClient, kind: str) -> None:
-    answer = await client.post("/v1/items", content=BODY, headers={"Content-Type": kind})
-    assert answer.status_code == 201
+async def test_body_of_json_content_types_is_accepted(
+    client: httpx2.AsyncClient, kind: str
+) -> None:
+    response = await client.post("/v1/items", content=BODY, headers={"Content-Type": kind})
+    assert response.status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -37,11 +39,11 @@ async def test_json_by_any_of_its_names_is_taken(client: httpx2.AsyncClient, kin
     ],
 )
 @pytest.mark.parametrize("body", [BODY, gzip.compress(BODY)], ids=["plain", "gzip"])
-async def test_any_other_kind_of_body_is_refused(
+async def test_body_of_other_content_types_is_415(
     client: httpx2.AsyncClient, headers: dict[str, str], body: bytes
 ) -> None:
-    answer = await client.post("/v1/items", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    response = await client.post("/v1/items", content=body, headers=headers)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -62,24 +64,24 @@ async def test_any_other_kind_of_body_is_refused(
         (b'{"name": "x", "attributes": {"n": 1e400}}', 422, "invalid"),
     ],
 )
-async def test_a_body_is_strict_json(
+async def test_body_not_strict_json_is_an_error(
     client: httpx2.AsyncClient, body: bytes, status: int, code: str
 ) -> None:
-    answer = await client.post(
+    response = await client.post(
         "/v1/items", content=body, headers={"Content-Type": "application/json"}
     )
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_a_body_in_pieces_is_read_whole(client: httpx2.AsyncClient) -> None:
+async def test_body_in_chunks_is_read_whole(client: httpx2.AsyncClient) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for place in range(len(BODY)):
             yield BODY[place : place + 1]
 
-    answer = await client.post(
+    response = await client.post(
         "/v1/items", content=pieces(), headers={"Content-Type": "application/json"}
     )
-    assert answer.status_code == 201
+    assert response.status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -95,23 +97,23 @@ async def test_a_body_in_pieces_is_read_whole(client: httpx2.AsyncClient) -> Non
         ("/v1/items?limit=1&limit=x", 422, "invalid"),
     ],
 )
-async def test_addresses_are_read_strictly_too(
+async def test_address_and_query_are_strict(
     client: httpx2.AsyncClient, path: str, status: int, code: str
 ) -> None:
-    answer = await client.get(path)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    response = await client.get(path)
+    assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_an_unknown_parameter_is_named(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/v1/items?n4me=x&limit=1")
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/n4me"]
+async def test_unknown_parameter_has_pointer(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/v1/items?n4me=x&limit=1")
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/query/n4me"]
 
 
-async def test_invalid_utf8_in_a_query_is_text_that_is_not_found(
+async def test_query_with_invalid_utf8_matches_nothing(
     client: httpx2.AsyncClient,
 ) -> None:
-    answer = await client.get("/v1/items?name=%ff")
-    assert (answer.status_code, answer.json()["items"]) == (200, [])
+    response = await client.get("/v1/items?name=%ff")
+    assert (response.status_code, response.json()["items"]) == (200, [])
 
 
 class RecordingRoute(Route):

@@ -1,4 +1,4 @@
-"""Answers that go on for long: whole, or cut so that it shows, and never for nobody."""
+"""Streamed responses: complete, or cut visibly, and only while the client reads."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -16,12 +16,12 @@ from service.web.streaming import StreamedResponse
 
 
 class Pieces(StreamedResponse):
-    """Some pieces, then what a test wants."""
+    """Sends some chunks, then raises, ends or waits."""
 
     def __init__(self, count: int, *, then: Exception | None = None, ends: bool = True) -> None:
         super().__init__("text/plain")
         self.count, self.then, self.ends = count, then, ends
-        self.made, self.closed, self.refused = 0, False, 0
+        self.made, self.closed, self.cancellations = 0, False, 0
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
@@ -35,20 +35,20 @@ class Pieces(StreamedResponse):
                 try:
                     await asyncio.Event().wait()
                 except asyncio.CancelledError:
-                    self.refused += 1
-                    if self.refused > 1:  # as with wait_for of Python 3.11, the first is lost
+                    self.cancellations += 1
+                    if self.cancellations > 1:  # as with wait_for of Python 3.11, the first is lost
                         raise
         finally:
             self.closed = True
 
 
 class Connection:
-    """The server's end: takes what is sent, and says when the client has gone."""
+    """The server's side: collects messages, and reports when the client disconnects."""
 
-    def __init__(self, *, takes: bool = True) -> None:
+    def __init__(self, *, reads: bool = True) -> None:
         self.sent: list[Message] = []
         self.gone = asyncio.Event()
-        self._takes = takes
+        self._reads = reads
 
     async def receive(self) -> Message:
         await self.gone.wait()
@@ -56,73 +56,73 @@ class Connection:
 
     async def send(self, message: Any) -> None:
         self.sent.append(message)
-        if not self._takes and message["type"] == "http.response.body":
+        if not self._reads and message["type"] == "http.response.body":
             await asyncio.Event().wait()
 
     @property
     def body(self) -> bytes:
-        return b"".join(each.get("body", b"") for each in self.sent)
+        return b"".join(message.get("body", b"") for message in self.sent)
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         return bool(self.sent) and self.sent[-1].get("more_body") is None
 
 
-async def test_all_pieces_and_an_end() -> None:
+async def test_stream_sends_all_chunks_and_an_end() -> None:
     connection = Connection()
     await Pieces(3)({}, connection.receive, connection.send)
-    assert (connection.body, connection.whole) == (b"012", True)
+    assert (connection.body, connection.is_complete) == (b"012", True)
     assert connection.sent[0]["status"] == 200
 
 
-async def test_no_piece_is_an_empty_answer() -> None:
+async def test_stream_without_chunks_is_an_empty_response() -> None:
     connection = Connection()
     await Pieces(0)({}, connection.receive, connection.send)
-    assert [each["type"] for each in connection.sent] == [
+    assert [message["type"] for message in connection.sent] == [
         "http.response.start",
         "http.response.body",
     ]
 
 
-async def test_a_refusal_before_the_first_piece_is_the_answer() -> None:
+async def test_stream_error_before_first_chunk_is_the_response() -> None:
     connection = Connection()
     scope = {"type": "http", "path": "/"}
     await Pieces(0, then=Unavailable())(scope, connection.receive, connection.send)
-    assert (connection.sent[0]["status"], connection.whole) == (503, True)
+    assert (connection.sent[0]["status"], connection.is_complete) == (503, True)
 
 
-async def test_a_failure_later_leaves_the_answer_without_its_end() -> None:
+async def test_stream_error_later_leaves_the_response_without_end() -> None:
     connection = Connection()
-    answer = Pieces(2, then=Unavailable())
+    response = Pieces(2, then=Unavailable())
     with pytest.raises(Unavailable):
-        await answer({}, connection.receive, connection.send)
-    assert (connection.body, connection.whole, answer.closed) == (b"01", False, True)
+        await response({}, connection.receive, connection.send)
+    assert (connection.body, connection.is_complete, response.closed) == (b"01", False, True)
 
 
-async def test_it_ends_when_the_client_goes_also_if_a_cancellation_is_lost() -> None:
-    connection, answer = Connection(), Pieces(2, ends=False)
-    answering = asyncio.create_task(answer({}, connection.receive, connection.send))
+async def test_stream_ends_when_the_client_disconnects() -> None:
+    connection, response = Connection(), Pieces(2, ends=False)
+    responding = asyncio.create_task(response({}, connection.receive, connection.send))
     async with asyncio.timeout(30):
         while len(connection.sent) < 3:
             await asyncio.sleep(0)
         connection.gone.set()
         with pytest.raises(ClientDisconnect):
-            await answering
-    assert (answer.closed, answer.refused, connection.whole) == (True, 2, False)
+            await responding
+    assert (response.closed, response.cancellations, connection.is_complete) == (True, 2, False)
 
 
-async def test_one_piece_is_made_at_a_time_and_who_takes_none_is_left(
+async def test_stream_slow_reader_is_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(StreamedResponse, "seconds_to_take", 0.05)
-    connection, answer = Connection(takes=False), Pieces(100)
+    connection, response = Connection(reads=False), Pieces(100)
     with pytest.raises(ClientDisconnect):
-        await answer({}, connection.receive, connection.send)
-    assert (answer.made, answer.closed) == (1, True)
+        await response({}, connection.receive, connection.send)
+    assert (response.made, response.closed) == (1, True)
 
 
 class Lines(LinesAnswer):
-    """One line after the other, until nobody wants more."""
+    """Sends lines without end."""
 
     made, closed = 0, False
 
@@ -136,24 +136,24 @@ class Lines(LinesAnswer):
             self.closed = True
 
 
-async def test_who_takes_no_line_while_they_send_is_left_as_well(
+async def test_lines_slow_reader_is_cut_while_it_sends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They would wait for us to read on, and we for them."""
+    """Otherwise client and service would wait for each other to read."""
     monkeypatch.setattr(LinesAnswer, "seconds_to_take", 0.05)
-    connection, answer = Connection(takes=False), Lines()
+    connection, response = Connection(reads=False), Lines()
     with pytest.raises(ClientDisconnect):
-        await answer({"type": "http", "path": "/"}, connection.receive, connection.send)
-    assert (answer.made, answer.closed) == (1, True)
+        await response({"type": "http", "path": "/"}, connection.receive, connection.send)
+    assert (response.made, response.closed) == (1, True)
 
 
-async def test_who_is_told_to_stop_stops_what_it_began() -> None:
-    connection, answer = Connection(), Pieces(1, ends=False)
-    answering = asyncio.create_task(answer({}, connection.receive, connection.send))
+async def test_stream_cancelled_cancels_its_tasks() -> None:
+    connection, response = Connection(), Pieces(1, ends=False)
+    responding = asyncio.create_task(response({}, connection.receive, connection.send))
     async with asyncio.timeout(30):
         while not connection.sent:
             await asyncio.sleep(0)
-        answering.cancel()
+        responding.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await answering
-    assert answer.closed
+            await responding
+    assert response.closed

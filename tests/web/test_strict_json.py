@@ -45,7 +45,7 @@ def _refusal(body: bytes) -> ServiceError:
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "too_deep"),
     ],
 )
-def test_what_is_not_strict_json_is_a_bad_request(body: bytes, code: str) -> None:
+def test_json_not_strict_is_400(body: bytes, code: str) -> None:
     refusal = _refusal(body)
     assert (refusal.status, refusal.code) == (400, code)
 
@@ -64,9 +64,7 @@ def test_what_is_not_strict_json_is_a_bad_request(body: bytes, code: str) -> Non
         (b'{"a": -1e400}', "/a", "number_out_of_range"),
     ],
 )
-def test_what_no_store_could_keep_is_refused_at_its_place(
-    body: bytes, pointer: str, code: str
-) -> None:
+def test_json_not_storable_is_an_error_with_pointer(body: bytes, pointer: str, code: str) -> None:
     refusal = _refusal(body)
     assert refusal.status == 422
     assert [(error["pointer"], error["code"]) for error in refusal.errors] == [(pointer, code)]
@@ -82,19 +80,19 @@ def test_what_no_store_could_keep_is_refused_at_its_place(
     ],
 )
 @pytest.mark.parametrize("ascii_only", [True, False])
-def test_what_is_json_is_read_as_it_is(value: Any, ascii_only: bool) -> None:
+def test_json_valid_is_read_unchanged(value: Any, ascii_only: bool) -> None:
     assert parse_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
 @pytest.mark.parametrize(
     "value", [list(range(20_100)), {str(n): n for n in range(10_100)}, [[1] * 300] * 70]
 )
-def test_more_values_than_anybody_needs_are_refused(value: Any) -> None:
+def test_json_with_too_many_values_is_an_error(value: Any) -> None:
     refusal = _refusal(json.dumps(value).encode())
     assert (refusal.status, len(refusal.message) < 200) == (422, True)
 
 
-def test_a_refusal_does_not_repeat_what_was_sent() -> None:
+def test_json_error_does_not_repeat_the_input() -> None:
     for body in (b'{"a": "secret\\u0000"}', b'{"a": secret}', b'{"a": "secret'):
         refusal = _refusal(body)
         assert "secret" not in refusal.message + str(refusal.errors)

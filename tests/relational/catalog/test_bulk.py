@@ -18,7 +18,7 @@ from tests.relational.catalog.factories import (
     product_body,
 )
 from tests.relational.users.statements import recorded_statements
-from tests.web.bulk import NON_ATOMIC, refused, told
+from tests.web.bulk import NON_ATOMIC, item_results, status_code_places
 
 UNKNOWN = "01930d6e-0000-7000-8000-000000000000"
 
@@ -37,7 +37,7 @@ async def test_bulk_create_atomic_names_every_error_and_creates_nothing(
     taken = [product_body(sku=known["sku"].lower()) for _ in range(30)]
     stray = product_body(category_id=UNKNOWN)
     response = await client.post(BULK, json={"items": [product_body(), *taken, stray]})
-    status, code, places = refused(response)
+    status, code, places = status_code_places(response)
     assert (status, code) == (409, "items_refused")
     assert places == [
         *[(f"/items/{place}/sku", "sku_taken") for place in range(1, 31)],
@@ -45,10 +45,10 @@ async def test_bulk_create_atomic_names_every_error_and_creates_nothing(
     ]
     assert await list_products(client) == [known]
     alike = await client.post(BULK, json={"items": [product_body(), *taken]})
-    assert refused(alike)[:2] == (409, "sku_taken")
+    assert status_code_places(alike)[:2] == (409, "sku_taken")
     broken = [product_body(), product_body(stock=-1), product_body(sku=None)]
     response = await client.post(BULK, json={"items": broken})
-    assert (response.status_code, [place for place, _ in refused(response)[2]]) == (
+    assert (response.status_code, [place for place, _ in status_code_places(response)[2]]) == (
         422,
         ["/items/1/stock", "/items/2/sku"],
     )
@@ -67,7 +67,7 @@ async def test_bulk_create_non_atomic_keeps_valid_items(client: httpx2.AsyncClie
         product_body(stock=0),
     ]
     response = await client.post(BULK, params=NON_ATOMIC, json={"items": items})
-    assert told(response) == [
+    assert item_results(response) == [
         (201, None, []),
         (422, "invalid", ["/items/1/colour"]),
         (409, "sku_taken", ["/items/2/sku"]),
@@ -141,19 +141,19 @@ async def test_bulk_patch_reports_errors_per_item(client: httpx2.AsyncClient) ->
         (404, "product_not_found", ["/items/5/id"]),
     ]
     rejected = await client.patch(BULK, json={"items": items[:-1]})
-    status, code, errors = refused(rejected)
+    status, code, errors = status_code_places(rejected)
     assert (status, code) == (409, "items_refused")
     assert errors == [(pointer, kind) for _, kind, (pointer,) in places]
     unchanged = {each["id"]: each["version"] for each in await list_products(client)}
     assert unchanged == {each["id"]: 1 for each in (one, two, three)}
 
     response = await client.patch(BULK, params=NON_ATOMIC, json={"items": items})
-    assert told(response) == [(200, None, []), *places, (422, "invalid", ["/items/6/id"])]
+    assert item_results(response) == [(200, None, []), *places, (422, "invalid", ["/items/6/id"])]
     versions = {each["id"]: each["version"] for each in await list_products(client)}
     assert versions == {one["id"]: 2, two["id"]: 1, three["id"]: 1}
     swap = [{"id": one["id"], "sku": three["sku"]}, {"id": three["id"], "sku": "fresh"}]
     response = await client.patch(BULK, json={"items": swap})
-    assert refused(response)[:2] == (409, "sku_taken")
+    assert status_code_places(response)[:2] == (409, "sku_taken")
 
 
 async def test_bulk_put_creates_new_and_changes_stored_products(client: httpx2.AsyncClient) -> None:
@@ -179,7 +179,7 @@ async def test_bulk_put_creates_new_and_changes_stored_products(client: httpx2.A
 
     again = [fresh, {**fresh, "sku": fresh["sku"].lower()}, product_body(price="x")]
     response = await client.put(BULK, params=NON_ATOMIC, json={"items": again})
-    assert told(response) == [
+    assert item_results(response) == [
         (200, None, []),
         (422, "repeated", ["/items/1/sku"]),
         (422, "invalid", ["/items/2/price"]),
@@ -190,12 +190,16 @@ async def test_bulk_put_creates_new_and_changes_stored_products(client: httpx2.A
 async def test_bulk_delete_removes_all_or_existing_products(client: httpx2.AsyncClient) -> None:
     ids = [each["id"] for each in await make_products(client, 3)]
     response = await client.post(DELETE, json={"items": [ids[0], UNKNOWN]})
-    assert refused(response) == (404, "product_not_found", [("/items/1", "product_not_found")])
+    assert status_code_places(response) == (
+        404,
+        "product_not_found",
+        [("/items/1", "product_not_found")],
+    )
     assert len(await list_products(client)) == 3
     response = await client.post(
         DELETE, params=NON_ATOMIC, json={"items": [ids[1], UNKNOWN, ids[1], 7]}
     )
-    assert told(response) == [
+    assert item_results(response) == [
         (204, None, []),
         (404, "product_not_found", ["/items/1"]),
         (204, None, []),
@@ -242,4 +246,4 @@ async def test_bulk_accepts_1_to_1000_items(client: httpx2.AsyncClient) -> None:
             response = await client.request(
                 method, address, params=NON_ATOMIC, json={"items": items}
             )
-            assert (response.status_code, refused(response)[2][0][0]) == (422, "/items")
+            assert (response.status_code, status_code_places(response)[2][0][0]) == (422, "/items")

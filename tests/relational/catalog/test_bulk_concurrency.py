@@ -23,7 +23,7 @@ from tests.relational.catalog.factories import (
     product_body,
     to_lines,
 )
-from tests.web.bulk import NON_ATOMIC, deadlocks, told
+from tests.web.bulk import NON_ATOMIC, deadlocks, item_results
 
 
 async def send_rounds(state: State, requests: Callable[[int], list[Any]], count: int = 5) -> None:
@@ -101,7 +101,7 @@ async def test_bulk_patch_concurrently_taken_sku_fails_its_item_only(
     async with block_skus(state, 1, tasks) as blocker:
         await blocker.commit()
     (response,) = await asyncio.gather(*tasks)
-    assert told(response) == [(409, "sku_taken", ["/items/0/sku"]), (200, None, [])]
+    assert item_results(response) == [(409, "sku_taken", ["/items/0/sku"]), (200, None, [])]
     assert len(await movements(client, two)) == 2
 
 

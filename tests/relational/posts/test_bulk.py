@@ -13,7 +13,7 @@ from tests.fixtures.client import client_as, member_caller
 from tests.relational.posts.factories import make_comment, make_post
 from tests.relational.users.factories import make_user
 from tests.relational.users.statements import recorded_statements
-from tests.web.bulk import NON_ATOMIC, deadlocks, refused, told
+from tests.web.bulk import NON_ATOMIC, deadlocks, item_results, status_code_places
 
 POSTS, BULK = "/v1/posts", "/v1/posts/bulk"
 UNKNOWN = "01930d6e-0000-7000-8000-000000000000"
@@ -72,14 +72,14 @@ async def test_bulk_create_reports_error_of_each_item(client: httpx2.AsyncClient
         (409, "slug_taken", ["/items/3/slug"]),
     ]
     answer = await client.post(BULK, json={"items": items[:4]})
-    assert refused(answer) == (
+    assert status_code_places(answer) == (
         409,
         "items_refused",
         [(pointer, code) for _, code, (pointer,) in places],
     )
     assert (await client.get(POSTS)).json()["items"] == [stored]
     answer = await client.post(BULK, params=NON_ATOMIC, json={"items": items})
-    assert told(answer) == [(201, None, []), *places, (422, "invalid", ["/items/4/title"])]
+    assert item_results(answer) == [(201, None, []), *places, (422, "invalid", ["/items/4/title"])]
     (made,) = [post for post in (await client.get(POSTS)).json()["items"] if post != stored]
     assert (made["title"], made["slug"]) == ("a", "fresh")
     assert (await client.get("/v1/tags")).json()["items"] == []
@@ -97,7 +97,7 @@ async def test_bulk_member_writes_own_posts_only(
             params=NON_ATOMIC,
             json={"items": [{"title": "x"}, {"title": "y", "author_id": other["author_id"]}]},
         )
-        assert told(answer) == [
+        assert item_results(answer) == [
             (201, None, []),
             (403, "missing_scope", ["/items/1/author_id"]),
         ]
@@ -110,10 +110,10 @@ async def test_bulk_member_writes_own_posts_only(
         ]
         for action, status in (("publish", 200), ("delete", 204)):
             refusal = await mine.post(f"{BULK}/{action}", json={"items": ids})
-            assert refused(refusal)[:2] == (409, "items_refused")
+            assert status_code_places(refusal)[:2] == (409, "items_refused")
             assert (await mine.get(f"{POSTS}/{own}")).json()["published"] == (action == "delete")
             answer = await mine.post(f"{BULK}/{action}", params=NON_ATOMIC, json={"items": ids})
-            assert told(answer) == [(status, None, []), *expected]
+            assert item_results(answer) == [(status, None, []), *expected]
     left = {post["id"]: post for post in (await client.get(POSTS)).json()["items"]}
     assert left == {other["id"]: other, draft["id"]: draft}
 

@@ -12,7 +12,7 @@ from tests.relational.posts.factories import make_post
 from tests.relational.tags.factories import make_tag
 from tests.relational.users.factories import iterate_pages, send_all
 from tests.relational.users.statements import recorded_statements
-from tests.web.bulk import NON_ATOMIC, deadlocks, refused, told
+from tests.web.bulk import NON_ATOMIC, deadlocks, item_results, status_code_places
 
 
 async def test_tag_is_created_read_renamed_and_removed(client: httpx2.AsyncClient) -> None:
@@ -100,9 +100,9 @@ async def test_bulk_put_creates_missing_tags_and_returns_all(
 
     broken = [{"name": "new"}, {"name": ""}, {"name": "python"}]
     refusal = await client.post("/v1/tags/bulk", json={"items": broken})
-    assert (refusal.status_code, refused(refusal)[2][0][0]) == (422, "/items/1/name")
+    assert (refusal.status_code, status_code_places(refusal)[2][0][0]) == (422, "/items/1/name")
     answer = await client.post("/v1/tags/bulk", params=NON_ATOMIC, json={"items": broken})
-    assert told(answer) == [
+    assert item_results(answer) == [
         (200, None, []),
         (422, "invalid", ["/items/1/name"]),
         (200, None, []),

@@ -10,7 +10,7 @@ from tests.auth.factories import create_user
 from tests.fixtures.client import client_as
 from tests.relational.users.factories import make_user, make_users, user_body
 from tests.relational.users.statements import recorded_statements
-from tests.web.bulk import NON_ATOMIC, refused, told
+from tests.web.bulk import NON_ATOMIC, item_results, status_code_places
 
 BULK = "/v1/users/bulk"
 
@@ -25,7 +25,7 @@ async def test_bulk_create_non_atomic_stores_valid_users(client: httpx2.AsyncCli
         user_body(username="TWICE"),
     ]
     answer = await client.post(BULK, params=NON_ATOMIC, json={"items": items})
-    assert told(answer) == [
+    assert item_results(answer) == [
         (201, None, []),
         (409, "users_taken", ["/items/1/email", "/items/1/username"]),
         (422, "invalid", ["/items/2/age", "/items/2/password"]),
@@ -43,7 +43,7 @@ async def test_bulk_deactivate_non_atomic_reports_unknown_ids(client: httpx2.Asy
     await client.delete(f"/v1/users/{gone['id']}")
     ids = [gone["id"], one["id"], "x", two["id"], one["id"]]
     answer = await client.post(f"{BULK}/deactivate", params=NON_ATOMIC, json={"items": ids})
-    assert told(answer) == [
+    assert item_results(answer) == [
         (404, "user_not_found", ["/items/0"]),
         (200, None, []),
         (422, "invalid", ["/items/2"]),
@@ -65,10 +65,13 @@ async def test_bulk_create_with_key_creates_members_only(
         Caller(admin_client.id, scopes, key_id=admin_client.login_id), app, state
     ) as key:
         refusal = await key.post(BULK, json={"items": items})
-        assert refused(refusal)[:2] == (403, "role_too_strong")
-        assert [place for place, _ in refused(refusal)[2]] == ["/items/1/role", "/items/2/role"]
+        assert status_code_places(refusal)[:2] == (403, "role_too_strong")
+        assert [place for place, _ in status_code_places(refusal)[2]] == [
+            "/items/1/role",
+            "/items/2/role",
+        ]
         answer = await key.post(BULK, params=NON_ATOMIC, json={"items": items})
-    assert [status for status, _, _ in told(answer)] == [201, 403, 403]
+    assert [status for status, _, _ in item_results(answer)] == [201, 403, 403]
 
 
 @pytest.mark.parametrize("params", [{}, NON_ATOMIC])
