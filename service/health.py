@@ -1,4 +1,4 @@
-"""/livez, /readyz, /metrics: is it up, can it work on both stores, how is it doing."""
+"""/livez, /readyz and /metrics: the process runs, both stores work, and figures of the process."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -23,7 +23,7 @@ from service.web.openapi import problems
 from service.web.route import Route
 from service.web.schemas import ResponseModel
 
-SECONDS_EACH = 1.5
+PROBE_SECONDS = 1.5
 
 router = APIRouter(tags=["health"], route_class=Route)
 
@@ -53,13 +53,13 @@ class Readiness(ResponseModel):
 
 @router.get("/livez", dependencies=[PUBLIC])
 async def livez() -> Alive:
-    """The process answers. Asks no store, so that a store that is down gets nobody restarted."""
+    """Report that the process runs. A store that is down is no reason to restart it."""
     return Alive()
 
 
 @router.get("/readyz", dependencies=[PUBLIC], responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Both stores answer, the schema is at its head and the indexes are there."""
+    """Report whether both stores respond, the schema is at its head and the indexes exist."""
     sql, mongo = await asyncio.gather(
         _sql_health(request.state.sql), _mongo_health(request.state.mongo)
     )
@@ -75,7 +75,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
     responses=problems(),
 )
 async def metrics(request: Request) -> Response:
-    """Figures for Prometheus: times by route, connections, calls given up that go on."""
+    """Return figures for Prometheus: times by route, connections, and abandoned calls."""
     figures: Metrics = request.state.metrics
     return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -107,17 +107,17 @@ async def _mongo_health(mongo: MongoStore) -> MongoHealth:
 
     try:
         missing = await _in_time(ask(), mongo.breaker)
-    except Exception as error:  # a probe says so, whatever it is
+    except Exception as error:  # a probe reports every error
         return MongoHealth(ok=False, detail=_detail_of(translate_mongo(error)))
     detail = "indexes are missing: run `polystore indexes apply`" if missing else "indexes in place"
     return MongoHealth(ok=not missing, detail=detail, missing_indexes=missing)
 
 
 async def _in_time(work: Coroutine[Any, Any, Any], breaker: CircuitBreaker) -> Any:
-    """Abandons it at the deadline: cancelling a hung call can take seconds itself."""
+    """Detach the work at the deadline, because cancelling a hung call can take seconds."""
     task = asyncio.ensure_future(work)
     try:
-        done, _ = await asyncio.wait((task,), timeout=SECONDS_EACH)
+        done, _ = await asyncio.wait((task,), timeout=PROBE_SECONDS)
     finally:
         if not task.done():
             breaker.detach(task)
@@ -126,5 +126,5 @@ async def _in_time(work: Coroutine[Any, Any, Any], breaker: CircuitBreaker) -> A
     return task.result()
 
 
-def _detail_of(refusal: ServiceError | None) -> str:
-    return refusal.message if refusal is not None else "does not answer"
+def _detail_of(error: ServiceError | None) -> str:
+    return error.message if error is not None else "does not answer"

@@ -1,8 +1,8 @@
 """Errors: one base class and a kind per status.
 
 An error that a constraint or an index enforces names it in ``constraints``. The stores look the
-class up when the database refuses, so that no repository catches anything and a race gets the same
-response as the plain case.
+class up when the database reports a violation, so that no repository catches anything and a race
+gets the same response as the plain case.
 """
 
 from collections.abc import Mapping, Sequence

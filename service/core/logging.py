@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, or colours for people; each line names its request."""
+"""Logs: one JSON object a line, or colours for a terminal; each line names its request."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from service.core.request_id import current_request_id
 
 
-def _name_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     request_id = current_request_id()
     if request_id:
         event["request_id"] = request_id
@@ -17,13 +17,13 @@ def _name_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 def configure_logging(*, level: str, as_json: bool | None) -> None:
-    """For the start of an application. JSON, unless it goes to a terminal, or as it was told.
+    """Configure structlog for the process; ``as_json`` of None means JSON unless on a terminal.
 
     JSON also escapes what could forge a second line.
     """
     as_json = not sys.stdout.isatty() if as_json is None else as_json
-    # A traceback with the values of all variables would be long, slow and full of secrets.
-    rendering: list[Processor] = (
+    # Tracebacks without the values of variables, which would be long, slow and full of secrets.
+    renderers: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
         else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
@@ -32,8 +32,8 @@ def configure_logging(*, level: str, as_json: bool | None) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _name_request,
-            *rendering,
+            _add_request_id,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
     )

@@ -1,4 +1,4 @@
-"""The name of the request being served, for answers and logs."""
+"""The id of the request that the current task serves, for responses and logs."""
 
 import re
 from contextvars import ContextVar
@@ -9,14 +9,14 @@ _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _SAFE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-def begin_request(offered: bytes | None) -> str:
-    """Takes the caller's X-Request-Id if it is harmless, else makes one, and remembers it."""
-    wanted = offered is not None and _SAFE.fullmatch(offered)
-    name = offered.decode() if wanted and offered else str(uuid7())
-    _request_id.set(name)
-    return name
+def begin_request(header: bytes | None) -> str:
+    """Set and return the id: the client's X-Request-Id if it is harmless, else a new one."""
+    safe = header is not None and _SAFE.fullmatch(header)
+    request_id = header.decode() if safe and header else str(uuid7())
+    _request_id.set(request_id)
+    return request_id
 
 
 def current_request_id() -> str:
-    """The id of the request this task serves; empty outside of one."""
+    """Return the id of the request that this task serves; empty outside of a request."""
     return _request_id.get()

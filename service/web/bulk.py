@@ -1,8 +1,8 @@
-"""Bulk requests: up to 1,000 items, all or none; or, with ``atomic=false``, those that can be done.
+"""Bulk requests: up to 1,000 items, all or none; with ``atomic=false`` every item that is valid.
 
-Both ways are the same few statements for all items. A deed takes what fails out of its
-:class:`Batch` and does the rest, whose answer has a status per item. If all or none are wanted,
-anything that failed becomes one refusal, and with it the transaction rolls back.
+Both ways run the same few statements for all items. A use case fails items of its
+:class:`BulkItems` and changes the pending ones; the response has a status per item. In an atomic
+request the failed items become one error, and the transaction rolls back.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -27,7 +27,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class SomeItemsRefused(Conflict):
+class SomeItemsInvalid(Conflict):
     code, title = "items_refused", "Some items are not valid"
     detail = "Correct the items that errors names; nothing was changed."
 
@@ -43,27 +43,30 @@ class DuplicateItem(Refused):
 class InvalidItem(NamedTuple):
     """An item that does not fit the schema, and its error."""
 
-    refusal: ServiceError
+    error: ServiceError
 
 
-def _or_broken(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+def _or_invalid(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     try:
         return validate(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        return InvalidItem(invalid_input({**item, "loc": ("body", *item["loc"])} for item in found))
+        details = error.errors(include_url=False, include_input=False)
+        return InvalidItem(
+            invalid_input({**item, "loc": ("body", *item["loc"])} for item in details)
+        )
 
 
-# The items of a body. One that breaks the schema is a Broken in the list, which Batch sorts out.
+# An item that does not fit the schema is an InvalidItem in the list; BulkItems fails it.
 Items = Annotated[
-    list[Annotated[T, WrapValidator(_or_broken)]], Field(min_length=1, max_length=MAX_ITEMS)
+    list[Annotated[T, WrapValidator(_or_invalid)]], Field(min_length=1, max_length=MAX_ITEMS)
 ]
 
 
 class BulkQuery(RequestModel):
     atomic: bool = Field(
         True,
-        description="`true`: all or none; `false`: what can be done is, and 207 tells of each",
+        description="`true`: all items or none; `false`: every valid item, with a 207 that has a "
+        "status per item",
     )
 
 
@@ -101,10 +104,10 @@ class ItemsDone(ResponseModel):
     items: Sequence[ItemDone]
 
 
-def bulk_problems(*refusals: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+def bulk_problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a bulk endpoint."""
     results = {"model": ItemsRead, "description": "`atomic=false`: a status for each item"}
-    return {207: results, **problems(SomeItemsRefused, *refusals)}
+    return {207: results, **problems(SomeItemsInvalid, *errors)}
 
 
 def no_content(**_items: object) -> Response:
@@ -119,7 +122,7 @@ class BulkItems(Generic[T]):
     """The items of one request by their places; ``pending`` are the items that have not failed.
 
     Raises:
-        Refused: all or none are wanted, and some break the schema.
+        Refused: the request is atomic, and an item does not fit the schema.
     """
 
     def __init__(self, items: Sequence[T], query: BulkQuery) -> None:
@@ -128,19 +131,19 @@ class BulkItems(Generic[T]):
         self._failed: dict[int, ServiceError] = {}
         for place, item in enumerate(items):
             if isinstance(item, InvalidItem):
-                self.fail(place, item.refusal)
+                self.fail(place, item.error)
         self._require_all()
 
-    def fail(self, place: int, refusal: ServiceError) -> None:
+    def fail(self, place: int, error: ServiceError) -> None:
         """Fail an item; pointers of the error are into the item."""
         self.pending.pop(place, None)
-        self._failed[place] = refusal
+        self._failed[place] = error
 
     def fail_at(self, place: int, kind: type[ServiceError], pointer: str) -> None:
         """Fail an item because of its value at ``pointer``."""
-        refusal = kind()
-        refusal.errors = [FieldError(pointer=pointer, code=refusal.code, detail=refusal.message)]
-        self.fail(place, refusal)
+        error = kind()
+        error.errors = [FieldError(pointer=pointer, code=error.code, detail=error.message)]
+        self.fail(place, error)
 
     def fail_duplicates(self, of: Callable[[T], Hashable], pointer: str) -> None:
         """Fail every item with the same key as an earlier one."""
@@ -152,13 +155,13 @@ class BulkItems(Generic[T]):
 
     def check_each(self, check: Callable[[T], R]) -> dict[int, R]:
         """Return the result of ``check`` for each item; fail the items for which it raises."""
-        found = {}
+        results = {}
         for place, item in list(self.pending.items()):
             try:
-                found[place] = check(item)
-            except ServiceError as refusal:
-                self.fail(place, refusal)
-        return found
+                results[place] = check(item)
+            except ServiceError as error:
+                self.fail(place, error)
+        return results
 
     def answer(
         self,
@@ -166,11 +169,11 @@ class BulkItems(Generic[T]):
         whole: Callable[..., R],
         status: Literal[200, 201] = 200,
     ) -> R | Response:
-        """``whole(items=…)`` of what was done, or 207 with a status for each.
+        """Return ``whole(items=…)`` of an atomic request, else a 207 with a status per item.
 
         Raises:
-            ServiceError: all or none are wanted, and some failed. It is of the one kind they
-                have in common, or :class:`SomeItemsRefused`.
+            ServiceError: the request is atomic, and an item failed; of the class that all errors
+                have in common, or :class:`SomeItemsInvalid`.
         """
         self._require_all()
         if self._atomic:
@@ -186,31 +189,29 @@ class BulkItems(Generic[T]):
         if not (self._atomic and self._failed):
             return
         places = sorted(self._failed)
-        errors = [error for place in places for error in self._errors(place)]
-        kinds = {type(refusal) for refusal in self._failed.values()}
-        refusal = self._failed[places[0]] if len(kinds) == 1 else SomeItemsRefused()
-        refusal.message = SomeItemsRefused.detail
-        refusal.errors, refusal.max_errors = errors, MAX_ITEMS
-        raise refusal
+        kinds = {type(error) for error in self._failed.values()}
+        error = self._failed[places[0]] if len(kinds) == 1 else SomeItemsInvalid()
+        all_errors = [item_error for place in places for item_error in self._errors(place)]
+        error.message = SomeItemsInvalid.detail
+        error.errors, error.max_errors = all_errors, MAX_ITEMS
+        raise error
 
     def _result(self, place: int) -> ItemFailed:
-        refusal = self._failed[place]
-        errors = [ProblemError(**error) for error in self._errors(place)[:MAX_ERRORS]]
-        return ItemFailed(
-            status=refusal.status, code=refusal.code, detail=refusal.message, errors=errors
-        )
+        error = self._failed[place]
+        errors = [ProblemError(**item_error) for item_error in self._errors(place)[:MAX_ERRORS]]
+        return ItemFailed(status=error.status, code=error.code, detail=error.message, errors=errors)
 
     def _errors(self, place: int) -> Sequence[FieldError]:
         """Return the errors of an item, with pointers into the request."""
-        refusal = self._failed[place]
-        itself = FieldError(pointer="", code=refusal.code, detail=refusal.message)
+        error = self._failed[place]
+        itself = FieldError(pointer="", code=error.code, detail=error.message)
         return [
             FieldError(
-                pointer=f"/items/{place}{error['pointer']}",
-                code=error["code"],
-                detail=error["detail"],
+                pointer=f"/items/{place}{item_error['pointer']}",
+                code=item_error["code"],
+                detail=item_error["detail"],
             )
-            for error in refusal.errors or [itself]
+            for item_error in error.errors or [itself]
         ]
 
 

@@ -40,9 +40,9 @@ class RequestedKey(NamedTuple):
     def fingerprint(self) -> bytes:
         return self.fingerprints[0]
 
-    def was_sent_with(self, kept: bytes) -> bool:
-        """Return whether ``kept`` is a fingerprint of this request."""
-        return kept in self.fingerprints
+    def was_sent_with(self, stored: bytes) -> bool:
+        """Return whether ``stored`` is a fingerprint of this request."""
+        return stored in self.fingerprints
 
 
 async def requested_key(request: Request) -> RequestedKey | None:
@@ -52,14 +52,14 @@ async def requested_key(request: Request) -> RequestedKey | None:
         return None
     if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
         raise BadIdempotencyKey
-    # Keyed, for a body may hold a password: nobody who reads the digest can try guesses against it.
-    pieces = (request.url.path.encode(), request.url.query.encode(), await request.body())
-    message = b"".join(len(piece).to_bytes(8, "big") + piece for piece in pieces)
+    # Keyed digests, because a body may hold a password, which a plain digest lets readers guess.
+    parts = (request.url.path.encode(), request.url.query.encode(), await request.body())
+    message = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
     signer: Signer = request.state.signer
     caller: Caller = request.state.caller
     name = address_of(request) if caller is ANONYMOUS else caller.name
-    kept = hashlib.sha256(f"{name}\n{key}".encode()).hexdigest()
-    return RequestedKey(kept, tuple(signer.digests(message)))
+    stored = hashlib.sha256(f"{name}\n{key}".encode()).hexdigest()
+    return RequestedKey(stored, tuple(signer.digests(message)))
 
 
 SentKey = Annotated[RequestedKey | None, Depends(requested_key)]

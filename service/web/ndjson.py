@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.types import Receive, Scope, Send
 
 from service.core.errors import ServiceError
-from service.web.streaming import LateAnswer
+from service.web.streaming import DeferredResponse
 
 NDJSON = "application/x-ndjson"
 
@@ -36,18 +36,18 @@ async def lines_of(
         yield bytes(rest)
 
 
-def stopped(committed_through: int, refusal: ServiceError) -> bytes:
+def stopped(committed_through: int, error: ServiceError) -> bytes:
     """Return the last line of an unfinished response; resume after ``committed_through``."""
     line = {
         "committed_through": committed_through,
-        "status": refusal.status,
-        "code": refusal.code,
-        "detail": refusal.message,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.message,
     }
     return json.dumps(line).encode() + b"\n"
 
 
-class LinesAnswer(LateAnswer):
+class LinesResponse(DeferredResponse):
     """A response that is written while the request is still being received."""
 
     media_type = NDJSON
@@ -58,6 +58,6 @@ class LinesAnswer(LateAnswer):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._answer(self.lines(Request(scope, receive)), send)
-        except ServiceError as refusal:
-            await self._refuse(refusal, scope, receive, send)
+            await self._respond(self.lines(Request(scope, receive)), send)
+        except ServiceError as error:
+            await self._send_error(error, scope, receive, send)

@@ -46,7 +46,7 @@ class Problem(BaseModel):
     )
 
 
-# What any address may answer: the outermost layer, the strict reading, a store that is down.
+# The errors of every route: of the middlewares, of reading the request, of a store that is down.
 _ANYWHERE = (
     BadRequest,
     Unauthenticated,
@@ -64,19 +64,19 @@ _ANYWHERE = (
 
 
 def problems(
-    *refusals: type[ServiceError], cached: bool = False, if_match: bool = False
+    *errors: type[ServiceError], cached: bool = False, if_match: bool = False
 ) -> dict[int | str, dict[str, Any]]:
     """Return the ``responses=`` of an endpoint.
 
     Args:
-        refusals: its errors, beyond those of every route.
+        errors: its errors, beyond those of every route.
         cached: it supports If-None-Match.
         if_match: it supports If-Match.
     """
     kinds: dict[int, list[type[ServiceError]]] = {}
-    for kind in (*refusals, *_ANYWHERE, *((PreconditionFailed,) if if_match else ())):
+    for kind in (*errors, *_ANYWHERE, *((PreconditionFailed,) if if_match else ())):
         kinds.setdefault(kind.status, []).append(kind)
-    found: dict[int | str, dict[str, Any]] = {
+    responses: dict[int | str, dict[str, Any]] = {
         status: {
             "description": "; ".join(f"`{kind.code}` {kind.title}" for kind in same),
             "content": {PROBLEM_JSON: {"schema": _PROBLEM_REF}},
@@ -84,8 +84,8 @@ def problems(
         for status, same in sorted(kinds.items())
     }
     if cached:
-        found[304] = {"description": "Your copy is still good"}
-    return found
+        responses[304] = {"description": "Your copy is still good"}
+    return responses
 
 
 _REF = "#/components/schemas/{name}"
@@ -120,11 +120,11 @@ def with_schemas(document: dict[str, Any], more: dict[str, Any]) -> dict[str, An
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}), Problem=problem, **more)
-    _let_keys_in(document)
+    _declare_api_keys(document)
     return document
 
 
-def _let_keys_in(document: dict[str, Any]) -> None:
+def _declare_api_keys(document: dict[str, Any]) -> None:
     """Declare API keys wherever a token is accepted; /docs has a field for them."""
     schemes = document["components"].setdefault("securitySchemes", {})
     schemes["api_key"] = {

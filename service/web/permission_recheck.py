@@ -7,7 +7,7 @@ from fastapi import Request
 
 from service.auth.caller import Authenticator, Caller
 
-SECONDS_BETWEEN_CHECKS = 2.0
+RECHECK_INTERVAL_SECONDS = 2.0
 
 
 class PermissionRecheck:
@@ -28,7 +28,7 @@ class PermissionRecheck:
         Raises:
             Unauthenticated, Forbidden, TooOften, Unavailable: as at the start of the request.
         """
-        if time.monotonic() - self._checked_at < SECONDS_BETWEEN_CHECKS:
+        if time.monotonic() - self._checked_at < RECHECK_INTERVAL_SECONDS:
             return
         state = self._request.state
         authenticator: Authenticator = state.authenticator

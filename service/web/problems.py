@@ -26,7 +26,7 @@ PROBLEM_BASE = "https://polystore.dev/problems/"
 
 
 def problem(error: ServiceError, request_path: str) -> Response:
-    """The answer that carries a refusal."""
+    """Return the response of an error."""
     body: dict[str, Any] = {
         "type": PROBLEM_BASE + error.code.replace("_", "-"),
         "title": error.title,
@@ -43,34 +43,34 @@ def problem(error: ServiceError, request_path: str) -> Response:
 
 
 def pointer_to(parts: Iterable[object]) -> str:
-    """RFC 6901: ``("items", 3, "a/b")`` becomes ``/items/3/a~1b``."""
+    """Return a pointer (RFC 6901): ``/items/3/a~1b`` for ``("items", 3, "a/b")``."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 def invalid_input(errors: Iterable[Mapping[str, Any]]) -> ServiceError:
-    """Pydantic's findings as one refusal; what was sent is never repeated in it."""
-    found = []
+    """Return Pydantic's errors as one error, which never repeats the input."""
+    field_errors = []
     unknown_parameter = False
     for error in errors:
         where, *path = error["loc"] or ("body",)
         unknown_parameter |= where == "query" and error["type"] == "extra_forbidden"
         prefix = () if where == "body" else (where,)
-        found.append(
+        field_errors.append(
             FieldError(
                 pointer=pointer_to((*prefix, *path)), code=error["type"], detail=error["msg"]
             )
         )
     if unknown_parameter:
-        return UnknownParameter(errors=found)
-    return Refused("See errors: each names its place in the input.", errors=found)
+        return UnknownParameter(errors=field_errors)
+    return Refused("Correct the places of the input that errors names.", errors=field_errors)
 
 
-# What Starlette itself refuses, in our words.
+# Errors of Starlette itself, by status.
 _KINDS: dict[int, type[ServiceError]] = {404: NoSuchAddress, 405: MethodNotAllowed, 413: TooLarge}
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
-    """The one error handler: every refusal leaves through here."""
+    """Return the response of any expected error; ``main.py`` registers this handler."""
     if isinstance(error, RequestValidationError):
         error = invalid_input(error.errors())
     elif isinstance(error, HTTPException):
@@ -82,7 +82,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of all routes of an address; Starlette names those of the first (RFC 9110)."""
+    """Return the methods of all routes of an address (RFC 9110); Starlette names the first only."""
     routes = [
         route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE
     ]

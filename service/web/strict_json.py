@@ -1,7 +1,7 @@
-"""Strict parsing of JSON bodies: whatever two parsers could read differently is an error.
+"""Strict parsing of JSON bodies: text that two parsers could read differently is an error.
 
-Duplicate keys, NaN and Infinity, numbers beyond 64 bits, lone surrogates, NUL, nesting without end:
-some parser or store accepts each of them, and another one fails on it later.
+Duplicate keys, NaN, Infinity, numbers beyond 64 bits, lone surrogates, NUL and endless nesting are
+errors, because some parsers and stores accept them and others fail on them later.
 """
 
 import json
@@ -14,8 +14,8 @@ from msgspec import Raw
 from service.core.errors import BadRequest, FieldError, Refused
 from service.web.problems import pointer_to
 
-DEEPEST = 32
-MOST_VALUES = 20_000
+MAX_DEPTH = 32
+MAX_VALUES = 20_000
 INT64 = 2**63
 Path = tuple[object, ...]
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -36,12 +36,12 @@ class DuplicateKey(BadRequest):
 
 class TooDeep(BadRequest):
     code, title = "too_deep", "Body is nested too deeply"
-    detail = f"Send at most {DEEPEST} levels."
+    detail = f"Send at most {MAX_DEPTH} levels."
 
 
 class TooManyValues(Refused):
     code, title = "too_many_values", "Body has too many values"
-    detail = f"Send at most {MOST_VALUES} values, keys included."
+    detail = f"Send at most {MAX_VALUES} values, keys included."
 
 
 def parse_json(body: bytes) -> Any:
@@ -78,17 +78,17 @@ def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes
     """
     masked = _SURROGATE.sub(rb"\\u0020", body)
     texts, end = [], 0
-    for found in map(bytes, find(masked)):
-        start = masked.index(found, end)
-        end = start + len(found)
+    for part in map(bytes, find(masked)):
+        start = masked.index(part, end)
+        end = start + len(part)
         texts.append(body[start:end])
     return texts
 
 
 def validate_value(value: Any) -> None:
     """Raise for a value that a store cannot keep; iterative, so that depth costs no stack."""
-    for count, (path, leaf) in enumerate(_walk(value)):
-        if count > MOST_VALUES:
+    for count, (path, leaf) in enumerate(_leaves(value)):
+        if count > MAX_VALUES:
             raise TooManyValues
         code, detail = violation(leaf)
         if code:
@@ -96,18 +96,18 @@ def validate_value(value: Any) -> None:
             raise Refused(detail, errors=[error])
 
 
-def _walk(value: Any) -> Iterator[tuple[Path, Any]]:
+def _leaves(value: Any) -> Iterator[tuple[Path, Any]]:
     todo: list[tuple[Path, Any]] = [((), value)]
     while todo:
         path, here = todo.pop()
-        if len(path) > DEEPEST:
+        if len(path) > MAX_DEPTH:
             raise TooDeep
         if isinstance(here, dict):
             for key, child in here.items():
                 yield (*path, key), key
                 todo.append(((*path, key), child))
         elif isinstance(here, list):
-            if len(here) > MOST_VALUES:
+            if len(here) > MAX_VALUES:
                 raise TooManyValues
             todo.extend(((*path, index), child) for index, child in enumerate(here))
         else:
@@ -129,10 +129,10 @@ def violation(leaf: Any) -> tuple[str, str]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    value = dict(pairs)
+    if len(value) != len(pairs):
         raise DuplicateKey("Send each key of an object once.")
-    return found
+    return value
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -38,7 +38,7 @@ async def test_recheck_within_two_seconds_does_not_authenticate() -> None:
 async def test_recheck_when_due_raises_what_the_stream_requires(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(permission_recheck, "SECONDS_BETWEEN_CHECKS", 0.0)
+    monkeypatch.setattr(permission_recheck, "RECHECK_INTERVAL_SECONDS", 0.0)
     authenticator = CountingAuthenticator()
     await PermissionRecheck(request_with(authenticator)).check()
     with pytest.raises(Forbidden):

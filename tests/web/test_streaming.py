@@ -11,7 +11,7 @@ from starlette.types import Message
 from typing_extensions import override
 
 from service.core.errors import Unavailable
-from service.web.ndjson import LinesAnswer
+from service.web.ndjson import LinesResponse
 from service.web.streaming import StreamedResponse
 
 
@@ -114,14 +114,14 @@ async def test_stream_ends_when_the_client_disconnects() -> None:
 async def test_stream_slow_reader_is_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(StreamedResponse, "seconds_to_take", 0.05)
+    monkeypatch.setattr(StreamedResponse, "write_seconds", 0.05)
     connection, response = Connection(reads=False), Pieces(100)
     with pytest.raises(ClientDisconnect):
         await response({}, connection.receive, connection.send)
     assert (response.made, response.closed) == (1, True)
 
 
-class Lines(LinesAnswer):
+class Lines(LinesResponse):
     """Sends lines without end."""
 
     made, closed = 0, False
@@ -140,7 +140,7 @@ async def test_lines_slow_reader_is_cut_while_it_sends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Otherwise client and service would wait for each other to read."""
-    monkeypatch.setattr(LinesAnswer, "seconds_to_take", 0.05)
+    monkeypatch.setattr(LinesResponse, "write_seconds", 0.05)
     connection, response = Connection(reads=False), Lines()
     with pytest.raises(ClientDisconnect):
         await response({"type": "http", "path": "/"}, connection.receive, connection.send)

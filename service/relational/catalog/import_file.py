@@ -26,7 +26,7 @@ from service.relational.catalog.repository import CategoryUnknown
 from service.relational.catalog.schemas import LoadFault, LoadLine
 from service.relational.catalog.upsert import lock_skus_shared, upsert_products
 from service.stores.sql.engine import SqlStore
-from service.web.ndjson import LinesAnswer, lines_of, stopped
+from service.web.ndjson import LinesResponse, lines_of, stopped
 
 LINES_PER_TRANSACTION = 200
 UNKNOWN_CATEGORY = FieldError(
@@ -108,7 +108,7 @@ async def _upsert(
     return created, len(results) - created, errors
 
 
-class ProductImportResponse(LinesAnswer):
+class ProductImportResponse(LinesResponse):
     """Import the body and report while it is still being received.
 
     Raises:

@@ -121,7 +121,7 @@ async def test_export_slow_reader_is_cut(
         finally:
             ended.set()
 
-    monkeypatch.setattr(StreamedResponse, "seconds_to_take", 0.2)
+    monkeypatch.setattr(StreamedResponse, "write_seconds", 0.2)
     monkeypatch.setattr(ProductExportResponse, "__call__", respond_and_note)
     await make_large_products(state)
     async with serving(state) as port, started_export(port) as reader:
@@ -133,7 +133,7 @@ async def test_export_slow_reader_is_cut(
 async def test_export_revoked_key_is_cut(
     state: State, anonymous_client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(permission_recheck, "SECONDS_BETWEEN_CHECKS", 0.0)
+    monkeypatch.setattr(permission_recheck, "RECHECK_INTERVAL_SECONDS", 0.0)
     owner = await create_user(state, "admin")
     key = await create_key(state, owner.id, "catalog:read")
     await make_large_products(state)

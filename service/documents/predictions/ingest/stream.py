@@ -23,7 +23,7 @@ from service.documents.predictions.ingest.schemas import (
     totals,
 )
 from service.documents.predictions.ingest.writer import writer_for
-from service.web.ndjson import LinesAnswer
+from service.web.ndjson import LinesResponse
 
 
 class EventIngest(StreamIngest[IntakeResult]):
@@ -54,7 +54,7 @@ def _decode(line: bytes) -> Event | Rejected:
     return Rejected(None, LINE_TOO_LONG) if len(line) > MAX_LINE_BYTES else decode_event(line)
 
 
-class EventStreamResponse(LinesAnswer):
+class EventStreamResponse(LinesResponse):
     """The response to a stream of events."""
 
     @override

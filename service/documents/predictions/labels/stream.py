@@ -18,7 +18,7 @@ from service.documents.predictions.labels.label import InvalidLabel, Label, deco
 from service.documents.predictions.labels.repository import LabelRepository
 from service.documents.predictions.labels.schemas import LabelLine, LabelResult, count_codes
 from service.stores.mongo.context import MongoContext
-from service.web.ndjson import LinesAnswer
+from service.web.ndjson import LinesResponse
 
 
 class LabelIngest(StreamIngest[LabelResult]):
@@ -50,7 +50,7 @@ def _decode(line: bytes) -> Label | InvalidLabel:
     return InvalidLabel(None, [LINE_TOO_LONG]) if too_long else decode_label(line)
 
 
-class LabelStreamResponse(LinesAnswer):
+class LabelStreamResponse(LinesResponse):
     """The response to a stream of labels."""
 
     @override

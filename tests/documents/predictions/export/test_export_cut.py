@@ -136,7 +136,7 @@ async def test_export_interrupted_is_not_taken_for_complete(
 async def test_export_ends_when_its_key_is_revoked(
     state: State, anonymous_client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(permission_recheck, "SECONDS_BETWEEN_CHECKS", 0.0)
+    monkeypatch.setattr(permission_recheck, "RECHECK_INTERVAL_SECONDS", 0.0)
     owner = await create_user(state, "admin")
     key = await create_key(state, owner.id, "predictions:read")
     await log_events(with_headers(anonymous_client, owner.headers), 6000, 2000)
