@@ -16,8 +16,10 @@ from tests.stores.embedded.probes import Spawn, processes_in, wait_until
 ROOT = Path(__file__).parents[3]
 MEMORY = Path("/dev/shm")  # noqa: S108  a file system in memory, and the folders in it are private
 MEMORY_BYTES = 2 * 1024**3  # containers often have 64 MiB there
+# A shell that starts the suite with "&" lets it ignore SIGINT, which its processes would inherit.
 RUN_STORES = """
-import socket, sys, time
+import signal, socket, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from urllib.parse import urlsplit
 from service.stores.embedded import embedded_stores

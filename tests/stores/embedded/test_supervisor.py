@@ -11,7 +11,7 @@ from service.stores.embedded import MongoEngine
 from service.stores.embedded.data_dir import is_locked
 from service.stores.embedded.supervised import SupervisedProcess
 from service.stores.embedded.supervisor import MAX_DEATHS, ProcessSpec, children_of
-from tests.stores.embedded.probes import Spawn, processes_in, wait_until
+from tests.stores.embedded.probes import TIMEOUT_SECONDS, Spawn, processes_in, wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("embedded_mongo")]
 
@@ -37,7 +37,7 @@ def test_supervisor_parent_is_killed_engines_end_before_next_start(
 def test_supervisor_ctrl_c_engines_run_until_parent_is_done(data_dir: Path, spawn: Spawn) -> None:
     parent = _ready(spawn(data_dir))
     os.killpg(parent.pid, signal.SIGINT)
-    output, errors = parent.communicate()
+    output, errors = parent.communicate(timeout=TIMEOUT_SECONDS)
     assert output == "both still there\n", errors
     assert parent.returncode == 0
     assert not processes_in(data_dir)
