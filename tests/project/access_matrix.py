@@ -1,264 +1,247 @@
-"""The table of who may call what: a row for each operation, and more where it depends on whose."""
+"""The table of who may call which operation; more than one row where it depends on the owner."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from uuid import uuid4
 
-from uuid_utils.compat import uuid7
-
-CALLERS = ("nobody", "key", "stranger", "owner", "admin")
+CALLERS = ("anonymous", "key", "other", "owner", "admin")
 
 
-class Row(NamedTuple):
-    """The status each caller gets.
+class AccessRow(NamedTuple):
+    """The status for each caller.
 
-    ``stranger`` and ``owner`` are members, ``key`` is an administrator's that lacks the scope.
-    ``of`` says which thing of the world stands in the address instead of the usual one, ``query``
-    what stands behind it.
+    ``owner`` and ``other`` are members, ``key`` is an administrator's that lacks the scope.
+    ``parameters`` names the resource that replaces a parameter of the address, ``query`` what
+    follows it.
     """
 
-    nobody: int
+    anonymous: int
     key: int
-    stranger: int
+    other: int
     owner: int
     admin: int
     body: Mapping[str, Any] | None = None
-    of: Mapping[str, str] = {}
+    parameters: Mapping[str, str] = {}
     query: str = ""
 
 
-def open_to_all(status: int, body: Mapping[str, Any] | None = None) -> Row:
-    return Row(status, status, status, status, status, body)
+def open_to_all(status: int, body: Mapping[str, Any] | None = None) -> AccessRow:
+    return AccessRow(status, status, status, status, status, body)
 
 
-def known(status: int, **more: Any) -> Row:
-    """For whoever is logged in and has the scope, which members do."""
-    return Row(401, 403, status, status, status, **more)
+def logged_in(status: int, **options: Any) -> AccessRow:
+    """Any user with the scope, which members have."""
+    return AccessRow(401, 403, status, status, status, **options)
 
 
-def own(status: int, *, others: int = 404, **more: Any) -> Row:
-    """For who it belongs to, and administrators."""
-    return Row(401, 403, others, status, status, **more)
+def owned(status: int, *, others: int = 404, **options: Any) -> AccessRow:
+    """The owner, and administrators."""
+    return AccessRow(401, 403, others, status, status, **options)
 
 
-def staff(status: int, **more: Any) -> Row:
-    """Not for members."""
-    return Row(401, 403, 403, 403, status, **more)
+def admins(status: int, **options: Any) -> AccessRow:
+    return AccessRow(401, 403, 403, 403, status, **options)
 
 
-DRAFT = {"post_id": "draft"}
+DRAFT = {"post_id": "draft_id"}
 POST, ITEM = {"title": "A title"}, {"name": "thing"}
 COMMENT = {"content": "Well said."}
-# What begins with ~ is put in by the world: an id of it, or something new.
+# A value that begins with ~ is replaced by the id of a resource or by something new.
 USER = {"username": "~new", "email": "~email"}
-EVENT = {
+PREDICTION = {
     "prediction_id": "~uuid", "timestamp": "2026-01-05T00:00:00Z", "model": "fraud", "version": "1",
     "features": {"a": 1}, "output": {"score": 0.5},
 }  # fmt: skip
-HALF = {
+CLOUDEVENT = {
     "specversion": "1.0", "id": "~new", "source": "/", "inferenceservicename": "fraud",
     "type": "org.kubeflow.serving.inference.request", "data": {"instances": [1]},
 }  # fmt: skip
 PRODUCT = {"sku": "~new", "name": "thing", "price": "9.99", "currency": "EUR", "stock": 60}
-PROJECT, NOBODY_YET = {"name": "Churn"}, {"email": "~email"}
-KEY = {"name": "k", "scopes": ["items:read"]}
+PROJECT, INVITATION = {"name": "Churn"}, {"email": "~email"}
+API_KEY = {"name": "k", "scopes": ["items:read"]}
 ACCOUNT = {"name": "Savings", "currency": "EUR"}
-TRANSFER = {"from_account_id": "~account_id", "to_account_id": "~bank", "amount": "1.00"}
-FROM_BANK = {**TRANSFER, "from_account_id": "~bank", "to_account_id": "~account_id"}
-KEPT = {"days": 30}
+TRANSFER = {"from_account_id": "~account_id", "to_account_id": "~bank_id", "amount": "1.00"}
+TRANSFER_FROM_BANK = {**TRANSFER, "from_account_id": "~bank_id", "to_account_id": "~account_id"}
+RETENTION = {"days": 30}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
 
-WALK: dict[str, Row] = {
+ACCESS_MATRIX: dict[str, AccessRow] = {
     "auth_token": open_to_all(400, {"grant_type": "magic"}),
     "auth_revoke": open_to_all(200, {"token": "rt_unknown"}),
-    "me_get": Row(401, 200, 200, 200, 200),
-    "me_change_password": Row(
+    "me_get": AccessRow(401, 200, 200, 200, 200),
+    "me_change_password": AccessRow(
         401, 403, 403, 403, 403, {"current_password": "wrong one", "new_password": "longer one"}
     ),
-    "api_keys_create": known(201, body=KEY),
-    "api_keys_create for another": own(201, others=403, body={**KEY, "user_id": "~owner"}),
-    "api_keys_create too strong": Row(
+    "api_keys_create": logged_in(201, body=API_KEY),
+    "api_keys_create for another": owned(201, others=403, body={**API_KEY, "user_id": "~owner"}),
+    "api_keys_create too strong": AccessRow(
         401, 403, 403, 403, 201, {"name": "k", "scopes": ["users:admin"]}
     ),
-    "api_keys_list": known(200),
-    "api_keys_get": own(200),
-    "api_keys_rotate": own(200, body={"overlap_seconds": 0}),
-    "api_keys_revoke": own(204),
-    "audit_events_list": staff(200),
+    "api_keys_list": logged_in(200),
+    "api_keys_get": owned(200),
+    "api_keys_rotate": owned(200, body={"overlap_seconds": 0}),
+    "api_keys_revoke": owned(204),
+    "audit_events_list": admins(200),
     "users_create": open_to_all(201, USER),
-    "users_create as administrator": Row(403, 403, 403, 403, 201, {**USER, "role": "admin"}),
-    "users_create suspended": Row(403, 403, 403, 403, 201, {**USER, "status": "suspended"}),
+    "users_create as administrator": AccessRow(403, 403, 403, 403, 201, {**USER, "role": "admin"}),
+    "users_create suspended": AccessRow(403, 403, 403, 403, 201, {**USER, "status": "suspended"}),
     "users_create is_admin": open_to_all(422, {**USER, "is_admin": True}),
-    "users_list": known(200),
-    "users_list_emails": staff(200),
-    "users_create_bulk": staff(201, body={"items": [USER]}),
-    "users_deactivate_bulk": staff(200, body={"items": ["~owner"]}),
-    "users_get": own(200),
-    "users_update": own(200, body={"city": "London"}),
-    "users_update role": staff(200, body={"role": "admin"}),
-    "users_update is_active": staff(200, body={"is_active": True}),
-    "users_update password": staff(200, body={"password": "another one"}),
-    "users_update is_admin": Row(401, 403, 422, 422, 422, {"is_admin": True}),
-    "users_delete": own(204),
-    "users_restore": staff(200),
-    "tags_create": staff(201, body={"name": "~new"}),
-    "tags_put_bulk": staff(200, body={"items": [{"name": "~new"}]}),
-    "tags_list": known(200),
-    "tags_get": known(200),
-    "tags_update": staff(200, body={"name": "~new"}),
-    "tags_delete": staff(204),
-    "posts_create": known(201, body=POST),
-    "posts_create for another": own(201, others=403, body={**POST, "author_id": "~owner"}),
-    "posts_create_bulk": known(201, body={"items": [POST]}),
-    "posts_create_bulk for another": own(
+    "users_list": logged_in(200),
+    "users_list_emails": admins(200),
+    "users_create_bulk": admins(201, body={"items": [USER]}),
+    "users_deactivate_bulk": admins(200, body={"items": ["~owner"]}),
+    "users_get": owned(200),
+    "users_update": owned(200, body={"city": "London"}),
+    "users_update role": admins(200, body={"role": "admin"}),
+    "users_update is_active": admins(200, body={"is_active": True}),
+    "users_update password": admins(200, body={"password": "another one"}),
+    "users_update is_admin": AccessRow(401, 403, 422, 422, 422, {"is_admin": True}),
+    "users_delete": owned(204),
+    "users_restore": admins(200),
+    "tags_create": admins(201, body={"name": "~new"}),
+    "tags_put_bulk": admins(200, body={"items": [{"name": "~new"}]}),
+    "tags_list": logged_in(200),
+    "tags_get": logged_in(200),
+    "tags_update": admins(200, body={"name": "~new"}),
+    "tags_delete": admins(204),
+    "posts_create": logged_in(201, body=POST),
+    "posts_create for another": owned(201, others=403, body={**POST, "author_id": "~owner"}),
+    "posts_create_bulk": logged_in(201, body={"items": [POST]}),
+    "posts_create_bulk for another": owned(
         201, others=403, body={"items": [{**POST, "author_id": "~owner"}]}
     ),
-    "posts_publish_bulk": own(200, others=403, body={"items": ["~post_id"]}),
-    "posts_publish_bulk draft": own(200, body={"items": ["~draft"]}),
-    "posts_delete_bulk": own(204, others=403, body={"items": ["~post_id"]}),
-    "posts_delete_bulk draft": own(204, body={"items": ["~draft"]}),
-    "posts_list": known(200),
-    "posts_list_of_user": known(200),
-    "posts_get": known(200),
-    "posts_get draft": own(200, of=DRAFT),
-    "posts_update": own(200, others=403, body={"title": "Another"}),
-    "posts_update draft": own(200, body={"title": "Another"}, of=DRAFT),
-    "posts_update author": Row(401, 403, 422, 422, 422, {"author_id": "~stranger"}),
-    "posts_delete": own(204, others=403),
-    "posts_delete draft": own(204, of=DRAFT),
-    "posts_publish": own(200, others=403),
-    "posts_publish draft": own(200, of=DRAFT),
-    "posts_unpublish": own(200, others=403),
-    "posts_count_view": known(200),
-    "posts_count_view draft": own(200, of=DRAFT),
-    "comments_create": known(201, body=COMMENT),
-    "comments_create for another": own(201, others=403, body={**COMMENT, "author_id": "~owner"}),
-    "comments_create draft": own(201, body=COMMENT, of=DRAFT),
-    "comments_list": known(200),
-    "comments_list draft": own(200, of=DRAFT),
-    "comments_get": known(200),
-    "comments_get draft": own(200, of={**DRAFT, "comment_id": "draft_comment"}),
-    "comments_update": own(200, others=403, body=COMMENT),
-    "comments_update draft": own(200, body=COMMENT, of={**DRAFT, "comment_id": "draft_comment"}),
-    "comments_delete": own(204, others=403),
-    "categories_create": staff(201, body={"name": "~new"}),
-    "categories_list": known(200),
-    "categories_get": known(200),
-    "categories_update": staff(200, body={"name": "~new"}),
-    "categories_delete": staff(204),
-    "products_create": staff(201, body=PRODUCT),
-    "products_create_bulk": staff(201, body={"items": [PRODUCT]}),
-    "products_update_bulk": staff(200, body={"items": [{"id": "~product_id", "name": "other"}]}),
-    "products_put_bulk": staff(200, body={"items": [PRODUCT]}),
-    "products_delete_bulk": staff(204, body={"items": ["~product_id"]}),
-    "products_list": known(200),
-    "products_get": known(200),
-    "products_update": staff(200, body={"name": "other"}),
-    "products_delete": staff(204),
-    "products_import": staff(200, body=PRODUCT),
-    "products_export": known(200),
-    "products_restore": staff(200),
-    "products_adjust_stock": staff(200, body={"change": 1, "reason": "received"}),
-    "products_list_movements": known(200),
-    "orders_create": known(201, body={"lines": ["~line"]}),
-    "orders_create for another": own(
+    "posts_publish_bulk": owned(200, others=403, body={"items": ["~post_id"]}),
+    "posts_publish_bulk draft": owned(200, body={"items": ["~draft_id"]}),
+    "posts_delete_bulk": owned(204, others=403, body={"items": ["~post_id"]}),
+    "posts_delete_bulk draft": owned(204, body={"items": ["~draft_id"]}),
+    "posts_list": logged_in(200),
+    "posts_list_of_user": logged_in(200),
+    "posts_get": logged_in(200),
+    "posts_get draft": owned(200, parameters=DRAFT),
+    "posts_update": owned(200, others=403, body={"title": "Another"}),
+    "posts_update draft": owned(200, body={"title": "Another"}, parameters=DRAFT),
+    "posts_update author": AccessRow(401, 403, 422, 422, 422, {"author_id": "~other"}),
+    "posts_delete": owned(204, others=403),
+    "posts_delete draft": owned(204, parameters=DRAFT),
+    "posts_publish": owned(200, others=403),
+    "posts_publish draft": owned(200, parameters=DRAFT),
+    "posts_unpublish": owned(200, others=403),
+    "posts_count_view": logged_in(200),
+    "posts_count_view draft": owned(200, parameters=DRAFT),
+    "comments_create": logged_in(201, body=COMMENT),
+    "comments_create for another": owned(201, others=403, body={**COMMENT, "author_id": "~owner"}),
+    "comments_create draft": owned(201, body=COMMENT, parameters=DRAFT),
+    "comments_list": logged_in(200),
+    "comments_list draft": owned(200, parameters=DRAFT),
+    "comments_get": logged_in(200),
+    "comments_get draft": owned(200, parameters={**DRAFT, "comment_id": "draft_comment_id"}),
+    "comments_update": owned(200, others=403, body=COMMENT),
+    "comments_update draft": owned(
+        200, body=COMMENT, parameters={**DRAFT, "comment_id": "draft_comment_id"}
+    ),
+    "comments_delete": owned(204, others=403),
+    "categories_create": admins(201, body={"name": "~new"}),
+    "categories_list": logged_in(200),
+    "categories_get": logged_in(200),
+    "categories_update": admins(200, body={"name": "~new"}),
+    "categories_delete": admins(204),
+    "products_create": admins(201, body=PRODUCT),
+    "products_create_bulk": admins(201, body={"items": [PRODUCT]}),
+    "products_update_bulk": admins(200, body={"items": [{"id": "~product_id", "name": "other"}]}),
+    "products_put_bulk": admins(200, body={"items": [PRODUCT]}),
+    "products_delete_bulk": admins(204, body={"items": ["~product_id"]}),
+    "products_list": logged_in(200),
+    "products_get": logged_in(200),
+    "products_update": admins(200, body={"name": "other"}),
+    "products_delete": admins(204),
+    "products_import": admins(200, body=PRODUCT),
+    "products_export": logged_in(200),
+    "products_restore": admins(200),
+    "products_adjust_stock": admins(200, body={"change": 1, "reason": "received"}),
+    "products_list_movements": logged_in(200),
+    "orders_create": logged_in(201, body={"lines": ["~line"]}),
+    "orders_create for another": owned(
         201, others=403, body={"lines": ["~line"], "user_id": "~owner"}
     ),
-    "orders_list": known(200),
-    "orders_get": own(200),
-    "orders_pay": own(200),
-    "orders_fulfill": Row(401, 403, 403, 403, 409),
-    "orders_cancel": own(200),
-    "reports_sales": staff(200),
-    "reports_top_authors": staff(200),
-    "reports_stock_value": staff(200),
-    "reports_user_growth": staff(200),
-    "projects_create": known(201, body=PROJECT),
-    "projects_list": known(200),
-    "projects_get": own(200),
-    "projects_update": own(200, body={"description": "Who leaves"}),
-    "projects_update creator": Row(401, 403, 422, 422, 422, {"created_by": "~stranger"}),
-    "projects_delete": own(204),
-    "projects_restore": own(200),
-    "projects_leave": Row(401, 403, 404, 409, 404),
-    "project_members_list": own(200),
-    "project_members_get": own(200),
-    "project_members_update": own(200, body={"role": "owner"}),
-    "project_members_update last owner": Row(401, 403, 404, 409, 409, {"role": "viewer"}),
-    "project_members_delete": Row(401, 403, 404, 409, 409),
-    "invitations_create": own(201, body=NOBODY_YET),
-    "invitations_list": own(200),
-    "invitations_get": own(200),
-    "invitations_delete": own(204),
-    "invitations_list_mine": known(200),
-    "invitations_accept": Row(401, 403, 200, 404, 404),
-    "invitations_decline": Row(401, 403, 200, 404, 404),
-    "accounts_create": known(201, body=ACCOUNT),
-    "accounts_create for another": own(201, others=403, body={**ACCOUNT, "owner_id": "~owner"}),
-    "accounts_create to overdraw": staff(201, body={**ACCOUNT, "may_overdraw": True}),
-    "accounts_list": known(200),
-    "accounts_get": own(200),
-    "accounts_update": own(200, body={"name": "Holidays"}),
-    "accounts_update balance": Row(401, 403, 422, 422, 422, {"balance": "1000000.00"}),
-    "accounts_close": own(409),
-    "accounts_close empty": own(204, of={"account_id": "empty_account"}),
-    "entries_list": own(200),
-    "transfers_create": own(201, others=409, body=TRANSFER),
-    "transfers_create out of another's": Row(401, 403, 409, 409, 201, FROM_BANK),
-    "transfers_list": known(200),
-    "transfers_get": own(200),
-    "transfers_reverse": own(200),
-    "transfers_reverse what they sent": Row(
-        401, 403, 404, 403, 200, of={"transfer_id": "sent_transfer"}
+    "orders_list": logged_in(200),
+    "orders_get": owned(200),
+    "orders_pay": owned(200),
+    "orders_fulfill": AccessRow(401, 403, 403, 403, 409),
+    "orders_cancel": owned(200),
+    "reports_sales": admins(200),
+    "reports_top_authors": admins(200),
+    "reports_stock_value": admins(200),
+    "reports_user_growth": admins(200),
+    "projects_create": logged_in(201, body=PROJECT),
+    "projects_list": logged_in(200),
+    "projects_get": owned(200),
+    "projects_update": owned(200, body={"description": "Who leaves"}),
+    "projects_update creator": AccessRow(401, 403, 422, 422, 422, {"created_by": "~other"}),
+    "projects_delete": owned(204),
+    "projects_restore": owned(200),
+    "projects_leave": AccessRow(401, 403, 404, 409, 404),
+    "project_members_list": owned(200),
+    "project_members_get": owned(200),
+    "project_members_update": owned(200, body={"role": "owner"}),
+    "project_members_update last owner": AccessRow(401, 403, 404, 409, 409, {"role": "viewer"}),
+    "project_members_delete": AccessRow(401, 403, 404, 409, 409),
+    "invitations_create": owned(201, body=INVITATION),
+    "invitations_list": owned(200),
+    "invitations_get": owned(200),
+    "invitations_delete": owned(204),
+    "invitations_list_mine": logged_in(200),
+    "invitations_accept": AccessRow(401, 403, 200, 404, 404),
+    "invitations_decline": AccessRow(401, 403, 200, 404, 404),
+    "accounts_create": logged_in(201, body=ACCOUNT),
+    "accounts_create for another": owned(201, others=403, body={**ACCOUNT, "owner_id": "~owner"}),
+    "accounts_create to overdraw": admins(201, body={**ACCOUNT, "may_overdraw": True}),
+    "accounts_list": logged_in(200),
+    "accounts_get": owned(200),
+    "accounts_update": owned(200, body={"name": "Holidays"}),
+    "accounts_update balance": AccessRow(401, 403, 422, 422, 422, {"balance": "1000000.00"}),
+    "accounts_close": owned(409),
+    "accounts_close empty": owned(204, parameters={"account_id": "empty_account_id"}),
+    "entries_list": owned(200),
+    "transfers_create": owned(201, others=409, body=TRANSFER),
+    "transfers_create out of another's": AccessRow(401, 403, 409, 409, 201, TRANSFER_FROM_BANK),
+    "transfers_list": logged_in(200),
+    "transfers_get": owned(200),
+    "transfers_reverse": owned(200),
+    "transfers_reverse what they sent": AccessRow(
+        401, 403, 404, 403, 200, parameters={"transfer_id": "sent_transfer_id"}
     ),
-    "items_create": known(201, body=ITEM),
-    "items_create for another": own(201, others=403, body={**ITEM, "owner_id": "~owner"}),
-    "items_list": known(200),
-    "items_search": known(200, body={"where": {"field": "name", "op": "eq", "value": "thing"}}),
-    "items_get": own(200),
-    "items_update": own(200, body={"name": "other"}),
-    "items_update owner": Row(401, 403, 422, 422, 422, {"owner_id": "~stranger"}),
-    "items_delete": own(204),
-    "items_restore": own(200),
-    "item_types_list": known(200),
-    "item_types_get": known(200),
-    "item_types_put": staff(200, body={"json_schema": {"type": "object"}}),
-    "item_types_delete": staff(204),
-    "predictions_create": staff(201, body=EVENT),
-    "predictions_create_batch": staff(200, body={"items": [EVENT]}),
-    "predictions_stream": staff(200, body=EVENT),
-    "predictions_create_cloudevents": staff(202, body=HALF),
-    "prediction_halves_list": staff(200),
-    "predictions_list": staff(200),
-    "predictions_export": staff(200),
-    "predictions_tail": staff(400, query="?after=nothing"),  # else it would not end
-    "predictions_get": staff(200),
-    "labels_create_batch": staff(200, body={"items": [{**LABEL, "prediction_id": "~uuid"}]}),
-    "labels_stream": staff(200, body={**LABEL, "prediction_id": "~uuid"}),
-    "feedback_put": staff(200, body=LABEL),
-    "retention_list": staff(200),
-    "model_retention_get": staff(200),
-    "model_retention_put": staff(200, body=KEPT),
-    "model_retention_delete": staff(204),
-    "version_retention_get": staff(200),
-    "version_retention_put": staff(200, body=KEPT),
-    "version_retention_delete": staff(204),
+    "items_create": logged_in(201, body=ITEM),
+    "items_create for another": owned(201, others=403, body={**ITEM, "owner_id": "~owner"}),
+    "items_list": logged_in(200),
+    "items_search": logged_in(200, body={"where": {"field": "name", "op": "eq", "value": "thing"}}),
+    "items_get": owned(200),
+    "items_update": owned(200, body={"name": "other"}),
+    "items_update owner": AccessRow(401, 403, 422, 422, 422, {"owner_id": "~other"}),
+    "items_delete": owned(204),
+    "items_restore": owned(200),
+    "item_types_list": logged_in(200),
+    "item_types_get": logged_in(200),
+    "item_types_put": admins(200, body={"json_schema": {"type": "object"}}),
+    "item_types_delete": admins(204),
+    "predictions_create": admins(201, body=PREDICTION),
+    "predictions_create_batch": admins(200, body={"items": [PREDICTION]}),
+    "predictions_stream": admins(200, body=PREDICTION),
+    "predictions_create_cloudevents": admins(202, body=CLOUDEVENT),
+    "prediction_halves_list": admins(200),
+    "predictions_list": admins(200),
+    "predictions_export": admins(200),
+    "predictions_tail": admins(400, query="?after=nothing"),  # else it would not end
+    "predictions_get": admins(200),
+    "labels_create_batch": admins(200, body={"items": [{**LABEL, "prediction_id": "~uuid"}]}),
+    "labels_stream": admins(200, body={**LABEL, "prediction_id": "~uuid"}),
+    "feedback_put": admins(200, body=LABEL),
+    "retention_list": admins(200),
+    "model_retention_get": admins(200),
+    "model_retention_put": admins(200, body=RETENTION),
+    "model_retention_delete": admins(204),
+    "version_retention_get": admins(200),
+    "version_retention_put": admins(200, body=RETENTION),
+    "version_retention_delete": admins(204),
     "livez": open_to_all(200),
     "readyz": open_to_all(200),
-    "metrics": staff(200),
+    "metrics": admins(200),
 }
-
-
-def filled(value: Any, world: Mapping[str, str]) -> Any:
-    """A body with what the world puts in."""
-    if isinstance(value, Mapping):
-        return {name: filled(each, world) for name, each in value.items()}
-    if isinstance(value, list):
-        return [filled(each, world) for each in value]
-    if not isinstance(value, str) or not value.startswith("~"):
-        return value
-    fresh = {"~new": f"n{uuid4().hex[:12]}", "~uuid": str(uuid7())}
-    fresh["~email"] = f"{fresh['~new']}@example.com"
-    if value == "~line":
-        return {"product_id": world["product_id"], "quantity": 1}
-    return fresh.get(value) or world[value[1:]]
