@@ -1,16 +1,22 @@
 """Malformed and hostile forms of token requests."""
 
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from service.main import State
+from service.relational.authenticator import SqlAuthenticator
+from tests.auth.auth_fixtures import rate_limiter, with_authenticator
+from tests.fixtures.client import client_for
 from tests.relational.logins.factories import (
     REVOKE,
     TOKEN,
+    StoredUser,
     by_password,
     create_password_user,
     request_token,
@@ -24,11 +30,26 @@ ODD = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+async def auth_client(
+    app: FastAPI, state: State, module_stores: None
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """One client for the module: its authenticator has limits that no test reaches."""
+    authenticator = SqlAuthenticator(state["sql"], state["keyring"], rate_limiter())
+    async with client_for(app, with_authenticator(state, authenticator, rate_limiter())) as client:
+        yield client
+    await authenticator.drain()
+
+
+@pytest.fixture(scope="module")
+async def user(state: State, module_stores: None) -> StoredUser:
+    return await create_password_user(state)
+
+
 @pytest.mark.parametrize("odd", ODD)
 async def test_token_form_invalid_bytes_are_refused(
-    auth_client: httpx2.AsyncClient, state: State, odd: str
+    auth_client: httpx2.AsyncClient, user: StoredUser, odd: str
 ) -> None:
-    user = await create_password_user(state)
     bodies = [
         f"grant_type=password&username={odd}&password=correct+horse",
         f"grant_type=password&username={user.username}&password={odd}",
@@ -47,7 +68,7 @@ async def test_token_form_invalid_bytes_are_refused(
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_revoke_invalid_bytes_cause_no_error(
-    auth_client: httpx2.AsyncClient, state: State, odd: str
+    auth_client: httpx2.AsyncClient, odd: str
 ) -> None:
     for body in (f"token={odd}", f"token=rt_{odd}", f"token=rt_{'0' * 32}_{odd}"):
         answer = await auth_client.post(REVOKE, content=body.encode(), headers=FORM)
@@ -55,9 +76,8 @@ async def test_revoke_invalid_bytes_cause_no_error(
 
 
 async def test_login_too_long_password_is_refused_before_hashing(
-    auth_client: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, user: StoredUser
 ) -> None:
-    user = await create_password_user(state)
     began = time.process_time()
     for password in ("x" * 10_000, "é" * 513):
         answer = await by_password(auth_client, user.username, password)
@@ -68,7 +88,7 @@ async def test_login_too_long_password_is_refused_before_hashing(
 
 
 async def test_token_form_too_large_is_refused(
-    auth_client: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient,
 ) -> None:
     assert (await by_password(auth_client, "x", "x" * 70_000)).status_code == 413
     many = urlencode([(f"a{n}", "") for n in range(2000)]).encode()
@@ -78,7 +98,7 @@ async def test_token_form_too_large_is_refused(
 
 @pytest.mark.parametrize("again", ["grant_type=password", "username=y", "scope=posts:read"])
 async def test_token_form_repeated_field_grants_no_more(
-    auth_client: httpx2.AsyncClient, state: State, again: str
+    auth_client: httpx2.AsyncClient, again: str
 ) -> None:
     body = f"grant_type=password&username=x&password=y&scope=a&{again}"
     answer = await auth_client.post(TOKEN, content=body.encode(), headers=FORM)
@@ -86,7 +106,7 @@ async def test_token_form_repeated_field_grants_no_more(
 
 
 async def test_token_form_values_are_not_in_errors(
-    auth_client: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient,
 ) -> None:
     typed = "s3cr3t-typed-by-mistake"
     fields: list[dict[str, Any]] = [

@@ -1,9 +1,11 @@
 """The table of permissions, tested over HTTP: each role, each action."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import httpx2
 import pytest
 
+from service.main import State
 from service.relational.projects.permissions import RIGHTS, roles_with
 from tests.relational.projects.factories import (
     ProjectUser,
@@ -84,27 +86,62 @@ def test_permission_cases_cover_every_permission_and_role() -> None:
         assert [role for role in good if role in RIGHTS] == roles_with(right)  # type: ignore[arg-type]
 
 
+class Team(NamedTuple):
+    """A project, a caller for each role, and two invitations.
+
+    Each role has a caller and a target: no request is refused because of the last owner.
+    """
+
+    project: dict[str, Any]
+    callers: dict[str, ProjectUser]
+    targets: dict[str, ProjectUser]
+    invitations: dict[str, str]
+
+    @classmethod
+    async def create(cls, user_factory: UserFactory) -> "Team":
+        founder = await user_factory.create()
+        project = await make_project(founder)
+        callers = {
+            role: await user_factory.create_member(project, role)
+            if role in RIGHTS
+            else await user_factory.create("admin" if role == "administrator" else "member")
+            for role in ROLES
+        }
+        targets = {
+            role: await user_factory.create_member(project, role)
+            for role in ("owner", "admin", "viewer")
+        }
+        invitations = {
+            role: (await invite(founder, project, f"{role}@example.com", role))["id"]
+            for role in ("owner", "member")
+        }
+        return cls(project, callers, targets, invitations)
+
+
+@pytest.fixture(scope="module")
+def user_factory(state: State, module_anonymous_client: httpx2.AsyncClient) -> UserFactory:
+    """Users of all tests of this module, which share a team."""
+    return UserFactory(state, module_anonymous_client)
+
+
+@pytest.fixture(scope="module")
+async def unchanged_team(user_factory: UserFactory) -> Team:
+    """A team for requests that read or are refused."""
+    return await Team.create(user_factory)
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("action", STATUSES)
 async def test_permission_table_is_enforced_for_every_role(
-    user_factory: UserFactory, action: str, role: str
+    user_factory: UserFactory, unchanged_team: Team, action: str, role: str
 ) -> None:
-    founder = await user_factory.create()
-    project = await make_project(founder)
-    as_what = "owner" if action.endswith("of an owner") else "member"
-    invitation = await invite(founder, project, "invited@example.com", as_what)
-    # A second owner, so that no request is refused because of the last owner.
-    others = {
-        name: await user_factory.create_member(project, name)
-        for name in ("owner", "admin", "viewer")
-    }
-    if role in RIGHTS:
-        me = await user_factory.create_member(project, role)
-    else:
-        me = await user_factory.create("admin" if role == "administrator" else "member")
-    method, path, *body = request_of(action, others, me, invitation["id"])
-    answer = await me.request(method, f"/projects/{project['id']}{path}", *body)
     expected = STATUSES[action][ROLES.index(role)]
+    changes = expected < 300 and not action.startswith("see")
+    team = await Team.create(user_factory) if changes else unchanged_team
+    caller = team.callers[role]
+    invitation = team.invitations["owner" if action.endswith("of an owner") else "member"]
+    method, path, *body = request_of(action, team.targets, caller, invitation)
+    answer = await caller.request(method, f"/projects/{team.project['id']}{path}", *body)
     assert answer.status_code == expected, answer.text
     if expected == 403:  # an admin lacks two permissions; other errors concern a higher role
         strong = role == "admin" and action not in ("delete", "restore")
