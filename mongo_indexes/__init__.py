@@ -2,7 +2,7 @@
 
 `collections/` declares what each collection needs: its indexes, each with its why, and its
 validator. The tool compares that with what the server has (`plan.py`, no I/O), carries out the
-difference under a lease lock (`apply.py`, `lock.py`) and says whether anything is left (`check`).
+difference under a lease lock (`apply.py`, `lock.py`) and lists what is left (`check`).
 
 Protects: the data. An index that is not declared is reported and kept. A new index is built before
 an old one is dropped, wherever MongoDB allows it. A unique index over duplicates is refused by name

@@ -45,7 +45,7 @@ class Definition:
 
     @property
     def signature(self) -> tuple[Any, ...]:
-        """The parts by which the server tells indexes apart; TTL and hidden are not among them.
+        """The parts by which the server distinguishes indexes; TTL and hidden are not among them.
 
         Two indexes of one signature cannot coexist, whatever their names (error 85).
         """
@@ -102,7 +102,7 @@ class Definition:
 def canonical_json(document: Mapping[str, Any]) -> str:
     """Return one JSON text per meaning: keys sorted, whole floats as integers, values as in BSON.
 
-    True and 1 stay different, because the server tells them apart although Python does not.
+    True and 1 stay different, because the server distinguishes them although Python does not.
     """
     as_stored = bson.decode(bson.encode(document, codec_options=_UUIDS), codec_options=_UUIDS)
     return json_util.dumps(_sorted(as_stored), sort_keys=True)

@@ -5,7 +5,7 @@ MongoDB 6.0.5:
 
 - Two indexes coexist if their names differ *and* one of key pattern, unique, sparse, partial
   filter, collation, wildcard projection.
-- TTL and hidden do not tell indexes apart, but collMod changes them in place.
+- TTL and hidden do not distinguish indexes, but collMod changes them in place.
 - No command renames an index.
 
 Hence a changed definition with a new name is built before the old index is dropped. One that keeps
@@ -34,7 +34,7 @@ def diff(
     `server_indexes`: documents of listIndexes, with or without `includeBuildUUIDs`.
     `server_options`: the `options` of listCollections, None if the collection does not exist.
     `prune`: hide undeclared indexes, drop the hidden ones; by default they are kept.
-    `documents`: their approximate number; used only to tell the risks and in the reasons.
+    `documents`: their approximate number; used only for the risks and in the reasons.
     """
     if server_options is None:
         why = "does not exist yet"

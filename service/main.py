@@ -39,7 +39,7 @@ from service.web.route import add_routes
 
 DESCRIPTION = """
 Rows in PostgreSQL, documents and prediction logs in MongoDB. A 2xx means the data is durable;
-every error is `application/problem+json` and says what was wrong, where, and what to do.
+every error is `application/problem+json` and names the problem, its place and the remedy.
 """
 
 
@@ -188,4 +188,4 @@ def _describe_schemas(app: FastAPI) -> None:
             with_schemas(fastapi_openapi(), documents.SCHEMAS | relational.SCHEMAS)
         return fastapi_openapi()
 
-    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's manual says
+    app.openapi = openapi  # type: ignore[method-assign] # as in FastAPI's manual

@@ -113,7 +113,7 @@ def _create_records(client: httpx2.Client) -> dict[str, Any]:
     user_id = users[0]["id"] if users else create("/v1/users", "ada", ada)
     post = {
         "author_id": user_id,
-        "title": "What the model said",
+        "title": "First predictions of the model",
         "content": "Rows in PostgreSQL, documents and prediction logs in MongoDB.",
         "published": True,
         "tags": ["demo", "machine learning"],

@@ -22,7 +22,7 @@ console, error_console = Console(highlight=False), Console(stderr=True, highligh
 
 
 class CommandFailed(Exception):
-    """A command could not do its work; the message says what to do."""
+    """A command could not do its work; the message names the remedy."""
 
 
 def report(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:

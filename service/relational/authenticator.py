@@ -208,7 +208,7 @@ def _matches(secret_hash: bytes, credential: Credential) -> bool:
 
 
 def _valid_hashes(credential: Credential) -> list[bytes]:
-    """The hashes of the secrets that are valid now."""
+    """Return the hashes of the secrets that are valid now."""
     now = datetime.now(UTC)
     return [valid for valid, until in credential.hashes if until is None or until > now]
 

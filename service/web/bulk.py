@@ -105,7 +105,7 @@ class ItemsDone(ResponseModel):
 
 
 def bulk_problems(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """The ``responses=`` of a bulk endpoint."""
+    """Return the ``responses=`` of a bulk endpoint."""
     results = {"model": ItemsRead, "description": "`atomic=false`: a status for each item"}
     return {207: results, **problems(SomeItemsInvalid, *errors)}
 

@@ -39,7 +39,7 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000")
 class RequestMiddleware:
     """Gives each request an id and a log line, and counts it in the metrics.
 
-    The response tells the id, and the state of the caller's rate limit.
+    The response has the id, and the state of the caller's rate limit, in its headers.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:

@@ -117,7 +117,7 @@ class AccountRepository(SqlRepository[AccountRead]):
         await self._change(self._is(account_id), {"closed_at": date}, expected)
 
     async def lock(self, *account_ids: UUID) -> Mapping[UUID, LockedAccount]:
-        """Return the accounts that exist, whoever owns them, locked until the transaction ends.
+        """Return the accounts that exist, of any owner, locked until the transaction ends.
 
         They are locked in the order of their ids, so that no two transfers deadlock, and as an
         UPDATE of a balance locks them, so that foreign keys to them need not wait.

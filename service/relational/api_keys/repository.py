@@ -110,7 +110,7 @@ class ApiKeyRepository(SqlRepository[ApiKeyRead]):
         return _with_secret(created, secret)
 
     async def rotate(self, key_id: UUID, rotation: ApiKeyRotate) -> ApiKeySecret:
-        """Return a new secret; the current one stays valid for as long as the rotation says."""
+        """Return a new secret; the current one stays valid for ``overlap_seconds``."""
         self._require_user()
         self._require_reach((await self.get(key_id)).scopes, self._caller.scopes)
         free = ApiKey.previous_until.is_(None) | (ApiKey.previous_until <= func.now())

@@ -85,7 +85,7 @@ def _nested(expand: frozenset[str]) -> Projection:
 
 
 def _tags() -> ColumnElement[Any]:
-    """The tags of a post, by name."""
+    """Return the tags of a post as JSON, sorted by name."""
     brief = func.json_build_object("id", Tag.id, "name", Tag.name)
     tags = select(func.json_agg(aggregate_order_by(brief, Tag.name)))
     tags = tags.join(PostTag, PostTag.tag_id == Tag.id).where(PostTag.post_id == Post.id)
@@ -98,7 +98,10 @@ def _source(expand: frozenset[str]) -> FromClause:
 
 
 def _has_tag(tag_id: Any) -> ColumnElement[bool]:
-    """The id is known when the query is planned: a tag of half of all posts needs another plan."""
+    """Return whether a post has the tag.
+
+    The planner knows the id, because a tag of half of all posts needs another plan.
+    """
     return exists().where(PostTag.post_id == Post.id, PostTag.tag_id == tag_id)
 
 

@@ -90,7 +90,7 @@ class PostRepository(SqlRepository[PostRead]):
         return self.owned_by_caller(Post.author_id, unless="posts:admin")
 
     async def get_json(self, post_id: UUID, expand: str | None) -> JsonResource:
-        """Return one post as JSON that PostgreSQL writes; its ETag tells nested objects apart."""
+        """Return one post as JSON that PostgreSQL writes; its ETag covers nested objects."""
         statement = one_post(_names(expand), everything=self._sees_everything)
         rows = await fetch(self._session, statement, {"post_id": post_id, **self.parameters()})
         if not rows:

@@ -65,7 +65,7 @@ _SHOWN = {
 
 
 class MemberRepository(SqlRepository[MemberRead]):
-    """Every member sees all of them; ``permissions.py`` says who changes whom.
+    """Every member sees all of them; ``permissions.py`` defines who changes whom.
 
     The database keeps the last owner, as :class:`LastOwner` at the commit.
     """

@@ -157,7 +157,7 @@ class ProjectRepository(SqlRepository[ProjectRead]):
         return row is not None and row.deleted_at is None
 
     async def _role(self, project_id: UUID) -> tuple[ProjectRole, bool]:
-        """The caller's role, and whether the project is deleted."""
+        """Return the caller's role, and whether the project is deleted."""
         statement = (
             select(Project.deleted_at, ProjectMember.role)
             .outerjoin(ProjectMember, _MEMBERSHIP)

@@ -124,7 +124,7 @@ class UserRepository(SqlRepository[UserRead]):
         return await self._session.scalar(user.with_for_update(read=True)) is not None
 
     async def require(self, user_id: UUID) -> None:
-        """Raise UserNotFound for an unknown id, whoever asks: posts show who has an id."""
+        """Raise UserNotFound for an unknown id, for any caller: posts show the ids of users."""
         user = select(User.id).where(User.id == user_id, is_deleted(False))
         if await self._session.scalar(user) is None:
             raise UserNotFound

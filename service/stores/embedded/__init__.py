@@ -6,7 +6,7 @@ does. Protects:
 * Data: an acknowledged write survives any kill, and a finished database is never created again.
 * The machine: the engines end with the process that started them, however it ends. They listen on
   127.0.0.1 only, with passwords that only the folder's owner can read.
-* The developer's time: a dead engine is restarted on the same port, and each error says what to do.
+* The developer's time: a dead engine is restarted on the same port; each error names the remedy.
 
 ``engine.py`` is the base class of ``postgres.py`` and ``mongo.py``. ``supervised.py`` talks to
 ``supervisor.py``, the process that owns an engine and starts it through ``launch.py``.

@@ -78,7 +78,7 @@ class Engine(ABC):
         """Start the engine and return when clients can connect.
 
         Raises:
-            EngineFailed: it did not start; the message says why.
+            EngineFailed: it did not start; the message names the cause.
         """
         self.folder = make_private(self.folder)
         self._stopping = False

@@ -1,8 +1,8 @@
-"""Errors of the embedded engines; each message says what to do."""
+"""Errors of the embedded engines; each message names the remedy."""
 
 
 class EmbeddedError(Exception):
-    """The embedded engines cannot be used; the message says what happened and what to do."""
+    """The embedded engines cannot be used; the message names the cause and the remedy."""
 
 
 class PlatformUnsupported(EmbeddedError):

@@ -126,7 +126,7 @@ class Supervisor:
         emit("died", code=code)
         recent = [death for death in self.deaths if now - death[0] < WINDOW_SECONDS]
         self.deaths = [*recent, (now, code)]
-        # SIGKILL comes from outside and says nothing about the engine: it only delays the restart.
+        # SIGKILL comes from outside and is no fault of the engine: it only delays the restart.
         if sum(code != -signal.SIGKILL for _, code in self.deaths) >= MAX_DEATHS:
             emit("gave up")
             return None

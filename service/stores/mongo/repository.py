@@ -22,8 +22,8 @@ NO_USER = UUID(int=0)
 class MongoRepository(MongoService, Generic[R]):
     """One collection, the schema that ``read`` makes of a document, and the error without one.
 
-    A feature says in ``visible`` what the caller may see and change, and in ``removal`` what a
-    removed document is: single reads, changes and lists share both.
+    A feature defines in ``visible`` what the caller may see and change, and in ``removal`` what a
+    removed document is. Single reads, changes and lists share both.
     """
 
     collection: ClassVar[str]

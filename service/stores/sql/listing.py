@@ -148,7 +148,7 @@ class SqlListing:
     def _parameters(
         self, query: ListQuery, values: Mapping[str, Any]
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The values of all parameters, and the names of the filters among them."""
+        """Return the values of all parameters, and the names of the filters among them."""
         filters: dict[str, Any] = {}
         for name, value in query.filters().items():
             if name in self._custom:
@@ -180,7 +180,7 @@ class SqlListing:
         values: Mapping[str, Any],
         conditions: Sequence[Condition] = (),
     ) -> int | None:
-        """The exact number of rows, or the planner's estimate, which costs no scan."""
+        """Return the exact number of rows, or the planner's estimate, which costs no scan."""
         if how == "none":
             return None
         matches = self._count_of(names).where(*conditions)

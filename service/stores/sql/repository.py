@@ -30,8 +30,8 @@ ANY: ColumnElement[bool] = true()
 class SqlRepository(SqlService, Generic[R]):
     """One table, the schema that its rows are read into, and the error where there is no row.
 
-    A feature says in ``visible`` what the caller may see and in ``own`` what they may change of it:
-    lists, single reads and changes share both.
+    A feature defines in ``visible`` what the caller may see, and in ``own`` what they may change of
+    it. Lists, single reads and changes share both.
     """
 
     table: ClassVar[type[VersionedTable]]

@@ -45,7 +45,7 @@ _canonical = msgspec.json.Encoder(order="sorted")
 
 
 class InferenceMessage(Struct):
-    """A request or a response, as ``side`` says; its pair stores ``document`` under that name."""
+    """A request or a response, by its ``side``; its pair stores ``document`` under that name."""
 
     pair_id: UUID
     side: Side
