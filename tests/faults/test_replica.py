@@ -50,12 +50,6 @@ class ReplicaEngine(PostgresEngine):
         )
         data.rename(self.data)
 
-    def _says_ready(self) -> bool:
-        if not (self.data / "postmaster.pid").exists():
-            return False
-        lines = (self.data / "postmaster.pid").read_text("utf-8").splitlines()
-        return len(lines) > 7 and lines[7].strip() in ("standby", "ready")
-
 
 @pytest.fixture(scope="module")
 def pair(
@@ -107,9 +101,9 @@ async def test_reports_read_from_the_replica_which_follows(
     await make_user(client)
     async with open_sql(settings_of_both) as sql:
         async with sql.reading(sql.breaker.deadline()) as session:
-            there = await session.scalar(text("SELECT count(*) FROM users"))
+            expected = await session.scalar(text("SELECT count(*) FROM users"))
         async with asyncio.timeout(30):
-            while await counted(client) != there:
+            while await counted(client) != expected:
                 await asyncio.sleep(0.02)
         deadline = sql.reporting_breaker.deadline()
         async with sql.reporting(deadline) as session:
