@@ -27,7 +27,7 @@ ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Starts both engines once; workers are told where they are."""
+    """Start both engines once; the workers get their URLs."""
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     stack = ExitStack()
@@ -94,7 +94,7 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def engines(request: pytest.FixtureRequest) -> StoreUrls:
-    """The engines of this run."""
+    """URLs of the engines of this run."""
     config = request.config
     if hasattr(config, "workerinput"):
         return StoreUrls(*config.workerinput["engines"])

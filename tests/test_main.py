@@ -20,7 +20,7 @@ PAGE = "https://page.example"
 
 
 async def test_address_with_trailing_slash_is_404(client: httpx2.AsyncClient) -> None:
-    """A redirect would lead to wherever the Host header says."""
+    """A redirect would lead to the host of the Host header."""
     response = await client.get("/v1/items/", headers={"Host": "evil.example"})
     assert (response.status_code, response.json()["code"]) == (404, "no_such_address")
 
@@ -46,8 +46,8 @@ async def test_error_has_cors_headers(
     assert response.headers["access-control-allow-origin"] == PAGE
 
 
-async def test_it_can_read_why_there_is_no_file(settings: Settings) -> None:
-    """A refusal of an response that would have gone on for long."""
+async def test_page_can_read_the_error_of_a_failed_export(settings: Settings) -> None:
+    """The error of a response that would be streamed has CORS headers too."""
     nowhere = SecretStr("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=100")
     app = create_app(settings.model_copy(update={"cors_origins": PAGE, "mongodb_url": nowhere}))
     async with (

@@ -60,7 +60,7 @@ def test_caller_may_use_bound_models_only(
     assert Caller(models=models).may_use(model) is may
 
 
-def test_caller_name_is_key_user_or_nobody() -> None:
+def test_caller_name_names_the_key_or_user() -> None:
     one, other = uuid4(), uuid4()
     assert ANONYMOUS.name == "nobody"
     assert Caller(one).name == f"user:{one}"

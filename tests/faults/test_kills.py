@@ -23,8 +23,8 @@ REFUSALS = {503}
 
 def engine_of(service: RunningService, name: str) -> psutil.Process:
     children = psutil.Process(service.process.pid).children(recursive=True)
-    named = [each for each in children if each.name() == name]
-    return min(named, key=lambda each: each.create_time())
+    named = [process for process in children if process.name() == name]
+    return min(named, key=lambda process: process.create_time())
 
 
 def user() -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Writers:
 @asynccontextmanager
 async def writing(service: RunningService, *kinds: str) -> AsyncIterator[list[Writers]]:
     writers = [Writers(service, kind) for kind in kinds]
-    tasks = [asyncio.create_task(each.write()) for each in writers * WRITERS_EACH]
+    tasks = [asyncio.create_task(writer.write()) for writer in writers * WRITERS_EACH]
     try:
         yield writers
     finally:
@@ -96,13 +96,13 @@ async def writing(service: RunningService, *kinds: str) -> AsyncIterator[list[Wr
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def assert_all_there(service: RunningService, writers: list[Writers]) -> None:
+async def assert_all_stored(service: RunningService, writers: list[Writers]) -> None:
     async with httpx2.AsyncClient(
         base_url=service.url, timeout=10, headers=service.headers
     ) as client:
-        for each in writers:
-            assert each.statuses <= {201} | REFUSALS
-            for location in each.acknowledged:
+        for writer in writers:
+            assert writer.statuses <= {201} | REFUSALS
+            for location in writer.acknowledged:
                 assert (await client.get(location)).status_code == 200, f"{location} is lost"
 
 
@@ -110,22 +110,22 @@ async def test_what_was_acknowledged_survives_the_death_of_each_process(tmp_path
     with running_service(tmp_path) as service:
         async with writing(service, *KINDS) as writers:
             users, items, predictions = writers
-            await asyncio.gather(*[each.more() for each in writers])
+            await asyncio.gather(*[writer.more() for writer in writers])
             os.kill(engine_of(service, "postgres").pid, signal.SIGKILL)
             await asyncio.gather(users.more(), items.more())
             os.kill(engine_of(service, "mongod").pid, signal.SIGKILL)
             await asyncio.gather(users.more(), items.more(), predictions.more())
             service.end(signal.SIGKILL)
     with running_service(tmp_path) as service:
-        await assert_all_there(service, writers)
+        await assert_all_stored(service, writers)
 
 
 async def test_sigterm_finishes_what_is_in_flight_and_leaves_no_orphan(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         family = psutil.Process(service.process.pid).children(recursive=True)
         async with writing(service, *KINDS) as writers:
-            await asyncio.gather(*[each.more() for each in writers])
+            await asyncio.gather(*[writer.more() for writer in writers])
             ended = await asyncio.to_thread(service.end, signal.SIGTERM)
         assert ended == 0
-        assert set().union(*[each.statuses for each in writers]) <= {201} | REFUSALS
+        assert set().union(*[writer.statuses for writer in writers]) <= {201} | REFUSALS
         assert psutil.wait_procs(family, timeout=30)[1] == []

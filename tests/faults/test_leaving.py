@@ -1,4 +1,4 @@
-"""SIGTERM while somebody follows the log: they are told, and nobody waits for them."""
+"""SIGTERM while a client follows the log: the tail ends with an error, and the exit is prompt."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.faults
 
 
 def test_a_tail_ends_in_order_with_the_process(tmp_path: Path) -> None:
-    told: list[Any] = []
+    received: list[Any] = []
     begun = threading.Event()
     with running_service(tmp_path) as service:
         url, headers = f"{service.url}/v1/predictions", service.administrator
@@ -26,7 +26,7 @@ def test_a_tail_ends_in_order_with_the_process(tmp_path: Path) -> None:
             with httpx2.stream("GET", f"{url}/tail", headers=headers, timeout=30) as answer:
                 for line in answer.iter_lines():
                     if line.startswith("data:"):
-                        told.append(json.loads(line.removeprefix("data:")))
+                        received.append(json.loads(line.removeprefix("data:")))
                     begun.set()
 
         following = threading.Thread(target=follow)
@@ -35,12 +35,12 @@ def test_a_tail_ends_in_order_with_the_process(tmp_path: Path) -> None:
         event = make_event()
         assert httpx2.post(url, json=event, headers=headers, timeout=30).status_code == 201
         deadline = time.monotonic() + 30
-        while not told and time.monotonic() < deadline:
+        while not received and time.monotonic() < deadline:
             time.sleep(0.01)
         assert service.end(signal.SIGTERM) == 0
         following.join(30)
         assert not following.is_alive()
-        said = service.log.read_text()
-    assert [each.get("prediction_id") for each in told] == [event["prediction_id"], None]
-    assert told[-1]["code"] == "leaving"
-    assert "graceful shutdown exceeded" not in said, "it waited for a stream that has no end"
+        log = service.log.read_text()
+    assert [entry.get("prediction_id") for entry in received] == [event["prediction_id"], None]
+    assert received[-1]["code"] == "leaving"
+    assert "graceful shutdown exceeded" not in log, "it waited for a stream that has no end"

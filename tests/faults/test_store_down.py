@@ -87,14 +87,14 @@ def paused_process(pid: int | None) -> Iterator[None]:
 
 
 async def timed(call: Callable[[], Any]) -> tuple[int, float]:
-    """The status, and the seconds it took; without those in which others had the machine."""
+    """Return the status and the seconds of the call, less the time of other processes."""
     began = time.monotonic() - cpu_wait_seconds()
     response = await call()
     return response.status_code, time.monotonic() - cpu_wait_seconds() - began
 
 
 async def eventually_ok(client: httpx2.AsyncClient, path: str) -> None:
-    """Within 4 seconds, those apart in which others had the machine."""
+    """Wait up to 4 seconds for a 200, not counting the time of other processes."""
     began = time.monotonic() - cpu_wait_seconds()
     while (await client.get(path)).status_code != 200:
         assert time.monotonic() - cpu_wait_seconds() - began < 4
@@ -118,9 +118,9 @@ async def test_a_hanging_store_is_refused_in_time_and_leaves_the_other_alone(
     assert {status for status, _ in working} == {200}
     assert max(seconds for _, seconds in working) < 1.0
     assert {response.status_code for response in shed} == {503}
-    told = [response.json()["detail"] for response in shed]
-    unasked = [detail for detail in told if "try again in a second" in detail]
-    assert len(unasked) >= 4, f"a store that hangs is asked once a second, but {told}"
+    details = [response.json()["detail"] for response in shed]
+    unasked = [detail for detail in details if "try again in a second" in detail]
+    assert len(unasked) >= 4, f"a hanging store is tried once a second, but {details}"
     await eventually_ok(client, mine[0])
 
 
@@ -143,9 +143,9 @@ async def test_readiness_names_the_store_that_is_down(
     with paused_process(postgres.pid):
         response = await client.get("/readyz")
         alive = await client.get("/livez")
-    told = response.json()
-    assert (response.status_code, told["status"]) == (503, "not_ready")
-    assert (told["postgresql"]["ok"], told["mongodb"]["ok"]) == (False, True)
+    body = response.json()
+    assert (response.status_code, body["status"]) == (503, "not_ready")
+    assert (body["postgresql"]["ok"], body["mongodb"]["ok"]) == (False, True)
     assert alive.status_code == 200
     await eventually_ok(client, "/v1/users")
 

@@ -1,7 +1,7 @@
-"""32 clients at once on the same rows: nobody gets a 5xx or waits for long, and the sums are right.
+"""32 concurrent clients on the same rows: no 5xx, no long wait, and the sums are exact.
 
-With more patience than the service has by default, as in all tests: it would rather send away
-whoever waits half a second for a lock, which says nothing about who gets in whose way.
+The timeouts are longer than by default, as in all tests. The default refuses a request after half a
+second of waiting for a lock, and such an error would hide deadlocks.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from tests.stores.sql.test_route import CROSS_LOCKS, TRIGGER, WAITING, failures
 pytestmark = pytest.mark.faults
 
 CLIENTS, MOST_SECONDS = 32, 5.0
-ROOM = {"sql_pool_size": CLIENTS + 4}
+WIDE_POOL = {"sql_pool_size": CLIENTS + 4}
 Ask = Callable[[], Awaitable[httpx2.Response]]
 
 
@@ -50,7 +50,7 @@ Ask = Callable[[], Awaitable[httpx2.Response]]
 async def wide_pool(
     state: State, reset_stores: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[State]:
-    async with open_sql(settings.model_copy(update=ROOM)) as sql:
+    async with open_sql(settings.model_copy(update=WIDE_POOL)) as sql:
         monkeypatch.setitem(state, "sql", sql)
         yield state
         monkeypatch.undo()
@@ -58,14 +58,14 @@ async def wide_pool(
 
 @pytest.fixture
 async def admin_client(app: FastAPI, wide_pool: State) -> AsyncIterator[httpx2.AsyncClient]:
-    """Speaks as an administrator who is a user: money and orders are somebody's."""
+    """A client of an administrator who is a user, because accounts and orders have an owner."""
     person = await create_user(wide_pool, "admin")
     async with client_as(member_caller(person.id, "admin"), app, wide_pool) as speaking:
         yield speaking
 
 
 async def hammer(requests: Sequence[Ask]) -> list[httpx2.Response]:
-    """The answers, in order; each client takes the next request once it has its answer."""
+    """Return the responses in order; each client takes the next request once it has its answer."""
     todo, answers = iter(enumerate(requests)), dict[int, httpx2.Response]()
     waited: list[float] = []
 
@@ -76,16 +76,17 @@ async def hammer(requests: Sequence[Ask]) -> list[httpx2.Response]:
             waited.append(time.monotonic() - cpu_wait_seconds() - began)
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
-    assert [each.text for each in answers.values() if each.status_code >= 500] == []
-    # On a machine that has other things to do everybody waits longer, and nobody much longer.
+    assert [response.text for response in answers.values() if response.status_code >= 500] == []
+    # On a busy machine all requests wait longer; none waits much longer than the others.
     assert max(waited) < max(MOST_SECONDS, 6 * statistics.median(waited))
     return [answers[place] for place in range(len(requests))]
 
 
-def told(answers: Sequence[httpx2.Response]) -> Counter[str]:
-    """How often which code was answered, or which status where all is well."""
+def count_outcomes(answers: Sequence[httpx2.Response]) -> Counter[str]:
+    """Count the responses by error code, and the successful ones by status."""
     return Counter(
-        str(each.status_code) if each.is_success else each.json()["code"] for each in answers
+        str(response.status_code) if response.is_success else response.json()["code"]
+        for response in answers
     )
 
 
@@ -101,10 +102,10 @@ async def test_opposite_transfers_between_two_accounts_are_exact(
         asked.append(
             partial(admin_client.post, "/v1/transfers", json=transfer_body(*ends, f"{amount}"))
         )
-    with failures(wide_pool) as seen:
+    with failures(wide_pool) as sqlstates:
         answers = await hammer(asked)
-    assert "40P01" not in seen, "there was a deadlock"
-    assert set(told(answers)) == {"201", "overdrawn"}
+    assert "40P01" not in sqlstates, "there was a deadlock"
+    assert set(count_outcomes(answers)) == {"201", "overdrawn"}
     booked = [
         way * amount
         for (way, amount), answer in zip(moves, answers, strict=True)
@@ -119,16 +120,18 @@ async def test_last_units_of_several_products_are_sold_once(
     admin_client: httpx2.AsyncClient, wide_pool: State
 ) -> None:
     products = [await make_product(admin_client, stock=stock) for stock in (24, 40, 31)]
-    lines = [line(each) for each in products]
+    lines = [line(product) for product in products]
     wanted = [lines[:: 1 if n % 2 else -1] for n in range(96)]
-    with failures(wide_pool) as seen:
-        answers = await hammer([partial(order, admin_client, *each) for each in wanted])
-    assert "40P01" not in seen, "there was a deadlock"
-    assert told(answers) == {"201": 24, "not_enough_stock": 72}
+    with failures(wide_pool) as sqlstates:
+        answers = await hammer([partial(order, admin_client, *ordered) for ordered in wanted])
+    assert "40P01" not in sqlstates, "there was a deadlock"
+    assert count_outcomes(answers) == {"201": 24, "not_enough_stock": 72}
     for product, left in zip(products, (0, 16, 7), strict=True):
         found = (await admin_client.get(f"/v1/products/{product['id']}")).json()["stock"]
         assert (
-            found == left == sum(each["change"] for each in await movements(admin_client, product))
+            found
+            == left
+            == sum(movement["change"] for movement in await movements(admin_client, product))
         )
 
 
@@ -153,17 +156,21 @@ async def test_concurrent_changes_with_if_match_one_wins_without_all_do(
 ) -> None:
     make, field = CHANGED[kind]
     address = f"/v1/{kind}/{(await make(admin_client))['id']}"
-    seen = {"If-Match": (await admin_client.get(address)).headers["etag"]}
+    if_match = {"If-Match": (await admin_client.get(address)).headers["etag"]}
     bodies = [{field: f"{n}"} for n in range(CLIENTS)]
-    looked = await hammer(
-        [partial(admin_client.patch, address, json=b, headers=seen) for b in bodies]
+    conditional = await hammer(
+        [partial(admin_client.patch, address, json=b, headers=if_match) for b in bodies]
     )
-    assert told(looked) == {"200": 1, "precondition_failed": CLIENTS - 1}
-    (winner,) = [each.json() for each in looked if each.is_success]
+    assert count_outcomes(conditional) == {"200": 1, "precondition_failed": CLIENTS - 1}
+    (winner,) = [response.json() for response in conditional if response.is_success]
     assert (await admin_client.get(address)).json() == winner
-    blind = await hammer([partial(admin_client.patch, address, json=body) for body in bodies])
-    assert told(blind) == {"200": CLIENTS}
-    assert sorted(each.json()["version"] for each in blind) == list(range(3, CLIENTS + 3))
+    unconditional = await hammer(
+        [partial(admin_client.patch, address, json=body) for body in bodies]
+    )
+    assert count_outcomes(unconditional) == {"200": CLIENTS}
+    assert sorted(response.json()["version"] for response in unconditional) == list(
+        range(3, CLIENTS + 3)
+    )
 
 
 async def test_project_keeps_an_owner_under_concurrent_changes(
@@ -195,8 +202,8 @@ async def test_project_keeps_an_owner_under_concurrent_changes(
 
         asked = [change(chance.choice(owners), path, owners, n) for n in range(2 * CLIENTS)]
         answers = await hammer(asked)
-        assert told(answers)["204"] + told(answers)["200"] >= 1
-        assert set(told(answers)) <= {
+        assert count_outcomes(answers)["204"] + count_outcomes(answers)["200"] >= 1
+        assert set(count_outcomes(answers)) <= {
             "200", "201", "204", "last_owner", "project_not_found", "member_not_found",
             "project_role_too_weak", "project_role_too_strong", "already_invited",
         }  # fmt: skip
@@ -208,22 +215,22 @@ async def test_project_keeps_an_owner_under_concurrent_changes(
 async def released_together(
     state: State, asked: Sequence[Ask], hold: str, release: str
 ) -> tuple[list[httpx2.Response], Counter[str]]:
-    """The answers, and which SQLSTATEs came up, once all waited for what ``hold`` holds."""
+    """Return the responses and the SQLSTATEs of requests that all waited for ``hold``'s lock."""
     engine = state["sql"].engine
     async with engine.connect() as authenticator, engine.connect() as watch:
         await watch.execution_options(isolation_level="AUTOCOMMIT")
         await authenticator.execute(text(hold))
-        with failures(state) as seen:
+        with failures(state) as sqlstates:
             storming = asyncio.create_task(hammer(asked))
             while await watch.scalar(text(WAITING)) < CLIENTS:
                 assert not storming.done(), await storming
             await authenticator.execute(text(release))
             await authenticator.commit()
-            return await storming, Counter(seen)
+            return await storming, Counter(sqlstates)
 
 
-def there_and_back(things: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """Neighbours in pairs, each both ways round."""
+def both_directions(things: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Return neighbours as pairs, in both directions."""
     pairs = list(zip(things[::2], things[1::2], strict=True))
     return [*pairs, *((other, one) for one, other in pairs)]
 
@@ -233,7 +240,7 @@ async def test_16_deadlocks_at_once_are_all_retried_inside(
 ) -> None:
     asked = [
         partial(admin_client.patch, f"/v1/users/{one['id']}", json={"bio": other["id"]})
-        for one, other in there_and_back(await make_users(admin_client, *[{}] * CLIENTS))
+        for one, other in both_directions(await make_users(admin_client, *[{}] * CLIENTS))
     ]
     async with wide_pool["sql"].engine.begin() as connection:
         await connection.execute(text(CROSS_LOCKS))
@@ -245,21 +252,24 @@ async def test_16_deadlocks_at_once_are_all_retried_inside(
         async with wide_pool["sql"].engine.begin() as connection:
             await connection.execute(text("DROP FUNCTION cross_locks CASCADE"))
     assert failed == {"40P01": CLIENTS // 2}
-    assert told(answers) == {"200": CLIENTS}
-    assert {each.json()["version"] for each in answers} == {2}, "each done once"
+    assert count_outcomes(answers) == {"200": CLIENTS}
+    assert {response.json()["version"] for response in answers} == {2}, "not done exactly once"
 
 
 @pytest.fixture
 async def repeatable_read(
     wide_pool: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[None]:
-    """As an operator may set it for the database: who waited for a row that changed has failed."""
+    """Make REPEATABLE READ the database's default, as an operator may do.
+
+    A transaction that waited for a changed row then fails.
+    """
     name = f'ALTER DATABASE "{wide_pool["sql"].engine.url.database}"'
     engine = wide_pool["sql"].engine
     async with engine.begin() as connection:
         setting = "SET default_transaction_isolation = 'repeatable read'"
         await connection.execute(text(f"{name} {setting}"))
-    async with open_sql(settings.model_copy(update=ROOM)) as sql:
+    async with open_sql(settings.model_copy(update=WIDE_POOL)) as sql:
         monkeypatch.setitem(wide_pool, "sql", sql)
         yield
     async with engine.begin() as connection:
@@ -272,11 +282,11 @@ async def test_16_serialization_failures_at_once_are_all_retried_inside(
     accounts = [await make_account(admin_client, balance="5.00") for _ in range(CLIENTS)]
     asked = [
         partial(admin_client.post, "/v1/transfers", json=transfer_body(one, other, "1.25"))
-        for one, other in there_and_back(accounts)
+        for one, other in both_directions(accounts)
     ]
     hold, release = "SELECT id FROM accounts FOR UPDATE", "SELECT 1"
     answers, failed = await released_together(wide_pool, asked, hold, release)
     assert failed == {"40001": CLIENTS // 2}
-    assert told(answers) == {"201": CLIENTS}
+    assert count_outcomes(answers) == {"201": CLIENTS}
     assert {await balance_of(admin_client, account) for account in accounts} == {"5.00"}
     assert await assert_ledger_balanced(wide_pool) == 5 * CLIENTS

@@ -29,12 +29,12 @@ def open_to_all(status: int, body: Mapping[str, Any] | None = None) -> AccessRow
 
 
 def logged_in(status: int, **options: Any) -> AccessRow:
-    """Any user with the scope, which members have."""
+    """Return the row of what any user with the scope may do; members have it."""
     return AccessRow(401, 403, status, status, status, **options)
 
 
 def owned(status: int, *, others: int = 404, **options: Any) -> AccessRow:
-    """The owner, and administrators."""
+    """Return the row of an object of one owner, which administrators may reach too."""
     return AccessRow(401, 403, others, status, status, **options)
 
 
@@ -44,7 +44,7 @@ def admins(status: int, **options: Any) -> AccessRow:
 
 DRAFT = {"post_id": "draft_id"}
 POST, ITEM = {"title": "A title"}, {"name": "thing"}
-COMMENT = {"content": "Well said."}
+COMMENT = {"content": "A comment."}
 # A value that begins with ~ is replaced by the id of a resource or by something new.
 USER = {"username": "~new", "email": "~email"}
 PREDICTION = {

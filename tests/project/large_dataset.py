@@ -1,7 +1,7 @@
 """A database with 200,000 rows in every table that grows, on an engine of its own.
 
-It belongs to whoever asks for it: as its superuser we can skip what guards rows one by one, and
-have the server log each statement with its values, whichever way the service came to say it.
+The test owns the engine and is superuser, so it skips triggers and foreign keys while it fills the
+tables. The server logs each statement with its values, whichever path of the service sent it.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ ROWS = 200_000
 # The rows of user, post, product … 8 are every tenth of those that hang on one; 7 has 20.
 FEW, MANY = 7, 8
 _MARK = "\x01"
-_SAID = re.compile(r"LOG: +(?:execute [^:]*|statement): ((?:SELECT|WITH)\b.*)", re.DOTALL)
+_STATEMENT = re.compile(r"LOG: +(?:execute [^:]*|statement): ((?:SELECT|WITH)\b.*)", re.DOTALL)
 _VALUE = re.compile(r"\$\d+ = (NULL|'(?:[^']|'')*')")
 
 
 def numbered(n: int) -> str:
-    """The id of row ``n`` of any table."""
+    """Return the id of row ``n`` of any table."""
     return f"00000000-0000-7000-8000-{n:012d}"
 
 
-class Said(NamedTuple):
+class LoggedStatement(NamedTuple):
     """A statement and the literals of its parameters."""
 
     sql: str
@@ -41,7 +41,7 @@ class Said(NamedTuple):
 
 
 class LargeDatasetEngine(PostgresEngine):
-    """Durable nowhere, quick to fill, and every statement of the service stands in its log."""
+    """An engine without durability that is fast to fill and logs every statement."""
 
     @override
     def _process_spec(self) -> ProcessSpec:
@@ -63,27 +63,27 @@ class LargeDatasetEngine(PostgresEngine):
 
     @property
     def superuser_url(self) -> str:
-        """asyncpg's URL of the one who may do everything."""
+        """URL of the superuser for asyncpg."""
         password = (self.folder / "superuser_password").read_text().strip()
         return f"postgresql://postgres:{password}@127.0.0.1:{self.port}/polystore"
 
-    def statements_since(self, place: int) -> list[Said]:
-        """The statements since the log was so long, in order, without the driver's own."""
+    def statements_since(self, offset: int) -> list[LoggedStatement]:
+        """Return the statements after this offset of the log, in order, without the driver's."""
         with self.log.open("rb") as log:
-            log.seek(place)
+            log.seek(offset)
             entries = log.read().decode().split(_MARK)[1:]
-        said = []
+        statements = []
         for entry, detail in pairwise([*entries, ""]):
-            found = _SAID.fullmatch(entry.strip())
+            found = _STATEMENT.fullmatch(entry.strip())
             if found and "pg_catalog" not in found[1]:
                 values = _VALUE.findall(detail) if detail.startswith("DETAIL:") else []
-                said.append(Said(found[1], values))
-        return said
+                statements.append(LoggedStatement(found[1], values))
+        return statements
 
 
 @contextmanager
-def crowded_engine(folder: Path) -> Iterator[LargeDatasetEngine]:
-    """The engine, migrated; `crowd` fills it."""
+def large_dataset_engine(folder: Path) -> Iterator[LargeDatasetEngine]:
+    """Run a migrated engine; `fill_tables` fills it."""
     engine = LargeDatasetEngine(folder)
     engine.start()
     try:
@@ -93,8 +93,8 @@ def crowded_engine(folder: Path) -> Iterator[LargeDatasetEngine]:
         engine.stop()
 
 
-async def crowd(engine: LargeDatasetEngine) -> None:
-    """Fills every table, then does what autovacuum would have done; several tables at once."""
+async def fill_tables(engine: LargeDatasetEngine) -> None:
+    """Fill and analyze every table; three tables at a time."""
     superuser = await asyncpg.connect(engine.superuser_url)
     for table in reversed(METADATA.sorted_tables):
         await superuser.execute(f"ALTER TABLE {table.name} SET UNLOGGED")
@@ -140,7 +140,7 @@ def _id(number: str) -> str:
 
 
 def _rows(table: str, columns: dict[str, str], source: str = "") -> str:
-    """An INSERT of one row for each ``n``."""
+    """Return an INSERT of one row for each ``n``."""
     source = source or f"generate_series(1, {ROWS}) AS n"
     names, values = ", ".join(columns), ", ".join(columns.values())
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {source}"  # noqa: S608 - ours
@@ -157,9 +157,9 @@ _ROW = {"id": _id("n"), "created_at": _WHEN}
 
 
 def _rare(about: str, rare: str, common: str, other: str = "") -> str:
-    """``rare`` once in 5,000 rows, ``other`` once in 60, else ``common``.
+    """Return SQL for ``rare`` once in 5,000 rows, ``other`` once in 60, else ``common``.
 
-    Which rows these are has nothing to do with those of another column, ``about`` says.
+    ``about`` is hashed with the row's number, so that the columns are independent of each other.
     """
     chance = f"(hashtext('{about}' || n) & 2147483647) % 5000"
     between = f"WHEN {chance} < 84 THEN {other}" if other else ""

@@ -93,7 +93,7 @@ class List(NamedTuple):
     expand: str | None
 
     def asked(self) -> Iterator[dict[str, Any]]:
-        """Its default form, and each filter, each in every order; the last of them nested."""
+        """Yield queries in every order: without a filter, with each filter, and with ``expand``."""
         for sort in self.sorts:
             yield {"sort": sort}
             for name, values in FILTERS[self.name].items():
@@ -104,7 +104,7 @@ class List(NamedTuple):
 
 
 def lists_of(app: FastAPI) -> list[List]:
-    """The lists on PostgreSQL: whatever takes a cursor there."""
+    """Return the lists on PostgreSQL: the endpoints that take a cursor."""
     operations = app.openapi()["paths"]
     found = []
     for route in iter_route_contexts(app.routes):
@@ -112,9 +112,9 @@ def lists_of(app: FastAPI) -> list[List]:
             continue
         operation = operations[route.path_format]["get"]
         queries = {
-            each["name"]: each["schema"]
-            for each in operation.get("parameters", ())
-            if each["in"] == "query"
+            parameter["name"]: parameter["schema"]
+            for parameter in operation.get("parameters", ())
+            if parameter["in"] == "query"
         }
         if "cursor" in queries:
             name = operation["operationId"]

@@ -114,13 +114,13 @@ async def test_openapi_administrator_meets_only_documented_answers(
     assert "unforeseen" not in capfd.readouterr().out
 
 
-def test_openapi_nobody_meets_only_documented_answers(
+def test_openapi_anonymous_caller_gets_only_documented_responses(
     served: FastAPI,
     reset_stores: None,
     cheap_requests: None,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Only where the authenticator lets them in: all others answer 401, which test_access shows."""
+    """Request the open operations; test_access checks that all others respond 401."""
     open_to_all = ["auth_token", "auth_revoke", "users_create", "livez", "readyz"]
     schema = schema_of(served, {}).include(operation_id=open_to_all)
     assert failures_of(schema) == []

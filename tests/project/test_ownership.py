@@ -1,4 +1,4 @@
-"""Lists hold own and public objects, and nobody else's."""
+"""Lists hold own and public objects and no others."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -55,12 +55,12 @@ async def test_users_see_themselves_alone(
     assert len(await listed(client, "/v1/users")) == 2
 
 
-async def test_drafts_are_seen_by_their_author_and_by_editors(
+async def test_drafts_are_listed_for_their_author_and_for_editors(
     two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient], app: FastAPI, state: State
 ) -> None:
     one, other = two_members
     draft = await make_own_post(one, tags=["secret plans"])
-    seen = await make_own_post(one, published=True)
+    public = await make_own_post(one, published=True)
     of_author = f"/v1/users/{draft['author_id']}/posts"
     for path, query in (
         ("/v1/posts", {}),
@@ -70,9 +70,9 @@ async def test_drafts_are_seen_by_their_author_and_by_editors(
     ):
         assert {post["id"] for post in await listed(one, path, **query)} == {
             draft["id"],
-            seen["id"],
+            public["id"],
         }
-        assert [post["id"] for post in await listed(other, path, **query)] == [seen["id"]]
+        assert [post["id"] for post in await listed(other, path, **query)] == [public["id"]]
     assert await listed(other, "/v1/posts", published=False) == []
     assert await listed(other, "/v1/posts", tag="secret plans") == []
     editor = member_caller((await create_user(state, "editor")).id, "editor")
@@ -95,12 +95,12 @@ async def test_an_unpublished_post_takes_its_comments_along(
     assert (await other.get(f"{address}/{comment['id']}", headers=etag)).status_code == 404
 
 
-async def test_items_are_seen_by_their_owner(
+async def test_items_are_listed_for_their_owner(
     two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
 ) -> None:
     one, other = two_members
     mine, theirs = await make_item(one, tags=["t"]), await make_item(other, tags=["t"])
-    await make_item(client)  # nobody's: made before there were owners, or by no user
+    await make_item(client)  # without an owner, as items of callers that are no user
     assert [item["id"] for item in await listed(one, "/v1/items", tag="t")] == [mine["id"]]
     anything = {"where": {"or": [{"field": "name", "op": "exists", "value": True}]}}
     found = (await one.post("/v1/items/search", json=anything)).json()["items"]
@@ -111,7 +111,7 @@ async def test_items_are_seen_by_their_owner(
     assert len(await listed(client, "/v1/items")) == 2
 
 
-async def test_a_cursor_of_somebody_else_shows_nothing_of_theirs(
+async def test_cursor_of_another_user_shows_none_of_their_items(
     two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient],
 ) -> None:
     one, other = two_members
@@ -130,8 +130,8 @@ async def test_an_idempotency_key_belongs_to_its_caller(
     one, _ = two_members
     for path, body in (("/v1/posts", {"title": "Same"}), ("/v1/items", {"name": "same"})):
         answers = [
-            await each.post(path, json=body, headers={"Idempotency-Key": "same"})
-            for each in two_members
+            await member.post(path, json=body, headers={"Idempotency-Key": "same"})
+            for member in two_members
         ]
         assert [answer.status_code for answer in answers] == [201, 201]
         assert answers[0].json()["id"] != answers[1].json()["id"]
@@ -140,19 +140,19 @@ async def test_an_idempotency_key_belongs_to_its_caller(
         assert again.json()["id"] == answers[0].json()["id"]
 
 
-async def test_a_post_of_one_is_made_for_them_whoever_they_name(
+async def test_member_creates_posts_only_as_their_author(
     two_members: tuple[httpx2.AsyncClient, httpx2.AsyncClient], client: httpx2.AsyncClient
 ) -> None:
     one, _ = two_members
     (me,) = await listed(one, "/v1/users")
     assert (await make_own_post(one))["author_id"] == me["id"]
     assert (await make_own_post(one, author_id=me["id"]))["author_id"] == me["id"]
-    somebody_else = (await make_post(client))["author_id"]
-    refused = await one.post("/v1/posts", json={"title": "x", "author_id": somebody_else})
+    other_user = (await make_post(client))["author_id"]
+    refused = await one.post("/v1/posts", json={"title": "x", "author_id": other_user})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (403, "/author_id")
 
 
-async def test_nobody_gives_or_takes_over_more_than_they_may_do_themselves(
+async def test_caller_with_fewer_scopes_cannot_grant_or_take_over_a_role(
     app: FastAPI, state: State, client: httpx2.AsyncClient
 ) -> None:
     user = await make_user(client)

@@ -1,4 +1,4 @@
-"""Every list on PostgreSQL reads about a page, of 200,000 rows, whatever is asked of it."""
+"""Every list on PostgreSQL reads about one page of 200,000 rows, whatever its query."""
 
 import json
 import math
@@ -22,9 +22,9 @@ from tests.project.large_dataset import (
     MANY,
     ROWS,
     LargeDatasetEngine,
-    Said,
-    crowd,
-    crowded_engine,
+    LoggedStatement,
+    fill_tables,
+    large_dataset_engine,
     numbered,
 )
 from tests.project.list_endpoints import FILTERS, List, lists_of
@@ -34,12 +34,12 @@ pytestmark = [pytest.mark.plans, pytest.mark.xdist_group("plans")]
 PAGE = DEFAULT_LIMIT + 1
 # Without a filter: some pages, for what is joined, what is not shown, and all one's projects.
 MOST_OF_ALL = 10 * PAGE
-# A filter in an order that no index has with it is answered in one of two ways: what it lets
-# through is sorted, or the order is walked until a page is full. Where it lets through one row in
-# k, these read ROWS / k and k * PAGE rows. The cheaper of both is the dearest where they meet;
-# twice that, for the planner only estimates k. An index for each pair would cost each write.
+# No index combines some filters with some orders. PostgreSQL then either sorts the matching rows or
+# reads in order until a page is full. If one row in k matches, these read ROWS / k and k * PAGE
+# rows. The cheaper of both costs most where they are equal. The limit is twice that, because the
+# planner only estimates k. An index for each pair would slow down each write.
 MOST_OF_SOME = round(2 * math.sqrt(PAGE * ROWS))
-# Whoever has the busiest account of all: their own entries are sorted, from all their accounts.
+# The owner of the busiest account: the entries of all their accounts are sorted.
 MANY_ENTRIES = {("many", "transfers_list"): 2 * ROWS // 10 + 200}
 SMALL_TABLES = {"categories"}
 CALLERS = {
@@ -58,71 +58,76 @@ class Work(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LargeDatasetEngine]:
-    with crowded_engine(tmp_path_factory.mktemp("crowd")) as engine:
+def large_dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LargeDatasetEngine]:
+    with large_dataset_engine(tmp_path_factory.mktemp("large_dataset")) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
-def crowded_app(crowded: LargeDatasetEngine, settings: Settings) -> FastAPI:
-    return create_app(settings.model_copy(update={"database_url": SecretStr(crowded.url)}))
+def large_dataset_app(large_dataset: LargeDatasetEngine, settings: Settings) -> FastAPI:
+    return create_app(settings.model_copy(update={"database_url": SecretStr(large_dataset.url)}))
 
 
 @pytest.fixture(scope="module")
-async def crowded_state(crowded: LargeDatasetEngine, crowded_app: FastAPI) -> AsyncIterator[State]:
-    await crowd(crowded)
-    async with crowded_app.router.lifespan_context(crowded_app) as state:
+async def large_dataset_state(
+    large_dataset: LargeDatasetEngine, large_dataset_app: FastAPI
+) -> AsyncIterator[State]:
+    await fill_tables(large_dataset)
+    async with large_dataset_app.router.lifespan_context(large_dataset_app) as state:
         yield state  # type: ignore[misc] # Starlette knows no type for it
 
 
 def test_every_list_and_every_filter_of_it_is_asked(app: FastAPI) -> None:
-    found = {each.name: each.filters for each in lists_of(app)}
-    assert found == {name: set(values) for name, values in FILTERS.items()}, "say what to ask"
+    found = {endpoint.name: endpoint.filters for endpoint in lists_of(app)}
+    assert found == {name: set(values) for name, values in FILTERS.items()}, (
+        "FILTERS needs values for each filter"
+    )
 
 
 async def test_no_list_reads_much_more_than_it_shows(
-    crowded: LargeDatasetEngine, crowded_app: FastAPI, crowded_state: State
+    large_dataset: LargeDatasetEngine, large_dataset_app: FastAPI, large_dataset_state: State
 ) -> None:
     wrong, done = [], set[str]()
-    async with crowded_state["sql"].engine.connect() as connection:
+    async with large_dataset_state["sql"].engine.connect() as connection:
         driver: Any = (await connection.get_raw_connection()).driver_connection
-        # Else the fifth page of its kind may get a plan that is made for no value in particular.
+        # Otherwise a repeated statement may get a generic plan, which ignores the values.
         assert await driver.fetchval("SHOW plan_cache_mode") == "force_custom_plan"
         for who, caller in CALLERS.items():
-            async with client_as(caller, crowded_app, crowded_state) as client:
-                for each, path, query in asked_of(lists_of(crowded_app)):
-                    place = crowded.log.stat().st_size
+            async with client_as(caller, large_dataset_app, large_dataset_state) as client:
+                for endpoint, path, query in asked_of(lists_of(large_dataset_app)):
+                    offset = large_dataset.log.stat().st_size
                     answer = await client.get(path, params=query)
                     assert answer.status_code in (200, 403, 404), answer.text
-                    said = [one for one in crowded.statements_since(place) if str(one) not in done]
-                    done |= set(map(str, said))
-                    filtered = "{" in each.path or (len(query) > 1 and "expand" not in query)
-                    most = MANY_ENTRIES.get((who, each.name), MOST_OF_SOME)
-                    for statement in said:
+                    logged = large_dataset.statements_since(offset)
+                    statements = [statement for statement in logged if str(statement) not in done]
+                    done |= set(map(str, statements))
+                    filtered = "{" in endpoint.path or (len(query) > 1 and "expand" not in query)
+                    most = MANY_ENTRIES.get((who, endpoint.name), MOST_OF_SOME)
+                    for statement in statements:
                         work = await explain_work(driver, statement)
                         allowed = most if filtered or most > MOST_OF_SOME else MOST_OF_ALL
                         if work.scanned or max(work.read, work.sorted) > allowed:
                             wrong.append(f"{who} GET {path} {query}: {work}\n{statement.sql}")
-    assert len(done) > 500, "nothing was heard"
+    assert len(done) > 500, "the log has too few statements"
     assert not wrong, "\n\n".join(wrong)
 
 
 def asked_of(lists: list[List]) -> Iterator[tuple[List, str, dict[str, Any]]]:
-    """All requests: those of a list that hangs on something, for one that has few and many."""
-    for each in lists:
-        for number in (FEW, MANY) if "{" in each.path else (FEW,):
-            path = re.sub(r"\{\w+\}", numbered(number), each.path)
-            for query in each.asked():
-                yield each, path, query
+    """Yield all requests; a list below an object is requested for one with few and with many."""
+    for endpoint in lists:
+        for number in (FEW, MANY) if "{" in endpoint.path else (FEW,):
+            path = re.sub(r"\{\w+\}", numbered(number), endpoint.path)
+            for query in endpoint.asked():
+                yield endpoint, path, query
 
 
-async def explain_work(driver: Any, statement: Said) -> Work:
-    """Explain the statement, on a connection of the service."""
+async def explain_work(driver: Any, statement: LoggedStatement) -> Work:
+    """Explain the statement on a connection of the service."""
     await driver.execute(f"PREPARE this AS {statement.sql}")
     values = f"({', '.join(statement.values)})" if statement.values else ""
     explain = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE this{values}"
-    told = await driver.fetchval(explain)
-    plan = (json.loads(told) if isinstance(told, str) else told)[0]["Plan"]
+    result = await driver.fetchval(explain)
+    plan = (json.loads(result) if isinstance(result, str) else result)[0]["Plan"]
     await driver.execute("DEALLOCATE this")
     return work_in(plan)
 
@@ -145,23 +150,23 @@ def work_in(plan: dict[str, Any]) -> Work:
 
 
 def rows_of(node: dict[str, Any]) -> float:
-    """How many it gave or threw away, in all its turns."""
+    """Return the rows that the node returned or removed, in all its loops."""
     kinds = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
     return float(node["Actual Loops"] * sum(node.get(kind, 0) for kind in kinds))
 
 
 async def test_the_statements_of_a_list_do_not_grow_with_the_page(
-    crowded: LargeDatasetEngine, crowded_app: FastAPI, crowded_state: State
+    large_dataset: LargeDatasetEngine, large_dataset_app: FastAPI, large_dataset_state: State
 ) -> None:
     caller = Caller(UUID(numbered(MANY)), scopes_of("admin"))
-    async with client_as(caller, crowded_app, crowded_state) as client:
-        for _, path, query in asked_of(lists_of(crowded_app)):
+    async with client_as(caller, large_dataset_app, large_dataset_state) as client:
+        for _, path, query in asked_of(lists_of(large_dataset_app)):
             if numbered(FEW) in path or (len(query) > 1 and "expand" not in query):
                 continue
             counts = {}
             for limit in (1, 100):
-                place = crowded.log.stat().st_size
+                offset = large_dataset.log.stat().st_size
                 answer = await client.get(path, params={**query, "limit": limit})
-                counts[len(answer.json()["items"])] = len(crowded.statements_since(place))
+                counts[len(answer.json()["items"])] = len(large_dataset.statements_since(offset))
             assert max(counts) > 5, (path, query)
             assert len(set(counts.values())) == 1, (path, query, counts)

@@ -1,4 +1,4 @@
-"""A data folder that an earlier commit wrote starts, and all that was handed out still works.
+"""A data folder of an earlier commit starts, and its keys, tokens and cursors still work.
 
 ``recorded/data.tar.xz`` is the data folder of commit ce8b4cb, as ``polystore serve`` left it after
 SIGTERM; ``recorded/recorded.json`` is what its clients hold: keys, tokens, ETags, cursors, and the
@@ -31,14 +31,14 @@ from tests.fixtures.service import RunningService, running_service
 from tests.fixtures.stores import connected
 
 RECORDED = Path(__file__).parent / "recorded"
-HELD: dict[str, Any] = json.loads((RECORDED / "recorded.json").read_text("utf-8"))
-CREDENTIALS = HELD["credentials"]
+RECORDING: dict[str, Any] = json.loads((RECORDED / "recorded.json").read_text("utf-8"))
+CREDENTIALS = RECORDING["credentials"]
 OWN = CREDENTIALS["own_key"]
 CLOUD_EVENTS = "/v1/predictions/cloudevents"
 
 
 class Restarted(NamedTuple):
-    """The started service, and what it told before any test changed something."""
+    """The started service and its responses before any test changed something."""
 
     service: RunningService
     client: httpx2.Client
@@ -68,16 +68,16 @@ def restarted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restarted]:
         httpx2.Client(base_url=service.url, timeout=30) as client,
     ):
         found = Restarted(service, client, {}, {})
-        for path in [*HELD["reads"], *HELD["pages"]]:
+        for path in [*RECORDING["reads"], *RECORDING["pages"]]:
             found.bodies[path] = body_of(found.send("GET", path))
-        for path, etag in HELD["etags"].items():
+        for path, etag in RECORDING["etags"].items():
             answer = found.send("GET", path, headers={"If-None-Match": etag})
             found.statuses_with_etag[path] = answer.status_code
         yield found
 
 
 def unpack(data: Path) -> None:
-    """Lays the folder out as its owner's alone, which PostgreSQL and mongod insist on."""
+    """Unpack the folder for its owner alone, because PostgreSQL and mongod require that."""
     with tarfile.open(RECORDED / "data.tar.xz") as tar:
         tar.extractall(data, filter="data")
     for path in [data, *data.rglob("*")]:
@@ -85,7 +85,7 @@ def unpack(data: Path) -> None:
 
 
 def body_of(answer: httpx2.Response) -> Any:
-    """The JSON of an answer, or that of each line; the text of a refusal."""
+    """Return the JSON of a response, or of each of its lines; the text of an error."""
     if answer.status_code != 200:
         return answer.text
     if "ndjson" in answer.headers["content-type"]:
@@ -94,7 +94,7 @@ def body_of(answer: httpx2.Response) -> Any:
 
 
 def differences(recorded: Any, found: Any, place: str = "") -> Iterator[str]:
-    """Where an answer is not as recorded; a field that was added is no difference."""
+    """Yield the differences from the recording; an added field is no difference."""
     if isinstance(recorded, dict) and isinstance(found, dict):
         for name, value in recorded.items():
             yield from differences(value, found.get(name, "nothing"), f"{place}/{name}")
@@ -107,9 +107,9 @@ def differences(recorded: Any, found: Any, place: str = "") -> Iterator[str]:
 
 def all_differences(recorded: dict[str, Any], found: dict[str, Any]) -> list[str]:
     return [
-        f"GET {path} {each}"
+        f"GET {path} {difference}"
         for path, body in recorded.items()
-        for each in differences(body, found[path])
+        for difference in differences(body, found[path])
     ]
 
 
@@ -117,18 +117,19 @@ def all_differences(recorded: dict[str, Any], found: dict[str, Any]) -> list[str
 
 
 async def test_stores_after_the_start_have_all_columns_and_rows(restarted: Restarted) -> None:
-    urls, kept = json.loads((restarted.data / "running.json").read_text("utf-8")), HELD["contents"]
+    urls = json.loads((restarted.data / "running.json").read_text("utf-8"))
+    kept = RECORDING["contents"]
     missing = list[str]()
     async with connected(urls["database_url"]) as connection:
-        for table, said in kept["tables"].items():
+        for table, expected in kept["tables"].items():
             rows = await connection.fetch(
                 "SELECT column_name, data_type FROM information_schema.columns "
                 "WHERE table_schema = 'public' AND table_name = $1",
                 table,
             )
             columns = {row["column_name"]: row["data_type"] for row in rows}
-            missing += differences(said["columns"], columns, table)
-            if await connection.fetchval(f'SELECT count(*) FROM "{table}"') < said["rows"]:  # noqa: S608
+            missing += differences(expected["columns"], columns, table)
+            if await connection.fetchval(f'SELECT count(*) FROM "{table}"') < expected["rows"]:  # noqa: S608
                 missing.append(f"rows of {table}")
     with MongoClient[dict[str, Any]](urls["mongodb_url"]) as client:
         database = client.get_default_database()
@@ -140,37 +141,37 @@ async def test_stores_after_the_start_have_all_columns_and_rows(restarted: Resta
 
 def test_doctor_after_the_start_finds_stores_and_ledger_sound(restarted: Restarted) -> None:
     environment = {"POLYSTORE_DATA_DIR": str(restarted.data)}
-    told = CliRunner().invoke(app, ["doctor", "--json"], env=environment)
-    assert told.exit_code == 0, told.output
-    found = json.loads(told.stdout)
+    result = CliRunner().invoke(app, ["doctor", "--json"], env=environment)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
     assert (found["postgresql"]["pending"], found["mongodb"]["drift"]) == ([], [])
-    assert {each["count"] for each in found["postgresql"]["ledger"].values()} == {0}
+    assert {check["count"] for check in found["postgresql"]["ledger"].values()} == {0}
 
 
 # -- what is read ----------------------------------------------------------------------------------
 
 
 def test_lists_and_things_after_the_start_are_as_recorded(restarted: Restarted) -> None:
-    assert all_differences(HELD["reads"], restarted.bodies) == []
+    assert all_differences(RECORDING["reads"], restarted.bodies) == []
 
 
 def test_cursor_of_a_recorded_page_gives_the_next_page(restarted: Restarted) -> None:
-    assert all_differences(HELD["pages"], restarted.bodies) == []
+    assert all_differences(RECORDING["pages"], restarted.bodies) == []
 
 
 def test_etag_of_an_unchanged_thing_gives_304(restarted: Restarted) -> None:
-    assert restarted.statuses_with_etag == dict.fromkeys(HELD["etags"], 304)
+    assert restarted.statuses_with_etag == dict.fromkeys(RECORDING["etags"], 304)
 
 
 def test_etag_in_if_match_lets_one_change_through(restarted: Restarted) -> None:
-    for each in HELD["guarded"]:
+    for case in RECORDING["guarded"]:
         statuses = [
             restarted.send(
-                "PATCH", each["path"], json=each["change"], headers={"If-Match": each["etag"]}
+                "PATCH", case["path"], json=case["change"], headers={"If-Match": case["etag"]}
             ).status_code
             for _ in range(2)
         ]
-        assert statuses == [200, 412], each["path"]
+        assert statuses == [200, 412], case["path"]
 
 
 # -- who calls -------------------------------------------------------------------------------------
@@ -203,14 +204,14 @@ def test_refresh_token_given_before_gives_an_access_token(restarted: Restarted) 
     answer = restarted.grant(**form)
     assert answer.status_code == 200, answer.text
     me = restarted.send("GET", "/v1/me", answer.json()["access_token"]).json()
-    assert me["id"] == HELD["ids"]["grace"]
+    assert me["id"] == RECORDING["ids"]["grace"]
     assert restarted.grant(**form).status_code == 401, "it is good once"
 
 
 def test_access_token_signed_before_the_start_authenticates(restarted: Restarted) -> None:
     answer = restarted.send("GET", "/v1/me", CREDENTIALS["access_token"])
     assert answer.status_code == 200, answer.text
-    assert answer.json()["id"] == HELD["ids"]["grace"]
+    assert answer.json()["id"] == RECORDING["ids"]["grace"]
 
 
 def test_password_set_before_the_start_logs_in(restarted: Restarted) -> None:
@@ -220,7 +221,7 @@ def test_password_set_before_the_start_logs_in(restarted: Restarted) -> None:
 
 
 def test_invitation_made_before_the_start_is_accepted(restarted: Restarted) -> None:
-    invitation, password = HELD["invitation"], CREDENTIALS["passwords"]["hedy"]
+    invitation, password = RECORDING["invitation"], CREDENTIALS["passwords"]["hedy"]
     token = restarted.grant(grant_type="password", username="hedy", password=password).json()
     answer = restarted.send(
         "POST", f"/v1/invitations/{invitation['id']}/accept", token["access_token"]
@@ -233,29 +234,29 @@ def test_invitation_made_before_the_start_is_accepted(restarted: Restarted) -> N
 
 
 def test_idempotency_key_sent_again_replays_its_answer(restarted: Restarted) -> None:
-    for each in HELD["idempotent"]:
-        answer = repeated(restarted, each, each["body"])
+    for sent in RECORDING["idempotent"]:
+        answer = repeated(restarted, sent, sent["body"])
         assert answer.headers.get("idempotency-replayed") == "true", answer.text
-        assert (answer.status_code, answer.text) == (each["status"], each["answer"])
-        headers = {name: answer.headers.get(name) for name in each["headers"]}
-        assert headers == each["headers"]
+        assert (answer.status_code, answer.text) == (sent["status"], sent["answer"])
+        headers = {name: answer.headers.get(name) for name in sent["headers"]}
+        assert headers == sent["headers"]
 
 
 def test_idempotency_key_with_another_body_is_refused(restarted: Restarted) -> None:
-    for each in HELD["idempotent"]:
-        answer = repeated(restarted, each, dict(reversed(each["body"].items())))
+    for sent in RECORDING["idempotent"]:
+        answer = repeated(restarted, sent, dict(reversed(sent["body"].items())))
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def repeated(restarted: Restarted, each: dict[str, Any], body: Any) -> httpx2.Response:
-    token = OWN if each["by"] == "own" else None
-    headers = {"Idempotency-Key": each["key"]}
-    return restarted.send("POST", each["path"], token, json=body, headers=headers)
+def repeated(restarted: Restarted, sent: dict[str, Any], body: Any) -> httpx2.Response:
+    token = OWN if sent["by"] == "own" else None
+    headers = {"Idempotency-Key": sent["key"]}
+    return restarted.send("POST", sent["path"], token, json=body, headers=headers)
 
 
-def test_idempotency_key_of_a_secret_says_it_was_shown(restarted: Restarted) -> None:
+def test_idempotency_key_of_a_secret_sent_again_is_refused(restarted: Restarted) -> None:
     administrator = restarted.grant(grant_type="password", **CREDENTIALS["administrator"]).json()
-    sent = HELD["shown_once"]
+    sent = RECORDING["shown_once"]
     headers = {"Idempotency-Key": sent["key"]}
     answer = restarted.send(
         "POST", "/v1/api_keys", administrator["access_token"], json=sent["body"], headers=headers
@@ -264,12 +265,12 @@ def test_idempotency_key_of_a_secret_says_it_was_shown(restarted: Restarted) -> 
 
 
 def test_transfer_reversed_before_is_not_reversed_again(restarted: Restarted) -> None:
-    answer = restarted.send("POST", f"/v1/transfers/{HELD['reversed_transfer']}/reverse")
+    answer = restarted.send("POST", f"/v1/transfers/{RECORDING['reversed_transfer']}/reverse")
     assert (answer.status_code, answer.json()["code"]) == (409, "already_reversed")
 
 
 def test_item_that_breaks_the_kept_schema_is_refused(restarted: Restarted) -> None:
-    answer = restarted.send("POST", "/v1/items", json=HELD["breaks_the_schema"])
+    answer = restarted.send("POST", "/v1/items", json=RECORDING["breaks_the_schema"])
     assert (answer.status_code, answer.json()["code"]) == (422, "schema_mismatch")
 
 
@@ -277,33 +278,33 @@ def test_item_that_breaks_the_kept_schema_is_refused(restarted: Restarted) -> No
 
 
 def test_prediction_sent_again_is_a_duplicate(restarted: Restarted) -> None:
-    logged = HELD["predictions"]["logged"]
+    logged = RECORDING["predictions"]["logged"]
     batch = restarted.send("POST", "/v1/predictions/batch", json={"items": logged}).json()
-    assert [each["code"] for each in batch["results"]] == ["duplicate"] * len(logged)
-    for each in logged:
-        answer = restarted.send("POST", "/v1/predictions", json=each)
+    assert [result["code"] for result in batch["results"]] == ["duplicate"] * len(logged)
+    for event in logged:
+        answer = restarted.send("POST", "/v1/predictions", json=event)
         assert (answer.status_code, answer.json()["code"]) == (200, "duplicate")
 
 
 def test_prediction_sent_with_a_change_is_a_conflict(restarted: Restarted) -> None:
-    answer = restarted.send("POST", "/v1/predictions", json=HELD["predictions"]["changed"])
+    answer = restarted.send("POST", "/v1/predictions", json=RECORDING["predictions"]["changed"])
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
 
 
 def test_prediction_older_than_its_kept_rule_is_refused(restarted: Restarted) -> None:
-    answer = restarted.send("POST", "/v1/predictions", json=HELD["predictions"]["too_old"])
+    answer = restarted.send("POST", "/v1/predictions", json=RECORDING["predictions"]["too_old"])
     assert answer.status_code == 422
-    assert [each["code"] for each in answer.json()["errors"]] == ["event_expired"]
+    assert [error["code"] for error in answer.json()["errors"]] == ["event_expired"]
 
 
-def test_label_told_again_changes_nothing(restarted: Restarted) -> None:
-    told = HELD["labels"]["told"]
-    answer = restarted.send("POST", "/v1/labels/batch", json={"items": told}).json()
-    assert [each["code"] for each in answer["results"]] == ["unchanged"] * len(told)
+def test_label_sent_again_changes_nothing(restarted: Restarted) -> None:
+    labels = RECORDING["labels"]["told"]
+    answer = restarted.send("POST", "/v1/labels/batch", json={"items": labels}).json()
+    assert [result["code"] for result in answer["results"]] == ["unchanged"] * len(labels)
 
 
-def test_label_told_early_belongs_to_its_late_prediction(restarted: Restarted) -> None:
-    early, late = HELD["labels"]["early"], HELD["labels"]["late"]
+def test_label_sent_early_belongs_to_its_late_prediction(restarted: Restarted) -> None:
+    early, late = RECORDING["labels"]["early"], RECORDING["labels"]["late"]
     assert restarted.send("POST", "/v1/predictions", json=late).status_code == 201
     read = restarted.send("GET", f"/v1/predictions/{late['prediction_id']}").json()
     found = read["feedback"]
@@ -312,34 +313,34 @@ def test_label_told_early_belongs_to_its_late_prediction(restarted: Restarted) -
 
 
 def test_half_sent_after_the_start_completes_its_pair(restarted: Restarted) -> None:
-    for each in HELD["cloud_events"]["waiting"]:
-        ids, again = each["prediction_ids"], each["first"]
-        assert told_of(restarted, again) == (202, "waiting", [])
-        assert told_of(restarted, each["second"]) == (201, "created", ids)
-        assert told_of(restarted, again) == (200, "duplicate", ids)
+    for pair in RECORDING["cloud_events"]["waiting"]:
+        ids, again = pair["prediction_ids"], pair["first"]
+        assert send_event(restarted, again) == (202, "waiting", [])
+        assert send_event(restarted, pair["second"]) == (201, "created", ids)
+        assert send_event(restarted, again) == (200, "duplicate", ids)
         for prediction_id in ids:
             read = restarted.send("GET", f"/v1/predictions/{prediction_id}").json()
             assert (read["model"], read["prediction_id"]) == ("iris", prediction_id)
 
 
 def test_half_of_a_logged_pair_is_a_duplicate(restarted: Restarted) -> None:
-    logged = HELD["cloud_events"]["logged"]
-    assert told_of(restarted, logged["event"]) == (200, "duplicate", logged["prediction_ids"])
+    logged = RECORDING["cloud_events"]["logged"]
+    assert send_event(restarted, logged["event"]) == (200, "duplicate", logged["prediction_ids"])
 
 
 def test_cloud_event_named_by_a_text_keeps_its_id(restarted: Restarted) -> None:
-    named = HELD["cloud_events"]["named_by_text"]
-    assert told_of(restarted, named["event"]) == (200, "duplicate", named["prediction_ids"])
+    named = RECORDING["cloud_events"]["named_by_text"]
+    assert send_event(restarted, named["event"]) == (200, "duplicate", named["prediction_ids"])
 
 
-def told_of(restarted: Restarted, event: dict[str, Any]) -> tuple[int, str, list[str]]:
+def send_event(restarted: Restarted, event: dict[str, Any]) -> tuple[int, str, list[str]]:
     answer = restarted.send("POST", CLOUD_EVENTS, json=event["body"], headers=event["headers"])
-    told = answer.json()
-    return answer.status_code, told["code"], told.get("prediction_ids", [])
+    body = answer.json()
+    return answer.status_code, body["code"], body.get("prediction_ids", [])
 
 
 def test_tail_resumed_by_its_id_shows_what_was_missed(restarted: Restarted) -> None:
-    tail = HELD["tail"]
+    tail = RECORDING["tail"]
     headers = {"Authorization": f"Bearer {OWN}", "Last-Event-ID": tail["last_event_id"]}
     for query in ({"model": tail["model"]}, {}):
         found = list[str]()

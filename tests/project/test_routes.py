@@ -13,25 +13,25 @@ OWN_DOCS = {"/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"}
 
 
 def routes(app: FastAPI) -> list[RouteContext]:
-    return [each for each in iter_route_contexts(app.routes) if each.path not in OWN_DOCS]
+    return [context for context in iter_route_contexts(app.routes) if context.path not in OWN_DOCS]
 
 
 def test_every_address_has_a_version_but_the_probes(app: FastAPI) -> None:
-    plain = {each.path for each in routes(app) if not str(each.path).startswith("/v1/")}
+    plain = {context.path for context in routes(app) if not str(context.path).startswith("/v1/")}
     assert plain == UNVERSIONED
 
 
 def test_every_address_is_plural_snake_case(app: FastAPI) -> None:
-    for each in routes(app):
-        for part in str(each.path).strip("/").split("/"):
-            assert re.fullmatch(r"v1|[a-z_]+|\{[a-z_]+\}", part), each.path
+    for context in routes(app):
+        for part in str(context.path).strip("/").split("/"):
+            assert re.fullmatch(r"v1|[a-z_]+|\{[a-z_]+\}", part), context.path
 
 
-def test_every_endpoint_reads_strictly_and_says_what_it_returns(app: FastAPI) -> None:
-    for each in routes(app):
-        route = each.original_route
-        assert isinstance(route, Route), each.path
-        assert "return" in route.endpoint.__annotations__, each.path
+def test_every_endpoint_reads_strictly_and_declares_its_return_type(app: FastAPI) -> None:
+    for context in routes(app):
+        route = context.original_route
+        assert isinstance(route, Route), context.path
+        assert "return" in route.endpoint.__annotations__, context.path
 
 
 def test_operation_ids_are_the_names_of_the_endpoints(app: FastAPI) -> None:
@@ -41,7 +41,7 @@ def test_operation_ids_are_the_names_of_the_endpoints(app: FastAPI) -> None:
         for operation in path.values()
     ]
     assert len(ids) == len(set(ids))
-    assert all(re.fullmatch(r"[a-z_]+", each) for each in ids)
+    assert all(re.fullmatch(r"[a-z_]+", operation_id) for operation_id in ids)
 
 
 def test_every_operation_documents_its_refusals(app: FastAPI) -> None:
@@ -74,6 +74,8 @@ def test_a_code_is_a_word_and_has_one_status() -> None:
 
 
 def test_no_endpoint_runs_in_a_thread(app: FastAPI) -> None:
-    for each in routes(app):
-        assert isinstance(each.original_route, APIRoute)
-        assert each.original_route.endpoint.__code__.co_flags & 0x80, f"{each.path} is not async"
+    for context in routes(app):
+        assert isinstance(context.original_route, APIRoute)
+        assert context.original_route.endpoint.__code__.co_flags & 0x80, (
+            f"{context.path} is not async"
+        )

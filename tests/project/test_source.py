@@ -30,7 +30,7 @@ def sources(*folders: str) -> list[Path]:
     return [path for path in tracked() if path.suffix == ".py" and path.parts[0] in folders]
 
 
-def test_the_top_level_is_what_it_is() -> None:
+def test_top_level_has_only_known_entries() -> None:
     top = {path.parts[0] for path in tracked()}
     assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
 
@@ -65,13 +65,13 @@ def test_only_the_settings_read_the_environment() -> None:
     assert found == []
 
 
-def test_every_package_says_what_it_is() -> None:
+def test_every_package_has_a_docstring() -> None:
     for path in sources("service", "mongo_indexes"):
         if path.name == "__init__.py":
             assert (ROOT / path).read_text().startswith('"""'), path
 
 
-def test_no_room_could_be_anything() -> None:
+def test_no_module_has_a_vague_name() -> None:
     vague = {"utils.py", "helpers.py", "constants.py", "deps.py", "services.py", "models.py"}
     assert [path for path in sources("service", "mongo_indexes") if path.name in vague] == []
 

@@ -36,7 +36,7 @@ ROWS = {
     "post_tags": f"INSERT INTO post_tags VALUES ('{ONE}', '{ONE}'), ('{ONE}', '{TWO}')",
     "comments": f"""
         INSERT INTO comments (id, post_id, author_id, content)
-        VALUES ('{ONE}', '{ONE}', '{BEN}', 'Well said.')
+        VALUES ('{ONE}', '{ONE}', '{BEN}', 'A comment.')
     """,
     "audit_events": f"""
         INSERT INTO audit_events (id, act, user_id, request_id, details)

@@ -66,7 +66,7 @@ class OddQuery(BaseModel):
 
 
 @pytest.mark.parametrize("model", [PredictionQuery, UserQuery, PostQuery, OddQuery])
-def test_query_parameters_equal_those_of_fastapi(model: type[BaseModel]) -> None:
+def test_query_parameters_equal_the_parameters_of_fastapi(model: type[BaseModel]) -> None:
     app = FastAPI()
 
     @app.get("/")
@@ -122,7 +122,7 @@ async def test_direct_query_is_read_as_by_fastapi(
     for path in ("/v1/predictions", "/v1/items"):
         response = await client.get(f"{path}?{query}")
         body = response.json()
-        pointers = sorted(each["pointer"] for each in body.get("errors", ()))
+        pointers = sorted(error["pointer"] for error in body.get("errors", ()))
         details = [] if "fields" in query else body.get("errors", [])
         results.append((response.status_code, body.get("code"), pointers, _known(details)))
     assert results[0] == results[1]
@@ -131,8 +131,8 @@ async def test_direct_query_is_read_as_by_fastapi(
 
 
 def _known(errors: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Without the details of ``sort``, of which each list has its own."""
-    return [each for each in errors if each["pointer"] != "/query/sort"]
+    """Without the details of ``sort``, of which error list has its own."""
+    return [error for error in errors if error["pointer"] != "/query/sort"]
 
 
 async def test_direct_query_invalid_filter_has_pointer(client: httpx2.AsyncClient) -> None:
@@ -140,4 +140,4 @@ async def test_direct_query_invalid_filter_has_pointer(client: httpx2.AsyncClien
         assert name in PredictionQuery.model_fields
         response = await client.get("/v1/predictions", params={name: value})
         assert response.status_code == 422
-        assert [each["pointer"] for each in response.json()["errors"]] == [f"/query/{name}"]
+        assert [error["pointer"] for error in response.json()["errors"]] == [f"/query/{name}"]

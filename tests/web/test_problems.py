@@ -1,4 +1,4 @@
-"""Every refusal has one shape, says where, and never repeats what was sent."""
+"""Every error has one shape, points to the invalid field, and never repeats the input."""
 
 import json
 from typing import Any

@@ -10,7 +10,7 @@ from tests.relational.users.factories import make_user, make_users
 async def test_fields_of_a_list(client: httpx2.AsyncClient) -> None:
     await make_users(client, {}, {}, {})
     page = (await client.get("/v1/users?fields=id,email&limit=2&sort=username")).json()
-    assert [set(each) for each in page["items"]] == [{"id", "email"}] * 2
+    assert [set(item) for item in page["items"]] == [{"id", "email"}] * 2
     assert page["page"]["has_more"]
     assert page["total"] is None
 

@@ -72,7 +72,7 @@ async def test_create_item_20_concurrent_with_one_key_create_one(
     )
     assert {response.status_code for response in responses} == {201}
     assert len({response.json()["id"] for response in responses}) == 1
-    replayed = [each for each in responses if "idempotency-replayed" in each.headers]
+    replayed = [response for response in responses if "idempotency-replayed" in response.headers]
     assert len(replayed) == 19
     other = await client.post("/v1/items", json={"name": "y"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")

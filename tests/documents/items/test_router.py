@@ -134,9 +134,9 @@ async def test_delete_item_hides_it_until_it_is_restored(client: httpx2.AsyncCli
     ):
         assert (response.status_code, response.json()["code"]) == (404, "item_not_found")
     listed = (await client.get("/v1/items")).json()["items"]
-    assert [each["id"] for each in listed] == [other["id"]]
+    assert [found["id"] for found in listed] == [other["id"]]
     deleted = (await client.get("/v1/items?deleted=true")).json()["items"]
-    assert [each["id"] for each in deleted] == [item["id"]]
+    assert [found["id"] for found in deleted] == [item["id"]]
     restored = await client.post(f"{path}/restore")
     assert (restored.json()["deleted_at"], restored.json()["version"]) == (None, 3)
     again = await client.post(f"{path}/restore")

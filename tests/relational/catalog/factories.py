@@ -36,7 +36,7 @@ async def make_products(client: httpx2.AsyncClient, count: int) -> list[dict[str
     response = await client.post(BULK, json={"items": bodies})
     assert response.status_code == 201, response.text
     created: list[dict[str, Any]] = response.json()["items"]
-    assert [each["sku"] for each in created] == [each["sku"] for each in bodies]
+    assert [product["sku"] for product in created] == [product["sku"] for product in bodies]
     return created
 
 

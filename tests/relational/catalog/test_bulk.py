@@ -113,7 +113,9 @@ async def test_bulk_patch_changes_named_fields_only(client: httpx2.AsyncClient) 
     ):
         assert after == {**before, **fields, "version": 2, "updated_at": after["updated_at"]}
         assert (await client.get(f"{PRODUCTS}/{after['id']}")).json() == after
-    counted = [(each["reason"], each["change"]) for each in await movements(client, three)]
+    counted = [
+        (movement["reason"], movement["change"]) for movement in await movements(client, three)
+    ]
     assert counted == [("counted", -53), ("initial", 60)]
     assert len(await movements(client, two)) == 1
     cleared = {"items": [{"id": three["id"], "category_id": None}]}
@@ -144,12 +146,12 @@ async def test_bulk_patch_reports_errors_per_item(client: httpx2.AsyncClient) ->
     status, code, errors = status_code_places(rejected)
     assert (status, code) == (409, "items_refused")
     assert errors == [(pointer, kind) for _, kind, (pointer,) in places]
-    unchanged = {each["id"]: each["version"] for each in await list_products(client)}
-    assert unchanged == {each["id"]: 1 for each in (one, two, three)}
+    unchanged = {product["id"]: product["version"] for product in await list_products(client)}
+    assert unchanged == {product["id"]: 1 for product in (one, two, three)}
 
     response = await client.patch(BULK, params=NON_ATOMIC, json={"items": items})
     assert item_results(response) == [(200, None, []), *places, (422, "invalid", ["/items/6/id"])]
-    versions = {each["id"]: each["version"] for each in await list_products(client)}
+    versions = {product["id"]: product["version"] for product in await list_products(client)}
     assert versions == {one["id"]: 2, two["id"]: 1, three["id"]: 1}
     swap = [{"id": one["id"], "sku": three["sku"]}, {"id": three["id"], "sku": "fresh"}]
     response = await client.patch(BULK, json={"items": swap})
@@ -168,13 +170,15 @@ async def test_bulk_put_creates_new_and_changes_stored_products(client: httpx2.A
     response = await client.put(BULK, json={"items": items})
     assert response.status_code == 200, response.text
     put = response.json()["items"]
-    assert [each["status"] for each in put] == [200, 201, 200]
-    assert [each["version"] for each in put] == [2, 1, 3]
+    assert [result["status"] for result in put] == [200, 201, 200]
+    assert [result["version"] for result in put] == [2, 1, 3]
     assert [put[0]["id"], put[2]["id"]] == [known["id"], deleted["id"]]
-    now = {each["id"]: each for each in await list_products(client)}
+    now = {product["id"]: product for product in await list_products(client)}
     assert now[known["id"]]["sku"] == known["sku"].lower()
     assert now[deleted["id"]]["name"] == "back"
-    counted = [(each["reason"], each["change"]) for each in await movements(client, known)]
+    counted = [
+        (movement["reason"], movement["change"]) for movement in await movements(client, known)
+    ]
     assert counted == [("counted", 1), ("initial", 60)]
 
     again = [fresh, {**fresh, "sku": fresh["sku"].lower()}, product_body(price="x")]
@@ -188,7 +192,7 @@ async def test_bulk_put_creates_new_and_changes_stored_products(client: httpx2.A
 
 
 async def test_bulk_delete_removes_all_or_existing_products(client: httpx2.AsyncClient) -> None:
-    ids = [each["id"] for each in await make_products(client, 3)]
+    ids = [product["id"] for product in await make_products(client, 3)]
     response = await client.post(DELETE, json={"items": [ids[0], UNKNOWN]})
     assert status_code_places(response) == (
         404,
@@ -223,7 +227,7 @@ async def test_bulk_of_1000_takes_as_many_statements_as_of_2(
         again += [product_body() for _ in range(many // 2)]
         with recorded_statements(state) as statements:
             response = await client.post(BULK, json={"items": bodies})
-            ids = [each["id"] for each in response.json()["items"]]
+            ids = [product["id"] for product in response.json()["items"]]
             put = await client.put(BULK, params=params, json={"items": again})
             patches = [
                 {"id": key, "sku": f"N-{uuid4().hex}", "stock": 3, "category_id": category["id"]}
@@ -232,7 +236,7 @@ async def test_bulk_of_1000_takes_as_many_statements_as_of_2(
             patched = await client.patch(BULK, params=params, json={"items": patches})
             removed = await client.post(DELETE, params=params, json={"items": ids})
         expected = [201, *[207] * 3] if params else [201, 200, 200, 204]
-        assert [each.status_code for each in (response, put, patched, removed)] == expected
+        assert [answer.status_code for answer in (response, put, patched, removed)] == expected
         assert all(isinstance(parameters, tuple) for _, parameters in statements), (
             "no statement is sent several times"
         )

@@ -47,10 +47,12 @@ async def test_bulk_overlapping_requests_never_deadlock(
         return chance.sample(items, len(items))
 
     def requests(_number: int) -> list[Any]:
-        patched = [{"id": each["id"], "stock": chance.randrange(9)} for each in stored]
-        put = [product_body(sku=each["sku"]) for each in stored] + [product_body() for _ in "1234"]
+        patched = [{"id": product["id"], "stock": chance.randrange(9)} for product in stored]
+        put = [product_body(sku=product["sku"]) for product in stored] + [
+            product_body() for _ in "1234"
+        ]
         file = to_lines(*shuffled(put))
-        deleted = [each["id"] for each in stored[:4]]
+        deleted = [product["id"] for product in stored[:4]]
         return [
             client.patch(BULK, params=NON_ATOMIC, json={"items": shuffled(patched)}),
             *[client.put(BULK, params=NON_ATOMIC, json={"items": shuffled(put)}) for _ in range(3)],
@@ -84,7 +86,7 @@ async def block_skus(state: State, count: int, tasks: list[Any]) -> AsyncIterato
     engine = state["sql"].engine
     async with engine.connect() as blocker, engine.connect() as watch:
         await blocker.execute(insert, {"id": uuid4()})
-        tasks[:] = [asyncio.ensure_future(each) for each in tasks]
+        tasks[:] = [asyncio.ensure_future(task) for task in tasks]
         autocommit = await watch.execution_options(isolation_level="AUTOCOMMIT")
         async with asyncio.timeout(30):
             while await autocommit.scalar(WAITING_COUNT) != count:
@@ -111,7 +113,7 @@ async def test_bulk_same_skus_never_deadlock(client: httpx2.AsyncClient, state: 
 
     def renamed(products: list[dict[str, Any]], names: list[str]) -> Any:
         pairs = zip(products, names, strict=True)
-        items = [{"id": each["id"], "sku": name} for each, name in pairs]
+        items = [{"id": product["id"], "sku": name} for product, name in pairs]
         return client.patch(BULK, params=NON_ATOMIC, json={"items": items})
 
     bodies = [product_body(sku=name) for name in names]

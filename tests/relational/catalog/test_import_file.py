@@ -42,14 +42,16 @@ async def test_import_creates_changes_and_reports_errors_per_line(
     stored = await products_by_sku(client)
     assert set(stored) == {new["sku"], known["sku"]}
     assert (stored[known["sku"]]["price"], stored[known["sku"]]["version"]) == ("1.00", 2)
-    moved = [(each["change"], each["reason"]) for each in await movements(client, known)]
+    moved = [
+        (movement["change"], movement["reason"]) for movement in await movements(client, known)
+    ]
     assert moved == [(2, "counted"), (5, "initial")]
 
 
 async def test_import_repeated_file_changes_only_versions(client: httpx2.AsyncClient) -> None:
     rows = [product_body(stock=3) for _ in range(LINES_PER_TRANSACTION + 1)]
     first = await import_file(client, to_lines(*rows))
-    assert [counts(each) for each in first] == [(200, 200, 0, 0), (201, 201, 0, 0)]
+    assert [counts(lines) for lines in first] == [(200, 200, 0, 0), (201, 201, 0, 0)]
     again = await import_file(client, to_lines(*rows))
     assert counts(again[-1]) == (201, 0, 201, 0)
     product = (await products_by_sku(client))[rows[-1]["sku"]]
@@ -118,11 +120,11 @@ async def test_import_concurrent_files_end_in_one_of_both(
     lines = await asyncio.gather(
         import_file(client, to_lines(*rows)), import_file(client, to_lines(*other))
     )
-    assert sum(each[-1]["created"] for each in lines) == 40
-    assert sum(each[-1]["updated"] for each in lines) == 40
+    assert sum(results[-1]["created"] for results in lines) == 40
+    assert sum(results[-1]["updated"] for results in lines) == 40
     for product in (await products_by_sku(client)).values():
         moved = await movements(client, product)
-        assert sum(each["change"] for each in moved) == product["stock"]
+        assert sum(movement["change"] for movement in moved) == product["stock"]
         assert product["stock"] in (1, 2)
 
 

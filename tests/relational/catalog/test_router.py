@@ -96,7 +96,9 @@ async def test_product_expand_nests_category(client: httpx2.AsyncClient) -> None
     assert nested.json()["category"] == {"id": category["id"], "name": category["name"]}
     assert nested.headers["etag"] != (await client.get(address)).headers["etag"]
     listed = (await client.get(PRODUCTS, params={"expand": "category"})).json()["items"]
-    names = {each["id"]: each["category"] and each["category"]["name"] for each in listed}
+    names = {
+        product["id"]: product["category"] and product["category"]["name"] for product in listed
+    }
     assert names == {product["id"]: category["name"], bare["id"]: None}
 
 
@@ -116,8 +118,8 @@ async def test_product_new_stock_is_recorded_as_a_count(client: httpx2.AsyncClie
     assert (await client.patch(address, json={"stock": 3, "name": "other"})).json()["stock"] == 3
     await client.patch(address, json={"stock": 3})
     recorded = [
-        (each["change"], each["stock_after"], each["reason"])
-        for each in await movements(client, product)
+        (movement["change"], movement["stock_after"], movement["reason"])
+        for movement in await movements(client, product)
     ]
     assert recorded == [(-2, 3, "counted"), (5, 5, "initial")]
 

@@ -44,8 +44,8 @@ async def test_adjustment_concurrent_takes_no_more_than_is_in_stock(
     left = (await client.get(f"{PRODUCTS}/{product['id']}")).json()["stock"]
     assert left == 10 - statuses.count(200) >= 0
     moved = await movements(client, product)
-    assert sum(each["change"] for each in moved) == left
-    afters = [each["stock_after"] for each in moved]
+    assert sum(movement["change"] for movement in moved) == left
+    afters = [movement["stock_after"] for movement in moved]
     assert afters == sorted(afters), "newest first, each one smaller"
 
 

@@ -29,11 +29,11 @@ async def ratio(client: httpx2.AsyncClient, known: str) -> float:
     Both are measured alternately, so that other load affects both.
     """
     await seconds(client, known)
-    of_user, of_nobody = [], []
+    of_user, of_unknown = [], []
     for number in range(TRIES):
         of_user.append(await seconds(client, known))
-        of_nobody.append(await seconds(client, f"nobody{number:06}"))
-    return median(of_user) / median(of_nobody)
+        of_unknown.append(await seconds(client, f"nobody{number:06}"))
+    return median(of_user) / median(of_unknown)
 
 
 async def test_login_time_is_equal_for_unknown_username(

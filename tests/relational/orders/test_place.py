@@ -39,7 +39,7 @@ async def test_order_takes_from_stock_and_keeps_its_prices(
     cup, spoon = await make_product(client, price="0.10"), await make_product(client, price="0.20")
     created = await make_order(buyer, line(cup, 3), line(spoon, 2), line(cup, 1))
     assert (created["total"], created["currency"], created["state"]) == ("0.80", "EUR", "placed")
-    assert [(each["sku"], each["quantity"], each["amount"]) for each in created["lines"]] == [
+    assert [(line["sku"], line["quantity"], line["amount"]) for line in created["lines"]] == [
         (cup["sku"], 3, "0.30"),
         (spoon["sku"], 2, "0.40"),
         (cup["sku"], 1, "0.10"),
@@ -130,17 +130,19 @@ async def test_order_concurrent_quantities_match_stock(
     async def shop(count: int) -> None:
         for _ in range(count):
             chosen = chance.sample(products, 3)  # in any order, because the lock sorts them
-            response = await order(buyer, *[line(each, chance.randint(1, 3)) for each in chosen])
+            response = await order(
+                buyer, *[line(product, chance.randint(1, 3)) for product in chosen]
+            )
             assert response.status_code in (201, 409, 503), response.text
             if response.status_code == 201:
-                for each in response.json()["lines"]:
-                    sold[each["product_id"]] += each["quantity"]
+                for sold_line in response.json()["lines"]:
+                    sold[sold_line["product_id"]] += sold_line["quantity"]
 
     await asyncio.gather(*[shop(8) for _ in range(12)])
     for product_id, product in by_id.items():
         left = await stock_of(client, product)
         assert left == 25 - sold[product_id] >= 0
-        assert sum(each["change"] for each in await movements(client, product)) == left
+        assert sum(movement["change"] for movement in await movements(client, product)) == left
 
 
 async def test_order_for_another_user_needs_an_administrator(

@@ -34,8 +34,8 @@ async def placed(client: httpx2.AsyncClient) -> dict[str, Any]:
 async def test_transition_is_allowed_only_from_its_states(
     client: httpx2.AsyncClient, placed: dict[str, Any], before: tuple[str, ...], name: str
 ) -> None:
-    for each in before:
-        assert (await step(client, placed, each)).status_code == 200
+    for transition in before:
+        assert (await step(client, placed, transition)).status_code == 200
     response = await step(client, placed, name)
     after = TABLE[before][name]
     if after is None:
@@ -55,7 +55,7 @@ async def test_cancel_concurrent_returns_stock_once(
     assert sorted(response.status_code for response in responses) == [200] + [409] * 7
     back = (await client.post(f"{PRODUCTS}/{product['id']}/restore")).json()
     assert back["stock"] == 9
-    assert [each["change"] for each in await movements(client, product)] == [4, -4, 9]
+    assert [movement["change"] for movement in await movements(client, product)] == [4, -4, 9]
 
 
 async def test_pay_and_cancel_concurrent_end_cancelled(
@@ -88,11 +88,11 @@ async def test_order_list_filters_and_loads_lines_in_one_statement(
         ({"user_id": placed["user_id"]}, [placed["id"]]),
         ({"state": "paid"}, [more[0]["id"]]),
         ({"created_at__lt": placed["created_at"]}, []),
-        ({}, [each["id"] for each in reversed([placed, *more])]),
+        ({}, [found["id"] for found in reversed([placed, *more])]),
     ):
         listed = (await client.get(ORDERS, params=query)).json()["items"]
-        assert [each["id"] for each in listed] == expected
-        assert all(each["lines"] for each in listed)
+        assert [found["id"] for found in listed] == expected
+        assert all(found["lines"] for found in listed)
     with recorded_statements(state) as statements:
         for limit in (1, 4):
             await client.get(ORDERS, params={"limit": limit})

@@ -21,7 +21,7 @@ async def make_comment(
     client: httpx2.AsyncClient, post: dict[str, Any], **fields: Any
 ) -> dict[str, Any]:
     """Create a comment of ``author_id``; the default is the author of the post."""
-    body = {"author_id": post["author_id"], "content": "Well said.", **fields}
+    body = {"author_id": post["author_id"], "content": "A comment.", **fields}
     response = await client.post(f"/v1/posts/{post['id']}/comments", json=body)
     assert response.status_code == 201, response.text
     made: dict[str, Any] = response.json()

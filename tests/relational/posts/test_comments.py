@@ -12,7 +12,7 @@ from tests.relational.users.factories import iterate_pages, make_user
 
 async def test_comment_is_created_read_changed_and_removed(client: httpx2.AsyncClient) -> None:
     post, reader = await make_post(client), await make_user(client)
-    body = {"author_id": reader["id"], "content": "Well said."}
+    body = {"author_id": reader["id"], "content": "A comment."}
     response = await client.post(f"/v1/posts/{post['id']}/comments", json=body)
     made = response.json()
     assert response.status_code == 201

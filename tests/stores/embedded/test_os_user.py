@@ -18,8 +18,8 @@ pytestmark = [
     pytest.mark.xdist_group("embedded_postgres"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user"),
 ]
-NOBODY = 65534
-AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
+ORDINARY_UID = 65534
+AS_ORDINARY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
 WITHOUT_NAMESPACES = """
 import ctypes, struct, sys
 from pathlib import Path
@@ -59,14 +59,16 @@ def test_os_user_root_runs_in_folder_of_root(memory_path: Path) -> None:
         engine.stop()
 
 
-def test_os_user_without_namespaces_nobody_owns_the_same_data(data_dir: Path, spawn: Spawn) -> None:
+def test_os_user_without_namespaces_keeps_data_of_the_ordinary_user(
+    data_dir: Path, spawn: Spawn
+) -> None:
     engine = PostgresEngine(data_dir / "postgres")
     engine.start()
     query(engine.url, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7);")
     engine.stop()
     for _ in range(2):
         assert _output(spawn(engine.folder, code=WITHOUT_NAMESPACES)) == (
-            f"runs as {NOBODY} on files of {NOBODY}\n"
+            f"runs as {ORDINARY_UID} on files of {ORDINARY_UID}\n"
         )
     engine.start()
     try:
@@ -75,11 +77,11 @@ def test_os_user_without_namespaces_nobody_owns_the_same_data(data_dir: Path, sp
         engine.stop()
 
 
-def test_os_user_without_namespaces_nobody_creates_new_data(
+def test_os_user_without_namespaces_creates_data_as_ordinary_user(
     memory_path: Path, spawn: Spawn
 ) -> None:
     output = _output(spawn(memory_path / "postgres", code=WITHOUT_NAMESPACES))
-    assert output == f"runs as {NOBODY} on files of {NOBODY}\n"
+    assert output == f"runs as {ORDINARY_UID} on files of {ORDINARY_UID}\n"
 
 
 def test_os_user_root_cannot_change_user_gets_error_with_remedy(
@@ -95,19 +97,19 @@ def test_os_user_ordinary_user_runs_both_engines(memory_path: Path, spawn: Spawn
     # Not tmp_path, because that is in a folder of root.
     parent = MEMORY if memory_path.is_relative_to(MEMORY) else None
     with tempfile.TemporaryDirectory(dir=parent) as folder:
-        os.chown(folder, NOBODY, NOBODY)
-        command = (*AS_NOBODY, _interpreter_for_nobody())
+        os.chown(folder, ORDINARY_UID, ORDINARY_UID)
+        command = (*AS_ORDINARY, _interpreter_for_ordinary_user())
         output = _output(spawn(Path(folder), code=AS_ORDINARY_USER, command=command))
-    assert output == f"ready as {NOBODY}\n"
+    assert output == f"ready as {ORDINARY_UID}\n"
 
 
-def _interpreter_for_nobody() -> str:
-    """This interpreter, or one of the same version if this one is in root's home."""
+def _interpreter_for_ordinary_user() -> str:
+    """Return this interpreter, or one of the same version if this one is in root's home."""
     same = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin")
     path = {"PYTHONPATH": os.pathsep.join(sys.path[1:])}
     for interpreter in filter(None, (sys.executable, same)):
         nested = f"import pymongo, subprocess; subprocess.check_call([{interpreter!r}, '-V'])"
-        probe = [*AS_NOBODY, interpreter, "-c", nested]
+        probe = [*AS_ORDINARY, interpreter, "-c", nested]
         if subprocess.run(probe, env=path, capture_output=True, check=False).returncode == 0:
             return interpreter
     pytest.skip("no interpreter that an ordinary user may run")

@@ -131,7 +131,7 @@ FILTERS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("query", FILTERS, ids=str)
-async def test_export_filters_equal_those_of_the_list_and_use_an_index(
+async def test_export_filters_equal_the_list_filters_and_use_an_index(
     client: httpx2.AsyncClient,
     state: State,
     query: dict[str, Any],

@@ -1,4 +1,4 @@
-"""The hash that tells a duplicate from a conflict."""
+"""The hash that distinguishes a duplicate from a conflict."""
 
 import json
 from datetime import UTC, datetime
