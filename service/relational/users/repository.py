@@ -131,7 +131,7 @@ class UserRepository(SqlRepository[UserRead]):
 
     async def add(self, user: UserCreate) -> tuple[UUID, JsonResource]:
         values = {"id": uuid7(), **await row_values(user)}
-        row = (await self._session.execute(NEW_USER.values(**values))).one()
+        row = (await self._session.execute(NEW_USER, values)).one()
         await self.note_roles({values["id"]: user.role})
         return values["id"], JsonResource(str(row.version), row.json)
 

@@ -1,4 +1,4 @@
-"""The client of MongoDB: opened by the lifespan, handed out as MongoDatabase, shared by documents.
+"""The client of MongoDB: opened by the lifespan, handed out as a database, shared by documents.
 
 The only module that imports Motor, which is past its end of life. PyMongo's async API has the same
 names for finds and writes, so the swap changes this module alone.
@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import motor.frameworks.asyncio as motor_asyncio
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
-from fastapi import Depends, Request
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import WriteConcern
 from pymongo.errors import OperationFailure
@@ -170,17 +169,6 @@ def database_name(url: str, settings: Settings) -> str:
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
-
-# -- hand out --------------------------------------------------------------------------------------
-
-
-async def mongo_database(request: Request) -> Database:
-    """Return the database; repositories take it from their `MongoContext`."""
-    store: MongoStore = request.state.mongo
-    return store.database
-
-
-MongoDatabase = Annotated[Database, Depends(mongo_database)]
 
 # -- base ------------------------------------------------------------------------------------------
 

@@ -21,7 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util.concurrency import greenlet_spawn
+
+from service.stores.sql.session import start_deadline
 
 # A field of a response is a column, or fields nested under its name.
 Projection = Mapping[str, "SQLColumnExpression[Any] | Projection"]
@@ -71,13 +75,32 @@ async def fetch(
 ) -> Sequence[Any]:
     """Return the rows, as tuples of what the driver makes of PostgreSQL's types.
 
-    The query goes to the driver itself, on the session's connection. It starts no transaction, so
-    that only sessions for reads may use it.
+    The query goes to the driver itself: on the session's connection if it has one; else on one that
+    the pool lends for this query, because a session's own costs more CPU than a small read
+    (measured: 580 µs in all instead of 290). It starts no transaction, so that only sessions for
+    reads may use it.
     """
-    connection = (await session.connection()).sync_connection
-    assert connection is not None  # noqa: S101 - it is, once awaited
-    driver = cast_type("asyncpg.Connection", connection.connection.driver_connection)
-    rows: Sequence[Any] = await driver.fetch(query.text, *query.arguments(values))
+    arguments = query.arguments(values)
+    if session.in_transaction() or not isinstance(session.bind, AsyncEngine):
+        connection = (await session.connection()).sync_connection
+        assert connection is not None  # noqa: S101 - it is, once awaited
+        return await _run(connection.connection, query.text, arguments)
+    start_deadline(session)
+    lent = await session.bind.raw_connection()
+    try:
+        return await _run(lent, query.text, arguments)
+    except BaseException as error:
+        # As SQLAlchemy does: a cancelled statement may still run on the connection.
+        if not isinstance(error, Exception):
+            lent.invalidate()
+        raise
+    finally:
+        await greenlet_spawn(lent.close)
+
+
+async def _run(connection: PoolProxiedConnection, text: str, arguments: list[Any]) -> Sequence[Any]:
+    driver = cast_type("asyncpg.Connection", connection.driver_connection)
+    rows: Sequence[Any] = await driver.fetch(text, *arguments)
     return rows
 
 

@@ -27,10 +27,15 @@ class DeadlineSession(Session):
     """A session that starts its deadline before it takes a connection from the pool."""
 
     def get_bind(self, *args: Any, **options: Any) -> Engine | Connection:
-        deadline: Deadline | None = self.info.get(DEADLINE)
-        if deadline is not None:
-            deadline.start()
+        start_deadline(self)
         return super().get_bind(*args, **options)
+
+
+def start_deadline(session: Session | AsyncSession) -> None:
+    """Start the deadline of a session that has one; a second call changes nothing."""
+    deadline: Deadline | None = session.info.get(DEADLINE)
+    if deadline is not None:
+        deadline.start()
 
 
 def session_maker(
