@@ -83,4 +83,4 @@ class ItemTypeRepository(MongoRepository[ItemTypeRead]):
             raise SchemaMismatch(errors=errors)
 
 
-ItemTypes = Annotated[ItemTypeRepository, Depends(ItemTypeRepository.from_context)]
+ItemTypes = Annotated[ItemTypeRepository, Depends(ItemTypeRepository.from_request)]

@@ -153,4 +153,4 @@ class ItemRepository(MongoRepository[ItemRead]):
         return await self.get(item_id)
 
 
-Items = Annotated[ItemRepository, Depends(ItemRepository.from_context)]
+Items = Annotated[ItemRepository, Depends(ItemRepository.from_request)]

@@ -77,4 +77,4 @@ class RetentionRepository(MongoRepository[RetentionRead]):
         return {"model": {"$eq": key.model}, "model_version": {"$eq": key.version}}
 
 
-Retention = Annotated[RetentionRepository, Depends(RetentionRepository.from_context)]
+Retention = Annotated[RetentionRepository, Depends(RetentionRepository.from_request)]

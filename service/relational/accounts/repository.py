@@ -136,4 +136,4 @@ def ids_owned_by(caller: Caller) -> Select[UUID]:
     return select(Account.id).where(Account.owner_id == caller.user_id)
 
 
-Accounts = Annotated[AccountRepository, Depends(AccountRepository.from_context)]
+Accounts = Annotated[AccountRepository, Depends(AccountRepository.from_request)]

@@ -136,4 +136,4 @@ class TransferService(SqlService):
         return is_own or self._caller.has_scope("transfers:admin")
 
 
-TransferServiceDep = Annotated[TransferService, Depends(TransferService.from_context)]
+TransferServiceDep = Annotated[TransferService, Depends(TransferService.from_request)]

@@ -112,4 +112,4 @@ def read_transfer(row: Any) -> TransferRead:
     return TransferRead(**values, reversed_by_id=reversed_by_id, version=version)
 
 
-Transfers = Annotated[TransferRepository, Depends(TransferRepository.from_context)]
+Transfers = Annotated[TransferRepository, Depends(TransferRepository.from_request)]

@@ -193,4 +193,4 @@ async def replace_key(
     return format_key(key_id, secret)
 
 
-ApiKeys = Annotated[ApiKeyRepository, Depends(ApiKeyRepository.from_context)]
+ApiKeys = Annotated[ApiKeyRepository, Depends(ApiKeyRepository.from_request)]

@@ -87,4 +87,4 @@ class AuditRepository(SqlService):
         return await EVENTS.page(self._session, query, self._paginator, read)
 
 
-AuditEvents = Annotated[AuditRepository, Depends(AuditRepository.from_context)]
+AuditEvents = Annotated[AuditRepository, Depends(AuditRepository.from_request)]

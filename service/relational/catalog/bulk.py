@@ -166,4 +166,4 @@ def _read(row: Any) -> ProductRead:
     return ProductRead.model_validate(row)
 
 
-ProductBulkDep = Annotated[ProductBulk, Depends(ProductBulk.from_context)]
+ProductBulkDep = Annotated[ProductBulk, Depends(ProductBulk.from_request)]

@@ -86,4 +86,4 @@ def subtree(category_id: UUID) -> Select[UUID]:
     return select(whole.c.id)
 
 
-Categories = Annotated[CategoryRepository, Depends(CategoryRepository.from_context)]
+Categories = Annotated[CategoryRepository, Depends(CategoryRepository.from_request)]

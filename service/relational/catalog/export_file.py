@@ -63,4 +63,4 @@ class ProductExport(SqlService):
         return ProductExportResponse(self._context.store, file_format, self._permission)
 
 
-ProductExportDep = Annotated[ProductExport, Depends(ProductExport.from_context)]
+ProductExportDep = Annotated[ProductExport, Depends(ProductExport.from_request)]

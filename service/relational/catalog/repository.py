@@ -151,4 +151,4 @@ class ProductRepository(SqlRepository[ProductRead]):
             raise CategoryUnknown
 
 
-Products = Annotated[ProductRepository, Depends(ProductRepository.from_context)]
+Products = Annotated[ProductRepository, Depends(ProductRepository.from_request)]

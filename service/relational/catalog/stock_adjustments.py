@@ -51,4 +51,4 @@ class StockAdjustments(SqlService):
         return await MOVEMENTS.page(self._session, query, self._paginator, read, is_of_product)
 
 
-StockAdjustmentsDep = Annotated[StockAdjustments, Depends(StockAdjustments.from_context)]
+StockAdjustmentsDep = Annotated[StockAdjustments, Depends(StockAdjustments.from_request)]

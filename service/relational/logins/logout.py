@@ -116,4 +116,4 @@ class Logout(SqlService):
         await self._trail.note(session, "login_failed", subject_id=self._caller.user_id)
 
 
-LogoutDep = Annotated[Logout, Depends(Logout.from_context)]
+LogoutDep = Annotated[Logout, Depends(Logout.from_request)]

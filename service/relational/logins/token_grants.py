@@ -232,4 +232,4 @@ def _parse_basic(basic: str) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-TokenGrantsDep = Annotated[TokenGrants, Depends(TokenGrants.from_context)]
+TokenGrantsDep = Annotated[TokenGrants, Depends(TokenGrants.from_request)]

@@ -114,4 +114,4 @@ def _error(place: int, code: str, detail: str) -> FieldError:
     return FieldError(pointer=f"/lines/{place}", code=code, detail=detail)
 
 
-OrderPlacementDep = Annotated[OrderPlacement, Depends(OrderPlacement.from_context)]
+OrderPlacementDep = Annotated[OrderPlacement, Depends(OrderPlacement.from_request)]

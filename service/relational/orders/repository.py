@@ -57,4 +57,4 @@ class OrderRepository(SqlRepository[OrderRead]):
         return self.owned_by_caller(Order.user_id, unless="orders:admin")
 
 
-Orders = Annotated[OrderRepository, Depends(OrderRepository.from_context)]
+Orders = Annotated[OrderRepository, Depends(OrderRepository.from_request)]

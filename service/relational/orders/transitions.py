@@ -69,4 +69,4 @@ class OrderTransitions(SqlService):
         return order
 
 
-OrderTransitionsDep = Annotated[OrderTransitions, Depends(OrderTransitions.from_context)]
+OrderTransitionsDep = Annotated[OrderTransitions, Depends(OrderTransitions.from_request)]

@@ -145,4 +145,4 @@ def _with_end(slug: str) -> str:
     return f"{slug}-{secrets.token_hex(4)}"
 
 
-PostBulkDep = Annotated[PostBulk, Depends(PostBulk.from_context)]
+PostBulkDep = Annotated[PostBulk, Depends(PostBulk.from_request)]

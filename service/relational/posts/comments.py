@@ -80,4 +80,4 @@ def _is(post_id: UUID, comment_id: UUID) -> ColumnElement[bool]:
     return (Comment.id == comment_id) & (Comment.post_id == post_id)
 
 
-Comments = Annotated[CommentRepository, Depends(CommentRepository.from_context)]
+Comments = Annotated[CommentRepository, Depends(CommentRepository.from_request)]

@@ -196,4 +196,4 @@ def _names(expand: str | None) -> frozenset[str]:
     return frozenset(expand.split(",")) if expand else frozenset()
 
 
-Posts = Annotated[PostRepository, Depends(PostRepository.from_context)]
+Posts = Annotated[PostRepository, Depends(PostRepository.from_request)]

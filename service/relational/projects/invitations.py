@@ -193,4 +193,4 @@ def _is(project_id: UUID, invitation_id: UUID) -> ColumnElement[bool]:
     return (_I.project_id == project_id) & (_I.id == invitation_id) & _OPEN
 
 
-Invitations = Annotated[InvitationRepository, Depends(InvitationRepository.from_context)]
+Invitations = Annotated[InvitationRepository, Depends(InvitationRepository.from_request)]

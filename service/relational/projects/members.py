@@ -145,4 +145,4 @@ def _is(project_id: UUID, user_id: UUID) -> ColumnElement[bool]:
     return (ProjectMember.project_id == project_id) & (ProjectMember.user_id == user_id)
 
 
-Members = Annotated[MemberRepository, Depends(MemberRepository.from_context)]
+Members = Annotated[MemberRepository, Depends(MemberRepository.from_request)]

@@ -174,4 +174,4 @@ def is_deleted(deleted: bool) -> ColumnElement[bool]:
     return Project.deleted_at.is_not(None) if deleted else Project.deleted_at.is_(None)
 
 
-Projects = Annotated[ProjectRepository, Depends(ProjectRepository.from_context)]
+Projects = Annotated[ProjectRepository, Depends(ProjectRepository.from_request)]

@@ -126,4 +126,4 @@ def _comments() -> ColumnElement[int]:
     return counted.correlate(Post).scalar_subquery()
 
 
-Reports = Annotated[ReportRepository, Depends(ReportRepository.from_context)]
+Reports = Annotated[ReportRepository, Depends(ReportRepository.from_request)]

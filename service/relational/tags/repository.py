@@ -79,4 +79,4 @@ class TagRepository(SqlRepository[TagRead]):
         return tags
 
 
-Tags = Annotated[TagRepository, Depends(TagRepository.from_context)]
+Tags = Annotated[TagRepository, Depends(TagRepository.from_request)]

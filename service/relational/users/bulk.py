@@ -105,4 +105,4 @@ class UserBulk(SqlService):
 
 
 _UNIQUE = {"email": User.email, "username": User.username}
-UserBulkDep = Annotated[UserBulk, Depends(UserBulk.from_context)]
+UserBulkDep = Annotated[UserBulk, Depends(UserBulk.from_request)]

@@ -51,4 +51,4 @@ def _differs(user: UserCreate, name: str) -> bool:
     return bool(getattr(user, name) != UserCreate.model_fields[name].default)
 
 
-RegistrationDep = Annotated[Registration, Depends(Registration.from_context)]
+RegistrationDep = Annotated[Registration, Depends(Registration.from_request)]

@@ -229,4 +229,4 @@ async def row_values(user: UserCreate) -> dict[str, Any]:
     return {**values, "password_hash": hashed}
 
 
-Users = Annotated[UserRepository, Depends(UserRepository.from_context)]
+Users = Annotated[UserRepository, Depends(UserRepository.from_request)]

@@ -1,9 +1,9 @@
 """Context of one request on MongoDB, and the base class of repositories and use cases."""
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Self
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 
 from service.stores.mongo.client import Database, MongoStore
 from service.web.context import RequestContext
@@ -33,15 +33,10 @@ class MongoContext(RequestContext):
         )
 
 
-async def mongo_context(request: Request, response: Response) -> MongoContext:
-    """Return the request's context: the one dependency of all document features."""
-    return MongoContext.of(request, response)
-
-
 class MongoService:
     """Base of the repositories and use cases of document features.
 
-    ``Annotated[ItemRepository, Depends(ItemRepository.from_context)]`` injects one.
+    ``Annotated[ItemRepository, Depends(ItemRepository.from_request)]`` injects one.
     """
 
     def __init__(self, context: MongoContext) -> None:
@@ -49,5 +44,5 @@ class MongoService:
         self._caller, self._paginator = context.caller, context.paginator
 
     @classmethod
-    async def from_context(cls, context: Annotated[MongoContext, Depends(mongo_context)]) -> Self:
-        return cls(context)
+    async def from_request(cls, request: Request, response: Response) -> Self:
+        return cls(MongoContext.of(request, response))

@@ -1,9 +1,9 @@
 """One request on PostgreSQL, as repositories and use cases take it."""
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Self
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.stores.sql.engine import SqlStore
@@ -37,15 +37,10 @@ class SqlContext(RequestContext):
         )
 
 
-async def sql_context(request: Request, response: Response) -> SqlContext:
-    """The dependency that all relational features share."""
-    return SqlContext.of(request, response)
-
-
 class SqlService:
     """Base of the repositories and use cases of relational features.
 
-    ``Annotated[UserRepository, Depends(UserRepository.from_context)]`` injects one.
+    ``Annotated[UserRepository, Depends(UserRepository.from_request)]`` injects one.
     """
 
     def __init__(self, context: SqlContext) -> None:
@@ -53,8 +48,8 @@ class SqlService:
         self._caller, self._paginator = context.caller, context.paginator
 
     @classmethod
-    async def from_context(cls, context: Annotated[SqlContext, Depends(sql_context)]) -> Self:
-        return cls(context)
+    async def from_request(cls, request: Request, response: Response) -> Self:
+        return cls(SqlContext.of(request, response))
 
     @property
     def _session(self) -> AsyncSession:

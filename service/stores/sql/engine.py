@@ -4,11 +4,11 @@
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeVar, cast
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import QueuePool
 
 from service.core.circuit_breaker import CircuitBreaker, Deadline
@@ -53,25 +53,16 @@ class SqlStore:
         metrics.watch("postgresql", "connections_idle", pool.checkedin)
         metrics.watch("postgresql", "calls_abandoned", lambda: self.breaker.detached)
 
-    @asynccontextmanager
-    async def reading(self, deadline: Deadline) -> AsyncIterator[AsyncSession]:
+    def reading(self, deadline: Deadline) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a session for reads: each statement stands by itself."""
-        session = self._reads(info={DEADLINE: deadline})
-        try:
-            yield session
-        finally:
-            # ``async with session`` closes also what was never used, in a task: 90 µs (measured).
-            if session.in_transaction():
-                await session.close()
+        return _open(self._reads, {DEADLINE: deadline})
 
-    @asynccontextmanager
-    async def reporting(
+    def reporting(
         self, deadline: Deadline, *, primary: bool = False
-    ) -> AsyncIterator[AsyncSession]:
+    ) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a read-only snapshot on the replica, or on the primary."""
         maker = self._primary_reports if primary else self._reports
-        async with maker(info={DEADLINE: deadline}) as session:
-            yield session
+        return _open(maker, {DEADLINE: deadline})
 
     @asynccontextmanager
     async def transaction(
@@ -83,7 +74,7 @@ class SqlStore:
         anything else.
         """
         deadline.committing = False
-        async with self._writes(info={DEADLINE: deadline, ON_BEGIN: on_begin}) as session:
+        async with _open(self._writes, {DEADLINE: deadline, ON_BEGIN: on_begin}) as session:
             yield session
             await session.commit()
         for call in session.info.get(AFTER_COMMIT, ()):
@@ -106,6 +97,22 @@ class SqlStore:
                 return await work(session)
 
         return await self.breaker.run(once(), deadline, writes=writes)
+
+
+@asynccontextmanager
+async def _open(
+    maker: async_sessionmaker[AsyncSession], info: dict[str, Any]
+) -> AsyncIterator[AsyncSession]:
+    """Open a session; close it, which rolls back, if it still has a connection.
+
+    ``async with maker()`` closes every session, and in a task: 90 µs (measured).
+    """
+    session = maker(info=info)
+    try:
+        yield session
+    finally:
+        if session.in_transaction():
+            await session.close()
 
 
 @asynccontextmanager

@@ -187,4 +187,4 @@ def _forbidden() -> ModelForbidden:
     return ModelForbidden(errors=[at_name])
 
 
-CloudEvents = Annotated[CloudEventIngest, Depends(CloudEventIngest.from_context)]
+CloudEvents = Annotated[CloudEventIngest, Depends(CloudEventIngest.from_request)]

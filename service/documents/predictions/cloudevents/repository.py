@@ -39,4 +39,4 @@ def to_schema(document: Document) -> HalfRead:
     )
 
 
-PendingPairs = Annotated[PendingPairRepository, Depends(PendingPairRepository.from_context)]
+PendingPairs = Annotated[PendingPairRepository, Depends(PendingPairRepository.from_request)]

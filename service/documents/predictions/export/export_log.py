@@ -110,4 +110,4 @@ async def _create_writer(query: ExportQuery) -> RowWriter:
     return writer
 
 
-Exports = Annotated[PredictionExport, Depends(PredictionExport.from_context)]
+Exports = Annotated[PredictionExport, Depends(PredictionExport.from_request)]

@@ -75,4 +75,4 @@ def expiry_update(expires_at: datetime | None) -> Document:
     return {"$unset": "expires_at"} if expires_at is None else {"$set": {"expires_at": expires_at}}
 
 
-Feedback = Annotated[FeedbackRepository, Depends(FeedbackRepository.from_context)]
+Feedback = Annotated[FeedbackRepository, Depends(FeedbackRepository.from_request)]

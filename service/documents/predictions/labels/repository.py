@@ -193,4 +193,4 @@ def _write(
     return ReplaceOne({"_id": prediction_id, "history": before}, document, upsert=True)
 
 
-Labels = Annotated[LabelRepository, Depends(LabelRepository.from_context)]
+Labels = Annotated[LabelRepository, Depends(LabelRepository.from_request)]

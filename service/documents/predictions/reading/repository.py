@@ -50,4 +50,4 @@ class PredictionRepository(MongoService):
         return await LISTING.json_page(self._database, query, self._paginator, to_json)
 
 
-Predictions = Annotated[PredictionRepository, Depends(PredictionRepository.from_context)]
+Predictions = Annotated[PredictionRepository, Depends(PredictionRepository.from_request)]

@@ -121,4 +121,4 @@ class PredictionTails(MongoService):
         return TailResponse(events, request, permission)
 
 
-Tails = Annotated[PredictionTails, Depends(PredictionTails.from_context)]
+Tails = Annotated[PredictionTails, Depends(PredictionTails.from_request)]
