@@ -27,13 +27,13 @@ from service.stores.sql import migrations as migrate
 from service.stores.sql.engine import open_sql
 from tests.auth.factories import create_user
 from tests.fixtures.client import client_for
-from tests.fixtures.cpu_time import cpu_wait_seconds
+from tests.fixtures.cpu_time import process_cpu_wait_seconds
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("store_down")]
 
 SQL_CALLS = ["/v1/users", "/v1/posts", "/v1/tags"]
 MONGO_CALLS = ["/v1/items", "/v1/predictions", "/v1/item_types"]
-LONGEST_ANSWER = 3.0  # seconds: the deadline is 2; a busy machine adds to sixty calls
+LONGEST_ANSWER = 2.1  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -88,16 +88,16 @@ def paused_process(pid: int | None) -> Iterator[None]:
 
 async def timed(call: Callable[[], Any]) -> tuple[int, float]:
     """Return the status and the seconds of the call, less the time of other processes."""
-    began = time.monotonic() - cpu_wait_seconds()
+    began = time.monotonic() - process_cpu_wait_seconds()
     response = await call()
-    return response.status_code, time.monotonic() - cpu_wait_seconds() - began
+    return response.status_code, time.monotonic() - process_cpu_wait_seconds() - began
 
 
 async def eventually_ok(client: httpx2.AsyncClient, path: str) -> None:
     """Wait up to 4 seconds for a 200, not counting the time of other processes."""
-    began = time.monotonic() - cpu_wait_seconds()
+    began = time.monotonic() - process_cpu_wait_seconds()
     while (await client.get(path)).status_code != 200:
-        assert time.monotonic() - cpu_wait_seconds() - began < 4
+        assert time.monotonic() - process_cpu_wait_seconds() - began < 4
         await asyncio.sleep(0.05)
 
 
@@ -160,8 +160,8 @@ async def test_the_service_ends_in_time_while_postgresql_hangs(postgres: Postgre
         async with open_sql(Settings(database_url=SecretStr(postgres.url))) as sql:
             await asyncio.gather(*(sql.run(rest, writes=False) for _ in range(4)))
             hung.enter_context(paused_process(postgres.pid))
-            began = time.monotonic() - cpu_wait_seconds()
-        assert time.monotonic() - cpu_wait_seconds() - began < 4
+            began = time.monotonic() - process_cpu_wait_seconds()
+        assert time.monotonic() - process_cpu_wait_seconds() - began < 4
 
 
 async def test_the_service_starts_while_a_store_is_down(
