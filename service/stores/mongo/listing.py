@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from bson import decode_iter
+from bson.codec_options import CodecOptions
 from fastapi import Response
 
 from service.core.cooperative import run_cooperatively
 from service.core.errors import Refused
 from service.stores.mongo.client import CODEC, Database, Document, MongoCollection
 from service.stores.mongo.filters import after_cursor, all_of, as_filter
+from service.stores.mongo.json_types import JSON_CODEC, to_python
 from service.web.pagination import Cursor, ListQuery, OffsetQuery, Page, Paginator, Sort
 
 T = TypeVar("T")
@@ -68,7 +70,7 @@ class MongoListing:
             BadCursor: the cursor belongs to another list.
             PageTooLarge: the documents of a page with an offset exceed 16 MiB.
         """
-        documents, end, total = await self._read(database, query, paginator, conditions)
+        documents, end, total = await self._read(database, query, paginator, conditions, CODEC)
         return paginator.page(query, [read(document) for document in documents], end, total)
 
     async def json_page(
@@ -79,8 +81,11 @@ class MongoListing:
         write: Callable[[Document], str],
         *conditions: Document,
     ) -> Response:
-        """Return the same page as JSON, which ``write`` makes of each document."""
-        documents, end, total = await self._read(database, query, paginator, conditions)
+        """Return the same page as JSON, which ``write`` makes of each document.
+
+        The documents hold times and UUIDs as ``JSON_CODEC`` reads them.
+        """
+        documents, end, total = await self._read(database, query, paginator, conditions, JSON_CODEC)
         items = ",".join(await run_cooperatively(map(write, documents)))
         return paginator.answer(query, f"[{items}]", end, total)
 
@@ -90,6 +95,7 @@ class MongoListing:
         query: ListQuery,
         paginator: Paginator,
         conditions: Sequence[Document],
+        codec: CodecOptions[Document],
     ) -> _Slice:
         """Read one page.
 
@@ -109,14 +115,16 @@ class MongoListing:
             limit=query.limit + 1,
             batch_size=query.limit + 1,
         )
-        documents, is_cut = await _first_batch(cursor)
+        documents, is_cut = await _first_batch(cursor, codec)
         has_offset = start is None and isinstance(query, OffsetQuery)
         if is_cut and has_offset and len(documents) < query.limit:
             raise PageTooLarge(len(documents))
         page, last = query.split_page(documents)
         if is_cut:
             last = page[-1]
-        end = None if last is None else Cursor(last[sort.field], last["_id"])
+        end = None
+        if last is not None:
+            end = Cursor(to_python(last[sort.field]), to_python(last["_id"]))
         return _Slice(page, end, total)
 
     def _filter(self, query: ListQuery) -> Document:
@@ -138,13 +146,13 @@ async def _count(collection: MongoCollection, where: Document, how: str) -> int 
     return await collection.count_documents(where)
 
 
-async def _first_batch(cursor: Any) -> tuple[list[Document], bool]:
+async def _first_batch(cursor: Any, codec: CodecOptions[Document]) -> tuple[list[Document], bool]:
     """Return the documents of a raw cursor's first batch, and whether more follow.
 
     They are decoded here, because in Motor's threads the event loop would wait for the GIL as long.
     """
     batch = await anext(cursor, b"")
-    documents = await run_cooperatively(decode_iter(batch, CODEC))
+    documents = await run_cooperatively(decode_iter(batch, codec))
     if is_cut := cursor.alive:
         await cursor.close()
     return documents, is_cut

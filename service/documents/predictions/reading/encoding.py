@@ -6,7 +6,7 @@ import msgspec
 
 from service.documents.predictions.reading.schemas import FeedbackRead, PredictionRead
 from service.stores.mongo.client import Document
-from service.web.schemas import format_time
+from service.stores.mongo.json_types import format_bson_time, to_builtin
 
 
 def to_schema(document: Document) -> PredictionRead:
@@ -26,7 +26,7 @@ def to_response_dict(document: Document) -> dict[str, Any]:
     fields["prediction_id"] = fields.pop("_id")
     for name in ("timestamp", "sent_at", "received_at"):
         if fields[name] is not None:
-            fields[name] = format_time(fields[name])
+            fields[name] = format_bson_time(fields[name])
     if len(fields) == len(_DEFAULTS):
         return fields
     return {name: fields[name] for name in _DEFAULTS}
@@ -37,12 +37,7 @@ def encode_json(value: object) -> bytes:
     return _encoder.encode(value)
 
 
-def _to_builtin(value: object) -> object:
-    """Convert 64-bit integers, and types that other programs may have stored."""
-    return int(value) if isinstance(value, int) else str(value)
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_to_builtin)
+_encoder = msgspec.json.Encoder(enc_hook=to_builtin)
 
 
 def to_json(document: Document) -> str:

@@ -9,7 +9,7 @@ from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.reading.encoding import feedback_to_schema, to_json, to_schema
 from service.documents.predictions.reading.schemas import PredictionDetail, PredictionQuery
-from service.stores.mongo.context import MongoContext, MongoService
+from service.stores.mongo.context import MongoService
 from service.stores.mongo.listing import MongoListing
 
 FILTER_FIELDS = {
@@ -22,21 +22,16 @@ LISTING = MongoListing(PREDICTIONS, filters=FILTER_FIELDS, projection=PROJECTION
 class PredictionRepository(MongoService):
     """The log has no owners; a key that is bound to models reads these only."""
 
-    def __init__(self, context: MongoContext) -> None:
-        super().__init__(context)
-        self._predictions = self._database[PREDICTIONS]
-        self._feedback = self._database[FEEDBACK]
-
     async def get(self, prediction_id: UUID) -> PredictionDetail:
         """Return one prediction with its labels.
 
         Raises:
             PredictionNotFound: there is none, or the caller's key is bound to other models.
         """
-        document = await self._predictions.find_one({"_id": prediction_id}, PROJECTION)
+        document = await self._database[PREDICTIONS].find_one({"_id": prediction_id}, PROJECTION)
         if document is None or not self._caller.may_use(document["model"]):
             raise PredictionNotFound
-        labels = await self._feedback.find_one({"_id": prediction_id})
+        labels = await self._database[FEEDBACK].find_one({"_id": prediction_id})
         feedback = None if labels is None else feedback_to_schema(labels, pending=False)
         return PredictionDetail(**dict(to_schema(document)), feedback=feedback)
 
