@@ -121,6 +121,7 @@ class Route(APIRoute):
             _check_address(request, takes_query=takes_query)
             if takes_form:
                 _check_form(request)
+                await request.body()  # FastAPI would answer 400 to an error while it reads a form
             elif self.body_field is not None:
                 request = await _read_json(request)
             visited = endpoint(request) if own_sessions else self.visit(request, endpoint)

@@ -19,6 +19,7 @@ from tests.documents.predictions.live_server import (
 
 MEGABYTE = 1_048_576
 KIND = "Content-Type: application/json"
+FORM = "Content-Type: application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize("path", ["/v1/items", "/v1/predictions"])
@@ -32,10 +33,13 @@ async def test_body_declared_too_large_is_413_before_it_is_sent(
     assert response.headers["connection"] == "close"
 
 
-async def test_body_chunks_too_large_are_413_and_not_read(state: State, reset_stores: None) -> None:
+@pytest.mark.parametrize(("path", "kind"), [("/v1/items", KIND), ("/v1/auth/token", FORM)])
+async def test_body_chunks_too_large_are_413_and_not_read(
+    state: State, reset_stores: None, path: str, kind: str
+) -> None:
     async with serving(state) as port:
         reader, writer = await connect(port)
-        writer.write(request_head("/v1/items", KIND))
+        writer.write(request_head(path, kind))
         data, sent = chunk(b"x" * 65_536), 0
         reading = asyncio.create_task(read_answer(reader))
         try:
@@ -55,12 +59,20 @@ async def test_body_chunks_too_large_are_413_and_not_read(state: State, reset_st
 @pytest.mark.parametrize(
     "begun", [b"", chunk(b'{"name": '), chunk(b'{"name": "x"}')], ids=["none", "half", "no end"]
 )
-@pytest.mark.parametrize("path", ["/v1/items", "/v1/predictions", "/v1/predictions/batch"])
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v1/items", KIND),
+        ("/v1/predictions", KIND),
+        ("/v1/predictions/batch", KIND),
+        ("/v1/auth/token", FORM),
+    ],
+)
 async def test_body_that_stops_is_408(
-    state: State, reset_stores: None, path: str, begun: bytes
+    state: State, reset_stores: None, path: str, kind: str, begun: bytes
 ) -> None:
     async with serving(state, body_seconds=0.05) as port:
-        response = await exchange(port, request_head(path, KIND) + begun)
+        response = await exchange(port, request_head(path, kind) + begun)
     assert (response.status, response.problem["code"]) == (408, "body_too_slow")
     assert response.headers["connection"] == "close"
 
