@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures.sql_sessions",
     "tests.fixtures.databases",
     "tests.fixtures.logs",
+    "tests.fixtures.service",
 ]
 ROOT = Path(__file__).parents[1]
 MEMORY, NEEDED_BYTES = Path("/dev/shm"), 4 << 30  # noqa: S108 - mkdtemp makes the folder

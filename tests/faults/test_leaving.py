@@ -16,10 +16,10 @@ from tests.fixtures.service import running_service
 pytestmark = pytest.mark.faults
 
 
-def test_a_tail_ends_in_order_with_the_process(tmp_path: Path) -> None:
+def test_a_tail_ends_in_order_with_the_process(service_folder: Path) -> None:
     received: list[Any] = []
     begun = threading.Event()
-    with running_service(tmp_path) as service:
+    with running_service(service_folder) as service:
         url, headers = f"{service.url}/v1/predictions", service.administrator
 
         def follow() -> None:
