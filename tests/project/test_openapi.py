@@ -1,15 +1,24 @@
-"""The service keeps what its OpenAPI document promises, whatever it is sent."""
+"""The service keeps what its OpenAPI document promises, whatever it is sent.
 
-from collections.abc import Iterator
+``make test`` sends each operation one request of each kind: each kind of mistake in each parameter
+and in the body, valid values, one random request. ``make test-all`` sends all that is generated.
+"""
+
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
 import pytest
 import requests
 import schemathesis
 from fastapi import FastAPI
+from hypothesis.internal import lambda_sources
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
+from schemathesis.generation.case import Case
+from schemathesis.generation.meta import CoveragePhaseData, CoverageScenario
+from schemathesis.hooks import HookContext
 from schemathesis.python import asgi
 from schemathesis.schemas import BaseSchema
 
@@ -23,7 +32,10 @@ pytestmark = pytest.mark.openapi
 CHECKS = ["not_a_server_error", "status_code_conformance", "response_schema_conformance"]
 PHASES = ["examples", "coverage", "fuzzing"]
 # A method on /v1/users/bulk that only /v1/users/{user_id} has is refused for the id, with 422.
-CASES, SEED = 4, 20261120
+SEED = 20261120
+# Random requests for each operation.
+FEW, ALL = 1, 4
+AMOUNTS = [pytest.param(FEW, id="few"), pytest.param(ALL, id="all", marks=pytest.mark.generators)]
 # Tags whose operations need what the others create stand together: responses feed later requests.
 FEATURES = (
     "access", "users", "tags posts comments", "catalog orders reports", "accounts transfers",
@@ -49,22 +61,51 @@ def served(app: FastAPI, settings: Settings) -> Iterator[FastAPI]:
 
 @pytest.fixture
 def cheap_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send without a look at the proxies of the environment, and hash passwords in microseconds."""
+    """Do without what costs seconds: proxies, strong hashes, the source of Hypothesis's lambdas."""
     monkeypatch.setattr(requests.sessions, "get_environ_proxies", lambda *_, **__: {})
     monkeypatch.setattr(requests.sessions, "get_netrc_auth", lambda _url: None)
+    monkeypatch.setattr(lambda_sources, "_lambda_description", lambda _f: "lambda: <unknown>")
     hasher = Argon2Hasher(memory_cost=8, time_cost=1, parallelism=1)
     monkeypatch.setattr(passwords, "_HASH", PasswordHash((hasher,)))
 
 
-def schema_of(app: FastAPI, headers: dict[str, str]) -> BaseSchema:
+def schema_of(app: FastAPI, headers: dict[str, str], amount: int) -> BaseSchema:
     own = {"headers": headers, "analysis": {"constants": {"enabled": False}}}
     config = SchemathesisConfig.from_dict({"seed": SEED, **own})
     project = config.projects.override
     project.phases.update(phases=PHASES)
     project.checks.update(included_check_names=CHECKS)
-    project.generation.update(max_examples=CASES, database="none")
+    project.generation.update(max_examples=amount, database="none")
     project.update(continue_on_failure=True)
-    return schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
+    if amount == FEW:
+        schema.hook("filter_case")(first_of_its_kind())
+    return schema
+
+
+def first_of_its_kind() -> Callable[[HookContext, Case[Any]], bool]:
+    """Return a filter of the coverage phase, three quarters of which are variants.
+
+    A request is of the same kind as another if both have the same mistake, or the same sort of
+    valid value, in the same parameter; of methods that a path does not have, one is enough.
+    """
+    seen = set[Hashable]()
+
+    def is_new(_context: HookContext, case: Case[Any]) -> bool:
+        data = None if case.meta is None else case.meta.phase.data
+        if case.meta is None or not isinstance(data, CoveragePhaseData):
+            return True
+        kind: Hashable = (
+            *(case.operation.label, case.meta.generation.mode, data.scenario),
+            *(data.parameter_location, data.parameter),
+        )
+        if data.scenario is CoverageScenario.UNSPECIFIED_HTTP_METHOD:
+            kind = case.operation.path
+        is_first = kind not in seen
+        seen.add(kind)
+        return is_first
+
+    return is_new
 
 
 def failures_of(schema: BaseSchema) -> list[str]:
@@ -99,9 +140,11 @@ def test_openapi_every_tag_belongs_to_one_feature(app: FastAPI) -> None:
     assert sorted(" ".join(FEATURES).split()) == sorted(set(tags))
 
 
+@pytest.mark.parametrize("amount", AMOUNTS)
 @pytest.mark.parametrize("feature", FEATURES)
 async def test_openapi_administrator_meets_only_documented_answers(
     feature: str,
+    amount: int,
     served: FastAPI,
     state: State,
     reset_stores: None,
@@ -109,12 +152,14 @@ async def test_openapi_administrator_meets_only_documented_answers(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     headers = (await create_user(state, "admin")).headers
-    schema = schema_of(served, headers).include(tag=feature.split()).exclude(path=STREAMS)
+    schema = schema_of(served, headers, amount).include(tag=feature.split()).exclude(path=STREAMS)
     assert failures_of(schema) == []
     assert "unforeseen" not in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("amount", AMOUNTS)
 def test_openapi_anonymous_caller_gets_only_documented_responses(
+    amount: int,
     served: FastAPI,
     reset_stores: None,
     cheap_requests: None,
@@ -122,6 +167,6 @@ def test_openapi_anonymous_caller_gets_only_documented_responses(
 ) -> None:
     """Request the open operations; test_access checks that all others respond 401."""
     open_to_all = ["auth_token", "auth_revoke", "users_create", "livez", "readyz"]
-    schema = schema_of(served, {}).include(operation_id=open_to_all)
+    schema = schema_of(served, {}, amount).include(operation_id=open_to_all)
     assert failures_of(schema) == []
     assert "unforeseen" not in capfd.readouterr().out
