@@ -1,4 +1,4 @@
-"""A database with 200,000 rows in every table that grows, on an engine of its own.
+"""A database with 50,000 rows in every table that grows, on an engine of its own.
 
 The test owns the engine and is superuser, so it skips triggers and foreign keys while it fills the
 tables. The server logs each statement with its values, whichever path of the service sent it.
@@ -18,11 +18,10 @@ from typing_extensions import override
 from service.relational.metadata import METADATA
 from service.stores.embedded import PostgresEngine
 from service.stores.embedded.supervisor import ProcessSpec
-from service.stores.sql import migrations as migrate
 
-ROWS = 200_000
-# The rows of user, post, product … 8 are every tenth of those that hang on one; 7 has 20.
-FEW, MANY = 7, 8
+ROWS = 50_000
+# The rows of user, post, product … 8 are every seventh of those that hang on one; 7 has 20.
+FEW, MANY, SHARE = 7, 8, 7
 _MARK = "\x01"
 _STATEMENT = re.compile(r"LOG: +(?:execute [^:]*|statement): ((?:SELECT|WITH)\b.*)", re.DOTALL)
 _VALUE = re.compile(r"\$\d+ = (NULL|'(?:[^']|'')*')")
@@ -55,6 +54,7 @@ class LargeDatasetEngine(PostgresEngine):
             "max_wal_size=4GB",
             "maintenance_work_mem=256MB",
             "autovacuum=off",
+            "random_page_cost=1.1",  # as on SSDs; else tables as small as these are scanned
             "max_parallel_maintenance_workers=0",  # three tables are filled at once
             f"log_line_prefix={_MARK}",
         ):
@@ -83,11 +83,10 @@ class LargeDatasetEngine(PostgresEngine):
 
 @contextmanager
 def large_dataset_engine(folder: Path) -> Iterator[LargeDatasetEngine]:
-    """Run a migrated engine; `fill_tables` fills it."""
+    """Run the engine of a migrated folder; `fill_tables` fills it."""
     engine = LargeDatasetEngine(folder)
     engine.start()
     try:
-        migrate.apply(engine.url, lambda _step: None)
         yield engine
     finally:
         engine.stop()
@@ -104,7 +103,7 @@ async def fill_tables(engine: LargeDatasetEngine) -> None:
         connection = await asyncpg.connect(engine.superuser_url)
         try:
             await connection.execute("SET session_replication_role = replica")  # no triggers
-            await connection.execute("SET default_statistics_target = 700")  # all are read
+            await connection.execute("SET default_statistics_target = 350")  # all are read
             for table, statements in todo:
                 await _fill(connection, table, statements)
                 await connection.execute(f"VACUUM ANALYZE {table}")
@@ -146,23 +145,26 @@ def _rows(table: str, columns: dict[str, str], source: str = "") -> str:
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {source}"  # noqa: S608 - ours
 
 
-# One in ten belongs to MANY; of the rest each of the first 9,999 has about 18, FEW among them.
-_EACH = "1 + (n - 1) % 9999"
-_OF = _id(f"CASE WHEN n % 10 = 0 THEN {MANY} ELSE {_EACH} END")
-_OF_NEXT = _id(f"CASE WHEN n % 10 = 0 THEN {MANY} ELSE 1 + n % 9999 END")
-# One a minute; row 100,000 at this time.
+# One in SHARE belongs to MANY; of the rest each of the first 2,501 has about 17, FEW among them.
+_GROUPS = ROWS // 20 + 1
+# One in so many is neither rare nor common: as many rows to sort as to walk for a page.
+_BETWEEN = 31
+_EACH = f"1 + (n - 1) % {_GROUPS}"
+_OF = _id(f"CASE WHEN n % {SHARE} = 0 THEN {MANY} ELSE {_EACH} END")
+_OF_NEXT = _id(f"CASE WHEN n % {SHARE} = 0 THEN {MANY} ELSE 1 + n % {_GROUPS} END")
+# One a minute; row 25,000 at this time.
 HALFWAY = "2026-01-01T00:00:00Z"
 _WHEN = f"timestamptz '{HALFWAY}' + (n - {ROWS // 2}) * interval '1 minute'"
 _ROW = {"id": _id("n"), "created_at": _WHEN}
 
 
 def _rare(about: str, rare: str, common: str, other: str = "") -> str:
-    """Return SQL for ``rare`` once in 5,000 rows, ``other`` once in 60, else ``common``.
+    """Return SQL for ``rare`` once in 5,000 rows, ``other`` once in 31, else ``common``.
 
     ``about`` is hashed with the row's number, so that the columns are independent of each other.
     """
     chance = f"(hashtext('{about}' || n) & 2147483647) % 5000"
-    between = f"WHEN {chance} < 84 THEN {other}" if other else ""
+    between = f"WHEN {chance} < {5000 // _BETWEEN} THEN {other}" if other else ""
     return f"CASE WHEN {chance} = 7 THEN {rare} {between} ELSE {common} END"
 
 
@@ -179,7 +181,7 @@ TABLES: dict[str, Iterable[str]] = {
                 "city": _rare("city", "'Nowhere'", "'London'", "'Paris'"),
                 "status": _rare("status", "'suspended'", "'active'", "'pending'"),
                 "is_active": _rare("is_active", "false", "true"),
-                "deleted_at": "CASE WHEN n % 1000 = 9 THEN now() END",
+                "deleted_at": "CASE WHEN n % 250 = 9 THEN now() END",
             },
         )
     ],
@@ -194,8 +196,8 @@ TABLES: dict[str, Iterable[str]] = {
                 "slug": "'title-' || n",
                 "content": "'everywhere ' || "
                 + _rare("words", "'seldom'", "'often'", "'sometimes'"),
-                "published": "n % 61 <> 3",
-                "published_at": f"CASE WHEN n % 61 <> 3 THEN {_WHEN} END",
+                "published": f"n % {_BETWEEN} <> 3",
+                "published_at": f"CASE WHEN n % {_BETWEEN} <> 3 THEN {_WHEN} END",
                 "views": "n % 977",
             },
         )
@@ -207,7 +209,7 @@ TABLES: dict[str, Iterable[str]] = {
             {
                 "post_id": _id("n"),
                 "tag_id": _id(
-                    f"CASE WHEN n % 2 = 0 THEN {MANY} WHEN n % 10000 = 7 THEN {FEW} ELSE n END"
+                    f"CASE WHEN n % 2 = 0 THEN {MANY} WHEN n % 2500 = 7 THEN {FEW} ELSE n END"
                 ),
             },
         )
@@ -241,7 +243,7 @@ TABLES: dict[str, Iterable[str]] = {
                 "currency": _rare("currency", "'XAU'", "'EUR'", "'USD'"),
                 "stock": _rare("stock", "0", "5"),
                 "category_id": _id("1 + (hashtext('category' || n) & 2147483647) % 1000"),
-                "deleted_at": "CASE WHEN n % 1000 = 9 THEN now() END",
+                "deleted_at": "CASE WHEN n % 250 = 9 THEN now() END",
             },
         )
     ],
@@ -258,10 +260,10 @@ TABLES: dict[str, Iterable[str]] = {
                 **_ROW,
                 "user_id": _OF,
                 "state": "CASE WHEN n % 4999 = 7 THEN 'cancelled'"
-                " WHEN n % 61 = 3 THEN 'paid' ELSE 'placed' END",
+                f" WHEN n % {_BETWEEN} = 3 THEN 'paid' ELSE 'placed' END",
                 "currency": "'EUR'",
                 "total": "1",
-                "paid_at": "CASE WHEN n % 4999 <> 7 AND n % 61 = 3 THEN now() END",
+                "paid_at": f"CASE WHEN n % 4999 <> 7 AND n % {_BETWEEN} = 3 THEN now() END",
                 "cancelled_at": "CASE WHEN n % 4999 = 7 THEN now() END",
             },
         )
@@ -285,7 +287,7 @@ TABLES: dict[str, Iterable[str]] = {
             "accounts", {**_ROW, "owner_id": _id(_EACH), "name": "'Savings'", "currency": "'EUR'"}
         )
     ],
-    # Account 8, one of some 20 of user 8, gets every tenth.
+    # Account 8, one of some 20 of user 8, gets every seventh.
     "transfers": [
         _rows(
             "transfers",
@@ -317,11 +319,11 @@ TABLES: dict[str, Iterable[str]] = {
                 **_ROW,
                 "name": "'Project ' || n",
                 "created_by": _OF,
-                "deleted_at": "CASE WHEN n % 1000 = 9 THEN now() END",
+                "deleted_at": "CASE WHEN n % 250 = 9 THEN now() END",
             },
         )
     ],
-    # 20,000 more in project 8, and user 8 in some 200 projects more: nobody is in that many.
+    # 7,000 more in project 8, and user 8 in some 200 projects more: nobody is in that many.
     "project_members": [
         _rows(
             "project_members",
@@ -340,21 +342,21 @@ TABLES: dict[str, Iterable[str]] = {
                 f"generate_series({step}, {ROWS}, {step}) AS n WHERE {_EACH} <> {MANY}",
             )
             for project, user, step in (
-                (_id(str(MANY)), _id("n"), 10),
-                (_id("n"), _id(str(MANY)), 1000),
+                (_id(str(MANY)), _id("n"), SHARE),
+                (_id("n"), _id(str(MANY)), ROWS // 200),
             )
         ),
     ],
-    # Into project 8 every tenth; to the email of user 8 every tenth of another kind.
+    # Into project 8 every seventh; to the email of user 8 every seventh of another kind.
     "project_invitations": [
         _rows(
             "project_invitations",
             {
                 **_ROW,
                 "project_id": _id(
-                    f"CASE n % 10 WHEN 0 THEN {MANY} WHEN 1 THEN n ELSE 1 + n % 9999 END"
+                    f"CASE n % {SHARE} WHEN 0 THEN {MANY} WHEN 1 THEN n ELSE 1 + n % {_GROUPS} END"
                 ),
-                "email": f"CASE WHEN n % 10 = 1 THEN 'USER{MANY}' ELSE 'user' || n END"
+                "email": f"CASE WHEN n % {SHARE} = 1 THEN 'USER{MANY}' ELSE 'user' || n END"
                 " || '@example.com'",
                 "role": "'member'",
                 "invited_by": _id("n"),

@@ -23,7 +23,7 @@ FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "users_list": {
         **_TIMES,
         "q": ("seldom", "grace", "name"),
-        "name": ("seldom 5007", "grace hopper"),
+        "name": ("seldom 7722", "grace hopper"),
         "name__prefix": ("seldom", "name"),
         "city": ("nowhere", "paris", "london"),
         "age": (149, 18),
