@@ -1,23 +1,29 @@
-"""kill -9 of the API, of postgres and of mongod: what was acknowledged is there."""
+"""kill -9 of postgres, of mongod and of the API, then SIGTERM.
+
+What was acknowledged is there; whoever follows the log is told, and nobody waits for them.
+"""
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import httpx2
 import psutil
 import pytest
 
+from tests.documents.predictions.factories import make_event
 from tests.fixtures.service import RunningService, running_service
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("kills")]
 
-ACKNOWLEDGED, WRITERS_EACH = 60, 3
+ACKNOWLEDGED, WRITERS_EACH = 30, 3
 REFUSALS = {503}
 
 
@@ -96,36 +102,110 @@ async def writing(service: RunningService, *kinds: str) -> AsyncIterator[list[Wr
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def assert_all_stored(service: RunningService, writers: list[Writers]) -> None:
+async def lost_of(service: RunningService, writers: list[Writers]) -> list[str]:
+    """Return what was acknowledged and is not there."""
     async with httpx2.AsyncClient(
         base_url=service.url, timeout=10, headers=service.headers
     ) as client:
-        for writer in writers:
-            assert writer.statuses <= {201} | REFUSALS
-            for location in writer.acknowledged:
-                assert (await client.get(location)).status_code == 200, f"{location} is lost"
+        return [
+            location
+            for writer in writers
+            for location in writer.acknowledged
+            if (await client.get(location)).status_code != 200
+        ]
 
 
-async def test_what_was_acknowledged_survives_the_death_of_each_process(tmp_path: Path) -> None:
-    with running_service(tmp_path) as service:
-        async with writing(service, *KINDS) as writers:
-            users, items, predictions = writers
-            await asyncio.gather(*[writer.more() for writer in writers])
+class Tail:
+    """A client that follows the events of one model, and what it was sent."""
+
+    def __init__(self, service: RunningService, model: str) -> None:
+        self.service, self.model = service, model
+        self.begun = asyncio.Event()
+        self.received: list[dict[str, Any]] = []
+
+    async def follow(self) -> None:
+        """Follow until the service ends the response."""
+        async with (
+            httpx2.AsyncClient(base_url=self.service.url, timeout=30) as client,
+            client.stream(
+                "GET",
+                "/v1/predictions/tail",
+                params={"model": self.model},
+                headers=self.service.administrator,
+            ) as answer,
+        ):
+            async for line in answer.aiter_lines():
+                if line.startswith("data:"):
+                    self.received.append(json.loads(line.removeprefix("data:")))
+                self.begun.set()
+
+
+class Outcome(NamedTuple):
+    """What was found after the kills, and after SIGTERM."""
+
+    killed: list[Writers]
+    lost: list[str]
+    ended: list[Writers]
+    exit_code: int
+    orphans: list[psutil.Process]
+    event: dict[str, Any]
+    tail: list[dict[str, Any]]
+    log: str
+
+
+@pytest.fixture(scope="module")
+async def outcome(
+    prepared_service_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
+    """Kill each process while clients write; start again and end in order while they write."""
+    folder = tmp_path_factory.mktemp("kills") / "service"
+    shutil.copytree(prepared_service_folder, folder)
+    with running_service(folder) as service:
+        async with writing(service, *KINDS) as killed:
+            users, items, predictions = killed
+            await asyncio.gather(*[writer.more() for writer in killed])
             os.kill(engine_of(service, "postgres").pid, signal.SIGKILL)
             await asyncio.gather(users.more(), items.more())
             os.kill(engine_of(service, "mongod").pid, signal.SIGKILL)
             await asyncio.gather(users.more(), items.more(), predictions.more())
             service.end(signal.SIGKILL)
-    with running_service(tmp_path) as service:
-        await assert_all_stored(service, writers)
-
-
-async def test_sigterm_finishes_what_is_in_flight_and_leaves_no_orphan(tmp_path: Path) -> None:
-    with running_service(tmp_path) as service:
+    with running_service(folder) as service:
+        lost = await lost_of(service, killed)
         family = psutil.Process(service.process.pid).children(recursive=True)
-        async with writing(service, *KINDS) as writers:
-            await asyncio.gather(*[writer.more() for writer in writers])
-            ended = await asyncio.to_thread(service.end, signal.SIGTERM)
-        assert ended == 0
-        assert set().union(*[writer.statuses for writer in writers]) <= {201} | REFUSALS
-        assert psutil.wait_procs(family, timeout=30)[1] == []
+        event = make_event(model="followed")
+        tail = Tail(service, event["model"])
+        following = asyncio.create_task(tail.follow())
+        async with asyncio.timeout(30), httpx2.AsyncClient(base_url=service.url) as client:
+            await tail.begun.wait()
+            sent = await client.post("/v1/predictions", json=event, headers=service.headers)
+            assert sent.status_code == 201, sent.text
+            while not tail.received:
+                await asyncio.sleep(0.01)
+        async with writing(service, *KINDS) as ended:
+            await asyncio.gather(*[writer.more() for writer in ended])
+            exit_code = await asyncio.to_thread(service.end, signal.SIGTERM)
+        await asyncio.wait_for(following, 30)
+        orphans = psutil.wait_procs(family, timeout=30)[1]
+    log = service.log.read_text()
+    return Outcome(killed, lost, ended, exit_code, orphans, event, tail.received, log)
+
+
+def test_kill_of_each_process_loses_nothing_acknowledged(outcome: Outcome) -> None:
+    assert outcome.lost == []
+    assert set().union(*[writer.statuses for writer in outcome.killed]) <= {201} | REFUSALS
+
+
+def test_sigterm_while_clients_write_finishes_their_requests(outcome: Outcome) -> None:
+    assert outcome.exit_code == 0
+    assert set().union(*[writer.statuses for writer in outcome.ended]) <= {201} | REFUSALS
+
+
+def test_sigterm_leaves_no_engine_behind(outcome: Outcome) -> None:
+    assert outcome.orphans == []
+
+
+def test_sigterm_ends_an_open_tail_without_waiting_for_it(outcome: Outcome) -> None:
+    received = [event.get("prediction_id") for event in outcome.tail]
+    assert received == [outcome.event["prediction_id"], None]
+    assert outcome.tail[-1]["code"] == "leaving"
+    assert "graceful shutdown exceeded" not in outcome.log
