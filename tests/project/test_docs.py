@@ -2,14 +2,19 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 
 from service.settings import Settings
+from tests.fixtures.cli import run_cli
 from tests.fixtures.service import running_service
 
 ROOT = Path(__file__).parents[2]
@@ -17,9 +22,17 @@ README, DOCS = ROOT / "README.md", ROOT / "docs"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
 RUN = [README, *(DOCS / f"{name}.md" for name in ("http", "predictions", "operations"))]
 UNPREFIXED = {"database_url", "mongodb_url", "reporting_database_url", "host", "port"}
-# Each request's status line goes into a file of its own, in the order of the requests.
+# Each request's status line goes into a file of its own, in the order of the requests. The commands
+# of polystore run in the test: a process each would import for seconds.
 PRELUDE = """
 set -eu -o pipefail
+trap 'echo > "$PIPES/command"' EXIT
+polystore() {
+  local code
+  echo "$*" > "$PIPES/command"
+  { read -r code; cat; } < "$PIPES/result"
+  return "$code"
+}
 number=100
 curl() { number=$((number + 1)); command curl -D "$HEADERS/$BASHPID-$number" "$@"; }
 """
@@ -38,6 +51,25 @@ def settings_table() -> str:
 def shell_blocks(page: Path) -> list[str]:
     """Return the fenced ``sh`` blocks of a page; ``text`` blocks are not run."""
     return re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@contextmanager
+def commands_in_this_process(pipes: Path, data_dir: str) -> Iterator[None]:
+    """Run what the ``polystore`` of the prelude asks for, until the shell ends."""
+    for name in ("command", "result"):
+        os.mkfifo(pipes / name)
+
+    def run_commands() -> None:
+        while arguments := shlex.split((pipes / "command").read_text()):
+            result = run_cli(*arguments, POLYSTORE_DATA_DIR=data_dir)
+            sys.stderr.write(result.stderr)
+            (pipes / "result").write_text(f"{result.exit_code}\n{result.stdout}")
+
+    thread = threading.Thread(target=run_commands, daemon=True)
+    thread.start()
+    yield
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_settings_table_equals_the_settings() -> None:
@@ -61,14 +93,15 @@ def test_page_names_only_what_exists(page: Path, app: FastAPI) -> None:
 
 def test_shell_blocks_run_as_written(tmp_path: Path) -> None:
     """The pages are one session, from the README on; errors are those that the text announces."""
-    headers = tmp_path / "headers"
+    headers, pipes, data_dir = tmp_path / "headers", tmp_path / "pipes", str(tmp_path / "data")
     headers.mkdir()
+    pipes.mkdir()
     blocks = [block for page in RUN for block in shell_blocks(page) if "make serve" not in block]
-    with running_service(tmp_path) as service:
+    with running_service(tmp_path) as service, commands_in_this_process(pipes, data_dir):
         script = "\n".join([PRELUDE, *blocks])
         script = script.replace("http://127.0.0.1:8000/v1", f"{service.url}/v1")
-        script = script.replace(".venv/bin/polystore", f"{sys.executable} -m service.cli")
-        environment = {"POLYSTORE_DATA_DIR": str(tmp_path / "data"), "HEADERS": str(headers)}
+        script = script.replace(".venv/bin/polystore", "polystore")
+        environment = {"HEADERS": str(headers), "PIPES": str(pipes)}
         result = subprocess.run(
             ["bash", "-c", script],
             env={**os.environ, **environment},
