@@ -82,17 +82,17 @@ def run_service(settings: Settings) -> None:
         EmbeddedError: the engines cannot be started.
     """
     urls = configured_stores(settings)
-    listener = _listen(settings)
-    shutdown_signal = ShutdownSignal()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, shutdown_signal)
-    if urls is not None:
-        _serve(with_urls(settings, urls), listener, shutdown_signal)
-        return
-    with embedded_stores(settings.data_dir, on_progress=print_progress) as urls:
-        prepare(urls, settings)
-        ensure_credentials(urls, settings)
-        _serve(with_urls(settings, urls), listener, shutdown_signal)
+    with _listen(settings) as listener:
+        shutdown_signal = ShutdownSignal()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, shutdown_signal)
+        if urls is not None:
+            _serve(with_urls(settings, urls), listener, shutdown_signal)
+            return
+        with embedded_stores(settings.data_dir, on_progress=print_progress) as urls:
+            prepare(urls, settings)
+            ensure_credentials(urls, settings)
+            _serve(with_urls(settings, urls), listener, shutdown_signal)
 
 
 def prepare(urls: StoreUrls, settings: Settings) -> None:

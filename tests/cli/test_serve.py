@@ -13,12 +13,12 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from service.cli.serve import Server, ShutdownSignal
+from service.settings import Settings
 from service.stores.embedded import StoreUrls
 from service.stores.sql import migrations
 from tests.auth.factories import bearer
-from tests.fixtures.cli import run_cli, run_cli_process
+from tests.fixtures.cli import run_cli
 from tests.fixtures.service import RunningService, running_service
-from tests.fixtures.stores import new_database
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("cli_serve")]
 
@@ -57,15 +57,24 @@ async def test_serve_signal_during_start_ends_the_server() -> None:
         await asyncio.wait_for(Server(config, shutdown_signal).serve([listener]), 20)
 
 
-def test_serve_data_folder_in_use_is_refused(data_dir: str) -> None:
-    result = run_cli_process("serve", PORT="0", POLYSTORE_DATA_DIR=data_dir)
-    assert result.returncode == 5
+@pytest.fixture
+def signal_handlers() -> Iterator[None]:
+    """The handlers of this process, again after the test: ``serve`` installs its own."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_serve_data_folder_in_use_is_refused(data_dir: str, signal_handlers: None) -> None:
+    result = run_cli("serve", PORT="0", POLYSTORE_DATA_DIR=data_dir)
+    assert result.exit_code == 5
     assert "in use" in result.stderr
 
 
 def test_demo_served_folder_second_run_adds_nothing(served: RunningService, data_dir: str) -> None:
     command = ("demo", "--url", served.url, "--json")
-    first = json.loads(run_cli_process(*command, POLYSTORE_DATA_DIR=data_dir).stdout)
+    first = json.loads(run_cli(*command, POLYSTORE_DATA_DIR=data_dir).stdout)
     second = json.loads(run_cli(*command, POLYSTORE_DATA_DIR=data_dir).stdout)
     assert (first["created"], first["duplicates"], first["conflicts"]) == (5072, 28, 0)
     assert (second["created"], second["duplicates"], second["conflicts"]) == (0, 5100, 0)
@@ -77,7 +86,7 @@ def test_demo_served_folder_second_run_adds_nothing(served: RunningService, data
 
 
 def test_doctor_served_folder_is_ok_without_passwords(data_dir: str) -> None:
-    result = json.loads(run_cli_process("doctor", "--json", POLYSTORE_DATA_DIR=data_dir).stdout)
+    result = json.loads(run_cli("doctor", "--json", POLYSTORE_DATA_DIR=data_dir).stdout)
     assert result["ok"]
     assert result["postgresql"]["head"] == migrations.expected_head()
     assert result["mongodb"]["drift"] == []
@@ -88,19 +97,21 @@ def test_doctor_served_folder_is_ok_without_passwords(data_dir: str) -> None:
 def test_token_served_folder_is_accepted_by_the_service(
     served: RunningService, data_dir: str
 ) -> None:
-    result = run_cli_process("token", POLYSTORE_DATA_DIR=data_dir)
+    result = run_cli("token", POLYSTORE_DATA_DIR=data_dir)
     (token,) = result.stdout.splitlines()
     me = httpx2.get(f"{served.url}/v1/me", headers=bearer(token), timeout=10)
     assert (me.status_code, me.json()["role"]) == (200, "admin")
 
 
 def test_serve_configured_stores_starts_no_engine(
-    engines: StoreUrls, worker_name: str, tmp_path: Path
+    engines: StoreUrls, settings: Settings, worker_name: str, tmp_path: Path
 ) -> None:
-    url = new_database(engines.database_url, f"{worker_name}_configured")
-    migrations.apply(url, lambda _line: None)
-    mongodb = {"MONGODB_URL": engines.mongodb_url, "POLYSTORE_MONGODB_DATABASE": worker_name}
-    assert run_cli("indexes", "apply", "--yes", "--database", worker_name, **mongodb).exit_code == 0
-    with running_service(tmp_path, DATABASE_URL=url, **mongodb) as service:
+    assert settings.database_url is not None
+    stores = {
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "MONGODB_URL": engines.mongodb_url,
+        "POLYSTORE_MONGODB_DATABASE": worker_name,
+    }
+    with running_service(tmp_path, **stores) as service:
         assert "PostgreSQL" not in service.log.read_text()
     assert {path.name for path in (tmp_path / "data").iterdir()} == {"secret"}

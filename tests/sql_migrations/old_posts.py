@@ -14,6 +14,7 @@ from tests.fixtures.stores import connected, new_database, recreate
 from tests.sql_migrations.rows import ADA, ROWS, execute
 
 MAX_WAIT_SECONDS = 60.0
+POLL_SECONDS = 0.02
 BEFORE, AFTER = "202611211402", "202611211502"  # the revisions before and after the slugs' ones
 RULE = "slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'"
 
@@ -82,6 +83,7 @@ class SecondClient:
             pid = self.execute(query)
             if pid is not None:
                 return int(pid)
+            time.sleep(POLL_SECONDS)
         raise AssertionError("no client waits for a lock of this one")
 
 
