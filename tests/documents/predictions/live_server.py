@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.auth.caller import Authenticator
@@ -35,6 +36,18 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
+_applications: dict[str, FastAPI] = {}
+
+
+def _application(settings: Settings, **changed: Any) -> FastAPI:
+    """Return the application with changed settings; those with the same settings share it."""
+    changed_settings = settings.model_copy(update=changed)
+    key = repr(changed_settings)
+    if key not in _applications:
+        _applications[key] = create_app(changed_settings)
+    return _applications[key]
+
+
 @contextlib.asynccontextmanager
 async def serving(
     state: State, *, authenticator: Authenticator | None = None, **settings: Any
@@ -43,14 +56,14 @@ async def serving(
 
     Without an ``authenticator`` every caller is an administrator.
     """
-    app = create_app(state["settings"].model_copy(update=settings))
+    app = _application(state["settings"], **settings)
     config = uvicorn.Config(
         _with_state(
             app,
             {
                 **state,
                 "authenticator": authenticator or FakeAuthenticator(ADMINISTRATOR),
-                "settings": _changed(state["settings"], settings),
+                "settings": state["settings"].model_copy(update=settings),
             },
         ),
         port=0,
@@ -67,10 +80,6 @@ async def serving(
     finally:
         server.should_exit = True
         await task
-
-
-def _changed(settings: Settings, update: dict[str, Any]) -> Settings:
-    return settings.model_copy(update=update)
 
 
 def _with_state(app: ASGIApp, state: dict[str, Any]) -> ASGIApp:

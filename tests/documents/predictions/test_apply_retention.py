@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -40,8 +39,8 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoEngine]:
 
 
 @pytest.fixture
-async def service(mongod: MongoEngine, tmp_path: Path) -> AsyncIterator[RetentionService]:
-    async with run_service(mongod.url, tmp_path) as running:
+async def service(mongod: MongoEngine) -> AsyncIterator[RetentionService]:
+    async with run_service(mongod.url) as running:
         yield running
 
 
@@ -70,24 +69,29 @@ async def _wait_until_deleted(service: RetentionService, prediction_id: str) -> 
 async def test_expired_events_are_deleted_with_their_labels(
     service: RetentionService,
 ) -> None:
+    """The event is logged an hour before it expires; then that hour is taken from its expiry."""
     await service.set_rule("fraud", 1)
-    soon = _event(timestamp=(now() - DAY + timedelta(seconds=10)).isoformat())
+    soon = _event(timestamp=(now() - DAY + timedelta(hours=1)).isoformat())
     later, free = _event(), _event(model="churn")
     for event in (soon, later, free):
         assert (await post_event(service.client, event)).status_code == 201
         assert (await _label(service, event["prediction_id"])).status_code == 200
+    expiring = {"_id": UUID(soon["prediction_id"])}
+    for collection in (service.predictions, service.feedback):
+        ((expiry),) = [item["expires_at"] for item in await collection.find(expiring).to_list(None)]
+        assert now() < expiry <= now() + timedelta(hours=1)
+        passed = {"$set": {"expires_at": expiry - timedelta(hours=1)}}
+        await collection.update_one(expiring, passed)
     await _wait_until_deleted(service, soon["prediction_id"])
     for event in (later, free):
         read = await service.client.get(f"/v1/predictions/{event['prediction_id']}")
         assert read.json()["feedback"]["label"] == 1
-    again = await post_event(service.client, soon)
+    again = await post_event(service.client, soon | {"timestamp": timestamp_ago(days=1)})
     assert (again.status_code, again.json()["errors"][0]["code"]) == (422, "event_expired")
 
 
-async def test_label_of_an_expired_event_returns_410_else_is_kept(
-    mongod: MongoEngine, tmp_path: Path
-) -> None:
-    async with run_service(mongod.url, tmp_path, retention_days=30) as service:
+async def test_label_of_an_expired_event_returns_410_else_is_kept(mongod: MongoEngine) -> None:
+    async with run_service(mongod.url, retention_days=30) as service:
         gone = await _label(service, uuid7_ago(days=31))
         assert (gone.status_code, gone.json()["code"]) == (410, "prediction_expired")
         assert gone.json()["errors"][0]["pointer"] == "/prediction_id"
@@ -112,11 +116,9 @@ async def test_label_of_an_expired_event_returns_410_else_is_kept(
             assert abs(stored["expires_at"] - now() - 30 * DAY) < timedelta(minutes=1)
 
 
-async def test_label_repeated_expires_with_its_prediction(
-    mongod: MongoEngine, tmp_path: Path
-) -> None:
+async def test_label_repeated_expires_with_its_prediction(mongod: MongoEngine) -> None:
     """A label that arrives first is kept for as long as any prediction could be."""
-    async with run_service(mongod.url, tmp_path, retention_days=30) as service:
+    async with run_service(mongod.url, retention_days=30) as service:
         await service.set_rule("fraud", 10)
         for route in ("batch", "stream"):
             event = make_event(timestamp=timestamp_ago(days=1))

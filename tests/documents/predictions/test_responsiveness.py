@@ -56,15 +56,14 @@ async def test_batch_of_invalid_items_keeps_the_loop_responsive(
     client: httpx2.AsyncClient, path: str, item: object
 ) -> None:
     """Invalid items are parsed again for a pointer, which takes a thousand times as long."""
-    body = json.dumps({"items": [item] * 600})
+    body = json.dumps({"items": [item] * 200})
     response, seconds, longest = await measure(client.post(path, content=body, headers=JSON))
-    assert (response.status_code, response.json()["rejected"]) == (207, 600)
+    assert (response.status_code, response.json()["rejected"]) == (207, 200)
     assert longest < seconds / 4
 
 
 async def test_page_of_large_events_keeps_the_loop_responsive(client: httpx2.AsyncClient) -> None:
-    for _ in range(4):
-        await post_batch(client, [make_event(features={"x": [0.1] * 19_000}) for _ in range(25)])
+    await post_batch(client, [make_event(features={"x": [0.1] * 19_000}) for _ in range(25)])
     page, seconds, longest = await measure(client.get("/v1/predictions", params={"limit": 100}))
     assert len(page.json()["items"]) > 10
     assert longest < seconds / 4

@@ -1,7 +1,6 @@
 """A mongod for each worker, and a service on it for each test."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,6 +19,6 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoEngine]:
 
 
 @pytest.fixture
-async def service(mongod: MongoEngine, tmp_path: Path) -> AsyncIterator[RetentionService]:
-    async with run_service(mongod.url, tmp_path) as running:
+async def service(mongod: MongoEngine) -> AsyncIterator[RetentionService]:
+    async with run_service(mongod.url) as running:
         yield running

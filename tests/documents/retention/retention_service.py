@@ -7,11 +7,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import httpx2
+from fastapi import FastAPI
 from pydantic import SecretStr
 from pymongo import MongoClient
 from typing_extensions import override
@@ -81,17 +83,23 @@ class RetentionService(NamedTuple):
         return await self.predictions.find_one({"_id": UUID(str(prediction_id))})
 
 
-@asynccontextmanager
-async def run_service(url: str, folder: Path, **settings: Any) -> AsyncIterator[RetentionService]:
-    """Run the service on an emptied database."""
-    app = create_app(
+@cache
+def _application(url: str, **settings: Any) -> FastAPI:
+    """Return the application with these settings; its state is that of each lifespan."""
+    return create_app(
         Settings(
             database_url=SecretStr(NOWHERE),
             mongodb_url=SecretStr(url),
-            data_dir=folder,
+            secret=SecretStr("9f2c41d07b6e48a5b3d1e0c7f8a94625"),
             **{**PATIENCE, **settings},
         )
     )
+
+
+@asynccontextmanager
+async def run_service(url: str, **settings: Any) -> AsyncIterator[RetentionService]:
+    """Run the service on an emptied database."""
+    app = _application(url, **settings)
     with MongoClient[dict[str, Any]](url) as client:
         database = client["polystore"]
         for name in database.list_collection_names(

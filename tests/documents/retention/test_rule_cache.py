@@ -91,12 +91,12 @@ async def test_intakes_set_expires_at_and_keep_the_hash(service: RetentionServic
 
 
 async def test_delete_rule_the_more_general_one_applies_again(
-    mongod: MongoEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mongod: MongoEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         rule_cache, "REFRESH_SECONDS", 600
     )  # the process that changes a rule refreshes at once
-    async with run_service(mongod.url, tmp_path, retention_days=90) as service:
+    async with run_service(mongod.url, retention_days=90) as service:
         rules = service.state["retention"]
         await service.set_rule("fraud", 30)
         await service.set_rule("fraud/versions/3", 7)
@@ -155,11 +155,11 @@ async def test_cache_first_requests_share_a_read_later_ones_never_wait(
 
 
 async def test_cache_mongodb_hangs_rules_stay_in_use(
-    tmp_path: Path, mongod: MongoEngine, monkeypatch: pytest.MonkeyPatch
+    mongod: MongoEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rule_cache, "REFRESH_SECONDS", 0.1)
     patience = {"mongo_deadline_seconds": 1.8, "mongo_operation_seconds": 1.5}
-    async with run_service(mongod.url, tmp_path, **patience) as service:
+    async with run_service(mongod.url, **patience) as service:
         await service.set_rule("fraud", 30)
         before, event = await service.state["retention"].get(), _event()
         with paused_process(mongod.pid):

@@ -32,14 +32,14 @@ from tests.documents.predictions.factories import make_event, stored_events
 from tests.fixtures.service import running_service
 
 
-async def test_service_killed_between_messages_loses_none(tmp_path: Path) -> None:
+async def test_service_killed_between_messages_loses_none(service_folder: Path) -> None:
     ids = [str(uuid4()) for _ in range(20)]
-    with running_service(tmp_path) as service:
+    with running_service(service_folder) as service:
         async with httpx2.AsyncClient(base_url=service.url, headers=service.headers) as client:
             for event_id in ids:
                 assert (await send_request(client, event_id)).status_code == 202
         service.end(signal.SIGKILL)
-    with running_service(tmp_path) as service:
+    with running_service(service_folder) as service:
         async with httpx2.AsyncClient(base_url=service.url, headers=service.headers) as client:
             for status in (201, 200):
                 assert {(await send_response(client, key)).status_code for key in ids} == {status}

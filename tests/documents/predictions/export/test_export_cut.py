@@ -20,10 +20,10 @@ from tests.fixtures.cpu_time import cpu_wait_seconds
 
 PATH = "/v1/predictions/export"
 FORMATS = ("ndjson", "csv", "parquet")
-EVENTS = 6000
+EVENTS, PAGE = 1500, 125
 
 
-async def log_events(client: httpx2.AsyncClient, count: int = EVENTS, size: int = 1000) -> None:
+async def log_events(client: httpx2.AsyncClient, count: int = EVENTS, size: int = 4000) -> None:
     for _ in range(0, count, 500):
         await post_batch(client, make_events(500, features={"text": "x" * size}))
 
@@ -56,6 +56,12 @@ async def wait_until_closed(state: State, before: set[int]) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export of half a megabyte per page."""
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, "ndjson", PAGE)
+
+
 async def test_open_cursors_are_listed(client: httpx2.AsyncClient, state: State) -> None:
     await log_events(client, 500, 1)
     before = await open_cursors(state)
@@ -67,7 +73,7 @@ async def test_open_cursors_are_listed(client: httpx2.AsyncClient, state: State)
 
 
 async def test_export_client_disconnect_stops_reading(
-    client: httpx2.AsyncClient, state: State
+    client: httpx2.AsyncClient, state: State, small_pages: None
 ) -> None:
     await log_events(client)
     before = await open_cursors(state)
@@ -83,14 +89,14 @@ async def test_export_client_disconnect_stops_reading(
             system_profile = state["mongo"].database["system.profile"]
             while reads != (reads := await system_profile.count_documents({"op": "query"})):
                 await asyncio.sleep(0.3)  # a complete export takes less than 0.3 s
-        assert len([item for item in profile if item.get("nreturned")]) < EVENTS / 500
+        assert len([item for item in profile if item.get("nreturned")]) < EVENTS / PAGE
         await wait_until_closed(state, before)
         whole = await client.get(PATH)
     assert len(whole.content.splitlines()) == EVENTS
 
 
 async def test_export_between_pages_holds_nothing_open(
-    client: httpx2.AsyncClient, state: State
+    client: httpx2.AsyncClient, state: State, small_pages: None
 ) -> None:
     """The client reads slowly, so the server waits for it with the next page in memory."""
     await log_events(client)
@@ -134,12 +140,15 @@ async def test_export_interrupted_is_not_taken_for_complete(
 
 
 async def test_export_ends_when_its_key_is_revoked(
-    state: State, anonymous_client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    state: State,
+    anonymous_client: httpx2.AsyncClient,
+    small_pages: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(permission_recheck, "RECHECK_INTERVAL_SECONDS", 0.0)
     owner = await create_user(state, "admin")
     key = await create_key(state, owner.id, "predictions:read")
-    await log_events(with_headers(anonymous_client, owner.headers), 6000, 2000)
+    await log_events(with_headers(anonymous_client, owner.headers), size=8000)
     async with serving(state, authenticator=state["authenticator"]) as port:
         reader, writer = await open_export(port, **bearer(key))
         assert await read_head(reader) == 200
@@ -150,7 +159,7 @@ async def test_export_ends_when_its_key_is_revoked(
             received += piece
         writer.close()
     *rows, last = received.splitlines()
-    assert 0 < len(rows) < 6000
+    assert 0 < len(rows) < EVENTS
     assert json.loads(last)["stopped"]["code"] == "invalid_token"
 
 
@@ -162,11 +171,10 @@ def with_headers(client: httpx2.AsyncClient, headers: dict[str, str]) -> httpx2.
 async def test_export_running_keeps_the_event_loop_responsive(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    """Many values are the most work: 600 events of 500 numbers."""
+    """Many values are the most work: 200 events of 500 numbers."""
     features = {f"f{index}": index / 7 for index in range(500)}
-    for _ in range(3):
-        await post_batch(client, make_events(200, features=features))
-    assert await state["mongo"].database[PREDICTIONS].estimated_document_count() == 600
+    await post_batch(client, make_events(200, features=features))
+    assert await state["mongo"].database[PREDICTIONS].estimated_document_count() == 200
     loop = asyncio.get_running_loop()
     delays: list[float] = []
 

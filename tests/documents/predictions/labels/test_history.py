@@ -80,7 +80,7 @@ def received_together(items: Sequence[dict[str, Any]], seconds: int) -> list[dic
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -163,16 +163,16 @@ async def _deliver(
         parts = parts[at_once:]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 async def test_labels_delivered_in_any_way_end_the_same(
     client: httpx2.AsyncClient, state: State, seed: int
 ) -> None:
     """In any order and number, one by one, in batches and streams, and concurrently."""
-    ids = [uuid4() for _ in range(25)]
+    ids = [uuid4() for _ in range(20)]
     labels = _deliveries(ids, random.Random(seed))
     await _deliver(client, labels, random.Random(0))
     expected = {key: without_times(item) for key, item in (await stored_labels(state)).items()}
-    assert len(expected) == 25
+    assert len(expected) == 20
     feedback = state["mongo"].database[FEEDBACK]
     for again in range(3):
         await feedback.delete_many({})
