@@ -18,6 +18,18 @@ FROM pg_class JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin' AND relkind =
 """
 
 
+_FOREIGN_KEYS = """
+SELECT string_agg(format('ALTER TABLE %s DROP CONSTRAINT %I;', conrelid::regclass, conname), ''),
+    string_agg(format('ALTER TABLE %s ADD CONSTRAINT %I %s;', conrelid::regclass, conname,
+        pg_get_constraintdef(oid)), '' ORDER BY oid)
+FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace
+"""
+
+
+def _all_at_once(statements: str) -> str:
+    return f"DO $$ BEGIN {statements} END $$"
+
+
 @contextmanager
 def recorded_statements(state: State) -> Iterator[list[PreparedQuery]]:
     """Record each statement and its parameters."""
@@ -67,9 +79,13 @@ async def used_indexes(connection: AsyncConnection, statement: PreparedQuery) ->
 
 
 async def fill(connection: AsyncConnection, *statements: str) -> None:
-    """Execute statements that insert many rows, then update the planner's statistics."""
+    """Execute statements that insert many rows, then update the planner's statistics.
+
+    The foreign keys are checked once at the end: row by row takes ten times as long.
+    """
     await connection.execute(text("SET LOCAL statement_timeout = 0"))
-    for statement in statements:
-        await connection.execute(text(statement))
+    drop, add = (await connection.execute(text(_FOREIGN_KEYS))).one()
+    for statement in (_all_at_once(drop), *statements, _all_at_once(add)):
+        await connection.exec_driver_sql(statement)
     await connection.execute(text(_CLEAN_GIN))
     await connection.execute(text("ANALYZE"))
