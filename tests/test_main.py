@@ -19,6 +19,14 @@ from tests.fixtures.client import ADMINISTRATOR, FakeAuthenticator, client_as, c
 PAGE = "https://page.example"
 
 
+@pytest.fixture(scope="module")
+async def cors_client(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client without credentials of an application that pages may use."""
+    app = create_app(settings.model_copy(update={"cors_origins": PAGE}))
+    async with app.router.lifespan_context(app) as state, client_for(app, state) as client:
+        yield client
+
+
 async def test_address_with_trailing_slash_is_404(client: httpx2.AsyncClient) -> None:
     """A redirect would lead to the host of the Host header."""
     response = await client.get("/v1/items/", headers={"Host": "evil.example"})
@@ -37,19 +45,20 @@ async def test_address_with_trailing_slash_is_404(client: httpx2.AsyncClient) ->
     ],
 )
 async def test_error_has_cors_headers(
-    settings: Settings, method: str, path: str, headers: dict[str, str], status: int
+    cors_client: httpx2.AsyncClient, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    app = create_app(settings.model_copy(update={"cors_origins": PAGE}))
-    async with app.router.lifespan_context(app) as state, client_for(app, state) as client:
-        response = await client.request(method, path, headers={"Origin": PAGE, **headers})
+    response = await cors_client.request(method, path, headers={"Origin": PAGE, **headers})
     assert response.status_code == status
     assert response.headers["access-control-allow-origin"] == PAGE
 
 
 async def test_page_can_read_the_error_of_a_failed_export(settings: Settings) -> None:
     """The error of a response that would be streamed has CORS headers too."""
-    nowhere = SecretStr("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=100")
-    app = create_app(settings.model_copy(update={"cors_origins": PAGE, "mongodb_url": nowhere}))
+    nowhere = {
+        "mongodb_url": SecretStr("mongodb://127.0.0.1:9/"),
+        "mongo_operation_seconds": 0.2,
+    }
+    app = create_app(settings.model_copy(update={"cors_origins": PAGE, **nowhere}))
     async with (
         app.router.lifespan_context(app) as state,
         client_as(ADMINISTRATOR, app, state) as client,

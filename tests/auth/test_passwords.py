@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import httpx2
 import pytest
@@ -10,6 +11,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from service.auth import passwords
 from service.auth.passwords import MAX_BYTES, Password, hash_password
+from service.main import State
 from tests.relational.users.factories import user_body
 
 ADAPTER: TypeAdapter[SecretStr] = TypeAdapter(Password)
@@ -65,8 +67,21 @@ def test_password_long_is_valid_and_not_in_repr() -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
 async def test_passwords_are_hashed_before_the_transaction(
-    client: httpx2.AsyncClient, headers: dict[str, str]
+    client: httpx2.AsyncClient,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+    headers: dict[str, str],
 ) -> None:
+    """No connection waits for the hashes of a hundred passwords, which take seconds."""
+    connections: list[int] = []
+
+    def hash_quickly(_password: str) -> str:
+        pool: Any = state["sql"].engine.pool
+        connections.append(pool.checkedout())
+        return "hash"
+
+    monkeypatch.setattr(passwords._HASH, "hash", hash_quickly)
     items = [user_body(password="correct horse") for _ in range(100)]
     response = await client.post("/v1/users/bulk", json={"items": items}, headers=headers)
     assert response.status_code == 201
+    assert connections == [0] * 100

@@ -38,7 +38,7 @@ def stop_before_the_last_step(line):
         signal.pause()
 
 with MongoClient(sys.argv[1]) as client:
-    apply_all(client[sys.argv[2]], stop_before_the_last_step, collections=THINGS, lease_seconds=6)
+    apply_all(client[sys.argv[2]], stop_before_the_last_step, collections=THINGS, lease_seconds=3)
 """
 
 

@@ -56,7 +56,7 @@ async def test_slow_bodies_take_no_connection_from_others(
 ) -> None:
     head = request_head(path, "Content-Type: application/json")
     async with serving(state, mongo_max_pool_size=2, body_seconds=30.0) as port:
-        writers = [(await connect(port))[1] for _ in range(40)]
+        writers = [(await connect(port))[1] for _ in range(10)]
         for writer in writers:
             writer.write(head + chunk(b"{"))
             await writer.drain()
@@ -70,7 +70,7 @@ async def test_slow_bodies_take_no_connection_from_others(
 async def test_stream_of_blank_lines_lets_others_run(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    bomb = gzip.compress(b"\n" * 6_000_000)
+    bomb = gzip.compress(b"\n" * 2_500_000)
     headers = ("Content-Type: application/x-ndjson", "Content-Encoding: gzip", "Connection: close")
     head = request_head("/v1/predictions/stream", *headers)
     async with serving(state) as port:
@@ -78,10 +78,9 @@ async def test_stream_of_blank_lines_lets_others_run(
         longest_wait = 0.0
         while not sending.done():
             began = time.perf_counter() - cpu_wait_seconds()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
             assert (await client.get("/livez")).status_code == 200
             longest_wait = max(longest_wait, time.perf_counter() - cpu_wait_seconds() - began)
-            await asyncio.sleep(0.001)
         assert (await sending).status == 200
     assert longest_wait < 0.5
 

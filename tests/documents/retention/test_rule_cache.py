@@ -16,7 +16,7 @@ from service.documents.retention import rule_cache
 from service.documents.retention.rule_cache import REFRESH_COMMENT, RetentionRuleCache
 from service.main import State, create_app
 from service.settings import Settings
-from service.stores.embedded import MongoEngine, StoreUrls
+from service.stores.embedded import MongoEngine
 from tests.auth.factories import create_user
 from tests.documents.predictions.factories import (
     as_lines,
@@ -36,7 +36,7 @@ from tests.documents.retention.retention_service import (
 )
 from tests.faults.test_store_down import paused_process
 from tests.fixtures.client import ADMINISTRATOR, client_as
-from tests.fixtures.service import running_service
+from tests.fixtures.service import on_stores_of, running_service
 
 
 def _event(**fields: Any) -> dict[str, Any]:
@@ -44,33 +44,26 @@ def _event(**fields: Any) -> dict[str, Any]:
 
 
 async def test_rule_applies_in_a_second_process_within_seconds(
-    client: httpx2.AsyncClient, state: State, engines: StoreUrls, worker_name: str, tmp_path: Path
+    client: httpx2.AsyncClient, state: State, tmp_path: Path
 ) -> None:
-    secret, url = state["settings"].secret, state["settings"].database_url
-    assert secret is not None
-    assert url is not None
-    with running_service(
-        tmp_path,
-        DATABASE_URL=url.get_secret_value(),
-        MONGODB_URL=engines.mongodb_url,
-        POLYSTORE_MONGODB_DATABASE=worker_name,
-        POLYSTORE_SECRET=secret.get_secret_value(),
-    ) as other:
+    with running_service(tmp_path, **on_stores_of(state["settings"])) as other:
         headers = (await create_user(state, "admin")).headers
 
         predictions = state["mongo"].database[PREDICTIONS]
         expiring = {"model": "elsewhere", "expires_at": {"$exists": True}}
 
-        async def is_applied() -> bool:
-            event = _event(model="elsewhere")
-            async with httpx2.AsyncClient(base_url=other.url, headers=headers) as other_client:
-                assert (await post_event(other_client, event)).status_code == 201
-            return await predictions.find_one(expiring) is not None
+        async with httpx2.AsyncClient(base_url=other.url, headers=headers) as other_client:
 
-        assert not await is_applied()
-        rule = {"days": 3}
-        assert (await client.put("/v1/models/elsewhere/retention", json=rule)).status_code == 200
-        await wait_until(is_applied, 3 * rule_cache.REFRESH_SECONDS)
+            async def is_applied() -> bool:
+                event = _event(model="elsewhere")
+                assert (await post_event(other_client, event)).status_code == 201
+                return await predictions.find_one(expiring) is not None
+
+            assert not await is_applied()
+            rule = {"days": 3}
+            put = await client.put("/v1/models/elsewhere/retention", json=rule)
+            assert put.status_code == 200
+            await wait_until(is_applied, 3 * rule_cache.REFRESH_SECONDS)
 
 
 async def test_intakes_set_expires_at_and_keep_the_hash(service: RetentionService) -> None:

@@ -26,7 +26,7 @@ from tests.relational.catalog.factories import (
 from tests.web.bulk import NON_ATOMIC, deadlocks, item_results
 
 
-async def send_rounds(state: State, requests: Callable[[int], list[Any]], count: int = 5) -> None:
+async def send_rounds(state: State, requests: Callable[[int], list[Any]], count: int = 3) -> None:
     """Send the requests of each round at once; some may find PostgreSQL busy."""
     with deadlocks(state) as errors:
         for number in range(count):
@@ -40,7 +40,7 @@ async def send_rounds(state: State, requests: Callable[[int], list[Any]], count:
 async def test_bulk_overlapping_requests_never_deadlock(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    stored = await make_products(client, 300)
+    stored = await make_products(client, 120)
     chance = random.Random(7)
 
     def shuffled(items: list[Any]) -> list[Any]:

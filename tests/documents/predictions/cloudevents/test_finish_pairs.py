@@ -16,6 +16,7 @@ from service.documents.predictions.cloudevents.pending import PairOutcome, Pendi
 from service.documents.predictions.documents import PENDING_PAIRS, PREDICTIONS
 from service.main import State
 from service.stores.mongo.client import Document, now
+from tests.auth.factories import create_user
 from tests.documents.predictions.cloudevents.inference_server import (
     REQUEST_TYPE,
     RESPONSE_TYPE,
@@ -29,21 +30,23 @@ from tests.documents.predictions.cloudevents.inference_server import (
     stored_pairs,
 )
 from tests.documents.predictions.factories import make_event, stored_events
-from tests.fixtures.service import running_service
+from tests.fixtures.service import on_stores_of, running_service
 
 
-async def test_service_killed_between_messages_loses_none(service_folder: Path) -> None:
+async def test_service_killed_between_messages_loses_none(
+    client: httpx2.AsyncClient, state: State, tmp_path: Path
+) -> None:
+    """The requests go to a process that is killed, the responses to this one."""
     ids = [str(uuid4()) for _ in range(20)]
-    with running_service(service_folder) as service:
-        async with httpx2.AsyncClient(base_url=service.url, headers=service.headers) as client:
+    headers = (await create_user(state, "admin")).headers
+    with running_service(tmp_path, **on_stores_of(state["settings"])) as killed:
+        async with httpx2.AsyncClient(base_url=killed.url, headers=headers) as requests:
             for event_id in ids:
-                assert (await send_request(client, event_id)).status_code == 202
-        service.end(signal.SIGKILL)
-    with running_service(service_folder) as service:
-        async with httpx2.AsyncClient(base_url=service.url, headers=service.headers) as client:
-            for status in (201, 200):
-                assert {(await send_response(client, key)).status_code for key in ids} == {status}
-            listed = await client.get("/v1/predictions?model=iris&count=exact")
+                assert (await send_request(requests, event_id)).status_code == 202
+        killed.end(signal.SIGKILL)
+    for status in (201, 200):
+        assert {(await send_response(client, key)).status_code for key in ids} == {status}
+    listed = await client.get("/v1/predictions?model=iris&count=exact")
     assert listed.json()["total"] == 20
 
 
