@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures.sql_sessions",
     "tests.fixtures.databases",
     "tests.fixtures.logs",
+    "tests.fixtures.passwords",
     "tests.fixtures.service",
 ]
 ROOT = Path(__file__).parents[1]

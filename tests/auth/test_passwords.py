@@ -14,6 +14,7 @@ from service.auth.passwords import MAX_BYTES, Password, hash_password
 from service.main import State
 from tests.relational.users.factories import user_body
 
+pytestmark = pytest.mark.usefixtures("real_hashing")
 ADAPTER: TypeAdapter[SecretStr] = TypeAdapter(Password)
 
 

@@ -15,6 +15,7 @@ import pytest
 from pymongo.database import Database
 from typer.testing import CliRunner, Result
 
+from mongo_indexes import connect
 from mongo_indexes.__main__ import app
 from mongo_indexes.lock import lease
 from tests.mongo_indexes.conftest import Connect
@@ -138,7 +139,10 @@ def test_apply_duplicates_exit_with_3_and_list_done_steps(run: Run, database: Da
     assert "not done: create_index items.uq_items_idempotency_key" in result.stderr
 
 
-def test_check_unreachable_server_exits_with_5(run: Run, closed_port: int) -> None:
+def test_check_unreachable_server_exits_with_5(
+    run: Run, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "_CONNECT_MILLISECONDS", 200)
     result = run("check", url=f"mongodb://user:s3cr3t@127.0.0.1:{closed_port}/")
     assert result.exit_code == 5
     assert f"127.0.0.1:{closed_port}" in result.stderr

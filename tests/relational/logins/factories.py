@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import httpx2
+from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select, update
 
-from service.auth.passwords import _HASH
+from service.auth import passwords
 from service.main import State
 from service.relational.audit.tables import AuditEvent
 from service.relational.users.tables import User
@@ -37,10 +38,14 @@ class Tokens(NamedTuple):
         return bearer(self.access)
 
 
-@cache
 def current_hash() -> str:
     """Return the hash of PASSWORD with the current parameters."""
-    return _HASH.hash(PASSWORD)
+    return _hash_with(passwords._HASH)
+
+
+@cache
+def _hash_with(hasher: PasswordHash) -> str:
+    return hasher.hash(PASSWORD)
 
 
 @cache

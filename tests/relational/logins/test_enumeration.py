@@ -12,6 +12,7 @@ from service.main import State
 from service.relational.logins import token_grants as grants
 from tests.relational.logins.factories import by_password, create_password_user
 
+pytestmark = pytest.mark.usefixtures("real_hashing")
 TRIES = 15
 LEAST, MOST = 0.75, 1.33
 

@@ -25,7 +25,7 @@ from tests.relational.logins.factories import (
 
 
 async def test_login_rehashes_password_with_current_parameters(
-    auth_client: httpx2.AsyncClient, state: State
+    auth_client: httpx2.AsyncClient, state: State, real_hashing: None
 ) -> None:
     user = await create_password_user(state, password_hash=outdated_hash())
     assert (await by_password(auth_client, user.username, "wrong horse")).status_code == 401

@@ -137,7 +137,7 @@ async def test_bulk_requires_1_to_1000_items(client: httpx2.AsyncClient, address
 
 
 async def test_password_is_stored_as_argon2id_and_never_returned(
-    client: httpx2.AsyncClient, state: State
+    client: httpx2.AsyncClient, state: State, real_hashing: None
 ) -> None:
     secret = "correct horse battery"
     response = await client.post("/v1/users", json=user_body(password=secret))

@@ -66,7 +66,7 @@ def test_mongo_killed_keeps_acknowledged_documents_and_its_port(mongo: MongoEngi
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        for _ in range(3):
+        for _ in range(2):
             _await_growth(acknowledged)
             killed = mongo.pid
             assert killed

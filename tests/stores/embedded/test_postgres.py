@@ -88,7 +88,7 @@ def test_postgres_killed_keeps_acknowledged_rows_and_its_port(postgres: Postgres
     running = "SELECT count(*) > 1 FROM pg_stat_activity WHERE query LIKE '%generate_series%'"
     wait_until(lambda: query(postgres.url, running) == ["t"], "the long query runs")
     try:
-        for _ in range(3):
+        for _ in range(2):
             enough = _rows(postgres) + 100
             wait_until(partial(_has_rows, postgres, enough), "writes continue")
             _kill_and_wait(postgres)
@@ -97,7 +97,7 @@ def test_postgres_killed_keeps_acknowledged_rows_and_its_port(postgres: Postgres
         for thread in threads:
             thread.join()
     stored = set(query(postgres.url, "SELECT n FROM acks"))
-    assert len(acknowledged) > 300
+    assert len(acknowledged) > 200
     assert set(acknowledged) <= stored
 
 
