@@ -1,6 +1,6 @@
 """kill -9 of postgres, of mongod and of the API, then SIGTERM.
 
-What was acknowledged is there; whoever follows the log is told, and nobody waits for them.
+What was acknowledged is stored; clients that follow the log get the end, and delay no shutdown.
 """
 
 import asyncio
@@ -141,7 +141,7 @@ class Tail:
 
 
 class Outcome(NamedTuple):
-    """What was found after the kills, and after SIGTERM."""
+    """The state after the kills, and after SIGTERM."""
 
     killed: list[Writers]
     lost: list[str]

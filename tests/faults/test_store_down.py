@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -27,13 +26,14 @@ from service.stores.sql import migrations as migrate
 from service.stores.sql.engine import open_sql
 from tests.auth.factories import create_user
 from tests.fixtures.client import client_for
-from tests.fixtures.cpu_time import process_cpu_wait_seconds
+from tests.fixtures.cpu_time import waiting_clock
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("store_down")]
 
 SQL_CALLS = ["/v1/users", "/v1/posts", "/v1/tags"]
 MONGO_CALLS = ["/v1/items", "/v1/predictions", "/v1/item_types"]
-LONGEST_ANSWER = 2.1  # seconds
+# Of the 2.1 seconds in which a request is answered; the rest is for the processor.
+LONGEST_WAIT = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -87,17 +87,17 @@ def paused_process(pid: int | None) -> Iterator[None]:
 
 
 async def timed(call: Callable[[], Any]) -> tuple[int, float]:
-    """Return the status and the seconds of the call, less the time of other processes."""
-    began = time.monotonic() - process_cpu_wait_seconds()
+    """Return the status and the seconds that the call waited."""
+    began = waiting_clock()
     response = await call()
-    return response.status_code, time.monotonic() - process_cpu_wait_seconds() - began
+    return response.status_code, waiting_clock() - began
 
 
 async def eventually_ok(client: httpx2.AsyncClient, path: str) -> None:
-    """Wait up to 4 seconds for a 200, not counting the time of other processes."""
-    began = time.monotonic() - process_cpu_wait_seconds()
+    """Wait up to 4 seconds for a 200."""
+    began = waiting_clock()
     while (await client.get(path)).status_code != 200:
-        assert time.monotonic() - process_cpu_wait_seconds() - began < 4
+        assert waiting_clock() - began < 4
         await asyncio.sleep(0.05)
 
 
@@ -114,7 +114,7 @@ async def test_a_hanging_store_is_refused_in_time_and_leaves_the_other_alone(
         refused = await asked
         shed = await asyncio.gather(*[client.get(mine[0]) for _ in range(5)])
     assert {status for status, _ in refused} == {503}
-    assert max(seconds for _, seconds in refused) <= LONGEST_ANSWER
+    assert max(seconds for _, seconds in refused) <= LONGEST_WAIT
     assert {status for status, _ in working} == {200}
     assert max(seconds for _, seconds in working) < 1.0
     assert {response.status_code for response in shed} == {503}
@@ -160,8 +160,8 @@ async def test_the_service_ends_in_time_while_postgresql_hangs(postgres: Postgre
         async with open_sql(Settings(database_url=SecretStr(postgres.url))) as sql:
             await asyncio.gather(*(sql.run(rest, writes=False) for _ in range(4)))
             hung.enter_context(paused_process(postgres.pid))
-            began = time.monotonic() - process_cpu_wait_seconds()
-        assert time.monotonic() - process_cpu_wait_seconds() - began < 4
+            began = waiting_clock()
+        assert waiting_clock() - began < 4
 
 
 async def test_the_service_starts_while_a_store_is_down(
@@ -177,7 +177,7 @@ async def test_the_service_starts_while_a_store_is_down(
         client.headers.update((await create_user(cast("State", state), "admin")).headers)
         assert (await client.get("/v1/users")).status_code == 200
         status, seconds = await timed(lambda: client.get("/v1/items"))
-        assert (status, seconds < LONGEST_ANSWER) == (503, True)
+        assert (status, seconds < LONGEST_WAIT) == (503, True)
         name = f"u{uuid4().hex[:8]}"
         made = await client.post("/v1/users", json={"username": name, "email": f"{name}@x.example"})
         assert made.status_code == 201

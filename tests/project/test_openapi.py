@@ -89,7 +89,7 @@ def first_of_its_kind() -> Callable[[HookContext, Case[Any]], bool]:
     A request is of the same kind as another if both have the same mistake, or the same sort of
     valid value, in the same parameter; of methods that a path does not have, one is enough.
     """
-    seen = set[Hashable]()
+    sent_kinds = set[Hashable]()
 
     def is_new(_context: HookContext, case: Case[Any]) -> bool:
         data = None if case.meta is None else case.meta.phase.data
@@ -101,8 +101,8 @@ def first_of_its_kind() -> Callable[[HookContext, Case[Any]], bool]:
         )
         if data.scenario is CoverageScenario.UNSPECIFIED_HTTP_METHOD:
             kind = case.operation.path
-        is_first = kind not in seen
-        seen.add(kind)
+        is_first = kind not in sent_kinds
+        sent_kinds.add(kind)
         return is_first
 
     return is_new

@@ -79,7 +79,7 @@ def test_batches_process_killed_in_the_middle_continue_where_they_stopped(
     assert_the_rest_is_applied(interrupted, expected_slugs)
 
 
-def test_batches_connection_ended_in_the_middle_continue_where_they_stopped(
+def test_batches_connection_lost_continue_where_they_stopped(
     interrupted: str, expected_slugs: list[asyncpg.Record]
 ) -> None:
     with ThreadPoolExecutor(1) as pool, blocked_batches(interrupted) as blocker:

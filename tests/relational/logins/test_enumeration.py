@@ -34,11 +34,11 @@ async def ratios(client: httpx2.AsyncClient, *known: str, tries: int = TRIES) ->
         [await seconds(client, name) for name in (*known, f"nobody{number:06}")]
         for number in range(tries)
     ]
-    *of_users, of_nobody = map(median, zip(*times, strict=True))
-    return [of_user / of_nobody for of_user in of_users]
+    *of_users, of_unknown = map(median, zip(*times, strict=True))
+    return [of_user / of_unknown for of_user in of_users]
 
 
-async def test_login_time_is_equal_for_unknown_username_and_user_without_password(
+async def test_login_time_is_equal_for_unknown_name_and_missing_password(
     auth_client: httpx2.AsyncClient, state: State
 ) -> None:
     user = await create_password_user(state)
