@@ -1,5 +1,6 @@
 """Engines for the whole run, a database per worker, and a client that knows the contract."""
 
+import gc
 import re
 import shutil
 import tempfile
@@ -87,6 +88,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GroupSche
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, else one worker ends with it alone; the rest stays shuffled."""
     items.sort(key=_rank)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays; to look through it again and again takes seconds."""
+    gc.collect()
+    gc.freeze()
 
 
 def _rank(item: pytest.Item) -> int:
