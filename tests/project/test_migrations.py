@@ -2,9 +2,13 @@
 
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from alembic.script import ScriptDirectory
+from alembic.util import pyfiles
 
 from service.relational.metadata import METADATA
 from service.stores.embedded import StoreUrls
@@ -12,6 +16,32 @@ from service.stores.sql import migrations as migrate
 from tests.fixtures.stores import new_database
 from tests.sql_migrations.one_connection import one_connection
 from tests.sql_migrations.rows import all_rows, changed_rows, fill_empty_tables
+
+VERSIONS = Path(__file__).parents[2] / "sql_migrations" / "versions"
+# Forks, because each process of its own would import for seconds, and not all for as long.
+THREE_RUNNERS = """
+import os, sys
+from service.stores.sql.migrations import apply
+runners = []
+for _ in range(3):
+    if not (runner := os.fork()):
+        apply(sys.argv[1], print)
+        sys.exit()
+    runners.append(runner)
+sys.exit(any([os.waitpid(runner, 0)[1] for runner in runners]))
+"""
+
+
+@pytest.fixture(autouse=True)
+def migrations_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the modules of migrations, all of which Alembic executes anew for each command."""
+    load = pyfiles.load_module_py
+    load_once = cache(load)
+
+    def load_module(name: str, path: str) -> ModuleType:
+        return (load_once if Path(path).parent == VERSIONS else load)(name, path)
+
+    monkeypatch.setattr(pyfiles, "load_module_py", load_module)
 
 
 @pytest.fixture
@@ -73,13 +103,11 @@ def test_migrations_have_one_head_and_a_reason_each() -> None:
 
 
 def test_three_runners_at_once_apply_each_migration_once(empty_database: str) -> None:
-    apply = "import sys; from service.stores.sql.migrations import apply; apply(sys.argv[1], print)"
-    command_line = [sys.executable, "-c", apply, empty_database]
-    runners = [
-        subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    outputs = [runner.communicate() for runner in runners]
-    assert [runner.returncode for runner in runners] == [0, 0, 0], outputs
-    lines = [line for output, _ in outputs for line in output.splitlines()]
-    assert sum("applied" in line for line in lines) == len(migrate.pending(None))
+    runners = subprocess.run(
+        [sys.executable, "-c", THREE_RUNNERS, empty_database],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert runners.returncode == 0, runners.stderr
+    assert runners.stdout.count("applied") == len(migrate.pending(None))
