@@ -17,7 +17,6 @@ from sqlalchemy.exc import DBAPIError
 from service.main import create_app
 from service.settings import Settings
 from service.stores.embedded import PostgresEngine, StoreUrls
-from service.stores.sql import migrations as migrate
 from service.stores.sql.engine import open_sql
 from tests.fixtures.client import ADMINISTRATOR, client_as
 from tests.relational.users.factories import make_user
@@ -53,12 +52,13 @@ class ReplicaEngine(PostgresEngine):
 
 @pytest.fixture(scope="module")
 def pair(
-    tmp_path_factory: pytest.TempPathFactory,
+    prepared_service_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PostgresEngine, ReplicaEngine]]:
-    primary = PostgresEngine(tmp_path_factory.mktemp("primary"))
+    folder = tmp_path_factory.mktemp("pair")
+    shutil.copytree(prepared_service_folder / "data" / "postgres", folder / "primary")
+    primary = PostgresEngine(folder / "primary")
     primary.start()
-    migrate.apply(primary.url, lambda _step: None)
-    replica = ReplicaEngine(tmp_path_factory.mktemp("replica"), primary)
+    replica = ReplicaEngine(folder / "replica", primary)
     replica.start()
     yield primary, replica
     replica.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,6 @@ from mongo_indexes.apply import apply_all
 from service.main import State, create_app
 from service.settings import Settings
 from service.stores.embedded import MongoEngine, PostgresEngine
-from service.stores.sql import migrations as migrate
 from service.stores.sql.engine import open_sql
 from tests.auth.factories import create_user
 from tests.fixtures.client import client_for
@@ -37,10 +37,13 @@ LONGEST_WAIT = 2.0
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresEngine]:
-    engine = PostgresEngine(tmp_path_factory.mktemp("postgres"))
+def postgres(
+    prepared_service_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgresEngine]:
+    folder = tmp_path_factory.mktemp("store_down") / "postgres"
+    shutil.copytree(prepared_service_folder / "data" / "postgres", folder)
+    engine = PostgresEngine(folder)
     engine.start()
-    migrate.apply(engine.url, lambda _step: None)
     yield engine
     engine.stop()
 
