@@ -7,6 +7,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 SLOW := faults or openapi or plans or slow
 APART := browser or chaos or failover or generators or image
 
+# Compiled modules spare each of the many processes a second and more of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help serve demo test test-fast test-all bench check format lock clean
 
