@@ -30,6 +30,7 @@ from service.cli import app
 from tests.fixtures.service import RunningService, running_service
 from tests.fixtures.stores import connected
 
+pytestmark = pytest.mark.xdist_group("recorded")
 RECORDED = Path(__file__).parent / "recorded"
 RECORDING: dict[str, Any] = json.loads((RECORDED / "recorded.json").read_text("utf-8"))
 CREDENTIALS = RECORDING["credentials"]

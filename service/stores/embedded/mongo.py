@@ -160,9 +160,16 @@ class MongoEngine(Engine):
             return False
         try:
             with self._as_system() as client:
+                self._require_own(client)
                 return self._elect_primary(client) and self._ensure_user(client)
         except PyMongoError:
             return False  # it has just ended or is still starting: the caller tries again
+
+    def _require_own(self, client: Client) -> None:
+        """Raise PortTaken if the mongod has another folder: a copy of this one has the same key."""
+        options = client.admin.command("getCmdLineOpts")["parsed"]
+        if options["storage"]["dbPath"] != str(self.data):
+            raise PortTaken(f"The mongod of a copy of this folder listens on port {self.port}.")
 
     def _elect_primary(self, client: Client) -> bool:
         """Initiate the replica set if there is none; return whether the node is the primary."""

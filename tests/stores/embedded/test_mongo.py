@@ -95,19 +95,20 @@ def test_mongo_port_taken_becomes_primary_on_another_port(mongo: MongoEngine) ->
             assert client.polystore.kept.count_documents({}) == 2
 
 
-@pytest.mark.parametrize("first_start", [True, False])
+@pytest.mark.parametrize("folder", ["new", "other key", "copy"])
 def test_mongo_port_taken_after_choice_moves_to_another_port(
-    mongo: MongoEngine, data_dir: Path, monkeypatch: pytest.MonkeyPatch, first_start: bool
+    mongo: MongoEngine, data_dir: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
-    """Another mongod listens on the port by the time this one starts."""
+    """Another mongod listens there by the time this one starts; that of a copy has its key."""
     ports = iter([mongo.port])
 
     def choose(preferred: int | None) -> int:
         return next(ports, None) or choose_port(preferred)
 
     monkeypatch.setattr("service.stores.embedded.engine.choose_port", choose)
-    (data_dir / "mongodb" / "keyfile").unlink()  # because the other mongod has the same key
-    engine = MongoEngine(data_dir / ("new" if first_start else "mongodb"))
+    if folder == "other key":
+        (data_dir / "mongodb" / "keyfile").unlink()
+    engine = MongoEngine(data_dir / ("new" if folder == "new" else "mongodb"))
     engine.start()
     try:
         assert engine.port != mongo.port
