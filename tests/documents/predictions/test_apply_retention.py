@@ -86,7 +86,7 @@ async def test_expired_events_are_deleted_with_their_labels(
     for event in (later, free):
         read = await service.client.get(f"/v1/predictions/{event['prediction_id']}")
         assert read.json()["feedback"]["label"] == 1
-    again = await post_event(service.client, soon | {"timestamp": timestamp_ago(days=1)})
+    again = await post_event(service.client, soon | {"timestamp": timestamp_ago(days=1, seconds=1)})
     assert (again.status_code, again.json()["errors"][0]["code"]) == (422, "event_expired")
 
 
