@@ -15,6 +15,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.store_urls import check_mongodb_url, parse_database_url
+
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
 ]
@@ -31,8 +33,8 @@ def _named(name: str, *others: str) -> AliasChoices:
 class Settings(BaseSettings):
     """Everything that can be configured; each field is an environment variable POLYSTORE_<NAME>.
 
-    Five fields also have their usual names: ``DATABASE_URL``, ``REPORTING_DATABASE_URL``,
-    ``MONGODB_URL``, ``HOST`` and ``PORT``. The README's table holds the same descriptions.
+    The URLs, ``HOST`` and ``PORT`` also have their usual names, such as ``DATABASE_URL``. The
+    README's table holds the same descriptions.
     """
 
     model_config = SettingsConfigDict(
@@ -57,6 +59,11 @@ class Settings(BaseSettings):
         None,
         validation_alias=_named("reporting_database_url", "REPORTING_DATABASE_URL"),
         description="read replica for reports; unset: reports read from the primary",
+    )
+    migration_database_url: SecretStr | None = Field(
+        None,
+        validation_alias=_named("migration_database_url", "MIGRATION_DATABASE_URL"),
+        description="PostgreSQL without PgBouncer, for `migrate`; unset: DATABASE_URL",
     )
     mongodb_database: str | None = Field(None, description="unset: the URL's, else `polystore`")
     data_dir: Path = Field(
@@ -119,6 +126,7 @@ class Settings(BaseSettings):
     )
 
     sql_deadline_seconds: Seconds = Field(1.8, description="PostgreSQL: deadline of a request")
+    sql_pgbouncer: bool = Field(False, description="connect through PgBouncer in transaction mode")
     sql_pool_size: int = Field(10, gt=0, description="connections kept open")
     sql_max_overflow: int = Field(10, ge=0, description="additional connections under load")
     sql_pool_seconds: Seconds = Field(0.5, description="maximum wait for a pooled connection")
@@ -150,26 +158,18 @@ class Settings(BaseSettings):
         15.0, description="interval of comments in a tail without events"
     )
 
-    @field_validator("database_url", "reporting_database_url", mode="after")
+    @field_validator("database_url", "reporting_database_url", "migration_database_url")
     @classmethod
-    def _with_driver(cls, url: SecretStr | None) -> SecretStr | None:
-        """Accept postgres:// of hosting platforms; SQLAlchemy would choose another driver."""
-        if url is None:
-            return None
-        scheme, colon, rest = url.get_secret_value().partition("://")
-        if scheme in ("postgres", "postgresql"):
-            scheme = "postgresql+asyncpg"
-        if scheme != "postgresql+asyncpg" or not colon:
-            raise ValueError("must look like postgresql://user:password@host:5432/name")
-        return SecretStr(f"{scheme}://{rest}")
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parse_database_url(url.get_secret_value())
+        return url
 
-    @field_validator("mongodb_url", mode="after")
+    @field_validator("mongodb_url")
     @classmethod
-    def _check_scheme(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(
-            ("mongodb://", "mongodb+srv://")
-        ):
-            raise ValueError("must look like mongodb://user:password@host:27017/name")
+    def _check_mongodb_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            check_mongodb_url(url.get_secret_value())
         return url
 
     @model_validator(mode="after")

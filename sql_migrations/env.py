@@ -17,14 +17,16 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from service.relational.metadata import METADATA
 from service.settings import Settings
+from service.stores.sql.connect import create_engine
 from sql_migrations.progress import MigrationProgress
 
 LOCK = 7_061_646_573  # an arbitrary number; no other advisory lock of this project has it
+CONNECT_SECONDS = 10.0
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
 # A migration gives up soon if it cannot get its lock, because all other requests queue behind it.
@@ -36,7 +38,8 @@ def database_url() -> str:
     url: str | None = context.config.attributes.get("url")
     if url is not None:
         return url
-    secret = Settings().database_url
+    settings = Settings()
+    secret = settings.migration_database_url or settings.database_url
     if secret is None:
         raise SystemExit("Set DATABASE_URL, or use `polystore migrate`.")
     return secret.get_secret_value()
@@ -97,11 +100,11 @@ def is_at_head(connection: Connection) -> bool:
 
 
 async def run_online() -> None:
-    engine = create_async_engine(
+    engine = create_engine(
         database_url(),
-        hide_parameters=True,
+        connect_seconds=CONNECT_SECONDS,
+        server_settings=LIMITS,
         poolclass=NullPool,
-        connect_args={"server_settings": LIMITS},
     )
     async with engine.connect() as connection:
         done = context.config.attributes.get("upgrading") and await connection.run_sync(is_at_head)

@@ -10,16 +10,6 @@ from service.main import StoresNotConfigured, create_app
 from service.settings import BadSecret, Settings
 
 
-@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
-def test_settings_postgresql_scheme_selects_asyncpg(
-    scheme: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", f"{scheme}://u:p@h:5432/d")
-    url = Settings().database_url
-    assert url is not None
-    assert url.get_secret_value() == "postgresql+asyncpg://u:p@h:5432/d"
-
-
 def test_settings_other_database_is_refused_without_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -28,6 +18,20 @@ def test_settings_other_database_is_refused_without_password(
         Settings()
     assert "postgresql://" in str(error.value)
     assert "sesame" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["REPORTING_DATABASE_URL", "MIGRATION_DATABASE_URL", "MONGODB_URL"]
+)
+def test_settings_unescaped_password_is_refused_and_not_shown(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheme = "mongodb" if name == "MONGODB_URL" else "postgres"
+    monkeypatch.setenv(name, f"{scheme}://u:ses@me/x@h/d")
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert name in str(error.value)
+    assert not any(piece in str(error.value) for piece in ("ses@", "me/x"))
 
 
 def test_settings_are_read_from_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,11 @@
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit
 
 import typer
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from mongo_indexes.collections import COLLECTIONS
@@ -18,9 +16,11 @@ from service.cli.output import AsJson, report, report_errors
 from service.cli.stores import open_stores
 from service.relational.accounts.ledger_check import Faults, ledger_faults
 from service.settings import Settings
+from service.store_urls import without_password
 from service.stores.embedded import StoreUrls
 from service.stores.mongo.client import database_name
 from service.stores.sql import migrations
+from service.stores.sql.connect import create_engine
 
 CONNECT_SECONDS = 5
 
@@ -71,14 +71,6 @@ def as_lines(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def without_password(url: str) -> str:
-    """Return the URL without its password and query."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}"
-
-
 def _postgresql(url: str) -> dict[str, Any]:
     result: dict[str, Any] = {"url": without_password(url), "ok": False}
     try:
@@ -98,8 +90,7 @@ def _postgresql(url: str) -> dict[str, Any]:
 
 
 async def _ledger(url: str) -> dict[str, Faults]:
-    timeout = {"timeout": CONNECT_SECONDS}
-    engine = create_async_engine(url, poolclass=NullPool, connect_args=timeout)
+    engine = create_engine(url, connect_seconds=CONNECT_SECONDS, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             return await ledger_faults(connection)

@@ -15,9 +15,9 @@ from service.cli.output import (
     report_errors,
     status_line,
 )
-from service.cli.stores import open_store
+from service.cli.stores import open_schema
 from service.settings import Settings
-from service.stores.sql import migrations
+from service.stores.sql import downgrade, migrations
 
 migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -28,7 +28,7 @@ def plan(*, as_json: AsJson = False) -> None:
 
     Example: `polystore migrate plan --json`
     """
-    with report_errors(), open_store(Settings(), "database_url") as url:
+    with report_errors(), open_schema(Settings()) as url:
         steps, lines = [], []
         for step in migrations.pending(migrations.head_of(url)):
             planned: dict[str, Any] = {"revision": step.revision, "why": step.why, "data": False}
@@ -57,7 +57,7 @@ def apply(
     if sql:
         migrations.print_sql()
         return
-    with report_errors(), open_store(Settings(), "database_url") as url:
+    with report_errors(), open_schema(Settings()) as url:
         with status_line() as show_status:
             finished = migrations.apply(url, print_progress, show_status)
         head = migrations.expected_head()
@@ -71,8 +71,8 @@ def down(*, yes: Yes = False) -> None:
 
     Example: `polystore migrate down --yes`
     """
-    with report_errors(), open_store(Settings(), "database_url") as url:
-        step = migrations.plan_down(url)
+    with report_errors(), open_schema(Settings()) as url:
+        step = downgrade.plan_down(url)
         if step is None:
             console.print("There is nothing to revert.")
             return
@@ -81,15 +81,15 @@ def down(*, yes: Yes = False) -> None:
         if not yes:
             typer.confirm("Continue?", abort=True)
         with status_line() as show_status:
-            migrations.down(url, print_progress, show_status, expected=step.revision)
+            downgrade.down(url, print_progress, show_status, expected=step.revision)
 
 
-def _effects(step: migrations.Downgrade) -> list[str]:
+def _effects(step: downgrade.Downgrade) -> list[str]:
     lines = [f"This reverts {step.revision}: {step.why}", *(f"  {sql}" for sql in step.sql)]
     if step.note:
         lines.append(f"  {step.note}")
     for table, rows in step.rows.items():
-        count = f"more than {rows - 1:,}" if rows == migrations.MAX_COUNTED else f"{rows:,}"
+        count = f"more than {rows - 1:,}" if rows == downgrade.MAX_COUNTED else f"{rows:,}"
         lines.append(f"  Rows deleted with {table}: {count}.")
     return lines
 
@@ -100,7 +100,7 @@ def check(*, as_json: AsJson = False) -> None:
 
     Example: `polystore migrate check`
     """
-    with report_errors(), open_store(Settings(), "database_url") as url:
+    with report_errors(), open_schema(Settings()) as url:
         head, expected = migrations.head_of(url), migrations.expected_head()
         behind = bool(migrations.pending(head))
         difference = "the schema is behind" if behind else migrations.differences(url)

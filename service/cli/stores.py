@@ -14,7 +14,7 @@ StoreName = Literal["database_url", "mongodb_url"]
 
 
 class StoreUrlMissing(CommandFailed):
-    """One URL is set and the other is not."""
+    """A URL is not set that this command needs."""
 
 
 def configured_stores(settings: Settings) -> StoreUrls | None:
@@ -56,6 +56,25 @@ def open_store(settings: Settings, name: StoreName) -> Iterator[str]:
         return
     with open_stores(settings) as urls:
         yield getattr(urls, name)
+
+
+@contextmanager
+def open_schema(settings: Settings) -> Iterator[str]:
+    """Yield the URL for migrations, which need a session and so cannot go through PgBouncer.
+
+    Raises:
+        StoreUrlMissing: DATABASE_URL is PgBouncer's, and no other is known.
+    """
+    if settings.migration_database_url is not None:
+        yield settings.migration_database_url.get_secret_value()
+        return
+    if settings.sql_pgbouncer:
+        raise StoreUrlMissing(
+            "Migrations cannot go through PgBouncer. Set MIGRATION_DATABASE_URL to the URL of "
+            "PostgreSQL itself."
+        )
+    with open_store(settings, "database_url") as url:
+        yield url
 
 
 def with_urls(settings: Settings, urls: StoreUrls) -> Settings:

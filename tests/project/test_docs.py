@@ -21,7 +21,10 @@ ROOT = Path(__file__).parents[2]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
 RUN = [README, *(DOCS / f"{name}.md" for name in ("http", "predictions", "operations"))]
-UNPREFIXED = {"database_url", "mongodb_url", "reporting_database_url", "host", "port"}
+UNPREFIXED = {
+    "database_url", "reporting_database_url", "migration_database_url", "mongodb_url",
+    "host", "port",
+}  # fmt: skip
 # Each request's status line goes into a file of its own, in the order of the requests. The commands
 # of polystore run in the test: a process each would import for seconds.
 PRELUDE = """

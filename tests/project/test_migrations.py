@@ -12,6 +12,7 @@ from alembic.util import pyfiles
 
 from service.relational.metadata import METADATA
 from service.stores.embedded import StoreUrls
+from service.stores.sql import downgrade
 from service.stores.sql import migrations as migrate
 from tests.fixtures.stores import new_database
 from tests.sql_migrations.one_connection import one_connection
@@ -79,7 +80,7 @@ def test_full_database_all_the_way_down_and_up_keeps_its_rows(empty_database: st
         full = all_rows(database)
         assert [table for table in METADATA.tables if not full[table]] == [], "see ROWS in rows.py"
         for step in migrate.pending(None)[::-1]:
-            before, planned = all_rows(database), migrate.plan_down(empty_database)
+            before, planned = all_rows(database), downgrade.plan_down(empty_database)
             assert planned is not None
             assert planned.revision == step.revision
             assert planned.sql or planned.note, "an operator reads what will happen"
@@ -87,7 +88,7 @@ def test_full_database_all_the_way_down_and_up_keeps_its_rows(empty_database: st
             after = all_rows(database)
             assert changed_rows(before, after) == [], step.revision
             assert planned.rows == {name: len(before[name]) for name in before if name not in after}
-        assert migrate.plan_down(empty_database) is None
+        assert downgrade.plan_down(empty_database) is None
         for step in migrate.pending(None):
             before = all_rows(database)
             database.upgrade(step.revision)

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from service.cli import app
+from service.stores.sql import downgrade
 from service.stores.sql import migrations as migrate
 from sql_migrations import progress
 from tests.sql_migrations.conftest import OldPosts
@@ -158,7 +159,7 @@ def test_down_lists_what_is_lost_before_it_asks(old_database: str) -> None:
 
 def test_down_at_another_revision_than_expected_is_refused(old_database: str) -> None:
     with pytest.raises(migrate.MigrationFailed, match="no longer at 202611211401"):
-        migrate.down(old_database, lambda _line: None, expected="202611211401")
+        downgrade.down(old_database, lambda _line: None, expected="202611211401")
     assert migrate.head_of(old_database) == "202611211402"
 
 

@@ -1,23 +1,21 @@
 """The engine, its connection pool and their limits."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 from weakref import WeakSet
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import (
-    AsyncEngine,
-    create_async_engine,
-)
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from service.settings import Settings
+from service.stores.sql.connect import create_engine
 from service.stores.sql.session import check_commits
 
 SECONDS_WITHOUT_PING = 1.0
@@ -45,36 +43,44 @@ async def open_engine(url: str, settings: Settings) -> AsyncIterator[AsyncEngine
 
 def _create_engine(url: str, settings: Settings) -> AsyncEngine:
     """Create an engine with limits on the server, in the driver and in the pool."""
-    engine = create_async_engine(
+    limits = {
+        "statement_timeout": _ms(settings.sql_statement_seconds),
+        "lock_timeout": _ms(settings.sql_lock_seconds),
+        "idle_in_transaction_session_timeout": _ms(settings.sql_idle_in_transaction_seconds),
+    }
+    engine = create_engine(
         url,
-        hide_parameters=True,  # values must not appear in errors and logs
+        connect_seconds=settings.sql_connect_seconds,
+        command_seconds=settings.sql_command_seconds,
+        server_settings={
+            "application_name": "polystore",
+            "jit": "off",  # compiling a plan takes longer than a request's query
+            # A generic plan scans whole tables for some values; planning takes 30 to 90 µs.
+            "plan_cache_mode": "force_custom_plan",
+            **limits,
+        },
+        through_pgbouncer=settings.sql_pgbouncer,
         pool_size=settings.sql_pool_size,
         max_overflow=settings.sql_max_overflow,
         pool_timeout=settings.sql_pool_seconds,
         pool_recycle=settings.sql_pool_recycle_seconds,
         pool_reset_on_return=None,  # _reset rolls back only open transactions
-        connect_args={
-            "timeout": settings.sql_connect_seconds,
-            "command_timeout": settings.sql_command_seconds,
-            "server_settings": {
-                "application_name": "polystore",
-                "jit": "off",  # compiling a plan takes longer than a request's query
-                # A generic plan scans whole tables for some values; planning takes 30 to 90 µs.
-                "plan_cache_mode": "force_custom_plan",
-                "statement_timeout": _ms(settings.sql_statement_seconds),
-                "lock_timeout": _ms(settings.sql_lock_seconds),
-                "idle_in_transaction_session_timeout": _ms(
-                    settings.sql_idle_in_transaction_seconds
-                ),
-            },
-        },
     )
+    if settings.sql_pgbouncer:
+        event.listen(engine.sync_engine, "begin", partial(_set_limits, limits))
     check_commits(engine.sync_engine)
     event.listen(engine.sync_engine, "reset", _reset)
     if settings.sql_pool_pre_ping:
         event.listen(engine.sync_engine, "checkin", _note_time)
         event.listen(engine.sync_engine, "checkout", partial(_ping_idle, engine.dialect))
     return engine
+
+
+def _set_limits(limits: Mapping[str, str], connection: Connection) -> None:
+    """Set the limits of one transaction, because PgBouncer refuses those of a connection."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        settings = ", ".join(f"set_config('{name}', '{ms}', true)" for name, ms in limits.items())
+        connection.exec_driver_sql(f"SELECT {settings}")
 
 
 def _reset(connection: Any, _record: ConnectionPoolEntry, state: PoolResetState) -> None:
