@@ -11,3 +11,4 @@ class ExitCode(IntEnum):
     REFUSED = 3
     LOCKED = 4
     FAILED = 5
+    AHEAD = 6

@@ -14,16 +14,26 @@ from service.auth.caller import PUBLIC, needs
 from service.core.circuit_breaker import CircuitBreaker
 from service.core.errors import ServiceError
 from service.core.metrics import Metrics
+from service.relational.metadata import METADATA
 from service.stores.mongo.client import MongoStore, list_indexes
 from service.stores.mongo.errors import translate_mongo_error as translate_mongo
 from service.stores.sql.engine import SqlStore
 from service.stores.sql.errors import translate_sql_error as translate_sql
-from service.stores.sql.migrations import current_head, expected_head
+from service.stores.sql.migrations import SchemaState, current_head, expected_head, state_of
+from service.stores.sql.missing_objects import MissingObjects, missing_objects
 from service.web.openapi import problems
 from service.web.route import Route
 from service.web.schemas import ResponseModel
 
 PROBE_SECONDS = 1.5
+MAX_NAMES = 20
+_DETAILS = {
+    SchemaState.CURRENT: "at its head",
+    SchemaState.AHEAD: "ahead: a newer release has migrated it; this one works with it",
+    SchemaState.CONTRACT_PENDING: "complete; a contract step waits for `polystore migrate apply`",
+    SchemaState.BEHIND: "the schema is behind: run `polystore migrate apply`",
+    "incomplete": "columns are missing: see `polystore migrate check`",
+}
 
 router = APIRouter(tags=["health"], route_class=Route)
 
@@ -33,10 +43,14 @@ class Alive(ResponseModel):
 
 
 class SqlHealth(ResponseModel):
+    """``missing``: columns, indexes and constraints that do not exist; the first 20."""
+
     ok: bool
     detail: str
+    schema_state: SchemaState | None = None
     schema_head: str | None = None
     expected_head: str | None = None
+    missing: list[str] = []
 
 
 class MongoHealth(ResponseModel):
@@ -46,7 +60,9 @@ class MongoHealth(ResponseModel):
 
 
 class Readiness(ResponseModel):
-    status: Literal["ready", "not_ready"]
+    """``degraded``: requests are answered, but an index or a constraint is missing."""
+
+    status: Literal["ready", "degraded", "not_ready"]
     postgresql: SqlHealth
     mongodb: MongoHealth
 
@@ -59,13 +75,18 @@ async def livez() -> Alive:
 
 @router.get("/readyz", dependencies=[PUBLIC], responses={503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Report whether both stores respond, the schema is at its head and the indexes exist."""
+    """Report whether both stores respond and the schema has what this release needs.
+
+    A missing index does not end readiness, because all processes would end it together.
+    """
     sql, mongo = await asyncio.gather(
         _sql_health(request.state.sql), _mongo_health(request.state.mongo)
     )
-    ready = sql.ok and mongo.ok
-    response.status_code = 200 if ready else 503
-    return Readiness(status="ready" if ready else "not_ready", postgresql=sql, mongodb=mongo)
+    if not (sql.ok and mongo.ok):
+        response.status_code = 503
+        return Readiness(status="not_ready", postgresql=sql, mongodb=mongo)
+    degraded = sql.missing or mongo.missing_indexes
+    return Readiness(status="degraded" if degraded else "ready", postgresql=sql, mongodb=mongo)
 
 
 @router.get(
@@ -81,19 +102,26 @@ async def metrics(request: Request) -> Response:
 
 
 async def _sql_health(sql: SqlStore) -> SqlHealth:
-    expected = expected_head()
-
-    async def ask() -> str | None:
+    async def ask() -> tuple[str | None, MissingObjects]:
         async with sql.engine.connect() as connection:
-            return await current_head(connection)
+            head = await current_head(connection)
+            return head, await missing_objects(connection, METADATA)
 
+    expected = expected_head()
     try:
-        head = await _in_time(ask(), sql.breaker)
+        head, missing = await _in_time(ask(), sql.breaker)
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         return SqlHealth(ok=False, detail=_detail_of(translate_sql(error)), expected_head=expected)
-    ok = head == expected
-    detail = "at its head" if ok else "the schema is behind: run `polystore migrate apply`"
-    return SqlHealth(ok=ok, detail=detail, schema_head=head, expected_head=expected)
+    state = state_of(head)
+    behind = state is SchemaState.BEHIND
+    return SqlHealth(
+        ok=not (behind or missing.columns),
+        detail=_DETAILS["incomplete" if missing.columns and not behind else state],
+        schema_state=state,
+        schema_head=head,
+        expected_head=expected,
+        missing=[] if behind else [*missing.columns, *missing.others][:MAX_NAMES],
+    )
 
 
 async def _mongo_health(mongo: MongoStore) -> MongoHealth:
@@ -110,7 +138,7 @@ async def _mongo_health(mongo: MongoStore) -> MongoHealth:
     except Exception as error:  # a probe reports every error
         return MongoHealth(ok=False, detail=_detail_of(translate_mongo(error)))
     detail = "indexes are missing: run `polystore indexes apply`" if missing else "indexes in place"
-    return MongoHealth(ok=not missing, detail=detail, missing_indexes=missing)
+    return MongoHealth(ok=True, detail=detail, missing_indexes=missing)
 
 
 async def _in_time(work: Coroutine[Any, Any, Any], breaker: CircuitBreaker) -> Any:

@@ -29,6 +29,7 @@ from service.settings import Settings
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
 from service.stores.mongo.client import MongoStore, open_mongo
 from service.stores.sql.engine import SqlStore, open_sql
+from service.stores.sql.processes import registered
 from service.web.body_limit import BodyLimitMiddleware
 from service.web.conditional import NotModified, answer_not_modified
 from service.web.direct_route import DirectRouteMiddleware
@@ -152,7 +153,7 @@ def _lifespan(
             authenticator = SqlAuthenticator(sql, keyring, rates)
             shared_writer = SharedWriter(mongo)
             rules = RetentionRuleCache(mongo, settings.retention_days)
-            async with rules.refreshing():
+            async with rules.refreshing(), registered(sql):
                 yield State(
                     sql=sql,
                     mongo=mongo,

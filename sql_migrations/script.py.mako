@@ -11,6 +11,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+# "contract" if the release before uses what this removes: see sql_migrations/phases.py
+PHASE = "expand"
 
 
 def upgrade() -> None:

@@ -1,12 +1,15 @@
 """The probes and the figures."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
 from sqlalchemy import text
 
 from service.main import State
+from service.stores.sql import migrations
 from service.stores.sql.migrations import expected_head
 
 
@@ -21,20 +24,95 @@ async def test_readyz_names_schema_and_no_missing_index(client: httpx2.AsyncClie
     assert body["mongodb"]["missing_indexes"] == []
 
 
-async def test_readyz_outdated_schema_is_503(client: httpx2.AsyncClient, state: State) -> None:
+@asynccontextmanager
+async def at_revision(state: State, head: str) -> AsyncIterator[None]:
+    """Let the database be at another revision."""
     set_head = text("UPDATE alembic_version SET version_num = :head")
     async with state["sql"].engine.begin() as connection:
-        await connection.execute(set_head, {"head": "an older one"})
+        await connection.execute(set_head, {"head": head})
     try:
-        response = await client.get("/readyz")
+        yield
     finally:
         async with state["sql"].engine.begin() as connection:
             await connection.execute(set_head, {"head": expected_head()})
+
+
+@asynccontextmanager
+async def without(state: State, drop: str, create: str) -> AsyncIterator[None]:
+    """Let the database lack an object."""
+    async with state["sql"].engine.begin() as connection:
+        await connection.execute(text(drop))
+    try:
+        yield
+    finally:
+        async with state["sql"].engine.begin() as connection:
+            await connection.execute(text(create))
+
+
+async def test_readyz_schema_behind_is_503(client: httpx2.AsyncClient, state: State) -> None:
+    async with at_revision(state, "202611211602"):
+        response = await client.get("/readyz")
     assert response.status_code == 503
+    assert response.json()["postgresql"]["schema_state"] == "behind"
     assert "polystore migrate apply" in response.json()["postgresql"]["detail"]
 
 
-async def test_readyz_missing_index_is_503(client: httpx2.AsyncClient, state: State) -> None:
+async def test_readyz_schema_ahead_is_ready(client: httpx2.AsyncClient, state: State) -> None:
+    async with at_revision(state, "209912311200"):
+        response = await client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["status"] == "ready"
+    assert response.json()["postgresql"]["schema_state"] == "ahead"
+
+
+async def test_readyz_contract_step_pending_is_ready(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phases = {**migrations._phases(), expected_head(): "contract"}
+    monkeypatch.setattr(migrations, "_phases", lambda: phases)
+    async with at_revision(state, "202611211602"):
+        response = await client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["postgresql"]["schema_state"] == "contract_pending"
+
+
+async def test_readyz_missing_column_is_503(client: httpx2.AsyncClient, state: State) -> None:
+    """A newer release, or an operator, has removed what this one needs."""
+    rename = "ALTER TABLE comments RENAME COLUMN {} TO {}"
+    async with without(state, rename.format("content", "words"), rename.format("words", "content")):
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["postgresql"]["missing"] == ["comments.content"]
+
+
+@pytest.mark.parametrize(
+    ("drop", "create", "name"),
+    [
+        (
+            "DROP INDEX ix_service_processes_reported_at",
+            "CREATE INDEX ix_service_processes_reported_at ON service_processes (reported_at)",
+            "ix_service_processes_reported_at",
+        ),
+        (
+            "ALTER TABLE service_processes DROP CONSTRAINT pk_service_processes",
+            "ALTER TABLE service_processes ADD CONSTRAINT pk_service_processes PRIMARY KEY (id)",
+            "pk_service_processes",
+        ),
+    ],
+)
+async def test_readyz_missing_postgresql_object_is_degraded(
+    drop: str, create: str, name: str, client: httpx2.AsyncClient, state: State
+) -> None:
+    async with without(state, drop, create):
+        response = await client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["status"] == "degraded"
+    assert response.json()["postgresql"]["missing"] == [name]
+
+
+async def test_readyz_missing_mongodb_index_is_degraded(
+    client: httpx2.AsyncClient, state: State
+) -> None:
     items = state["mongo"].database["items"]
     await items.drop_index("ix_items_name")
     try:
@@ -42,7 +120,8 @@ async def test_readyz_missing_index_is_503(client: httpx2.AsyncClient, state: St
     finally:
         keys = [("deleted_at", 1), ("name", 1), ("_id", 1)]
         await items.create_index(keys, name="ix_items_name")
-    assert response.status_code == 503
+    assert response.status_code == 200
+    assert response.json()["status"] == "degraded"
     assert response.json()["mongodb"]["missing_indexes"] == ["items.ix_items_name"]
 
 

@@ -28,14 +28,14 @@ CONNECT_SECONDS = 5
 def doctor(*, as_json: AsJson = False) -> None:
     """Check that both stores respond, schema and indexes are current, and the ledger balances.
 
-    Exit code 0: all is well; 2: it is not.
+    Exit code 0: all is well; 2: it is not; 6: it is, and a newer release has migrated the schema.
 
     Example: `polystore doctor --json`
     """
     with report_errors(), open_stores(Settings()) as urls:
         result = examine(urls, database_name(urls.mongodb_url, Settings()))
         report(result, as_lines(result), as_json=as_json)
-        raise typer.Exit(ExitCode.CLEAN if result["ok"] else ExitCode.DRIFT)
+        raise typer.Exit(_exit_code(result))
 
 
 def examine(urls: StoreUrls, database: str) -> dict[str, Any]:
@@ -48,6 +48,13 @@ def examine(urls: StoreUrls, database: str) -> dict[str, Any]:
     }
 
 
+def _exit_code(result: dict[str, Any]) -> ExitCode:
+    if not result["ok"]:
+        return ExitCode.DRIFT
+    ahead = result["postgresql"]["status"] == migrations.SchemaState.AHEAD
+    return ExitCode.AHEAD if ahead else ExitCode.CLEAN
+
+
 def as_lines(result: dict[str, Any]) -> list[str]:
     """Return the result of ``examine`` as lines for people."""
     sql, mongo = result["postgresql"], result["mongodb"]
@@ -56,11 +63,10 @@ def as_lines(result: dict[str, Any]) -> list[str]:
         f"MongoDB     {_verdict(mongo)}  {mongo['url']}",
     ]
     lines += [f"  {store['error']}" for store in (sql, mongo) if "error" in store]
+    if sql.get("status") == migrations.SchemaState.AHEAD:
+        lines.append(migrations.AHEAD_MESSAGE.format(head=sql["head"]))
     if sql.get("pending"):
-        lines += [
-            "The schema is behind; `polystore migrate apply` applies:",
-            *_indent(sql["pending"]),
-        ]
+        lines += ["`polystore migrate apply` applies:", *_indent(sql["pending"])]
     lines += [
         f"  {fault['count']} {name.replace('_', ' ')}, such as {', '.join(fault['ids'])}"
         for name, fault in sql.get("ledger", {}).items()
@@ -78,8 +84,10 @@ def _postgresql(url: str) -> dict[str, Any]:
         pending = [f"{step.revision} {step.why}" for step in migrations.pending(head)]
     except migrations.MigrationFailed as error:
         return {**result, "error": str(error)}
-    result |= {"ok": not pending, "head": head, "pending": pending}
-    if pending:  # the ledger's tables may not exist yet
+    state = migrations.state_of(head)
+    behind = state is migrations.SchemaState.BEHIND
+    result |= {"ok": not behind, "status": state, "head": head, "pending": pending}
+    if behind:  # the ledger's tables may not exist yet
         return result
     try:
         ledger = asyncio.run(_ledger(url))

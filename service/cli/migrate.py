@@ -18,6 +18,7 @@ from service.cli.output import (
 from service.cli.stores import open_schema
 from service.settings import Settings
 from service.stores.sql import downgrade, migrations
+from sql_migrations.phases import CONTRACT
 
 migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -26,43 +27,86 @@ migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 def plan(*, as_json: AsJson = False) -> None:
     """Show what `apply` would do, and how many rows a data migration would change now.
 
+    Exit code 6: a newer release has migrated the schema, so this one has nothing to do.
+
     Example: `polystore migrate plan --json`
     """
     with report_errors(), open_schema(Settings()) as url:
-        steps, lines = [], []
-        for step in migrations.pending(migrations.head_of(url)):
-            planned: dict[str, Any] = {"revision": step.revision, "why": step.why, "data": False}
-            lines.append(f"{step.revision}  {step.why}")
-            if step.batches is not None:
-                rows = migrations.rows_to_change(url, step.batches)
-                planned |= {"data": True, "rows": rows, "batch": step.batches.size}
-                count = "too many rows to count" if rows is None else f"{rows:,} rows now"
-                lines[-1] += f" ({count}, {step.batches.size:,} at a time)"
-            steps.append(planned)
-        report({"pending": steps}, lines or ["Nothing to do."], as_json=as_json)
+        head = migrations.head_of(url)
+        steps = [_planned(url, step) for step in migrations.pending(head)]
+        lines = [_line(step) for step in steps] or ["Nothing to do."]
+        _report(head, {"pending": steps}, lines, as_json=as_json)
+
+
+def _planned(url: str, step: migrations.PendingMigration) -> dict[str, Any]:
+    planned = {"revision": step.revision, "why": step.why, "phase": step.phase, "data": False}
+    if step.batches is not None:
+        rows = migrations.rows_to_change(url, step.batches)
+        planned |= {"data": True, "rows": rows, "batch": step.batches.size}
+    return planned
+
+
+def _line(step: dict[str, Any]) -> str:
+    notes = []
+    if step["phase"] == CONTRACT:
+        notes.append("contract: refused while processes of older releases run")
+    if step["data"]:
+        rows = step["rows"]
+        count = "too many rows to count" if rows is None else f"{rows:,} rows now"
+        notes.append(f"{count}, {step['batch']:,} at a time")
+    note = f" ({'; '.join(notes)})" if notes else ""
+    return f"{step['revision']}  {step['why']}{note}"
+
+
+def _report(
+    head: str | None,
+    result: dict[str, Any],
+    lines: list[str],
+    *,
+    as_json: bool,
+    code: ExitCode = ExitCode.CLEAN,
+) -> None:
+    """Print the result and exit; a schema that is ahead is one sentence and a code of its own."""
+    state = migrations.state_of(head)
+    if state is migrations.SchemaState.AHEAD and code is ExitCode.CLEAN:
+        lines, code = [migrations.AHEAD_MESSAGE.format(head=head)], ExitCode.AHEAD
+    report({"status": state, "head": head, **result}, lines, as_json=as_json)
+    raise typer.Exit(code)
 
 
 @migrate_app.command("apply")
 def apply(
     *,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead.")] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL of the pending steps instead.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="With --sql: the revision to start from, or `base`; asks no database."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Migrate the schema to its head. Two runs at once are safe: one works, the other waits.
 
-    A run after an interruption continues where it stopped. Progress goes to standard error.
+    A run after an interruption continues where it stopped. Progress goes to standard error. Exit
+    code 3: processes of an older release need what the next step removes; 6: the schema is ahead.
 
     Example: `polystore migrate apply --json` or `polystore migrate apply --sql > review.sql`
     """
-    if sql:
-        migrations.print_sql()
+    if sql and since is not None:
+        migrations.print_sql(None if since == "base" else since)
         return
     with report_errors(), open_schema(Settings()) as url:
+        if sql:
+            migrations.print_sql(migrations.head_of(url))
+            return
         with status_line() as show_status:
             finished = migrations.apply(url, print_progress, show_status)
-        head = migrations.expected_head()
-        result = {"head": head, "applied": [step._asdict() for step in finished]}
-        report(result, [f"The schema is at its head, {head}."], as_json=as_json)
+        head = migrations.head_of(url)
+        result = {"applied": [step._asdict() for step in finished]}
+        _report(head, result, [f"The schema is at its head, {head}."], as_json=as_json)
 
 
 @migrate_app.command("down")
@@ -102,8 +146,12 @@ def check(*, as_json: AsJson = False) -> None:
     """
     with report_errors(), open_schema(Settings()) as url:
         head, expected = migrations.head_of(url), migrations.expected_head()
-        behind = bool(migrations.pending(head))
-        difference = "the schema is behind" if behind else migrations.differences(url)
-        result = {"head": head, "expected": expected, "difference": difference}
-        report(result, [difference or "The database matches the code."], as_json=as_json)
-        raise typer.Exit(ExitCode.DRIFT if difference else ExitCode.CLEAN)
+        state, difference = migrations.state_of(head), None
+        if state is migrations.SchemaState.BEHIND:
+            difference = "the schema is behind"
+        elif state is migrations.SchemaState.CURRENT:
+            difference = migrations.differences(url)
+        code = ExitCode.DRIFT if difference else ExitCode.CLEAN
+        result = {"expected": expected, "difference": difference}
+        lines = [difference or "The database matches the code."]
+        _report(head, result, lines, as_json=as_json, code=code)

@@ -13,7 +13,7 @@ from rich.text import Text
 from mongo_indexes.exit_codes import ExitCode
 from service.settings import BadSecret
 from service.stores.embedded import EmbeddedError
-from service.stores.sql.migrations import MigrationFailed
+from service.stores.sql.migrations import MigrationFailed, MigrationRefused
 
 OnProgress = Callable[[str], None]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -58,8 +58,11 @@ def report_errors() -> Iterator[None]:
         for violation in error.errors():
             setting = str(violation["loc"][0]) if violation["loc"] else "secret"
             variable = setting if setting.isupper() else f"POLYSTORE_{setting.upper()}"
-            _print_error(f"{variable}: {violation['msg']}")
+            _print_error(f"{variable}: {violation['msg'].removeprefix('Value error, ')}")
         raise typer.Exit(ExitCode.FAILED) from error
+    except MigrationRefused as error:
+        _print_error(str(error))
+        raise typer.Exit(ExitCode.REFUSED) from error
     except (CommandFailed, EmbeddedError, BadSecret, MigrationFailed) as error:
         _print_error(str(error))
         raise typer.Exit(ExitCode.FAILED) from error

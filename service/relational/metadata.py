@@ -12,10 +12,11 @@ from service.relational.posts import tables as posts
 from service.relational.projects import tables as projects
 from service.relational.tags import tables as tags
 from service.relational.users import tables as users
-from service.stores.sql import idempotency
+from service.stores.sql import idempotency, processes
 from service.stores.sql.base import Base
 
 OWNERS = (
-    accounts, api_keys, audit, catalog, idempotency, logins, orders, posts, projects, tags, users
+    accounts, api_keys, audit, catalog, idempotency, logins, orders, posts, processes, projects,
+    tags, users
 )  # fmt: skip
 METADATA: MetaData = Base.metadata

@@ -11,6 +11,7 @@ revision = "202611201200"
 down_revision = None
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

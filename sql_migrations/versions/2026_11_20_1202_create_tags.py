@@ -11,6 +11,7 @@ revision = "202611201202"
 down_revision = "202611201201"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

@@ -9,6 +9,7 @@ revision = "202611211202"
 down_revision = "202611211201"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

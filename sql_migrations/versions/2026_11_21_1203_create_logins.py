@@ -11,6 +11,7 @@ revision = "202611211203"
 down_revision = "202611211202"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

@@ -11,6 +11,7 @@ revision = "202611211205"
 down_revision = "202611211204"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 # Moves of categories wait for one another, because two concurrent ones would each see no cycle.
 # Moves are rare, and the check of the ancestors is one query.

@@ -11,6 +11,7 @@ revision = "202611211208"
 down_revision = "202611211207"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 TIME = postgresql.TIMESTAMP(timezone=True, precision=3)
 

@@ -10,6 +10,7 @@ revision = "202611211209"
 down_revision = "202611211208"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

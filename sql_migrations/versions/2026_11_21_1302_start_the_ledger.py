@@ -17,6 +17,7 @@ revision = "202611211302"
 down_revision = "202611211301"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 FUNCTIONS = {
     # Its argument is the name of the broken constraint.

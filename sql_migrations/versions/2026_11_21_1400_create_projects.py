@@ -11,6 +11,7 @@ revision = "202611211400"
 down_revision = "202611211302"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

@@ -12,6 +12,7 @@ revision = "202611211401"
 down_revision = "202611211400"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 # Deferred to the commit, so that a transaction can replace one owner by another. Two transactions

@@ -11,6 +11,7 @@ revision = "202611211402"
 down_revision = "202611211401"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 OPEN = "accepted_at IS NULL AND declined_at IS NULL"

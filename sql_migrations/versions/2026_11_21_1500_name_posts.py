@@ -10,6 +10,7 @@ revision = "202611211500"
 down_revision = "202611211402"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 BATCHES = NAME_POSTS  # read by `polystore migrate plan`
 

@@ -12,6 +12,7 @@ revision = "202611211502"
 down_revision = "202611211501"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

@@ -9,6 +9,7 @@ revision = "202611211600"
 down_revision = "202611211502"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

@@ -10,6 +10,7 @@ revision = "202611211601"
 down_revision = "202611211600"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 
 def upgrade() -> None:

@@ -11,6 +11,7 @@ revision = "202611211602"
 down_revision = "202611211601"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 SEARCHED = ("users", "posts", "products")
 

@@ -1,5 +1,6 @@
 """The migrations lead to the tables in the code, upwards and downwards, and lose no row."""
 
+import inspect
 import subprocess
 import sys
 from functools import cache
@@ -10,10 +11,13 @@ import pytest
 from alembic.script import ScriptDirectory
 from alembic.util import pyfiles
 
+from service.main import State
 from service.relational.metadata import METADATA
 from service.stores.embedded import StoreUrls
 from service.stores.sql import downgrade
 from service.stores.sql import migrations as migrate
+from service.stores.sql.missing_objects import missing_objects
+from sql_migrations.phases import CONTRACT, EXPAND, refuse_while_older_processes_run
 from tests.fixtures.stores import new_database
 from tests.sql_migrations.one_connection import one_connection
 from tests.sql_migrations.rows import all_rows, changed_rows, fill_empty_tables
@@ -54,6 +58,21 @@ def test_migrated_database_equals_the_tables_in_the_code(empty_database: str) ->
     migrate.apply(empty_database, lambda _line: None)
     assert migrate.differences(empty_database) is None
     assert migrate.head_of(empty_database) == migrate.expected_head()
+
+
+async def test_migrated_database_lacks_no_name_of_the_code(state: State) -> None:
+    """Also CHECK constraints, which Alembic does not compare."""
+    async with state["sql"].engine.connect() as connection:
+        assert await missing_objects(connection, METADATA) == ([], [])
+
+
+def test_each_migration_declares_its_phase() -> None:
+    scripts = list(ScriptDirectory.from_config(migrate.alembic_config()).walk_revisions())
+    assert {script.module.PHASE for script in scripts} <= {EXPAND, CONTRACT}
+    for script in scripts:
+        if script.module.PHASE == CONTRACT:
+            guard = f"{refuse_while_older_processes_run.__name__}(revision)"
+            assert guard in inspect.getsource(script.module.upgrade), script.revision
 
 
 def test_each_migration_up_down_up_keeps_all_rows(empty_database: str) -> None:

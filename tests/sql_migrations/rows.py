@@ -96,6 +96,10 @@ ROWS = {
         INSERT INTO project_invitations (id, project_id, email, role, invited_by, expires_at)
         VALUES ('{ONE}', '{ONE}', 'jean@example.com', 'viewer', '{ADA}', now() + interval '14 d')
     """,
+    "service_processes": f"""
+        INSERT INTO service_processes (id, host, pid, schema_head)
+        VALUES ('{ONE}', 'host-1', 7, '202611271200')
+    """,
 }
 
 

@@ -199,7 +199,7 @@ def test_batches_impossible_change_raises_after_its_attempts(some_posts: str) ->
 def test_batches_as_sql_are_one_statement_with_the_same_result(
     some_posts: str, old_posts: OldPosts, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    migrate.print_sql()
+    migrate.print_sql(None)
     _, _, rest = capsys.readouterr().out.partition(f"-- Running upgrade {BEFORE} ->")
     assert "1,000 rows at a time" in rest
     statements, _, _ = rest.partition(f"-- Running upgrade {AFTER} ->")

@@ -9,7 +9,9 @@ not taken, so no other runner may be at work.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,6 +28,7 @@ from sqlalchemy.pool import NullPool
 import sql_migrations
 from service.stores.sql.connect import ConnectFailed, create_engine
 from sql_migrations.batches import Batches
+from sql_migrations.phases import CONTRACT, OlderProcesses
 from sql_migrations.progress import FinishedMigration, MigrationProgress, ReportLine
 
 T = TypeVar("T")
@@ -35,11 +38,30 @@ READ_LIMITS = {"statement_timeout": "5s"}
 
 
 class PendingMigration(NamedTuple):
-    """A migration to be applied; ``batches`` if it changes data instead of the schema."""
+    """A migration to be applied; ``batches`` if it changes data instead of the schema.
+
+    ``phase`` is ``expand`` or ``contract``; see ``sql_migrations/phases.py``.
+    """
 
     revision: str
     why: str
     batches: Batches | None
+    phase: str
+
+
+class SchemaState(StrEnum):
+    """A database's revision compared with the head of this code."""
+
+    CURRENT = "current"
+    CONTRACT_PENDING = "contract_pending"  # this code works without the steps that are pending
+    BEHIND = "behind"
+    AHEAD = "ahead"  # a newer release has migrated it; migrations only add before older code ends
+
+
+AHEAD_MESSAGE = (
+    "The schema is ahead of this release: a newer one has migrated it to {head}. This release "
+    "works with it, and has nothing to apply."
+)
 
 
 def alembic_config(
@@ -60,6 +82,26 @@ def expected_head() -> str:
     return head
 
 
+@cache
+def _phases() -> dict[str, str]:
+    """Return the phase of each revision that this code knows, newest first."""
+    scripts = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return {script.revision: script.module.PHASE for script in scripts}
+
+
+def state_of(head: str | None) -> SchemaState:
+    """Return the state of a database at the revision ``head``; None before the first migration."""
+    phases = _phases()
+    if head == expected_head():
+        return SchemaState.CURRENT
+    if head is not None and head not in phases:
+        return SchemaState.AHEAD
+    pending = takewhile(lambda revision: revision != head, phases)
+    if head is not None and {phases[revision] for revision in pending} == {CONTRACT}:
+        return SchemaState.CONTRACT_PENDING
+    return SchemaState.BEHIND
+
+
 async def current_head(connection: AsyncConnection) -> str | None:
     """Return the database's revision; None before the first migration."""
     try:
@@ -71,6 +113,10 @@ async def current_head(connection: AsyncConnection) -> str | None:
 
 class MigrationFailed(Exception):
     """The database could not be read or changed."""
+
+
+class MigrationRefused(MigrationFailed):
+    """Older processes run, which need what a contract migration removes."""
 
 
 def head_of(url: str) -> str | None:
@@ -109,10 +155,10 @@ def translate_errors(progress: MigrationProgress | None = None) -> Iterator[None
     """Raise MigrationFailed, with a message for operators, for errors of Alembic and database."""
     try:
         yield
+    except OlderProcesses as error:
+        raise MigrationRefused(f"{error}.") from error
     except CommandError as error:
-        newer = "Can't locate revision" in str(error)
-        hint = " A newer release of this service has migrated it: use that one." if newer else ""
-        raise MigrationFailed(f"Alembic refuses: {error}.{hint}") from error
+        raise MigrationFailed(f"Alembic refuses: {error}.") from error
     except (SQLAlchemyError, OSError, KeyboardInterrupt) as error:
         revision = progress.current_revision if progress is not None else None
         at = f" at {revision}" if revision else ""
@@ -137,15 +183,19 @@ def _first_cause(error: BaseException) -> str:
 def pending(current: str | None) -> list[PendingMigration]:
     """Return the migrations after the revision ``current``, oldest first.
 
-    Raises:
-        MigrationFailed: This code does not know the revision.
+    There are none for a schema that is ahead.
     """
+    if state_of(current) is SchemaState.AHEAD:
+        return []
     directory = ScriptDirectory.from_config(alembic_config())
-    with translate_errors():
-        scripts = list(directory.iterate_revisions("head", current or "base"))
     return [
-        PendingMigration(script.revision, script.doc, getattr(script.module, "BATCHES", None))
-        for script in reversed(scripts)
+        PendingMigration(
+            script.revision,
+            script.doc,
+            getattr(script.module, "BATCHES", None),
+            script.module.PHASE,
+        )
+        for script in reversed(list(directory.iterate_revisions("head", current or "base")))
     ]
 
 
@@ -166,24 +216,29 @@ def rows_to_change(url: str, batches: Batches) -> int | None:
 
 
 def apply(url: str, log: ReportLine, show: ReportLine | None = None) -> list[FinishedMigration]:
-    """Upgrade the schema to the head; return the applied migrations.
+    """Upgrade the schema to the head; return the applied migrations. One that is ahead stays.
 
     Two runners at once are safe: one waits and then has nothing to do. ``log`` receives a line per
     migration; ``show``, for a terminal, the current state about once a second.
 
     Raises:
         MigrationFailed: The database is not reachable, or a migration failed.
+        MigrationRefused: Older processes run; the migrations before the contract step are done.
     """
-    head_of(url)
+    head = head_of(url)
+    if state_of(head) is SchemaState.AHEAD:
+        log(AHEAD_MESSAGE.format(head=head))
+        return []
     progress = MigrationProgress(log, show)
     with translate_errors(progress):
         command.upgrade(alembic_config(url, progress, upgrading=True), "head")
     return progress.finished
 
 
-def print_sql() -> None:
-    """Print all migrations as SQL, to be reviewed or run by hand."""
-    command.upgrade(alembic_config(), "head", sql=True)
+def print_sql(head: str | None) -> None:
+    """Print the migrations after the revision ``head`` as SQL, to be reviewed or run by hand."""
+    if pending(head):
+        command.upgrade(alembic_config(), f"{head}:head" if head else "head", sql=True)
 
 
 def differences(url: str) -> str | None:
