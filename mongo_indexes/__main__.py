@@ -6,6 +6,7 @@ import typer
 
 from mongo_indexes.apply import WAIT_SECONDS
 from mongo_indexes.commands import run_apply, run_check, run_plan
+from mongo_indexes.database_name import VARIABLE
 
 app = typer.Typer(
     name="indexes",
@@ -22,7 +23,8 @@ Url = Annotated[
     typer.Option(envvar="MONGODB_URL", show_default=False, help="mongodb://host/database"),
 ]
 DatabaseName = Annotated[
-    str | None, typer.Option("--database", help="Database to use instead of the URL's.")
+    str | None,
+    typer.Option("--database", envvar=VARIABLE, help="Unset: the URL's, else polystore."),
 ]
 Only = Annotated[
     list[str] | None,

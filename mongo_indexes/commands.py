@@ -1,8 +1,9 @@
 """The commands as functions: they take a URL, print their result and return an exit code.
 
 `python -m mongo_indexes` and `polystore indexes` are both thin layers over these three. They share
-their arguments: `database` overrides the one in the URL, `only` limits them to some collections,
-`as_json` prints one JSON object instead of lines, `collections` are the declared ones.
+their arguments: `database` overrides the one in the URL (`database_name.py`), `only` limits them to
+some collections, `as_json` prints one JSON object instead of lines, `collections` are the declared
+ones.
 """
 
 import sys
@@ -15,9 +16,8 @@ from pymongo.errors import PyMongoError
 
 from mongo_indexes.apply import WAIT_SECONDS, ApplyStopped, apply_all
 from mongo_indexes.collections import COLLECTIONS
-from mongo_indexes.connect import CommandFailed, open_database
+from mongo_indexes.connect import CommandFailed, open_database, translate
 from mongo_indexes.declare import CollectionSpec
-from mongo_indexes.execute import error_message
 from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LockHeld
 from mongo_indexes.output import show_json, show_steps, steps_as_json
@@ -158,7 +158,7 @@ def _translate_errors(database: Database[dict[str, Any]], command: Command) -> E
         details = {"done": steps_as_json(stopped.done), "left": steps_as_json(not_done)}
         raise CommandFailed(stopped.code, message, **details) from stopped
     except PyMongoError as error:
-        raise CommandFailed(ExitCode.FAILED, error_message(error)) from error
+        raise translate(error, database.name) from error
 
 
 def _names(steps: Sequence[Step]) -> str:

@@ -10,16 +10,20 @@ from pymongo.errors import (
     ConfigurationError,
     InvalidName,
     InvalidURI,
+    OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
 )
 
+from mongo_indexes.database_name import BadMongoUrl, find_database_name
 from mongo_indexes.execute import error_message
 from mongo_indexes.exit_codes import ExitCode
 
 Document = dict[str, Any]
 
 _CONNECT_MILLISECONDS = 5_000
+_INVALID_NAMESPACE = 73  # such as a name of more than 63 bytes
+_DATABASE_DIFFERS_IN_CASE = 13297
 
 
 class CommandFailed(Exception):
@@ -33,29 +37,41 @@ class CommandFailed(Exception):
 
 @contextmanager
 def open_database(url: str | None, name: str | None) -> Iterator[Database[Document]]:
-    """Yield the database `name`, by default the one in the URL, once its server has answered.
+    """Yield the database that `find_database_name` names, once its server has answered.
 
     Raises CommandFailed.
     """
     if not url:
         raise CommandFailed(ExitCode.REFUSED, "no MongoDB URL: use --url or set MONGODB_URL")
+    try:
+        name = find_database_name(url, name)
+    except BadMongoUrl as error:
+        raise CommandFailed(ExitCode.REFUSED, str(error)) from None
     with _client(url) as client:
-        database = _database(client, name)
         try:
-            client.admin.command("ping")
-        except ServerSelectionTimeoutError as error:
-            message = f"no MongoDB within 5 s: {error_message(error)}"
-            raise CommandFailed(ExitCode.FAILED, message) from error
+            database = client[name]
+            database.command("ping")
         except PyMongoError as error:
-            raise CommandFailed(ExitCode.FAILED, error_message(error)) from error
+            raise translate(error, name) from error
         yield database
 
 
+def translate(error: PyMongoError, database: str) -> CommandFailed:
+    """Return the end of a command because of this error: REFUSED for a bad name, else FAILED."""
+    message = error_message(error)
+    refused = isinstance(error, OperationFailure) and error.code in {
+        _INVALID_NAMESPACE,
+        _DATABASE_DIFFERS_IN_CASE,
+    }
+    if refused or isinstance(error, InvalidName):
+        message = f"MongoDB refuses {database!r} as the name of a database: {message}"
+        return CommandFailed(ExitCode.REFUSED, message)
+    if isinstance(error, ServerSelectionTimeoutError):
+        message = f"no MongoDB within 5 s: {message}"
+    return CommandFailed(ExitCode.FAILED, message)
+
+
 def _client(url: str) -> MongoClient[Document]:
-    # The driver's error is dropped: its text can quote a piece of a badly escaped password.
-    message = "not a MongoDB URL (escape : / ? # [ ] @ % in user name and password)"
-    if not url.startswith(("mongodb://", "mongodb+srv://")):  # the driver accepts a host name
-        raise CommandFailed(ExitCode.REFUSED, message)
     try:
         return MongoClient(
             url,
@@ -68,14 +84,6 @@ def _client(url: str) -> MongoClient[Document]:
             uuidRepresentation="standard",
         )
     except (InvalidURI, ConfigurationError, ValueError):
+        # The driver's error is dropped: its text can quote a secret among the options.
+        message = "the driver refuses the MongoDB URL: correct its hosts or its options"
         raise CommandFailed(ExitCode.REFUSED, message) from None
-
-
-def _database(client: MongoClient[Document], name: str | None) -> Database[Document]:
-    try:
-        return client[name] if name else client.get_default_database()
-    except ConfigurationError:
-        message = "no database: name it in the URL (mongodb://host/database) or use --database"
-        raise CommandFailed(ExitCode.REFUSED, message) from None
-    except InvalidName as error:
-        raise CommandFailed(ExitCode.REFUSED, f"not a database name: {error}") from error

@@ -10,7 +10,6 @@ from mongo_indexes.commands import run_apply, run_check, run_plan
 from service.cli.output import AsJson, Yes, report_errors
 from service.cli.stores import open_store
 from service.settings import Settings
-from service.stores.mongo.client import database_name
 
 indexes_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -28,7 +27,7 @@ def plan(
     Example: `polystore indexes plan --only items`
     """
     with report_errors(), open_store(Settings(), "mongodb_url") as url:
-        name = database or database_name(url, Settings())
+        name = _explicit(database)
         code = run_plan(url, database=name, only=only or (), prune=prune, as_json=as_json)
         raise typer.Exit(code)
 
@@ -50,7 +49,7 @@ def apply(
     with report_errors(), open_store(Settings(), "mongodb_url") as url:
         code = run_apply(
             url,
-            database=database or database_name(url, Settings()),
+            database=_explicit(database),
             only=only or (),
             prune=prune,
             as_json=as_json,
@@ -67,5 +66,10 @@ def check(database: DatabaseName = None, only: Only = None, *, as_json: AsJson =
     Example: `polystore indexes check --json`
     """
     with report_errors(), open_store(Settings(), "mongodb_url") as url:
-        name = database or database_name(url, Settings())
+        name = _explicit(database)
         raise typer.Exit(run_check(url, database=name, only=only or (), as_json=as_json))
+
+
+def _explicit(database: str | None) -> str | None:
+    """Return the option, else the setting; `mongo_indexes` looks further if there is neither."""
+    return Settings().mongodb_database if database is None else database

@@ -18,8 +18,8 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, Asyn
 from pymongo import WriteConcern
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
-from pymongo.uri_parser import parse_uri
 
+from mongo_indexes.database_name import find_database_name
 from service.core.circuit_breaker import CircuitBreaker
 from service.core.errors import OutcomeUnknown, QueryTooSlow
 from service.core.metrics import Metrics
@@ -28,7 +28,6 @@ from service.stores.mongo.errors import MongoBusy, translate_mongo_error
 from service.web.schemas import to_milliseconds
 
 T = TypeVar("T")
-DEFAULT_DATABASE = "polystore"
 NAMESPACE_NOT_FOUND = 26
 Document = dict[str, Any]
 MongoCollection = AsyncIOMotorCollection[Document]
@@ -105,11 +104,12 @@ async def open_mongo(settings: Settings) -> AsyncIterator[MongoStore]:
     """
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
     url = settings.mongodb_url.get_secret_value()
+    name = database_name(url, settings)  # before the driver quotes a malformed URL in its error
     breaker = CircuitBreaker("MongoDB", settings.mongo_deadline_seconds, translate_mongo_error)
     with _motor_threads(settings.mongo_max_pool_size):
         client = _client(url, settings)
         database = client.get_database(
-            database_name(url, settings),
+            name,
             codec_options=CODEC,
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
@@ -162,8 +162,12 @@ def _motor_threads(count: int) -> Iterator[None]:
 
 
 def database_name(url: str, settings: Settings) -> str:
-    """Return the name of the database: the setting's, the URL's, or ``polystore``."""
-    return settings.mongodb_database or parse_uri(url)["database"] or DEFAULT_DATABASE
+    """Return the name of the database: the setting's, the URL's, or ``polystore``.
+
+    Raises:
+        BadMongoUrl: the URL is malformed; the message does not repeat it.
+    """
+    return find_database_name(url, settings.mongodb_database)
 
 
 def _ms(seconds: float) -> int:
