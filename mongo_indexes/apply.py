@@ -12,7 +12,7 @@ from mongo_indexes.execute import StepRefused, error_message, execute
 from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LEASE_SECONDS, Lease, LeaseLost, lease
 from mongo_indexes.server import plan
-from mongo_indexes.step import Step
+from mongo_indexes.step import Kind, Step
 
 Document = dict[str, Any]
 OnProgress = Callable[[str], None]
@@ -37,6 +37,19 @@ class ApplyStopped(Exception):
         self.left = left
 
 
+class ApplyRefused(Exception):
+    """Some collections cannot become what is declared, so that no step was done on any.
+
+    `refused` are the steps with the reasons, `left` those that apply would have done.
+    """
+
+    def __init__(self, refused: list[Step], left: list[Step]) -> None:
+        reasons = [f"{step.target} {step.reason}" for step in refused]
+        super().__init__("\n".join(["nothing was changed, because", *reasons]))
+        self.refused = refused
+        self.left = left
+
+
 def apply_all(
     database: Database[Document],
     on_progress: OnProgress = lambda _: None,
@@ -50,19 +63,26 @@ def apply_all(
 
     `on_progress` receives a line before each step, and one while waiting for the lock. The lock is
     not taken if no step is to be done. The database's client must not end a long build early (no
-    `timeoutMS`, no `socketTimeoutMS`). Raises LockHeld, ApplyStopped, PyMongoError (unreachable).
+    `timeoutMS`, no `socketTimeoutMS`). Raises LockHeld, ApplyRefused, ApplyStopped, PyMongoError
+    (unreachable).
     """
-    if not _changes(database, collections, prune):
+    if not changes(database, collections, prune):
         return []
     with lease(database, wait=wait, seconds=lease_seconds, on_progress=on_progress) as lock:
         # Plan again: the previous holder of the lock may have done all of it.
-        return _execute(database, _changes(database, collections, prune), lock, on_progress)
+        return _execute(database, changes(database, collections, prune), lock, on_progress)
 
 
-def _changes(
+def changes(
     database: Database[Document], collections: Sequence[CollectionSpec], prune: bool
 ) -> list[Step]:
-    return [step for step in plan(database, collections, prune=prune) if step.changes]
+    """Return the steps that are to be done. Raises ApplyRefused, PyMongoError."""
+    steps = plan(database, collections, prune=prune)
+    to_do = [step for step in steps if step.changes]
+    refused = [step for step in steps if step.kind is Kind.REFUSE]
+    if refused:
+        raise ApplyRefused(refused, to_do)
+    return to_do
 
 
 def _execute(

@@ -14,7 +14,7 @@ import typer
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from mongo_indexes.apply import WAIT_SECONDS, ApplyStopped, apply_all
+from mongo_indexes.apply import WAIT_SECONDS, ApplyRefused, ApplyStopped, apply_all, changes
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.connect import CommandFailed, open_database, translate
 from mongo_indexes.declare import CollectionSpec
@@ -22,7 +22,7 @@ from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.lock import LockHeld
 from mongo_indexes.output import show_json, show_steps, steps_as_json
 from mongo_indexes.server import plan
-from mongo_indexes.step import Step
+from mongo_indexes.step import Kind, Step
 
 Command = Callable[[Database[dict[str, Any]]], ExitCode]
 
@@ -40,8 +40,7 @@ def run_plan(
 
     def command(connected: Database[dict[str, Any]]) -> ExitCode:
         steps = plan(connected, _selected(collections, only), prune=prune)
-        to_do = sum(step.changes for step in steps)
-        _show(connected.name, steps, f"{to_do or 'nothing'} to do", as_json)
+        _show(connected.name, steps, _to_do(steps), as_json)
         return ExitCode.CLEAN
 
     return _run(url, database, command, as_json)
@@ -84,7 +83,7 @@ def run_apply(
     def command(connected: Database[dict[str, Any]]) -> ExitCode:
         selected = _selected(collections, only)
         if not yes:
-            _confirm(connected.name, plan(connected, selected, prune=prune), as_json)
+            _confirm(connected.name, changes(connected, selected, prune), as_json)
         on_progress = _ignore if as_json else typer.echo
         done = apply_all(connected, on_progress, collections=selected, prune=prune, wait=wait)
         kept = [step for step in plan(connected, selected) if not step.changes]
@@ -116,16 +115,22 @@ def _show(database: str, steps: Sequence[Step], summary: str, as_json: bool) -> 
     typer.echo(f"{database}: {summary}")
 
 
-def _confirm(database: str, steps: Sequence[Step], as_json: bool) -> None:
+def _to_do(steps: Sequence[Step]) -> str:
+    to_do = sum(step.changes for step in steps)
+    refused = sum(step.kind is Kind.REFUSE for step in steps)
+    summary = f"{to_do or 'nothing'} to do"
+    return f"{summary}, but apply does nothing because of {refused} refused" if refused else summary
+
+
+def _confirm(database: str, to_do: Sequence[Step], as_json: bool) -> None:
     """Ask at the terminal, if there is something to change. Raises CommandFailed."""
-    changes = [step for step in steps if step.changes]
-    if not changes:
+    if not to_do:
         return
     if not as_json:
-        show_steps(changes)
+        show_steps(to_do)
     if as_json or not sys.stdin.isatty():
-        message = f"{len(changes)} to do, and no terminal to ask at: use --yes to do them"
-        raise CommandFailed(ExitCode.REFUSED, message, left=steps_as_json(changes))
+        message = f"{len(to_do)} to do, and no terminal to ask at: use --yes to do them"
+        raise CommandFailed(ExitCode.REFUSED, message, left=steps_as_json(to_do))
     if not typer.confirm(f"Change {database}?"):
         raise CommandFailed(ExitCode.REFUSED, "nothing was changed")
 
@@ -152,6 +157,13 @@ def _translate_errors(database: Database[dict[str, Any]], command: Command) -> E
         return command(database)
     except LockHeld as error:
         raise CommandFailed(ExitCode.LOCKED, str(error)) from error
+    except ApplyRefused as refusal:
+        details = {
+            "refused": steps_as_json(refusal.refused),
+            "done": [],
+            "left": steps_as_json(refusal.left),
+        }
+        raise CommandFailed(ExitCode.REFUSED, str(refusal), **details) from refusal
     except ApplyStopped as stopped:
         not_done = [stopped.failed, *stopped.left]
         message = f"{stopped}\ndone: {_names(stopped.done)}\nnot done: {_names(not_done)}"

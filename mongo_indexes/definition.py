@@ -57,12 +57,10 @@ class Definition:
         return [name for name in names if getattr(self, name) != getattr(other, name)]
 
     @classmethod
-    def from_declared(
-        cls, index: Index, inherited_collation: Mapping[str, Any] | None
-    ) -> "Definition":
+    def from_declared(cls, index: Index) -> "Definition":
         """Return the definition that the server will show for a declared index.
 
-        An index without a collation inherits that of its collection.
+        The collection has no default collation that the index would inherit; see `refusals.py`.
         """
         options = index.options()
         keys, weights = index.pattern, index.weights
@@ -74,8 +72,6 @@ class Definition:
                 "default_language": index.default_language or "english",
                 "language_override": "language",
             }
-        if index.collation is None and inherited_collation is not None:
-            options["collation"] = inherited_collation
         return cls.from_document({**options, "key": dict(keys), "weights": weights})
 
     @classmethod

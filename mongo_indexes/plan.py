@@ -17,6 +17,7 @@ from typing import Any
 
 from mongo_indexes.declare import CollectionSpec, Index
 from mongo_indexes.definition import Definition, canonical_json
+from mongo_indexes.refusals import refusals
 from mongo_indexes.server_index import ServerIndex
 from mongo_indexes.step import Kind, Risk, Step
 
@@ -31,6 +32,8 @@ def diff(
 ) -> list[Step]:
     """Return the steps that make the collection what is declared, in the order of execution.
 
+    If it cannot become that, return steps of kind REFUSE alone, with the reasons.
+
     `server_indexes`: documents of listIndexes, with or without `includeBuildUUIDs`.
     `server_options`: the `options` of listCollections, None if the collection does not exist.
     `prune`: hide undeclared indexes, drop the hidden ones; by default they are kept.
@@ -44,10 +47,12 @@ def diff(
             *_validator(declared, {}, prune, 0),
             *(_create(declared, index, 0) for index in declared.indexes),
         ]
+    refused = refusals(declared, server_options)
+    if refused:
+        return refused
     existing = [ServerIndex(document) for document in server_indexes]
-    existing = [index for index in existing if index.name != "_id_"]
-    collation = server_options.get("collation")
-    steps, dropped = _declared(declared, existing, collation, documents)
+    existing = [index for index in existing if not index.is_on_id]
+    steps, dropped = _declared(declared, existing, documents)
     names = {index.name for index in declared.indexes} | dropped
     left = [index for index in existing if index.name not in names]
     return [
@@ -60,7 +65,6 @@ def diff(
 def _declared(
     declared: CollectionSpec,
     existing: Sequence[ServerIndex],
-    collation: Mapping[str, Any] | None,
     documents: int | None,
 ) -> tuple[list[Step], set[str]]:
     """Return builds and changes in place, then replacements; and the names that these drop."""
@@ -68,7 +72,7 @@ def _declared(
     last: list[Step] = []
     dropped: set[str] = set()
     for index in declared.indexes:
-        wanted = Definition.from_declared(index, collation)
+        wanted = Definition.from_declared(index)
         current = next((other for other in existing if other.name == index.name), None)
         conflicts = _conflicts(wanted, index, existing)
         if current and current.can_become(wanted) and not conflicts:

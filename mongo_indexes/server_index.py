@@ -17,6 +17,8 @@ class ServerIndex:
         self.building = "buildUUID" in document
         self.document: Mapping[str, Any] = document.get("spec", document)
         self.name: str = self.document["name"]
+        # A clustered collection has its own index on _id, of any name.
+        self.is_on_id = self.name == "_id_" or bool(self.document.get("clustered"))
         self.preparing = bool(self.document.get("prepareUnique"))
         self.definition = Definition.from_document(self.document)
 

@@ -9,7 +9,11 @@ from mongo_indexes.declare import Index
 
 
 class Kind(StrEnum):
-    """The change that a step makes. KEEP makes none: it reports what is not declared."""
+    """The change that a step makes.
+
+    KEEP makes none: it reports what is not declared. REFUSE makes none: apply ends before its
+    first step, because the collection cannot become what is declared.
+    """
 
     CREATE_COLLECTION = "create_collection"
     SET_VALIDATOR = "set_validator"
@@ -23,13 +27,14 @@ class Kind(StrEnum):
     REPLACE_INDEX = "replace_index"
     DROP_INDEX = "drop_index"
     KEEP = "keep"
+    REFUSE = "refuse"
 
 
 class Risk(StrEnum):
     """How much harm a step can do.
 
     SAFE is instant and can be undone. SLOW reads the collection. DANGEROUS leaves queries without
-    an index for a while, refuses writes or deletes data.
+    an index for a while, refuses writes or deletes data; so does a refused collection as it is.
     """
 
     SAFE = "safe"
@@ -56,7 +61,7 @@ class Step:
     @property
     def changes(self) -> bool:
         """Whether applying it changes the database."""
-        return self.kind is not Kind.KEEP
+        return self.kind not in {Kind.KEEP, Kind.REFUSE}
 
     @property
     def missing(self) -> bool:

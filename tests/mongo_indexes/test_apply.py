@@ -4,7 +4,6 @@ from threading import Thread
 
 import pytest
 from bson import SON
-from pymongo.errors import OperationFailure
 
 from mongo_indexes.apply import ApplyStopped, apply_all
 from mongo_indexes.declare import Index
@@ -113,13 +112,6 @@ def test_apply_existing_collection_is_not_recreated(database: Data) -> None:
     database.things.insert_one({"a": 1})
     assert apply(database, PLAIN) == ["create_index"]
     assert database.things.count_documents({}) == 1
-
-
-def test_apply_view_instead_of_collection_changes_nothing(database: Data) -> None:
-    database.create_collection("things", viewOn="base", pipeline=[])
-    with pytest.raises(OperationFailure, match="things is a view"):
-        apply(database, PLAIN)
-    assert LOCKS not in database.list_collection_names()
 
 
 def test_plan_server_key_pattern_keeps_its_order(database: Data) -> None:

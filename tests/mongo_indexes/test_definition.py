@@ -104,17 +104,10 @@ def test_diff_collation_is_compared_with_its_locales_defaults(
     assert diff(declared, [server_document(collation=whole)], {}) == []
 
 
-def test_diff_index_inherits_the_collection_collation() -> None:
-    french = {"locale": "fr"}
-    declared = things(index())
-    assert diff(declared, [server_document(collation=french)], {"collation": french}) == []
-    steps = diff(declared, [server_document()], {"collation": french})
-    assert kinds(steps) == [("replace_index", "ix")]
-
-
-def test_diff_simple_collation_is_none_despite_the_collections() -> None:
-    declared = things(index(collation={"locale": "simple"}))
-    assert diff(declared, [server_document()], {"collation": {"locale": "fr"}}) == []
+def test_diff_simple_collation_is_none() -> None:
+    simple = {"locale": "simple"}
+    declared = things(index(collation=simple))
+    assert diff(declared, [server_document()], {"collation": simple}) == []
 
 
 def test_diff_text_index_is_compared_in_the_servers_form() -> None:

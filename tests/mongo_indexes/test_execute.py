@@ -42,13 +42,6 @@ def test_apply_index_of_any_kind_leaves_no_difference(database: Data, index: Ind
     assert plan(database, things(index)) == []
 
 
-def test_apply_index_inherits_the_collection_collation(database: Data) -> None:
-    database.create_collection("things", collation={"locale": "fr_CA"})
-    apply(database, PLAIN)
-    assert server_indexes(database)["ix_a"]["collation"]["backwards"] is True
-    assert plan(database, things(PLAIN)) == []
-
-
 def test_apply_other_order_of_keys_makes_two_indexes(database: Data) -> None:
     apply(
         database,
