@@ -118,8 +118,8 @@ def _show(database: str, steps: Sequence[Step], summary: str, as_json: bool) -> 
 def _to_do(steps: Sequence[Step]) -> str:
     to_do = sum(step.changes for step in steps)
     refused = sum(step.kind is Kind.REFUSE for step in steps)
-    summary = f"{to_do or 'nothing'} to do"
-    return f"{summary}, but apply does nothing because of {refused} refused" if refused else summary
+    blocked = f", {refused} refused: apply does nothing until that is corrected" if refused else ""
+    return f"{to_do or 'nothing'} to do{blocked}"
 
 
 def _confirm(database: str, to_do: Sequence[Step], as_json: bool) -> None:

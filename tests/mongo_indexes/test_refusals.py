@@ -204,6 +204,8 @@ def test_plan_and_check_show_the_refused_collection(database: Data, mongodb_url:
     planned = CliRunner().invoke(app, ["plan", *arguments])
     assert planned.exit_code == 0
     assert "feedback: is a view of base" in planned.stdout
-    assert planned.stdout.splitlines()[-1].endswith("but apply does nothing because of 1 refused")
+    assert planned.stdout.splitlines()[-1].endswith(
+        " to do, 1 refused: apply does nothing until that is corrected"
+    )
     checked = CliRunner().invoke(app, ["check", *arguments, "--only", "feedback"])
     assert (checked.exit_code, "feedback: is a view of base" in checked.stdout) == (2, True)
