@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.store_urls import check_mongodb_url, parse_database_url
+from service.database_url import parse_database_url
 
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
@@ -167,9 +167,11 @@ class Settings(BaseSettings):
 
     @field_validator("mongodb_url")
     @classmethod
-    def _check_mongodb_url(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None:
-            check_mongodb_url(url.get_secret_value())
+    def _check_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(
+            ("mongodb://", "mongodb+srv://")
+        ):
+            raise ValueError("must look like mongodb://user:password@host:27017/name")
         return url
 
     @model_validator(mode="after")

@@ -12,15 +12,17 @@ from sqlalchemy.pool import NullPool
 from mongo_indexes.collections import COLLECTIONS
 from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.server import plan
-from service.cli.output import AsJson, report, report_errors
-from service.cli.stores import open_stores
+from service.cli.output import AsJson, print_progress, report, report_errors
+from service.cli.stores import direct_url, open_stores
+from service.database_url import without_password
 from service.relational.accounts.ledger_check import Faults, ledger_faults
 from service.settings import Settings
-from service.store_urls import without_password
 from service.stores.embedded import StoreUrls
 from service.stores.mongo.client import database_name
 from service.stores.sql import migrations
 from service.stores.sql.connect import create_engine
+from service.stores.sql.schema_check.check import check_schema
+from service.stores.sql.schema_check.fresh import TemporaryDatabaseRefused
 
 CONNECT_SECONDS = 5
 
@@ -28,12 +30,15 @@ CONNECT_SECONDS = 5
 def doctor(*, as_json: AsJson = False) -> None:
     """Check that both stores respond, schema and indexes are current, and the ledger balances.
 
+    Without CREATEDB the schema is not compared with its migrations; `migrate check` can do so.
+
     Exit code 0: all is well; 2: it is not; 6: it is, and a newer release has migrated the schema.
 
     Example: `polystore doctor --json`
     """
-    with report_errors(), open_stores(Settings()) as urls:
-        result = examine(urls, database_name(urls.mongodb_url, Settings()))
+    with report_errors(), open_stores(settings := Settings()) as urls:
+        direct = urls._replace(database_url=direct_url(settings) or urls.database_url)
+        result = examine(direct, database_name(urls.mongodb_url, settings))
         report(result, as_lines(result), as_json=as_json)
         raise typer.Exit(_exit_code(result))
 
@@ -72,6 +77,10 @@ def as_lines(result: dict[str, Any]) -> list[str]:
         for name, fault in sql.get("ledger", {}).items()
         if fault["count"]
     ]
+    if sql.get("drift"):
+        lines += ["The schema differs; see `polystore migrate check`:", *_indent(sql["drift"])]
+    if "not_compared" in sql:
+        lines.append(f"  The schema was not compared. {sql['not_compared']}")
     if mongo.get("drift"):
         lines += ["Indexes differ; see `polystore indexes plan`:", *_indent(mongo["drift"])]
     return lines
@@ -90,11 +99,23 @@ def _postgresql(url: str) -> dict[str, Any]:
     if behind:  # the ledger's tables may not exist yet
         return result
     try:
+        result |= _schema(url)
         ledger = asyncio.run(_ledger(url))
+    except migrations.MigrationFailed as error:
+        return {**result, "ok": False, "error": str(error)}
     except (SQLAlchemyError, OSError) as error:
         message = f"The ledger could not be read ({type(error).__name__})."
         return {**result, "ok": False, "error": message}
-    return {**result, "ok": not any(fault["count"] for fault in ledger.values()), "ledger": ledger}
+    sound = not any(fault["count"] for fault in ledger.values()) and not result["drift"]
+    return {**result, "ok": sound, "ledger": ledger}
+
+
+def _schema(url: str) -> dict[str, Any]:
+    """Return ``{"drift": lines}``; ``not_compared`` has the reason if it cannot be found."""
+    try:
+        return {"drift": [str(change) for change in check_schema(url, log=print_progress).drift]}
+    except TemporaryDatabaseRefused as error:
+        return {"drift": [], "not_compared": str(error)}
 
 
 async def _ledger(url: str) -> dict[str, Faults]:

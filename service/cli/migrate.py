@@ -15,11 +15,21 @@ from service.cli.output import (
     report_errors,
     status_line,
 )
+from service.cli.schema_report import as_dict, as_lines
 from service.cli.stores import open_schema
 from service.settings import Settings
 from service.stores.sql import downgrade, migrations
+from service.stores.sql.schema_check.check import check_schema
 from sql_migrations.phases import CONTRACT
 
+ScratchUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="PostgreSQL of the same major version, for the temporary database of the comparison.",
+    ),
+]
+_CHECK_CODES = {"same": ExitCode.CLEAN, "ahead": ExitCode.AHEAD}
 migrate_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
 
@@ -139,19 +149,17 @@ def _effects(step: downgrade.Downgrade) -> list[str]:
 
 
 @migrate_app.command("check")
-def check(*, as_json: AsJson = False) -> None:
-    """Compare the database with the code. Exit code 0: the same; 2: they differ.
+def check(*, scratch_url: ScratchUrl = None, as_json: AsJson = False) -> None:
+    """Compare the database with what its migrations make. Exit code 0: the same; 2: they differ.
 
-    Example: `polystore migrate check`
+    The migrations are applied to a temporary database, which needs CREATEDB. Each difference is
+    followed by the statements that mend it. Objects that no migration made are only listed. Exit
+    code 6: a newer release has migrated the schema.
+
+    Example: `polystore migrate check --json`
     """
     with report_errors(), open_schema(Settings()) as url:
-        head, expected = migrations.head_of(url), migrations.expected_head()
-        state, difference = migrations.state_of(head), None
-        if state is migrations.SchemaState.BEHIND:
-            difference = "the schema is behind"
-        elif state is migrations.SchemaState.CURRENT:
-            difference = migrations.differences(url)
-        code = ExitCode.DRIFT if difference else ExitCode.CLEAN
-        result = {"expected": expected, "difference": difference}
-        lines = [difference or "The database matches the code."]
-        _report(head, result, lines, as_json=as_json, code=code)
+        result = check_schema(url, scratch_url=scratch_url, log=print_progress)
+        pending = len(migrations.pending(result.head))
+        report(as_dict(result), as_lines(result, pending), as_json=as_json)
+        raise typer.Exit(_CHECK_CODES.get(result.status, ExitCode.DRIFT))

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from mongo_indexes.apply import ApplyRefused
+from mongo_indexes.database_name import BadMongoUrl
 from mongo_indexes.exit_codes import ExitCode
 from service.settings import BadSecret
 from service.stores.embedded import EmbeddedError
@@ -23,6 +25,11 @@ console, error_console = Console(highlight=False), Console(stderr=True, highligh
 
 class CommandFailed(Exception):
     """A command could not do its work; the message names the remedy."""
+
+
+_EXPECTED = (
+    ApplyRefused, BadMongoUrl, BadSecret, CommandFailed, EmbeddedError, MigrationFailed
+)  # fmt: skip
 
 
 def report(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
@@ -63,7 +70,7 @@ def report_errors() -> Iterator[None]:
     except MigrationRefused as error:
         _print_error(str(error))
         raise typer.Exit(ExitCode.REFUSED) from error
-    except (CommandFailed, EmbeddedError, BadSecret, MigrationFailed) as error:
+    except _EXPECTED as error:
         _print_error(str(error))
         raise typer.Exit(ExitCode.FAILED) from error
 

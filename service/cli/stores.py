@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from service.cli.output import CommandFailed, print_progress
 from service.settings import Settings
 from service.stores.embedded import StoreUrls, embedded_stores, running_stores
+from service.stores.mongo.client import database_name
 
 StoreName = Literal["database_url", "mongodb_url"]
 
@@ -22,6 +23,7 @@ def configured_stores(settings: Settings) -> StoreUrls | None:
 
     Raises:
         StoreUrlMissing: only one URL is set.
+        BadMongoUrl: MongoDB's driver would refuse its URL.
     """
     sql, mongo = settings.database_url, settings.mongodb_url
     if sql is None and mongo is None:
@@ -32,7 +34,9 @@ def configured_stores(settings: Settings) -> StoreUrls | None:
             f"{missing} is not set. Set both URLs to use your own servers. Unset both, and "
             "polystore starts PostgreSQL and MongoDB itself."
         )
-    return StoreUrls(sql.get_secret_value(), mongo.get_secret_value())
+    urls = StoreUrls(sql.get_secret_value(), mongo.get_secret_value())
+    database_name(urls.mongodb_url, settings)
+    return urls
 
 
 @contextmanager
@@ -60,21 +64,35 @@ def open_store(settings: Settings, name: StoreName) -> Iterator[str]:
 
 @contextmanager
 def open_schema(settings: Settings) -> Iterator[str]:
-    """Yield the URL for migrations, which need a session and so cannot go through PgBouncer.
+    """Yield the URL for migrations.
+
+    Raises:
+        StoreUrlMissing: DATABASE_URL is PgBouncer's, and no other is known.
+    """
+    url = direct_url(settings)
+    if url is not None:
+        yield url
+        return
+    with open_store(settings, "database_url") as url:
+        yield url
+
+
+def direct_url(settings: Settings) -> str | None:
+    """Return MIGRATION_DATABASE_URL; None if it is unset and DATABASE_URL can be used.
+
+    Migrations need a session, which PgBouncer in transaction mode does not give.
 
     Raises:
         StoreUrlMissing: DATABASE_URL is PgBouncer's, and no other is known.
     """
     if settings.migration_database_url is not None:
-        yield settings.migration_database_url.get_secret_value()
-        return
+        return settings.migration_database_url.get_secret_value()
     if settings.sql_pgbouncer:
         raise StoreUrlMissing(
             "Migrations cannot go through PgBouncer. Set MIGRATION_DATABASE_URL to the URL of "
             "PostgreSQL itself."
         )
-    with open_store(settings, "database_url") as url:
-        yield url
+    return None
 
 
 def with_urls(settings: Settings, urls: StoreUrls) -> Settings:

@@ -1,5 +1,6 @@
 """``polystore migrate``. Its progress is tested in tests/sql_migrations."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,8 +11,33 @@ from mongo_indexes.apply import apply_all
 from service.stores.embedded import StoreUrls
 from service.stores.sql import migrations
 from tests.fixtures.cli import run_cli
-from tests.fixtures.stores import new_database
+from tests.fixtures.stores import connected, new_database
 from tests.sql_migrations.one_connection import one_connection
+
+PASSWORD = "f0d2c5e1"
+
+
+@pytest.fixture(scope="module")
+def drifted(engines: StoreUrls, worker_name: str) -> str:
+    """The URL of a migrated database with two differences and a table of someone else."""
+    url = new_database(engines.database_url, f"{worker_name}_cli_drifted")
+    migrations.apply(url, lambda _line: None)
+    execute(
+        url,
+        "DROP INDEX ix_users_age",
+        "ALTER TABLE transfers DISABLE TRIGGER transfers_stay",
+        "CREATE TABLE notes (id integer PRIMARY KEY)",
+    )
+    return url
+
+
+def execute(url: str, *statements: str) -> None:
+    async def run() -> None:
+        async with connected(url) as connection:
+            for statement in statements:
+                await connection.execute(statement)
+
+    asyncio.run(run())
 
 
 def test_migrate_plan_apply_check_and_down_agree(engines: StoreUrls, worker_name: str) -> None:
@@ -26,8 +52,9 @@ def test_migrate_plan_apply_check_and_down_agree(engines: StoreUrls, worker_name
     assert migrations.expected_head() in applied.stdout
     assert run_cli("migrate", "check", DATABASE_URL=url).exit_code == 0
     assert run_cli("migrate", "down", "--yes", DATABASE_URL=url).exit_code == 0
-    check = json.loads(run_cli("migrate", "check", "--json", DATABASE_URL=url).stdout)
-    assert check["difference"] == "the schema is behind"
+    behind = run_cli("migrate", "check", DATABASE_URL=url)
+    assert behind.exit_code == 2
+    assert "The schema is behind: 1 migration pending." in behind.stdout
 
 
 def test_migrate_down_empty_database_has_nothing_to_revert(
@@ -78,3 +105,48 @@ def test_migrate_apply_sql_prints_pending_steps_alone(engines: StoreUrls, worker
     last = run_cli("migrate", "apply", "--sql", DATABASE_URL=url).stdout
     assert "CREATE TABLE users" not in last
     assert f"SET version_num='{migrations.expected_head()}'" in last
+
+
+def test_migrate_check_prints_each_difference_with_its_remedy(drifted: str) -> None:
+    result = run_cli("migrate", "check", DATABASE_URL=drifted)
+    head = migrations.expected_head()
+    index = "ix_users_age ON users USING btree (age, created_at, id)"
+    assert result.exit_code == 2
+    assert result.stdout.splitlines() == [
+        f"missing index ix_users_age on users: expected CREATE INDEX {index}",
+        f"    CREATE INDEX CONCURRENTLY {index};",
+        "disabled trigger transfers_stay on transfers, enabled: expected enabled; found disabled",
+        "    ALTER TABLE transfers ENABLE TRIGGER transfers_stay;",
+        "not from migrations: table notes (owner polystore)",
+        f"2 differences from the schema at {head}. 1 object not from migrations.",
+    ]
+
+
+def test_migrate_check_json_is_one_object(drifted: str) -> None:
+    result = json.loads(run_cli("migrate", "check", "--json", DATABASE_URL=drifted).stdout)
+    assert (result["status"], result["head"]) == ("differs", migrations.expected_head())
+    assert result["head"] == result["expected"]
+    assert result["drift"][1] == {
+        "kind": "trigger",
+        "table": "transfers",
+        "name": "transfers_stay",
+        "problem": "disabled",
+        "property": "enabled",
+        "expected": "enabled",
+        "actual": "disabled",
+        "remedy": ["ALTER TABLE transfers ENABLE TRIGGER transfers_stay"],
+    }
+    notes = {"kind": "table", "name": "notes", "owner": "polystore", "extension": None}
+    assert result["foreign"] == [notes]
+
+
+def test_doctor_lists_the_differences_and_is_not_ok(drifted: str, engines: StoreUrls) -> None:
+    result = run_cli("doctor", DATABASE_URL=drifted, MONGODB_URL=engines.mongodb_url)
+    assert result.exit_code == 2
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("PostgreSQL  NOT OK")
+    first = lines.index("The schema differs; see `polystore migrate check`:") + 1
+    assert [line.split(" on ")[0] for line in lines[first : first + 2]] == [
+        "  missing index ix_users_age",
+        "  disabled trigger transfers_stay",
+    ]

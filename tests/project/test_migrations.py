@@ -21,6 +21,7 @@ from sql_migrations.phases import CONTRACT, EXPAND, refuse_while_older_processes
 from tests.fixtures.stores import new_database
 from tests.sql_migrations.one_connection import one_connection
 from tests.sql_migrations.rows import all_rows, changed_rows, fill_empty_tables
+from tests.sql_migrations.table_differences import table_differences
 
 VERSIONS = Path(__file__).parents[2] / "sql_migrations" / "versions"
 # Forks, because each process of its own would import for seconds, and not all for as long.
@@ -56,7 +57,7 @@ def empty_database(engines: StoreUrls, worker_name: str) -> str:
 
 def test_migrated_database_equals_the_tables_in_the_code(empty_database: str) -> None:
     migrate.apply(empty_database, lambda _line: None)
-    assert migrate.differences(empty_database) is None
+    assert table_differences(empty_database) is None
     assert migrate.head_of(empty_database) == migrate.expected_head()
 
 
@@ -89,7 +90,7 @@ def test_each_migration_up_down_up_keeps_all_rows(empty_database: str) -> None:
                 fill_empty_tables(database)
         filled = {table for table, rows in all_rows(database).items() if rows}
     assert filled >= set(METADATA.tables)
-    assert migrate.differences(empty_database) is None
+    assert table_differences(empty_database) is None
 
 
 def test_full_database_all_the_way_down_and_up_keeps_its_rows(empty_database: str) -> None:
@@ -113,7 +114,7 @@ def test_full_database_all_the_way_down_and_up_keeps_its_rows(empty_database: st
             database.upgrade(step.revision)
             fill_empty_tables(database)
             assert changed_rows(before, all_rows(database)) == [], step.revision
-    assert migrate.differences(empty_database) is None
+    assert table_differences(empty_database) is None
 
 
 def test_migrations_have_one_head_and_a_reason_each() -> None:

@@ -33,6 +33,7 @@ from tests.sql_migrations.old_posts import (
     second_client,
 )
 from tests.sql_migrations.rows import ADA, execute, fetch
+from tests.sql_migrations.table_differences import table_differences
 
 pytestmark = pytest.mark.xdist_group("batches")
 
@@ -113,7 +114,7 @@ def assert_the_rest_is_applied(url: str, expected_slugs: list[asyncpg.Record]) -
         ("202611211500", 1_500),
     ]
     assert fetch(url, SELECT_SLUGS) == expected_slugs
-    assert migrate.differences(url) is None
+    assert table_differences(url) is None
 
 
 def test_batches_give_each_post_a_slug_of_its_title_and_a_new_version(

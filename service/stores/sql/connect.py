@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from service.store_urls import parse_database_url
+from service.database_url import parse_database_url
 
 PREPARED_STATEMENTS = 100
 """Statements that SQLAlchemy and asyncpg each keep prepared per connection; their defaults."""

@@ -1,4 +1,4 @@
-"""URLs of both stores: what platforms hand out, checked, and translated for the drivers.
+"""URLs of PostgreSQL: what platforms hand out, checked, and translated for the driver.
 
 No message repeats a value, because a badly escaped password can appear anywhere in a URL.
 """
@@ -11,7 +11,6 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 POSTGRESQL_EXAMPLE = "must look like postgresql://user:password@host:5432/name"
-MONGODB_EXAMPLE = "must look like mongodb://user:password@host:27017/name"
 _UNESCAPED = (
     "has a character that must be escaped in user name and password: write @ as %40, : as %3A, "
     "/ as %2F, ? as %3F, # as %23, [ as %5B, ] as %5D, % as %25 and a blank as %20"
@@ -72,7 +71,7 @@ def parse_database_url(url: str) -> DatabaseUrl:
     scheme, separator, rest = url.partition("://")
     if scheme.partition("+")[0] not in ("postgres", "postgresql") or not separator:
         raise ValueError(POSTGRESQL_EXAMPLE)
-    check_escapes(rest)
+    _check_escapes(rest)
     try:
         parts = urlsplit(f"postgresql://{rest}")
     except ValueError:  # its text quotes the user and the password
@@ -92,19 +91,7 @@ def parse_database_url(url: str) -> DatabaseUrl:
     return DatabaseUrl(dsns, seconds)
 
 
-def check_mongodb_url(url: str) -> None:
-    """Check the scheme and the escaping of a URL of MongoDB; the driver checks the rest.
-
-    Raises:
-        ValueError: with what to write instead.
-    """
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("mongodb", "mongodb+srv"):
-        raise ValueError(MONGODB_EXAMPLE)
-    check_escapes(rest)
-
-
-def check_escapes(rest: str) -> None:
+def _check_escapes(rest: str) -> None:
     """Check what follows ``://``.
 
     Raises:
@@ -127,6 +114,15 @@ def without_password(url: str) -> str:
     host = parts.netloc.rpartition("@")[2]
     user = f"{parts.username}@" if parts.username else ""
     return f"{parts.scheme}://{user}{host}{parts.path}"
+
+
+def with_database(url: str, name: str) -> str:
+    """Return a URL of PostgreSQL with another database on the same server."""
+    scheme, _, rest = url.strip().partition("://")
+    parts = urlsplit(f"postgresql://{rest}")
+    parameters = [item for item in parse_qsl(parts.query) if item[0] not in ("dbname", "database")]
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return f"{scheme}://{parts.netloc}/{name}{query}"
 
 
 def _check_ports(hosts: str) -> None:
