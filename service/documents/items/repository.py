@@ -1,5 +1,6 @@
 """Items in MongoDB."""
 
+import asyncio
 from contextlib import suppress
 from typing import Annotated
 from uuid import UUID
@@ -9,7 +10,7 @@ from fastapi import Depends
 from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
-from service.core.errors import Conflict, NotFound, PreconditionFailed, TooLarge
+from service.core.errors import Conflict, NotFound, OutcomeUnknown, PreconditionFailed, TooLarge
 from service.documents.items.documents import ITEMS, new_item, read_item, to_decimal128
 from service.documents.items.item_types import ItemTypeRepository
 from service.documents.items.merge_patch import merge
@@ -27,6 +28,7 @@ from service.web.pagination import Page
 from service.web.schemas import changes
 
 MAX_TRIES, MAX_ATTRIBUTE_BYTES = 20, 2_097_152
+MAX_REPLAY_READS, SECONDS_BETWEEN_READS = 25, 0.02
 
 
 class ItemNotFound(NotFound):
@@ -110,13 +112,22 @@ class ItemRepository(MongoRepository[ItemRead]):
         return self.read(document), False
 
     async def _replay(self, key: RequestedKey) -> ItemRead:
-        """Return the item that an earlier request with this key created."""
-        document = await self._documents.find_one({"idempotency_key": key.key})
-        if document is None:
-            raise ItemKeyUsed
-        if not key.was_sent_with(document["fingerprint"]):
-            raise KeyReused
-        return self.read(document)
+        """Return the item that an earlier request with this key created.
+
+        Wait until a majority has it, because it could be rolled back until then.
+
+        Raises:
+            KeyReused: the earlier request was another.
+            OutcomeUnknown: a majority does not have the item after half a second.
+        """
+        for _ in range(MAX_REPLAY_READS):
+            document = await self._documents.find_one({"idempotency_key": key.key})
+            if document is not None:
+                if not key.was_sent_with(document["fingerprint"]):
+                    raise KeyReused
+                return self.read(document)
+            await asyncio.sleep(SECONDS_BETWEEN_READS)
+        raise OutcomeUnknown("Another request with this key is not durable yet; send it again.")
 
     async def change(self, item_id: UUID, change: ItemUpdate, expected: Expected) -> ItemRead:
         """Merge the change into the version that was read; start again if it changed meanwhile."""
