@@ -5,6 +5,7 @@ A request that is refused with 503 is sent again, with the same ids, until it is
 
 import asyncio
 import json
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -14,12 +15,21 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import httpx2
+from bson import UuidRepresentation
+from bson.codec_options import CodecOptions
+from pymongo import MongoClient
+from pymongo.read_concern import ReadConcern
 
 from tests.documents.predictions.factories import make_event, make_events
 from tests.fixtures.cpu_time import waiting_clock
+from tests.fixtures.replica_set import ReplicaSet
 
 MODEL = "failover"
 PAUSE_SECONDS, BATCH, ENOUGH = 0.02, 10, 5
+CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
+    tz_aware=True, uuid_representation=UuidRepresentation.STANDARD
+)
+log = logging.getLogger(__name__)
 LABEL = {"label": 1, "observed_at": "2026-01-06T08:00:00Z", "source": "load"}
 
 
@@ -82,6 +92,9 @@ KINDS: dict[str, Callable[[], Write]] = {
     )
 }
 WRITERS_EACH = 2
+EVENTS, LABELS = ("one_event", "batch_of_events"), ("one_label", "batch_of_labels")
+ITEMS = ("item_with_a_key", "item_sent_once")
+STORED_AS = {"events": EVENTS, "labels": LABELS, "items": ITEMS}
 
 
 class Load:
@@ -132,13 +145,24 @@ class Load:
             while any(len(self.moments[kind]) < enough[kind] for kind in KINDS):
                 await asyncio.sleep(0.01)
 
-    def gaps(self, since: float) -> dict[str, float]:
-        """Return the longest time without an acknowledged write since a moment, by kind."""
-        gaps = {}
-        for kind, moments in self.moments.items():
-            points = [since, *(moment for moment in moments if moment >= since)]
-            gaps[kind] = max(after - before for before, after in pairwise(points))
+    async def gaps_of(
+        self, fault: Callable[[ReplicaSet], None], members: ReplicaSet
+    ) -> dict[str, float]:
+        """Return for how many seconds no write of each kind was acknowledged because of a fault."""
+        await self.more()
+        began = time.monotonic()
+        await asyncio.to_thread(fault, members)
+        await asyncio.to_thread(members.primary)
+        log.info("new primary after %.2f s", time.monotonic() - began)
+        await self.more()
+        gaps = {kind: _longest_gap(began, moments) for kind, moments in self.moments.items()}
+        log.info("no acknowledged write for %.2f s: %s", max(gaps.values()), gaps)
         return gaps
+
+
+def _longest_gap(since: float, moments: list[float]) -> float:
+    points = [since, *(moment for moment in moments if moment >= since)]
+    return max(after - before for before, after in pairwise(points))
 
 
 @asynccontextmanager
@@ -193,3 +217,17 @@ class Tail:
         async with asyncio.timeout(30):
             while not condition():
                 await asyncio.sleep(0.01)
+
+
+def read_stored(members: ReplicaSet, database: str) -> dict[str, Counter[str]]:
+    """Count what a majority has: events by id, labels by prediction, items by name."""
+    url = f"mongodb://{members.primary().host}/?directConnection=true"
+    with MongoClient[dict[str, Any]](url) as direct:
+        data = direct.get_database(database, CODEC, read_concern=ReadConcern("majority"))
+        return {
+            "events": Counter(str(event["_id"]) for event in data["predictions"].find({}, {})),
+            "labels": Counter(
+                {str(one["_id"]): len(one["history"]) for one in data["feedback"].find()}
+            ),
+            "items": Counter(item["name"] for item in data["items"].find()),
+        }

@@ -8,7 +8,6 @@ election timeout; ``--log-cli-level=INFO`` shows the figures.
 import asyncio
 import logging
 import os
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +16,6 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from bson import UuidRepresentation
-from bson.codec_options import CodecOptions
-from pymongo import MongoClient
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 from uuid_utils.compat import uuid7
@@ -29,7 +25,18 @@ from service.main import State
 from service.settings import Settings
 from tests.auth.factories import create_user
 from tests.documents.predictions.factories import make_event
-from tests.faults.failover_load import KINDS, MODEL, Load, Tail, Write, loaded
+from tests.faults.failover_load import (
+    CODEC,
+    EVENTS,
+    KINDS,
+    MODEL,
+    STORED_AS,
+    Load,
+    Tail,
+    Write,
+    loaded,
+    read_stored,
+)
 from tests.fixtures.replica_set import Member, ReplicaSet, replica_set
 from tests.fixtures.service import RunningService, on_stores_of, running_service
 from tests.fixtures.stores import PATIENCE
@@ -41,10 +48,6 @@ ELECTION_MS = int(os.environ.get("FAILOVER_ELECTION_MS", "2000"))
 GAP_SECONDS = ELECTION_MS / 1000 + 3
 RESPONSE_SECONDS = 2.1
 log = logging.getLogger(__name__)
-
-CODEC: CodecOptions[dict[str, Any]] = CodecOptions(
-    tz_aware=True, uuid_representation=UuidRepresentation.STANDARD
-)
 
 
 def kill_primary(members: ReplicaSet) -> None:
@@ -69,19 +72,21 @@ def service(
 ) -> Iterator[RunningService]:
     """The service with the timeouts of production on the replica set."""
     apply_all(members.client[database_of(settings)])
-    usual = {
-        f"POLYSTORE_{name.upper()}": str(Settings.model_fields[name].default)
-        for name in PATIENCE
-        if name.startswith("mongo")
-    }
     environment = {
         **on_stores_of(settings),
-        **usual,
+        **default_timeouts(),
         "MONGODB_URL": members.url,
         "POLYSTORE_TAIL_HEARTBEAT_SECONDS": "1",
     }
     with running_service(tmp_path_factory.mktemp("failover"), **environment) as running:
         yield running
+
+
+def default_timeouts() -> dict[str, str]:
+    """Return MongoDB's timeouts of production, where tests have longer ones."""
+    names = [name for name in PATIENCE if name.startswith("mongo")]
+    fields = Settings.model_fields
+    return {f"POLYSTORE_{name.upper()}": str(fields[name].default) for name in names}
 
 
 def database_of(settings: Settings) -> str:
@@ -119,7 +124,7 @@ async def outcome(
     async with tail.following():
         async with loaded(client) as load:
             for _ in range(FAULTS):
-                gaps.append(await gaps_of(FAULT_KINDS[request.param], members, load))
+                gaps.append(await load.gaps_of(FAULT_KINDS[request.param], members))
                 await asyncio.to_thread(members.wait_until_whole)
             await load.more()
         stored = await asyncio.to_thread(read_stored, members, database_of(settings))
@@ -129,40 +134,6 @@ async def outcome(
     log.info("acknowledged %s, responses %s", acknowledged, dict(load.responses))
     log.info("slowest %s, tail %d events", load.slowest, len(tail.received))
     return Outcome(load, gaps, tail, stored)
-
-
-async def gaps_of(
-    fault: Callable[[ReplicaSet], None], members: ReplicaSet, load: Load
-) -> dict[str, float]:
-    """Return for how many seconds no write of each kind was acknowledged because of a fault."""
-    await load.more()
-    began = time.monotonic()
-    await asyncio.to_thread(fault, members)
-    await asyncio.to_thread(members.primary)
-    log.info("new primary after %.2f s", time.monotonic() - began)
-    await load.more()
-    gaps = load.gaps(began)
-    log.info("no acknowledged write for %.2f s: %s", max(gaps.values()), gaps)
-    return gaps
-
-
-def read_stored(members: ReplicaSet, database: str) -> dict[str, Counter[str]]:
-    """Count what a majority has: events by id, labels by prediction, items by name."""
-    url = f"mongodb://{members.primary().host}/?directConnection=true"
-    with MongoClient[dict[str, Any]](url) as direct:
-        data = direct.get_database(database, CODEC, read_concern=ReadConcern("majority"))
-        return {
-            "events": Counter(str(event["_id"]) for event in data["predictions"].find({}, {})),
-            "labels": Counter(
-                {str(one["_id"]): len(one["history"]) for one in data["feedback"].find()}
-            ),
-            "items": Counter(item["name"] for item in data["items"].find()),
-        }
-
-
-EVENTS, LABELS = ("one_event", "batch_of_events"), ("one_label", "batch_of_labels")
-ITEMS = ("item_with_a_key", "item_sent_once")
-STORED_AS = {"events": EVENTS, "labels": LABELS, "items": ITEMS}
 
 
 def test_failover_loses_nothing_acknowledged(outcome: Outcome) -> None:
@@ -241,8 +212,9 @@ async def test_read_shows_no_write_that_a_majority_lacks(
     tail = Tail(client, "cut_off")
     async with tail.following():
         with cut_off(members) as primary:
-            options = {"codec_options": CODEC, "write_concern": WriteConcern(w=1)}
-            data = primary.client.get_database(database_of(settings), **options)
+            data = primary.client.get_database(
+                database_of(settings), CODEC, write_concern=WriteConcern(w=1)
+            )
             stored = data["predictions"].find_one({"_id": UUID(event["prediction_id"])})
             assert stored is not None
             data["predictions"].insert_one({**stored, "_id": key})

@@ -5,9 +5,11 @@ from typing import Any
 
 from bson.errors import InvalidDocument
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     DocumentTooLarge,
     DuplicateKeyError,
+    ExecutionTimeout,
     OperationFailure,
     ServerSelectionTimeoutError,
     WriteConcernError,
@@ -39,14 +41,15 @@ class DocumentRefused(Refused):
     )
 
 
-# mongo/src/mongo/base/error_codes.yml
+# mongo/src/mongo/base/error_codes.yml: network, authentication, interruption, elections, shutdown,
+# a majority that is not known yet
+_UNREACHABLE = frozenset(
+    (6, 7, 13, 18, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031)
+)
 _BY_CODE: dict[int, type[ServiceError]] = {
     50: QueryTooSlow,  # MaxTimeMSExpired
     121: DocumentRefused,  # DocumentValidationFailure
-    # authentication, interruption, elections, shutdown
-    **dict.fromkeys(
-        (13, 18, 89, 91, 189, 262, 10107, 11600, 11602, 13435, 13436, 14031), MongoUnreachable
-    ),
+    **dict.fromkeys(_UNREACHABLE, MongoUnreachable),
 }
 
 
@@ -70,11 +73,23 @@ def translate_mongo_error(error: Exception) -> ServiceError | None:
     if isinstance(error, DuplicateKeyError):
         by_constraint = ServiceError.by_constraint.get(violated_index(error.details or {}))
         return (by_constraint or Conflict)()
+    if _is_interrupted(error):
+        return OutcomeUnknown()
     if isinstance(error, OperationFailure) and error.code in _BY_CODE:
         return _BY_CODE[error.code]()
     matches = (translated for kind, translated in _BY_CLASS if isinstance(error, kind))
     service_error = next(matches, None)
     return None if service_error is None else service_error()
+
+
+def _is_interrupted(error: Exception) -> bool:
+    """Return whether an election or the end of the time left some of the work undone."""
+    if isinstance(error, BulkWriteError):
+        failures = error.details["writeErrors"]
+        is_failover = any(failure["code"] in _UNREACHABLE for failure in failures)
+        return is_failover or bool(error.details["writeConcernErrors"])
+    # The driver's own has no codeName: it waited so long for a primary that no time was left.
+    return isinstance(error, ExecutionTimeout) and "codeName" not in (error.details or {})
 
 
 def violated_index(details: Mapping[str, Any]) -> str:

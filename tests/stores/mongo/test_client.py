@@ -15,6 +15,7 @@ from bson.int64 import Int64
 from pydantic import SecretStr
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     DuplicateKeyError,
     ExecutionTimeout,
     NotPrimaryError,
@@ -73,6 +74,17 @@ def test_now_is_cut_to_milliseconds() -> None:
     assert abs(moment - datetime.now(UTC)) < timedelta(seconds=1)
 
 
+def bulk_error(
+    *, write_code: int | None = None, write_concern_code: int | None = None
+) -> BulkWriteError:
+    """Make the error of a bulk write of which one write, or the wait for a majority, failed."""
+    failed, waited = (
+        [] if code is None else [{"index": 0, "code": code, "errmsg": "x"}]
+        for code in (write_code, write_concern_code)
+    )
+    return BulkWriteError({"writeErrors": failed, "writeConcernErrors": waited})
+
+
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
@@ -82,12 +94,16 @@ def test_now_is_cut_to_milliseconds() -> None:
             409,
             "idempotency_key_used",
         ),
-        (ExecutionTimeout("x", 50), 504, "query_timeout"),
+        (ExecutionTimeout("x", 50, {"codeName": "MaxTimeMSExpired"}), 504, "query_timeout"),
+        (ExecutionTimeout("x", 50, {"ok": 0, "code": 50}), 503, "outcome_unknown"),
+        (bulk_error(write_code=11602), 503, "outcome_unknown"),
+        (bulk_error(write_concern_code=91), 503, "outcome_unknown"),
         (ServerSelectionTimeoutError("x"), 503, "unavailable"),
         (AutoReconnect("x"), 503, "outcome_unknown"),
         (NotPrimaryError("x"), 503, "outcome_unknown"),
         (WriteConcernError("x", 64), 503, "outcome_unknown"),
         (OperationFailure("x", 11600), 503, "unavailable"),
+        (OperationFailure("x", 134), 503, "unavailable"),
         (OperationFailure("x", 18), 503, "unavailable"),
         (WriteError("x", 121), 422, "document_refused"),
         (InvalidDocument("x"), 422, "document_refused"),
@@ -103,7 +119,10 @@ def test_translate_driver_error_gives_status_and_code(
     assert translated.message != "x"
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), ValueError("x"), OperationFailure("x", 2)])
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("x"), ValueError("x"), OperationFailure("x", 2), bulk_error(write_code=2)],
+)
 def test_translate_other_error_gives_none(error: Exception) -> None:
     assert translate_mongo_error(error) is None
 

@@ -82,6 +82,7 @@ class InsertedEvents:
 def _translate(error: PyMongoError) -> Exception:
     if isinstance(error, OperationFailure) and error.code in _TOKEN_EXPIRED:
         return EventIdGone()
-    if error.has_error_label("ResumableChangeStreamError"):
+    # Most of the time may have passed before there was a primary, so slowness is no reason to end.
+    if error.has_error_label("ResumableChangeStreamError") or error.timeout:
         return Unavailable()
     return translate_mongo_error(error) or error

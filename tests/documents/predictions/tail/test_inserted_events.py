@@ -11,9 +11,17 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
+from pymongo.errors import (
+    AutoReconnect,
+    ExecutionTimeout,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 from typing_extensions import override
 
 from mongo_indexes.apply import apply_all
+from service.core.errors import Unavailable
+from service.documents.predictions.tail.inserted_events import _translate
 from service.main import State
 from service.stores.embedded import MongoEngine
 from service.stores.embedded.supervisor import ProcessSpec
@@ -85,6 +93,20 @@ class SmallOplogEngine(MongoEngine):
         spec["command"][index + 1] = "1"
         spec["command"] += ["--syncdelay", "1"]
         return spec
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ExecutionTimeout("x", 50, {"codeName": "MaxTimeMSExpired"}),
+        ExecutionTimeout("x", 50),
+        ServerSelectionTimeoutError("x"),
+        AutoReconnect("x"),
+    ],
+)
+def test_translate_error_of_a_failover_is_unavailable(error: PyMongoError) -> None:
+    """So that the tail tries again instead of ending."""
+    assert isinstance(_translate(error), Unavailable)
 
 
 async def test_tail_id_older_than_the_oplog_returns_410(state: State, tmp_path: Path) -> None:
