@@ -36,6 +36,7 @@ from tests.faults.failover_load import (
     Write,
     loaded,
     read_stored,
+    response_clock,
 )
 from tests.fixtures.replica_set import Member, ReplicaSet, replica_set
 from tests.fixtures.service import RunningService, on_stores_of, running_service
@@ -251,3 +252,26 @@ async def test_write_without_a_majority_is_repeated_without_effect(
     stored = read_stored(members, database_of(settings))
     counts = [stored[what][write.ids[0]] for what, write in zip(stored, writes, strict=True)]
     assert counts == [1, 1, 1]
+
+
+async def test_events_without_a_majority_are_refused_in_time(
+    members: ReplicaSet, client: httpx2.AsyncClient, settings: Settings
+) -> None:
+    """Those that wait for the insert of others have no more time than those."""
+
+    async def send(event: dict[str, Any]) -> tuple[int, float]:
+        began = response_clock()
+        response = await client.post("/v1/predictions", json=event)
+        return response.status_code, response_clock() - began
+
+    event = make_event()
+    with cut_off(members) as primary:
+        data = primary.client.get_database(database_of(settings), CODEC)
+        key = {"_id": UUID(event["prediction_id"])}
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(send(event))
+            while data["predictions"].count_documents(key) == 0:
+                await asyncio.sleep(0.01)
+            second = group.create_task(send(make_event()))
+    assert [task.result()[0] for task in (first, second)] == [503, 503]
+    assert max(task.result()[1] for task in (first, second)) <= RESPONSE_SECONDS

@@ -41,6 +41,7 @@ class MongoStore:
 
     def __init__(self, database: Database, breaker: CircuitBreaker, settings: Settings) -> None:
         self.database, self.breaker = database, breaker
+        self.deadline_seconds = settings.mongo_deadline_seconds
         self._slots = asyncio.Semaphore(settings.mongo_max_pool_size)
         self._slot_seconds = settings.mongo_place_seconds
         self._in_use = 0

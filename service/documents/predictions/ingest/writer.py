@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import Request
 from pymongo.errors import BulkWriteError, WriteConcernError, WriteError
+from typing_extensions import override
 
 from service.auth.caller import Caller
 from service.core.errors import OutcomeUnknown
@@ -94,6 +95,22 @@ class SharedWriter(GroupCommitWriter[Document, Code]):
 
     def __init__(self, mongo: MongoStore) -> None:
         super().__init__(partial(write, mongo))
+        self._seconds = mongo.deadline_seconds
+
+    @override
+    async def submit(self, document: Document) -> Code:
+        """Return the outcome of the document by the deadline of a request.
+
+        The wait for the insert before counts too, because otherwise it would double the deadline.
+
+        Raises:
+            Unavailable, OutcomeUnknown: as :func:`write`.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await super().submit(document)
+        except TimeoutError:
+            raise OutcomeUnknown from None
 
 
 class PredictionWriter:
