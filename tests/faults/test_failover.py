@@ -10,7 +10,6 @@ import logging
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -34,13 +33,13 @@ from tests.faults.failover_load import (
     Load,
     Tail,
     Write,
+    default_timeouts,
     loaded,
     read_stored,
     response_clock,
 )
-from tests.fixtures.replica_set import Member, ReplicaSet, replica_set
+from tests.fixtures.replica_set import ReplicaSet, replica_set
 from tests.fixtures.service import RunningService, on_stores_of, running_service
-from tests.fixtures.stores import PATIENCE
 
 pytestmark = [pytest.mark.failover, pytest.mark.xdist_group("failover")]
 
@@ -51,13 +50,9 @@ RESPONSE_SECONDS = 2.1
 log = logging.getLogger(__name__)
 
 
-def kill_primary(members: ReplicaSet) -> None:
-    members.primary().kill()
-
-
 FAULT_KINDS: dict[str, Callable[[ReplicaSet], None]] = {
     "step_down": ReplicaSet.step_down,
-    "kill": kill_primary,
+    "kill": ReplicaSet.kill_primary,
 }
 
 
@@ -81,13 +76,6 @@ def service(
     }
     with running_service(tmp_path_factory.mktemp("failover"), **environment) as running:
         yield running
-
-
-def default_timeouts() -> dict[str, str]:
-    """Return MongoDB's timeouts of production, where tests have longer ones."""
-    names = [name for name in PATIENCE if name.startswith("mongo")]
-    fields = Settings.model_fields
-    return {f"POLYSTORE_{name.upper()}": str(fields[name].default) for name in names}
 
 
 def database_of(settings: Settings) -> str:
@@ -173,7 +161,7 @@ def test_failover_leaves_an_open_tail_complete(outcome: Outcome) -> None:
 def test_write_of_one_member_is_lost_with_it(members: ReplicaSet) -> None:
     """The control: what the service avoids by a write concern of a majority."""
     primary = members.primary()
-    others = [member for member in members.members if member is not primary]
+    others = members.others(primary)
     for member in others:
         member.kill()
     concern = WriteConcern(w=1, j=True)
@@ -189,22 +177,6 @@ def test_write_of_one_member_is_lost_with_it(members: ReplicaSet) -> None:
     assert left == [0, 0, 0]
 
 
-@contextmanager
-def cut_off(members: ReplicaSet) -> Iterator[Member]:
-    """Stop the secondaries; the primary stays one, because its election timeout is long."""
-    members.set_election_ms(60_000)
-    primary = members.primary()
-    others = [member for member in members.members if member is not primary]
-    for member in others:
-        member.pause()
-    try:
-        yield primary
-    finally:
-        for member in others:
-            member.resume()
-        members.set_election_ms(ELECTION_MS)
-
-
 async def test_read_shows_no_write_that_a_majority_lacks(
     members: ReplicaSet, client: httpx2.AsyncClient, settings: Settings
 ) -> None:
@@ -212,7 +184,7 @@ async def test_read_shows_no_write_that_a_majority_lacks(
     assert (await client.post("/v1/predictions", json=event)).status_code == 201
     tail = Tail(client, "cut_off")
     async with tail.following():
-        with cut_off(members) as primary:
+        with members.cut_off_primary() as primary:
             data = primary.client.get_database(
                 database_of(settings), CODEC, write_concern=WriteConcern(w=1)
             )
@@ -243,7 +215,7 @@ async def test_write_without_a_majority_is_repeated_without_effect(
         response = await client.request(write.method, write.path, **content)
         return response.status_code, response.json().get("code", "")
 
-    with cut_off(members):
+    with members.cut_off_primary():
         for _ in range(2):
             refused = await asyncio.gather(*map(send, writes))
             assert refused == [(503, "outcome_unknown")] * len(writes)
@@ -265,7 +237,7 @@ async def test_events_without_a_majority_are_refused_in_time(
         return response.status_code, response_clock() - began
 
     event = make_event()
-    with cut_off(members) as primary:
+    with members.cut_off_primary() as primary:
         data = primary.client.get_database(database_of(settings), CODEC)
         key = {"_id": UUID(event["prediction_id"])}
         async with asyncio.TaskGroup() as group:
