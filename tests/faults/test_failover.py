@@ -93,7 +93,7 @@ async def client(service: RunningService, state: State) -> AsyncIterator[httpx2.
 
 
 class Outcome(NamedTuple):
-    """What the clients were answered, and what is stored on the primary afterwards."""
+    """The responses to the clients, and the documents on the primary afterwards."""
 
     load: Load
     gaps: list[dict[str, float]]
@@ -159,7 +159,7 @@ def test_failover_leaves_an_open_tail_complete(outcome: Outcome) -> None:
 
 
 def test_write_of_one_member_is_lost_with_it(members: ReplicaSet) -> None:
-    """The control: what the service avoids by a write concern of a majority."""
+    """The control: the service avoids this by a write concern of a majority."""
     primary = members.primary()
     others = members.others(primary)
     for member in others:
@@ -229,7 +229,7 @@ async def test_write_without_a_majority_is_repeated_without_effect(
 async def test_events_without_a_majority_are_refused_in_time(
     members: ReplicaSet, client: httpx2.AsyncClient, settings: Settings
 ) -> None:
-    """Those that wait for the insert of others have no more time than those."""
+    """An event that waits for the insert of another has no more time than that one."""
 
     async def send(event: dict[str, Any]) -> tuple[int, float]:
         began = response_clock()
