@@ -2,7 +2,7 @@
 
 import gc
 
-from service.cli.serve import GC_THRESHOLDS
+from service.cli.server import GC_THRESHOLDS
 from service.documents.predictions.ingest.writer import Code, SharedWriter
 from service.main import create_app
 from service.stores.mongo.client import Document

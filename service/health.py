@@ -63,6 +63,7 @@ class Readiness(ResponseModel):
     """``degraded``: requests are answered, but an index or a constraint is missing."""
 
     status: Literal["ready", "degraded", "not_ready"]
+    reason: Literal["shutting down"] | None = None
     postgresql: SqlHealth
     mongodb: MongoHealth
 
@@ -77,16 +78,29 @@ async def livez() -> Alive:
 async def readyz(request: Request, response: Response) -> Readiness:
     """Report whether both stores respond and the schema has what this release needs.
 
-    A missing index does not end readiness, because all processes would end it together.
+    It fails from SIGTERM on, a few seconds before the process accepts no connection. A missing
+    index does not fail it, because it would fail in all processes together.
     """
     sql, mongo = await asyncio.gather(
         _sql_health(request.state.sql), _mongo_health(request.state.mongo)
     )
-    if not (sql.ok and mongo.ok):
-        response.status_code = 503
-        return Readiness(status="not_ready", postgresql=sql, mongodb=mongo)
-    degraded = sql.missing or mongo.missing_indexes
-    return Readiness(status="degraded" if degraded else "ready", postgresql=sql, mongodb=mongo)
+    is_draining = request.state.draining.not_ready
+    answer = Readiness(
+        status=_status(sql, mongo, is_draining=is_draining),
+        reason="shutting down" if is_draining else None,
+        postgresql=sql,
+        mongodb=mongo,
+    )
+    response.status_code = 503 if answer.status == "not_ready" else 200
+    return answer
+
+
+def _status(
+    sql: SqlHealth, mongo: MongoHealth, *, is_draining: bool
+) -> Literal["ready", "degraded", "not_ready"]:
+    if is_draining or not (sql.ok and mongo.ok):
+        return "not_ready"
+    return "degraded" if sql.missing or mongo.missing_indexes else "ready"
 
 
 @router.get(

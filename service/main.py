@@ -22,10 +22,12 @@ from service.core.signing import Signer
 from service.documents import routers as documents
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
+from service.documents.predictions.keep_retention import RetentionUpkeep
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
 from service.settings import Settings
+from service.stores.mongo.background import background_jobs
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
 from service.stores.mongo.client import MongoStore, open_mongo
 from service.stores.sql.engine import SqlStore, open_sql
@@ -33,6 +35,7 @@ from service.stores.sql.processes import registered
 from service.web.body_limit import BodyLimitMiddleware
 from service.web.conditional import NotModified, answer_not_modified
 from service.web.direct_route import DirectRouteMiddleware
+from service.web.draining import Draining
 from service.web.middleware import ErrorMiddleware, RequestMiddleware, SecurityHeadersMiddleware
 from service.web.openapi import with_schemas
 from service.web.problems import answer_error
@@ -50,6 +53,7 @@ class State(TypedDict):
     sql: SqlStore
     mongo: MongoStore
     change_streams: ChangeStreams
+    draining: Draining
     shutdown_event: asyncio.Event  # set before the process ends, so that endless responses end
     settings: Settings
     signer: Signer
@@ -153,11 +157,17 @@ def _lifespan(
             authenticator = SqlAuthenticator(sql, keyring, rates)
             shared_writer = SharedWriter(mongo)
             rules = RetentionRuleCache(mongo, settings.retention_days)
-            async with rules.refreshing(), registered(sql):
+            jobs = [RetentionUpkeep(mongo, settings.retention_days)]
+            async with (
+                registered(sql),
+                rules.refreshing(),
+                background_jobs(mongo, jobs if settings.background_jobs else []),
+            ):
                 yield State(
                     sql=sql,
                     mongo=mongo,
                     change_streams=change_streams,
+                    draining=Draining(),
                     shutdown_event=asyncio.Event(),
                     settings=settings,
                     signer=Signer(secrets),

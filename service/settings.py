@@ -90,6 +90,8 @@ class Settings(BaseSettings):
         validation_alias=_named("port", "PORT"),
         description="port to listen on; 0: any free port",
     )
+    workers: int = Field(1, ge=1, le=256, description="processes that serve")
+    drain_seconds: float = Field(2.0, ge=0, description="how long /readyz fails before the end")
     log_level: LogLevel = Field("INFO", description="`INFO` logs one line per request")
     log_json: bool | None = Field(
         None, description="log JSON objects; unset: unless the output is a terminal"
@@ -146,17 +148,14 @@ class Settings(BaseSettings):
     mongo_max_pool_size: int = Field(32, gt=0, description="connections, and concurrent requests")
     mongo_place_seconds: Seconds = Field(0.5, description="maximum wait for a free connection")
     mongo_connect_seconds: Seconds = Field(1.0, description="maximum wait for a new connection")
-    mongo_heartbeat_seconds: Annotated[float, Field(ge=0.5)] = Field(
-        1.0, description="interval between checks of the servers"
-    )
+    mongo_heartbeat_seconds: float = Field(1.0, ge=0.5, description="interval of server checks")
     mongo_operation_seconds: Seconds = Field(
         1.5, description="maximum duration of an operation, server selection included"
     )
 
     tails: int = Field(16, gt=0, description="maximum tails at once, each with its own connection")
-    tail_heartbeat_seconds: Seconds = Field(
-        15.0, description="interval of comments in a tail without events"
-    )
+    tail_heartbeat_seconds: Seconds = Field(15.0, description="interval of comments in quiet tails")
+    background_jobs: bool = Field(True, description="take part in background work")
 
     @field_validator("database_url", "reporting_database_url", "migration_database_url")
     @classmethod

@@ -1,77 +1,42 @@
 """``polystore serve``: the API, on configured stores or on embedded engines."""
 
-import gc
-import signal
 import socket
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Annotated, Any
 
-import uvicorn
+import typer
 from pymongo import MongoClient
-from typing_extensions import override
 
 from mongo_indexes.apply import apply_all
 from service.cli.admin import ensure_credentials
 from service.cli.output import CommandFailed, print_progress, report_errors
+from service.cli.server import Server, ShutdownSignal, configure
 from service.cli.stores import configured_stores, with_urls
-from service.main import create_app
+from service.cli.workers import Workers
 from service.settings import Settings
 from service.stores.embedded import StoreUrls, embedded_stores
 from service.stores.mongo.client import database_name
 from service.stores.sql import migrations
-
-GRACE_SECONDS = 10
-# A request allocates hundreds of objects and almost no cycles. Python's default of 700 would run
-# the collector for nearly every request.
-GC_THRESHOLDS = (10_000, 20, 20)
 
 
 class AddressInUse(CommandFailed):
     """Another process listens on the address."""
 
 
-def serve() -> None:
+def serve(
+    *,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that serve; else POLYSTORE_WORKERS.")
+    ] = None,
+) -> None:
     """Serve the API; without DATABASE_URL and MONGODB_URL, on embedded engines.
 
     Example: `PORT=8001 POLYSTORE_DATA_DIR=/srv/polystore polystore serve`
     """
     with report_errors():
-        run_service(Settings())
-
-
-class ShutdownSignal:
-    """A signal handler that exits, until uvicorn installs its own, and after uvicorn has ended.
-
-    Python ignores an exception raised within a finalizer, so the signal is also recorded.
-    """
-
-    def __init__(self) -> None:
-        self.received = False
-
-    def __call__(self, _signal: int, _frame: FrameType | None) -> NoReturn:
-        self.received = True
-        raise SystemExit(0)
-
-
-class Server(uvicorn.Server):
-    """A server that ends the open tails before it waits for the last response."""
-
-    def __init__(self, config: uvicorn.Config, shutdown_signal: ShutdownSignal) -> None:
-        super().__init__(config)
-        self._shutdown_signal = shutdown_signal
-
-    @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        # uvicorn's signal handlers are installed by now; end if a signal came before them.
-        self.should_exit = self.should_exit or self._shutdown_signal.received
-
-    @override
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        shutdown_event = self.lifespan.state.get("shutdown_event")
-        if shutdown_event is not None:
-            shutdown_event.set()
-        await super().shutdown(sockets)
+        settings = Settings()
+        if workers is not None:
+            settings = settings.model_copy(update={"workers": workers})
+        run_service(settings)
 
 
 def run_service(settings: Settings) -> None:
@@ -80,12 +45,11 @@ def run_service(settings: Settings) -> None:
     Raises:
         AddressInUse: the port is taken; nothing was started.
         EmbeddedError: the engines cannot be started.
+        WorkerFailed: a worker ended before any was ready.
     """
     urls = configured_stores(settings)
     with _listen(settings) as listener:
-        shutdown_signal = ShutdownSignal()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, shutdown_signal)
+        shutdown_signal = ShutdownSignal.installed()
         if urls is not None:
             _serve(with_urls(settings, urls), listener, shutdown_signal)
             return
@@ -103,24 +67,17 @@ def prepare(urls: StoreUrls, settings: Settings) -> None:
 
 
 def _serve(settings: Settings, listener: socket.socket, shutdown_signal: ShutdownSignal) -> None:
-    config = uvicorn.Config(
-        create_app(settings),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
     address = settings.address(listener.getsockname()[1])
     print_progress(f"API   {address}/v1")
     print_progress(f"docs  {address}/docs")
     print_progress(f"ready {address}/readyz")
     print_progress(f"data  {settings.data_dir.resolve()}")
-    gc.collect()
-    gc.freeze()  # existing objects are permanent; collecting them repeatedly cost 5 % (measured)
-    gc.set_threshold(*GC_THRESHOLDS)
-    Server(config, shutdown_signal).run(sockets=[listener])
+    if settings.workers > 1:
+        settings.signing_secrets()  # creates the secret before the workers read it
+        Workers(settings, listener).run(shutdown_signal)
+        return
+    server = Server(configure(settings), shutdown_signal, settings.drain_seconds)
+    server.run(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:

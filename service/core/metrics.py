@@ -1,8 +1,10 @@
 """Figures that /metrics shows to Prometheus. Each application has a registry of its own."""
 
+import os
+import socket
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, Info, generate_latest
 
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 UNKNOWN_ROUTE = "unknown"
@@ -13,6 +15,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        process = Info("polystore_process", "The process that answers", registry=self._registry)
+        process.info({"host": socket.gethostname(), "pid": str(os.getpid())})
         self._requests = Histogram(
             "polystore_http_request_seconds",
             "Time to answer, by route template",

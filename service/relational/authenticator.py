@@ -1,6 +1,6 @@
 """Authentication of every request, before anything else of it is read.
 
-A login or a key is looked up in PostgreSQL and then cached for a minute; while PostgreSQL is down
+A login or a key is looked up in PostgreSQL and then cached for 10 s; while PostgreSQL is down
 for 15 minutes, so that predictions are still logged.
 """
 

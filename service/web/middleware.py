@@ -58,7 +58,10 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
-                rate_limit = scope.get("state", {}).get("rate_limit_headers")
+                state = scope.get("state", {})
+                if "draining" in state and state["draining"].closes_connections:
+                    headers.append((b"connection", b"close"))
+                rate_limit = state.get("rate_limit_headers")
                 if rate_limit and b"ratelimit" not in dict(headers):  # an error brings its own
                     headers += [(k.lower().encode(), v.encode()) for k, v in rate_limit.items()]
                 message["headers"] = headers

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from service.cli.serve import Server, ShutdownSignal
+from service.cli.server import Server, ShutdownSignal
 from service.settings import Settings
 from service.stores.embedded import StoreUrls
 from service.stores.sql import migrations
@@ -54,7 +54,7 @@ async def test_serve_signal_during_start_ends_the_server() -> None:
 
     config = uvicorn.Config(application, lifespan="off", log_config=None)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        await asyncio.wait_for(Server(config, shutdown_signal).serve([listener]), 20)
+        await asyncio.wait_for(Server(config, shutdown_signal, 0).serve([listener]), 20)
 
 
 @pytest.fixture

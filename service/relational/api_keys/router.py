@@ -82,5 +82,5 @@ async def api_keys_rotate(
     responses=problems(ApiKeyNotFound),
 )
 async def api_keys_revoke(key_id: UUID, keys: ApiKeys) -> None:
-    """Revoke the key: at once here, within a minute in every other process."""
+    """Revoke the key: at once here, within 10 s in every other process."""
     await keys.revoke(key_id)

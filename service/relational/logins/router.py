@@ -42,6 +42,6 @@ async def auth_token(
 
 @router.post("/revoke", responses=problems(UnsupportedToken))
 async def auth_revoke(form: Annotated[RevokeRequest, Form()], logout: LogoutDep) -> Revoked:
-    """End the login of a refresh or access token (RFC 7009); within a minute, everywhere."""
+    """End the login of a refresh or access token (RFC 7009); within 10 s, everywhere."""
     await logout.revoke(form)
     return Revoked()
