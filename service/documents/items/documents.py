@@ -1,4 +1,4 @@
-"""Documents of items and item types, and their conversion to schemas."""
+"""Documents of items and item types, and conversions of both."""
 
 import json
 from datetime import datetime
@@ -9,7 +9,7 @@ from uuid import UUID
 from bson.decimal128 import Decimal128
 from uuid_utils.compat import uuid7
 
-from service.documents.items.schemas import ItemRead, ItemTypeRead
+from service.documents.items.schemas import ItemTypeRead
 from service.stores.mongo.client import Document, now
 
 ITEMS = "items"
@@ -60,22 +60,6 @@ def new_item(values: Document) -> Document:
     moment = now()
     first = {"version": 1, "created_at": moment, "updated_at": moment, "deleted_at": None}
     return {"_id": uuid7(), **values, **first}
-
-
-def read_item(document: Document) -> ItemRead:
-    """Return the schema of an item document."""
-    price = document["price"]
-    return ItemRead(
-        id=document["_id"],
-        owner_id=document.get("owner_id"),
-        price=None if price is None else price.to_decimal(),
-        **{name: document[name] for name in _UNCHANGED},
-    )
-
-
-_UNCHANGED = tuple(
-    name for name in ItemRead.model_fields if name not in ("id", "owner_id", "price")
-)
 
 
 def read_item_type(document: Document) -> ItemTypeRead:

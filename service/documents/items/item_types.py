@@ -36,7 +36,7 @@ class ItemTypeRepository(MongoRepository[ItemTypeRead]):
     Items of a removed type are no longer validated.
     """
 
-    collection, missing = ITEM_TYPES, ItemTypeNotFound
+    collection, schema, missing = ITEM_TYPES, ItemTypeRead, ItemTypeNotFound
 
     @override
     def visible(self) -> Document:

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
 from service.core.errors import Conflict, NotFound, OutcomeUnknown, PreconditionFailed, TooLarge
-from service.documents.items.documents import ITEMS, new_item, read_item, to_decimal128
+from service.documents.items.documents import ITEMS, new_item, to_decimal128
 from service.documents.items.item_types import ItemTypeRepository
 from service.documents.items.merge_patch import merge
 from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
@@ -55,7 +55,7 @@ class ItemTooLarge(TooLarge):
 class ItemRepository(MongoRepository[ItemRead]):
     """Callers without ``items:admin`` see and change their own items alone."""
 
-    collection, missing = ITEMS, ItemNotFound
+    collection, schema, missing = ITEMS, ItemRead, ItemNotFound
     listing = MongoListing(
         ITEMS,
         filters={
@@ -80,10 +80,6 @@ class ItemRepository(MongoRepository[ItemRead]):
 
     def _deleted(self) -> Document:
         return {"deleted_at": {"$ne": None}, **self._own()}
-
-    @override
-    def read(self, document: Document) -> ItemRead:
-        return read_item(document)
 
     async def list(self, query: ItemQuery) -> Page[ItemRead]:
         return await self._page(query, self._deleted() if query.deleted else self.visible())

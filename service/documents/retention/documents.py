@@ -1,11 +1,8 @@
-"""Documents of retention rules, and their conversion to schemas."""
+"""Documents of retention rules."""
 
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
-
-from service.documents.retention.schemas import RetentionRead
-from service.stores.mongo.client import Document
 
 RETENTION_RULES = "retention_rules"
 
@@ -23,8 +20,3 @@ class RuleDocument(TypedDict):
     version: int
     created_at: datetime
     updated_at: datetime
-
-
-def read_rule(document: Document) -> RetentionRead:
-    """Return the schema of a rule's document."""
-    return RetentionRead(**{name: document[name] for name in RetentionRead.model_fields})

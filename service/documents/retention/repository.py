@@ -7,7 +7,7 @@ from typing_extensions import override
 from uuid_utils.compat import uuid7
 
 from service.core.errors import NotFound
-from service.documents.retention.documents import RETENTION_RULES, read_rule
+from service.documents.retention.documents import RETENTION_RULES
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.documents.retention.schemas import RetentionQuery, RetentionRead, RetentionWrite
 from service.stores.mongo.client import Document
@@ -36,7 +36,7 @@ class RetentionRepository(MongoRepository[RetentionRead]):
     A removed rule keeps its document without days.
     """
 
-    collection, missing = RETENTION_RULES, RuleNotFound
+    collection, schema, missing = RETENTION_RULES, RetentionRead, RuleNotFound
     listing = MongoListing(RETENTION_RULES, filters={"model": "model"})
 
     def __init__(self, context: MongoContext) -> None:
@@ -50,10 +50,6 @@ class RetentionRepository(MongoRepository[RetentionRead]):
     @override
     def removal(self) -> Document:
         return {"days": None}
-
-    @override
-    def read(self, document: Document) -> RetentionRead:
-        return read_rule(document)
 
     async def list(self, query: RetentionQuery) -> Page[RetentionRead]:
         self._caller.require_model(query.model)

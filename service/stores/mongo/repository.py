@@ -1,9 +1,11 @@
 """The base of repositories on MongoDB: get or raise, list, put, change with If-Match, remove."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
+from bson.decimal128 import Decimal128
 from pymongo import ReturnDocument
 
 from service.core.errors import NotFound, PreconditionFailed
@@ -19,14 +21,34 @@ R = TypeVar("R", bound=ResponseModel)
 NO_USER = UUID(int=0)
 
 
+def read_document(schema: type[R], document: Document) -> R:
+    """Return a document as its schema; its ``_id`` is the ``id``, BSON's decimals are Decimal.
+
+    A document stored before a field was added lacks it. The field then is the schema's default, or
+    else None.
+    """
+    values = {
+        name: value.to_decimal() if isinstance(value, Decimal128) else value
+        for name, value in document.items()
+    }
+    return schema.model_validate({**_absent(schema), "id": document.get("_id"), **values})
+
+
+@cache
+def _absent(schema: type[ResponseModel]) -> Mapping[str, None]:
+    fields = schema.model_fields.items()
+    return dict.fromkeys(name for name, field in fields if field.is_required())
+
+
 class MongoRepository(MongoService, Generic[R]):
-    """One collection, the schema that ``read`` makes of a document, and the error without one.
+    """One collection, the schema that its documents are read into, and the error without one.
 
     A feature defines in ``visible`` what the caller may see and change, and in ``removal`` what a
     removed document is. Single reads, changes and lists share both.
     """
 
     collection: ClassVar[str]
+    schema: type[R]
     missing: ClassVar[type[NotFound]]
     listing: ClassVar[MongoListing]
     projection: ClassVar[Mapping[str, int] | None] = None
@@ -54,7 +76,7 @@ class MongoRepository(MongoService, Generic[R]):
 
     def read(self, document: Document) -> R:
         """Return a document as it is answered."""
-        raise NotImplementedError
+        return read_document(self.schema, document)
 
     async def get(self, key: Any) -> R:
         """Return the document of this key; raise ``missing`` if the caller sees none."""

@@ -52,6 +52,17 @@ async def test_update_item_20_concurrent_without_if_match_all_merge(
     assert changed["version"] == 21
 
 
+async def test_item_stored_before_a_field_was_added_is_read(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    item = await make_item(client, price="2.50")
+    await state["mongo"].database["items"].update_one({}, {"$unset": {"price": ""}})
+    for path in (f"/v1/items/{item['id']}", "/v1/items"):
+        response = await client.get(path)
+        assert response.status_code == 200, response.text
+    assert response.json()["items"] == [{**item, "price": None}]
+
+
 async def test_update_and_delete_item_concurrently_do_not_mix(client: httpx2.AsyncClient) -> None:
     for _ in range(5):
         item = await make_item(client)

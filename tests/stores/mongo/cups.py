@@ -1,5 +1,6 @@
 """Cups: a collection with a repository, for tests of what all repositories share."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,8 @@ class CupNotFound(NotFound):
 class CupRead(Versioned):
     id: UUID
     size: int | None
+    price: Decimal | None
+    colour: str = "white"
 
 
 class CupQuery(OffsetQuery):
@@ -33,16 +36,12 @@ class CupQuery(OffsetQuery):
 
 
 class CupRepository(MongoRepository[CupRead]):
-    collection, missing = CUPS, CupNotFound
+    collection, schema, missing = CUPS, CupRead, CupNotFound
     listing = MongoListing(CUPS, filters={"name": "name", "size": "size", "owner_id": "owner_id"})
 
     @override
     def visible(self) -> Document:
         return {"deleted_at": None, **self.owned_by_caller("owner_id", unless="items:admin")}
-
-    @override
-    def read(self, document: Document) -> CupRead:
-        return CupRead(id=document["_id"], size=document.get("size"), version=document["version"])
 
     async def list(self, query: CupQuery) -> Page[CupRead]:
         return await self._page(query, self.visible())

@@ -2,8 +2,10 @@
 
 import asyncio
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
+from bson.decimal128 import Decimal128
 from uuid_utils.compat import uuid7
 
 from service.auth.caller import ANONYMOUS, Caller
@@ -24,6 +26,16 @@ async def test_change_increments_the_version_and_sets_updated_at(cups: CupReposi
     assert (changed["full"], changed["version"]) == (True, 2)
     assert isinstance(changed["updated_at"], datetime)
     assert changed["updated_at"] >= before
+
+
+async def test_read_document_without_new_fields_gives_default_or_none(cups: CupRepository) -> None:
+    cup = await cups.get(await cups.add(size=3))
+    assert (cup.size, cup.price, cup.colour) == (3, None, "white")
+
+
+async def test_read_document_with_bson_decimal_gives_decimal(cups: CupRepository) -> None:
+    cup = await cups.get(await cups.add(price=Decimal128("2.50")))
+    assert cup.price == Decimal("2.50")
 
 
 async def test_change_missing_document_is_not_found(cups: CupRepository) -> None:
@@ -71,7 +83,7 @@ async def test_put_creates_then_replaces(cups: CupRepository, database: Database
     created = await cups.put("a", 1, None)
     replaced = await cups.put("a", 2, frozenset({1}))
     assert (created.size, created.version) == (1, 1)
-    assert replaced == CupRead(id=created.id, size=2, version=2)
+    assert replaced == CupRead(id=created.id, size=2, price=None, version=2)
     stored = await database[CUPS].find_one({"_id": created.id})
     assert stored is not None
     assert stored["created_at"] <= stored["updated_at"]
