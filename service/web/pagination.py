@@ -7,7 +7,7 @@ with others it is refused, because its page would be meaningless.
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeVar
@@ -65,6 +65,34 @@ class ListQuery(BaseModel):
         """Return the filters of the query."""
         values = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
         return {name: value for name, value in values.items() if value is not None}
+
+    @classmethod
+    def require_applied(
+        cls, columns: Collection[str], operators: Collection[str], others: Collection[str]
+    ) -> None:
+        """Refuse a filter that a list would ignore.
+
+        Args:
+            columns: each ``field`` that the list compares.
+            operators: each ``op`` it compares by; the empty one is equality.
+            others: names of filters that it applies otherwise.
+
+        Raises:
+            TypeError: with the filters that are neither.
+        """
+        names = cls.model_fields.keys() - _NOT_FILTERS - set(others)
+        known = {f"{field}__{op}".removesuffix("__") for field in columns for op in operators}
+        if ignored := ", ".join(sorted(names - known)):
+            raise TypeError(
+                f"{cls.__name__} has filters that its list ignores: {ignored}. Name their columns "
+                "in filters=, or what the repository itself applies in elsewhere=."
+            )
+
+    @classmethod
+    def require_same(cls, query: "ListQuery") -> None:
+        """Raise TypeError if a list of this query is asked by one that may have other filters."""
+        if type(query) not in cls.__mro__:
+            raise TypeError(f"the list is of {cls.__name__}, not of {type(query).__name__}")
 
     def split_page(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
         """Return the items of the page, and its last item if there are more.

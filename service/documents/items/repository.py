@@ -58,6 +58,7 @@ class ItemRepository(MongoRepository[ItemRead]):
     collection, schema, missing = ITEMS, ItemRead, ItemNotFound
     listing = MongoListing(
         ITEMS,
+        ItemQuery,
         filters={
             "name": "name",
             "type": "type",
@@ -65,7 +66,9 @@ class ItemRepository(MongoRepository[ItemRead]):
             "price": "price",
             "created_at": "created_at",
         },
+        elsewhere=["deleted"],
     )
+    searches = MongoListing(ITEMS, ItemSearch, elsewhere=["where"])
 
     def __init__(self, context: MongoContext) -> None:
         super().__init__(context)
@@ -85,7 +88,10 @@ class ItemRepository(MongoRepository[ItemRead]):
         return await self._page(query, self._deleted() if query.deleted else self.visible())
 
     async def search(self, search: ItemSearch) -> Page[ItemRead]:
-        return await self._page(search, self.visible(), compile_search(search.where))
+        where = compile_search(search.where)
+        return await self.searches.page(
+            self._database, search, self._paginator, self.read, self.visible(), where
+        )
 
     async def add(self, item: ItemCreate, key: RequestedKey | None) -> tuple[ItemRead, bool]:
         """Create an item; return it and False, or the item of a repeated request and True.

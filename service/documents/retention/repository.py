@@ -37,7 +37,7 @@ class RetentionRepository(MongoRepository[RetentionRead]):
     """
 
     collection, schema, missing = RETENTION_RULES, RetentionRead, RuleNotFound
-    listing = MongoListing(RETENTION_RULES, filters={"model": "model"})
+    listing = MongoListing(RETENTION_RULES, RetentionQuery, filters={"model": "model"})
 
     def __init__(self, context: MongoContext) -> None:
         super().__init__(context)

@@ -12,6 +12,7 @@ from service.auth.caller import Caller
 from service.core.errors import Conflict, NotFound, Refused
 from service.relational.accounts.schemas import (
     AccountCreate,
+    AccountQuery,
     AccountRead,
     AccountUpdate,
     EntryQuery,
@@ -65,7 +66,9 @@ class LedgerBroken(Conflict):
     )  # fmt: skip
 
 
-ENTRIES = SqlListing(Entry, projection(Entry, EntryRead), filters={"created_at": Entry.created_at})
+ENTRIES = SqlListing(
+    Entry, EntryQuery, projection(Entry, EntryRead), filters={"created_at": Entry.created_at}
+)
 
 
 class LockedAccount(NamedTuple):
@@ -82,7 +85,10 @@ class AccountRepository(SqlRepository[AccountRead]):
 
     table, schema, missing = Account, AccountRead, AccountNotFound
     listing = SqlListing(
-        Account, projection(Account, AccountRead), filters={"owner_id": Account.owner_id}
+        Account,
+        AccountQuery,
+        projection(Account, AccountRead),
+        filters={"owner_id": Account.owner_id},
     )
 
     def __init__(self, context: SqlContext) -> None:

@@ -35,12 +35,15 @@ _SHOWN: dict[str, Any] = {
 }
 TRANSFERS = SqlListing(
     Transfer,
+    TransferQuery,
     {"id": Transfer.id, **_SHOWN, "created_at": Transfer.created_at},
     filters={"created_at": Transfer.created_at},
+    elsewhere=["account_id"],
 )
 # Transfers as the entries of accounts find them: in order by account, on either side.
 BY_ENTRIES = SqlListing(
     Entry,
+    TransferQuery,
     {
         "id": Entry.id,
         "transfer_id": Entry.transfer_id,
@@ -48,6 +51,7 @@ BY_ENTRIES = SqlListing(
         "created_at": Entry.created_at,
     },
     filters={"created_at": Entry.created_at},
+    elsewhere=["account_id"],
     source=Entry.__table__.join(Transfer.__table__, Transfer.id == Entry.transfer_id),
 )
 

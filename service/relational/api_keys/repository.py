@@ -17,6 +17,7 @@ from service.auth.roles import scopes_of
 from service.core.errors import Conflict, FieldError, NotFound, Refused
 from service.relational.api_keys.schemas import (
     ApiKeyCreate,
+    ApiKeyQuery,
     ApiKeyRead,
     ApiKeyRotate,
     ApiKeySecret,
@@ -74,7 +75,7 @@ class ApiKeyRepository(SqlRepository[ApiKeyRead]):
 
     table, schema, missing = ApiKey, ApiKeyRead, ApiKeyNotFound
     listing = SqlListing(
-        ApiKey, projection(ApiKey, ApiKeyRead), filters={"user_id": ApiKey.user_id}
+        ApiKey, ApiKeyQuery, projection(ApiKey, ApiKeyRead), filters={"user_id": ApiKey.user_id}
     )
 
     def __init__(self, context: SqlContext) -> None:

@@ -18,6 +18,7 @@ from service.web.pagination import Page
 
 EVENTS = SqlListing(
     AuditEvent,
+    AuditQuery,
     projection(AuditEvent, AuditEventRead),
     filters={
         "act": AuditEvent.act,

@@ -9,7 +9,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.core.errors import Conflict, NotFound
-from service.relational.catalog.schemas import CategoryCreate, CategoryRead, CategoryUpdate
+from service.relational.catalog.schemas import (
+    CategoryCreate,
+    CategoryQuery,
+    CategoryRead,
+    CategoryUpdate,
+)
 from service.relational.catalog.tables import Category
 from service.stores.sql.bulk import any_of
 from service.stores.sql.listing import SqlListing, projection
@@ -50,7 +55,10 @@ class CategoryRepository(SqlRepository[CategoryRead]):
 
     table, schema, missing = Category, CategoryRead, CategoryNotFound
     listing = SqlListing(
-        Category, projection(Category, CategoryRead), filters={"parent_id": Category.parent_id}
+        Category,
+        CategoryQuery,
+        projection(Category, CategoryRead),
+        filters={"parent_id": Category.parent_id},
     )
 
     async def add(self, category: CategoryCreate) -> CategoryRead:

@@ -62,6 +62,7 @@ def _listing(shown: Projection | None = None, *options: ExecutableOption) -> Sql
     """Return the list of products; the value of its filter ``category_id`` is an array of ids."""
     return SqlListing(
         Product,
+        ProductQuery,
         shown,
         filters={
             "price": Product.price,
@@ -72,6 +73,7 @@ def _listing(shown: Projection | None = None, *options: ExecutableOption) -> Sql
             "category_id": CustomFilter(lambda ids: Product.category_id == any_(ids), ARRAY(Uuid)),
             "q": CustomFilter(lambda q: words_begin_in(Product.search, q), Text, quote_words),
         },
+        elsewhere=["in_stock", "deleted"],
         options=options,
     )
 

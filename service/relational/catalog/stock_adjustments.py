@@ -15,6 +15,7 @@ from service.web.pagination import Page
 
 MOVEMENTS = SqlListing(
     StockMovement,
+    MovementQuery,
     projection(StockMovement, MovementRead),
     filters={"created_at": StockMovement.created_at},
 )

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import selectinload
 
 from service.core.errors import Conflict, NotFound, Refused
-from service.relational.orders.schemas import OrderRead
+from service.relational.orders.schemas import OrderQuery, OrderRead
 from service.relational.orders.tables import Order
 from service.stores.sql.listing import SqlListing
 from service.stores.sql.repository import SqlRepository
@@ -49,6 +49,7 @@ class OrderRepository(SqlRepository[OrderRead]):
     table, schema, missing = Order, OrderRead, OrderNotFound
     listing = SqlListing(
         Order,
+        OrderQuery,
         filters={"user_id": Order.user_id, "state": Order.state, "created_at": Order.created_at},
         options=[selectinload(Order.lines)],
     )

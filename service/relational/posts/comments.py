@@ -32,7 +32,7 @@ class CommentRepository(SqlRepository[CommentRead]):
     """Comments are as visible as their post; ``comments:admin`` changes those of others."""
 
     table, schema, missing = Comment, CommentRead, CommentNotFound
-    listing = SqlListing(Comment, projection(Comment, CommentRead))
+    listing = SqlListing(Comment, CommentQuery, projection(Comment, CommentRead))
 
     def __init__(self, context: SqlContext) -> None:
         super().__init__(context)

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from service.relational.posts.schemas import EXPANDABLE, PostRead
+from service.relational.posts.schemas import EXPANDABLE, PostQuery, PostRead
 from service.relational.posts.tables import Post, PostTag
 from service.relational.tags.tables import Tag
 from service.relational.users.tables import User
@@ -67,6 +67,7 @@ def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> SqlListi
     own_drafts = drafts and not everything
     return SqlListing(
         Post,
+        PostQuery,
         {**SHOWN, **_nested(expand)},
         where=_written_by() if own_drafts else visible_posts(everything),
         filters=_FILTERS,

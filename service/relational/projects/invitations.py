@@ -84,6 +84,7 @@ _OWN_EMAIL = (
 # The invitations to the email of ``user_id``.
 RECEIVED = SqlListing(
     _I,
+    InvitationQuery,
     {
         **projection(_I, InvitationToMe, without=("project_name", "invited_by_username")),
         "project_name": Project.name,
@@ -100,7 +101,7 @@ class InvitationRepository(SqlRepository[InvitationRead]):
     """Members who may invite see a project's invitations; users see those to their email."""
 
     table, schema, missing = _I, InvitationRead, InvitationNotFound
-    listing = SqlListing(_I, projection(_I, InvitationRead))
+    listing = SqlListing(_I, InvitationQuery, projection(_I, InvitationRead))
 
     def __init__(self, context: SqlContext) -> None:
         super().__init__(context)

@@ -73,6 +73,7 @@ class MemberRepository(SqlRepository[MemberRead]):
     table, schema, missing = ProjectMember, MemberRead, MemberNotFound
     listing = SqlListing(
         ProjectMember,
+        MemberQuery,
         _SHOWN,
         source=ProjectMember.__table__.join(User.__table__, User.id == ProjectMember.user_id),
     )

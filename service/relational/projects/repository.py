@@ -12,6 +12,7 @@ from service.core.errors import Conflict, NotFound
 from service.relational.projects.permissions import RIGHTS, ProjectRole, Right, roles_with
 from service.relational.projects.schemas import (
     ProjectCreate,
+    ProjectQuery,
     ProjectRead,
     ProjectUpdate,
 )
@@ -57,7 +58,14 @@ _MEMBERSHIP = (ProjectMember.project_id == Project.id) & (
 def projects(*, every: bool) -> SqlListing:
     """Return the list of the projects that ``user_id`` is in, or of every project."""
     source = Project.__table__.join(ProjectMember.__table__, _MEMBERSHIP, isouter=every)
-    return SqlListing(Project, _SHOWN, filters={"my_role": ProjectMember.role}, source=source)
+    return SqlListing(
+        Project,
+        ProjectQuery,
+        _SHOWN,
+        filters={"my_role": ProjectMember.role},
+        elsewhere=["deleted"],
+        source=source,
+    )
 
 
 class ProjectRepository(SqlRepository[ProjectRead]):
@@ -68,6 +76,7 @@ class ProjectRepository(SqlRepository[ProjectRead]):
     """
 
     table, schema, missing = Project, ProjectRead, ProjectNotFound
+    listing = projects(every=False)
 
     def __init__(self, context: SqlContext) -> None:
         super().__init__(context)

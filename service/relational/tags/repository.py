@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from service.core.errors import Conflict, NotFound
-from service.relational.tags.schemas import TagCreate, TagRead, TagUpdate
+from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
 from service.stores.sql.bulk import insert_missing, unnest_rows
 from service.stores.sql.listing import SqlListing, projection
@@ -32,7 +32,9 @@ class TagRepository(SqlRepository[TagRead]):
     """Everybody sees all tags; the scopes decide who may change them."""
 
     table, schema, missing = Tag, TagRead, TagNotFound
-    listing = SqlListing(Tag, projection(Tag, TagRead), filters={"name": func.lower(Tag.name)})
+    listing = SqlListing(
+        Tag, TagQuery, projection(Tag, TagRead), filters={"name": func.lower(Tag.name)}
+    )
 
     async def find(self, name: str) -> UUID | None:
         """Return the id of the tag of this name, whatever the case."""

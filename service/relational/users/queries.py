@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
 
-from service.relational.users.schemas import UserEmail, UserRead
+from service.relational.users.schemas import EmailQuery, UserEmail, UserQuery, UserRead
 from service.relational.users.tables import User
 from service.stores.sql.fast_read import PreparedQuery, json_row
 from service.stores.sql.filters import Columns, CustomFilter, quote_words, words_begin_in
@@ -57,11 +57,18 @@ def one_user(*, everybody: bool) -> PreparedQuery:
 @cache
 def users(*, everybody: bool, deleted: bool) -> SqlListing:
     where = visible_users(everybody, deleted=deleted)
-    return SqlListing(User, SHOWN, where=where, filters=_FILTERS, custom={"q": _WORDS})
+    return SqlListing(
+        User,
+        UserQuery,
+        SHOWN,
+        where=where,
+        filters=_FILTERS,
+        custom={"q": _WORDS},
+        elsewhere=["deleted"],
+    )
 
 
-@cache
-def emails() -> SqlListing:
-    """Return the list of email addresses, for callers who see everybody."""
-    shown = projection(User, UserEmail)
-    return SqlListing(User, shown, where=is_deleted(False), filters=_FILTERS)
+# The list of email addresses, for callers who see everybody.
+EMAILS = SqlListing(
+    User, EmailQuery, projection(User, UserEmail), where=is_deleted(False), filters=_FILTERS
+)

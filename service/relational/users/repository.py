@@ -15,8 +15,8 @@ from service.auth.roles import scopes_of
 from service.core.errors import Conflict, NotFound, Refused
 from service.relational.audit.repository import AuditTrail
 from service.relational.users.queries import (
+    EMAILS,
     NEW_USER,
-    emails,
     is_deleted,
     one_user,
     users,
@@ -116,7 +116,7 @@ class UserRepository(SqlRepository[UserRead]):
         return await listing.json_page(self._session, query, self._paginator, **self.parameters())
 
     async def list_emails(self, query: EmailQuery) -> Response:
-        return await emails().json_page(self._session, query, self._paginator)
+        return await EMAILS.json_page(self._session, query, self._paginator)
 
     async def lock(self, user_id: UUID | None) -> bool:
         """Return whether there is such a user; it stays until the transaction ends."""

@@ -10,7 +10,7 @@ from service.stores.mongo.client import Document
 from service.web.conditional import Expected
 from service.web.pagination import Cursor, Sort
 
-_OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
+OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
 
 
 def as_filter(filters: Mapping[str, Any], fields: Mapping[str, str]) -> Document:
@@ -28,7 +28,7 @@ def as_filter(filters: Mapping[str, Any], fields: Mapping[str, str]) -> Document
     conditions: Document = {}
     for name, value in filters.items():
         field, _, op = name.partition("__")
-        conditions.setdefault(fields[field], {})[_OPERATORS[op]] = _to_bson(value)
+        conditions.setdefault(fields[field], {})[OPERATORS[op]] = _to_bson(value)
     return conditions
 
 

@@ -1,6 +1,6 @@
 """Lists from MongoDB: one builder for filters, order, cursor and count, with two outputs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from bson import decode_iter
@@ -10,7 +10,7 @@ from fastapi import Response
 from service.core.cooperative import run_cooperatively
 from service.core.errors import Refused
 from service.stores.mongo.client import CODEC, Database, Document, MongoCollection
-from service.stores.mongo.filters import after_cursor, all_of, as_filter
+from service.stores.mongo.filters import OPERATORS, after_cursor, all_of, as_filter
 from service.stores.mongo.json_types import JSON_CODEC, to_python
 from service.web.pagination import Cursor, ListQuery, OffsetQuery, Page, Paginator, Sort
 
@@ -38,19 +38,23 @@ class MongoListing:
 
     Args:
         collection: its name.
-        filters: document fields compared by ``field=`` and ``field__op=`` of the query, by name;
-            other filters of the query are left to the repository.
+        query: its schema; a filter in it that is none of those below is a TypeError.
+        filters: document fields compared by ``field=`` and ``field__op=`` of the query, by name.
+        elsewhere: names of filters that the repository applies.
         projection: what of a document is read, if not all of it.
     """
 
     def __init__(
         self,
         collection: str,
+        query: type[ListQuery],
         *,
         filters: Mapping[str, str] | None = None,
+        elsewhere: Collection[str] = (),
         projection: Mapping[str, int] | None = None,
     ) -> None:
-        self._collection, self._filters = collection, filters or {}
+        self._collection, self._query, self._filters = collection, query, filters or {}
+        query.require_applied(self._filters, OPERATORS, elsewhere)
         self._projection = projection
 
     async def page(
@@ -128,6 +132,7 @@ class MongoListing:
         return _Slice(page, end, total)
 
     def _filter(self, query: ListQuery) -> Document:
+        self._query.require_same(query)
         if not self._filters:
             return {}
         declared = {

@@ -30,7 +30,14 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from service.stores.sql.base import Base, IdTable
 from service.stores.sql.fast_read import PreparedQuery, Projection, fetch, json_row
-from service.stores.sql.filters import Columns, Condition, CustomFilter, compare, prepare_value
+from service.stores.sql.filters import (
+    OPERATORS,
+    Columns,
+    Condition,
+    CustomFilter,
+    compare,
+    prepare_value,
+)
 from service.web.pagination import Cursor, ListQuery, Page, Paginator, Sort
 
 T = TypeVar("T")
@@ -61,28 +68,33 @@ class SqlListing:
 
     Args:
         table: has the columns that the list is sorted by, and the id that breaks ties.
+        query: its schema; a filter in it that is none of those below is a TypeError.
         shown: what of a row is returned, by its name; without, whole entities are.
         where: what all rows have in common.
         filters: columns compared by ``field=`` and ``field__op=`` of the query.
-        custom: the other filters, by name.
+        custom: filters that are more than a comparison.
+        elsewhere: names of filters that the repository applies.
         source: what the rows come from, if not the table alone.
-        options: how entities load their relationships: ``selectinload(Order.lines)``.
+        options: how entities load relationships: ``selectinload(Order.lines)``.
     """
 
     def __init__(
         self,
         table: type[IdTable],
+        query: type[ListQuery],
         shown: Projection | None = None,
         *,
         where: Condition | None = None,
         filters: Columns | None = None,
         custom: Mapping[str, CustomFilter] | None = None,
+        elsewhere: Collection[str] = (),
         source: FromClause | None = None,
         options: Sequence[ExecutableOption] = (),
     ) -> None:
         self._table, self._shown, self._options = table, shown, options
         self._where = true() if where is None else where
-        self._filters, self._custom = filters or {}, custom or {}
+        self._query, self._filters, self._custom = query, filters or {}, custom or {}
+        query.require_applied(self._filters, OPERATORS, {*self._custom, *elsewhere})
         self._source = table.__table__ if source is None else source
         self._rows_of = lru_cache(SHAPES_KEPT)(self._select_rows)
         self._json_of = lru_cache(SHAPES_KEPT)(self._prepare_json)
@@ -149,6 +161,7 @@ class SqlListing:
         self, query: ListQuery, values: Mapping[str, Any]
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return the values of all parameters, and the names of the filters among them."""
+        self._query.require_same(query)
         filters: dict[str, Any] = {}
         for name, value in query.filters().items():
             if name in self._custom:
@@ -189,8 +202,7 @@ class SqlListing:
             return await session.scalar(count, values)
         explain = PreparedQuery(matches, prefix="EXPLAIN (FORMAT JSON) ")
         ((plan,),) = await fetch(session, explain, values)
-        if isinstance(plan, str):
-            plan = json.loads(plan)
+        plan = json.loads(plan) if isinstance(plan, str) else plan
         return int(plan[0]["Plan"]["Plan Rows"])
 
     def _select_rows(self, shape: QueryShape) -> AnySelect:

@@ -37,7 +37,9 @@ class CupQuery(OffsetQuery):
 
 class CupRepository(MongoRepository[CupRead]):
     collection, schema, missing = CUPS, CupRead, CupNotFound
-    listing = MongoListing(CUPS, filters={"name": "name", "size": "size", "owner_id": "owner_id"})
+    listing = MongoListing(
+        CUPS, CupQuery, filters={"name": "name", "size": "size", "owner_id": "owner_id"}
+    )
 
     @override
     def visible(self) -> Document:

@@ -12,9 +12,10 @@ from uuid_utils.compat import uuid7
 
 from service.auth.caller import Caller
 from service.stores.mongo.client import Database
+from service.stores.mongo.listing import MongoListing
 from service.web.pagination import BadCursor, Page
 from tests.fixtures.databases import make_context
-from tests.stores.mongo.cups import CupQuery, CupRead, CupRepository
+from tests.stores.mongo.cups import CUPS, CupQuery, CupRead, CupRepository
 
 
 @pytest.fixture
@@ -121,3 +122,21 @@ async def test_page_estimated_total_counts_the_whole_collection(
     await client.post("/v1/predictions/batch", json={"items": events})
     page = (await client.get("/v1/predictions?count=estimated&limit=1")).json()
     assert page["total"] == 3
+
+
+class CupQueryOfTypo(CupQuery):
+    name__prefix: str | None = None
+    colour: str | None = None
+
+
+def test_listing_that_would_ignore_a_filter_is_refused() -> None:
+    columns = {"name": "name", "size": "size", "owner_id": "owner_id"}
+    with pytest.raises(TypeError, match=r"ignores: colour, name__prefix\. Name their columns"):
+        MongoListing(CUPS, CupQueryOfTypo, filters=columns)
+    with pytest.raises(TypeError, match=r"ignores: name__prefix\."):
+        MongoListing(CUPS, CupQueryOfTypo, filters=columns, elsewhere=["colour"])
+
+
+async def test_list_of_a_query_with_other_filters_is_refused(cups: CupRepository) -> None:
+    with pytest.raises(TypeError, match="of CupQuery, not of CupQueryOfTypo"):
+        await cups.list(CupQueryOfTypo())

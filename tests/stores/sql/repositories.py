@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func
 
 from service.relational.tags.repository import TagRepository
-from service.relational.tags.schemas import TagCreate, TagRead
+from service.relational.tags.schemas import TagCreate, TagQuery, TagRead
 from service.relational.tags.tables import Tag
 from service.relational.users.repository import UserRepository
 from service.relational.users.schemas import UserCreate, UserRead
@@ -19,7 +19,7 @@ from tests.relational.users.factories import user_body
 class TagEntityRepository(TagRepository):
     """Tags read as entities instead of columns."""
 
-    listing = SqlListing(Tag, filters={"name": func.lower(Tag.name)})
+    listing = SqlListing(Tag, TagQuery, filters={"name": func.lower(Tag.name)})
 
 
 async def add_tags(context: SqlContext, *names: str) -> list[TagRead]:

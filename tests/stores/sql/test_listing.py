@@ -1,7 +1,7 @@
 """Lists of typed rows and of entities; all changes are rolled back."""
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Text, func, select
 from sqlalchemy.orm import selectinload
 
 from service.relational.accounts.repository import AccountRepository
@@ -13,6 +13,7 @@ from service.relational.tags.repository import TagRepository
 from service.relational.tags.schemas import TagQuery, TagRead
 from service.relational.tags.tables import Tag
 from service.stores.sql.context import SqlContext
+from service.stores.sql.filters import CustomFilter
 from service.stores.sql.listing import SqlListing
 from service.web.pagination import BadCursor, OffsetQuery
 from tests.stores.sql.repositories import add_tags, add_user, as_member
@@ -97,8 +98,33 @@ async def test_list_holds_visible_rows_alone(sql_context: SqlContext) -> None:
     assert (await AccountRepository(sql_context).list(query)).items == made
 
 
+class TagQueryOfTypo(TagQuery):
+    name: str | None = None
+    name__like: str | None = None
+    colour: str | None = None
+    used: bool = False
+
+
+def test_listing_that_would_ignore_a_filter_is_refused() -> None:
+    filters = {"name": Tag.name}
+    with pytest.raises(TypeError, match=r"ignores: colour, name__like, used\. Name their columns"):
+        SqlListing(Tag, TagQueryOfTypo, filters=filters)
+    custom = {"colour": CustomFilter(lambda colour: Tag.name == colour, Text)}
+    with pytest.raises(TypeError, match="ignores: name__like, used"):
+        SqlListing(Tag, TagQueryOfTypo, filters=filters, custom=custom)
+    with pytest.raises(TypeError, match=r"ignores: name__like\."):
+        SqlListing(Tag, TagQueryOfTypo, filters=filters, custom=custom, elsewhere=["used"])
+
+
+async def test_list_of_a_query_with_other_filters_is_refused(
+    any_tags: TagRepository,
+) -> None:
+    with pytest.raises(TypeError, match="of TagQuery, not of TagQueryOfTypo"):
+        await any_tags.list(TagQueryOfTypo())
+
+
 async def test_entity_listing_loads_relationships(sql_context: SqlContext) -> None:
-    listing = SqlListing(Post, options=[selectinload(Post.tags)])
+    listing = SqlListing(Post, OffsetQuery, options=[selectinload(Post.tags)])
     posts = PostRepository(sql_context)
     author = await add_user(sql_context)
     for title, names in (("one", ["b", "a"]), ("two", [])):

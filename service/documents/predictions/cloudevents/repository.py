@@ -13,7 +13,10 @@ from service.stores.mongo.listing import MongoListing
 from service.web.pagination import Page
 
 LISTING = MongoListing(
-    PENDING_PAIRS, filters={name: name for name in ("model", "state")}, projection=WITHOUT_DATA
+    PENDING_PAIRS,
+    PendingPairQuery,
+    filters={name: name for name in ("model", "state")},
+    projection=WITHOUT_DATA,
 )
 
 

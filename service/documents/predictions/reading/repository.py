@@ -16,7 +16,7 @@ FILTER_FIELDS = {
     name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")
 }
 PROJECTION = {"hash": 0, "expires_at": 0}
-LISTING = MongoListing(PREDICTIONS, filters=FILTER_FIELDS, projection=PROJECTION)
+LISTING = MongoListing(PREDICTIONS, PredictionQuery, filters=FILTER_FIELDS, projection=PROJECTION)
 
 
 class PredictionRepository(MongoService):
