@@ -120,6 +120,7 @@ class AccessData:
         if name == "other_email":
             await self._user("other")
         if name not in self._values:
+            assert name in RESOURCES, f"add {name} to RESOURCES in tests/project/access_data.py"
             await self._create(name, RESOURCES[name])
         return self._values[name]
 

@@ -94,6 +94,7 @@ class List(NamedTuple):
 
     def asked(self) -> Iterator[dict[str, Any]]:
         """Yield queries in every order: without a filter, with each filter, and with ``expand``."""
+        assert self.name in FILTERS, f"add {self.name} to FILTERS in list_endpoints.py"
         for sort in self.sorts:
             yield {"sort": sort}
             for name, values in FILTERS[self.name].items():
@@ -119,7 +120,10 @@ def lists_of(app: FastAPI) -> list[List]:
         if "cursor" in queries:
             name = operation["operationId"]
             filters = frozenset(queries) - PAGING - {"fields"}
-            expand = EXPANDS[name] if "expand" in queries else None
+            expand = None
+            if "expand" in queries:
+                assert name in EXPANDS, f"add {name} to EXPANDS in list_endpoints.py"
+                expand = EXPANDS[name]
             sorts = tuple(queries["sort"]["enum"])
             found.append(List(name, str(route.path_format), filters, sorts, expand))
     return found

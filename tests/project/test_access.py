@@ -37,13 +37,16 @@ def operations(app: FastAPI) -> dict[str, tuple[str, str]]:
 
 
 def test_access_matrix_names_every_operation(app: FastAPI) -> None:
-    assert {name.partition(" ")[0] for name in ACCESS_MATRIX} == set(operations(app))
+    named = {name.partition(" ")[0] for name in ACCESS_MATRIX}
+    assert named == set(operations(app)), "see ACCESS_MATRIX in tests/project/access_matrix.py"
 
 
 def test_openapi_secures_every_operation_but_the_open_ones(app: FastAPI) -> None:
     for path, methods in app.openapi()["paths"].items():
         for method, operation in methods.items():
-            row = ACCESS_MATRIX[operation["operationId"]]
+            name = operation["operationId"]
+            assert name in ACCESS_MATRIX, f"add {name} to tests/project/access_matrix.py"
+            row = ACCESS_MATRIX[name]
             secured = [scheme for scheme in operation.get("security", ()) if scheme]
             assert bool(secured) == (row.anonymous == 401 or path == "/v1/users"), (method, path)
 

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from service.auth.caller import Caller
 from service.auth.roles import scopes_of
 from service.main import State, create_app
+from service.relational.metadata import METADATA
 from service.settings import Settings
 from service.web.pagination import DEFAULT_LIMIT
 from tests.fixtures.client import client_as, member_caller
@@ -24,6 +25,7 @@ from tests.project.large_dataset import (
     MANY,
     ROWS,
     SHARE,
+    TABLES,
     LargeDatasetEngine,
     LoggedStatement,
     fill_tables,
@@ -45,6 +47,7 @@ MOST_OF_SOME = round(2 * math.sqrt(PAGE * ROWS))
 # The owner of the busiest account: the entries of all their accounts are sorted.
 MANY_ENTRIES = {("many", "transfers_list"): 2 * ROWS // SHARE + 200}
 SMALL_TABLES = {"categories"}
+SHORT_LIVED = {"idempotency_keys", "logins"}  # in no list
 CALLERS = {
     "administrator": Caller(UUID(numbered(FEW)), scopes_of("admin")),
     "few": member_caller(numbered(FEW)),
@@ -93,7 +96,13 @@ async def large_dataset_state(
 def test_every_list_and_every_filter_of_it_is_asked(app: FastAPI) -> None:
     found = {endpoint.name: endpoint.filters for endpoint in lists_of(app)}
     assert found == {name: set(values) for name, values in FILTERS.items()}, (
-        "FILTERS needs values for each filter"
+        "FILTERS in tests/project/list_endpoints.py needs values for each filter of each list"
+    )
+
+
+def test_every_table_that_grows_is_filled() -> None:
+    assert set(METADATA.tables) - SHORT_LIVED == set(TABLES), (
+        "TABLES in tests/project/large_dataset.py needs rows of each table"
     )
 
 
