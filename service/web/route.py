@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.auth.caller import Authenticator, access_of, is_access
+from service.auth.caller import Access, Authenticator, access_of, is_access
 from service.core.errors import (
     BadRequest,
     FieldError,
@@ -108,7 +108,7 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint: Endpoint = self.endpoint if self.policy.direct else self._without_access()
         takes_query, fields = self._takes_query, self._fields
-        access = access_of(self.dependencies)
+        access = self._access
         takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
         own_sessions = self.policy.own_sessions
 
@@ -128,6 +128,13 @@ class Route(APIRoute):
             return select_fields(await visited, wanted)
 
         return handle
+
+    @property
+    def _access(self) -> Access:
+        try:
+            return access_of(self.dependencies)
+        except TypeError as error:
+            raise TypeError(f"{self.name} ({self.path}): {error}") from error
 
     @property
     def _takes_query(self) -> bool:

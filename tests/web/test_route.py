@@ -191,3 +191,11 @@ async def test_policy_decides_how_the_store_is_visited(
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         response = await client.request(method, path)
     assert (response.status_code, recorded) == (200, visits)
+
+
+def test_route_without_access_is_refused_by_its_name() -> None:
+    async def tags_shout() -> str:
+        return ""
+
+    with pytest.raises(TypeError, match=r"^tags_shout \(/v1/tags/shout\): state the access once"):
+        APIRouter(prefix="/v1/tags", route_class=Route).get("/shout")(tags_shout)
