@@ -47,7 +47,8 @@ class Batches:
         """Change all rows, within ``upgrade()``. Offline, print one statement."""
         if context.is_offline_mode():
             comment = f"-- `polystore migrate apply` does this {self.size:,} rows at a time.\n"
-            op.execute(text(comment + self._statement("")).bindparams(attempt="1"))
+            values = {"attempt": "1"} if ":attempt" in self.change else {}
+            op.execute(text(comment + self._statement("")).bindparams(**values))
             return
         progress: MigrationProgress | None = context.config.attributes.get("progress")
         with op.get_context().autocommit_block():

@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from io import StringIO
 from threading import Thread
 
 import asyncpg
 import pytest
 from alembic import command
+from alembic.operations import Operations
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -211,6 +215,20 @@ def test_batches_as_sql_are_one_statement_with_the_same_result(
     old_slugs = SELECT_SLUGS.replace("FROM posts", "FROM posts WHERE title <> 'Kept'")
     assert fetch(some_posts, old_slugs) == fetch(online, old_slugs)
     assert migrate.head_of(some_posts) == AFTER
+
+
+@pytest.mark.parametrize("value", ["'none'", "'none-' || :attempt"])
+def test_batches_as_sql_need_no_attempt(value: str) -> None:
+    change = f"UPDATE tags SET name = {value} FROM batch WHERE tags.id = batch.id"
+    batches, printed = Batches("tags", "name = ''", "id", change), StringIO()
+    config = migrate.alembic_config()
+    script = ScriptDirectory.from_config(config)
+    with EnvironmentContext(config, script, as_sql=True) as environment:
+        environment.configure(dialect_name="postgresql", literal_binds=True, output_buffer=printed)
+        with Operations.context(environment.get_context()):
+            batches.run()
+    expected = value.replace(":attempt", "'1'")
+    assert f"SET name = {expected} FROM" in printed.getvalue()
 
 
 def test_batches_run_again_for_posts_inserted_before_the_constraint(some_posts: str) -> None:
