@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 
 from service.relational.metadata import METADATA
 from service.settings import Settings
+from service.stores.embedded import running_stores
 from service.stores.sql.connect import create_engine
 from sql_migrations.progress import MigrationProgress
 
@@ -34,15 +35,18 @@ LIMITS = {"lock_timeout": "5s", "statement_timeout": "1h"}
 
 
 def database_url() -> str:
-    """Return the caller's URL, else DATABASE_URL."""
+    """Return the caller's URL, else DATABASE_URL, else that of the running `polystore serve`."""
     url: str | None = context.config.attributes.get("url")
     if url is not None:
         return url
     settings = Settings()
     secret = settings.migration_database_url or settings.database_url
-    if secret is None:
-        raise SystemExit("Set DATABASE_URL, or use `polystore migrate`.")
-    return secret.get_secret_value()
+    if secret is not None:
+        return secret.get_secret_value()
+    running = running_stores(settings.data_dir)
+    if running is None:
+        raise SystemExit("Set DATABASE_URL, or run `make serve` in another terminal.")
+    return running.database_url
 
 
 def run_offline() -> None:
