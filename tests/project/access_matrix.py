@@ -25,6 +25,7 @@ class AccessRow(NamedTuple):
 
 
 def open_to_all(status: int, body: Mapping[str, Any] | None = None) -> AccessRow:
+    """Return the row of what needs no credentials."""
     return AccessRow(status, status, status, status, status, body)
 
 
@@ -39,6 +40,7 @@ def owned(status: int, *, others: int = 404, **options: Any) -> AccessRow:
 
 
 def admins(status: int, **options: Any) -> AccessRow:
+    """Return the row of what administrators alone may do."""
     return AccessRow(401, 403, 403, 403, status, **options)
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from alembic.script import ScriptDirectory
 from alembic.util import pyfiles
+from sqlalchemy import CheckConstraint
 
 from service.main import State
 from service.relational.metadata import METADATA
@@ -20,7 +21,7 @@ from service.stores.sql.missing_objects import missing_objects
 from sql_migrations.phases import CONTRACT, EXPAND, refuse_while_older_processes_run
 from tests.fixtures.stores import new_database
 from tests.sql_migrations.one_connection import one_connection
-from tests.sql_migrations.rows import all_rows, changed_rows, fill_empty_tables
+from tests.sql_migrations.rows import all_rows, changed_rows, fetch, fill_empty_tables
 from tests.sql_migrations.table_differences import table_differences
 
 VERSIONS = Path(__file__).parents[2] / "sql_migrations" / "versions"
@@ -74,6 +75,20 @@ def test_each_migration_declares_its_phase() -> None:
         if script.module.PHASE == CONTRACT:
             guard = f"{refuse_while_older_processes_run.__name__}(revision)"
             assert guard in inspect.getsource(script.module.upgrade), script.revision
+
+
+def test_migrated_database_has_the_checks_of_the_code(empty_database: str) -> None:
+    """Alembic compares no CHECK constraints."""
+    migrate.apply(empty_database, lambda _line: None)
+    in_code = {
+        (table.name, str(rule.name))
+        for table in METADATA.sorted_tables
+        for rule in table.constraints
+        if isinstance(rule, CheckConstraint)
+    }
+    checks = "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = 'c'"
+    in_database = {tuple(row) for row in fetch(empty_database, f"{checks} AND conrelid <> 0")}
+    assert in_database == in_code
 
 
 def test_each_migration_up_down_up_keeps_all_rows(empty_database: str) -> None:

@@ -25,6 +25,7 @@ class TagNotFound(NotFound):
 
 class TagNameTaken(Conflict):
     code, title, pointer = "tag_name_taken", "Tag name already taken", "/name"
+    detail = "Choose another name; upper and lower case are the same."
     constraints = "uq_tags_name"
 
 
