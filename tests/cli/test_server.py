@@ -92,6 +92,7 @@ async def restart_both(
     return load
 
 
+@pytest.mark.failover
 @pytest.mark.parametrize("drain_seconds", [2.0, 0.0])
 async def test_restart_behind_a_balancer_breaks_requests_only_undrained(
     settings: Settings, services: ExitStack, tmp_path: Path, drain_seconds: float

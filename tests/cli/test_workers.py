@@ -17,7 +17,7 @@ from service.settings import Settings
 from tests.fixtures.load import under_load
 from tests.fixtures.service import RunningService, on_stores_of, running_service
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("cli_workers")]
+pytestmark = [pytest.mark.failover, pytest.mark.xdist_group("cli_workers")]
 TWO = {"POLYSTORE_WORKERS": "2"}
 
 

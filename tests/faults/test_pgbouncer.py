@@ -25,7 +25,7 @@ CLIENTS, ROUNDS = 6, 5
 OURS = "statement_timeout,lock_timeout,idle_in_transaction_session_timeout,jit,plan_cache_mode"
 
 pytestmark = [
-    pytest.mark.faults,
+    pytest.mark.failover,
     pytest.mark.xdist_group("pgbouncer"),
     pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed"),
 ]

@@ -134,7 +134,8 @@ def test_apply_interrupted_by_ctrl_c_reports_which_steps_stay(empty_database: st
 def test_plan_counts_the_rows_of_a_data_migration(old_database: str, empty_database: str) -> None:
     pending = json.loads(run_migrate(old_database, "plan", "--json").stdout)["pending"]
     assert pending[0] | {"why": ""} == {
-        "revision": "202611211500", "why": "", "data": True, "rows": 2_500, "batch": 1_000,
+        "revision": "202611211500", "why": "", "phase": "expand", "data": True, "rows": 2_500,
+        "batch": 1_000,
     }  # fmt: skip
     assert [step["data"] for step in pending[:3]] == [True, False, False]
     assert "2,500 rows now, 1,000 at a time" in run_migrate(old_database, "plan").stdout
