@@ -128,7 +128,7 @@ async def test_cache_invalidated_during_load_loads_again() -> None:
 async def test_cache_invalidated_during_refresh_is_not_stored() -> None:
     store = Store()
     await store.get()
-    store.time = 45.0
+    store.time = 7.0
     store.open.clear()
     await store.get()
     await asyncio.sleep(0)

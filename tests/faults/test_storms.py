@@ -271,9 +271,9 @@ async def repeatable_read(
 
     A transaction that waited for a changed row then fails.
     """
-    name = f'ALTER DATABASE "{wide_pool["sql"].engine.url.database}"'
     engine = wide_pool["sql"].engine
     async with engine.begin() as connection:
+        name = f'ALTER DATABASE "{await connection.scalar(text("SELECT current_database()"))}"'
         setting = "SET default_transaction_isolation = 'repeatable read'"
         await connection.execute(text(f"{name} {setting}"))
     async with open_sql(settings.model_copy(update=WIDE_POOL)) as sql:

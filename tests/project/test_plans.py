@@ -47,7 +47,7 @@ MOST_OF_SOME = round(2 * math.sqrt(PAGE * ROWS))
 # The owner of the busiest account: the entries of all their accounts are sorted.
 MANY_ENTRIES = {("many", "transfers_list"): 2 * ROWS // SHARE + 200}
 SMALL_TABLES = {"categories"}
-SHORT_LIVED = {"idempotency_keys", "logins"}  # in no list
+SHORT_LIVED = {"idempotency_keys", "logins", "service_processes"}  # in no list
 CALLERS = {
     "administrator": Caller(UUID(numbered(FEW)), scopes_of("admin")),
     "few": member_caller(numbered(FEW)),

@@ -7,12 +7,14 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx2
+import pytest
 
 from service.auth.credential_cache import FRESH_SECONDS
 from service.main import State
 from tests.auth.factories import LoggedInUser, bearer, create_key, create_user
 from tests.fixtures.service import on_stores_of, running_service
 
+pytestmark = [pytest.mark.failover, pytest.mark.xdist_group("two_processes")]
 REQUEST_SECONDS = 5.0  # a request that began within the time may take as long
 
 

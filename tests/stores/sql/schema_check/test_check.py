@@ -19,8 +19,10 @@ from tests.stores.sql.schema_check.server import CheckedServer
 
 pytestmark = pytest.mark.xdist_group("schema_check")
 
+# A shell that starts the suite with "&" lets it ignore SIGINT, which the process would inherit.
 RUN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from service.stores.sql.schema_check.check import check_schema
 check_schema(sys.argv[1])
 """
