@@ -15,7 +15,7 @@ from tests.fixtures.balancer import Balancer, balancing
 from tests.fixtures.load import Load, under_load
 from tests.fixtures.service import RunningService, on_stores_of, running_service
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("cli_server")]
+pytestmark = [pytest.mark.failover, pytest.mark.xdist_group("cli_server")]
 
 
 @pytest.fixture
@@ -92,7 +92,6 @@ async def restart_both(
     return load
 
 
-@pytest.mark.failover
 @pytest.mark.parametrize("drain_seconds", [2.0, 0.0])
 async def test_restart_behind_a_balancer_breaks_requests_only_undrained(
     settings: Settings, services: ExitStack, tmp_path: Path, drain_seconds: float

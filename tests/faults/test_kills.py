@@ -21,7 +21,7 @@ import pytest
 from tests.documents.predictions.factories import make_event
 from tests.fixtures.service import RunningService, running_service
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("kills")]
+pytestmark = [pytest.mark.failover, pytest.mark.xdist_group("kills")]
 
 ACKNOWLEDGED, WRITERS_EACH = 30, 3
 REFUSALS = {503}

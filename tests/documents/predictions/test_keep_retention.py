@@ -61,7 +61,7 @@ def job_runs(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 async def test_changed_rules_are_applied_once_to_stored_predictions(
     client: httpx2.AsyncClient, state: State, lease: Lease, job_runs: list[float]
 ) -> None:
-    event = make_event(timestamp=timestamp_ago(hours=1))
+    event = make_event(model="kept", timestamp=timestamp_ago(hours=1))
     assert (await post_event(client, event)).status_code == 201
     upkeep = RetentionUpkeep(state["mongo"], None, settle_seconds=0)
     await upkeep.run(lease)
@@ -87,7 +87,7 @@ async def test_first_run_remembers_the_rules_and_deletes_nothing(
 ) -> None:
     """A release that brings this job finds rules which nobody has applied to earlier events."""
     await state["mongo"].database[JOBS].delete_many({})
-    event = make_event(timestamp=timestamp_ago(hours=1))
+    event = make_event(model="kept", timestamp=timestamp_ago(hours=1))
     assert (await post_event(client, event)).status_code == 201
     await client.put(f"/v1/models/{event['model']}/retention", json={"days": 30})
     await RetentionUpkeep(state["mongo"], None, settle_seconds=0).run(lease)

@@ -14,7 +14,7 @@ from tests.stores.embedded.conftest import MEMORY
 from tests.stores.embedded.probes import Spawn, query
 
 pytestmark = [
-    pytest.mark.faults,
+    pytest.mark.failover,
     pytest.mark.xdist_group("embedded_postgres"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user"),
 ]

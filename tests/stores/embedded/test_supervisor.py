@@ -13,7 +13,7 @@ from service.stores.embedded.supervised import SupervisedProcess
 from service.stores.embedded.supervisor import MAX_DEATHS, ProcessSpec, children_of
 from tests.stores.embedded.probes import TIMEOUT_SECONDS, Spawn, processes_in, wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("embedded_mongo")]
+pytestmark = [pytest.mark.failover, pytest.mark.xdist_group("embedded_mongo")]
 
 
 def test_supervisor_parent_is_killed_engines_end_before_next_start(

@@ -62,14 +62,14 @@ async def test_jobs_without_mongodb_delay_no_shutdown(state: State) -> None:
     absent = state["settings"].model_copy(
         update={
             "mongodb_url": SecretStr("mongodb://127.0.0.1:9"),
-            "mongo_operation_seconds": 6.0,
-            "mongo_deadline_seconds": 7.0,
+            "mongo_operation_seconds": 3.0,
+            "mongo_deadline_seconds": 3.5,
         }
     )
     job = CountingJob()
     async with (
         open_mongo(absent) as mongo,
-        asyncio.timeout(4),
+        asyncio.timeout(2),
         background_jobs(mongo, [job], poll_seconds=0.01),
     ):
         while mongo.in_use == 0:  # it waits for MongoDB

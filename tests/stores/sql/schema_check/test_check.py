@@ -104,7 +104,7 @@ def test_check_failing_migration_leaves_no_database(
     assert server.temporary_databases() == []
 
 
-@pytest.mark.slow
+@pytest.mark.failover
 def test_check_interrupted_run_drops_its_database(server: CheckedServer) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", RUN, server.url], stderr=subprocess.DEVNULL
@@ -115,7 +115,7 @@ def test_check_interrupted_run_drops_its_database(server: CheckedServer) -> None
     assert server.temporary_databases() == []
 
 
-@pytest.mark.slow
+@pytest.mark.failover
 def test_check_after_a_killed_run_drops_its_database(server: CheckedServer) -> None:
     with subprocess.Popen([sys.executable, "-c", RUN, server.url]) as process:
         wait_for_temporary_database(server, process)
