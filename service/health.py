@@ -20,7 +20,7 @@ from service.stores.mongo.errors import translate_mongo_error as translate_mongo
 from service.stores.sql.engine import SqlStore
 from service.stores.sql.errors import translate_sql_error as translate_sql
 from service.stores.sql.migrations import SchemaState, current_head, expected_head, state_of
-from service.stores.sql.missing_objects import MissingObjects, missing_objects
+from service.stores.sql.schema_check.missing_objects import MissingObjects, missing_objects
 from service.web.openapi import problems
 from service.web.route import Route
 from service.web.schemas import ResponseModel

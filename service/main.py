@@ -35,8 +35,12 @@ from service.stores.sql.processes import registered
 from service.web.body_limit import BodyLimitMiddleware
 from service.web.conditional import NotModified, answer_not_modified
 from service.web.direct_route import DirectRouteMiddleware
-from service.web.draining import Draining
-from service.web.middleware import ErrorMiddleware, RequestMiddleware, SecurityHeadersMiddleware
+from service.web.middleware import (
+    Draining,
+    ErrorMiddleware,
+    RequestMiddleware,
+    SecurityHeadersMiddleware,
+)
 from service.web.openapi import with_schemas
 from service.web.problems import answer_error
 from service.web.route import add_routes

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from service.main import create_app
 from service.settings import Settings
-from service.web.draining import Draining
+from service.web.middleware import Draining
 
 GRACE_SECONDS = 10
 # A request allocates hundreds of objects and almost no cycles. Python's default of 700 would run

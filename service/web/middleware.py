@@ -5,6 +5,7 @@ read these.
 """
 
 import time
+from dataclasses import dataclass
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -34,6 +35,16 @@ _DOCS_POLICY = (
 _DOCS_HEADERS = [*_SECURITY_HEADERS, (b"content-security-policy", _DOCS_POLICY)]
 _NO_CACHE = (b"cache-control", b"private, no-cache")
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+
+@dataclass
+class Draining:
+    """Set by the server before it stops; see :class:`service.cli.server.Server`."""
+
+    not_ready: bool = False
+    """/readyz answers 503, so that a load balancer sends its requests elsewhere."""
+    closes_connections: bool = False
+    """Each response has ``Connection: close``, so that clients connect elsewhere."""
 
 
 class RequestMiddleware:

@@ -17,7 +17,7 @@ from service.relational.metadata import METADATA
 from service.stores.embedded import StoreUrls
 from service.stores.sql import downgrade
 from service.stores.sql import migrations as migrate
-from service.stores.sql.missing_objects import missing_objects
+from service.stores.sql.schema_check.missing_objects import missing_objects
 from sql_migrations.phases import CONTRACT, EXPAND, refuse_while_older_processes_run
 from tests.fixtures.stores import new_database
 from tests.sql_migrations.one_connection import one_connection
