@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 POSTGRESQL_EXAMPLE = "must look like postgresql://user:password@host:5432/name"
 _UNESCAPED = (
@@ -58,6 +58,10 @@ class DatabaseUrl(NamedTuple):
     connect_seconds: float | None
 
 
+class BadDatabaseUrl(ValueError):
+    """The URL cannot be used; the message tells what to write instead, and repeats no value."""
+
+
 def parse_database_url(url: str) -> DatabaseUrl:
     """Return a URL of libpq's form translated for asyncpg, which lacks some of the parameters.
 
@@ -65,37 +69,81 @@ def parse_database_url(url: str) -> DatabaseUrl:
     parameter that neither knows is a setting of the server, such as ``search_path``.
 
     Raises:
-        ValueError: asyncpg cannot do what the URL asks for, or a character is not escaped.
+        BadDatabaseUrl: asyncpg cannot do what the URL asks for, or a character is not escaped.
     """
     url = url.strip()
     scheme, separator, rest = url.partition("://")
-    if scheme.partition("+")[0] not in ("postgres", "postgresql") or not separator:
-        raise ValueError(POSTGRESQL_EXAMPLE)
+    if scheme.lower().partition("+")[0] not in ("postgres", "postgresql") or not separator:
+        raise BadDatabaseUrl(POSTGRESQL_EXAMPLE)
     _check_escapes(rest)
     try:
         parts = urlsplit(f"postgresql://{rest}")
     except ValueError:  # its text quotes the user and the password
-        raise ValueError(POSTGRESQL_EXAMPLE) from None
-    _check_ports(parts.netloc.rpartition("@")[2])
+        raise BadDatabaseUrl(POSTGRESQL_EXAMPLE) from None
     try:
         parameters = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     except ValueError:
-        raise ValueError("has a parameter without a value; write name=value") from None
+        raise BadDatabaseUrl("has a parameter without a value; write name=value") from None
     seconds = _seconds(parameters.pop("connect_timeout", None))
-    user, at, hosts = parts.netloc.rpartition("@")
+    user, hosts = _user(parts.netloc, parameters), _hosts(parts.netloc, parameters)
+    path = _path(parts.path, parameters)
     dsns = tuple(
-        f"postgresql://{user}{at}{host}{parts.path}?{urlencode(query)}"
+        f"postgresql://{user}{host}{path}?{urlencode(query)}"
         for query in _passes(_translated(parameters))
-        for host in hosts.split(",")
+        for host in hosts
     )
     return DatabaseUrl(dsns, seconds)
+
+
+def _user(netloc: str, parameters: dict[str, str]) -> str:
+    """Return ``user:password@``; as in libpq, parameters precede what stands before the host."""
+    user, colon, password = netloc.rpartition("@")[0].partition(":")
+    if "user" in parameters:
+        user = quote(parameters.pop("user"), safe="")
+    if "password" in parameters:
+        colon, password = ":", quote(parameters.pop("password"), safe="")
+    return f"{user}{colon}{password}@" if user or password else ""
+
+
+def _hosts(netloc: str, parameters: dict[str, str]) -> list[str]:
+    """Return each host with its port, from the parameters ``host`` and ``port`` if there are."""
+    pairs = [_split_port(host) for host in netloc.rpartition("@")[2].split(",")]
+    names, ports = [name for name, _ in pairs], [port for _, port in pairs]
+    if "host" in parameters:
+        names = [_quoted_host(host) for host in parameters.pop("host").split(",")]
+    if "port" in parameters:
+        ports = parameters.pop("port").split(",")
+    if len(ports) not in (1, len(names)):
+        raise BadDatabaseUrl("has another number of ports than of hosts")
+    if not all(port == "" or (port.isdecimal() and 0 < int(port) < 65536) for port in ports):
+        raise BadDatabaseUrl(f"has a port that is no number up to 65535; {POSTGRESQL_EXAMPLE}")
+    ports = [f":{port}" if port else "" for port in ports]
+    return [f"{name}{ports[place % len(ports)]}" for place, name in enumerate(names)]
+
+
+def _split_port(host: str) -> tuple[str, str]:
+    name, bracket, rest = host.rpartition("]")  # of an IPv6 address
+    end, _, port = rest.partition(":")
+    return f"{name}{bracket}{end}", port
+
+
+def _quoted_host(host: str) -> str:
+    is_ipv6 = ":" in host and not host.startswith("/")
+    return f"[{host}]" if is_ipv6 else quote(host, safe="")
+
+
+def _path(path: str, parameters: dict[str, str]) -> str:
+    for name in ("dbname", "database"):
+        if name in parameters:
+            path = f"/{quote(parameters.pop(name), safe='')}"
+    return path
 
 
 def _check_escapes(rest: str) -> None:
     """Check what follows ``://``.
 
     Raises:
-        ValueError: the password may reach beyond its place, so nothing of the URL can be shown.
+        BadDatabaseUrl: the password may reach beyond its place, so nothing of the URL can be shown.
     """
     user = rest.partition("@")[0] if "@" in rest else ""
     if (
@@ -105,15 +153,18 @@ def _check_escapes(rest: str) -> None:
         or not rest.isprintable()
         or re.search("%(?![0-9A-Fa-f]{2})", rest)
     ):
-        raise ValueError(_UNESCAPED)
+        raise BadDatabaseUrl(_UNESCAPED)
 
 
 def without_password(url: str) -> str:
-    """Return the URL without its password and query."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}"
+    """Return a URL of either store without its password and query.
+
+    A password may have characters that ``urlsplit`` takes for the end of the host.
+    """
+    scheme, _, rest = url.partition("://")
+    user, _, place = rest.rpartition("@")
+    name = user.partition(":")[0]
+    return f"{scheme}://{name}{'@' if name else ''}{place.partition('?')[0]}"
 
 
 def with_database(url: str, name: str) -> str:
@@ -123,13 +174,6 @@ def with_database(url: str, name: str) -> str:
     parameters = [item for item in parse_qsl(parts.query) if item[0] not in ("dbname", "database")]
     query = f"?{urlencode(parameters)}" if parameters else ""
     return f"{scheme}://{parts.netloc}/{name}{query}"
-
-
-def _check_ports(hosts: str) -> None:
-    for host in hosts.split(","):
-        port = re.sub(r"^\[[^\]]*\]|^[^:]*", "", host)
-        if port and not (re.fullmatch(":[0-9]{1,5}", port) and 0 < int(port[1:]) < 65536):
-            raise ValueError(f"has a port that is no number up to 65535; {POSTGRESQL_EXAMPLE}")
 
 
 def _translated(parameters: dict[str, str]) -> dict[str, str]:
@@ -162,7 +206,7 @@ def _is_dropped(name: str, value: str) -> bool:
     elif name not in _OF_OTHERS and name not in _UNAVAILABLE:
         return False
     remedy = _UNAVAILABLE.get(name)
-    raise ValueError(
+    raise BadDatabaseUrl(
         f"asks for {name}, which the driver cannot do; remove it" + (f" ({remedy})" * bool(remedy))
     )
 
@@ -170,10 +214,10 @@ def _is_dropped(name: str, value: str) -> bool:
 def _check_values(parameters: Mapping[str, str]) -> None:
     for name, choices in (("sslmode", _SSL_MODES), ("target_session_attrs", _SESSION_ATTRIBUTES)):
         if name in parameters and parameters[name] not in choices:
-            raise ValueError(f"has an unknown {name}; choose one of {', '.join(choices)}")
+            raise BadDatabaseUrl(f"has an unknown {name}; choose one of {', '.join(choices)}")
     for name in _FILES:
         if name in parameters and not Path(parameters[name]).is_file():
-            raise ValueError(f"names a file as {name} that does not exist")
+            raise BadDatabaseUrl(f"names a file as {name} that does not exist")
 
 
 def _seconds(timeout: str | None) -> float | None:
@@ -181,5 +225,5 @@ def _seconds(timeout: str | None) -> float | None:
     if timeout is None:
         return None
     if not re.fullmatch("[0-9]{1,6}", timeout):
-        raise ValueError("has a connect_timeout that is no number of seconds")
+        raise BadDatabaseUrl("has a connect_timeout that is no number of seconds")
     return float(timeout) or None

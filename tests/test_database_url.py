@@ -117,9 +117,34 @@ def test_parse_database_url_bad_port_is_refused(hosts: str) -> None:
         parse_database_url(f"postgresql://u:p@{hosts}/d")
 
 
-def test_without_password_keeps_user_and_hosts() -> None:
-    url = "postgresql://u:sesame@a:1,b:2/d?password=sesame"
-    assert without_password(url) == "postgresql://u@a:1,b:2/d"
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:sesame@a:1,b:2/d?password=sesame", "postgresql://u@a:1,b:2/d"),
+        ("mongodb://u:ses#ame@h/d", "mongodb://u@h/d"),
+        ("mongodb://u:ses[ame]@h:1/d?x=1", "mongodb://u@h:1/d"),
+        ("mongodb://h/d", "mongodb://h/d"),
+    ],
+)
+def test_without_password_keeps_user_and_hosts(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://h:1/d?host=/cloudsql/p:r", ["postgresql://%2Fcloudsql%2Fp%3Ar:1/d?"]),
+        ("postgresql://h/d?host=a,b&port=1,2", ["postgresql://a:1/d?", "postgresql://b:2/d?"]),
+        ("postgresql://a,[::1]:7/d?port=9", ["postgresql://a:9/d?", "postgresql://[::1]:9/d?"]),
+        ("postgresql://u:p@h/d?user=v&password=q%40&dbname=e", ["postgresql://v:q%40@h/e?"]),
+        ("POSTGRES:///d", ["postgresql:///d?"]),
+    ],
+)
+def test_parse_database_url_parameters_precede_what_stands_before(
+    url: str, expected: list[str]
+) -> None:
+    """As in libpq, https://www.postgresql.org/docs/current/libpq-connect.html."""
+    assert list(parse_database_url(url).dsns) == expected
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import typer
 from mongo_indexes.exit_codes import ExitCode
 from service.cli.output import (
     AsJson,
+    CommandFailed,
     Yes,
     console,
     error_console,
@@ -106,7 +107,8 @@ def apply(
     Example: `polystore migrate apply --json` or `polystore migrate apply --sql > review.sql`
     """
     if sql and since is not None:
-        migrations.print_sql(None if since == "base" else since)
+        with report_errors():
+            _print_sql_from(since)
         return
     with report_errors(), open_schema(Settings()) as url:
         if sql:
@@ -117,6 +119,12 @@ def apply(
         head = migrations.head_of(url)
         result = {"applied": [step._asdict() for step in finished]}
         _report(head, result, [f"The schema is at its head, {head}."], as_json=as_json)
+
+
+def _print_sql_from(since: str) -> None:
+    if since != "base" and not migrations.is_known(since):
+        raise CommandFailed(f"This release has no revision {since}. `--from base` prints all.")
+    migrations.print_sql(None if since == "base" else since)
 
 
 @migrate_app.command("down")

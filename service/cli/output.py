@@ -13,6 +13,7 @@ from rich.text import Text
 from mongo_indexes.apply import ApplyRefused
 from mongo_indexes.database_name import BadMongoUrl
 from mongo_indexes.exit_codes import ExitCode
+from service.database_url import BadDatabaseUrl
 from service.settings import BadSecret
 from service.stores.embedded import EmbeddedError
 from service.stores.sql.migrations import MigrationFailed, MigrationRefused
@@ -28,7 +29,8 @@ class CommandFailed(Exception):
 
 
 _EXPECTED = (
-    ApplyRefused, BadMongoUrl, BadSecret, CommandFailed, EmbeddedError, MigrationFailed
+    ApplyRefused, BadDatabaseUrl, BadMongoUrl, BadSecret, CommandFailed, EmbeddedError,
+    MigrationFailed,
 )  # fmt: skip
 
 

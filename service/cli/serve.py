@@ -17,6 +17,8 @@ from service.stores.embedded import StoreUrls, embedded_stores
 from service.stores.mongo.client import database_name
 from service.stores.sql import migrations
 
+BACKLOG = 2048  # as uvicorn's
+
 
 class AddressInUse(CommandFailed):
     """Another process listens on the address."""
@@ -86,6 +88,7 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)  # until then another process can bind the same address
     except OSError as error:
         listener.close()
         raise AddressInUse(

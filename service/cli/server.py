@@ -76,6 +76,10 @@ class Server(uvicorn.Server):
             server.close()
         self._drain(not_ready=False)
 
+    @property
+    def is_draining(self) -> bool:
+        return self._drain_until is not None
+
     def _drain(self, *, not_ready: bool) -> None:
         draining: Draining | None = self.lifespan.state.get("draining")
         if draining is not None:

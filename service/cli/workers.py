@@ -4,7 +4,7 @@ uvicorn's ``Multiprocess`` starts its own ``Server`` class only, and notices no 
 restarts its workers one after the other. This parent compares, ten times a second, the workers that
 run with those that should.
 
-* SIGTERM and SIGINT are passed on, and mean in a worker what they mean in a single process.
+* SIGTERM and SIGINT are passed on. A second SIGTERM is passed on as SIGINT.
 * SIGHUP replaces each worker. The next one starts when its predecessor has ended.
 * A worker that ended by itself is replaced. A worker ends with its parent, however that ends.
 """
@@ -123,6 +123,8 @@ class Workers:
                 for worker in self._workers:
                     worker.outdated = True
                 continue
+            # A second SIGTERM ends the drain. Workers ignore theirs: systemd sends one to each.
+            number = signal.SIGINT if self._ending else number
             self._ending = True
             for worker in self._workers:
                 worker.send(number)
@@ -161,6 +163,11 @@ class _WorkerServer(Server):
     ) -> None:
         super().__init__(configure(settings), shutdown_signal, settings.drain_seconds)
         self._started = started
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGTERM or not self.is_draining:
+            super().handle_exit(sig, frame)
 
     @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

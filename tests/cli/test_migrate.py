@@ -150,3 +150,31 @@ def test_doctor_lists_the_differences_and_is_not_ok(drifted: str, engines: Store
         "  missing index ix_users_age",
         "  disabled trigger transfers_stay",
     ]
+
+
+@pytest.mark.parametrize("revision", ["nonsense", "head", "202611211602:head"])
+def test_migrate_apply_sql_from_unknown_revision_is_refused(revision: str) -> None:
+    result = run_cli("migrate", "apply", "--sql", "--from", revision)
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert revision in result.stderr
+
+
+def test_migrate_plan_without_the_right_to_read_the_revision_fails(
+    engines: StoreUrls, worker_name: str
+) -> None:
+    """It is not taken for an empty database."""
+    url = new_database(engines.database_url, f"{worker_name}_cli_unreadable")
+    migrations.apply(url, lambda _line: None)
+    with one_connection(url) as database:
+        database.execute("REVOKE ALL ON alembic_version FROM CURRENT_USER")
+    result = run_cli("migrate", "plan", DATABASE_URL=url)
+    assert result.exit_code == 5
+    assert "permission denied for table alembic_version" in result.stderr
+
+
+def test_migrate_check_bad_scratch_url_is_one_sentence(drifted: str) -> None:
+    scratch = "postgresql://u:SECR@ET@h/d"
+    result = run_cli("migrate", "check", "--scratch-url", scratch, DATABASE_URL=drifted)
+    assert result.exit_code == 5
+    assert "escaped" in result.stderr
+    assert "SECR" not in result.stderr

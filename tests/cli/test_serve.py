@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from service.cli.serve import AddressInUse, _listen
 from service.cli.server import Server, ShutdownSignal
 from service.settings import Settings
 from service.stores.embedded import StoreUrls
@@ -115,3 +116,9 @@ def test_serve_configured_stores_starts_no_engine(
     with running_service(tmp_path, **stores) as service:
         assert "PostgreSQL" not in service.log.read_text()
     assert {path.name for path in (tmp_path / "data").iterdir()} == {"secret"}
+
+
+def test_listen_second_process_on_the_address_is_refused() -> None:
+    """Also while the first has not started to serve."""
+    with _listen(Settings(port=0)) as first, pytest.raises(AddressInUse, match="PORT="):
+        _listen(Settings(port=first.getsockname()[1]))

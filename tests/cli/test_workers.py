@@ -83,6 +83,20 @@ def test_serve_two_workers_signal_ends_all(
         assert "Traceback" not in service.log.read_text()
 
 
+def test_serve_sigterm_to_each_process_drains_all(settings: Settings, tmp_path: Path) -> None:
+    """As systemd ends a service; only the parent's second SIGTERM ends the drain."""
+    environment = {**TWO, "POLYSTORE_DRAIN_SECONDS": "3600", **on_stores_of(settings)}
+    with running_service(tmp_path, **environment) as service:
+        for worker in wait_for_workers(service, 2):
+            os.kill(worker, signal.SIGTERM)
+        service.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while httpx2.get(f"{service.url}/readyz", timeout=30).status_code == 200:
+            assert time.monotonic() < deadline
+        assert httpx2.get(f"{service.url}/livez", timeout=30).status_code == 200
+        assert service.end(signal.SIGTERM) == 0
+
+
 def test_serve_killed_worker_is_replaced(served: RunningService) -> None:
     killed, left = workers_of(served)
     os.kill(killed, signal.SIGKILL)

@@ -3,8 +3,10 @@
 SQLAlchemy's own URLs have no ``sslmode``, no ``options`` and no list of hosts.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import asyncpg
 from asyncpg.exceptions import TargetServerAttributeNotMatched
@@ -15,6 +17,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from service.database_url import parse_database_url
 
+# ``-c name=value`` and ``--name=value``, as in PostgreSQL's command line.
+_OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=")
 PREPARED_STATEMENTS = 100
 """Statements that SQLAlchemy and asyncpg each keep prepared per connection; their defaults."""
 
@@ -47,7 +51,7 @@ def create_engine(
         options: of ``create_async_engine``.
 
     Raises:
-        ValueError: the URL cannot be used.
+        BadDatabaseUrl: the URL cannot be used.
     """
     dsns, url_seconds = parse_database_url(url)
     arguments: dict[str, Any] = {
@@ -87,8 +91,9 @@ def create_engine(
 
 def _without(server_settings: Mapping[str, str], dsn: str) -> dict[str, str]:
     """Return the settings that the URL does not have; asyncpg would let them replace its own."""
-    _, _, query = dsn.partition("?")
-    in_url = {parameter.partition("=")[0] for parameter in query.split("&")}
+    parameters = dict(parse_qsl(dsn.partition("?")[2]))
+    in_options = _OPTION.findall(parameters.get("options", ""))
+    in_url = {name.lower().replace("-", "_") for name in (*parameters, *in_options)}
     return {name: value for name, value in server_settings.items() if name not in in_url}
 
 

@@ -102,11 +102,18 @@ def state_of(head: str | None) -> SchemaState:
     return SchemaState.BEHIND
 
 
+def is_known(revision: str) -> bool:
+    return revision in _phases()
+
+
 async def current_head(connection: AsyncConnection) -> str | None:
     """Return the database's revision; None before the first migration."""
     try:
         head: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-    except ProgrammingError:  # the table does not exist yet
+    except ProgrammingError as error:
+        if not isinstance(error.driver_exception, asyncpg.UndefinedTableError):
+            raise
+        await connection.rollback()
         return None
     return head
 
@@ -146,6 +153,8 @@ def run_query(url: str, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         return asyncio.run(run())
     except ConnectFailed as error:
         raise MigrationFailed(f"PostgreSQL is not reachable: {error}.") from error
+    except DBAPIError as error:
+        raise MigrationFailed(f"PostgreSQL refuses: {error.driver_exception}.") from error
     except (SQLAlchemyError, OSError) as error:
         raise MigrationFailed(f"PostgreSQL did not answer ({type(error).__name__}).") from error
 

@@ -105,6 +105,8 @@ async def test_create_engine_url_of_a_managed_service_connects(
         ("fallback_application_name=shop", "application_name", "shop"),
         ("options=-csearch_path%3Dshop%20-cwork_mem%3D5MB", "work_mem", "5MB"),
         ("statement_timeout=7s", "statement_timeout", "7s"),
+        ("options=--statement-timeout%3D6s", "statement_timeout", "6s"),
+        ("options=-c%20statement_timeout%3D5s", "statement_timeout", "5s"),
         ("", "statement_timeout", "9s"),
     ],
 )

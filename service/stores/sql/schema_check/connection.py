@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from service.stores.sql.connect import create_engine
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS, COMMAND_SECONDS = 5.0, 60.0
 # The columns of pg_database differ between versions of PostgreSQL.
 FACTS = """
 SELECT to_jsonb(d)::text, pg_encoding_to_char(encoding)::text,
@@ -36,6 +36,7 @@ async def connected(
     engine = create_engine(
         url,
         connect_seconds=CONNECT_SECONDS,
+        command_seconds=COMMAND_SECONDS,
         server_settings=settings,
         prepared_statements=0,  # DDL invalidates them
         poolclass=NullPool,
