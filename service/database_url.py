@@ -59,7 +59,7 @@ class DatabaseUrl(NamedTuple):
 
 
 class BadDatabaseUrl(ValueError):
-    """The URL cannot be used; the message tells what to write instead, and repeats no value."""
+    """The URL cannot be used; the message has what to write instead, and no value of the URL."""
 
 
 def parse_database_url(url: str) -> DatabaseUrl:
