@@ -177,8 +177,9 @@ def with_database(url: str, name: str) -> str:
 
 
 def _translated(parameters: dict[str, str]) -> dict[str, str]:
-    if parameters.pop("ssl", None) in ("true", "1", "require"):  # of JDBC and SQLAlchemy
-        parameters.setdefault("sslmode", "require")
+    mode = parameters.pop("ssl", None)  # of JDBC, and of SQLAlchemy, where it is an sslmode
+    if mode is not None:
+        parameters.setdefault("sslmode", {"true": "require", "false": "disable"}.get(mode, mode))
     fallback = parameters.pop("fallback_application_name", None)
     if fallback is not None:
         parameters.setdefault("application_name", fallback)

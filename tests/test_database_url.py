@@ -156,3 +156,16 @@ def test_parse_database_url_parameters_precede_what_stands_before(
 )
 def test_with_database_keeps_server_and_parameters(url: str, expected: str) -> None:
     assert with_database(url, "x") == expected
+
+
+@pytest.mark.parametrize(
+    ("ssl_value", "mode"),
+    [("true", "require"), ("false", "disable"), ("verify-full", "verify-full")],
+)
+def test_parse_database_url_ssl_is_an_sslmode(ssl_value: str, mode: str) -> None:
+    """A URL that asked SQLAlchemy to verify the server still asks for it."""
+    assert (
+        parse_database_url(f"postgresql://h/d?ssl={ssl_value}").dsns[0].endswith(f"sslmode={mode}")
+    )
+    with pytest.raises(ValueError, match="unknown sslmode"):
+        parse_database_url("postgresql://h/d?ssl=maybe")

@@ -69,17 +69,10 @@ def _line(step: dict[str, Any]) -> str:
     return f"{step['revision']}  {step['why']}{note}"
 
 
-def _report(
-    head: str | None,
-    result: dict[str, Any],
-    lines: list[str],
-    *,
-    as_json: bool,
-    code: ExitCode = ExitCode.CLEAN,
-) -> None:
+def _report(head: str | None, result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
     """Print the result and exit; a schema that is ahead is one sentence and a code of its own."""
-    state = migrations.state_of(head)
-    if state is migrations.SchemaState.AHEAD and code is ExitCode.CLEAN:
+    state, code = migrations.state_of(head), ExitCode.CLEAN
+    if state is migrations.SchemaState.AHEAD:
         lines, code = [migrations.AHEAD_MESSAGE.format(head=head)], ExitCode.AHEAD
     report({"status": state, "head": head, **result}, lines, as_json=as_json)
     raise typer.Exit(code)
