@@ -73,7 +73,6 @@ def next_release(
 
 
 def _forget_revisions() -> None:
-    migrations.expected_head.cache_clear()
     migrations._phases.cache_clear()
 
 
