@@ -85,7 +85,13 @@ async def fill(connection: AsyncConnection, *statements: str) -> None:
     """
     await connection.execute(text("SET LOCAL statement_timeout = 0"))
     drop, add = (await connection.execute(text(_FOREIGN_KEYS))).one()
-    for statement in (_all_at_once(drop), *statements, _all_at_once(add)):
-        await connection.exec_driver_sql(statement)
-    await connection.execute(text(_CLEAN_GIN))
-    await connection.execute(text("ANALYZE"))
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    for statement in (
+        _all_at_once(drop),
+        *statements,
+        _all_at_once(add),
+        _CLEAN_GIN,
+        "ANALYZE",
+    ):
+        await driver.execute(statement, timeout=300)  # the engine's limit is one of requests
