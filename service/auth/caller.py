@@ -17,7 +17,7 @@ from fastapi.security import OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
 from service.auth.roles import SCOPES
-from service.core.errors import FieldError, ServiceError
+from service.core.errors import ServiceError, field_error
 
 
 class Unauthenticated(ServiceError):
@@ -103,7 +103,7 @@ class Caller:
         if scope not in self.scopes:
             error = MissingScope(scope)
             error.errors = [
-                FieldError(pointer=pointer, code=error.code, detail=error.message)
+                field_error(pointer=pointer, code=error.code, detail=error.message)
                 for pointer in pointers
             ]
             raise error

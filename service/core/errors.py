@@ -5,18 +5,38 @@ class up when the database reports a violation, so that no repository catches an
 gets the same response as the plain case.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypedDict
 
 MAX_ERRORS = 20
+MAX_TEXT = 400  # characters of a pointer or a detail, which may name a part of the input
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class FieldError(TypedDict):
-    """An error at one place of the input; ``pointer`` is RFC 6901."""
+    """An error at one place of the input; ``pointer`` is RFC 6901. :func:`field_error` makes it."""
 
     pointer: str
     code: str
     detail: str
+
+
+def field_error(pointer: str, code: str, detail: str) -> FieldError:
+    """Return an error that any encoder can write, whatever the input was."""
+    return FieldError(pointer=printable(pointer), code=code, detail=printable(detail))
+
+
+def has_surrogate(text: str) -> bool:
+    """Return whether ``text`` has half of a surrogate pair, which UTF-8 cannot encode."""
+    return _SURROGATE.search(text) is not None
+
+
+def printable(text: str, length: int = MAX_TEXT) -> str:
+    """Return at most ``length`` characters; U+FFFD stands for what UTF-8 cannot encode."""
+    if not text.isascii():
+        text = _SURROGATE.sub("\ufffd", text)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 class ServiceError(Exception):
@@ -44,13 +64,12 @@ class ServiceError(Exception):
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail or self.detail or self.title)
-        self.message = detail or self.detail or self.title
+        self.message = printable(detail or self.detail or self.title)
+        super().__init__(self.message)
         self.errors = list(errors)
         if not self.errors and self.pointer is not None:
-            self.errors = [FieldError(pointer=self.pointer, code=self.code, detail=self.message)]
+            self.errors = [field_error(self.pointer, self.code, self.message)]
         self.headers = dict(headers or {})
-        self.max_errors = MAX_ERRORS
 
 
 class BadRequest(ServiceError):

@@ -6,7 +6,7 @@ request the failed items become one error, and the transaction rolls back.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -18,10 +18,11 @@ from pydantic import (
     WrapValidator,
 )
 
-from service.core.errors import MAX_ERRORS, Conflict, FieldError, Refused, ServiceError
+from service.core.errors import MAX_ERRORS, Conflict, FieldError, Refused, ServiceError, field_error
 from service.web.openapi import ProblemError, problems
 from service.web.problems import invalid_input
 from service.web.schemas import MAX_ITEMS, RequestModel, ResponseModel, Versioned
+from service.web.strict_json import EachApart, InvalidItem
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,13 +41,9 @@ class DuplicateItem(Refused):
 # -- in --------------------------------------------------------------------------------------------
 
 
-class InvalidItem(NamedTuple):
-    """An item that does not fit the schema, and its error."""
-
-    error: ServiceError
-
-
 def _or_invalid(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(value, InvalidItem):
+        return value
     try:
         return validate(value)
     except ValidationError as error:
@@ -58,7 +55,9 @@ def _or_invalid(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 # An item that does not fit the schema is an InvalidItem in the list; BulkItems fails it.
 Items = Annotated[
-    list[Annotated[T, WrapValidator(_or_invalid)]], Field(min_length=1, max_length=MAX_ITEMS)
+    list[Annotated[T, WrapValidator(_or_invalid)]],
+    Field(min_length=1, max_length=MAX_ITEMS),
+    EachApart(),
 ]
 
 
@@ -142,7 +141,7 @@ class BulkItems(Generic[T]):
     def fail_at(self, place: int, kind: type[ServiceError], pointer: str) -> None:
         """Fail an item because of its value at ``pointer``."""
         error = kind()
-        error.errors = [FieldError(pointer=pointer, code=error.code, detail=error.message)]
+        error.errors = [field_error(pointer=pointer, code=error.code, detail=error.message)]
         self.fail(place, error)
 
     def fail_duplicates(self, of: Callable[[T], Hashable], pointer: str) -> None:
@@ -193,7 +192,7 @@ class BulkItems(Generic[T]):
         error = self._failed[places[0]] if len(kinds) == 1 else SomeItemsInvalid()
         all_errors = [item_error for place in places for item_error in self._errors(place)]
         error.message = SomeItemsInvalid.detail
-        error.errors, error.max_errors = all_errors, MAX_ITEMS
+        error.errors = all_errors
         raise error
 
     def _result(self, place: int) -> ItemFailed:
@@ -204,9 +203,9 @@ class BulkItems(Generic[T]):
     def _errors(self, place: int) -> Sequence[FieldError]:
         """Return the errors of an item, with pointers into the request."""
         error = self._failed[place]
-        itself = FieldError(pointer="", code=error.code, detail=error.message)
+        itself = field_error(pointer="", code=error.code, detail=error.message)
         return [
-            FieldError(
+            field_error(
                 pointer=f"/items/{place}{item_error['pointer']}",
                 code=item_error["code"],
                 detail=item_error["detail"],

@@ -42,8 +42,9 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[ProblemError] = Field(
-        default=[], description="the first 20; of a bulk request 1,000"
+        default=[], description="the first, as many as fit into 4 KB"
     )
+    errors_left_off: int = Field(default=0, description="how many more errors there are")
 
 
 # The errors of every route: of the middlewares, of reading the request, of a store that is down.

@@ -1,6 +1,11 @@
-"""Errors as responses: RFC 9457 ``application/problem+json``, written in one place."""
+"""Errors as responses: RFC 9457 ``application/problem+json``, written in one place.
 
-from collections.abc import Iterable, Mapping
+A response has at most 4 KB, although an input may have any number of errors.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from fastapi import Request, Response
@@ -18,11 +23,16 @@ from service.core.errors import (
     ServiceError,
     TooLarge,
     UnknownParameter,
+    field_error,
+    printable,
 )
 from service.core.request_id import current_request_id
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEM_BASE = "https://polystore.dev/problems/"
+MAX_BYTES = 4000  # of the body of a response
+MAX_PART = 200  # characters of a part of a pointer, which is as long as a feature's name may be
+MAX_PATH = 200
 
 
 def problem(error: ServiceError, request_path: str) -> Response:
@@ -32,19 +42,37 @@ def problem(error: ServiceError, request_path: str) -> Response:
         "title": error.title,
         "status": error.status,
         "detail": error.message,
-        "instance": request_path,
+        "instance": printable(request_path, MAX_PATH),
         "code": error.code,
         "request_id": current_request_id(),
         **error.extra_fields,
     }
     if error.errors:
-        body["errors"] = error.errors[: error.max_errors]
+        shown = _fitting(error.errors, MAX_BYTES - _size(body) - len('"errors_left_off":1000,'))
+        body["errors"] = shown
+        if len(shown) < len(error.errors):
+            body["errors_left_off"] = len(error.errors) - len(shown)
     return JSONResponse(body, error.status, error.headers, media_type=PROBLEM_JSON)
 
 
+def _fitting(errors: Sequence[FieldError], max_bytes: int) -> list[FieldError]:
+    """Return the first errors, as many as fit into ``max_bytes`` of JSON."""
+    sizes = accumulate(_size(error) for error in errors)
+    return [error for error, size in zip(errors, sizes, strict=False) if size <= max_bytes]
+
+
+def _size(value: object) -> int:
+    """Return the bytes of ``value`` as JSON, with the comma after it."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) + 1
+
+
 def pointer_to(parts: Iterable[object]) -> str:
-    """Return a pointer (RFC 6901): ``/items/3/a~1b`` for ``("items", 3, "a/b")``."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+    """Return a pointer (RFC 6901): ``/items/3/a~1b`` for ``("items", 3, "a/b")``.
+
+    Parts are cut at MAX_PART characters.
+    """
+    texts = (printable(str(part), MAX_PART) for part in parts)
+    return "".join(f"/{text.replace('~', '~0').replace('/', '~1')}" for text in texts)
 
 
 def invalid_input(errors: Iterable[Mapping[str, Any]]) -> ServiceError:
@@ -56,7 +84,7 @@ def invalid_input(errors: Iterable[Mapping[str, Any]]) -> ServiceError:
         unknown_parameter |= where == "query" and error["type"] == "extra_forbidden"
         prefix = () if where == "body" else (where,)
         field_errors.append(
-            FieldError(
+            field_error(
                 pointer=pointer_to((*prefix, *path)), code=error["type"], detail=error["msg"]
             )
         )

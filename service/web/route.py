@@ -1,7 +1,7 @@
 """The base of all routes: authenticate the caller, then read the request strictly."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -13,15 +13,9 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.auth.caller import Access, Authenticator, access_of, is_access
-from service.core.errors import (
-    BadRequest,
-    FieldError,
-    Refused,
-    UnknownParameter,
-    UnsupportedMedia,
-)
+from service.core.errors import BadRequest, Refused, UnknownParameter, UnsupportedMedia, field_error
 from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
-from service.web.strict_json import parse_json
+from service.web.strict_json import EachApart, parse_json
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -111,6 +105,7 @@ class Route(APIRoute):
         access = self._access
         takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
         own_sessions = self.policy.own_sessions
+        each_apart = self._each_apart
 
         async def handle(request: Request) -> Response:
             state = request.state
@@ -123,7 +118,7 @@ class Route(APIRoute):
                 _check_form(request)
                 await request.body()  # FastAPI would answer 400 to an error while it reads a form
             elif self.body_field is not None:
-                request = await _read_json(request)
+                request = await _read_json(request, each_apart)
             visited = endpoint(request) if own_sessions else self.visit(request, endpoint)
             return select_fields(await visited, wanted)
 
@@ -143,6 +138,17 @@ class Route(APIRoute):
             described = (self.openapi_extra or {}).get("parameters", ())
             return any(parameter["in"] == "query" for parameter in described)
         return _takes_query(self.dependant)
+
+    @property
+    def _each_apart(self) -> frozenset[str]:
+        """The fields of the body whose elements are valid or invalid by themselves."""
+        model = None if self.body_field is None else self.body_field.field_info.annotation
+        fields = getattr(model, "model_fields", {})
+        return frozenset(
+            name
+            for name, field in fields.items()
+            if any(isinstance(mark, EachApart) for mark in field.metadata)
+        )
 
     @property
     def _fields(self) -> frozenset[str]:
@@ -195,7 +201,7 @@ def _check_address(request: Request, *, takes_query: bool) -> None:
     if not query:
         return
     if b"%00" in query or b"\x00" in query:
-        error = FieldError(pointer="/query", code="nul_character", detail="Remove the %00.")
+        error = field_error(pointer="/query", code="nul_character", detail="Remove the %00.")
         raise Refused("Remove the NUL character from the query.", errors=[error])
     if not takes_query:
         raise UnknownParameter("Send no query parameters to this address.")
@@ -207,21 +213,21 @@ def _check_form(request: Request) -> None:
         raise UnsupportedMedia("Send a form: Content-Type: application/x-www-form-urlencoded.")
 
 
-async def _read_json(request: Request) -> Request:
+async def _read_json(request: Request, each_apart: Collection[str]) -> Request:
     if "content-encoding" in request.headers:
         raise UnsupportedMedia(
             "Send the body uncompressed; only the prediction intake accepts compression."
         )
     body = await request.body()
     if not body:
-        error = FieldError(pointer="", code="missing", detail="A JSON object is required.")
+        error = field_error(pointer="", code="missing", detail="A JSON object is required.")
         raise Refused("The body is empty.", errors=[error])
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
     ):
         raise UnsupportedMedia("Send JSON with Content-Type: application/json.")
-    return _ReadRequest(request, body, parse_json(body))
+    return _ReadRequest(request, body, parse_json(body, each_apart))
 
 
 def add_routes(app: FastAPI, prefix: str, router: APIRouter) -> None:

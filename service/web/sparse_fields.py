@@ -11,7 +11,7 @@ import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from service.core.errors import FieldError, Refused
+from service.core.errors import Refused, field_error
 
 PARAMETER = {
     "name": "fields",
@@ -55,7 +55,7 @@ def parse_fields(request: Request, known: frozenset[str]) -> frozenset[str]:
     wanted = frozenset(requested[-1].split(","))
     if not wanted <= known:
         detail = f"The fields are {', '.join(sorted(known))}; separate several by commas."
-        error = FieldError(pointer="/query/fields", code="unknown_field", detail=detail)
+        error = field_error(pointer="/query/fields", code="unknown_field", detail=detail)
         raise Refused("Field does not exist.", errors=[error])
     others = [(name, value) for name, value in pairs if name != "fields"]
     request.scope["query_string"] = urlencode(others).encode()

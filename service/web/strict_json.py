@@ -6,12 +6,13 @@ errors, because some parsers and stores accept them and others fail on them late
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, NamedTuple
 
 from msgspec import Raw
 
-from service.core.errors import BadRequest, FieldError, Refused
+from service.core.errors import BadRequest, Refused, ServiceError, field_error, has_surrogate
 from service.web.problems import pointer_to
 
 MAX_DEPTH = 32
@@ -44,8 +45,35 @@ class TooManyValues(Refused):
     detail = f"Send at most {MAX_VALUES} values, keys included."
 
 
-def parse_json(body: bytes) -> Any:
+class EachApart:
+    """Marks the type of a list whose elements are valid or invalid by themselves."""
+
+
+class InvalidItem(NamedTuple):
+    """An element that is not valid, and its error with pointers into the element."""
+
+    error: ServiceError
+
+
+class _Repeating(dict[str, Any]):
+    """An object with a key twice."""
+
+    key = ""
+
+
+class _Constant(str):
+    """NaN, Infinity or -Infinity, which are not JSON."""
+
+    __slots__ = ()
+
+
+def parse_json(body: bytes, each_apart: Collection[str] = ()) -> Any:
     """Return the value of a JSON body.
+
+    Args:
+        body: UTF-8.
+        each_apart: members of the body that are lists in which an invalid element becomes an
+            :class:`InvalidItem`.
 
     Raises:
         BadRequest: it is not strict JSON (400).
@@ -58,7 +86,7 @@ def parse_json(body: bytes) -> Any:
     if text.startswith("\ufeff"):
         raise InvalidUtf8
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
     except RecursionError as error:
         raise TooDeep from error
     except json.JSONDecodeError as error:
@@ -66,8 +94,27 @@ def parse_json(body: bytes) -> Any:
         raise InvalidJson(where) from error
     except ValueError as error:  # an integer of more digits than Python converts
         raise InvalidJson("A number has too many digits.") from error
-    validate_value(value)
+    validate_value(_take_apart(value, each_apart))
     return value
+
+
+def _take_apart(value: Any, each_apart: Collection[str]) -> Any:
+    """Check the elements of some lists by themselves; return what is left to check."""
+    if not (each_apart and isinstance(value, dict)):
+        return value
+    count = 0
+    for name in each_apart:
+        items = value.get(name)
+        if not isinstance(items, list):
+            continue
+        for place, item in enumerate(items):
+            try:
+                count += validate_value(item, MAX_VALUES - count)
+            except TooManyValues:
+                raise
+            except ServiceError as error:
+                items[place] = InvalidItem(error)
+    return {name: member for name, member in value.items() if name not in each_apart}
 
 
 def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
@@ -85,23 +132,32 @@ def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes
     return texts
 
 
-def validate_value(value: Any) -> None:
-    """Raise for a value that a store cannot keep; iterative, so that depth costs no stack."""
-    for count, (path, leaf) in enumerate(_leaves(value)):
-        if count > MAX_VALUES:
+def validate_value(value: Any, most: int = MAX_VALUES) -> int:
+    """Return the number of values, keys included.
+
+    Raises:
+        BadRequest: it is not strict JSON, with the place.
+        Refused: a store cannot keep it, or there are more than ``most`` values.
+    """
+    count = 0
+    for count, (path, leaf) in enumerate(_leaves(value), 1):
+        if count > most:
             raise TooManyValues
-        code, detail = violation(leaf)
+        kind, code, detail = violation(leaf)
         if code:
-            error = FieldError(pointer=pointer_to(path), code=code, detail=detail)
-            raise Refused(detail, errors=[error])
+            raise kind(detail, errors=[field_error(pointer_to(path), code, detail)])
+    return count
 
 
 def _leaves(value: Any) -> Iterator[tuple[Path, Any]]:
+    """Yield keys and scalars with their places; iterative, so that depth costs no stack."""
     todo: list[tuple[Path, Any]] = [((), value)]
     while todo:
         path, here = todo.pop()
         if len(path) > MAX_DEPTH:
             raise TooDeep
+        if isinstance(here, _Repeating):
+            yield (*path, here.key), here
         if isinstance(here, dict):
             for key, child in here.items():
                 yield (*path, key), key
@@ -114,26 +170,38 @@ def _leaves(value: Any) -> Iterator[tuple[Path, Any]]:
             yield path, here
 
 
-def violation(leaf: Any) -> tuple[str, str]:
+_NO_VIOLATION = (Refused, "", "")
+
+
+def violation(leaf: Any) -> tuple[type[ServiceError], str, str]:
+    """Return the kind, code and detail of the error of a key or scalar; an empty code is none."""
     if isinstance(leaf, str):
-        if "\x00" in leaf:
-            return "nul_character", "Text must not contain the NUL character."
-        if not leaf.isascii() and any("\ud800" <= character <= "\udfff" for character in leaf):
-            return "invalid_unicode", "Text must not contain lone surrogates."
-    elif isinstance(leaf, float):
+        return _violation_of_text(leaf)
+    if isinstance(leaf, float):
         if leaf in (float("inf"), float("-inf")):
-            return "number_out_of_range", "The number is too large for a 64-bit float."
-    elif isinstance(leaf, int) and not -INT64 <= leaf < INT64:
-        return "integer_out_of_range", "Integers must fit in 64 bits."
-    return "", ""
+            return Refused, "number_out_of_range", "The number is too large for a 64-bit float."
+    elif isinstance(leaf, int):
+        if not -INT64 <= leaf < INT64:
+            return Refused, "integer_out_of_range", "Integers must fit in 64 bits."
+    elif isinstance(leaf, _Repeating):
+        return DuplicateKey, DuplicateKey.code, "Send each key of an object once."
+    return _NO_VIOLATION
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _violation_of_text(leaf: str) -> tuple[type[ServiceError], str, str]:
+    if isinstance(leaf, _Constant):
+        return InvalidJson, InvalidJson.code, f"{leaf} is not a JSON number."
+    if "\x00" in leaf:
+        return Refused, "nul_character", "Text must not contain the NUL character."
+    if not leaf.isascii() and has_surrogate(leaf):
+        return Refused, "invalid_unicode", "Text must not contain lone surrogates."
+    return _NO_VIOLATION
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise DuplicateKey("Send each key of an object once.")
+        value = _Repeating(value)
+        keys = Counter(key for key, _ in pairs)
+        value.key = keys.most_common(1)[0][0]
     return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise InvalidJson(f"{name} is not a JSON number.")

@@ -86,3 +86,10 @@ def test_each_locked_version_has_hashes() -> None:
     versions = re.findall(r"^\S+==.*\n(.*)", text, re.MULTILINE)
     assert len(versions) > 20
     assert all("--hash=sha256:" in following for following in versions)
+
+
+def test_field_errors_are_made_by_one_function() -> None:
+    """It replaces what UTF-8 cannot encode, and cuts what is long."""
+    call = re.compile(r"(?<!class )\bFieldError\(")
+    makers = [path.name for path in sources("service") if call.search((ROOT / path).read_text())]
+    assert makers == ["errors.py"]

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from service.core.errors import MAX_ERRORS, Conflict, FieldError, ServiceError, Unavailable
+from service.core.errors import Conflict, ServiceError, Unavailable, field_error
 from service.web.problems import invalid_input, pointer_to, problem
 
 
@@ -43,10 +43,18 @@ def test_problem_has_all_members_of_rfc_9457() -> None:
     }
 
 
-def test_problem_has_at_most_20_errors() -> None:
-    many = [FieldError(pointer=f"/{n}", code="x", detail="x") for n in range(MAX_ERRORS + 5)]
-    response = problem(Conflict(errors=many), "/")
-    assert len(json.loads(bytes(response.body))["errors"]) == MAX_ERRORS
+@pytest.mark.parametrize("key", ["a", "é" * 5000, "\ud83d" * 5000, "\x01" * 5000, "/" * 900])
+def test_problem_with_a_thousand_errors_is_under_4_kb(key: str) -> None:
+    many = [field_error(pointer_to((n, key)), "unknown", f"Remove {key}.") for n in range(1000)]
+    body = bytes(problem(Conflict(key, errors=many), f"/{key}").body)
+    read = json.loads(body)
+    assert len(body) < 4096
+    assert read["errors"] == many[: len(read["errors"])]
+    assert len(read["errors"]) + read["errors_left_off"] == 1000
+
+
+def test_pointer_replaces_what_utf_8_cannot_encode() -> None:
+    assert pointer_to(("a", "\ud83d", "😀")) == "/a/\ufffd/😀"
 
 
 def test_unavailable_has_retry_after() -> None:

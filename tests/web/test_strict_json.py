@@ -71,6 +71,37 @@ def test_json_not_storable_is_an_error_with_pointer(body: bytes, pointer: str, c
 
 
 @pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b'{"a": {"b": 1, "c": 2, "b": 3}}', "/a/b"),
+        (b'[1, {"a": {}, "a": []}]', "/1/a"),
+        (b'{"a": [1, NaN]}', "/a/1"),
+        (b'{"a/b": -Infinity}', "/a~1b"),
+    ],
+)
+def test_json_not_strict_has_a_pointer(body: bytes, pointer: str) -> None:
+    assert [error["pointer"] for error in _refusal(body).errors] == [pointer]
+
+
+def test_json_element_apart_is_invalid_by_itself() -> None:
+    body = b'{"items": ["\\ud800", 1, {"a": 1, "a": 2}, NaN], "b": 2}'
+    value = parse_json(body, {"items"})
+    texts, one, twice, not_a_number = value["items"]
+    assert (one, value["b"]) == (1, 2)
+    assert [
+        [(error["pointer"], error["code"]) for error in item.error.errors]
+        for item in (texts, twice, not_a_number)
+    ] == [[("", "invalid_unicode")], [("/a", "duplicate_key")], [("", "invalid_json")]]
+    with pytest.raises(ServiceError, match="lone surrogates"):
+        parse_json(b'{"items": [], "b": "\\ud800"}', {"items"})
+
+
+def test_json_elements_apart_are_counted_together() -> None:
+    with pytest.raises(ServiceError, match="20000 values"):
+        parse_json(json.dumps({"items": [[1] * 300] * 70}).encode(), {"items"})
+
+
+@pytest.mark.parametrize(
     "value",
     [
         {"a": [1, -1.5, True, None, "ü🦉\u2028", {}, []], "": 2**63 - 1, "$b.c": -(2**63)},

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 from typing_extensions import override
 
-from service.core.errors import MAX_ERRORS, FieldError, NotFound, Refused
+from service.core.errors import MAX_ERRORS, NotFound, Refused, field_error
 from service.documents.items.documents import ITEM_TYPES, read_item_type
 from service.documents.items.json_schema import compile_schema
 from service.documents.items.schemas import ItemTypeRead, ItemTypeWrite
@@ -72,7 +72,7 @@ class ItemTypeRepository(MongoRepository[ItemTypeRead]):
             return
         violations = compile_schema(document["json_schema"]).iter_errors(attributes)
         errors = [
-            FieldError(
+            field_error(
                 pointer=pointer_to(("attributes", *violation.instance_path)),
                 code=SchemaMismatch.code,
                 detail=f"Match {pointer_to(violation.schema_path)} of the schema.",

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from bson.decimal128 import Decimal128
 from pydantic import TypeAdapter
 
-from service.core.errors import FieldError, Refused
+from service.core.errors import Refused, field_error
 from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
 from service.web.schemas import Time
@@ -74,7 +74,7 @@ class _Compiler:
 
 
 def _refuse(path: Path, detail: str) -> NoReturn:
-    error = FieldError(pointer=pointer_to(path), code=BadSearch.code, detail=detail)
+    error = field_error(pointer=pointer_to(path), code=BadSearch.code, detail=detail)
     raise BadSearch(detail, errors=[error])
 
 

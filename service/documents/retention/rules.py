@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from service.core.errors import FieldError, ServiceError
+from service.core.errors import FieldError, ServiceError, field_error
 from service.stores.mongo.client import Document, now
 
 EVENT_EXPIRED = "event_expired"
@@ -127,4 +127,4 @@ def _made_by(prediction_id: UUID, moment: datetime) -> bool:
 
 def _too_old(name: str, period: timedelta) -> FieldError:
     detail = f"Send events of this model within {period.days} days; this one is older."
-    return FieldError(pointer=f"/{name}", code=EVENT_EXPIRED, detail=detail)
+    return field_error(pointer=f"/{name}", code=EVENT_EXPIRED, detail=detail)

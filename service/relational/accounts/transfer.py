@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from uuid_utils.compat import uuid7
 
 from service.auth.caller import NotYours
-from service.core.errors import Conflict, FieldError, Refused
+from service.core.errors import Conflict, Refused, field_error
 from service.relational.accounts.repository import AccountRepository, LockedAccount
 from service.relational.accounts.schemas import TransferCreate, TransferRead
 from service.relational.accounts.tables import Entry, Transfer
@@ -41,7 +41,7 @@ class AccountClosed(Conflict):
 
     def __init__(self, *pointers: str) -> None:
         errors = [
-            FieldError(pointer=pointer, code=self.code, detail=self.title) for pointer in pointers
+            field_error(pointer=pointer, code=self.code, detail=self.title) for pointer in pointers
         ]
         super().__init__(errors=errors)
 

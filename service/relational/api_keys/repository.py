@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from service.auth.caller import Forbidden
 from service.auth.roles import scopes_of
-from service.core.errors import Conflict, FieldError, NotFound, Refused
+from service.core.errors import Conflict, NotFound, Refused, field_error
 from service.relational.api_keys.schemas import (
     ApiKeyCreate,
     ApiKeyQuery,
@@ -162,7 +162,7 @@ class ApiKeyRepository(SqlRepository[ApiKeyRead]):
 
     def _require_reach(self, scopes: Sequence[str], of_owner: frozenset[str]) -> None:
         errors = [
-            FieldError(
+            field_error(
                 pointer=f"/scopes/{place}",
                 code=KeyTooStrong.code,
                 detail="Remove the scope: its user or you lack it.",

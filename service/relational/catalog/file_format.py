@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ValidationError
 
 from service.core.csv import escape_formula, unescape_formula
-from service.core.errors import BadRequest, FieldError, ServiceError
+from service.core.errors import BadRequest, FieldError, ServiceError, field_error
 from service.core.media_types import parse_media_type
 from service.relational.catalog.schemas import ProductCreate, ProductRead
 from service.web.problems import invalid_input
@@ -60,7 +60,7 @@ def _ndjson_row(number: int, line: bytes) -> ProductRow:
     try:
         return _row(number, parse_json(line))
     except ServiceError as error:
-        itself = FieldError(pointer="", code=error.code, detail=error.message)
+        itself = field_error(pointer="", code=error.code, detail=error.message)
         return ProductRow(number, None, error.errors or [itself])
 
 
@@ -80,7 +80,7 @@ async def _csv_rows(lines: AsyncIterator[bytes]) -> AsyncIterator[ProductRow]:
             names = _column_names(record)
         record, first = b"", 0
     if record.strip():
-        error = FieldError(pointer="", code="open_quote", detail="Close the quoted value.")
+        error = field_error(pointer="", code="open_quote", detail="Close the quoted value.")
         yield ProductRow(first, None, [error])
 
 
@@ -103,7 +103,7 @@ def _csv_row(number: int, names: list[str], record: bytes) -> ProductRow:
     cells = _cells(record)
     if cells is None or len(cells) != len(names):
         detail = f"Send {len(names)} values as CSV in UTF-8."
-        return ProductRow(number, None, [FieldError(pointer="", code="bad_csv", detail=detail)])
+        return ProductRow(number, None, [field_error(pointer="", code="bad_csv", detail=detail)])
     values: dict[str, Any] = {
         name: unescape_formula(cell) for name, cell in zip(names, cells, strict=True) if cell
     }

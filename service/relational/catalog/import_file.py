@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
-from service.core.errors import FieldError, ServiceError, UnsupportedMedia
+from service.core.errors import ServiceError, UnsupportedMedia, field_error
 from service.relational.catalog.categories import lock_categories
 from service.relational.catalog.file_format import (
     MAX_RECORD_BYTES,
@@ -29,7 +29,7 @@ from service.stores.sql.engine import SqlStore
 from service.web.ndjson import LinesResponse, lines_of, stopped
 
 LINES_PER_TRANSACTION = 200
-UNKNOWN_CATEGORY = FieldError(
+UNKNOWN_CATEGORY = field_error(
     pointer="/category_id", code=CategoryUnknown.code, detail="Category does not exist."
 )
 

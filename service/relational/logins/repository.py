@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.auth.caller import Unauthenticated
 from service.auth.credentials import Credential
 from service.auth.roles import expanded, scopes_of
-from service.core.errors import BadRequest, FieldError
+from service.core.errors import BadRequest, field_error
 from service.relational.logins.tables import Login
 from service.relational.users.queries import may_act
 from service.relational.users.tables import User
@@ -44,7 +44,7 @@ class IncompleteGrant(BadRequest):
 
     def __init__(self, *names: str) -> None:
         errors = [
-            FieldError(pointer=f"/{name}", code="missing", detail="Send this field.")
+            field_error(pointer=f"/{name}", code="missing", detail="Send this field.")
             for name in names
         ]
         super().__init__(f"Send {' and '.join(names)}.", errors=errors)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi import Depends
 
-from service.core.errors import FieldError
+from service.core.errors import FieldError, field_error
 from service.relational.catalog.stock_movements import (
     LockedProduct,
     NotEnoughStock,
@@ -111,7 +111,7 @@ def _check(order: OrderCreate, products: Mapping[UUID, LockedProduct]) -> None:
 
 
 def _error(place: int, code: str, detail: str) -> FieldError:
-    return FieldError(pointer=f"/lines/{place}", code=code, detail=detail)
+    return field_error(pointer=f"/lines/{place}", code=code, detail=detail)
 
 
 OrderPlacementDep = Annotated[OrderPlacement, Depends(OrderPlacement.from_request)]

@@ -10,7 +10,7 @@ from fastapi import Depends
 from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
 
-from service.core.errors import Conflict, FieldError
+from service.core.errors import Conflict, FieldError, field_error
 from service.relational.audit.repository import AuditTrail
 from service.relational.users.queries import is_deleted
 from service.relational.users.repository import UserNotFound, UserRepository, row_values
@@ -99,7 +99,7 @@ class UserBulk(SqlService):
             same = func.lower(column) == func.lower(wanted.c[field])
             matches = select(wanted.c.nth).join(User, same).order_by(wanted.c.nth)
             for nth in await self._session.scalars(matches):
-                error = FieldError(pointer=f"/{field}", code=f"{field}_taken", detail="Taken.")
+                error = field_error(pointer=f"/{field}", code=f"{field}_taken", detail="Taken.")
                 taken[places[nth - 1]].append(error)
         return taken
 

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from service.core.errors import FieldError, Refused
+from service.core.errors import Refused, field_error
 from service.core.media_types import parse_media_type
 from service.web.schemas import EARLIEST, LATEST
 
@@ -38,7 +38,7 @@ class CloudEvent(Struct, frozen=True):
 
 def invalid(pointer: str, detail: str, code: str = "invalid") -> NotACloudEvent:
     """Return the error for one place of the event, named as in structured mode."""
-    error = FieldError(pointer=pointer, code=code, detail=detail)
+    error = field_error(pointer=pointer, code=code, detail=detail)
     return NotACloudEvent("Correct the event at the places that `errors` names.", errors=[error])
 
 

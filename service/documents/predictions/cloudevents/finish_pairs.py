@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from service.core.errors import FieldError, ServiceError
+from service.core.errors import ServiceError, field_error
 from service.documents.predictions.cloudevents.pairing import pair_events
 from service.documents.predictions.cloudevents.pending import PairOutcome, PendingStore
 from service.documents.predictions.errors import PredictionConflict
@@ -77,5 +77,5 @@ class PairFinisher:
 
 
 def _failure(pair: Document, error: ServiceError, pointer: str) -> PairOutcome:
-    field_error = FieldError(pointer=pointer, code=error.code, detail=error.message)
-    return PairOutcome(pair["_id"], 0, "rejected", field_error)
+    at_pointer = field_error(pointer=pointer, code=error.code, detail=error.message)
+    return PairOutcome(pair["_id"], 0, "rejected", at_pointer)

@@ -11,7 +11,6 @@ Sources: Open Inference Protocol (V2), REST, `inference request` and `inference 
 - Other outputs are stored unchanged, by name, in the feature ``_outputs``.
 """
 
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -25,14 +24,13 @@ from service.documents.predictions.cloudevents.tensors import (
     Tensor,
     rows_of,
 )
+from service.documents.predictions.ingest.decode import describe
 from service.documents.predictions.ingest.event import MAX_SCORES
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
 MAX_LABEL_CHARS = 200
-_ERROR_PATH = re.compile(r" - at `\$(.*)`$")
-_PATH_STEP = re.compile(r"[^.\[\]]+")
 _FIELD_OF_NAME = {
     **dict.fromkeys(("label", "labels", "class", "classes", "output_label"), "label"),
     **dict.fromkeys(("score", "scores", "probability", "probabilities"), "score"),
@@ -174,6 +172,5 @@ def _decode(data: bytes) -> Any:
 
 
 def _invalid_v2(error: msgspec.ValidationError) -> NotACloudEvent:
-    path = _ERROR_PATH.search(str(error))
-    steps = _PATH_STEP.findall(path[1]) if path else []
-    return invalid(pointer_to(("data", *steps)), f"{_ERROR_PATH.sub('', str(error))}.")
+    steps, detail = describe(str(error))
+    return invalid(pointer_to(("data", *steps)), detail)

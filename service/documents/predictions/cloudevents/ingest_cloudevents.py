@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from service.auth.caller import Caller, ModelForbidden
-from service.core.errors import FieldError, OutcomeUnknown, ServiceError
+from service.core.errors import FieldError, OutcomeUnknown, ServiceError, field_error
 from service.documents.predictions.cloudevents.attributes import CloudEvent
 from service.documents.predictions.cloudevents.finish_pairs import SWEEP_SCHEDULE, PairFinisher
 from service.documents.predictions.cloudevents.pairing import (
@@ -183,7 +183,7 @@ def _pair_error(error: FieldError) -> ServiceError:
 def _forbidden() -> ModelForbidden:
     """Return the error with a pointer to the extension that names the model."""
     error = ModelForbidden()
-    at_name = FieldError(pointer="/inferenceservicename", code=error.code, detail=error.message)
+    at_name = field_error(pointer="/inferenceservicename", code=error.code, detail=error.message)
     return ModelForbidden(errors=[at_name])
 
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from service.core.cooperative import run_cooperatively
-from service.core.errors import FieldError, Refused
+from service.core.errors import FieldError, Refused, field_error
 from service.documents.predictions.cloudevents.attributes import CloudEvent, invalid
 from service.documents.predictions.cloudevents.inference_protocol import (
     Message,
@@ -141,7 +141,7 @@ def _violation(event: Event) -> FieldError | None:
 
 def _invalid_row(side: Side, row: int, error: FieldError) -> Refused:
     detail = f"Row {row} makes no event: at {error['pointer'] or '/'}: {error['detail']}"
-    in_data = FieldError(pointer="/data", code=error["code"], detail=detail)
+    in_data = field_error(pointer="/data", code=error["code"], detail=detail)
     return Refused(f"Correct the rows of this {side} that errors names.", errors=[in_data])
 
 

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from service.auth.caller import ModelForbidden
-from service.core.errors import FieldError, Refused, ServiceError, UnsupportedMedia
+from service.core.errors import Refused, ServiceError, UnsupportedMedia, field_error
 from service.documents.predictions.cloudevents.attributes import CloudEvent, invalid
 from service.documents.predictions.cloudevents.envelope import is_json
 from service.documents.predictions.cloudevents.pairing import NAMESPACE, SIDE_OF_TYPE
@@ -57,7 +57,7 @@ def prediction_outcome(event_id: str, result: IntakeResult) -> CloudEventRead | 
         ids = [] if result.prediction_id is None else [result.prediction_id]
         return CloudEventRead(event_id, result.status, result.code, ids)
     (error,) = result.errors
-    in_data = FieldError(
+    in_data = field_error(
         pointer=f"/data{error['pointer']}", code=error["code"], detail=error["detail"]
     )
     if result.status == ModelForbidden.status:

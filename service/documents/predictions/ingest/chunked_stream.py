@@ -13,14 +13,14 @@ from fastapi import Request
 from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
-from service.core.errors import FieldError, ServiceError
+from service.core.errors import ServiceError, field_error
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.web.ndjson import NDJSON, lines_of, stopped
 
 STREAM_TYPES = (NDJSON, "application/jsonl", "application/ndjson")
 MAX_CHUNK_LINES, MAX_CHUNK_BYTES = 500, 4_194_304
 MAX_LINE_BYTES = 1_048_576
-LINE_TOO_LONG = FieldError(
+LINE_TOO_LONG = field_error(
     pointer="", code="line_too_long", detail=f"Send lines of at most {MAX_LINE_BYTES} bytes."
 )
 R = TypeVar("R")

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from service.core.errors import FieldError, Refused, ServiceError
+from service.core.errors import FieldError, Refused, ServiceError, field_error
 from service.documents.predictions.ingest.event import Event, Tag, first_error
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
@@ -122,20 +122,32 @@ def _explain(line: bytes, cause: Exception) -> FieldError:
 
 _PATH = re.compile(r" - at `\$?(.*?)`$")
 _STEP = re.compile(r"\.\.\.|[^.\[\]]+")
-_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_NAMED = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
+_ENUM = "Invalid enum value"
+
+
+def describe(message: str) -> tuple[list[str], str]:
+    """Return the place and the description of an error of msgspec, which repeat no value.
+
+    Such a message is ``Expected `int`, got `str` - at `$.output.label```; its path has ``...`` for
+    a key that msgspec does not name.
+    """
+    path = _PATH.search(message)
+    steps = _STEP.findall(path[1]) if path else []
+    detail = _PATH.sub("", message)
+    if detail.startswith(_ENUM):
+        return steps, f"{_ENUM}: send one of those that /docs lists."
+    named = _NAMED.fullmatch(detail)
+    if named:
+        return [*steps, named[2]], f"Object {named[1]} field."
+    return steps, f"{detail}."
 
 
 def _to_field_error(message: str, value: Any) -> FieldError:
-    """Parse a message such as ``Expected `int`, got `str` - at `$.output.label```."""
-    path = _PATH.search(message)
-    steps = _STEP.findall(path[1]) if path else []
+    steps, detail = describe(message)
     if "..." in steps:
         steps[steps.index("...") :] = _failing_key(value, steps)
-    detail = _PATH.sub("", message)
-    missing = _MISSING.fullmatch(detail)
-    if missing:
-        steps.append(missing[1])
-    return FieldError(pointer=pointer_to(steps), code="invalid", detail=f"{detail}.")
+    return field_error(pointer=pointer_to(steps), code="invalid", detail=detail)
 
 
 def _failing_key(value: Any, steps: list[str]) -> list[str]:

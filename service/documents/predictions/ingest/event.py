@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from service.core.errors import FieldError, Refused, ServiceError
+from service.core.errors import FieldError, Refused, ServiceError, field_error
 from service.web.problems import pointer_to
 from service.web.schemas import EARLIEST, LATEST, format_time, to_milliseconds
 from service.web.strict_json import INT64, validate_value
@@ -116,11 +116,11 @@ def _time_violation(event: Event, received_at: datetime) -> FieldError | None:
     for name, moment in (("timestamp", event.timestamp), ("sent_at", event.sent_at)):
         if moment is not None and not EARLIEST <= moment < LATEST:
             detail = "Send a time between the years 1900 and 2200."
-            return FieldError(pointer=f"/{name}", code="out_of_range", detail=detail)
+            return field_error(pointer=f"/{name}", code="out_of_range", detail=detail)
     if event.timestamp > received_at + MAX_CLOCK_SKEW:
         limit = f"{MAX_CLOCK_SKEW} after the server's time, {format_time(received_at)}"
         detail = f"Send a time of at most {limit}."
-        return FieldError(pointer="/timestamp", code="in_the_future", detail=detail)
+        return field_error(pointer="/timestamp", code="in_the_future", detail=detail)
     return None
 
 
@@ -143,7 +143,7 @@ def _invalid_key(path: tuple[object, ...]) -> FieldError:
     detail = f"Use 1 to {MAX_KEY_LENGTH} characters, no $ at the start, no dot and no NUL."
     *before, key = path
     pointer = pointer_to((*before, str(key)[:MAX_KEY_LENGTH]))
-    return FieldError(pointer=pointer, code="invalid_key", detail=detail)
+    return field_error(pointer=pointer, code="invalid_key", detail=detail)
 
 
 def _deep_violation(event: Event) -> FieldError | None:
@@ -167,7 +167,7 @@ def _deep_violation(event: Event) -> FieldError | None:
 
 def first_error(error: ServiceError) -> FieldError:
     """Return the first field error, or the error itself as one of the whole event."""
-    whole = FieldError(pointer="", code=error.code, detail=error.message)
+    whole = field_error(pointer="", code=error.code, detail=error.message)
     return next(iter(error.errors), whole)
 
 
@@ -223,7 +223,7 @@ def _size_error(document: dict[str, Any]) -> FieldError:
     detail = (
         f"Send events of at most {MAX_EVENT_BYTES} bytes as JSON; this value has {sizes[largest]}."
     )
-    return FieldError(pointer=pointer_to(largest), code="too_big", detail=detail)
+    return field_error(pointer=pointer_to(largest), code="too_big", detail=detail)
 
 
 _canonical = msgspec.json.Encoder(order="sorted", uuid_format="hex")

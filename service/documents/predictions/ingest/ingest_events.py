@@ -6,7 +6,7 @@ from uuid import UUID
 
 from service.auth.caller import Caller, ModelForbidden
 from service.core.cooperative import run_cooperatively
-from service.core.errors import FieldError, Refused, ServiceError
+from service.core.errors import FieldError, Refused, ServiceError, field_error
 from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.decode import (
     Rejected,
@@ -22,7 +22,7 @@ from service.stores.mongo.client import Document, now
 from service.web.strict_json import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
 
 STATUS: dict[str, ResultStatus] = {"created": 201, "duplicate": 200, "conflict": 409}
-_FORBIDDEN = FieldError(
+_FORBIDDEN = field_error(
     pointer="/model", code=ModelForbidden.code, detail="Your key is bound to other models."
 )
 # Errors of the JSON itself: the request of a single event is then answered with 400, not 422.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from service.core.cooperative import run_cooperatively
-from service.core.errors import FieldError, ServiceError
+from service.core.errors import ServiceError, field_error
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.labels.feedback import TooManyRevisions
 from service.documents.predictions.labels.label import InvalidLabel, Label, to_observation
@@ -72,5 +72,5 @@ def _group(
 
 
 def _rejected(label: Label, kind: type[ServiceError]) -> LabelResult:
-    error = FieldError(pointer="/prediction_id", code=kind.code, detail=f"{kind.title}.")
+    error = field_error(pointer="/prediction_id", code=kind.code, detail=f"{kind.title}.")
     return LabelResult(label.prediction_id, kind.status, "rejected", errors=[error])

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 from pydantic import ValidationError
 
-from service.core.errors import MAX_ERRORS, FieldError, ServiceError
+from service.core.errors import MAX_ERRORS, FieldError, ServiceError, field_error
 from service.documents.predictions.ingest.decode import DECODE_ERRORS, find_id, split_items
 from service.documents.predictions.ingest.event import Int64
 from service.documents.predictions.labels.history import normalize
@@ -19,8 +19,7 @@ from service.web.problems import pointer_to
 from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS, to_milliseconds
 from service.web.strict_json import parse_json
 
-_MAX_NAME_CHARS = 200
-_INVALID_VALUE = FieldError(
+_INVALID_VALUE = field_error(
     pointer="/label",
     code="invalid_label",
     detail="Send a number of at most 64 bits, true, false, or text of at most 200 characters "
@@ -100,7 +99,7 @@ def _read_strictly(line: bytes) -> Label | InvalidLabel:
     try:
         value = parse_json(line)
     except ServiceError as error:
-        whole = FieldError(pointer="", code=error.code, detail=error.message)
+        whole = field_error(pointer="", code=error.code, detail=error.message)
         return InvalidLabel(find_id(line), error.errors or [whole])
     try:
         label = LabelWrite.model_validate(value)
@@ -116,8 +115,8 @@ def _field_errors(error: ValidationError) -> list[FieldError]:
     """
     errors: dict[str, FieldError] = {}
     for item in error.errors(include_url=False, include_context=False, include_input=False):
-        pointer = pointer_to(str(step)[:_MAX_NAME_CHARS] for step in item["loc"][:1])
-        field_error = FieldError(pointer=pointer, code=item["type"], detail=item["msg"])
+        pointer = pointer_to(item["loc"][:1])
         is_value = pointer == "/label" and item["type"] != "missing"
-        errors.setdefault(pointer, _INVALID_VALUE if is_value else field_error)
+        other = field_error(pointer=pointer, code=item["type"], detail=item["msg"])
+        errors.setdefault(pointer, _INVALID_VALUE if is_value else other)
     return list(errors.values())[:MAX_ERRORS]

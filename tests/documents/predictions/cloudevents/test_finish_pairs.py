@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from service.core.errors import FieldError
+from service.core.errors import field_error
 from service.documents.predictions.cloudevents.finish_pairs import SWEEP_SCHEDULE
 from service.documents.predictions.cloudevents.pending import PairOutcome, PendingStore
 from service.documents.predictions.documents import PENDING_PAIRS, PREDICTIONS
@@ -110,7 +110,7 @@ async def test_pair_rejected_by_a_concurrent_request_is_rejected(
     load_data = PendingStore.load_data
 
     async def load_too_late(store: PendingStore, pairs: Sequence[Document]) -> list[Document]:
-        error = FieldError(pointer="", code="invalid", detail="They make no event.")
+        error = field_error("", "invalid", "They make no event.")
         await store.finish([PairOutcome(pair["_id"], 0, "rejected", error) for pair in pairs])
         return await load_data(store, pairs)
 

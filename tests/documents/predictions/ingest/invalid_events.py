@@ -25,8 +25,8 @@ def without(name: str) -> bytes:
 INVALID_EVENTS: list[tuple[str, bytes, int, str, str]] = [
     ("no id", without("prediction_id"), 422, "/prediction_id", "invalid"),
     ("an id that is no UUID", event(prediction_id="7"), 422, "/prediction_id", "invalid"),
-    ("an unknown field", event(m0del="x"), 422, "", "invalid"),
-    ("an unknown field inside", event(output={"labl": 1}), 422, "/output", "invalid"),
+    ("an unknown field", event(m0del="x"), 422, "/m0del", "invalid"),
+    ("an unknown field inside", event(output={"labl": 1}), 422, "/output/labl", "invalid"),
     ("an array", b"[]", 422, "", "invalid"),
     ("a number", b"7", 422, "", "invalid"),
     ("a naive time", event(timestamp="2026-01-05T00:00:00"), 422, "/timestamp", "invalid"),

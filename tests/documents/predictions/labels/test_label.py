@@ -42,7 +42,7 @@ from tests.documents.predictions.labels.factories import (
         ({"prediction_id": "nobody"}, "/prediction_id"),
         ({"prediction_id": 7}, "/prediction_id"),
         ({"colour": "red"}, "/colour"),
-        ({"c" * 5000: "red"}, "/" + "c" * 200),
+        ({"c" * 5000: "red"}, f"/{'c' * 199}…"),
         ({"label": {"deep": [{} for _ in range(30_000)]}}, ""),
     ],
 )
