@@ -4,6 +4,7 @@ A client that sends a request while the server closes its kept-alive connection 
 the server first answers for POLYSTORE_DRAIN_SECONDS with ``Connection: close``.
 """
 
+import asyncio
 import gc
 import signal
 import socket
@@ -14,11 +15,13 @@ from typing import NoReturn, Self
 import uvicorn
 from typing_extensions import override
 
+from service.cli.connections import Connections, HttpProtocol
 from service.main import create_app
 from service.settings import Settings
 from service.web.middleware import Draining
 
 GRACE_SECONDS = 10
+TICKS_PER_SECOND = 10  # uvicorn's
 # A request allocates hundreds of objects and almost no cycles. Python's default of 700 would run
 # the collector for nearly every request.
 GC_THRESHOLDS = (10_000, 20, 20)
@@ -56,6 +59,7 @@ class Server(uvicorn.Server):
         self, config: uvicorn.Config, shutdown_signal: ShutdownSignal, drain_seconds: float
     ) -> None:
         super().__init__(config)
+        self.server_state: Connections = Connections()
         self._shutdown_signal = shutdown_signal
         self._drain_seconds = drain_seconds
         self._drain_until: float | None = None
@@ -99,6 +103,8 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if self._drain_until is not None and time.monotonic() >= self._drain_until:
             self.should_exit = True
+        if counter % TICKS_PER_SECOND == 0:
+            self.server_state.close_late(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     @override
@@ -113,6 +119,7 @@ def configure(settings: Settings) -> uvicorn.Config:
     """Return uvicorn's configuration for the application, and freeze what exists by then."""
     config = uvicorn.Config(
         create_app(settings),
+        http=HttpProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,

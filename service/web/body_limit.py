@@ -21,6 +21,12 @@ from service.web.problems import problem
 MAX_HEADER_BYTES, MAX_ADDRESS_BYTES = 16_384, 8_192
 LINGER_SECONDS = 0.5
 WHOLE_BODY_SECONDS = 60.0  # because a byte now and then would keep a slot for ever
+# A proxy and the service may each take another one of two (RFC 9110, 5.3).
+_SINGLE_HEADERS = (b"host", b"authorization", b"content-type", b"idempotency-key")
+
+
+class DuplicateHeader(BadRequest):
+    code, title = "duplicate_header", "Header is sent more than once"
 
 
 class BodyLimitMiddleware:
@@ -114,6 +120,11 @@ def _error_of_head(scope: Scope, limit: int) -> ServiceError | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
         return AddressTooLong()
     headers = dict[bytes, bytes](scope["headers"])
+    if len(headers) < len(scope["headers"]):
+        names = [name for name, _ in scope["headers"]]
+        for name in _SINGLE_HEADERS:
+            if names.count(name) > 1:
+                return DuplicateHeader(f"Send the header {name.decode()} once.")
     if not headers.get(b"host"):
         return BadRequest("The Host header is missing.")
     length = headers.get(b"content-length", b"0")

@@ -22,7 +22,7 @@ _SECURITY_HEADERS = [
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 ]
-_HEADERS = [
+API_HEADERS = [
     *_SECURITY_HEADERS,
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
@@ -106,7 +106,7 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        added = _DOCS_HEADERS if scope["path"].startswith("/docs") else _HEADERS
+        added = _DOCS_HEADERS if scope["path"].startswith("/docs") else API_HEADERS
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

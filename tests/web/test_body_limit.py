@@ -128,6 +128,24 @@ async def test_head_invalid_is_a_problem(
     assert (response.status, response.problem["status"]) == (status, status)
 
 
+@pytest.mark.parametrize("name", ["Host", "Authorization", "Content-Type", "Idempotency-Key"])
+@pytest.mark.parametrize("values", ["aa", "ab"], ids=["same", "different"])
+async def test_head_with_a_single_header_twice_is_400(
+    state: State, reset_stores: None, name: str, values: str
+) -> None:
+    head = request_head("/v1/items", *(f"{name.lower()}: {value}" for value in values))
+    async with serving(state) as port:
+        response = await exchange(port, head + chunk(b""))
+    assert (response.status, response.problem["code"]) == (400, "duplicate_header")
+    assert name.lower() in response.problem["detail"]
+
+
+async def test_head_with_a_list_header_twice_is_read(state: State, reset_stores: None) -> None:
+    sent = b"GET /v1/items HTTP/1.1\r\nHost: x\r\nAccept: a/b\r\nAccept: */*\r\n\r\n"
+    async with serving(state) as port:
+        assert (await exchange(port, sent)).status == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -11,12 +11,14 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.auth.caller import Authenticator
+from service.cli.connections import HttpProtocol
+from service.cli.server import Server, ShutdownSignal
 from service.main import State, create_app
 from service.settings import Settings
 from tests.fixtures.client import ADMINISTRATOR, FakeAuthenticator
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave Ctrl-C to pytest."""
@@ -67,11 +69,12 @@ async def serving(
             },
         ),
         port=0,
+        http=HttpProtocol,
         lifespan="off",
         log_config=None,
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
+    server = _Server(config, ShutdownSignal(), 0)
     task = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.005)
