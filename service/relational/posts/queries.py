@@ -24,7 +24,7 @@ from service.relational.posts.tables import Post, PostTag
 from service.relational.tags.tables import Tag
 from service.relational.users.tables import User
 from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
-from service.stores.sql.filters import Columns, CustomFilter
+from service.stores.sql.filters import Columns, CustomFilter, limit_negations
 from service.stores.sql.listing import SqlListing, projection
 
 SHOWN = projection(Post, PostRead, without=EXPANDABLE)
@@ -71,7 +71,10 @@ def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> SqlListi
         {**SHOWN, **_nested(expand)},
         where=_written_by() if own_drafts else visible_posts(everything),
         filters=_FILTERS,
-        custom={"tag": CustomFilter(_has_tag, Uuid), "q": CustomFilter(_matches_words, Text)},
+        custom={
+            "tag": CustomFilter(_has_tag, Uuid),
+            "q": CustomFilter(_matches_words, Text, limit_negations),
+        },
         source=_source(expand),
     )
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, SQLColumnExpression, bindparam, func
 from sqlalchemy.sql.functions import Function
 
+# From 30 hyphens on, with white space and the operators that are ignored between them.
+_NEGATED_PAIRS = re.compile(r"(-[\s!&|()]*+)(?:-[\s!&|()]*+-[\s!&|()]*+){14,}(?=-)")
 Condition = ColumnElement[bool]
 Columns = Mapping[str, SQLColumnExpression[Any]]
 
@@ -64,7 +66,16 @@ def prepare_value(name: str, value: Any) -> Any:
 def quote_words(typed: str) -> str:
     """Return the words of a search for to_tsquery, quoted so that nothing typed is an operator."""
     quoted = re.sub(r"(['\\])", r"\1\1", typed)
-    return " & ".join(f"'{word}':*" for word in quoted.split())
+    return " & ".join(f"'{word}':*" for word in dict.fromkeys(quoted.split()))
+
+
+def limit_negations(typed: str) -> str:
+    """Return the words of a search for websearch_to_tsquery, without endless negation.
+
+    Each hyphen negates what follows, and PostgreSQL fails at 33 of them in a row. Pairs of them
+    negate nothing and are dropped.
+    """
+    return _NEGATED_PAIRS.sub(r"\1", typed)
 
 
 def words_begin_in(vector: Any, words: Any) -> Condition:
