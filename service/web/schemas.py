@@ -1,5 +1,6 @@
 """Types and base classes of all schemas."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -17,6 +18,13 @@ from pydantic import (
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 MAX_ITEMS = 1000
+# msgspec, which decodes events and labels, takes the same texts.
+TIME_PATTERN = (
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?"
+    "([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+)
+TIME_DETAIL = "Send RFC 3339 with offset, such as 2026-11-01T00:00:00Z"
+_IS_TIME = re.compile(TIME_PATTERN).fullmatch
 
 
 class RequestModel(BaseModel):
@@ -71,10 +79,11 @@ def _format_money(value: Decimal) -> str:
     return format(value, "f")
 
 
-def _not_a_number(value: Any) -> Any:
-    if isinstance(value, int | float | Decimal):
-        raise ValueError("must be text such as 2026-01-05T00:00:00Z")  # noqa: TRY004 - Pydantic's
-    return value
+def _rfc3339(value: Any) -> Any:
+    # Pydantic takes numbers, also as text, for seconds since 1970.
+    if isinstance(value, datetime) or (isinstance(value, str) and _IS_TIME(value)):
+        return value
+    raise ValueError(TIME_DETAIL)
 
 
 Text = Annotated[str, AfterValidator(_printable)]
@@ -84,8 +93,9 @@ StrictInt = Annotated[int, Field(strict=True)]
 StrictBool = Annotated[bool, Field(strict=True)]
 Time = Annotated[
     AwareDatetime,
-    BeforeValidator(_not_a_number),
+    BeforeValidator(_rfc3339),
     AfterValidator(_in_range),
+    Field(json_schema_extra={"pattern": TIME_PATTERN}),
     PlainSerializer(format_time, return_type=str, when_used="json"),
 ]
 # As it comes from a store, which has no others: what goes out is not checked again.

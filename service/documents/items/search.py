@@ -85,7 +85,7 @@ def _scalar(field: str, value: Any, path: Path) -> Any:
         if field == "price" and value is not None:
             return Decimal128(Decimal(str(value)))
         if field in ("created_at", "updated_at"):
-            return _time.validate_python(value, strict=not isinstance(value, str))
+            return _time.validate_python(value)
     except (ValueError, ArithmeticError):
         _refuse(path, f"Send a value that {field} can have.")
     return value

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from service.core.errors import Refused, field_error
 from service.core.media_types import parse_media_type
-from service.web.schemas import EARLIEST, LATEST
+from service.web.schemas import EARLIEST, LATEST, TIME_DETAIL
 
 MAX_VALUE_CHARS = 8_192
 _MAX_CHARS = {"id": 200, "type": 200}
@@ -82,5 +82,5 @@ def _time(text: str) -> datetime | None:
     except msgspec.ValidationError:
         moment = EARLIEST.replace(tzinfo=None)
     if moment.tzinfo is None or not EARLIEST <= moment < LATEST:
-        raise invalid("/time", "Use RFC 3339 with an offset, between the years 1900 and 2200.")
+        raise invalid("/time", f"{TIME_DETAIL}, between the years 1900 and 2200.")
     return moment

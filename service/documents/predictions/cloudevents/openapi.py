@@ -7,9 +7,10 @@ from service.documents.predictions.cloudevents.pairing import SIDE_OF_TYPE
 from service.documents.predictions.cloudevents.prediction_event import PREDICTION_TYPE
 from service.documents.predictions.cloudevents.schemas import CloudEventRead, CloudEventsRead
 from service.web.openapi import struct_content, struct_schemas
-from service.web.schemas import MAX_ITEMS
+from service.web.schemas import MAX_ITEMS, TIME_PATTERN
 
 _TEXT = {"type": "string"}
+_TIME = {**_TEXT, "format": "date-time", "pattern": TIME_PATTERN}
 _DATA = {
     "description": f"An Event for {PREDICTION_TYPE}, else a message of the Open Inference Protocol "
     "or of V1"
@@ -30,7 +31,7 @@ SCHEMAS: dict[str, Any] = {
             "id": {**_TEXT, "minLength": 1, "maxLength": 200},
             "source": {**_TEXT, "minLength": 1},
             "type": {"enum": [PREDICTION_TYPE, *SIDE_OF_TYPE]},
-            "time": {**_TEXT, "format": "date-time"},
+            "time": _TIME,
             "inferenceservicename": _TEXT,
             "namespace": _TEXT,
             "component": _TEXT,
@@ -50,7 +51,7 @@ SCHEMAS: dict[str, Any] = {
 
 REQUEST: dict[str, Any] = {
     "parameters": [
-        {"name": f"ce-{name}", "in": "header", "schema": _TEXT}
+        {"name": f"ce-{name}", "in": "header", "schema": _TIME if name == "time" else _TEXT}
         for name in ("specversion", "id", "source", "type", "time")
     ],
     "requestBody": {

@@ -11,7 +11,7 @@ from msgspec import Meta, Raw, Struct
 from service.core.errors import FieldError, Refused, ServiceError, field_error
 from service.documents.predictions.ingest.event import Event, Tag, first_error
 from service.web.problems import pointer_to
-from service.web.schemas import MAX_ITEMS
+from service.web.schemas import MAX_ITEMS, TIME_DETAIL
 from service.web.strict_json import InvalidJson, TooDeep, parse_json, raw_items
 
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -140,6 +140,8 @@ def describe(message: str) -> tuple[list[str], str]:
     named = _NAMED.fullmatch(detail)
     if named:
         return [*steps, named[2]], f"Object {named[1]} field."
+    if "datetime" in detail or "timezone" in detail:
+        return steps, f"{TIME_DETAIL}."
     return steps, f"{detail}."
 
 

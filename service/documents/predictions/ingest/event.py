@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from service.core.errors import FieldError, Refused, ServiceError, field_error
 from service.web.problems import pointer_to
-from service.web.schemas import EARLIEST, LATEST, format_time, to_milliseconds
+from service.web.schemas import EARLIEST, LATEST, TIME_PATTERN, format_time, to_milliseconds
 from service.web.strict_json import INT64, validate_value
 
 MAX_KEY_LENGTH, MAX_SCORES = 200, 5_000
@@ -24,6 +24,7 @@ MAX_CLOCK_SKEW = timedelta(hours=1)
 _WORD = r"^[^\x00-\x1f$][^\x00-\x1f]*$(?!\n)"
 Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORD)]
 Int64 = Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
+Moment = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": TIME_PATTERN})]
 Feature = Int64 | float | str | bool | list[Any] | dict[str, Any] | None
 Label = Int64 | bool | Annotated[str, Meta(max_length=200)]
 Tag = Annotated[str, Meta(max_length=200)]
@@ -66,7 +67,7 @@ class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
     """
 
     prediction_id: UUID
-    timestamp: Annotated[datetime, Meta(tz=True)]
+    timestamp: Moment
     model: Word
     version: Word
     features: Annotated[dict[str, Feature], Meta(max_length=2000)]
@@ -80,7 +81,7 @@ class Event(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True)
     request_id: Word | None = None
     tags: Annotated[dict[str, Tag], Meta(max_length=20)] = {}
     sampling_weight: Annotated[float, Meta(ge=1, le=1e9)] = 1.0
-    sent_at: Annotated[datetime, Meta(tz=True)] | None = None
+    sent_at: Moment | None = None
     role: Literal["primary", "shadow", "canary", "replay"] = "primary"
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from service.core.errors import MAX_ERRORS, FieldError, ServiceError, field_error
 from service.documents.predictions.ingest.decode import DECODE_ERRORS, find_id, split_items
-from service.documents.predictions.ingest.event import Int64
+from service.documents.predictions.ingest.event import Int64, Moment
 from service.documents.predictions.labels.history import normalize
 from service.documents.predictions.labels.schemas import LabelWrite
 from service.stores.mongo.client import Document
@@ -32,7 +32,7 @@ class Label(Struct, forbid_unknown_fields=True, frozen=True):
 
     prediction_id: UUID
     label: Int64 | bool | float | Annotated[str, Meta(max_length=200)]
-    observed_at: Annotated[datetime, Meta(tz=True)]
+    observed_at: Moment
     source: Annotated[str, Meta(min_length=1, max_length=200)] = "unknown"
 
 
