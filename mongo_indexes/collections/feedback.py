@@ -1,4 +1,7 @@
-"""Feedback: the labels that arrived for a prediction, one document per prediction."""
+"""Feedback: the labels that arrived for a prediction, one document per prediction.
+
+Labels that a key bound to models sends before the prediction have one per prediction and models.
+"""
 
 from mongo_indexes.declare import CollectionSpec, Index
 
@@ -13,6 +16,12 @@ FEEDBACK = CollectionSpec(
             ttl_seconds=0,
             partial={"expires_at": {"$exists": True}},
         ),
+        Index(
+            name="ix_feedback_prediction_id",
+            keys=(("prediction_id", 1),),
+            why="the labels of a prediction that keys bound to models sent before it",
+            partial={"prediction_id": {"$exists": True}},
+        ),
     ),
     validator={
         "$jsonSchema": {
@@ -23,6 +32,8 @@ FEEDBACK = CollectionSpec(
                 "latest": {"bsonType": "object"},
                 "history": {"bsonType": "array", "minItems": 1},
                 "version": {"bsonType": "int", "minimum": 1},
+                "prediction_id": {"bsonType": "binData"},
+                "models": {"bsonType": "array", "items": {"bsonType": "string"}},
                 "expires_at": {"bsonType": "date"},
             },
         }

@@ -13,7 +13,12 @@ from typing import Any
 from pymongo import UpdateOne
 
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
-from service.documents.predictions.labels.feedback import expiry_update
+from service.documents.predictions.labels.early_labels import expiry_update
+from service.documents.predictions.reading.feedback import (
+    belongs_to,
+    feedback_of,
+    prediction_id_of,
+)
 from service.documents.retention.rule_cache import stored_rules
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, MongoCollection, MongoStore, now
@@ -123,34 +128,36 @@ class RetentionJob:
         if self._dry_run:
             return
         expiry = {prediction["_id"]: expires_at for prediction, expires_at in predictions}
-        labels = await self._read(
-            self._feedback.find({"_id": {"$in": [*expiry]}}, {"expires_at": 1})
-        )
-        expiries = [(feedback, expiry[feedback["_id"]]) for feedback in labels]
+        models = {prediction["_id"]: prediction["model"] for prediction, _ in predictions}
+        fields = {"expires_at": 1, "prediction_id": 1, "models": 1}
+        labels = await self._read(self._feedback.find(feedback_of(models), fields))
+        expiries = [
+            (item, expiry[prediction_id])
+            for item in labels
+            if belongs_to(item, models[prediction_id := prediction_id_of(item)])
+        ]
         self.report.labels_changed += await self._write(self._feedback, expiries)
 
     async def _apply_to_labels(self, rules: Rules) -> None:
-        fields, where = {"expires_at": 1, "history.received_at": 1}, Document()
+        names = ("expires_at", "history.received_at", "prediction_id", "models")
+        fields, where = dict.fromkeys(names, 1), Document()
         while batch := await self._read(
             self._feedback.find(where, fields).sort("_id").limit(BATCH_SIZE)
         ):
-            ids = [feedback["_id"] for feedback in batch]
+            ids = [prediction_id_of(feedback) for feedback in batch]
             predictions = await self._read(
                 self._predictions.find({"_id": {"$in": ids}}, _RULE_FIELDS)
             )
-            expiry = {prediction["_id"]: rules.expiry(prediction) for prediction in predictions}
+            stored = {prediction["_id"]: prediction for prediction in predictions}
             expiries = [
-                (
-                    item,
-                    expiry[item["_id"]] if item["_id"] in expiry else _pending_expiry(item, rules),
-                )
+                (item, _label_expiry(item, stored.get(prediction_id_of(item)), rules))
                 for item in batch
             ]
             self.report.labels_changed += await self._write(self._feedback, expiries)
             self.report.labels_expired += _count_expired(expiries)
             self.report.labels += len(batch)
             self._progress(self.report, "labels")
-            where = {"_id": {"$gt": ids[-1]}}
+            where = {"_id": {"$gt": batch[-1]["_id"]}}
 
     async def _read(self, cursor: Any) -> list[Document]:
         documents: list[Document] = await self._mongo.call(
@@ -177,6 +184,12 @@ class RetentionJob:
 def _count_expired(expiries: WithExpiry) -> int:
     moment = now()
     return sum(expires_at is not None and expires_at <= moment for _, expires_at in expiries)
+
+
+def _label_expiry(feedback: Document, prediction: Document | None, rules: Rules) -> datetime | None:
+    if prediction is not None and belongs_to(feedback, prediction["model"]):
+        return rules.expiry(prediction)
+    return _pending_expiry(feedback, rules)
 
 
 def _pending_expiry(feedback: Document, rules: Rules) -> datetime | None:

@@ -44,12 +44,18 @@ class ObservationDocument(TypedDict):
 
 
 class FeedbackDocument(TypedDict):
-    """The labels of the prediction ``_id``; ``latest`` is the last item of ``history``."""
+    """The labels of the prediction ``_id``; ``latest`` is the last item of ``history``.
+
+    ``prediction_id`` and ``models`` are those of labels that a bound key sent early; see
+    ``reading/feedback.py``.
+    """
 
     _id: UUID
     latest: ObservationDocument
     history: list[ObservationDocument]
     version: int
+    prediction_id: NotRequired[UUID]
+    models: NotRequired[list[str]]
     expires_at: NotRequired[datetime]
 
 

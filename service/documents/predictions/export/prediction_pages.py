@@ -14,6 +14,12 @@ from bson import decode_iter
 from service.core.cooperative import run_cooperatively
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.export.schemas import ExportQuery
+from service.documents.predictions.reading.feedback import (
+    belongs_to,
+    feedback_of,
+    observation_key,
+    prediction_id_of,
+)
 from service.documents.predictions.reading.repository import FILTER_FIELDS, PROJECTION
 from service.stores.mongo.client import Document, MongoStore
 from service.stores.mongo.filters import after_cursor, all_of, as_filter
@@ -46,10 +52,16 @@ class PredictionPages:
 
     async def latest_labels(self, page: Sequence[Document]) -> dict[UUID, Document]:
         """Return the feedback of the events of a page that have labels, by id."""
-        where = {"_id": {"$in": [document["_id"] for document in page]}}
-        cursor = self._feedback.find(where, {"latest": 1}, batch_size=len(page) + 1)
+        models = {document["_id"]: document["model"] for document in page}
+        fields = {"latest": 1, "prediction_id": 1, "models": 1}
+        cursor = self._feedback.find(feedback_of(models), fields, batch_size=len(page) + 1)
         documents = await self._mongo.call(lambda: cursor.to_list(None), writes=False)
-        return {document["_id"]: document for document in documents}
+        documents.sort(key=lambda labels: observation_key(labels["latest"]))
+        return {
+            prediction_id: labels
+            for labels in documents
+            if belongs_to(labels, models[prediction_id := prediction_id_of(labels)])
+        }
 
     async def run(self, work: Iterable[T]) -> list[T]:
         """Run CPU-bound work on the event loop; other tasks run after each millisecond of it.

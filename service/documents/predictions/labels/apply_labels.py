@@ -29,6 +29,8 @@ async def apply_labels(
     valid = [label for label in labels if isinstance(label, Label)]
     ids = {label.prediction_id for label in valid}
     predictions = await repository.find_predictions(ids) if valid else {}
+    if predictions:
+        await repository.adopt_early(predictions)
     rules = await repository.rules.get()
     updates, errors = _group(valid, predictions, repository, rules)
     changes = await repository.apply(updates) if updates else {}
@@ -62,8 +64,10 @@ def _group(
         prediction_id = label.prediction_id
         if prediction_id not in updates and prediction_id not in errors:
             try:
-                expires_at = repository.expiry(prediction_id, predictions.get(prediction_id), rules)
-                updates[prediction_id] = LabelUpdate([], expires_at)
+                prediction = predictions.get(prediction_id)
+                expires_at = repository.expiry(prediction_id, prediction, rules)
+                bound = repository.binding(prediction_id, prediction)
+                updates[prediction_id] = LabelUpdate([], expires_at, bound)
             except (PredictionNotFound, PredictionExpired) as error:
                 errors[prediction_id] = type(error)
         if prediction_id in updates:

@@ -9,14 +9,13 @@ bulk write returns no documents. The tests compare both.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Literal
 
+from service.documents.predictions.reading.feedback import Key, observation_key
 from service.stores.mongo.client import Document
 
 MAX_REVISIONS = 1000
 Change = Literal["labelled", "revised", "unchanged", "full"]
-Key = tuple[datetime, str, int, Any]
 _KEY_FIELDS = ("observed_at", "source", "label")
 
 
@@ -38,11 +37,11 @@ def merge(
     ``labelled``: the first of the history. ``revised``: new, and now the latest. ``unchanged``:
     known, or older than the latest. ``full``: new, but there are :data:`MAX_REVISIONS` already.
     """
-    known = {_key(item): item for item in history}
+    known = {observation_key(item): item for item in history}
     latest = max(known, default=None)
     changes: list[Change] = []
     for observation in observations:
-        key = _key(observation)
+        key = observation_key(observation)
         stored = known.get(key)
         if stored is not None:
             earliest = min(stored["received_at"], observation["received_at"])
@@ -63,23 +62,17 @@ def _change(key: Key, latest: Key | None) -> Change:
     return "revised" if key > latest else "unchanged"
 
 
-def _key(observation: Document) -> Key:
-    """Return the sort key; it follows BSON, where numbers precede text, and booleans are last."""
-    label = observation["label"]
-    type_rank = 2 if isinstance(label, bool) else int(isinstance(label, str))
-    return observation["observed_at"], observation["source"], type_rank, label
-
-
 def to_document(prediction_id: object, history: list[Document]) -> Document:
     """Return the document that stores the labels of a prediction."""
     latest = history[-1]
     return {"_id": prediction_id, "history": history, "latest": latest, "version": len(history)}
 
 
-def merge_update(observations: Sequence[Document]) -> list[Document]:
+def merge_update(observations: Sequence[Document], bound: Document | None = None) -> list[Document]:
     """Return the atomic update that merges observations, received at one time, into a history.
 
-    Every value of a client stands in a literal, so that no part of it can be an operator.
+    ``bound`` are the fields of ``binding_of``, for a document of early labels. Every value of a
+    client stands in a literal, so that no part of it can be an operator.
     """
     received_at = observations[0]["received_at"]
     history = {"$ifNull": ["$history", []]}
@@ -95,9 +88,13 @@ def merge_update(observations: Sequence[Document]) -> list[Document]:
     both = {"$slice": [{"$concatArrays": [known, new]}, max_size]}
     in_order = {"$sortArray": {"input": both, "sortBy": dict.fromkeys(_KEY_FIELDS, 1)}}
     return [
-        {"$set": {"history": in_order}},
+        {"$set": {"history": in_order, **_literals(bound or {})}},
         {"$set": {"latest": {"$last": "$history"}, "version": {"$size": "$history"}}},
     ]
+
+
+def _literals(fields: Document) -> Document:
+    return {name: {"$literal": value} for name, value in fields.items()}
 
 
 def _key_of(variable: str) -> list[str]:
@@ -108,5 +105,5 @@ def _distinct(observations: Sequence[Document]) -> list[Document]:
     """Return the first observation of each key, in order."""
     distinct: dict[Key, Document] = {}
     for observation in observations:
-        distinct.setdefault(_key(observation), observation)
+        distinct.setdefault(observation_key(observation), observation)
     return list(distinct.values())

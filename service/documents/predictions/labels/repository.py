@@ -12,6 +12,7 @@ updates go one by one and return the history as it was.
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -23,8 +24,9 @@ from service.core.errors import OutcomeUnknown, QueryTooSlow, Unavailable
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
-from service.documents.predictions.labels.feedback import expiry_update
+from service.documents.predictions.labels.early_labels import adopt, expiry_update, find_early
 from service.documents.predictions.labels.history import Change, merge, merge_update, to_document
+from service.documents.predictions.reading.feedback import binding_of, prediction_id_of
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document
@@ -32,13 +34,22 @@ from service.stores.mongo.context import MongoContext, MongoService
 
 
 class LabelUpdate(NamedTuple):
-    """The new observations of one prediction, and when its labels expire; None is never."""
+    """The new observations of one prediction, and when its labels expire; None is never.
+
+    ``bound`` are the fields of ``binding_of``, if a bound key sends them before the prediction.
+    """
 
     observations: list[Document]
     expires_at: datetime | None = None
+    bound: Document = {}
+
+    def document_id(self, prediction_id: UUID) -> UUID:
+        """Return the ``_id`` of the document that gets them."""
+        document_id: UUID = self.bound.get("_id") or prediction_id
+        return document_id
 
 
-LabelUpdates = Mapping[UUID, LabelUpdate]
+LabelUpdates = Mapping[UUID, LabelUpdate]  # by the prediction's id
 Changes = dict[UUID, list[Change]]
 _Write = InsertOne[Document] | ReplaceOne[Document]
 _Stored = tuple[list[Document] | None, datetime | None]
@@ -80,6 +91,21 @@ class LabelRepository(MongoService):
             raise PredictionNotFound
         return rules.label_expiry(prediction_id, prediction)
 
+    def binding(self, prediction_id: UUID, prediction: Document | None) -> Document:
+        """Return the fields of a document of early labels; none for other labels."""
+        if prediction is not None or self._caller.models is None:
+            return {}
+        return binding_of(prediction_id, self._caller.models)
+
+    async def adopt_early(self, predictions: Mapping[UUID, Document]) -> None:
+        """Move early labels of bound keys to the others of their stored predictions."""
+        found = await self._store.call(
+            lambda: find_early(self._feedback, predictions), writes=False
+        )
+        for early in found:
+            expires_at = predictions[prediction_id_of(early)].get("expires_at")
+            await self._store.call(partial(adopt, self._feedback, early, expires_at), writes=True)
+
     async def apply(self, updates: LabelUpdates) -> Changes:
         """Add observations, all received at one time; return the change that each of them made.
 
@@ -105,17 +131,20 @@ class LabelRepository(MongoService):
 
     async def _merge_bulk(self, updates: LabelUpdates) -> tuple[Changes, list[UUID]]:
         """Merge and write; return the changes, and the ids that lost to a concurrent write."""
-        stored = await self._store.call(lambda: self._histories(updates), writes=False)
+        ids = {update.document_id(key): key for key, update in updates.items()}
+        stored = await self._store.call(lambda: self._histories(ids), writes=False)
         changes: Changes = {}
         writes: dict[UUID, _Write] = {}
-        for prediction_id, (observations, expires_at) in updates.items():
-            history, stored_expiry = stored.get(prediction_id, ([], None))
+        for document_id, prediction_id in ids.items():
+            observations, expires_at, bound = updates[prediction_id]
+            history, stored_expiry = stored.get(document_id, ([], None))
             if history is None:
                 continue
             after, changes[prediction_id] = merge(history, observations)
             # The expiry differs if the label was stored before its prediction.
             if (after, expires_at) != (history, stored_expiry):
-                writes[prediction_id] = _write(prediction_id, history, after, expires_at)
+                document = {**to_document(document_id, after), **bound}
+                writes[prediction_id] = _write(document, history, expires_at)
         if not writes:
             return changes, []
         lost = await self._store.call(lambda: self._write_bulk(writes), writes=True)
@@ -164,9 +193,10 @@ class LabelRepository(MongoService):
 
     async def _merge_in_mongo(self, prediction_id: UUID, update: LabelUpdate) -> list[Document]:
         """Merge in MongoDB; return the history as it was."""
-        where = {"_id": prediction_id}
+        where = {"_id": update.document_id(prediction_id)}
+        merging = merge_update(update.observations, update.bound)
         options: dict[str, Any] = {
-            "update": [*merge_update(update.observations), expiry_update(update.expires_at)],
+            "update": [*merging, expiry_update(update.expires_at)],
             "projection": {"history": 1},
             "upsert": True,
             "return_document": ReturnDocument.BEFORE,
@@ -179,18 +209,12 @@ class LabelRepository(MongoService):
         return history
 
 
-def _write(
-    prediction_id: UUID,
-    before: list[Document],
-    after: list[Document],
-    expires_at: datetime | None,
-) -> _Write:
-    document = to_document(prediction_id, after)
+def _write(document: Document, before: list[Document], expires_at: datetime | None) -> _Write:
     if expires_at is not None:
         document["expires_at"] = expires_at
     if not before:
         return InsertOne(document)
-    return ReplaceOne({"_id": prediction_id, "history": before}, document, upsert=True)
+    return ReplaceOne({"_id": document["_id"], "history": before}, document, upsert=True)
 
 
 Labels = Annotated[LabelRepository, Depends(LabelRepository.from_request)]

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from service.documents.predictions.reading.feedback import prediction_id_of
 from service.documents.predictions.reading.schemas import FeedbackRead, PredictionRead
 from service.stores.mongo.client import Document
 from service.stores.mongo.json_types import format_bson_time, to_builtin
@@ -49,7 +50,7 @@ def feedback_to_schema(document: Document, *, pending: bool) -> FeedbackRead:
     """Return the labels of a prediction as a schema."""
     latest = document["latest"]
     return FeedbackRead(
-        prediction_id=document["_id"],
+        prediction_id=prediction_id_of(document),
         label=latest["label"],
         observed_at=latest["observed_at"],
         source=latest["source"],

@@ -8,6 +8,7 @@ from fastapi import Depends, Response
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.reading.encoding import feedback_to_schema, to_json, to_schema
+from service.documents.predictions.reading.feedback import belongs_to, combine, feedback_of
 from service.documents.predictions.reading.schemas import PredictionDetail, PredictionQuery
 from service.stores.mongo.context import MongoService
 from service.stores.mongo.listing import MongoListing
@@ -31,7 +32,9 @@ class PredictionRepository(MongoService):
         document = await self._database[PREDICTIONS].find_one({"_id": prediction_id}, PROJECTION)
         if document is None or not self._caller.may_use(document["model"]):
             raise PredictionNotFound
-        labels = await self._database[FEEDBACK].find_one({"_id": prediction_id})
+        found = await self._database[FEEDBACK].find(feedback_of([prediction_id])).to_list(None)
+        own = [labels for labels in found if belongs_to(labels, document["model"])]
+        labels = combine(prediction_id, own)
         feedback = None if labels is None else feedback_to_schema(labels, pending=False)
         return PredictionDetail(**dict(to_schema(document)), feedback=feedback)
 
