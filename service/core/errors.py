@@ -128,6 +128,12 @@ class OutcomeUnknown(Unavailable):
     detail = "Repeat the request with the same Idempotency-Key or id, or read the object first."
 
 
+class Collision(Unavailable):
+    store_fails = False
+    code, title = "collision", "Too many concurrent changes of the same object"
+    detail = "Repeat the request."
+
+
 class QueryTooSlow(ServiceError):
     status, code, title = 504, "query_timeout", "Query took too long"
     detail = "Narrow the filters, or request fewer items."

@@ -8,7 +8,7 @@ from uuid import UUID
 from bson.decimal128 import Decimal128
 from pymongo import ReturnDocument
 
-from service.core.errors import NotFound, PreconditionFailed
+from service.core.errors import Collision, NotFound, PreconditionFailed
 from service.stores.mongo.client import Document, now
 from service.stores.mongo.context import MongoContext, MongoService
 from service.stores.mongo.filters import all_of, as_expected
@@ -19,6 +19,7 @@ from service.web.schemas import ResponseModel
 
 R = TypeVar("R", bound=ResponseModel)
 NO_USER = UUID(int=0)
+MAX_TRIES = 3
 
 
 def read_document(schema: type[R], document: Document) -> R:
@@ -138,18 +139,22 @@ class MongoRepository(MongoService, Generic[R]):
         Raises:
             NotFound: no such document that the caller sees, as the kind ``missing``.
             PreconditionFailed: its version is none of ``expected``.
+            Collision: others removed and restored it each time.
         """
         where = all_of(where, self.visible())
-        document = await self._documents.find_one_and_update(
-            all_of(where, as_expected(expected)),
-            {"$set": {**values, "updated_at": now()}, "$inc": {"version": 1}},
-            return_document=ReturnDocument.AFTER,
-        )
-        if document is not None:
-            return document
-        if await self._documents.find_one(where, {"_id": 1}) is None:
-            raise self.missing
-        raise PreconditionFailed
+        for _ in range(MAX_TRIES):
+            document = await self._documents.find_one_and_update(
+                all_of(where, as_expected(expected)),
+                {"$set": {**values, "updated_at": now()}, "$inc": {"version": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+            if document is not None:
+                return document
+            if await self._documents.find_one(where, {"_id": 1}) is None:
+                raise self.missing
+            if expected is not None:
+                raise PreconditionFailed
+        raise Collision
 
     def _is(self, key: Any) -> Document:
         return {"_id": key}

@@ -5,7 +5,14 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.core.errors import Conflict, QueryTooSlow, Refused, ServiceError, Unavailable
+from service.core.errors import (
+    Collision,
+    Conflict,
+    QueryTooSlow,
+    Refused,
+    ServiceError,
+    Unavailable,
+)
 
 
 class SqlUnreachable(Unavailable):
@@ -15,12 +22,6 @@ class SqlUnreachable(Unavailable):
 class SqlBusy(Unavailable):
     store_fails = False
     code, detail = "busy", "All connections to PostgreSQL are in use; repeat the request later."
-
-
-class Collision(Unavailable):
-    store_fails = False
-    code, title = "collision", "Too many concurrent changes of the same rows"
-    detail = "Repeat the request."
 
 
 class Locked(Unavailable):

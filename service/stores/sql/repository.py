@@ -1,12 +1,14 @@
 """The base of repositories on PostgreSQL: get or raise, list, change with If-Match, remove."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Delete,
     SQLColumnExpression,
+    Update,
     delete,
     insert,
     select,
@@ -15,7 +17,7 @@ from sqlalchemy import (
 )
 
 from service.auth.caller import NotYours
-from service.core.errors import NotFound, PreconditionFailed
+from service.core.errors import Collision, NotFound, PreconditionFailed
 from service.stores.sql.base import VersionedTable
 from service.stores.sql.context import SqlService
 from service.stores.sql.listing import SqlListing
@@ -25,6 +27,7 @@ from service.web.schemas import ResponseModel
 
 R = TypeVar("R", bound=ResponseModel)
 ANY: ColumnElement[bool] = true()
+MAX_TRIES = 3
 
 
 class SqlRepository(SqlService, Generic[R]):
@@ -99,17 +102,26 @@ class SqlRepository(SqlService, Generic[R]):
             NotFound: no such row that the caller sees, as the kind ``missing``.
             NotYours: the caller sees it and may not change it.
             PreconditionFailed: its version is none of ``expected``.
+            Collision: others removed and restored it each time.
         """
-        statement = update(self.table).where(where, *self._changeable(expected))
         values = {**values, "version": self.table.version + 1}
-        changed = statement.values(**values).returning(self.table.id)
-        if await self._session.scalar(changed) is None:
-            await self._raise_unchanged(where)
+        await self._execute(update(self.table).values(**values), where, expected)
 
     async def _remove(self, where: ColumnElement[bool], expected: Expected) -> None:
-        statement = delete(self.table).where(where, *self._changeable(expected))
-        if await self._session.scalar(statement.returning(self.table.id)) is None:
-            await self._raise_unchanged(where)
+        await self._execute(delete(self.table), where, expected)
+
+    async def _execute(
+        self, change: Update | Delete, where: ColumnElement[bool], expected: Expected
+    ) -> None:
+        """Execute the change of a row; again, if it only just became one that it may change."""
+        for _ in range(MAX_TRIES):
+            statement = change.where(where, *self._changeable(expected))
+            if await self._session.scalar(statement.returning(self.table.id)) is not None:
+                return
+            await self._require_own(where)
+            if expected is not None:
+                raise PreconditionFailed
+        raise Collision
 
     def _is(self, key: UUID) -> ColumnElement[bool]:
         return self.table.id == key
@@ -118,9 +130,10 @@ class SqlRepository(SqlService, Generic[R]):
         is_expected = ANY if expected is None else self.table.version.in_(expected)
         return self.visible(), self.own(), is_expected
 
-    async def _raise_unchanged(self, where: ColumnElement[bool]) -> NoReturn:
+    async def _require_own(self, where: ColumnElement[bool]) -> None:
         statement = select(self.own()).select_from(self.table).where(where, self.visible())
         is_own = await self._session.scalar(statement)
         if is_own is None:
             raise self.missing
-        raise PreconditionFailed if is_own else NotYours
+        if not is_own:
+            raise NotYours

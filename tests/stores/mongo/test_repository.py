@@ -3,13 +3,15 @@
 import asyncio
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from bson.decimal128 import Decimal128
 from uuid_utils.compat import uuid7
 
 from service.auth.caller import ANONYMOUS, Caller
-from service.core.errors import PreconditionFailed
+from service.core.errors import Collision, PreconditionFailed
 from service.stores.mongo.client import Database, now
 from tests.fixtures.databases import make_context
 from tests.stores.mongo.cups import CUPS, CupNotFound, CupQuery, CupRead, CupRepository
@@ -50,6 +52,25 @@ async def test_change_other_version_is_a_failed_precondition(cups: CupRepository
         with pytest.raises(PreconditionFailed):
             await cups.change(cup_id, expected, full=True)
     assert (await cups.change(cup_id, frozenset({1, 7}), full=True))["version"] == 2
+
+
+@pytest.mark.parametrize("losses", [1, 100])
+async def test_change_that_lost_a_race_is_tried_again(
+    cups: CupRepository, monkeypatch: pytest.MonkeyPatch, losses: int
+) -> None:
+    """The document is hidden from the first writes, as if it were restored right after each."""
+    cup_id, left = await cups.add(full=False), [None] * losses
+    write = cups._documents.find_one_and_update
+
+    async def lose(*arguments: Any, **options: Any) -> Any:
+        return left.pop() if left else await write(*arguments, **options)
+
+    monkeypatch.setattr(cups, "_documents", Mock(wraps=cups._documents, find_one_and_update=lose))
+    if losses == 1:
+        assert (await cups.change(cup_id, None, full=True))["version"] == 2
+    else:
+        with pytest.raises(Collision):
+            await cups.change(cup_id, None, full=True)
 
 
 @pytest.mark.parametrize("backend", ["mongodb"])

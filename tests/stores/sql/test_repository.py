@@ -1,11 +1,13 @@
 """Single rows of repositories: get, change and remove; all changes are rolled back."""
 
+from itertools import count
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import false
 
 from service.auth.caller import NotYours
-from service.core.errors import PreconditionFailed
+from service.core.errors import Collision, PreconditionFailed
 from service.relational.accounts.repository import AccountNotFound, AccountRepository
 from service.relational.accounts.schemas import AccountCreate, AccountUpdate
 from service.relational.posts.repository import PostNotFound, PostRepository
@@ -139,3 +141,34 @@ async def test_remove_user_hides_them_until_restored(sql_context: SqlContext) ->
         with pytest.raises(UserNotFound):
             await call
     assert (await users.restore(user.id)).version == 3
+
+
+@pytest.mark.parametrize("expected", [None, frozenset({1})])
+async def test_change_that_lost_a_race_is_tried_again(
+    any_tags: TagRepository,
+    sql_context: SqlContext,
+    expected: frozenset[int] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The row is hidden from the first UPDATE alone, as if it were restored right after it."""
+    (tag,) = await add_tags(sql_context, "sql")
+    unhidden, tries = any_tags._changeable, count()
+    monkeypatch.setattr(
+        any_tags,
+        "_changeable",
+        lambda expected: [false()] if next(tries) == 0 else unhidden(expected),
+    )
+    if expected is None:
+        assert (await any_tags.change(tag.id, TagUpdate(name="new"), None)).name == "new"
+    else:
+        with pytest.raises(PreconditionFailed):
+            await any_tags.change(tag.id, TagUpdate(name="new"), expected)
+
+
+async def test_change_that_always_loses_is_a_collision(
+    any_tags: TagRepository, sql_context: SqlContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tag,) = await add_tags(sql_context, "sql")
+    monkeypatch.setattr(any_tags, "_changeable", lambda _expected: [false()])
+    with pytest.raises(Collision):
+        await any_tags.remove(tag.id, None)
