@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.auth.caller import Access, Authenticator, access_of, is_access
 from service.core.errors import BadRequest, Refused, UnknownParameter, UnsupportedMedia, field_error
 from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
-from service.web.strict_json import EachApart, parse_json
+from service.web.strict_json import fields_apart, parse_json
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,9 +103,9 @@ class Route(APIRoute):
         endpoint: Endpoint = self.endpoint if self.policy.direct else self._without_access()
         takes_query, fields = self._takes_query, self._fields
         access = self._access
-        takes_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
+        body = None if self.body_field is None else self.body_field.field_info
+        takes_form, each_apart = isinstance(body, Form), fields_apart(body)
         own_sessions = self.policy.own_sessions
-        each_apart = self._each_apart
 
         async def handle(request: Request) -> Response:
             state = request.state
@@ -117,7 +117,7 @@ class Route(APIRoute):
             if takes_form:
                 _check_form(request)
                 await request.body()  # FastAPI would answer 400 to an error while it reads a form
-            elif self.body_field is not None:
+            elif body is not None and (body.is_required() or await request.body()):
                 request = await _read_json(request, each_apart)
             visited = endpoint(request) if own_sessions else self.visit(request, endpoint)
             return select_fields(await visited, wanted)
@@ -138,17 +138,6 @@ class Route(APIRoute):
             described = (self.openapi_extra or {}).get("parameters", ())
             return any(parameter["in"] == "query" for parameter in described)
         return _takes_query(self.dependant)
-
-    @property
-    def _each_apart(self) -> frozenset[str]:
-        """The fields of the body whose elements are valid or invalid by themselves."""
-        model = None if self.body_field is None else self.body_field.field_info.annotation
-        fields = getattr(model, "model_fields", {})
-        return frozenset(
-            name
-            for name, field in fields.items()
-            if any(isinstance(mark, EachApart) for mark in field.metadata)
-        )
 
     @property
     def _fields(self) -> frozenset[str]:

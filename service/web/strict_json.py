@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from msgspec import Raw
+from pydantic.fields import FieldInfo
 
 from service.core.errors import BadRequest, Refused, ServiceError, field_error, has_surrogate
 from service.web.problems import pointer_to
@@ -47,6 +48,13 @@ class TooManyValues(Refused):
 
 class EachApart:
     """Marks the type of a list whose elements are valid or invalid by themselves."""
+
+
+def fields_apart(body: FieldInfo | None) -> frozenset[str]:
+    """Return the fields of a body whose elements are valid or invalid by themselves."""
+    fields: dict[str, FieldInfo] = getattr(body and body.annotation, "model_fields", {})
+    marks = {name: map(type, field.metadata) for name, field in fields.items()}
+    return frozenset(name for name, types in marks.items() if EachApart in types)
 
 
 class InvalidItem(NamedTuple):

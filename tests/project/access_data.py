@@ -117,6 +117,8 @@ class AccessData:
     async def _value(self, name: str) -> str:
         if name in ("user_id", "owner", "other", "admin"):
             return str((await self._user("owner" if name == "user_id" else name)).id)
+        if name == "secret":
+            await self._value("invitation_id")
         if name == "other_email":
             await self._user("other")
         if name not in self._values:
@@ -134,6 +136,8 @@ class AccessData:
         assert answer.is_success, answer.text
         created = answer.json()
         self._values[name] = str(resource.name or created.get("id") or created.get("prediction_id"))
+        if "secret" in created:
+            self._values["secret"] = created["secret"]
         if resource.then:
             await self._value(resource.then)
 

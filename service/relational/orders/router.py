@@ -59,12 +59,13 @@ async def orders_get(order_id: UUID, orders: Orders, reply: Reply) -> OrderRead:
 
 @router.post(
     "/{order_id}/pay",
-    dependencies=[needs("orders:write")],
+    dependencies=[needs("orders:admin")],
     responses=problems(OrderNotFound, WrongState, if_match=True),
 )
 async def orders_pay(
     order_id: UUID, transitions: OrderTransitionsDep, expected: IfMatch, reply: Reply
 ) -> OrderRead:
+    """Note that the order was paid; its buyer cannot say so."""
     return reply.updated(await transitions.pay(order_id, expected))
 
 

@@ -12,17 +12,21 @@ from service.relational.projects.invitations import (
     InvitationExpired,
     InvitationNotFound,
     Invitations,
+    InvitationSecretWrong,
     InviterUnknown,
 )
 from service.relational.projects.members import AlreadyMember, ProjectRoleTooStrong
 from service.relational.projects.repository import ProjectNotFound, ProjectRoleTooWeak
 from service.relational.projects.schemas import (
+    InvitationAccept,
     InvitationCreate,
     InvitationQuery,
     InvitationRead,
+    InvitationSecret,
     InvitationToMe,
     ProjectRead,
 )
+from service.stores.sql.idempotency import ShownOnce
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
 from service.web.openapi import problems
@@ -38,14 +42,18 @@ OF_PROJECT = "/projects/{project_id}/invitations"
     dependencies=[needs("projects:write")],
     responses=problems(
         ProjectNotFound, ProjectRoleTooWeak, ProjectRoleTooStrong, AlreadyMember, AlreadyInvited,
-        InviterUnknown,
+        InviterUnknown, ShownOnce,
     ),
 )  # fmt: skip
 async def invitations_create(
     project_id: UUID, invitation: InvitationCreate, invitations: Invitations, reply: Reply
-) -> InvitationRead:
-    """Invite the user with this email; the answer does not reveal whether there is one."""
+) -> InvitationSecret:
+    """Invite the user with this email; the answer does not reveal whether there is one.
+
+    Its secret is in this response and is never shown again. Pass it on to the invited.
+    """
     made = await invitations.add(project_id, invitation)
+    reply.no_store()
     return reply.created(made, made.id)
 
 
@@ -98,13 +106,23 @@ async def invitations_list_mine(
 @router.post(
     "/invitations/{invitation_id}/accept",
     dependencies=[needs("projects:write")],
-    responses=problems(InvitationNotFound, InvitationAnswered, InvitationExpired, AlreadyMember),
-)
+    responses=problems(
+        InvitationNotFound, InvitationAnswered, InvitationExpired, InvitationSecretWrong,
+        AlreadyMember,
+    ),
+)  # fmt: skip
 async def invitations_accept(
-    invitation_id: UUID, invitations: Invitations, reply: Reply
+    invitation_id: UUID,
+    invitations: Invitations,
+    reply: Reply,
+    proof: InvitationAccept | None = None,
 ) -> ProjectRead:
-    """Join the project, if the invitation is to your email."""
-    return reply.updated(await invitations.accept(invitation_id))
+    """Join the project, if the invitation is to your email.
+
+    Send its secret, unless an administrator has verified your email.
+    """
+    secret = None if proof is None else proof.secret
+    return reply.updated(await invitations.accept(invitation_id, secret))
 
 
 @router.post(

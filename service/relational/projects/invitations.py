@@ -1,9 +1,13 @@
 """Invitations into projects in PostgreSQL.
 
 An invitation does not reveal whether its email has an account; the user with this email finds it in
-their list. The service sends no mail and verifies no email: users state their own.
+their list. The service sends no mail, and users state their own email. So an invitation is accepted
+with its secret, which the inviter passes on, or by a user whose email an administrator verified.
 """
 
+import hashlib
+import hmac
+import secrets
 from datetime import timedelta
 from typing import Annotated, NoReturn
 from uuid import UUID
@@ -21,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from service.auth.caller import Forbidden
 from service.core.errors import Conflict, NotFound, Refused
 from service.relational.projects.members import AlreadyMember, MemberRepository, require_reach
 from service.relational.projects.repository import ProjectRepository, is_deleted
@@ -28,6 +33,7 @@ from service.relational.projects.schemas import (
     InvitationCreate,
     InvitationQuery,
     InvitationRead,
+    InvitationSecret,
     InvitationToMe,
     ProjectRead,
 )
@@ -65,6 +71,15 @@ class InvitationAnswered(Conflict):
 class InvitationExpired(Conflict):
     code, title = "invitation_expired", "Invitation has expired"
     detail = "Ask for another one."
+
+
+class InvitationSecretWrong(Forbidden):
+    code, title = "invitation_secret_wrong", "Invitation needs its secret"
+    detail = (
+        "Send the secret that the inviter got with the invitation, or have an administrator verify "
+        "your email."
+    )
+    pointer = "/secret"
 
 
 class AnsweredTwice(Refused):
@@ -128,7 +143,8 @@ class InvitationRepository(SqlRepository[InvitationRead]):
             user_id=self._user_id,
         )
 
-    async def add(self, project_id: UUID, invitation: InvitationCreate) -> InvitationRead:
+    async def add(self, project_id: UUID, invitation: InvitationCreate) -> InvitationSecret:
+        """Return the new invitation with its secret, of which a hash is stored."""
         own_role = await self._projects.lock_with(project_id, "invite")
         require_reach(own_role, invitation.role)
         email = func.lower(invitation.email)
@@ -142,25 +158,42 @@ class InvitationRepository(SqlRepository[InvitationRead]):
         same = (_I.project_id == project_id) & (func.lower(_I.email) == email)
         expired = delete(_I).where(same, _OPEN, _I.expires_at <= func.now())
         await self._session.execute(expired)
+        secret = secrets.token_urlsafe(32)
         values = {
             **invitation.model_dump(),
+            "secret_hash": _hash(secret),
             "project_id": project_id,
             "invited_by": self._user_id,
             "expires_at": func.now() + literal(LIFETIME),
         }
-        return await self._insert(values)
+        made = await self._insert(values)
+        return InvitationSecret(**dict(made), secret=secret)
 
     async def withdraw(self, project_id: UUID, invitation_id: UUID, expected: Expected) -> None:
         own_role = await self._projects.lock_with(project_id, "invite")
         require_reach(own_role, (await self._get(_is(project_id, invitation_id))).role)
         await self._remove(_is(project_id, invitation_id), expected)
 
-    async def accept(self, invitation_id: UUID) -> ProjectRead:
-        """Make the caller a member, in the role of the invitation."""
+    async def accept(self, invitation_id: UUID, secret: str | None) -> ProjectRead:
+        """Make the caller a member, in the role of the invitation.
+
+        Raises:
+            InvitationSecretWrong: it has another secret, and the caller's email is not verified.
+        """
         answered = await self._answer(invitation_id, "accepted_at")
+        await self._require_proof(invitation_id, secret)
         if self._user_id is not None:
             await self._members.add(answered.project_id, self._user_id, answered.role)
         return await self._projects.get(answered.project_id)
+
+    async def _require_proof(self, invitation_id: UUID, secret: str | None) -> None:
+        verified = select(User.email_verified_at).where(User.id == self._user_id)
+        statement = select(_I.secret_hash, verified.scalar_subquery()).where(_I.id == invitation_id)
+        expected, verified_at = (await self._session.execute(statement)).one()
+        if expected is None or verified_at is not None:
+            return
+        if not hmac.compare_digest(expected, _hash(secret or "")):
+            raise InvitationSecretWrong
 
     async def decline(self, invitation_id: UUID) -> InvitationRead:
         return await self._answer(invitation_id, "declined_at")
@@ -188,6 +221,11 @@ class InvitationRepository(SqlRepository[InvitationRead]):
         if is_open is None:
             raise InvitationNotFound
         raise InvitationExpired if is_open else InvitationAnswered
+
+
+def _hash(secret: str) -> bytes:
+    """Return the SHA-256: a fast hash is enough for a secret of 256 random bits."""
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
 
 
 def _is(project_id: UUID, invitation_id: UUID) -> ColumnElement[bool]:

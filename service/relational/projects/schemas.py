@@ -105,6 +105,22 @@ class InvitationRead(Versioned):
     updated_at: Moment
 
 
+class InvitationSecret(InvitationRead):
+    """A new invitation with its secret, which is never shown again: give it to the invited."""
+
+    secret: str
+
+
+class InvitationAccept(RequestModel):
+    """The secret of the invitation; without one, your email must be verified."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"secret": "WkZ0b2x5c3RvcmUtaW52aXRhdGlvbi1zZWNyZXQtMDE"}}
+    )
+
+    secret: Annotated[str, Field(max_length=200)] | None = None
+
+
 class InvitationToMe(InvitationRead):
     """An invitation as the invited user sees it, with project and inviter."""
 

@@ -73,6 +73,7 @@ class ProjectInvitation(VersionedTable):
     invited_by: Mapped[UUID] = mapped_column(
         ForeignKey("users.id", name="fk_project_invitations_invited_by")
     )
+    secret_hash: Mapped[bytes | None]  # None for an invitation from before there were secrets
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]
     declined_at: Mapped[datetime | None]

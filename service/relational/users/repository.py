@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Response
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 from uuid_utils.compat import uuid7
 
 from service.auth.caller import Forbidden
@@ -80,7 +80,7 @@ class UnknownStatus(Refused):
 
 
 # Fields that users may not choose for themselves.
-_PRIVILEGED = ("status", "is_active", "role", "password")
+_PRIVILEGED = ("status", "is_active", "role", "password", "email_verified")
 
 
 class UserRepository(SqlRepository[UserRead]):
@@ -144,9 +144,17 @@ class UserRepository(SqlRepository[UserRead]):
             values["password_hash"] = await hash_password(values.pop("password"))
             # Not now(): a login that waited for the row is younger than this transaction.
             values["password_changed_at"] = func.clock_timestamp()
+        verified = values.pop("email_verified", None)
+        if verified is not None:
+            values["email_verified_at"] = func.now() if verified else None
+        elif "email" in values:
+            is_same = func.lower(User.email) == func.lower(values["email"])
+            values["email_verified_at"] = case((is_same, User.email_verified_at))
         before = await self._lock_role(user_id, values)
         await self._change_user(user_id, values, expected)
         after = await self.get(user_id)
+        if verified is not None:
+            values["email_verified"] = verified
         await self._note_change(before, after, values)
         return after
 
@@ -214,7 +222,9 @@ class UserRepository(SqlRepository[UserRead]):
                 self._session, "role_changed", subject_id=after.id, details=details
             )
         changed: dict[str, Any] = {
-            name: values[name] for name in ("status", "is_active") if name in values
+            name: values[name]
+            for name in ("status", "is_active", "email_verified")
+            if name in values
         }
         if "email" in values:
             changed["email"] = "changed"

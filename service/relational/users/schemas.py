@@ -60,8 +60,9 @@ class UserCreate(RequestModel):
 class UserUpdate(RequestModel):
     """A merge patch: an absent field is unchanged, null removes it.
 
-    ``status``, ``is_active``, ``role`` and ``password`` are for those with ``users:admin``; one's
-    own password is changed by POST /v1/me/password.
+    ``status``, ``is_active``, ``role``, ``password`` and ``email_verified`` are for those with
+    ``users:admin``; one's own password is changed by POST /v1/me/password. Another email is not
+    verified, unless the same change says so.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": {"city": "London", "bio": None}})
@@ -76,6 +77,7 @@ class UserUpdate(RequestModel):
     is_active: StrictBool | MISSING = MISSING
     role: Role | MISSING = MISSING
     password: Password | MISSING = MISSING
+    email_verified: StrictBool | MISSING = MISSING
 
 
 class UserRead(Versioned):
@@ -89,6 +91,9 @@ class UserRead(Versioned):
     status: Status
     is_active: bool
     role: Role
+    email_verified_at: Moment | None = Field(
+        description="when an administrator found that the email is this user's"
+    )
     created_at: Moment
     updated_at: Moment
     deleted_at: Moment | None

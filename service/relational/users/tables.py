@@ -25,6 +25,7 @@ class User(VersionedTable):
     role: Mapped[str] = mapped_column(String(20), server_default="member")
     password_hash: Mapped[str | None]
     password_changed_at: Mapped[datetime | None]
+    email_verified_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     search: Mapped[Any] = search_vector(
         "to_tsvector('simple', username || ' ' || coalesce(name, '') || ' ' || coalesce(city, ''))"

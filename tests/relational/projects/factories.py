@@ -83,6 +83,12 @@ async def invite(
     return made
 
 
+async def accept(guest: ProjectUser, invitation: dict[str, Any], **headers: str) -> httpx2.Response:
+    """Accept an invitation with its secret."""
+    path, proof = f"/invitations/{invitation['id']}/accept", {"secret": invitation["secret"]}
+    return await guest.request("POST", path, proof, **headers)
+
+
 def status_and_code(answer: httpx2.Response) -> tuple[int, str]:
     """Return the status and the code of an error response."""
     return answer.status_code, answer.json()["code"]

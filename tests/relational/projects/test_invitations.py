@@ -8,6 +8,7 @@ import pytest
 from tests.relational.projects.factories import (
     ProjectUser,
     UserFactory,
+    accept,
     invite,
     make_project,
     status_and_code,
@@ -33,14 +34,15 @@ async def test_invitation_invited_user_lists_and_accepts_it(
     answer = await owner.request(
         "POST", f"/projects/{project['id']}/invitations", {"email": "GRACE@example.COM"}
     )
-    made = answer.json()
+    made = {name: value for name, value in answer.json().items() if name != "secret"}
     path = f"/projects/{project['id']}/invitations/{made['id']}"
     assert (answer.status_code, answer.headers["location"]) == (201, f"/v1{path}")
     assert (made["role"], made["invited_by"]) == ("member", str(owner.id))
     assert await owner.request_json("GET", path) == made
     (mine,) = (await guest.request_json("GET", "/invitations"))["items"]
     assert (mine["id"], mine["project_name"]) == (made["id"], "Churn")
-    joined = await guest.request_json("POST", f"/invitations/{made['id']}/accept")
+    assert "secret" not in made | mine
+    joined = (await accept(guest, answer.json())).json()
     assert (joined["id"], joined["my_role"]) == (project["id"], "member")
     assert (await guest.request_json("GET", "/invitations"))["items"] == []
     assert (await owner.request_json("GET", f"/projects/{project['id']}/invitations"))[
@@ -57,7 +59,7 @@ async def test_invitation_is_visible_to_user_registered_later(
     kinds = [{name: type(value) for name, value in answer.items()} for answer in answers]
     assert kinds[0] == kinds[1], "the response does not reveal whether the email is registered"
     newcomer = await user_factory.create(email="new@example.com")
-    await newcomer.request_json("POST", f"/invitations/{answers[1]['id']}/accept")
+    assert (await accept(newcomer, answers[1])).status_code == 200
 
 
 async def test_invitation_is_hidden_from_other_users(
@@ -78,9 +80,11 @@ async def test_invitation_can_be_answered_once(
     user_factory: UserFactory, owner: ProjectUser, project: dict[str, Any], first: str, second: str
 ) -> None:
     guest = await user_factory.create()
-    path = f"/invitations/{(await invite(owner, project, guest.email))['id']}"
-    once = await guest.request("POST", f"{path}/{first}", idempotency_key="k")
-    again = await guest.request("POST", f"{path}/{first}", idempotency_key="k")
+    invitation = await invite(owner, project, guest.email)
+    path = f"/invitations/{invitation['id']}"
+    proof = {"secret": invitation["secret"]} if first == "accept" else None
+    once = await guest.request("POST", f"{path}/{first}", proof, idempotency_key="k")
+    again = await guest.request("POST", f"{path}/{first}", proof, idempotency_key="k")
     assert (once.status_code, again.json()) == (200, once.json())
     assert status_and_code(await guest.request("POST", f"{path}/{second}")) == (
         409,
@@ -95,8 +99,8 @@ async def test_invitation_two_concurrent_accepts_one_succeeds(
 ) -> None:
     for _ in range(10):
         guest = await user_factory.create()
-        path = f"/invitations/{(await invite(owner, project, guest.email))['id']}/accept"
-        answers = await asyncio.gather(*(guest.request("POST", path) for _ in range(3)))
+        invitation = await invite(owner, project, guest.email)
+        answers = await asyncio.gather(*(accept(guest, invitation) for _ in range(3)))
         assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
         assert {status_and_code(answer)[1] for answer in answers if answer.status_code == 409} == {
             "invitation_answered"
@@ -112,7 +116,7 @@ async def test_invitation_concurrent_accept_and_withdrawal_one_succeeds(
         guest = await user_factory.create()
         invitation = await invite(owner, project, guest.email)
         accepted, withdrawn = await asyncio.gather(
-            guest.request("POST", f"/invitations/{invitation['id']}/accept"),
+            accept(guest, invitation),
             owner.request("DELETE", f"/projects/{project['id']}/invitations/{invitation['id']}"),
         )
         statuses = (accepted.status_code, withdrawn.status_code)
@@ -134,7 +138,7 @@ async def test_invitation_expired_can_be_replaced(
     listed = (await owner.request_json("GET", f"/projects/{project['id']}/invitations"))["items"]
     assert [item["id"] for item in listed] == [old["id"]]
     new = await invite(owner, project, guest.email.upper(), "viewer")
-    joined = await guest.request_json("POST", f"/invitations/{new['id']}/accept")
+    joined = (await accept(guest, new)).json()
     assert joined["my_role"] == "viewer"
 
 
@@ -161,7 +165,7 @@ async def test_invitation_accepted_by_member_keeps_their_role(
     member = await user_factory.create_member(project, "viewer")
     invitation = await invite(owner, project, "another@example.com", "admin")
     await member.request_json("PATCH", f"/users/{member.id}", {"email": "another@example.com"})
-    refused = await member.request("POST", f"/invitations/{invitation['id']}/accept")
+    refused = await accept(member, invitation)
     assert status_and_code(refused) == (409, "already_member")
     assert (await member.request_json("GET", f"/projects/{project['id']}"))["my_role"] == "viewer"
     assert len((await member.request_json("GET", "/invitations"))["items"]) == 1
@@ -193,12 +197,12 @@ async def test_invitation_to_deleted_project_is_hidden_until_restored(
     user_factory: UserFactory, owner: ProjectUser, project: dict[str, Any]
 ) -> None:
     guest = await user_factory.create()
-    path = f"/invitations/{(await invite(owner, project, guest.email))['id']}/accept"
+    invitation = await invite(owner, project, guest.email)
     await owner.request_json("DELETE", f"/projects/{project['id']}")
     assert (await guest.request_json("GET", "/invitations"))["items"] == []
-    assert status_and_code(await guest.request("POST", path)) == (404, "invitation_not_found")
+    assert status_and_code(await accept(guest, invitation)) == (404, "invitation_not_found")
     await owner.request_json("POST", f"/projects/{project['id']}/restore")
-    assert (await guest.request_json("POST", path))["my_role"] == "member"
+    assert (await accept(guest, invitation)).json()["my_role"] == "member"
 
 
 @pytest.mark.parametrize(

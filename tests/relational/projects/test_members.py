@@ -6,7 +6,13 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from tests.relational.projects.factories import UserFactory, invite, make_project, status_and_code
+from tests.relational.projects.factories import (
+    UserFactory,
+    accept,
+    invite,
+    make_project,
+    status_and_code,
+)
 
 AT_ONCE = 10
 
@@ -173,7 +179,7 @@ async def test_member_role_changes_are_recorded_in_audit_trail(user_factory: Use
     owner, admin_client = await user_factory.create(), await user_factory.create("admin")
     project, guest = await make_project(owner), await user_factory.create(email="guest@example.com")
     invitation = await invite(owner, project, "guest@example.com", "viewer")
-    await guest.request_json("POST", f"/invitations/{invitation['id']}/accept")
+    await accept(guest, invitation)
     path = f"/projects/{project['id']}/members/{guest.id}"
     for role in ("admin", "admin"):
         await owner.request_json("PATCH", path, {"role": role})
