@@ -44,6 +44,7 @@ from service.web.middleware import (
 from service.web.openapi import with_schemas
 from service.web.problems import answer_error
 from service.web.route import add_routes
+from service.web.streaming import LargeResponses, SlowReaderMiddleware
 
 DESCRIPTION = """
 Rows in PostgreSQL, documents and prediction logs in MongoDB. A 2xx means the data is durable;
@@ -66,6 +67,7 @@ class State(TypedDict):
     authenticator: Authenticator
     shared_writer: SharedWriter
     intake_limiter: IntakeLimiter
+    large_responses: LargeResponses
     retention: RetentionRuleCache
     metrics: Metrics
 
@@ -124,6 +126,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         limits=documents.body_limits(settings.max_batch_bytes) | relational.BODY_LIMITS,
     )
     app.add_middleware(ErrorMiddleware)
+    app.add_middleware(SlowReaderMiddleware)
     if settings.cors_origins:  # tokens travel in a header that pages set, so there are no cookies
         app.add_middleware(
             CORSMiddleware,
@@ -180,6 +183,7 @@ def _lifespan(
                     authenticator=authenticator,
                     shared_writer=shared_writer,
                     intake_limiter=IntakeLimiter(settings.max_in_flight_bytes),
+                    large_responses=LargeResponses(),
                     retention=rules,
                     metrics=metrics,
                 )

@@ -7,7 +7,7 @@ with others it is refused, because its page would be meaningless.
 import base64
 import binascii
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeVar
@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from service.core.errors import BadRequest
 from service.core.signing import SIGNATURE_BYTES, Signer
+from service.web.large_pages import LargePage
 from service.web.schemas import ResponseModel
 
 T = TypeVar("T")
@@ -49,8 +50,8 @@ class ListQuery(BaseModel):
         BeforeValidator(_coerced),
         Field(
             ge=1,
-            description=f"items a page; more than {MAX_LIMIT} is taken as {MAX_LIMIT}. Of large "
-            "documents it has fewer; the first page of items is refused with how many fit",
+            description=f"items a page, at most {MAX_LIMIT}; a larger number is taken as that. "
+            "A page of over 8 MiB ends earlier, with a next_cursor; with an offset it is refused",
         ),
     ] = DEFAULT_LIMIT
     cursor: str | None = Field(None, max_length=1000, description="next_cursor of the page before")
@@ -176,24 +177,36 @@ class Paginator:
     ) -> Page[T]:
         """Return a page of ``items``.
 
-        Args:
-            query: the query of the list.
-            items: the items of the page.
-            end: the position of the last item, if there are more.
-            total: the number of all items, if it was counted.
+        ``end`` is the position of the last one if there are more, ``total`` the count if requested.
         """
         return Page(items=list(items), page=self._info(query, end), total=total)
 
     def answer(
-        self, query: ListQuery, items: str, end: Cursor | None, total: int | None
+        self, query: ListQuery, items: bytes, end: Cursor | None, total: int | None
     ) -> Response:
-        """Return the response of a page whose items are JSON already."""
+        """Return the response of a page whose items are JSON already, without brackets."""
+        rest, headers = self._after_items(query, end, total)
+        body = b'{"items":[%b]%b' % (items, rest)
+        return Response(body, media_type="application/json", headers=headers)
+
+    def stream(
+        self,
+        query: ListQuery,
+        batches: AsyncGenerator[Iterable[bytes]],
+        end: Cursor | None,
+        total: int | None,
+    ) -> Response:
+        """Return the response of a page whose items are read while it is sent."""
+        return LargePage(batches, *self._after_items(query, end, total), self._request)
+
+    def _after_items(
+        self, query: ListQuery, end: Cursor | None, total: int | None
+    ) -> tuple[bytes, dict[str, str]]:
+        """Return what follows the items of a page, and its headers."""
         info = self._info(query, end).model_dump_json()
-        body = f'{{"items":{items},"page":{info},"total":{json.dumps(total)}}}'
         link = self._response.headers.get("Link")
-        return Response(
-            body, media_type="application/json", headers=None if link is None else {"Link": link}
-        )
+        rest = f',"page":{info},"total":{json.dumps(total)}}}'
+        return rest.encode(), {} if link is None else {"Link": link}
 
     def _info(self, query: ListQuery, end: Cursor | None) -> PageInfo:
         cursor = None if end is None else self._cursor(end, query)

@@ -64,8 +64,8 @@ def parse_fields(request: Request, known: frozenset[str]) -> frozenset[str]:
 
 
 def select_fields(response: Response, wanted: frozenset[str]) -> Response:
-    """Return the response with these fields alone."""
-    if not wanted or response.status_code != 200:
+    """Return the response with these fields alone; a streamed page selects them itself."""
+    if not wanted or response.status_code != 200 or not response.body:
         return response
     whole = msgspec.json.decode(response.body)
     if "items" in whole and "page" in whole:

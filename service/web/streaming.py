@@ -1,29 +1,36 @@
-"""Long responses: written in pieces, and ended when the client disconnects or does not read.
+"""Long responses: made and sent in pieces, and ended when the client disconnects or does not read.
 
 An error before the first piece is a response of its own. A later error cuts the connection, because
 otherwise a client could mistake a part for the whole. A last message is a piece itself.
+
+A body that is sent at once lies in the server's buffer until the client has read it. Therefore
+:class:`SlowReaderMiddleware` sends it in pieces, each within a time limit, and few large ones at a
+time.
 """
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from fastapi import Response
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.core.errors import ServiceError
+from service.core.cooperative import run_cooperatively
+from service.core.errors import ServiceError, Unavailable
 from service.web.problems import problem
 
-WRITE_SECONDS = 60.0  # after which a client that reads nothing is disconnected
+PIECE_BYTES = 65_536  # the server's buffer holds as much, and one piece more
+WRITE_SECONDS = 15.0  # after which a client that takes no piece is disconnected
+LARGE_BYTES = 262_144  # of a body; from here on it needs a slot
+SLOTS, SLOT_SECONDS = 16, 1.0  # each holds one response, of a large page one batch of its items
+REST = 4  # times as long as a batch of a large page keeps the event loop busy, it rests afterwards
 CANCEL_SECONDS = 0.2
 
 
 class DeferredResponse(Response, ABC):
     """A response that begins with its first piece, so that an earlier error has its own status."""
-
-    write_seconds = WRITE_SECONDS
 
     def __init__(
         self, media_type: str | None = None, headers: Mapping[str, str] | None = None
@@ -36,7 +43,7 @@ class DeferredResponse(Response, ABC):
         async with aclosing(pieces):
             async for piece in pieces:
                 await self._start(send)
-                await self._write(send, piece)
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._start(send)
         await send({"type": "http.response.body", "body": b""})
 
@@ -44,13 +51,6 @@ class DeferredResponse(Response, ABC):
         if not self._started:
             self._started = True
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-
-    async def _write(self, send: Send, piece: bytes) -> None:
-        try:
-            async with asyncio.timeout(self.write_seconds):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except TimeoutError:
-            raise ClientDisconnect from None
 
     async def _send_error(
         self, error: ServiceError, scope: Scope, receive: Receive, send: Send
@@ -97,3 +97,119 @@ async def _end(task: asyncio.Task[None]) -> None:
 async def _until_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+class TooManyLargeResponses(Unavailable):
+    store_fails = False
+    code, title = "busy", "Too many large responses are being sent"
+    detail = "Repeat the request later, or request fewer items."
+
+
+class LargeResponses:
+    """The slots of large responses, and the turns in which their items are made.
+
+    A request waits a second for a slot, and then gets a 503: a queue without a limit would hold
+    the memory that the slots save.
+    """
+
+    def __init__(self) -> None:
+        self._slots, self._turn = asyncio.Semaphore(SLOTS), asyncio.Lock()
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot.
+
+        Raises:
+            TooManyLargeResponses: none becomes free in time.
+        """
+        try:
+            async with asyncio.timeout(SLOT_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise TooManyLargeResponses from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def make(self, items: Iterable[bytes]) -> list[bytes]:
+        """Return the items; all large pages together take a fifth of the event loop's time."""
+        async with self._turn:
+            return await run_cooperatively(items, pause=lambda taken: REST * taken)
+
+
+class SlowReaderMiddleware:
+    """Sends large bodies in pieces, and ends the connections of clients that do not read them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start: Message | None = None
+
+        async def send_in_pieces(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message  # held back, because a large body may be refused
+                return
+            begin, start = start, None
+            body, more = message.get("body", b""), message.get("more_body", False)
+            if begin is None or more or len(body) > PIECE_BYTES:
+                await _send_large(begin, body, more, scope, receive, send)
+                return
+            await send(begin)
+            await send(message)
+
+        await self.app(scope, receive, send_in_pieces)
+
+
+async def _send_large(
+    begin: Message | None, body: bytes, more: bool, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Send a body, or a part of a streamed one; a whole large body takes a slot."""
+    async with AsyncExitStack() as slot:
+        if begin is not None:
+            if len(body) > LARGE_BYTES and not more:
+                responses: LargeResponses = scope["state"]["large_responses"]
+                try:
+                    await slot.enter_async_context(responses.slot())
+                except TooManyLargeResponses as error:
+                    await problem(error, scope["path"])(scope, receive, send)
+                    return
+            await send(begin)
+        await _send_body(body, receive, send, more=more)
+
+
+async def _send_body(body: bytes, receive: Receive, send: Send, *, more: bool = False) -> None:
+    """Send a body in pieces; ``more`` of it follows in other messages.
+
+    Raises:
+        ClientDisconnect: the client read nothing for too long.
+    """
+    view = memoryview(body)
+    for end in range(PIECE_BYTES, max(len(body), 1) + PIECE_BYTES, PIECE_BYTES):
+        message = {
+            "type": "http.response.body",
+            "body": bytes(view[end - PIECE_BYTES : end]),
+            "more_body": more or end < len(body),
+        }
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await send(message)
+        except TimeoutError:
+            _abort_connection(receive)
+            raise ClientDisconnect from None
+
+
+def _abort_connection(receive: Receive) -> None:
+    """Close the connection without sending what is buffered.
+
+    The server would only close it after the client has read that. ASGI has no message for it, so
+    this takes the transport of uvicorn's request, whose method ``receive`` is.
+    """
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()

@@ -114,7 +114,7 @@ async def test_stream_ends_when_the_client_disconnects() -> None:
 async def test_stream_slow_reader_is_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(StreamedResponse, "write_seconds", 0.05)
+    monkeypatch.setattr(StreamedResponse, "WRITE_SECONDS", 0.05)
     connection, response = Connection(reads=False), Pieces(100)
     with pytest.raises(ClientDisconnect):
         await response({}, connection.receive, connection.send)
@@ -140,7 +140,7 @@ async def test_lines_slow_reader_is_cut_while_it_sends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Otherwise client and service would wait for each other to read."""
-    monkeypatch.setattr(LinesResponse, "write_seconds", 0.05)
+    monkeypatch.setattr(LinesResponse, "WRITE_SECONDS", 0.05)
     connection, response = Connection(reads=False), Lines()
     with pytest.raises(ClientDisconnect):
         await response({"type": "http", "path": "/"}, connection.receive, connection.send)

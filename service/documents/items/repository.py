@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 import bson
-from fastapi import Depends
+from fastapi import Depends, Response
 from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
@@ -16,7 +16,7 @@ from service.documents.items.item_types import ItemTypeRepository
 from service.documents.items.merge_patch import merge
 from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
 from service.documents.items.search import compile_search
-from service.stores.mongo.client import Document, now
+from service.stores.mongo.client import CODEC, Document, now
 from service.stores.mongo.context import MongoContext
 from service.stores.mongo.errors import violated_index
 from service.stores.mongo.filters import all_of
@@ -24,7 +24,6 @@ from service.stores.mongo.listing import MongoListing
 from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
 from service.web.idempotency_key import KeyReused, RequestedKey
-from service.web.pagination import Page
 from service.web.schemas import changes
 
 MAX_TRIES, MAX_ATTRIBUTE_BYTES = 20, 2_097_152
@@ -84,13 +83,14 @@ class ItemRepository(MongoRepository[ItemRead]):
     def _deleted(self) -> Document:
         return {"deleted_at": {"$ne": None}, **self._own()}
 
-    async def list(self, query: ItemQuery) -> Page[ItemRead]:
-        return await self._page(query, self._deleted() if query.deleted else self.visible())
+    async def list(self, query: ItemQuery) -> Response:
+        where = self._deleted() if query.deleted else self.visible()
+        return await self.listing.json_page(self._context, query, self._write, where, codec=CODEC)
 
-    async def search(self, search: ItemSearch) -> Page[ItemRead]:
-        where = compile_search(search.where)
-        return await self.searches.page(
-            self._database, search, self._paginator, self.read, self.visible(), where
+    async def search(self, search: ItemSearch) -> Response:
+        conditions = self.visible(), compile_search(search.where)
+        return await self.searches.json_page(
+            self._context, search, self._write, *conditions, codec=CODEC
         )
 
     async def add(self, item: ItemCreate, key: RequestedKey | None) -> tuple[ItemRead, bool]:

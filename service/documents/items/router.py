@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from service.auth.caller import needs
 from service.documents.items.item_types import SchemaMismatch
@@ -37,14 +37,24 @@ async def items_create(item: ItemCreate, items: Items, key: SentKey, reply: Repl
     return reply.created(created, created.id, replayed=replayed)
 
 
-@router.get("", dependencies=[needs("items:read")], responses=problems())
-async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Page[ItemRead]:
+@router.get(
+    "",
+    response_model=Page[ItemRead],
+    dependencies=[needs("items:read")],
+    responses=problems(),
+)
+async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Response:
     return await items.list(query)
 
 
-@router.post("/search", dependencies=[needs("items:read")], responses=problems(BadSearch))
+@router.post(
+    "/search",
+    response_model=Page[ItemRead],
+    dependencies=[needs("items:read")],
+    responses=problems(BadSearch),
+)
 @policy(read_only=True)
-async def items_search(search: ItemSearch, items: Items) -> Page[ItemRead]:
+async def items_search(search: ItemSearch, items: Items) -> Response:
     """Find items by conditions on fields and attributes; the schema below has the grammar."""
     return await items.search(search)
 

@@ -25,7 +25,8 @@ from service.relational.tags.tables import Tag
 from service.relational.users.tables import User
 from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
 from service.stores.sql.filters import Columns, CustomFilter, limit_negations
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.json_listing import JsonListing
+from service.stores.sql.listing import projection
 
 SHOWN = projection(Post, PostRead, without=EXPANDABLE)
 _AUTHOR: Projection = {"id": User.id, "username": User.username, "name": User.name}
@@ -59,13 +60,13 @@ def one_post(expand: frozenset[str], *, everything: bool) -> PreparedQuery:
 
 
 @cache
-def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> SqlListing:
+def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> JsonListing:
     """Return the list of posts; the value of its filter ``tag`` is the id of a tag.
 
     A caller who lists drafts sees their own alone, which are found by their author.
     """
     own_drafts = drafts and not everything
-    return SqlListing(
+    return JsonListing(
         Post,
         PostQuery,
         {**SHOWN, **_nested(expand)},
@@ -76,6 +77,7 @@ def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> SqlListi
             "q": CustomFilter(_matches_words, Text, limit_negations),
         },
         source=_source(expand),
+        large=Post.__table__.c.content,
     )
 
 

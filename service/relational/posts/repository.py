@@ -106,7 +106,7 @@ class PostRepository(SqlRepository[PostRead]):
         values = self.parameters()
         if query.tag is not None:
             values["tag"] = await self._tags.find(query.tag)
-        return await listing.json_page(self._session, query, self._paginator, **values)
+        return await listing.json_page(self._context, query, **values)
 
     async def list_of(self, author_id: UUID, query: PostsOfQuery) -> Response:
         """Return the posts of a user.

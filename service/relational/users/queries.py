@@ -10,7 +10,8 @@ from service.relational.users.schemas import EmailQuery, UserEmail, UserQuery, U
 from service.relational.users.tables import User
 from service.stores.sql.fast_read import PreparedQuery, json_row
 from service.stores.sql.filters import Columns, CustomFilter, quote_words, words_begin_in
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.json_listing import JsonListing
+from service.stores.sql.listing import projection
 
 SHOWN = projection(User, UserRead)
 _FILTERS: Columns = {
@@ -55,9 +56,9 @@ def one_user(*, everybody: bool) -> PreparedQuery:
 
 
 @cache
-def users(*, everybody: bool, deleted: bool) -> SqlListing:
+def users(*, everybody: bool, deleted: bool) -> JsonListing:
     where = visible_users(everybody, deleted=deleted)
-    return SqlListing(
+    return JsonListing(
         User,
         UserQuery,
         SHOWN,
@@ -69,6 +70,6 @@ def users(*, everybody: bool, deleted: bool) -> SqlListing:
 
 
 # The list of email addresses, for callers who see everybody.
-EMAILS = SqlListing(
+EMAILS = JsonListing(
     User, EmailQuery, projection(User, UserEmail), where=is_deleted(False), filters=_FILTERS
 )

@@ -113,10 +113,10 @@ class UserRepository(SqlRepository[UserRead]):
     async def list_json(self, query: UserQuery) -> Response:
         """Return a page of users as JSON that PostgreSQL writes: a hot list."""
         listing = users(everybody=self._sees_everybody, deleted=query.deleted)
-        return await listing.json_page(self._session, query, self._paginator, **self.parameters())
+        return await listing.json_page(self._context, query, **self.parameters())
 
     async def list_emails(self, query: EmailQuery) -> Response:
-        return await EMAILS.json_page(self._session, query, self._paginator)
+        return await EMAILS.json_page(self._context, query)
 
     async def lock(self, user_id: UUID | None) -> bool:
         """Return whether there is such a user; it stays until the transaction ends."""

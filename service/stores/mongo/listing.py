@@ -1,47 +1,53 @@
 """Lists from MongoDB: one builder for filters, order, cursor and count, with two outputs."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar, cast
 
 from bson import decode_iter
 from bson.codec_options import CodecOptions
 from fastapi import Response
 
 from service.core.cooperative import run_cooperatively
-from service.core.errors import Refused
 from service.stores.mongo.client import CODEC, Database, Document, MongoCollection
+from service.stores.mongo.context import MongoContext
 from service.stores.mongo.filters import OPERATORS, after_cursor, all_of, as_filter
 from service.stores.mongo.json_types import JSON_CODEC, to_python
-from service.web.pagination import Cursor, ListQuery, OffsetQuery, Page, Paginator, Sort
+from service.stores.mongo.large_documents import (
+    Found,
+    Large,
+    read_found,
+    sizes_of,
+    small_or_size,
+)
+from service.web.large_pages import end_early, in_batches
+from service.web.pagination import Cursor, ListQuery, Page, Sort
+from service.web.streaming import LARGE_BYTES
 
 T = TypeVar("T")
 
 
-class PageTooLarge(Refused):
-    code, title = "page_too_large", "Items are too large for one page"
-    pointer = "/query/limit"
-
-    def __init__(self, fitting: int) -> None:
-        super().__init__(f"Set limit to {fitting} or fewer, because only {fitting} of them fit.")
-
-
 class _Slice(NamedTuple):
-    """The documents of a page, the cursor of the last one if more follow, and the total."""
+    """What is on a page, the cursor of the last document if more follow, and the total."""
 
-    documents: Sequence[Document]
+    found: Sequence[Found]
     end: Cursor | None
     total: int | None
+    where: Document
 
 
 class MongoListing:
     """A list of the documents of a collection.
+
+    A page ends early where its documents exceed 8 MiB. Documents above 4 KiB are read apart, so
+    that no list holds more than a few of them.
 
     Args:
         collection: its name.
         query: its schema; a filter in it that is none of those below is a TypeError.
         filters: document fields compared by ``field=`` and ``field__op=`` of the query, by name.
         elsewhere: names of filters that the repository applies.
-        projection: what of a document is read, if not all of it.
+        projection: what of a document is read, if it is always small; without, all of it.
     """
 
     def __init__(
@@ -59,9 +65,8 @@ class MongoListing:
 
     async def page(
         self,
-        database: Database,
+        context: MongoContext,
         query: ListQuery,
-        paginator: Paginator,
         read: Callable[[Document], T],
         *conditions: Document,
     ) -> Page[T]:
@@ -72,64 +77,98 @@ class MongoListing:
 
         Raises:
             BadCursor: the cursor belongs to another list.
-            PageTooLarge: the documents of a page with an offset exceed 16 MiB.
+            PageTooLarge: the documents of a page with an offset exceed 8 MiB.
         """
-        documents, end, total = await self._read(database, query, paginator, conditions, CODEC)
-        return paginator.page(query, [read(document) for document in documents], end, total)
+        page = await self._read(context, query, conditions, CODEC)
+        documents = await self._whole(context.database, page.found, page.where, CODEC)
+        items = [read(document) for document in documents]
+        return context.paginator.page(query, items, page.end, page.total)
 
     async def json_page(
         self,
-        database: Database,
+        context: MongoContext,
         query: ListQuery,
-        paginator: Paginator,
-        write: Callable[[Document], str],
+        write: Callable[[Document], bytes],
         *conditions: Document,
+        codec: CodecOptions[Document] = JSON_CODEC,
     ) -> Response:
         """Return the same page as JSON, which ``write`` makes of each document.
 
-        The documents hold times and UUIDs as ``JSON_CODEC`` reads them.
+        The documents are decoded by ``codec``. A large page is read while it is sent.
         """
-        documents, end, total = await self._read(database, query, paginator, conditions, JSON_CODEC)
-        items = ",".join(await run_cooperatively(map(write, documents)))
-        return paginator.answer(query, f"[{items}]", end, total)
+        page = await self._read(context, query, conditions, codec)
+        if sum(sizes_of(page.found)) > LARGE_BYTES:
+            batches = self._batches(context, page, write, codec)
+            return context.paginator.stream(query, batches, page.end, page.total)
+        documents = await self._whole(context.database, page.found, page.where, codec)
+        items = b",".join(await run_cooperatively(map(write, documents)))
+        return context.paginator.answer(query, items, page.end, page.total)
+
+    async def _batches(
+        self,
+        context: MongoContext,
+        page: _Slice,
+        write: Callable[[Document], bytes],
+        codec: CodecOptions[Document],
+    ) -> AsyncGenerator[Iterable[bytes]]:
+        """Yield the documents of a page in batches of a few; each is a call of its own."""
+        for found in in_batches(page.found, sizes_of(page.found)):
+            work = partial(self._whole, context.database, found, page.where, codec)
+            yield map(write, await context.store.call(work, writes=False))
 
     async def _read(
         self,
-        database: Database,
+        context: MongoContext,
         query: ListQuery,
-        paginator: Paginator,
         conditions: Sequence[Document],
         codec: CodecOptions[Document],
     ) -> _Slice:
-        """Read one page.
+        """Read one page, of its large documents the sizes alone.
 
-        It ends with MongoDB's first batch (16 MiB), so it may hold fewer items than ``limit``.
-        Lists with offsets raise PageTooLarge instead, because the next offset would skip items.
+        Lists with offsets raise PageTooLarge where a page would end early, because the next offset
+        would skip items.
         """
-        collection = database[self._collection]
+        collection = context.database[self._collection]
         where = all_of(*conditions, self._filter(query))
         total = await _count(collection, where, query.count)
-        sort, start = Sort.parse(query.sort), paginator.position(query)
+        sort, start = Sort.parse(query.sort), context.paginator.position(query)
         direction = -1 if sort.descending else 1
-        cursor = collection.find_raw_batches(
+        cursor: Any = collection.find_raw_batches(
             where if start is None else all_of(where, after_cursor(sort, start)),
-            self._projection,
+            self._projection or small_or_size(sort.field),
             sort=[(sort.field, direction), ("_id", direction)],
             skip=getattr(query, "offset", 0),
             limit=query.limit + 1,
             batch_size=query.limit + 1,
         )
-        documents, is_cut = await _first_batch(cursor, codec)
-        has_offset = start is None and isinstance(query, OffsetQuery)
-        if is_cut and has_offset and len(documents) < query.limit:
-            raise PageTooLarge(len(documents))
-        page, last = query.split_page(documents)
-        if is_cut:
-            last = page[-1]
-        end = None
-        if last is not None:
-            end = Cursor(to_python(last[sort.field]), to_python(last["_id"]))
-        return _Slice(page, end, total)
+        documents = await _decode(await anext(cursor, b""), codec)
+        found: Sequence[Found] = documents
+        if self._projection is None:
+            found = [read_found(document) for document in documents]
+        page, last = query.split_page(found)
+        by_offset = start is None and "offset" in query.model_fields_set
+        page, last = end_early(page, last, sizes_of(page), by_offset=by_offset)
+        return _Slice(page, None if last is None else _cursor(last, sort), total, where)
+
+    async def _whole(
+        self,
+        database: Database,
+        found: Sequence[Found],
+        where: Document,
+        codec: CodecOptions[Document],
+    ) -> Sequence[Document]:
+        """Return the documents of a page; one that was removed or changed meanwhile is left out."""
+        keys = [item.key for item in found if isinstance(item, Large)]
+        if not keys:
+            return cast("Sequence[Document]", found)
+        cursor = database[self._collection].find_raw_batches(
+            all_of({"_id": {"$in": keys}}, where), sort=[("_id", 1)], batch_size=len(keys) + 1
+        )
+        large = {}
+        async for batch in cursor:
+            large.update({item["_id"]: item for item in await _decode(batch, codec)})
+        documents = [large.get(i.key) if isinstance(i, Large) else i for i in found]
+        return [document for document in documents if document is not None]
 
     def _filter(self, query: ListQuery) -> Document:
         self._query.require_same(query)
@@ -143,6 +182,12 @@ class MongoListing:
         return as_filter(declared, self._filters)
 
 
+def _cursor(last: Found, sort: Sort) -> Cursor:
+    if isinstance(last, Large):
+        return Cursor(to_python(last.value), to_python(last.key))
+    return Cursor(to_python(last[sort.field]), to_python(last["_id"]))
+
+
 async def _count(collection: MongoCollection, where: Document, how: str) -> int | None:
     if how == "none":
         return None
@@ -151,13 +196,6 @@ async def _count(collection: MongoCollection, where: Document, how: str) -> int 
     return await collection.count_documents(where)
 
 
-async def _first_batch(cursor: Any, codec: CodecOptions[Document]) -> tuple[list[Document], bool]:
-    """Return the documents of a raw cursor's first batch, and whether more follow.
-
-    They are decoded here, because in Motor's threads the event loop would wait for the GIL as long.
-    """
-    batch = await anext(cursor, b"")
-    documents = await run_cooperatively(decode_iter(batch, codec))
-    if is_cut := cursor.alive:
-        await cursor.close()
-    return documents, is_cut
+async def _decode(batch: bytes, codec: CodecOptions[Document]) -> list[Document]:
+    """Decode here, because in Motor's threads the event loop would wait for the GIL as long."""
+    return await run_cooperatively(decode_iter(batch, codec))

@@ -98,9 +98,10 @@ class MongoRepository(MongoService, Generic[R]):
         return self.read(document)
 
     async def _page(self, query: ListQuery, *conditions: Document) -> Page[R]:
-        return await self.listing.page(
-            self._database, query, self._paginator, self.read, *conditions
-        )
+        return await self.listing.page(self._context, query, self.read, *conditions)
+
+    def _write(self, document: Document) -> bytes:
+        return self.read(document).model_dump_json().encode()
 
     async def _put(
         self, where: Document, values: Document, created: Document, expected: Expected

@@ -59,6 +59,11 @@ class PreparedQuery:
         if any(types) or compiled.post_compile_params:
             raise TypeError("use columns that need no conversion, and == any_() instead of in_()")
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the parameters."""
+        return frozenset(self._defaults)
+
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the values in the driver's order; values not named are the clause's own.
 

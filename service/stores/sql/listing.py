@@ -1,8 +1,7 @@
-"""Lists from PostgreSQL: one builder for filters, order, keyset and count, with two outputs.
+"""Lists from PostgreSQL: one builder for filters, order, keyset and count.
 
 Each shape of a list (its filters, its order, first page or later) is built once and kept.
-``page`` returns typed rows through SQLAlchemy; ``json_page`` returns JSON that PostgreSQL writes,
-for the hot lists that opt into it.
+``SqlListing.page`` returns typed rows through SQLAlchemy; ``json_listing.py`` has the other output.
 """
 
 import json
@@ -10,7 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from fastapi import Response
 from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
@@ -29,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.base import ExecutableOption
 
 from service.stores.sql.base import Base, IdTable
-from service.stores.sql.fast_read import PreparedQuery, Projection, fetch, json_row
+from service.stores.sql.fast_read import PreparedQuery, Projection, fetch
 from service.stores.sql.filters import (
     OPERATORS,
     Columns,
@@ -97,7 +95,6 @@ class SqlListing:
         query.require_applied(self._filters, OPERATORS, {*self._custom, *elsewhere})
         self._source = table.__table__ if source is None else source
         self._rows_of = lru_cache(SHAPES_KEPT)(self._select_rows)
-        self._json_of = lru_cache(SHAPES_KEPT)(self._prepare_json)
         self._count_of = lru_cache(SHAPES_KEPT)(self._select_count)
 
     @property
@@ -141,21 +138,6 @@ class SqlListing:
         rows, last = query.split_page(self.rows(await session.execute(statement, parameters)).all())
         end = None if last is None else self._cursor(last, query.sort)
         return paginator.page(query, [read(row) for row in rows], end, total)
-
-    async def json_page(
-        self, session: AsyncSession, query: ListQuery, paginator: Paginator, **values: Any
-    ) -> Response:
-        """Return the same page as JSON that PostgreSQL writes.
-
-        ``values`` are parameters of ``where``, and of filters whose value is not as it was sent.
-        """
-        parameters, names = self._parameters(query, values)
-        total = await self._count(session, query.count, names, parameters)
-        shape, parameters = self._shape(query, names, parameters, paginator)
-        rows, last = query.split_page(await fetch(session, self._json_of(shape), parameters))
-        end = None if last is None else Cursor(last[1], last[0])
-        items = ",".join([text for _, _, text in rows])
-        return paginator.answer(query, f"[{items}]", end, total)
 
     def _parameters(
         self, query: ListQuery, values: Mapping[str, Any]
@@ -218,12 +200,6 @@ class SqlListing:
         if self._shown is None:
             return Cursor(getattr(last, Sort.parse(sort).field), last.id)
         return Cursor(getattr(last, SORT_VALUE), getattr(last, SORT_KEY))
-
-    def _prepare_json(self, shape: QueryShape) -> PreparedQuery:
-        column = getattr(self._table, Sort.parse(shape.sort).field)
-        shown = json_row(self._shown or {})
-        statement = select(self._table.id, column, shown).select_from(self._source)
-        return PreparedQuery(self._ordered(statement.where(self._where), shape))
 
     def _select_count(self, names: tuple[str, ...]) -> AnySelect:
         statement = select(self._table.id).select_from(self._source).where(self._where)

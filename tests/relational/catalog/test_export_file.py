@@ -121,7 +121,7 @@ async def test_export_slow_reader_is_cut(
         finally:
             ended.set()
 
-    monkeypatch.setattr(StreamedResponse, "write_seconds", 0.2)
+    monkeypatch.setattr(StreamedResponse, "WRITE_SECONDS", 0.2)
     monkeypatch.setattr(ProductExportResponse, "__call__", respond_and_note)
     await make_large_products(state)
     async with serving(state) as port, started_export(port) as reader:

@@ -49,13 +49,7 @@ class CupRepository(MongoRepository[CupRead]):
         return await self._page(query, self.visible())
 
     async def list_json(self, query: CupQuery) -> bytes:
-        response = await self.listing.json_page(
-            self._database,
-            query,
-            self._paginator,
-            lambda document: self.read(document).model_dump_json(),
-            self.visible(),
-        )
+        response = await self.listing.json_page(self._context, query, self._write, self.visible())
         return bytes(response.body)
 
     async def put(self, name: str, size: int, expected: Expected) -> CupRead:

@@ -25,7 +25,7 @@ class PendingPairRepository(MongoService):
 
     async def list(self, query: PendingPairQuery) -> Page[HalfRead]:
         self._caller.require_model(query.model)
-        return await LISTING.page(self._database, query, self._paginator, to_schema)
+        return await LISTING.page(self._context, query, to_schema)
 
 
 def to_schema(document: Document) -> HalfRead:

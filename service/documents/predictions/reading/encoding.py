@@ -15,6 +15,7 @@ def to_schema(document: Document) -> PredictionRead:
     return PredictionRead(prediction_id=document.pop("_id"), **document)
 
 
+NOT_SHOWN = ("hash", "expires_at")
 _DEFAULTS: dict[str, Any] = {
     name: None if field.is_required() else field.get_default(call_default_factory=True)
     for name, field in PredictionRead.model_fields.items()
@@ -25,6 +26,8 @@ def to_response_dict(document: Document) -> dict[str, Any]:
     """Return a stored event with the fields of PredictionRead; it was validated on arrival."""
     fields = _DEFAULTS | document
     fields["prediction_id"] = fields.pop("_id")
+    for name in NOT_SHOWN:
+        fields.pop(name, None)
     for name in ("timestamp", "sent_at", "received_at"):
         if fields[name] is not None:
             fields[name] = format_bson_time(fields[name])
@@ -41,9 +44,9 @@ def encode_json(value: object) -> bytes:
 _encoder = msgspec.json.Encoder(enc_hook=to_builtin)
 
 
-def to_json(document: Document) -> str:
+def to_json(document: Document) -> bytes:
     """Return a stored event as the JSON of PredictionRead."""
-    return encode_json(to_response_dict(document)).decode()
+    return encode_json(to_response_dict(document))
 
 
 def feedback_to_schema(document: Document, *, pending: bool) -> FeedbackRead:

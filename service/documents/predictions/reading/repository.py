@@ -7,7 +7,12 @@ from fastapi import Depends, Response
 
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.errors import PredictionNotFound
-from service.documents.predictions.reading.encoding import feedback_to_schema, to_json, to_schema
+from service.documents.predictions.reading.encoding import (
+    NOT_SHOWN,
+    feedback_to_schema,
+    to_json,
+    to_schema,
+)
 from service.documents.predictions.reading.feedback import belongs_to, combine, feedback_of
 from service.documents.predictions.reading.schemas import PredictionDetail, PredictionQuery
 from service.stores.mongo.context import MongoService
@@ -16,8 +21,8 @@ from service.stores.mongo.listing import MongoListing
 FILTER_FIELDS = {
     name: name for name in ("model", "version", "status", "user_id", "order_id", "timestamp")
 }
-PROJECTION = {"hash": 0, "expires_at": 0}
-LISTING = MongoListing(PREDICTIONS, PredictionQuery, filters=FILTER_FIELDS, projection=PROJECTION)
+PROJECTION = dict.fromkeys(NOT_SHOWN, 0)
+LISTING = MongoListing(PREDICTIONS, PredictionQuery, filters=FILTER_FIELDS)
 
 
 class PredictionRepository(MongoService):
@@ -45,7 +50,7 @@ class PredictionRepository(MongoService):
             ModelForbidden: the caller's key is bound to other models.
         """
         self._caller.require_model(query.model)
-        return await LISTING.json_page(self._database, query, self._paginator, to_json)
+        return await LISTING.json_page(self._context, query, to_json)
 
 
 Predictions = Annotated[PredictionRepository, Depends(PredictionRepository.from_request)]

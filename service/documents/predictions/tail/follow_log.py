@@ -66,7 +66,7 @@ class TailResponse(StreamedResponse):
                 await self._permission.check()
                 document = await self._next()
                 if document is not None:
-                    yield self._format(data=to_json(document))
+                    yield self._format(data=to_json(document).decode())
                     sent_at = time.monotonic()
                 elif time.monotonic() - sent_at >= self._heartbeat:
                     yield self._format(comment="")

@@ -236,7 +236,7 @@ async def test_tails_leave_connections_and_threads_to_requests(
 async def test_tail_client_that_reads_nothing_is_disconnected(
     client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StreamedResponse, "write_seconds", 0.5)
+    monkeypatch.setattr(StreamedResponse, "WRITE_SECONDS", 0.5)
     events = make_events(20, features={"text": "x" * 900_000})
     async with serving(state) as port, open_tail(port) as tail:
         for event in events:
