@@ -17,6 +17,7 @@ from service.auth.caller import Authenticator
 from service.auth.rate_limits import RateLimiter
 from service.core.errors import ServiceError
 from service.core.logging import configure_logging
+from service.core.memory import return_large_blocks
 from service.core.metrics import Metrics
 from service.core.signing import Signer
 from service.documents import routers as documents
@@ -147,6 +148,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        return_large_blocks()
         keyring = Keyring.of(settings)
         rates = RateLimiter(
             caller=settings.rate_caller,

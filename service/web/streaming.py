@@ -9,15 +9,21 @@ time.
 """
 
 import asyncio
+import socket
+import struct
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
 
 from fastapi import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.core.cooperative import run_cooperatively
 from service.core.errors import ServiceError, Unavailable
 from service.web.problems import problem
 
@@ -25,7 +31,6 @@ PIECE_BYTES = 65_536  # the server's buffer holds as much, and one piece more
 WRITE_SECONDS = 15.0  # after which a client that takes no piece is disconnected
 LARGE_BYTES = 262_144  # of a body; from here on it needs a slot
 SLOTS, SLOT_SECONDS = 16, 1.0  # each holds one response, of a large page one batch of its items
-REST = 4  # times as long as a batch of a large page keeps the event loop busy, it rests afterwards
 CANCEL_SECONDS = 0.2
 
 
@@ -106,7 +111,7 @@ class TooManyLargeResponses(Unavailable):
 
 
 class LargeResponses:
-    """The slots of large responses, and the turns in which their items are made.
+    """The slots of large responses, and the turns in which their parts are made.
 
     A request waits a second for a slot, and then gets a 503: a queue without a limit would hold
     the memory that the slots save.
@@ -132,10 +137,9 @@ class LargeResponses:
         finally:
             self._slots.release()
 
-    async def make(self, items: Iterable[bytes]) -> list[bytes]:
-        """Return the items; all large pages together take a fifth of the event loop's time."""
-        async with self._turn:
-            return await run_cooperatively(items, pause=lambda taken: REST * taken)
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Read and make the next part of a response; one does at a time."""
+        return self._turn
 
 
 class SlowReaderMiddleware:
@@ -205,11 +209,14 @@ async def _send_body(body: bytes, receive: Receive, send: Send, *, more: bool = 
 
 
 def _abort_connection(receive: Receive) -> None:
-    """Close the connection without sending what is buffered.
+    """Reset the connection without sending what the server and the kernel have buffered.
 
     The server would only close it after the client has read that. ASGI has no message for it, so
     this takes the transport of uvicorn's request, whose method ``receive`` is.
     """
     transport = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is not None:
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
