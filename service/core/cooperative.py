@@ -13,22 +13,20 @@ async def run_cooperatively(
     work: Iterable[T],
     *,
     seconds: float = SLICE_SECONDS,
-    pause: Callable[[float], float] = lambda _: 0,
+    pause: Callable[[], float] = lambda: 0,
 ) -> list[T]:
     """Return the items of ``work``, yielding to other tasks between slices.
 
     Args:
         work: does a small part of the work for each item.
         seconds: length of a slice.
-        pause: returns the least time until the next slice, of the time that the last one took;
-            both in seconds.
+        pause: returns the least time between two slices, in seconds.
     """
     items = []
-    began = time.perf_counter()
+    ends = time.perf_counter() + seconds
     for item in work:
         items.append(item)
-        taken = time.perf_counter() - began
-        if taken > seconds:
-            await asyncio.sleep(pause(taken))
-            began = time.perf_counter()
+        if time.perf_counter() > ends:
+            await asyncio.sleep(pause())
+            ends = time.perf_counter() + seconds
     return items

@@ -11,10 +11,10 @@ time.
 import asyncio
 import socket
 import struct
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import (
-    AbstractAsyncContextManager,
     AsyncExitStack,
     aclosing,
     asynccontextmanager,
@@ -30,6 +30,7 @@ from service.web.problems import problem
 PIECE_BYTES = 65_536  # the server's buffer holds as much, and one piece more
 WRITE_SECONDS = 15.0  # after which a client that takes no piece is disconnected
 LARGE_BYTES = 262_144  # of a body; from here on it needs a slot
+REST, LONGEST_REST_SECONDS = 4, 0.5  # times the CPU time of a turn
 SLOTS, SLOT_SECONDS = 16, 1.0  # each holds one response, of a large page one batch of its items
 CANCEL_SECONDS = 0.2
 
@@ -119,6 +120,7 @@ class LargeResponses:
 
     def __init__(self) -> None:
         self._slots, self._turn = asyncio.Semaphore(SLOTS), asyncio.Lock()
+        self._next_turn_at = 0.0
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -137,9 +139,21 @@ class LargeResponses:
         finally:
             self._slots.release()
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Read and make the next part of a response; one does at a time."""
-        return self._turn
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Read and make the next part of a response; one does at a time.
+
+        After each turn the next waits in proportion to the CPU time that all tasks took meanwhile.
+        So large pages are slower while others need the event loop.
+        """
+        async with self._turn:
+            await asyncio.sleep(self._next_turn_at - time.monotonic())
+            began = time.thread_time()
+            try:
+                yield
+            finally:
+                pause = min(REST * (time.thread_time() - began), LONGEST_REST_SECONDS)
+                self._next_turn_at = time.monotonic() + pause
 
 
 class SlowReaderMiddleware:

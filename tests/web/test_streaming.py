@@ -11,8 +11,11 @@ from starlette.types import Message
 from typing_extensions import override
 
 from service.core.errors import Unavailable
+from service.web import streaming
 from service.web.ndjson import LinesResponse
-from service.web.streaming import StreamedResponse
+from service.web.streaming import SlowReaderMiddleware, StreamedResponse
+
+HTTP = {"type": "http", "path": "/"}
 
 
 class Pieces(StreamedResponse):
@@ -114,10 +117,10 @@ async def test_stream_ends_when_the_client_disconnects() -> None:
 async def test_stream_slow_reader_is_cut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(StreamedResponse, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(streaming, "WRITE_SECONDS", 0.05)
     connection, response = Connection(reads=False), Pieces(100)
     with pytest.raises(ClientDisconnect):
-        await response({}, connection.receive, connection.send)
+        await SlowReaderMiddleware(response)(HTTP, connection.receive, connection.send)
     assert (response.made, response.closed) == (1, True)
 
 
@@ -140,10 +143,10 @@ async def test_lines_slow_reader_is_cut_while_it_sends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Otherwise client and service would wait for each other to read."""
-    monkeypatch.setattr(LinesResponse, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(streaming, "WRITE_SECONDS", 0.05)
     connection, response = Connection(reads=False), Lines()
     with pytest.raises(ClientDisconnect):
-        await response({"type": "http", "path": "/"}, connection.receive, connection.send)
+        await SlowReaderMiddleware(response)(HTTP, connection.receive, connection.send)
     assert (response.made, response.closed) == (1, True)
 
 

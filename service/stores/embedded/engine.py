@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -21,6 +22,7 @@ START_SECONDS = 60.0
 POLL_SECONDS = 0.01
 PORT_ATTEMPTS = 3
 TAIL_LINES = 15
+LEAST_FREE_BYTES = 100_000_000  # MongoDB makes journal files of 100 MB
 _log = logging.getLogger(__name__)
 
 
@@ -201,9 +203,10 @@ class Engine(ABC):
             return
         address = f"127.0.0.1:{self.port}"
         if kind == "died":
-            self._on_progress(f"{self.name} {_exit_reason(code)}; restarting it on {address}")
+            cause = f"{_exit_reason(code)}{disk_trouble(self.folder)}"
+            self._on_progress(f"{self.name} {cause}; restarting it on {address}")
         elif kind == "started":
-            self._on_progress(f"{self.name} runs again on {address}")
+            self._on_progress(f"{self.name} is started again on {address}")
         elif kind == "gave up":
             message = str(self._failed("died too often and is not restarted"))
             _log.error(message)
@@ -217,6 +220,19 @@ class Engine(ABC):
     def _log_tail(self) -> str:
         lines = self.log.read_text("utf-8", "replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])
+
+
+def disk_trouble(folder: Path) -> str:
+    """Return what is the matter with the file system of a folder, as the end of a sentence.
+
+    It is an empty text if files can be written there.
+    """
+    free = shutil.disk_usage(folder).free
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return f", because the file system of {folder} is read-only"
+    if free < LEAST_FREE_BYTES:
+        return f", because the disk is full: {free / 1e6:.0f} MB are free at {folder}"
+    return ""
 
 
 def _exit_reason(code: int) -> str:

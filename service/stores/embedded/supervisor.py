@@ -29,8 +29,10 @@ from typing import TypedDict
 
 PR_SET_CHILD_SUBREAPER = 36
 TICK_SECONDS = 0.2
-MAX_DEATHS, WINDOW_SECONDS = 8, 10.0
-BACK_OFF_SECONDS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.0)
+# The delay of a restart doubles with each death of an unstable engine. There is no last restart,
+# because a full disk is emptied after hours. SIGKILL is no fault of the engine.
+STABLE_SECONDS = 10.0
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, LONGEST_AFTER_KILL_SECONDS = 0.1, 10.0, 1.0
 KILL_SECONDS = 5.0
 LOCK_SECONDS = 30.0
 LAUNCH_FILE = Path(__file__).with_name("launch.py")
@@ -64,7 +66,7 @@ class Supervisor:
         self.spec = spec
         self.engine: int | None = None
         self.stop_requested = False
-        self.deaths: list[tuple[float, int]] = []
+        self.deaths, self.started_at = 0, 0.0
         self.wake, writer = os.pipe()
         os.set_blocking(self.wake, False)
         os.set_blocking(writer, False)
@@ -74,7 +76,7 @@ class Supervisor:
             signal.signal(number, self._request_stop)
 
     def run(self) -> int:
-        """Run the engine until a stop, its end, or too many deaths; return an exit code."""
+        """Run the engine until a stop, or its end if it is not restarted; return an exit code."""
         self._start()
         due: float | None = None
         while not self._should_stop():
@@ -85,8 +87,6 @@ class Supervisor:
                     return 0
                 self._end_children()
                 due = self._next_start(status)
-                if due is None:
-                    return 1
             if due is not None and time.monotonic() >= due:
                 due = None
                 self._start()
@@ -120,19 +120,14 @@ class Supervisor:
                 self.engine = None
                 return status
 
-    def _next_start(self, status: int) -> float | None:
-        """Return the monotonic time of the next start, or None after too many deaths."""
+    def _next_start(self, status: int) -> float:
         now, code = time.monotonic(), os.waitstatus_to_exitcode(status)
         emit("died", code=code)
-        recent = [death for death in self.deaths if now - death[0] < WINDOW_SECONDS]
-        self.deaths = [*recent, (now, code)]
-        # SIGKILL comes from outside and is no fault of the engine: it only delays the restart.
-        if sum(code != -signal.SIGKILL for _, code in self.deaths) >= MAX_DEATHS:
-            emit("gave up")
-            return None
-        return now + BACK_OFF_SECONDS[min(len(self.deaths), len(BACK_OFF_SECONDS)) - 1]
+        self.deaths = 1 if now - self.started_at >= STABLE_SECONDS else self.deaths + 1
+        return now + delay(self.deaths, killed=code == -signal.SIGKILL)
 
     def _start(self) -> None:
+        self.started_at = time.monotonic()
         launch = {
             "command": self.spec["command"],
             "cwd": self.spec["cwd"],
@@ -181,6 +176,12 @@ class Supervisor:
                 _signal(process, signal.SIGKILL)
             self._reap()
             time.sleep(0.005)
+
+
+def delay(deaths: int, *, killed: bool) -> float:
+    """Return the seconds until the next start after so many deaths in a row."""
+    longest = LONGEST_AFTER_KILL_SECONDS if killed else LONGEST_DELAY_SECONDS
+    return 0.0 if deaths == 1 else min(longest, FIRST_DELAY_SECONDS * 2.0 ** min(deaths - 2, 32))
 
 
 def emit(event: str, **details: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from bson.errors import InvalidDocument
 from pymongo.errors import (
     BulkWriteError,
@@ -13,6 +14,7 @@ from pymongo.errors import (
     OperationFailure,
     ServerSelectionTimeoutError,
     WriteConcernError,
+    WriteError,
 )
 
 from service.core.errors import (
@@ -34,6 +36,18 @@ class MongoBusy(Unavailable):
     code, detail = "busy", "All connections to MongoDB are in use; repeat the request later."
 
 
+class MongoFull(Unavailable):
+    store_fails = False  # it reads on
+    code, title = "store_full", "MongoDB has no space left"
+    detail = "Repeat the request when the operator has made space; what is stored can be read."
+
+
+class MongoWriteFailed(OutcomeUnknown):
+    """A write that failed for a reason that no client can mend; it is logged."""
+
+    store_fails = False  # it answers
+
+
 class DocumentRefused(Refused):
     code, detail = (
         "document_refused",
@@ -44,11 +58,12 @@ class DocumentRefused(Refused):
 # mongo/src/mongo/base/error_codes.yml: network, authentication, interruption, elections, shutdown,
 # a majority that is not known yet
 _UNREACHABLE = frozenset(
-    (6, 7, 13, 18, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031)
+    (6, 7, 13, 18, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436)
 )
 _BY_CODE: dict[int, type[ServiceError]] = {
     50: QueryTooSlow,  # MaxTimeMSExpired
     121: DocumentRefused,  # DocumentValidationFailure
+    14031: MongoFull,  # OutOfDiskSpace
     **dict.fromkeys(_UNREACHABLE, MongoUnreachable),
 }
 
@@ -57,6 +72,7 @@ class DocumentTooLong(TooLarge):
     detail = "Send a document of at most 16 MiB."
 
 
+_log = structlog.get_logger(__name__)
 # The first match counts. After a broken connection the outcome of a write is unknown.
 _BY_CLASS: tuple[tuple[type[Exception], type[ServiceError]], ...] = (
     (ServerSelectionTimeoutError, MongoUnreachable),
@@ -79,7 +95,16 @@ def translate_mongo_error(error: Exception) -> ServiceError | None:
         return _BY_CODE[error.code]()
     matches = (translated for kind, translated in _BY_CLASS if isinstance(error, kind))
     service_error = next(matches, None)
+    if service_error is None and isinstance(error, WriteError | BulkWriteError):
+        _log.error("MongoDB refused a write", codes=sorted(_write_codes(error)))
+        return MongoWriteFailed()
     return None if service_error is None else service_error()
+
+
+def _write_codes(error: WriteError | BulkWriteError) -> set[int]:
+    if isinstance(error, BulkWriteError):
+        return {failure["code"] for failure in error.details["writeErrors"]}
+    return {error.code or 0}
 
 
 def _is_interrupted(error: Exception) -> bool:

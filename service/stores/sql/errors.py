@@ -1,6 +1,7 @@
 """Translate errors of PostgreSQL and its driver: by constraint name first, then by SQLSTATE."""
 
 import asyncpg
+import structlog
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, NotSupportedError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -8,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service.core.errors import (
     Collision,
     Conflict,
+    OutcomeUnknown,
     QueryTooSlow,
     Refused,
     ServiceError,
@@ -22,6 +24,24 @@ class SqlUnreachable(Unavailable):
 class SqlBusy(Unavailable):
     store_fails = False
     code, detail = "busy", "All connections to PostgreSQL are in use; repeat the request later."
+
+
+class SqlFull(Unavailable):
+    store_fails = False  # it reads on
+    code, title = "store_full", "PostgreSQL has no space left"
+    detail = "Nothing was written. Repeat the request when the operator has made space."
+
+
+class SqlReadOnly(Unavailable):
+    store_fails = False  # it reads on
+    code, title = "store_read_only", "PostgreSQL accepts no writes now"
+    detail = "Nothing was written. Repeat the request later."
+
+
+class SqlFailed(OutcomeUnknown):
+    """An error of PostgreSQL's own, of which its log says more."""
+
+    store_fails = False  # it answers
 
 
 class Locked(Unavailable):
@@ -40,6 +60,7 @@ class ValueOutOfRange(Refused):
     detail = "Send values that PostgreSQL can store."
 
 
+_log = structlog.get_logger(__name__)
 _RETRYABLE = ("40001", "40P01")
 
 # By SQLSTATE, or by its class of two characters (PostgreSQL manual, appendix A).
@@ -50,7 +71,13 @@ _BY_STATE: dict[str, type[ServiceError]] = {
     "55P03": Locked,
     "57014": QueryTooSlow,
     **dict.fromkeys(("22", "23", "54"), ValueOutOfRange),
-    **dict.fromkeys(("08", "25", "28", "3D", "53", "57"), SqlUnreachable),
+    "25006": SqlReadOnly,
+    "53100": SqlFull,
+    "53": SqlBusy,
+    **dict.fromkeys(("08", "25", "28", "3D", "57"), SqlUnreachable),
+    # Statement completion unknown, objects in use, errors of files, of configuration files, of
+    # PostgreSQL itself.
+    **dict.fromkeys(("40003", "55", "58", "F0", "XX"), SqlFailed),
 }
 
 
@@ -68,14 +95,20 @@ def translate_sql_error(error: Exception) -> ServiceError | None:
     elif isinstance(error, AsyncAdapt_asyncpg_dbapi.Error):  # the connection failed
         cause = error.__cause__
     if isinstance(cause, asyncpg.PostgresError):
-        name, state = getattr(cause, "constraint_name", None), cause.sqlstate or ""
-        by_name = ServiceError.by_constraint.get(name or "")
-        kind = by_name or _BY_STATE.get(state) or _BY_STATE.get(state[:2])
-        return kind() if kind is not None else None
+        return _by_name_or_state(cause)
     if isinstance(cause, asyncpg.DataError):  # the driver could not encode a value
         return ValueOutOfRange()
     is_lost = isinstance(cause, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
     return SqlUnreachable() if is_lost else None
+
+
+def _by_name_or_state(cause: asyncpg.PostgresError) -> ServiceError | None:
+    name, state = getattr(cause, "constraint_name", None), cause.sqlstate or ""
+    by_name = ServiceError.by_constraint.get(name or "")
+    kind = by_name or _BY_STATE.get(state) or _BY_STATE.get(state[:2])
+    if kind in (SqlFull, SqlReadOnly, SqlFailed):
+        _log.error("PostgreSQL failed", sqlstate=state, error=type(cause).__name__)
+    return None if kind is None else kind()
 
 
 def is_collision(error: Exception) -> bool:

@@ -105,6 +105,10 @@ def bulk_error(
         (OperationFailure("x", 11600), 503, "unavailable"),
         (OperationFailure("x", 134), 503, "unavailable"),
         (OperationFailure("x", 18), 503, "unavailable"),
+        (OperationFailure("x", 14031), 503, "store_full"),
+        (WriteError("x", 14031), 503, "store_full"),
+        (WriteError("x", 2), 503, "outcome_unknown"),
+        (bulk_error(write_code=14031), 503, "outcome_unknown"),
         (WriteError("x", 121), 422, "document_refused"),
         (InvalidDocument("x"), 422, "document_refused"),
         (OverflowError("x"), 422, "document_refused"),
@@ -121,7 +125,7 @@ def test_translate_driver_error_gives_status_and_code(
 
 @pytest.mark.parametrize(
     "error",
-    [KeyError("x"), ValueError("x"), OperationFailure("x", 2), bulk_error(write_code=2)],
+    [KeyError("x"), ValueError("x"), OperationFailure("x", 2)],
 )
 def test_translate_other_error_gives_none(error: Exception) -> None:
     assert translate_mongo_error(error) is None

@@ -73,7 +73,7 @@ class PredictionPages:
         return await run_cooperatively(
             work,
             seconds=SLICE_SECONDS,
-            pause=lambda _: PAUSE_SECONDS if self._mongo.in_use else 0,
+            pause=lambda: PAUSE_SECONDS if self._mongo.in_use else 0,
         )
 
     async def _read(self) -> bytes:
