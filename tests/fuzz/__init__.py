@@ -1,0 +1,1 @@
+"""Hostile requests against a running service: ``python -m tests.fuzz --help``."""
