@@ -11,7 +11,7 @@ APART := browser or chaos or failover or generators or image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-fast test-all bench check format lock clean
+.PHONY: help serve demo test test-fast test-all bench fuzz check format lock clean
 
 help: ## Lists the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ bench: .venv/dev ## Measures us against the tutorials' way, raw writes and ourse
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.log_growth
 	@$(BIN)/python -m benchmarks.labels
+
+fuzz: .venv/dev ## Sends 10,000 hostile requests to a service of its own (FUZZ="--seed 7 --only items_create")
+	@$(BIN)/python -m tests.fuzz --report fuzz.json $(FUZZ)
 
 check: .venv/dev ## Format, lint, types, import contracts, migrations, lock files, spelling
 	@$(BIN)/ruff format --check --quiet .

@@ -11,8 +11,6 @@ from uuid_utils.compat import uuid7
 from tests.project.access_data import RESOURCES
 from tests.project.access_matrix import USER
 
-PASSWORD = "a long password of nobody"
-
 
 class Gone(Exception):
     """An object cannot be created, because one that it needs was deleted or changed."""
