@@ -7,15 +7,22 @@ its connection.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
+from math import inf
 from typing import Any, TypeVar
 
 from service.core.errors import OutcomeUnknown, Unavailable
 
 T = TypeVar("T")
 MAX_FAILURES = 5
-OPEN_SECONDS = 1.0
+OPEN_SECONDS = 1.0  # between the starts of two calls that find out whether the store is back
+PAUSE_SECONDS = 0.5  # after the failure of one, so that a client alone is refused at once as well
+# Shorter than the time limit of any call, and longer than a busy store takes for its next answer.
+SILENT_SECONDS = 1.0
+# Seconds that the request has waited for its turn: they are part of the time limit of its calls.
+WAITED: ContextVar[float] = ContextVar("waited", default=0.0)
 
 
 class Deadline:
@@ -24,18 +31,14 @@ class Deadline:
     Hashing a password or checking a schema before it takes no time from the store.
     """
 
-    def __init__(self, seconds: float, before_start: Callable[[], None]) -> None:
-        self._seconds, self._before_start = seconds, before_start
+    def __init__(self, seconds: float, circuit: "Circuit") -> None:
+        self._seconds, self._circuit = seconds, circuit
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self.expired: asyncio.Future[None] = self._loop.create_future()
+        self.started_at = inf  # of time.monotonic(), once the store is used
         # Set by the store when it commits: from then on a lost response leaves the outcome unknown.
         self.committing = False
-
-    @property
-    def started(self) -> bool:
-        """Whether the store was used."""
-        return self._timer is not None
 
     def start(self) -> None:
         """Start the timer; a second call changes nothing.
@@ -44,7 +47,8 @@ class Deadline:
             Unavailable: the circuit is open.
         """
         if self._timer is None:
-            self._before_start()
+            self._circuit.check()
+            self.started_at = time.monotonic()
             self._timer = self._loop.call_later(self._seconds, self.expire)
 
     def stop(self) -> None:
@@ -59,16 +63,23 @@ class Deadline:
 
 
 class Circuit:
-    """The failures of a store in a row.
+    """Whether a store answers: open while it does not.
 
-    Five open the circuit. Then one call a second finds out whether the store is back, and the
-    others fail at once (a circuit breaker, half open after a second).
+    Five failures in a row open the circuit. One failure does if no call had an answer in the last
+    second of its wait, because the store then hangs: a group of a hundred requests fails as one
+    call. Then one call a second finds out whether the store is back; the others fail at once.
     """
 
     def __init__(self, store: str) -> None:
         self._store = store
         self._failures = 0
-        self._open_until = 0.0
+        self._answered_at = self._retry_at = 0.0  # of time.monotonic()
+        self._queues: set[asyncio.Timeout] = set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls fail at once."""
+        return self._failures >= MAX_FAILURES
 
     def check(self) -> None:
         """Let a call pass, or not.
@@ -76,20 +87,52 @@ class Circuit:
         Raises:
             Unavailable: the circuit is open.
         """
-        if self._failures < MAX_FAILURES:
+        if not self.is_open:
             return
         now = time.monotonic()
-        if now < self._open_until:
-            raise Unavailable(f"{self._store} does not answer; try again in a second.")
-        self._open_until = now + OPEN_SECONDS  # this call finds out, the others still fail
+        if now < self._retry_at:
+            raise self.refusal()
+        self._retry_at = now + OPEN_SECONDS  # this call finds out, the others still fail
 
-    def record_failure(self) -> None:
-        self._failures += 1
-        if self._failures == MAX_FAILURES:
-            self._open_until = time.monotonic() + OPEN_SECONDS
+    def refusal(self) -> Unavailable:
+        return Unavailable(f"{self._store} does not answer; try again in a second.")
+
+    def record_failure(self, began: float) -> None:
+        """Count the failure of a call that began to wait at this time of ``time.monotonic()``."""
+        now = time.monotonic()
+        is_silent = now - max(began, self._answered_at) >= SILENT_SECONDS
+        self._failures = MAX_FAILURES if is_silent else self._failures + 1
+        if self.is_open:
+            self._retry_at = max(self._retry_at, now + PAUSE_SECONDS)
+            for queue in self._queues:
+                if not queue.expired():
+                    queue.reschedule(0.0)  # in the past: the wait ends now
+            self._queues.clear()
 
     def record_success(self) -> None:
-        self._failures = 0
+        self._failures, self._answered_at = 0, time.monotonic()
+
+    @asynccontextmanager
+    async def queue(self, seconds: float | None) -> AsyncIterator[None]:
+        """Wait, inside the block, until other calls have ended. The wait ends when they fail.
+
+        Raises:
+            Unavailable: the circuit is open, or opens meanwhile.
+            TimeoutError: the wait took so many seconds; None is no limit.
+        """
+        if self.is_open:
+            raise self.refusal()
+        wait = asyncio.timeout(seconds)
+        try:
+            async with wait:
+                self._queues.add(wait)
+                yield
+        except TimeoutError:
+            if not self.is_open:
+                raise
+            raise self.refusal() from None
+        finally:
+            self._queues.discard(wait)
 
 
 class CircuitBreaker:
@@ -105,8 +148,8 @@ class CircuitBreaker:
     def __init__(
         self, store: str, seconds: float, translate: Callable[[Exception], Exception | None]
     ) -> None:
-        self.store, self._seconds, self._translate = store, seconds, translate
-        self._circuit = Circuit(store)
+        self.store, self.seconds, self._translate = store, seconds, translate
+        self.circuit = Circuit(store)
         self._detached: set[asyncio.Task[Any]] = set()
 
     @property
@@ -114,9 +157,16 @@ class CircuitBreaker:
         """The number of calls that go on after their request got its response."""
         return len(self._detached)
 
-    def deadline(self) -> Deadline:
-        """Return a deadline that has not started."""
-        return Deadline(self._seconds, self._circuit.check)
+    def deadline(self, spent: float = 0.0) -> Deadline:
+        """Return a deadline that has not started; ``spent`` seconds of its time are used up.
+
+        Raises:
+            Unavailable: no time is left.
+        """
+        left = self.seconds - spent - WAITED.get()
+        if left <= 0:
+            raise self._too_slow()
+        return Deadline(left, self.circuit)
 
     async def run(self, work: Coroutine[Any, Any, T], deadline: Deadline, *, writes: bool) -> T:
         """Return the result of ``work``, or raise by the deadline.
@@ -129,7 +179,7 @@ class CircuitBreaker:
         await self._wait(task, deadline)
         if not task.done():
             self.detach(task)
-            self._circuit.record_failure()
+            self.circuit.record_failure(deadline.started_at)
             raise OutcomeUnknown if writes else self._too_slow()
         try:
             result = task.result()
@@ -140,10 +190,10 @@ class CircuitBreaker:
             if isinstance(translated, Unavailable):
                 translated = self._unavailable(translated, deadline, writes=writes)
             else:
-                self._circuit.record_success()
+                self.circuit.record_success()
             raise translated from error
-        if deadline.started:
-            self._circuit.record_success()
+        if deadline.started_at < inf:
+            self.circuit.record_success()
         return result
 
     async def _wait(self, task: asyncio.Task[Any], deadline: Deadline) -> None:
@@ -159,9 +209,10 @@ class CircuitBreaker:
 
     def _unavailable(self, error: Unavailable, deadline: Deadline, *, writes: bool) -> Unavailable:
         """Count an error of the store, and return the one that the client gets."""
-        if not error.store_fails:  # the store answered, and did nothing
-            return error
-        self._circuit.record_failure()
+        if not error.store_fails:
+            # A store that hangs is no busy one: its calls keep their connections.
+            return self.circuit.refusal() if self.circuit.is_open else error
+        self.circuit.record_failure(deadline.started_at)
         unknown = isinstance(error, OutcomeUnknown)
         if writes and (unknown or deadline.committing):
             return OutcomeUnknown()
@@ -192,7 +243,7 @@ class CircuitBreaker:
 
     async def _wait_for_detached(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 await asyncio.sleep(0)  # cancelled requests detach their calls now
                 while self._detached:
                     await asyncio.wait(self._detached)

@@ -1,6 +1,7 @@
 """The base of all routes: authenticate the caller, then read the request strictly."""
 
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -110,8 +111,9 @@ class Route(APIRoute):
         async def handle(request: Request) -> Response:
             state = request.state
             authenticator: Authenticator = state.authenticator
-            state.access = access
+            state.access, began = access, time.monotonic()
             state.caller = await authenticator.authenticate(request, access)
+            state.authentication_seconds = time.monotonic() - began
             wanted = parse_fields(request, fields)
             _check_address(request, takes_query=takes_query)
             if takes_form:
