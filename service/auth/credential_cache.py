@@ -1,7 +1,8 @@
 """Cache of verified credentials, so that few requests ask the store.
 
 An entry is fresh for 10 s and is refreshed in the background after 5 s, so that
-frequent callers never wait. While the store is down, and only then, it is valid for 15 minutes.
+frequent callers never wait. While the store is down, and only then, it is valid for 15 minutes, and
+the store is asked in the background.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from service.core.errors import QueryTooSlow, Unavailable
 V = TypeVar("V")
 # A credential that was revoked through another process is valid here for FRESH_SECONDS at most.
 REFRESH_SECONDS, FRESH_SECONDS, STALE_SECONDS = 5.0, 10.0, 900.0
+RETRY_SECONDS = 1.0  # between two look-ups of a store that is down
 MAX_ENTRIES = 10_000
 
 
@@ -35,13 +37,16 @@ class CredentialCache(Generic[V]):
         self._entries: dict[UUID, _Entry[V]] = {}
         self._loading: dict[UUID, asyncio.Task[bool]] = {}  # not invalidated since they began
         self._tasks: set[asyncio.Task[bool]] = set()
+        self._down_at: float | None = None  # when a look-up last found the store down
 
     async def get(
         self, key: UUID, *, max_age: float = FRESH_SECONDS, allow_stale: bool = True
     ) -> V | None:
         """Return the value of an id, at most ``max_age`` seconds old.
 
-        While the store is down, an older value is returned if ``allow_stale``.
+        While the store is down, an older value is returned if ``allow_stale``; without waiting, if
+        a look-up of the last ten seconds has found it down. So a credential that was revoked after
+        the store came back is valid for no longer than FRESH_SECONDS either.
 
         Raises:
             Unavailable: the store is busy; or it is down and no value is young enough even so.
@@ -49,6 +54,9 @@ class CredentialCache(Generic[V]):
         entry = self._entries.get(key)
         age = float("inf") if entry is None else self._now() - entry.at
         if entry is not None and age < min(max_age, REFRESH_SECONDS):
+            return entry.value
+        if entry is not None and age < STALE_SECONDS and allow_stale and self._is_known_down():
+            self._retry(key)
             return entry.value
         task = self._loading.get(key) or self._start(key)
         if entry is not None and age < max_age:
@@ -85,6 +93,15 @@ class CredentialCache(Generic[V]):
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    def _is_known_down(self) -> bool:
+        return self._down_at is not None and self._now() - self._down_at < FRESH_SECONDS
+
+    def _retry(self, key: UUID) -> None:
+        """Look up one value in the background to find out whether the store is back."""
+        assert self._down_at is not None  # noqa: S101 - it is known to be down
+        if not self._tasks and self._now() - self._down_at >= RETRY_SECONDS:
+            self._start(key)
+
     def _start(self, key: UUID) -> asyncio.Task[bool]:
         task = asyncio.ensure_future(self._look_up(key))
         self._loading[key] = task
@@ -97,10 +114,13 @@ class CredentialCache(Generic[V]):
         started, this = self._now(), asyncio.current_task()
         try:
             value = await self._load(key)
-        except Exception:
+        except Exception as error:
+            if _is_down(error):
+                self._down_at = self._now()
             if self._loading.get(key) is this:
                 del self._loading[key]
             raise
+        self._down_at = None
         if self._loading.get(key) is not this:
             return False
         del self._loading[key]
@@ -117,9 +137,9 @@ class CredentialCache(Generic[V]):
             task.exception()  # mark it as retrieved: waiting callers get it
 
 
-def _is_down(error: Unavailable | QueryTooSlow) -> bool:
+def _is_down(error: Exception) -> bool:
     """Return whether the store is down and not merely busy.
 
     A client that keeps it busy must not bring back a revoked credential.
     """
-    return isinstance(error, QueryTooSlow) or error.store_fails
+    return isinstance(error, QueryTooSlow) or (isinstance(error, Unavailable) and error.store_fails)

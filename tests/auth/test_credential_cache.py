@@ -246,3 +246,77 @@ async def test_cache_drain_waits_for_invalidated_loads() -> None:
     store.open.set()
     await closing
     await asking
+
+
+async def known_down(store: Store, at: float) -> None:
+    """Load the entry at 0, and find the store down at ``at``."""
+    await store.get()
+    store.error, store.time = Unavailable(), at
+    assert await store.get() == "old"
+    await store.cache.drain()
+
+
+async def test_cache_store_known_to_hang_is_not_waited_for() -> None:
+    store = Store()
+    await known_down(store, 20.0)
+    store.open.clear()
+    async with asyncio.timeout(30):
+        for store.time in (20.5, 21.0, 25.0, 29.9):
+            assert await store.get() == "old"
+    store.open.set()
+    await store.cache.drain()
+
+
+async def test_cache_while_down_one_look_up_a_second_runs() -> None:
+    store = Store()
+    await known_down(store, 20.0)
+    store.open.clear()
+    for store.time in (20.2, 20.9):
+        await store.get()
+    await asyncio.sleep(0)
+    assert store.loads == 2, "too soon after the failure"
+    for store.time in (21.0, 21.5, 22.9):
+        await store.get()
+        await asyncio.sleep(0)
+    assert store.loads == 3, "another one runs"
+    store.open.set()
+    await store.cache.drain()
+
+
+async def test_cache_after_the_store_is_back_asks_for_every_key() -> None:
+    store, other = Store(), uuid4()
+    await store.cache.get(other)
+    await known_down(store, 20.0)
+    store.error, store.value, store.time = None, None, 21.0
+    assert await store.get() == "old"
+    await store.cache.drain()
+    assert await store.get() is None
+    assert await store.cache.get(other) is None, "it was revoked meanwhile"
+
+
+async def test_cache_knows_for_10_seconds_that_the_store_is_down() -> None:
+    store = Store()
+    await known_down(store, 20.0)
+    store.error, store.value, store.time = None, None, 30.0
+    assert await store.get() is None, "revoked while no request came"
+
+
+async def test_cache_while_down_unknown_keys_and_rechecks_raise() -> None:
+    store = Store()
+    await known_down(store, 20.0)
+    with pytest.raises(Unavailable):
+        await store.cache.get(uuid4())
+    with pytest.raises(Unavailable):
+        await store.cache.get(store.key, max_age=1.0, allow_stale=False)
+    store.time = 900.0
+    with pytest.raises(Unavailable):
+        await store.get()
+
+
+async def test_cache_busy_store_is_not_known_to_be_down() -> None:
+    store = Store()
+    await store.get()
+    store.error, store.time = SqlBusy(), 10.0
+    for _ in range(2):
+        with pytest.raises(SqlBusy):
+            await store.get()
