@@ -110,7 +110,7 @@ def _status(
     responses=problems(),
 )
 async def metrics(request: Request) -> Response:
-    """Return figures for Prometheus: times by route, connections, and abandoned calls."""
+    """Return figures for Prometheus: times by route, connections, queues, circuit breakers."""
     figures: Metrics = request.state.metrics
     return Response(figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

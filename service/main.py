@@ -16,6 +16,7 @@ from service.auth.access_tokens import Keyring
 from service.auth.caller import Authenticator
 from service.auth.rate_limits import RateLimiter
 from service.core.errors import ServiceError
+from service.core.event_loop import EventLoopLag
 from service.core.logging import configure_logging
 from service.core.memory import return_large_blocks
 from service.core.metrics import Metrics
@@ -165,9 +166,15 @@ def _lifespan(
                 store.register_metrics(metrics)
             authenticator = SqlAuthenticator(sql, keyring, rates)
             shared_writer = SharedWriter(mongo)
+            limiter = IntakeLimiter(settings.max_in_flight_bytes, mongo.breaker)
+            metrics.watch("mongodb", "predictions_waiting", lambda: shared_writer.waiting)
+            metrics.watch("mongodb", "batches_waiting", lambda: limiter.waiting)
+            lag = EventLoopLag()
+            metrics.watch_event_loop(lag)
             rules = RetentionRuleCache(mongo, settings.retention_days)
             jobs = [RetentionUpkeep(mongo, settings.retention_days)]
             async with (
+                lag.sampled(),
                 registered(sql),
                 rules.refreshing(),
                 background_jobs(mongo, jobs if settings.background_jobs else []),
@@ -184,8 +191,8 @@ def _lifespan(
                     rates=rates,
                     authenticator=authenticator,
                     shared_writer=shared_writer,
-                    intake_limiter=IntakeLimiter(settings.max_in_flight_bytes),
                     large_responses=LargeResponses(),
+                    intake_limiter=limiter,
                     retention=rules,
                     metrics=metrics,
                 )

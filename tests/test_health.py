@@ -1,16 +1,19 @@
 """The probes and the figures."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import text
 
+from service.documents.predictions.ingest.limiter import MAX_CONCURRENT_BATCHES
 from service.main import State
 from service.stores.sql import migrations
 from service.stores.sql.migrations import expected_head
+from tests.documents.predictions.factories import make_event, post_event
 
 
 async def test_livez_is_alive(client: httpx2.AsyncClient) -> None:
@@ -131,6 +134,8 @@ async def test_readyz_missing_mongodb_index_is_degraded(
         'polystore_http_request_seconds_count{method="GET",route="/v1/users/{user_id}",status="422"}',
         'polystore_store{figure="connections_in_use",store="postgresql"} 0.0',
         'polystore_store{figure="connections_in_use",store="mongodb"} 0.0',
+        'polystore_store{figure="circuit_open",store="postgresql"} 0.0',
+        'polystore_store{figure="calls_abandoned",store="mongodb"} 0.0',
     ],
 )
 async def test_metrics_are_by_route_and_by_store(client: httpx2.AsyncClient, figure: str) -> None:
@@ -140,3 +145,64 @@ async def test_metrics_are_by_route_and_by_store(client: httpx2.AsyncClient, fig
     async with asyncio.timeout(30):  # the retention rules may be read meanwhile
         while figure not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.01)
+
+
+async def shown(client: httpx2.AsyncClient, figure: str, value: float) -> None:
+    """Wait until /metrics shows the figure of MongoDB with this value."""
+    line = f'polystore_store{{figure="{figure}",store="mongodb"}} {value}'
+    async with asyncio.timeout(30):
+        while line not in (await client.get("/metrics")).text:
+            await asyncio.sleep(0.01)
+
+
+async def test_metrics_show_calls_that_wait_for_mongodb(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    slots = state["mongo"]._slots
+    free = slots._value
+    for _ in range(free):
+        await slots.acquire()
+    asked = asyncio.create_task(client.get("/v1/items"))
+    await shown(client, "calls_waiting", 1.0)
+    for _ in range(free):
+        slots.release()
+    assert (await asked).status_code == 200
+    await shown(client, "calls_waiting", 0.0)
+
+
+async def test_metrics_show_batches_that_wait_for_a_slot(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    async with AsyncExitStack() as slots:
+        for _ in range(MAX_CONCURRENT_BATCHES):
+            await slots.enter_async_context(state["intake_limiter"].worker_slot)
+        batch = {"items": [make_event()]}
+        sent = asyncio.create_task(client.post("/v1/predictions/batch", json=batch))
+        await shown(client, "batches_waiting", 1.0)
+    assert (await sent).status_code == 200
+    await shown(client, "batches_waiting", 0.0)
+
+
+async def test_metrics_show_predictions_that_wait_for_the_next_insert(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, released = asyncio.Event(), asyncio.Event()
+    write = state["shared_writer"]._write
+
+    async def write_later(documents: Sequence[Any]) -> Any:
+        reached.set()
+        await released.wait()
+        return await write(documents)
+
+    monkeypatch.setattr(state["shared_writer"], "_write", write_later)
+    sent = [asyncio.create_task(post_event(client, make_event()))]
+    await reached.wait()
+    sent += [asyncio.create_task(post_event(client, make_event())) for _ in range(2)]
+    await shown(client, "predictions_waiting", 2.0)
+    released.set()
+    assert {response.status_code for response in await asyncio.gather(*sent)} == {201}
+    await shown(client, "predictions_waiting", 0.0)
+
+
+async def test_metrics_show_the_lag_of_the_event_loop(client: httpx2.AsyncClient) -> None:
+    assert "\npolystore_event_loop_lag_seconds " in (await client.get("/metrics")).text

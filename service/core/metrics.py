@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, Info, generate_latest
 
+from service.core.circuit_breaker import CircuitBreaker
+from service.core.event_loop import EventLoopLag
+
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 UNKNOWN_ROUTE = "unknown"
 
@@ -31,6 +34,11 @@ class Metrics:
             ("store", "figure"),
             registry=self._registry,
         )
+        self._event_loop_lag = Gauge(
+            "polystore_event_loop_lag_seconds",
+            "Longest delay of a timer in the last 30 seconds",
+            registry=self._registry,
+        )
 
     def request(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count a request. ``route`` is the template, because paths have too many values."""
@@ -43,6 +51,15 @@ class Metrics:
     def watch(self, store: str, figure: str, read: Callable[[], float]) -> None:
         """Register a figure that ``read`` returns at each scrape."""
         self._store.labels(store, figure).set_function(read)
+
+    def watch_breaker(self, store: str, breaker: CircuitBreaker) -> None:
+        """Register whether the store's circuit is open (1), and the calls it goes on with."""
+        self.watch(store, "circuit_open", lambda: breaker.circuit.is_open)
+        self.watch(store, "calls_abandoned", lambda: breaker.detached)
+
+    def watch_event_loop(self, lag: EventLoopLag) -> None:
+        """Register the lag of the event loop."""
+        self._event_loop_lag.set_function(lag.longest)
 
     def text(self) -> bytes:
         """Return all figures in Prometheus' text format."""

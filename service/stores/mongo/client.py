@@ -44,7 +44,7 @@ class MongoStore:
         self.deadline_seconds = settings.mongo_deadline_seconds
         self._slots = asyncio.Semaphore(settings.mongo_max_pool_size)
         self._slot_seconds = settings.mongo_place_seconds
-        self._in_use = 0
+        self._in_use = self._waiting = 0
 
     @property
     def in_use(self) -> int:
@@ -52,9 +52,10 @@ class MongoStore:
         return self._in_use
 
     def register_metrics(self, metrics: Metrics) -> None:
-        """Register the slots in use and the calls abandoned at their deadline."""
+        """Register the slots, the calls that wait for one, and the circuit breaker."""
         metrics.watch("mongodb", "connections_in_use", lambda: self.in_use)
-        metrics.watch("mongodb", "calls_abandoned", lambda: self.breaker.detached)
+        metrics.watch("mongodb", "calls_waiting", lambda: self._waiting)
+        metrics.watch_breaker("mongodb", self.breaker)
 
     async def call(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:
         """Return the result of ``work``, run within the deadline and in a slot.
@@ -89,11 +90,14 @@ class MongoStore:
         if not self._slots.locked():  # no other call waits, so no timer is needed
             await self._slots.acquire()
             return
+        self._waiting += 1
         try:
             async with asyncio.timeout(self._slot_seconds):
                 await self._slots.acquire()
         except TimeoutError:
             raise MongoBusy from None
+        finally:
+            self._waiting -= 1
 
 
 @asynccontextmanager

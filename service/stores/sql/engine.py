@@ -9,13 +9,12 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.pool import QueuePool
 
 from service.core.circuit_breaker import CircuitBreaker, Deadline
 from service.core.metrics import Metrics
 from service.settings import Settings
 from service.stores.sql.errors import translate_sql_error
-from service.stores.sql.pool import open_engine
+from service.stores.sql.pool import CountingPool, open_engine
 from service.stores.sql.session import AFTER_COMMIT, DEADLINE, ON_BEGIN, session_maker
 
 T = TypeVar("T")
@@ -47,11 +46,14 @@ class SqlStore:
         self._reports = session_maker(reporting, **SNAPSHOT)
 
     def register_metrics(self, metrics: Metrics) -> None:
-        """Let /metrics read the pool."""
-        pool = cast("QueuePool", self.engine.pool)
+        """Register the pool, the calls that wait for a connection, and the circuit breakers."""
+        pool = cast("CountingPool", self.engine.pool)
         metrics.watch("postgresql", "connections_in_use", pool.checkedout)
         metrics.watch("postgresql", "connections_idle", pool.checkedin)
-        metrics.watch("postgresql", "calls_abandoned", lambda: self.breaker.detached)
+        metrics.watch("postgresql", "calls_waiting", lambda: pool.waiting)
+        metrics.watch_breaker("postgresql", self.breaker)
+        if self.has_replica:
+            metrics.watch_breaker("replica", self.reporting_breaker)
 
     def reading(self, deadline: Deadline) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a session for reads: each statement stands by itself."""

@@ -12,13 +12,28 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolResetState
+from typing_extensions import override
 
 from service.settings import Settings
 from service.stores.sql.connect import create_engine
 from service.stores.sql.session import check_commits
 
 SECONDS_WITHOUT_PING = 1.0
+
+
+class CountingPool(AsyncAdaptedQueuePool):
+    """A pool that counts the calls that wait for a connection, a new one included."""
+
+    waiting = 0
+
+    @override
+    def _do_get(self) -> ConnectionPoolEntry:
+        self.waiting += 1
+        try:
+            return super()._do_get()
+        finally:
+            self.waiting -= 1
 
 
 @asynccontextmanager
@@ -60,6 +75,7 @@ def _create_engine(url: str, settings: Settings) -> AsyncEngine:
             **limits,
         },
         through_pgbouncer=settings.sql_pgbouncer,
+        poolclass=CountingPool,
         pool_size=settings.sql_pool_size,
         max_overflow=settings.sql_max_overflow,
         pool_timeout=settings.sql_pool_seconds,

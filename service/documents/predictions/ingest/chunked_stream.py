@@ -83,7 +83,8 @@ class StreamIngest(ABC, Generic[R]):
 
     async def _write(self) -> bytes:
         state = self.request.state
-        async with self._limiter.worker_slot:
+        limiter = self._limiter
+        async with limiter.stream_slot if self._committed else limiter.worker_slot:
             # The caller's permission may have changed since the stream began, long ago.
             state.caller = await state.authenticator.authenticate(self.request, state.access)
             results = await self.write([line for _, line in self._waiting])

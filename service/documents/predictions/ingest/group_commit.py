@@ -7,6 +7,7 @@ There is one insert at a time, because two are smaller and slower by a tenth (me
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 D = TypeVar("D")
@@ -26,6 +27,16 @@ class GroupCommitWriter(Generic[D, R]):
         self._waiting: list[tuple[D, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a document that is submitted now waits for the next group."""
+        return self._writer is not None
+
+    @property
+    def waiting(self) -> int:
+        """The number of documents that wait for the next group."""
+        return len(self._waiting)
+
     async def submit(self, document: D) -> R:
         """Return the result of the document.
 
@@ -35,7 +46,8 @@ class GroupCommitWriter(Generic[D, R]):
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((document, result))
         if self._writer is None:
-            self._writer = asyncio.ensure_future(self._write_all())
+            # Not in the context of this request, because the others' documents are not of it.
+            self._writer = asyncio.create_task(self._write_all(), context=Context())
         return await result
 
     async def drain(self) -> None:

@@ -11,6 +11,7 @@ from pymongo.errors import BulkWriteError, WriteConcernError, WriteError
 from typing_extensions import override
 
 from service.auth.caller import Caller
+from service.core.circuit_breaker import WAITED
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.ingest.group_commit import GroupCommitWriter
@@ -95,19 +96,22 @@ class SharedWriter(GroupCommitWriter[Document, Code]):
 
     def __init__(self, mongo: MongoStore) -> None:
         super().__init__(partial(write, mongo))
-        self._seconds = mongo.deadline_seconds
+        self._seconds, self._circuit = mongo.deadline_seconds, mongo.breaker.circuit
 
     @override
     async def submit(self, document: Document) -> Code:
         """Return the outcome of the document by the deadline of a request.
 
         The wait for the insert before counts too, because otherwise it would double the deadline.
+        While inserts hang, no document waits behind one.
 
         Raises:
             Unavailable, OutcomeUnknown: as :func:`write`.
         """
+        if self.is_writing and self._circuit.is_open:
+            raise self._circuit.refusal()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._seconds - WAITED.get()):
                 return await super().submit(document)
         except TimeoutError:
             raise OutcomeUnknown from None

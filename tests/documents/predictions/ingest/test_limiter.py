@@ -1,13 +1,16 @@
 """Batches and stream chunks wait for one of a few slots; single events do not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
+from service.core.circuit_breaker import WAITED, CircuitBreaker
+from service.documents.predictions.ingest import limiter as limiter_module
 from service.documents.predictions.ingest import writer as writer_module
 from service.documents.predictions.ingest.limiter import MAX_CONCURRENT_BATCHES, IntakeLimiter
 from service.main import State
@@ -51,6 +54,81 @@ async def test_batches_wait_for_a_slot_and_single_events_do_not(
     assert [(await item).status_code for item in requests] == [200] * 4
     assert ids_of(events) <= await stored_ids(state)
     assert state["intake_limiter"].bytes == 0
+
+
+async def test_batches_behind_writes_that_hang_are_refused_at_once(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter, events = state["intake_limiter"], make_events(2)
+    # One of its own, which no other call of the process closes.
+    breaker = CircuitBreaker("MongoDB", state["mongo"].deadline_seconds, lambda _error: None)
+    monkeypatch.setattr(limiter, "_breaker", breaker)
+
+    def send() -> Awaitable[tuple[httpx2.Response, httpx2.Response]]:
+        return asyncio.gather(
+            client.post("/v1/predictions/batch", json={"items": events}),
+            client.post("/v1/predictions/stream", content=as_lines(events), headers=NDJSON),
+        )
+
+    async with AsyncExitStack() as slots, asyncio.timeout(30):
+        for _ in range(MAX_CONCURRENT_BATCHES):
+            await slots.enter_async_context(limiter.worker_slot)
+        waiting = asyncio.ensure_future(send())
+        while limiter.waiting < 2:
+            await asyncio.sleep(0)
+        breaker.circuit.record_failure(time.monotonic() - 2.0)  # in silence
+        for response in (*await waiting, *await send()):
+            assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+            assert response.headers["retry-after"] == "1"
+        breaker.circuit.record_success()
+    assert await stored_ids(state) == set()
+    assert [response.status_code for response in await send()] == [200, 200]
+
+
+async def test_batch_that_waited_its_share_is_refused_and_chunk_waits_on(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = state["intake_limiter"]
+    events = make_events(2)
+    monkeypatch.setattr(limiter_module, "WAITING_SHARE", 0.001)
+    async with AsyncExitStack() as slots, asyncio.timeout(30):
+        for _ in range(MAX_CONCURRENT_BATCHES):
+            await slots.enter_async_context(limiter.worker_slot)
+        chunk_of_begun_stream = asyncio.create_task(_waited(limiter.stream_slot))
+        while limiter.waiting < 1:
+            await asyncio.sleep(0)
+        batch = await client.post("/v1/predictions/batch", json={"items": events})
+        stream = await client.post(
+            "/v1/predictions/stream", content=as_lines(events), headers=NDJSON
+        )
+        for refused in (batch, stream):
+            assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+        assert not chunk_of_begun_stream.done()
+    await chunk_of_begun_stream
+
+
+async def test_wait_for_a_slot_is_part_of_the_time_of_the_write(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = state["intake_limiter"]
+    monkeypatch.setattr(limiter_module, "STREAM_WAITING_SHARE", 0.0)
+    async with AsyncExitStack() as slots:
+        for _ in range(MAX_CONCURRENT_BATCHES - 1):
+            await slots.enter_async_context(limiter.worker_slot)
+        async with limiter.worker_slot:
+            at_once = WAITED.get()
+            behind = asyncio.create_task(_waited(limiter.worker_slot))
+            in_stream = asyncio.create_task(_waited(limiter.stream_slot))
+            while limiter.waiting < 2:
+                await asyncio.sleep(0)
+        assert await behind > at_once
+        assert await in_stream == 0.0
+    assert WAITED.get() == 0.0
+
+
+async def _waited(slot: AbstractAsyncContextManager[None]) -> float:
+    async with slot:
+        return WAITED.get()
 
 
 async def test_batches_concurrent_are_written_a_few_at_a_time(
@@ -101,7 +179,7 @@ async def test_stream_line_above_the_limit_returns_429(
     app: FastAPI, state: State, reset_stores: None
 ) -> None:
     """The bytes that were acquired are released."""
-    limiter = IntakeLimiter(max_bytes=100_000)
+    limiter = IntakeLimiter(100_000, state["mongo"].breaker)
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):

@@ -1,18 +1,31 @@
 """Inserts of events: what is stored, and errors of the write concern."""
 
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
 from pymongo.errors import BulkWriteError
 
+from service.core.circuit_breaker import Circuit
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.ingest.event import Event, to_document
 from service.documents.predictions.ingest.writer import write
 from service.main import State
-from service.stores.mongo.client import now
-from tests.documents.predictions.factories import make_event, post_batch, stored_events
+from service.stores.mongo.client import Document, now
+from tests.documents.predictions.factories import (
+    ids_of,
+    make_event,
+    make_events,
+    post_batch,
+    post_event,
+    stored_events,
+    stored_ids,
+)
 
 
 async def test_write_not_durable_raises_outcome_unknown(
@@ -27,6 +40,33 @@ async def test_write_not_durable_raises_outcome_unknown(
     monkeypatch.setattr(type(state["mongo"].database[PREDICTIONS]), "insert_many", insert_many)
     with pytest.raises(OutcomeUnknown):
         await write(state["mongo"], [document, {**document, "_id": uuid4()}])
+
+
+async def test_event_behind_inserts_that_hang_is_refused_at_once(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A circuit of its own, which no other call of the process closes.
+    writer, circuit = state["shared_writer"], Circuit("MongoDB")
+    reached, released, write_group = asyncio.Event(), asyncio.Event(), writer._write
+
+    async def hang(documents: Sequence[Document]) -> Any:
+        reached.set()
+        await released.wait()
+        return await write_group(documents)
+
+    monkeypatch.setattr(writer, "_write", hang)
+    monkeypatch.setattr(writer, "_circuit", circuit)
+    hanging, behind = make_events(2)
+    first = asyncio.create_task(post_event(client, hanging))
+    async with asyncio.timeout(30):
+        await reached.wait()
+        circuit.record_failure(time.monotonic() - 2.0)  # of another call, in silence
+        refused = await post_event(client, behind)
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        assert refused.headers["retry-after"] == "1"
+        released.set()
+        assert (await first).status_code == 201
+    assert await stored_ids(state) == ids_of([hanging])
 
 
 async def test_stored_document_has_the_sent_fields_and_a_hash(
