@@ -127,13 +127,7 @@ def test_engine_on_a_full_disk_serves_again_with_all_rows(
                 os.kill(engine.pid, signal.SIGKILL)
         wait_long(lambda: any("the disk is full" in line for line in lines), "it is said")
         (small_disk / "ballast").unlink()
-        began = time.monotonic()
         wait_long(lambda: rows.read() >= rows.acknowledged, "all rows are served again")
-        print(
-            f"{name}: served {time.monotonic() - began:.1f} s after space was back;",
-            lines,
-            len(rows.acknowledged),
-        )
         assert rows.write(max(rows.acknowledged) + 100)
     finally:
         engine.stop()
