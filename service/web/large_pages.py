@@ -58,12 +58,12 @@ def end_early(
 
 def in_batches(page: Sequence[T], sizes: Sequence[int]) -> Iterator[Sequence[T]]:
     """Split a page where the large items of a batch reach LARGE_BYTES."""
-    begin, held = 0, 0
+    begin, total = 0, 0
     for end, size in enumerate(sizes, 1):
-        held += size
-        if held >= LARGE_BYTES or end == len(page):
+        total += size
+        if total >= LARGE_BYTES or end == len(page):
             yield page[begin:end]
-            begin, held = end, 0
+            begin, total = end, 0
 
 
 class LargePage(StreamedResponse):

@@ -31,10 +31,8 @@ PR_SET_CHILD_SUBREAPER = 36
 TICK_SECONDS = 0.2
 # The delay of a restart doubles with each death of an unstable engine. There is no last restart,
 # because a full disk is emptied after hours. SIGKILL is no fault of the engine.
-STABLE_SECONDS = 10.0
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, LONGEST_AFTER_KILL_SECONDS = 0.1, 10.0, 1.0
-KILL_SECONDS = 5.0
-LOCK_SECONDS = 30.0
+STABLE_SECONDS, KILL_SECONDS, LOCK_SECONDS = 10.0, 5.0, 30.0
 LAUNCH_FILE = Path(__file__).with_name("launch.py")
 
 
@@ -121,6 +119,7 @@ class Supervisor:
                 return status
 
     def _next_start(self, status: int) -> float:
+        """Return the monotonic time of the next start."""
         now, code = time.monotonic(), os.waitstatus_to_exitcode(status)
         emit("died", code=code)
         self.deaths = 1 if now - self.started_at >= STABLE_SECONDS else self.deaths + 1
@@ -180,8 +179,8 @@ class Supervisor:
 
 def delay(deaths: int, *, killed: bool) -> float:
     """Return the seconds until the next start after so many deaths in a row."""
-    longest = LONGEST_AFTER_KILL_SECONDS if killed else LONGEST_DELAY_SECONDS
-    return 0.0 if deaths == 1 else min(longest, FIRST_DELAY_SECONDS * 2.0 ** min(deaths - 2, 32))
+    doubled = FIRST_DELAY_SECONDS * 2.0 ** min(deaths - 2, 32) if deaths > 1 else 0.0
+    return min(doubled, LONGEST_AFTER_KILL_SECONDS if killed else LONGEST_DELAY_SECONDS)
 
 
 def emit(event: str, **details: int) -> None:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class _Slice(NamedTuple):
-    """What is on a page, the cursor of the last document if more follow, and the total."""
+    """The documents of a page, the cursor of the last one if more follow, and the total."""
 
     found: Sequence[Found]
     end: Cursor | None

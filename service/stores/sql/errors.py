@@ -39,7 +39,7 @@ class SqlReadOnly(Unavailable):
 
 
 class SqlFailed(OutcomeUnknown):
-    """An error of PostgreSQL's own, of which its log says more."""
+    """PostgreSQL failed by itself; its log holds the cause."""
 
     store_fails = False  # it answers
 
