@@ -25,29 +25,29 @@ def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield method, path, item[method]
 
 
-def times(document: dict[str, Any], node: Any, seen: set[str]) -> Iterator[dict[str, Any]]:
+def times(document: dict[str, Any], node: Any, known: set[str]) -> Iterator[dict[str, Any]]:
     """Schemas of times in ``node`` and in what it refers to."""
     if isinstance(node, list):
         for part in node:
-            yield from times(document, part, seen)
+            yield from times(document, part, known)
     elif isinstance(node, dict):
         if node.get("format") in {"date-time", "date", "time", "duration"}:
             yield node
         name = str(node.get("$ref", "")).rpartition("/")[2]
-        if name and name not in seen:
-            seen.add(name)
-            yield from times(document, document["components"]["schemas"][name], seen)
+        if name and name not in known:
+            known.add(name)
+            yield from times(document, document["components"]["schemas"][name], known)
         for part in node.values():
-            yield from times(document, part, seen)
+            yield from times(document, part, known)
 
 
 def test_openapi_times_in_requests_have_the_pattern(app: FastAPI) -> None:
-    document, seen = app.openapi(), set[str]()
+    document, known = app.openapi(), set[str]()
     found = [
         schema
         for _, _, operation in operations(app)
         for part in ("parameters", "requestBody")
-        for schema in times(document, operation.get(part), seen)
+        for schema in times(document, operation.get(part), known)
     ]
     assert len(found) > 30
     assert {(schema["format"], schema.get("pattern")) for schema in found} == {

@@ -34,6 +34,7 @@ from service.web.pagination import Page
 
 router = APIRouter(tags=["projects"], route_class=SqlRoute)
 OF_PROJECT = "/projects/{project_id}/invitations"
+_NO_SECRET = InvitationAccept()
 
 
 @router.post(
@@ -115,14 +116,13 @@ async def invitations_accept(
     invitation_id: UUID,
     invitations: Invitations,
     reply: Reply,
-    proof: InvitationAccept | None = None,
+    proof: InvitationAccept = _NO_SECRET,
 ) -> ProjectRead:
     """Join the project, if the invitation is to your email.
 
     Send its secret, unless an administrator has verified your email.
     """
-    secret = None if proof is None else proof.secret
-    return reply.updated(await invitations.accept(invitation_id, secret))
+    return reply.updated(await invitations.accept(invitation_id, proof.secret))
 
 
 @router.post(

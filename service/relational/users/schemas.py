@@ -62,7 +62,7 @@ class UserUpdate(RequestModel):
 
     ``status``, ``is_active``, ``role``, ``password`` and ``email_verified`` are for those with
     ``users:admin``; one's own password is changed by POST /v1/me/password. Another email is not
-    verified, unless the same change says so.
+    verified, unless the same change sets it.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": {"city": "London", "bio": None}})
