@@ -107,7 +107,7 @@ HEADERS = [
     ("Authorization", "Bearer eyJhbGciOiJub25lIn0.e30."), ("X-Request-Id", '\xff"}'),
     ("Expect", "x"),
     ("X-Forwarded-For", CANARY), ("X-Forwarded-Proto", "\xff"), ("Forwarded", "for=" + CANARY),
-    ("TE", "gzip"),
+    ("Trailer", "Host"),
     ("Cookie", "a=" + CANARY), ("Origin", "null"), ("X-HTTP-Method-Override", "DELETE"),
     ("Host", CANARY),
     ("Last-Event-ID", CANARY), ("Accept-Encoding", "gzip;q=x"), ("ce-id", CANARY),

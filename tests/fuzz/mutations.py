@@ -95,7 +95,7 @@ def _value(random: Random) -> Raw:
 
 
 def mutated_bytes(body: bytes, random: Random) -> bytes:
-    """Return a body whose bytes are not what the type of content says."""
+    """Return a body of other bytes than its Content-Type promises."""
     text = body.decode()
     at = random.randrange(len(body) + 1)
     changes: list[Callable[[], bytes]] = [

@@ -20,7 +20,7 @@ SECONDS_TO_REST = 10.0
 
 
 class Run:
-    """What was sent so far, and what was wrong."""
+    """Counts of what was sent so far, and the failures."""
 
     def __init__(self, port: int, *, output: TextIO = sys.stderr) -> None:
         self._connection, self._port, self._output = Connection(port), port, output

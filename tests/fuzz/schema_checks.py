@@ -9,7 +9,10 @@ from schemathesis.engine import events, from_schema
 from tests.fuzz.cases import ENDLESS
 
 # The checks left out, and why.
-EXCLUDED: dict[str, str] = {}
+EXCLUDED = {
+    "positive_data_acceptance": "a cursor is signed, `fields` names fields, If-Match must hold: a "
+    "schema cannot express this, so that random text is a documented 400, 412 or 422",
+}
 
 
 def schema_failures(

@@ -133,8 +133,8 @@ def test_operations_have_a_body_wherever_one_is_described(app: FastAPI) -> None:
 
 @pytest.mark.generators
 def test_fuzz_short_run_finds_nothing(service_folder: Path) -> None:
-    options = argparse.Namespace(cases=500, examples=0, seed=20261127, only=None)
+    options = argparse.Namespace(cases=300, examples=0, seed=20261127, only=None)
     with running_service(service_folder, **ENVIRONMENT) as service:
         report, failed = fuzz(service, options)
     assert not failed, report
-    assert json.loads(report)["statuses"]["200"] > 50
+    assert json.loads(report)["statuses"]["200"] > 30

@@ -1,4 +1,4 @@
-"""What is wrong with a response to a hostile request."""
+"""Faults of a response to a hostile request."""
 
 import json
 from collections.abc import Container
