@@ -1,15 +1,15 @@
 """Item types in MongoDB, and the validation of attributes against their JSON Schema."""
 
 import json
-from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import Depends
 from typing_extensions import override
 
-from service.core.errors import MAX_ERRORS, NotFound, Refused, field_error
+from service.core.errors import NotFound, Refused, field_error
 from service.documents.items.documents import ITEM_TYPES, read_item_type
-from service.documents.items.json_schema import compile_schema
+from service.documents.items.json_schema import measure_schema
+from service.documents.items.schema_process import schema_process
 from service.documents.items.schemas import ItemTypeRead, ItemTypeWrite
 from service.stores.mongo.client import Document
 from service.stores.mongo.filters import all_of
@@ -57,7 +57,11 @@ class ItemTypeRepository(MongoRepository[ItemTypeRead]):
     async def put(self, name: str, body: ItemTypeWrite, expected: Expected) -> ItemTypeRead:
         """Create the type or replace its schema; existing items stay as they are."""
         text = json.dumps(body.json_schema, sort_keys=True)
-        compile_schema(text)
+        schema = measure_schema(text)
+        if schema.is_small:
+            schema.compile()
+        else:
+            await schema_process.violations(text, {})
         return await self._put(self._is(name), {"json_schema": text}, {}, expected)
 
     async def check(self, name: str, attributes: dict[str, Any]) -> None:
@@ -65,19 +69,25 @@ class ItemTypeRepository(MongoRepository[ItemTypeRead]):
 
         Raises:
             SchemaMismatch: with a pointer for each of the first errors.
+            ValidationTooCostly, ValidationBusy: it takes too long.
         """
         where = all_of(self._is(name), self.visible())
         document = await self._documents.find_one(where, {"json_schema": 1})
         if document is None:
             return
-        violations = compile_schema(document["json_schema"]).iter_errors(attributes)
+        text = document["json_schema"]
+        schema = measure_schema(text)
+        if schema.is_small_for(attributes):
+            violations = schema.violations(attributes)
+        else:
+            violations = await schema_process.violations(text, attributes)
         errors = [
             field_error(
-                pointer=pointer_to(("attributes", *violation.instance_path)),
+                pointer=pointer_to(("attributes", *path)),
                 code=SchemaMismatch.code,
-                detail=f"Match {pointer_to(violation.schema_path)} of the schema.",
+                detail=f"Match {pointer_to(schema_path) or 'all'} of the schema.",
             )
-            for violation in islice(violations, MAX_ERRORS)
+            for path, schema_path in violations
         ]
         if errors:
             raise SchemaMismatch(errors=errors)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from service.auth.caller import needs
 from service.documents.items.item_types import SchemaMismatch
+from service.documents.items.json_schema import ValidationTooCostly
 from service.documents.items.repository import (
     ItemContended,
     ItemKeyUsed,
@@ -14,6 +15,7 @@ from service.documents.items.repository import (
     Items,
     ItemTooLarge,
 )
+from service.documents.items.schema_process import ValidationBusy
 from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
 from service.documents.items.search import BadSearch
 from service.stores.mongo.route import MongoRoute
@@ -30,7 +32,7 @@ router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
     "",
     status_code=201,
     dependencies=[needs("items:write")],
-    responses=problems(SchemaMismatch, KeyReused, ItemKeyUsed),
+    responses=problems(SchemaMismatch, ValidationTooCostly, ValidationBusy, KeyReused, ItemKeyUsed),
 )
 async def items_create(item: ItemCreate, items: Items, key: SentKey, reply: Reply) -> ItemRead:
     created, replayed = await items.add(item, key)
@@ -71,7 +73,15 @@ async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
 @router.patch(
     "/{item_id}",
     dependencies=[needs("items:write")],
-    responses=problems(ItemNotFound, ItemContended, ItemTooLarge, SchemaMismatch, if_match=True),
+    responses=problems(
+        ItemNotFound,
+        ItemContended,
+        ItemTooLarge,
+        SchemaMismatch,
+        ValidationTooCostly,
+        ValidationBusy,
+        if_match=True,
+    ),
 )
 async def items_update(
     item_id: UUID, change: ItemUpdate, items: Items, expected: IfMatch, reply: Reply

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Path
 
 from service.auth.caller import needs
 from service.documents.items.item_types import ItemTypeNotFound, ItemTypes
-from service.documents.items.json_schema import BadJsonSchema
+from service.documents.items.json_schema import BadJsonSchema, ValidationTooCostly
+from service.documents.items.schema_process import ValidationBusy
 from service.documents.items.schemas import ItemTypeRead, ItemTypesRead, ItemTypeWrite, TypeName
 from service.stores.mongo.route import MongoRoute
 from service.web.conditional import IfMatch, Reply
@@ -34,7 +35,7 @@ async def item_types_get(type_name: NameInPath, types: ItemTypes, reply: Reply) 
 @router.put(
     "/{name}",
     dependencies=[needs("item_types:write")],
-    responses=problems(BadJsonSchema, if_match=True),
+    responses=problems(BadJsonSchema, ValidationTooCostly, ValidationBusy, if_match=True),
 )
 async def item_types_put(
     type_name: NameInPath, body: ItemTypeWrite, types: ItemTypes, expected: IfMatch, reply: Reply
