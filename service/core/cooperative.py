@@ -9,6 +9,20 @@ T = TypeVar("T")
 SLICE_SECONDS = 0.0005
 
 
+class Slices:
+    """The slices of a long loop, which calls ``end`` after each small part of its work."""
+
+    def __init__(self, seconds: float = SLICE_SECONDS) -> None:
+        self._seconds = seconds
+        self._ends = time.perf_counter() + seconds
+
+    async def end(self) -> None:
+        """Yield to other tasks if the slice is over."""
+        if time.perf_counter() > self._ends:
+            await asyncio.sleep(0)
+            self._ends = time.perf_counter() + self._seconds
+
+
 async def run_cooperatively(
     work: Iterable[T],
     *,

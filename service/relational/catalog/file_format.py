@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
+from service.core.cooperative import Slices
 from service.core.csv import escape_formula, unescape_formula
 from service.core.errors import BadRequest, FieldError, ServiceError, field_error
 from service.core.media_types import parse_media_type
@@ -40,7 +41,7 @@ class ProductRow(NamedTuple):
 
 
 async def read_rows(lines: AsyncIterator[bytes], file_format: Format) -> AsyncIterator[ProductRow]:
-    """Yield the rows of a body, one for each line that is not blank.
+    """Yield the rows of a body, one for each line that is not blank, with pauses for others.
 
     Raises:
         BadHeader: a CSV whose first row does not name its columns.
@@ -49,9 +50,10 @@ async def read_rows(lines: AsyncIterator[bytes], file_format: Format) -> AsyncIt
         async for row in _csv_rows(lines):
             yield row
         return
-    number = 0
+    number, slices = 0, Slices()
     async for line in lines:
         number += 1
+        await slices.end()
         if line.strip():
             yield _ndjson_row(number, line)
 
@@ -66,20 +68,25 @@ def _ndjson_row(number: int, line: bytes) -> ProductRow:
 
 async def _csv_rows(lines: AsyncIterator[bytes]) -> AsyncIterator[ProductRow]:
     names: list[str] = []
-    number, first, record = 0, 0, b""
+    number, first, slices = 0, 0, Slices()
+    # Joined and searched for quotes once, because a record may have as many lines as bytes.
+    pieces: list[bytes] = []
+    length = quotes = 0
     async for line in lines:
         number += 1
+        await slices.end()
         first = first or number
-        record += line + b"\n"
-        quoted = record.count(b'"') % 2 == 1  # the value continues in the next line
-        if quoted and len(record) <= MAX_RECORD_BYTES:
+        pieces.append(line + b"\n")
+        length, quotes = length + len(line) + 1, quotes + line.count(b'"')
+        if quotes % 2 == 1 and length <= MAX_RECORD_BYTES:  # the value continues in the next line
             continue
+        record = b"".join(pieces)
         if names and record.strip():
             yield _csv_row(first, names, record)
         elif record.strip():
             names = _column_names(record)
-        record, first = b"", 0
-    if record.strip():
+        pieces, length, quotes, first = [], 0, 0, 0
+    if pieces:
         error = field_error(pointer="", code="open_quote", detail="Close the quoted value.")
         yield ProductRow(first, None, [error])
 

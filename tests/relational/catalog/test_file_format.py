@@ -1,0 +1,58 @@
+"""Reading of rows: the work grows with the length of the file, and is done in slices."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.relational.catalog.file_format import Format, read_rows
+
+HEADER = b"sku,name,price,currency\n"
+
+
+async def _lines(body: bytes) -> AsyncIterator[bytes]:
+    for line in body.split(b"\n"):
+        yield line
+
+
+async def _read(body: bytes, file_format: Format) -> tuple[float, int]:
+    """Return the CPU time in seconds, and how often others had their turn."""
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(count_turns())
+    began = time.thread_time()
+    assert [row async for row in read_rows(_lines(body), file_format)]
+    taken = time.thread_time() - began
+    others.cancel()
+    return taken, turns
+
+
+def _record(lines: int) -> bytes:
+    return b'a,"' + b"\n" * lines + b'",1,EUR\n'
+
+
+@pytest.mark.parametrize(
+    ("once", "twice", "file_format"),
+    [
+        (HEADER + _record(30_000), HEADER + _record(60_000), "csv"),
+        (HEADER + b'"' + b"\n" * 30_000, HEADER + b'"' + b"\n" * 60_000, "csv"),
+        (HEADER + _record(500) * 20, HEADER + _record(500) * 40, "csv"),
+        (b"\n" * 20_000 + b"{}", b"\n" * 40_000 + b"{}", "ndjson"),
+        (b"{}\n" * 300, b"{}\n" * 600, "ndjson"),
+    ],
+    ids=["long record", "open quote", "records", "blank lines", "invalid lines"],
+)
+async def test_read_rows_twice_as_long_takes_less_than_three_times(
+    once: bytes, twice: bytes, file_format: Format
+) -> None:
+    shorter = min([(await _read(once, file_format))[0] for _ in range(2)])
+    longer, turns = min([await _read(twice, file_format) for _ in range(2)])
+    assert longer < 3 * shorter
+    assert turns > 5
