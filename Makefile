@@ -38,6 +38,7 @@ bench: .venv/dev ## Measures us against the tutorials' way, raw writes and ourse
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.log_growth
 	@$(BIN)/python -m benchmarks.labels
+	@$(BIN)/python -m benchmarks.bystanders
 
 fuzz: .venv/dev ## Sends 10,000 hostile requests to a service of its own (FUZZ="--seed 7 --only items_create")
 	@$(BIN)/python -m tests.fuzz --report fuzz.json $(FUZZ)

@@ -32,10 +32,18 @@ class RunningService(NamedTuple):
     database_url: str
     mongodb_url: str
     environment: dict[str, str]
+    password: str
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
+
+    @property
+    def administrator(self) -> dict[str, str]:
+        """Log the administrator in and return the headers."""
+        form = {"grant_type": "password", "username": "admin", "password": self.password}
+        answer = httpx2.post(f"{self.url}/auth/token", data=form, timeout=60).raise_for_status()
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def client(self) -> httpx2.Client:
         """Return a client for requests that are not measured."""
@@ -66,7 +74,8 @@ def running_service() -> Iterator[RunningService]:
             quiet = {"POLYSTORE_LOG_LEVEL": "WARNING", "POLYSTORE_SECRET": token_urlsafe(32)}
             settings = {**stores, **NO_LIMITS, **quiet}
             key = credentials["demo_key"]
-            yield RunningService(url, port, process.pid, key, sql, mongo, settings)
+            password = credentials["password"]
+            yield RunningService(url, port, process.pid, key, sql, mongo, settings, password)
         finally:
             process.terminate()
             process.wait(30)
