@@ -101,12 +101,12 @@ class CompiledSchema:
         return self._refutation(_reference(""))
 
     def _compile(self, schema: Any, registry: jsonschema_rs.Registry | None = None) -> Any:
-        each = min(PATTERN_BYTES, PATTERNS_BYTES // max(1, self._text_checks))
+        limit = min(PATTERN_BYTES, PATTERNS_BYTES // max(1, self._text_checks))
         return jsonschema_rs.validator_for(
             schema,
             registry=registry,
             retriever=_refuse_retrieval,
-            pattern_options=jsonschema_rs.RegexOptions(size_limit=each),
+            pattern_options=jsonschema_rs.RegexOptions(size_limit=limit),
             validate_formats=False,
         )
 

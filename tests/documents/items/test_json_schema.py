@@ -175,7 +175,7 @@ def _peak_kilobytes() -> int:
     ],
     ids=["items", "reference", "whole"],
 )
-def test_violations_of_many_values_are_those_of_the_smallest_part(
+def test_violations_of_many_values_name_the_smallest_part(
     schema: dict[str, Any], value: Any, violation: Violation
 ) -> None:
     padded = {**schema, "examples": [None] * 10}

@@ -44,7 +44,7 @@ async def test_violations_too_slow_are_ended_and_the_next_are_not(
     assert await process.violations("true", {}) == []
 
 
-async def test_violations_of_a_cancelled_request_are_nobody_elses(
+async def test_violations_after_a_cancelled_request_are_their_own(
     process: SchemaProcess,
 ) -> None:
     assert await process.violations("true", {}) == []
