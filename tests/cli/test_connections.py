@@ -84,7 +84,9 @@ async def test_head_without_end_is_431_before_it_is_stored(state: State) -> None
     assert (answer.status, answer.problem["code"]) == (431, "headers_too_large")
 
 
-async def test_silent_connections_keep_nobody_out(state: State, three_connections: None) -> None:
+async def test_silent_connections_leave_room_for_others(
+    state: State, three_connections: None
+) -> None:
     async with serving(state) as port:
         silent = [await connect(port) for _ in range(20)]
         assert (await exchange(port, GET)).status == 200
@@ -107,11 +109,11 @@ async def test_kept_alive_connection_outlives_older_silence(
         silent.append((await connect(port))[1])  # closes the first silent one
         writer.write(GET)
         assert (await read_answer(reader)).status == 200
-        for each in (writer, *silent):
-            each.close()
+        for opened in (writer, *silent):
+            opened.close()
 
 
-async def test_half_bodies_keep_nobody_out(state: State, three_connections: None) -> None:
+async def test_half_bodies_leave_room_for_others(state: State, three_connections: None) -> None:
     async with serving(state) as port:
         halves = [await connect(port) for _ in range(3)]
         for _, writer in halves:

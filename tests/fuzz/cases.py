@@ -69,7 +69,9 @@ def _operation(
         path=path,
         kind=next(iter(content), JSON),
         bodies=bodies if content else [],
-        query=[each["name"] for each in described.get("parameters", []) if each["in"] == "query"],
+        query=[
+            entry["name"] for entry in described.get("parameters", []) if entry["in"] == "query"
+        ],
         fields=list(schema.get("properties", {})),
         statuses=frozenset(described["responses"]),
     )

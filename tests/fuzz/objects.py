@@ -60,7 +60,7 @@ class Objects:
     def _create(self, name: str) -> None:
         resource = RESOURCES[name]
         names = re.findall(r"\{(\w+)\}", resource.path)
-        path = "/v1" + resource.path.format(**{each: self.value(each) for each in names})
+        path = "/v1" + resource.path.format(**{entry: self.value(entry) for entry in names})
         created = self._post(path, self.body(resource.body), "PUT" if resource.name else "POST")
         self._values[name] = str(resource.name or created.get("id") or created["prediction_id"])
         if resource.then:

@@ -32,7 +32,7 @@ def answer(status: int = 422, seconds: float = 0.0, **changed: Any) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("given", "fault"),
+    ("response", "fault"),
     [
         (answer(0), "without a response"),
         (answer(500), "status 500"),
@@ -47,14 +47,14 @@ def answer(status: int = 422, seconds: float = 0.0, **changed: Any) -> Answer:
         (answer()._replace(status=400), "another status"),
     ],
 )
-def test_verdict_names_each_fault(given: Answer, fault: str) -> None:
-    (found,) = faults_of(given, {"422"})
+def test_verdict_names_each_fault(response: Answer, fault: str) -> None:
+    (found,) = faults_of(response, {"422"})
     assert fault in found
 
 
-@pytest.mark.parametrize("given", [answer(), answer(503), Answer(200, {}, CANARY.encode(), 0.1)])
-def test_verdict_good_answer_has_no_fault(given: Answer) -> None:
-    assert faults_of(given, {"422", "503"}) == []
+@pytest.mark.parametrize("response", [answer(), answer(503), Answer(200, {}, CANARY.encode(), 0.1)])
+def test_verdict_good_answer_has_no_fault(response: Answer) -> None:
+    assert faults_of(response, {"422", "503"}) == []
 
 
 def test_mutations_same_seed_gives_the_same_bodies() -> None:
@@ -123,10 +123,10 @@ def test_operations_have_a_body_wherever_one_is_described(app: FastAPI) -> None:
     operations = {operation.name: operation for operation in operations_of(openapi)}
     assert len(operations) > 100
     described = {
-        each["operationId"]
+        entry["operationId"]
         for methods in openapi["paths"].values()
-        for each in methods.values()
-        if "requestBody" in each
+        for entry in methods.values()
+        if "requestBody" in entry
     }
     assert {name for name, operation in operations.items() if operation.bodies} == described
 
