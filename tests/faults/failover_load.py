@@ -20,11 +20,9 @@ from bson.codec_options import CodecOptions
 from pymongo import MongoClient
 from pymongo.read_concern import ReadConcern
 
-from service.settings import Settings
 from tests.documents.predictions.factories import make_event, make_events
 from tests.fixtures.cpu_time import cpu_wait_seconds
 from tests.fixtures.replica_set import ReplicaSet
-from tests.fixtures.stores import PATIENCE
 
 MODEL = "failover"
 PAUSE_SECONDS, BATCH, ENOUGH = 0.02, 10, 5
@@ -97,13 +95,6 @@ WRITERS_EACH = 2
 EVENTS, LABELS = ("one_event", "batch_of_events"), ("one_label", "batch_of_labels")
 ITEMS = ("item_with_a_key", "item_sent_once")
 STORED_AS = {"events": EVENTS, "labels": LABELS, "items": ITEMS}
-
-
-def default_timeouts() -> dict[str, str]:
-    """Return MongoDB's timeouts of production, where tests have longer ones."""
-    names = [name for name in PATIENCE if name.startswith("mongo")]
-    fields = Settings.model_fields
-    return {f"POLYSTORE_{name.upper()}": str(fields[name].default) for name in names}
 
 
 def response_clock() -> float:

@@ -33,13 +33,17 @@ from tests.faults.failover_load import (
     Load,
     Tail,
     Write,
-    default_timeouts,
     loaded,
     read_stored,
     response_clock,
 )
 from tests.fixtures.replica_set import ReplicaSet, replica_set
-from tests.fixtures.service import RunningService, on_stores_of, running_service
+from tests.fixtures.service import (
+    RunningService,
+    default_timeouts,
+    on_stores_of,
+    running_service,
+)
 
 pytestmark = [pytest.mark.failover, pytest.mark.xdist_group("failover")]
 
@@ -70,7 +74,7 @@ def service(
     apply_all(members.client[database_of(settings)])
     environment = {
         **on_stores_of(settings),
-        **default_timeouts(),
+        **default_timeouts("mongo"),
         "MONGODB_URL": members.url,
         "POLYSTORE_TAIL_HEARTBEAT_SECONDS": "1",
     }

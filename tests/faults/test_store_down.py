@@ -1,18 +1,15 @@
 """One store down or hanging: its endpoints refuse in time, the other store's work as before."""
 
 import asyncio
-import os
 import shutil
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx2
-import psutil
 import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
@@ -30,6 +27,7 @@ from tests.auth.factories import create_user
 from tests.documents.predictions.factories import NDJSON, as_lines, make_events
 from tests.fixtures.client import client_for
 from tests.fixtures.cpu_time import waiting_clock
+from tests.fixtures.processes import paused_process
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("store_down")]
 
@@ -77,20 +75,6 @@ async def client(
         for path in (*SQL_CALLS, *MONGO_CALLS):
             await eventually_ok(speaking, path)
         yield speaking
-
-
-@contextmanager
-def paused_process(pid: int | None) -> Iterator[None]:
-    """Stops a process and its children, so that connections open and nothing answers."""
-    assert pid is not None
-    whole = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    for process in whole:
-        os.kill(process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in whole:
-            os.kill(process.pid, signal.SIGCONT)
 
 
 async def timed(call: Callable[[], Any]) -> tuple[int, float]:

@@ -34,8 +34,8 @@ from tests.documents.retention.retention_service import (
     uuid7_ago,
     wait_until,
 )
-from tests.faults.test_store_down import paused_process
 from tests.fixtures.client import ADMINISTRATOR, client_as
+from tests.fixtures.processes import paused_process
 from tests.fixtures.service import on_stores_of, running_service
 
 

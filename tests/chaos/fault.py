@@ -1,0 +1,119 @@
+"""One fault of the matrix, and what a fault may use."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, NamedTuple
+
+from tests.chaos.client import Answer, Call, percentile
+from tests.chaos.controls import Control
+from tests.chaos.load import Load
+from tests.chaos.records import Broken
+from tests.chaos.system import System
+
+HANG_SECONDS = 5.0
+REST_SECONDS, SETTLE_SECONDS, RESTART_SECONDS = 10.0, 15.0, 3.0
+# Of a p99 beside a fault: below it, what else runs on the machine is louder.
+QUIET_SECONDS, MOST_TIMES_SLOWER = 0.25, 2.0
+OTHER = {"postgresql": "mongodb", "mongodb": "postgresql"}
+AT_REST = ("connections_in_use", "calls_abandoned", "queue", "waiting")
+Figures = dict[str, Any]
+
+
+class Chaos(NamedTuple):
+    """The system, its load, and what was found so far."""
+
+    system: System
+    load: Load
+    broken: Broken
+    control: Control | None
+    recoveries: dict[str, list[float]]
+    hang_seconds: float = HANG_SECONDS
+
+    def require(self, promise: str, holds: object, example: str) -> None:
+        """Note a broken promise unless it holds."""
+        if not holds:
+            self.broken.add(promise, example)
+
+    async def send(self, call: Call) -> Answer:
+        """Send beside the load, also while that is paused."""
+        return await self.load.client.send(call)
+
+    @contextmanager
+    def spared(self, store: str, name: str) -> Iterator[None]:
+        """Require that the store works as before during the block, whatever happens to another.
+
+        Every response is 2xx or an expected refusal, and the p99 at most doubles.
+        """
+        client, start = self.load.client, time.monotonic()
+        before = client.since(store, start - self.hang_seconds)
+        yield
+        during = client.since(store, start)
+        refused = [status for _, status, _ in during if status in {429, 503}]
+        self.require("others", during, f"{name}: {store} answered nothing")
+        self.require("others", not refused, f"{name}: {store} refused {len(refused)} requests")
+        was, now = (
+            percentile([seconds for _, _, seconds in samples], 0.99) for samples in (before, during)
+        )
+        limit = max(QUIET_SECONDS, MOST_TIMES_SLOWER * was)
+        slower = f"{name}: p99 of {store} is {now:.3f} s, it was {was:.3f} s"
+        self.require("others", now <= limit, slower)
+
+    async def recovery(self, store: str, kill: Callable[[], None]) -> float:
+        """Kill an engine; return the seconds from its restart to the next acknowledged write.
+
+        That is at most three seconds in 95 of 100 cases; see ``report.py``.
+        """
+        engine = self.system.engines[store]
+        before = engine.pid
+        await asyncio.to_thread(kill)
+        async with asyncio.timeout(30):
+            while engine.pid in {before, None}:
+                await asyncio.sleep(0.005)
+        seconds = await self.load.acknowledged_after(store, time.monotonic())
+        self.recoveries[store].append(seconds)
+        return round(seconds, 3)
+
+    async def settle(self, name: str) -> None:
+        """Wait until both stores write again and everything is back to rest."""
+        moment = time.monotonic()
+        for store in OTHER:
+            seconds = await self.load.acknowledged_after(store, moment, SETTLE_SECONDS)
+            self.require(
+                "settled", seconds < SETTLE_SECONDS, f"after {name} {store} does not write"
+            )
+        async with self.load.paused():
+            await self.rest(name)
+
+    async def rest(self, name: str) -> None:
+        """Require that no connection, queue or abandoned call is left; the load is paused."""
+        deadline = time.monotonic() + REST_SECONDS
+        while True:
+            figures = await self.system.figures()
+            busy = {
+                figure: value
+                for figure, value in figures.items()
+                if value and any(word in figure for word in AT_REST)
+            }
+            if not busy or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.05)
+        self.require("rest", not busy, f"after {name}: {busy}")
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Pause the load, so that only what the fault sends is measured."""
+        async with self.load.paused():
+            yield
+
+
+class Fault(NamedTuple):
+    """A row of the matrix, or a part of one."""
+
+    row: str
+    name: str
+    promise: str
+    run: Callable[[Chaos], Awaitable[Figures]]
+    short: bool = False  # part of the short form
+    seconds: float = 8.0  # how long it takes, about

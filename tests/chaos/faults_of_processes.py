@@ -1,0 +1,69 @@
+"""The service itself is killed, or ended in order, while requests are under way."""
+
+import asyncio
+import signal
+import time
+from contextlib import suppress
+
+import httpx2
+
+from tests.chaos.fault import Chaos, Fault, Figures
+from tests.chaos.writers import MONGO, SQL
+
+DRAIN_SECONDS = 1.0  # as the service of a run has
+END_SECONDS = 30
+
+
+async def kill_service(chaos: Chaos) -> Figures:
+    await asyncio.to_thread(chaos.system.kill_service)
+    moment = time.monotonic()
+    await chaos.system.start_service()
+    up = time.monotonic() - moment
+    waits = [await chaos.load.acknowledged_after(store, moment) for store in (SQL, MONGO)]
+    return {"up": round(up, 3), "recovery": round(max(waits), 3)}
+
+
+async def terminate_service(chaos: Chaos) -> Figures:
+    """SIGTERM: readiness fails first, what is under way gets its response, the exit code is 0.
+
+    Until the drain is over every request must get one; later none begins.
+    """
+    system, service = chaos.system, chaos.system.service
+    assert service is not None
+    kills = chaos.control is not None and chaos.control.kills_for_sigterm
+    before = chaos.broken.counts["connection"]
+    asyncio.get_running_loop().call_later(DRAIN_SECONDS, system.note_absence)
+    service.process.send_signal(signal.SIGKILL if kills else signal.SIGTERM)
+    ready = await _failing_readiness(chaos)
+    code = await asyncio.to_thread(service.process.wait, END_SECONDS)
+    await asyncio.sleep(DRAIN_SECONDS if kills else 0)  # until the absence is noted
+    cut = chaos.broken.counts["connection"] - before
+    chaos.require("in_flight", not cut, f"{cut} requests got no response during the drain")
+    chaos.require("in_flight", code == 0, f"the exit code is {code}")
+    chaos.require("readiness", ready == 503, f"/readyz answers {ready} during the drain")
+    await system.start_service()
+    return {"exit_code": code, "cut": cut}
+
+
+async def _failing_readiness(chaos: Chaos) -> int:
+    """Return the status of /readyz once it fails, or 0 if the service ends before."""
+    with suppress(httpx2.TransportError):
+        async with asyncio.timeout(DRAIN_SECONDS * 0.9), httpx2.AsyncClient() as client:
+            while True:
+                status = (await client.get(f"{chaos.system.url}/readyz")).status_code
+                if status != 200:
+                    return status
+                await asyncio.sleep(0.02)
+    return 0
+
+
+FAULTS = (
+    Fault("F16", "kill -9 of the service", "acknowledged is stored", kill_service, True),
+    Fault(
+        "F17",
+        "SIGTERM under load",
+        "readiness fails first, responses are finished, exit code 0",
+        terminate_service,
+        True,
+    ),
+)

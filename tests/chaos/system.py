@@ -1,0 +1,215 @@
+"""The system under test: both engines, a proxy in front of each, and the service on the proxies.
+
+The engines belong to this process and not to the service, so that either can end without the other.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import asyncpg
+import httpx2
+from pymongo import MongoClient
+from typing_extensions import override
+
+from mongo_indexes.apply import apply_all
+from service.cli.admin import ensure_credentials, issue_admin_token, load_credentials
+from service.settings import Settings
+from service.stores.embedded import MongoEngine, PostgresEngine, StoreUrls
+from service.stores.embedded.engine import Engine
+from service.stores.embedded.supervisor import ProcessSpec
+from service.stores.sql import migrations
+from tests.chaos.controls import Control
+from tests.fixtures.fault_proxy import FaultProxy
+from tests.fixtures.processes import kill_family
+from tests.fixtures.service import RunningService, default_timeouts, running_service
+
+SQL_MARKS, MONGO_MARKS = (b"COMMIT",), (b"insert\x00", b"update\x00", b"findAndModify\x00")
+ROOT = Path(__file__).parents[2]
+MAX_CONNECTIONS = 60  # a fault uses all of them up
+UNLIMITED = {
+    f"POLYSTORE_RATE_{name}": "1000000000/minute"
+    for name in ("CALLER", "ADDRESS", "LOGIN", "GUESS")
+}
+Dial = dict[str, Any]
+
+
+class Postgres(PostgresEngine):
+    """PostgreSQL with settings of a run."""
+
+    options: ClassVar[dict[str, str]] = {}
+
+    @override
+    def _process_spec(self) -> ProcessSpec:
+        spec = super()._process_spec()
+        for name, value in {"max_connections": MAX_CONNECTIONS, **self.options}.items():
+            spec["command"] += ["-c", f"{name}={value}"]
+        return spec
+
+    def address(self, user: str = "postgres") -> Dial:
+        """Return how asyncpg connects without the proxy."""
+        superuser = (self.folder / "superuser_password").read_text().strip()
+        password = superuser if user == "postgres" else self.password
+        return {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": user,
+            "password": password,
+            "database": "polystore",
+        }
+
+
+class Mongo(MongoEngine):
+    """A mongod with options of a run, which names the proxy as its address to clients."""
+
+    options: ClassVar[dict[str, str]] = {}
+
+    @override
+    def _process_spec(self) -> ProcessSpec:
+        spec = super()._process_spec()
+        spec["command"] += [part for option in self.options.items() for part in option]
+        return spec
+
+    def name_proxy(self, port: int) -> None:
+        """Let drivers that know the replica set use the proxy too."""
+        with self._as_system() as client:
+            config = client.admin.command("replSetGetConfig")["config"]
+            config["members"][0]["host"] = f"127.0.0.1:{port}"
+            config["version"] += 1
+            client.admin.command("replSetReconfig", config)
+
+    def direct(self) -> MongoClient[dict[str, Any]]:
+        """Return a client that does not use the proxy."""
+        address = self.url.partition("?")[0]
+        return MongoClient(f"{address}?authSource=admin&directConnection=true", timeoutMS=30_000)
+
+
+class System:
+    """The engines by store, the proxies by store, and the running service."""
+
+    def __init__(self, folder: Path, control: Control | None, chance: random.Random) -> None:
+        self.folder, self.control, self.chance = folder, control, chance
+        self.postgres, self.mongo = Postgres(folder / "postgres"), Mongo(folder / "mongodb")
+        self.postgres.options = control.postgres if control else {}  # type: ignore[misc]
+        self.mongo.options = control.mongo if control else {}  # type: ignore[misc]
+        self.engines: dict[str, Engine] = {"postgresql": self.postgres, "mongodb": self.mongo}
+        self.proxies: dict[str, FaultProxy] = {}
+        self.service: RunningService | None = None
+        self.token, self.credentials = "", dict[str, str]()
+        # When the service was ended or killed, and when it answered again; infinity: not yet.
+        self.absences: list[tuple[float, float]] = []
+        self._running = ExitStack()
+
+    @property
+    def url(self) -> str:
+        assert self.service is not None
+        return self.service.url
+
+    @property
+    def pid(self) -> int:
+        assert self.service is not None
+        return self.service.process.pid
+
+    def absent_between(self, start: float, end: float) -> bool:
+        """Return whether the service was away at a time between two."""
+        return any(begin <= end and start <= back for begin, back in self.absences)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["System"]:
+        """Run everything; it ends with the block."""
+        async with AsyncExitStack() as stack:
+            # In threads, because the service does not end while this loop does not run its proxies.
+            for engine in self.engines.values():
+                stack.push_async_callback(asyncio.to_thread, engine.stop)
+            await asyncio.gather(
+                *(asyncio.to_thread(engine.start) for engine in self.engines.values())
+            )
+            for store, marks in (("postgresql", SQL_MARKS), ("mongodb", MONGO_MARKS)):
+                proxy = FaultProxy(self.engines[store].port, marks, self.chance)
+                self.proxies[store] = await stack.enter_async_context(_serving(proxy))
+            await asyncio.to_thread(self._prepare)
+            stack.push_async_callback(asyncio.to_thread, self._running.close)
+            await self.start_service()
+            yield self
+
+    def _prepare(self) -> None:
+        """Migrate, create the indexes and the administrator, and get a token for twelve hours."""
+        self.mongo.name_proxy(self.proxies["mongodb"].port)
+        direct = StoreUrls(self.postgres.url, self.mongo.url)
+        data = self.folder / "data"
+        data.mkdir(mode=0o700)
+        settings = Settings(data_dir=data)
+        migrations.apply(direct.database_url, lambda _step: None)
+        with self.mongo.direct() as client:
+            apply_all(client["polystore"])
+        ensure_credentials(direct, settings)
+        self.token = issue_admin_token(direct, settings)
+        self.credentials = load_credentials(settings)._asdict()
+
+    async def start_service(self, probe: str = "/readyz") -> None:
+        """Start the service, with the timeouts of production."""
+        control = self.control
+        module = "tests.chaos.broken_service" if control and control.patch else "service.cli"
+        self.service = await asyncio.to_thread(
+            self._running.enter_context,
+            running_service(self.folder, probe=probe, module=module, **self._environment()),
+        )
+        self.absences = [(begin, min(back, time.monotonic())) for begin, back in self.absences]
+
+    def _environment(self) -> dict[str, str]:
+        urls = {store: self._through_proxy(store) for store in self.proxies}
+        return {
+            **default_timeouts(),
+            **UNLIMITED,
+            "DATABASE_URL": urls["postgresql"],
+            "MONGODB_URL": urls["mongodb"],
+            "POLYSTORE_DRAIN_SECONDS": "1",
+            "PORT": self.url.rpartition(":")[2] if self.service else "0",
+            **(self.control.environment if self.control else {}),
+            "CHAOS_CONTROL": self.control.name if self.control else "",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def _through_proxy(self, store: str) -> str:
+        engine, port = self.engines[store], self.proxies[store].port
+        url: str = engine.url
+        return url.replace(f":{engine.port}/", f":{port}/")
+
+    def note_absence(self, start: float | None = None) -> None:
+        """Note that the service is away from now, or from a later time, until it is started."""
+        self.absences.append((time.monotonic() if start is None else start, float("inf")))
+
+    def kill_service(self) -> None:
+        """Kill the service with SIGKILL and wait until it has ended."""
+        assert self.service is not None
+        self.note_absence()
+        kill_family(self.pid)
+        self.service.process.wait()
+
+    async def connect(self, user: str = "postgres") -> Any:
+        """Return a connection to PostgreSQL without the proxy."""
+        return await asyncpg.connect(**self.postgres.address(user))
+
+    async def figures(self) -> dict[str, float]:
+        """Return the gauges of both stores that /metrics shows, by store and figure."""
+        async with httpx2.AsyncClient(timeout=10) as client:
+            text = (await client.get(f"{self.url}/metrics")).text
+        return dict(_gauges(text))
+
+
+def _gauges(text: str) -> Iterator[tuple[str, float]]:
+    for line in text.splitlines():
+        if line.startswith("polystore_store{"):
+            labels, _, value = line.rpartition(" ")
+            parts = dict(part.split("=") for part in labels.partition("{")[2][:-1].split(","))
+            yield f"{parts['store']} {parts['figure']}".replace('"', ""), float(value)
+
+
+@asynccontextmanager
+async def _serving(proxy: FaultProxy) -> AsyncIterator[FaultProxy]:
+    async with proxy.serving():
+        yield proxy
