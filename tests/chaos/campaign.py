@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 import tempfile
 import time
 from collections import defaultdict
@@ -21,6 +22,7 @@ from tests.chaos.report import write_report
 from tests.chaos.stored import count_faulty_sums, read_stored
 from tests.chaos.system import System
 from tests.chaos.writers import MONGO, SQL, WRITERS
+from tests.fixtures.replica_set import MEMORY, NEEDED_BYTES
 from tests.relational.catalog.factories import product_body
 
 CALM_SECONDS, END_SECONDS = 1.5, 60.0
@@ -43,12 +45,18 @@ class Plan(NamedTuple):
 async def run(plan: Plan, on_progress: OnProgress) -> Report:
     """Run the plan and return its report; ``report["broken"]`` is empty if all promises hold."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="polystore-chaos-")))
+        folder = Path(stack.enter_context(_temporary_folder()))
         chance = random.Random(plan.seed)
         log = RecordLog(folder)
         stack.callback(log.close)
         async with System(folder, plan.control, chance).running() as system:
             return await _run_on(system, plan, log, chance, on_progress)
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder in memory where there is room: a SIGKILL leaves the same files there."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= NEEDED_BYTES
+    return tempfile.TemporaryDirectory(prefix="polystore-chaos-", dir=MEMORY if roomy else None)
 
 
 async def _run_on(
@@ -66,13 +74,15 @@ async def _run_on(
         for fault in plan.faults(chance):
             if time.monotonic() - began + fault.seconds > plan.seconds:
                 break
-            on_progress(f"{fault.row} {fault.name}", chaos)
+            broken.during = f"{fault.row} {fault.name}"
+            on_progress(broken.during, chaos)
             faults.append(await _run_fault(fault, chaos))
         while time.monotonic() - began < plan.at_least:
             on_progress("no fault", chaos)
             await asyncio.sleep(1)
         await chaos.settle("the last fault")
-    on_progress("checking", chaos)
+    broken.during = "check"
+    on_progress(broken.during, chaos)
     counts = compare(log.sent, log.acknowledged, await read_stored(system), broken)
     sums = await count_faulty_sums(system)
     for promise, faulty in sums.items():
@@ -91,7 +101,7 @@ async def _run_fault(fault: Fault, chaos: Chaos) -> dict[str, Any]:
             await chaos.settle(f"{fault.row} {fault.name}")
     except (TimeoutError, AssertionError) as error:
         figures = {"error": repr(error)}
-        chaos.broken.add("settled", f"{fault.row} {fault.name}: {error!r}")
+        chaos.broken.add("settled", repr(error))
     await asyncio.sleep(CALM_SECONDS)
     return {
         "row": fault.row,

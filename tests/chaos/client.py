@@ -46,6 +46,15 @@ class Answer(NamedTuple):
         return json.loads(self.text)
 
 
+class Sample(NamedTuple):
+    """A response: when it came, and after how long."""
+
+    moment: float
+    seconds: float
+    status: int
+    code: str
+
+
 class Client:
     """Sends calls as the administrator, and counts what came of them by store."""
 
@@ -54,7 +63,7 @@ class Client:
         self.statuses: Counter[str] = Counter()
         self.slowest: dict[str, float] = defaultdict(float)
         self.moments: dict[str, float] = defaultdict(float)  # of the last 2xx of a write
-        self.samples: dict[str, list[tuple[float, int, float]]] = defaultdict(list)
+        self.samples: dict[str, list[Sample]] = defaultdict(list)
         self._http = httpx2.AsyncClient(
             timeout=40,
             trust_env=False,
@@ -88,7 +97,7 @@ class Client:
     def _note(self, call: Call, answer: Answer, response: httpx2.Response) -> None:
         now, what = time.monotonic(), f"{call.method} {call.path}"
         self.statuses[f"{answer.status} {answer.code}".strip()] += 1
-        self.samples[call.store].append((now, answer.status, answer.seconds))
+        self.samples[call.store].append(Sample(now, answer.seconds, answer.status, answer.code))
         if answer.ok and call.method != "GET":
             self.moments[call.store] = now
         route = f"{call.method} {call.path.partition('?')[0].split('/')[2]}"
@@ -98,10 +107,10 @@ class Client:
         for wrong in mistakes(call, answer, response.headers):
             self.broken.add("response", f"{what}: {wrong}")
 
-    def since(self, store: str, start: float) -> list[tuple[float, int, float]]:
-        """Return the responses of a store since a time: when, status, seconds."""
+    def since(self, store: str, start: float) -> list["Sample"]:
+        """Return the responses of a store since a time."""
         samples = self.samples[store]
-        return samples[bisect_left(samples, (start, 0, 0.0)) :]
+        return samples[bisect_left(samples, (start,)) :]
 
 
 def mistakes(call: Call, answer: Answer, headers: Any) -> list[str]:

@@ -18,7 +18,7 @@ SHED_SECONDS = 0.7
 
 async def kill(store: str, chaos: Chaos) -> Figures:
     engine = chaos.system.engines[store]
-    return {"recovery": await chaos.recovery(store, lambda: kill_family(engine.pid))}
+    return await chaos.recovery(store, lambda: kill_family(engine.pid))
 
 
 async def kill_backend(chaos: Chaos) -> Figures:
@@ -30,11 +30,7 @@ async def kill_backend(chaos: Chaos) -> Figures:
         )
     finally:
         await connection.close()
-    moment = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
-    await asyncio.sleep(0.1)
-    seconds = await chaos.load.acknowledged_after(SQL, time.monotonic())
-    return {"gap": round(time.monotonic() - moment if seconds else 0.0, 3)}
+    return await chaos.recovery(SQL, lambda: os.kill(pid, signal.SIGKILL))
 
 
 async def restart_with_idle_pool(chaos: Chaos) -> Figures:

@@ -8,7 +8,7 @@ from tests.chaos.fault import OTHER, Chaos, Fault, Figures
 from tests.chaos.writers import MONGO, SQL, items, labels, orders, posts, predictions, transfers
 
 DELAY_SECONDS, RESETS, SHARE_LOST = 0.2, 5, 0.2
-WRITES, WRITERS_AT_ONCE = 60, 12  # of each kind, beside the load
+WRITES, WRITERS_AT_ONCE = 25, 8  # of each kind, beside the load
 LOSING = {SQL: (orders, transfers, posts), MONGO: (items, predictions, labels)}
 BURST = 20
 
@@ -49,12 +49,12 @@ async def _whole_pool(store: str, chaos: Chaos) -> Figures:
 async def lose_replies(store: str, chaos: Chaos) -> Figures:
     """Cut connections after the store has written; clients repeat with the same key or id."""
     proxy = chaos.system.proxies[store]
-    before = proxy.lost_replies
+    before = proxy.lost_replies()
     with proxy.losing_replies(SHARE_LOST):
         calls = [partial(write, chaos.load) for write in LOSING[store] * WRITES]
         async with asyncio.timeout(90):
             await gather_limited(calls, WRITERS_AT_ONCE)
-    lost = proxy.lost_replies - before
+    lost = proxy.lost_replies() - before
     chaos.require("applied", lost, "no reply was lost")
     return {"lost_replies": lost, "writes": len(calls)}
 

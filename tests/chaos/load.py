@@ -13,7 +13,7 @@ from uuid import UUID
 from tests.chaos.client import IN_PROGRESS, Answer, Call, Client
 from tests.chaos.records import Record, RecordLog
 
-PAUSE_SECONDS, RETRY_SECONDS = 0.04, 0.05
+PAUSE_SECONDS, RETRY_SECONDS = 0.1, 0.1
 KEPT_ADDRESSES = 400
 
 
@@ -64,7 +64,10 @@ class Load:
         records = list(records)
         self.log.send(records)
         if call.method == "POST" and repeat and self._with_keys:
-            call = call._replace(headers={**call.headers, "Idempotency-Key": self.id()})
+            call = call._replace(
+                headers={**call.headers, "Idempotency-Key": self.id()},
+                refusals=call.refusals | {IN_PROGRESS},
+            )
         while True:
             answer = await self.send(call)
             if answer.ok:

@@ -1,12 +1,14 @@
 """The log of what clients sent and what was acknowledged to them, and the promises that broke."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-MOST_EXAMPLES = 5
+MOST_EXAMPLES = 20
+log = logging.getLogger(__name__)
 
 
 class Record(NamedTuple):
@@ -58,12 +60,14 @@ class Broken:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = {}
+        self.during = "set-up"  # the fault that runs
 
-    def add(self, promise: str, example: str, times: int = 1) -> None:
-        self.counts[promise] += times
+    def add(self, promise: str, example: str) -> None:
+        self.counts[promise] += 1
         known = self.examples.setdefault(promise, [])
         if len(known) < MOST_EXAMPLES:
-            known.append(example)
+            known.append(f"{self.during}: {example}")
+            log.warning("%s: %s: %s", self.during, promise, example)
 
     def report(self) -> list[dict[str, object]]:
         """Return one object per broken promise."""

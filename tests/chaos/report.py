@@ -8,6 +8,8 @@ from tests.chaos.controls import Control
 from tests.chaos.fault import RESTART_SECONDS, Chaos
 from tests.chaos.matrix import SKIPPED
 
+MOST_LOGGED = 20
+
 
 def write_report(
     seed: int,
@@ -23,6 +25,7 @@ def write_report(
         late = f"{store} writes {figures['p95']} s after its restart, at the 95th percentile"
         chaos.require("recovery", figures["p95"] <= RESTART_SECONDS, late)
     client = chaos.load.client
+    chaos.system.read_log()
     report = {
         "seed": seed,
         "control": control and control.name,
@@ -43,6 +46,7 @@ def write_report(
         "kinds": counts,
         "faults": faults,
         "skipped": SKIPPED,
+        "logged": dict(chaos.system.logged.most_common(MOST_LOGGED)),
     }
     if control:
         report["control_is_reported"] = control.breaks in chaos.broken.counts

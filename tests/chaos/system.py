@@ -4,8 +4,10 @@ The engines belong to this process and not to the service, so that either can en
 """
 
 import asyncio
+import json
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,7 +15,8 @@ from typing import Any, ClassVar
 
 import asyncpg
 import httpx2
-from pymongo import MongoClient
+from pymongo import MongoClient, timeout
+from pymongo.errors import PyMongoError
 from typing_extensions import override
 
 from mongo_indexes.apply import apply_all
@@ -28,7 +31,8 @@ from tests.fixtures.fault_proxy import FaultProxy
 from tests.fixtures.processes import kill_family
 from tests.fixtures.service import RunningService, default_timeouts, running_service
 
-SQL_MARKS, MONGO_MARKS = (b"COMMIT",), (b"insert\x00", b"update\x00", b"findAndModify\x00")
+# Parts of requests that write, as the drivers encode them.
+MARKS = {"postgresql": ("COMMIT",), "mongodb": ("\x02insert", "\x02update", "\x02findAndModify")}
 ROOT = Path(__file__).parents[2]
 MAX_CONNECTIONS = 60  # a fault uses all of them up
 UNLIMITED = {
@@ -87,6 +91,10 @@ class Mongo(MongoEngine):
         address = self.url.partition("?")[0]
         return MongoClient(f"{address}?authSource=admin&directConnection=true", timeoutMS=30_000)
 
+    def takes_writes(self) -> bool:
+        with self.direct() as client, timeout(0.5):
+            return bool(client.admin.command("hello")["isWritablePrimary"])
+
 
 class System:
     """The engines by store, the proxies by store, and the running service."""
@@ -100,6 +108,7 @@ class System:
         self.proxies: dict[str, FaultProxy] = {}
         self.service: RunningService | None = None
         self.token, self.credentials = "", dict[str, str]()
+        self.logged: Counter[str] = Counter()  # tracebacks and other warnings of ended services
         # When the service was ended or killed, and when it answered again; infinity: not yet.
         self.absences: list[tuple[float, float]] = []
         self._running = ExitStack()
@@ -122,15 +131,15 @@ class System:
     async def running(self) -> AsyncIterator["System"]:
         """Run everything; it ends with the block."""
         async with AsyncExitStack() as stack:
-            # In threads, because the service does not end while this loop does not run its proxies.
             for engine in self.engines.values():
                 stack.push_async_callback(asyncio.to_thread, engine.stop)
             await asyncio.gather(
                 *(asyncio.to_thread(engine.start) for engine in self.engines.values())
             )
-            for store, marks in (("postgresql", SQL_MARKS), ("mongodb", MONGO_MARKS)):
-                proxy = FaultProxy(self.engines[store].port, marks, self.chance)
-                self.proxies[store] = await stack.enter_async_context(_serving(proxy))
+            for store, engine in self.engines.items():
+                proxy = FaultProxy(engine.port, MARKS[store], self.chance.getrandbits(32))
+                stack.callback(proxy.end)
+                self.proxies[store] = proxy
             await asyncio.to_thread(self._prepare)
             stack.push_async_callback(asyncio.to_thread, self._running.close)
             await self.start_service()
@@ -152,6 +161,7 @@ class System:
 
     async def start_service(self, probe: str = "/readyz") -> None:
         """Start the service, with the timeouts of production."""
+        self.read_log()
         control = self.control
         module = "tests.chaos.broken_service" if control and control.patch else "service.cli"
         self.service = await asyncio.to_thread(
@@ -179,6 +189,14 @@ class System:
         url: str = engine.url
         return url.replace(f":{engine.port}/", f":{port}/")
 
+    def read_log(self) -> None:
+        """Count the lines that the service has logged, before another one starts its own log."""
+        path = self.folder / "serve.log"
+        for line in path.read_text("utf-8", "replace").splitlines() if path.exists() else ():
+            if line.startswith("{"):
+                entry = json.loads(line)
+                self.logged["\n".join(filter(None, (entry["event"], entry.get("exception"))))] += 1
+
     def note_absence(self, start: float | None = None) -> None:
         """Note that the service is away from now, or from a later time, until it is started."""
         self.absences.append((time.monotonic() if start is None else start, float("inf")))
@@ -194,6 +212,17 @@ class System:
         """Return a connection to PostgreSQL without the proxy."""
         return await asyncpg.connect(**self.postgres.address(user))
 
+    async def answers(self, store: str) -> bool:
+        """Return whether the engine takes writes, asked without the proxy."""
+        try:
+            if store == "mongodb":
+                return await asyncio.to_thread(self.mongo.takes_writes)
+            connection = await self.connect()
+            await connection.close()
+        except (OSError, asyncpg.PostgresError, PyMongoError):
+            return False
+        return True
+
     async def figures(self) -> dict[str, float]:
         """Return the gauges of both stores that /metrics shows, by store and figure."""
         async with httpx2.AsyncClient(timeout=10) as client:
@@ -207,9 +236,3 @@ def _gauges(text: str) -> Iterator[tuple[str, float]]:
             labels, _, value = line.rpartition(" ")
             parts = dict(part.split("=") for part in labels.partition("{")[2][:-1].split(","))
             yield f"{parts['store']} {parts['figure']}".replace('"', ""), float(value)
-
-
-@asynccontextmanager
-async def _serving(proxy: FaultProxy) -> AsyncIterator[FaultProxy]:
-    async with proxy.serving():
-        yield proxy

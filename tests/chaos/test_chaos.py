@@ -1,0 +1,43 @@
+"""The short form of chaos, and every negative control."""
+
+import json
+import logging
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from tests.chaos import matrix
+from tests.chaos.campaign import Plan, Report, run
+from tests.chaos.controls import CONTROLS, Control
+from tests.chaos.fault import Chaos, Fault
+
+pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("chaos")]
+
+SHORT_SECONDS, CONTROL_SECONDS, HANG_SECONDS = 600.0, 300.0, 3.0
+log = logging.getLogger(__name__)
+
+
+def log_progress(what: str, chaos: Chaos) -> None:
+    log.info("%s: acknowledged %d", what, chaos.load.log.counts.total())
+
+
+async def test_chaos_in_its_short_form_breaks_no_promise() -> None:
+    def faults(_chance: random.Random) -> Iterable[Fault]:
+        return matrix.short_form()
+
+    report = await run(Plan(faults, SHORT_SECONDS, hang_seconds=HANG_SECONDS), log_progress)
+    log.info("%s", json.dumps(report))
+    assert report["broken"] == []
+    assert report["runs"].keys() == {fault.row for fault in matrix.FAULTS if fault.short}
+    assert min(count["acknowledged"] for count in report["kinds"].values()) > 0
+
+
+@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
+async def test_chaos_reports_a_service_broken_on_purpose(control: Control) -> None:
+    def faults(_chance: random.Random) -> Iterable[Fault]:
+        return matrix.of_rows(*control.faults)
+
+    plan = Plan(faults, CONTROL_SECONDS, control=control, hang_seconds=HANG_SECONDS)
+    report: Report = await run(plan, log_progress)
+    assert report["control_is_reported"], json.dumps(report["broken"])
