@@ -11,7 +11,7 @@ APART := browser or chaos or failover or generators or image
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test test-fast test-all bench fuzz check format lock clean
+.PHONY: help serve demo test test-fast test-all chaos fuzz bench check format lock clean
 
 help: ## Lists the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ test-fast: .venv/dev ## Runs the part of it that takes less than a minute
 
 test-all: .venv/dev ## Runs the tests that `make test` leaves out
 	@$(BIN)/pytest -m "$(APART)" || [ $$? -eq 5 ]  # 5: there are none
+
+chaos: .venv/dev ## Breaks stores, network and clients under load for 10 minutes (CHAOS="--full" for an hour, "--help")
+	@$(BIN)/python -m tests.chaos --report chaos.json $(CHAOS)
 
 bench: .venv/dev ## Measures us against the tutorials' way, raw writes and ourselves: reads, logins, intake, labels, growth
 	@$(BIN)/python -m benchmarks.relational

@@ -40,12 +40,15 @@ class Plan(NamedTuple):
     seed: int = 1
     control: Control | None = None
     hang_seconds: float = 5.0
+    prepared: Path | None = None  # as the fixture prepared_service_folder makes it
 
 
 async def run(plan: Plan, on_progress: OnProgress) -> Report:
     """Run the plan and return its report; ``report["broken"]`` is empty if all promises hold."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(_temporary_folder()))
+        if plan.prepared is not None:
+            shutil.copytree(plan.prepared, folder, dirs_exist_ok=True)
         chance = random.Random(plan.seed)
         log = RecordLog(folder)
         stack.callback(log.close)
@@ -66,7 +69,7 @@ async def _run_on(
     client = Client(system, broken)
     without_keys = plan.control is not None and plan.control.without_keys
     load = Load(client, log, chance, without_keys=without_keys)
-    chaos = Chaos(system, load, broken, plan.control, defaultdict(list), plan.hang_seconds)
+    chaos = Chaos(system, load, broken, plan.control, defaultdict(list), [], plan.hang_seconds)
     await _set_up(load)
     faults = []
     async with _loaded(load):
@@ -88,7 +91,7 @@ async def _run_on(
     for promise, faulty in sums.items():
         for what, count in faulty.items():
             chaos.require(promise, not count, f"{what}: {count}")
-    await client.close()
+    client.close()
     return write_report(plan.seed, plan.control, time.monotonic() - began, chaos, faults, counts)
 
 

@@ -7,11 +7,9 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import Any, NamedTuple
 
-import httpx2
-
+from tests.chaos.connections import BROKEN, Connections, Response
 from tests.chaos.records import Broken
 from tests.chaos.system import System
-from tests.fixtures.cpu_time import cpu_wait_seconds
 
 LONGEST_SECONDS = 2.1
 PROBLEM = "application/problem+json"
@@ -64,37 +62,36 @@ class Client:
         self.slowest: dict[str, float] = defaultdict(float)
         self.moments: dict[str, float] = defaultdict(float)  # of the last 2xx of a write
         self.samples: dict[str, list[Sample]] = defaultdict(list)
-        self._http = httpx2.AsyncClient(
-            timeout=40,
-            trust_env=False,
-            headers={"Authorization": f"Bearer {system.token}"},
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
-        )
+        self._connections = Connections()
 
-    async def close(self) -> None:
-        await self._http.aclose()
+    def close(self) -> None:
+        self._connections.close()
 
     async def send(self, call: Call) -> Answer:
         """Send once; note everything about the response that breaks a promise."""
-        began, waited = time.monotonic(), cpu_wait_seconds()
-        content: dict[str, Any] = {"headers": call.headers}
-        content["content" if isinstance(call.body, bytes) else "json"] = call.body
+        began, clock, pid = time.monotonic(), self.system.clock(), self.system.pid
+        headers = {"Authorization": f"Bearer {self.system.token}", **call.headers}
+        body = b"" if call.body is None else call.body
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
         try:
-            response = await self._http.request(
-                call.method, f"{self.system.url}{call.path}", **content
+            response = await self._connections.request(
+                self.system.url, call.method, call.path, headers, body
             )
-        except httpx2.TransportError as error:
+        except BROKEN as error:
             self.statuses["no response"] += 1
             if not self.system.absent_between(began, time.monotonic()):
                 self.broken.add("connection", f"{call.method} {call.path}: {error!r}")
             return Answer(0, "", "", time.monotonic() - began)
-        # Late because of this thread's wait for a processor is not late.
-        seconds = time.monotonic() - began - (cpu_wait_seconds() - waited)
-        answer = Answer(response.status_code, _code(response), response.text, seconds)
+        # Of a service that was started meanwhile, the clock is another.
+        same = pid == self.system.pid
+        seconds = self.system.clock() - clock if same else time.monotonic() - began
+        answer = Answer(response.status, _code(response), response.body.decode(), seconds)
         self._note(call, answer, response)
         return answer
 
-    def _note(self, call: Call, answer: Answer, response: httpx2.Response) -> None:
+    def _note(self, call: Call, answer: Answer, response: Response) -> None:
         now, what = time.monotonic(), f"{call.method} {call.path}"
         self.statuses[f"{answer.status} {answer.code}".strip()] += 1
         self.samples[call.store].append(Sample(now, answer.seconds, answer.status, answer.code))
@@ -128,11 +125,11 @@ def mistakes(call: Call, answer: Answer, headers: Any) -> list[str]:
     return wrong
 
 
-def _code(response: httpx2.Response) -> str:
+def _code(response: Response) -> str:
     if response.headers.get("content-type") != PROBLEM:
         return ""
     try:
-        return str(response.json()["code"])
+        return str(json.loads(response.body)["code"])
     except (ValueError, KeyError, TypeError):
         return ""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from tests.chaos.client import IN_PROGRESS, Answer, Call, Client
 from tests.chaos.records import Record, RecordLog
 
-PAUSE_SECONDS, RETRY_SECONDS = 0.1, 0.1
+PAUSE_SECONDS, RETRY_SECONDS = 0.2, 0.2
 KEPT_ADDRESSES = 400
 
 

@@ -36,6 +36,7 @@ def write_report(
             for promise in ("lost", "changed", "twice", "unsent")
         },
         "runs": dict(Counter(fault["row"] for fault in faults)),
+        "unjudged": chaos.unjudged,
         "recovery_seconds": recoveries,
         "statuses": dict(client.statuses.most_common()),
         "slowest_seconds": {

@@ -20,13 +20,19 @@ from pymongo.errors import PyMongoError
 from typing_extensions import override
 
 from mongo_indexes.apply import apply_all
-from service.cli.admin import ensure_credentials, issue_admin_token, load_credentials
+from service.cli.admin import (
+    CREDENTIALS_FILE,
+    ensure_credentials,
+    issue_admin_token,
+    load_credentials,
+)
 from service.settings import Settings
 from service.stores.embedded import MongoEngine, PostgresEngine, StoreUrls
 from service.stores.embedded.engine import Engine
 from service.stores.embedded.supervisor import ProcessSpec
 from service.stores.sql import migrations
 from tests.chaos.controls import Control
+from tests.fixtures.cpu_time import cpu_wait_of, cpu_wait_seconds
 from tests.fixtures.fault_proxy import FaultProxy
 from tests.fixtures.processes import kill_family
 from tests.fixtures.service import RunningService, default_timeouts, running_service
@@ -97,11 +103,15 @@ class Mongo(MongoEngine):
 
 
 class System:
-    """The engines by store, the proxies by store, and the running service."""
+    """The engines by store, the proxies by store, and the running service.
+
+    ``folder / "data"`` may hold a migrated PostgreSQL with its credentials already.
+    """
 
     def __init__(self, folder: Path, control: Control | None, chance: random.Random) -> None:
         self.folder, self.control, self.chance = folder, control, chance
-        self.postgres, self.mongo = Postgres(folder / "postgres"), Mongo(folder / "mongodb")
+        self.data = folder / "data"
+        self.postgres, self.mongo = Postgres(self.data / "postgres"), Mongo(self.data / "mongodb")
         self.postgres.options = control.postgres if control else {}  # type: ignore[misc]
         self.mongo.options = control.mongo if control else {}  # type: ignore[misc]
         self.engines: dict[str, Engine] = {"postgresql": self.postgres, "mongodb": self.mongo}
@@ -123,6 +133,15 @@ class System:
         assert self.service is not None
         return self.service.process.pid
 
+    def clock(self) -> float:
+        """Return the seconds of a clock that stands still while the machine is busy otherwise.
+
+        That is while the thread of the clients or that of the service waits for a processor. Use it
+        for times within one run of the service.
+        """
+        waits = cpu_wait_seconds() + cpu_wait_of(self.pid)
+        return time.monotonic() - waits
+
     def absent_between(self, start: float, end: float) -> bool:
         """Return whether the service was away at a time between two."""
         return any(begin <= end and start <= back for begin, back in self.absences)
@@ -130,6 +149,7 @@ class System:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["System"]:
         """Run everything; it ends with the block."""
+        self.data.mkdir(mode=0o700, exist_ok=True)
         async with AsyncExitStack() as stack:
             for engine in self.engines.values():
                 stack.push_async_callback(asyncio.to_thread, engine.stop)
@@ -149,13 +169,12 @@ class System:
         """Migrate, create the indexes and the administrator, and get a token for twelve hours."""
         self.mongo.name_proxy(self.proxies["mongodb"].port)
         direct = StoreUrls(self.postgres.url, self.mongo.url)
-        data = self.folder / "data"
-        data.mkdir(mode=0o700)
-        settings = Settings(data_dir=data)
-        migrations.apply(direct.database_url, lambda _step: None)
+        settings = Settings(data_dir=self.data)
+        if not (self.data / CREDENTIALS_FILE).exists():
+            migrations.apply(direct.database_url, lambda _step: None)
+            ensure_credentials(direct, settings)
         with self.mongo.direct() as client:
             apply_all(client["polystore"])
-        ensure_credentials(direct, settings)
         self.token = issue_admin_token(direct, settings)
         self.credentials = load_credentials(settings)._asdict()
 

@@ -4,6 +4,7 @@ import json
 import logging
 import random
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -22,11 +23,12 @@ def log_progress(what: str, chaos: Chaos) -> None:
     log.info("%s: acknowledged %d", what, chaos.load.log.counts.total())
 
 
-async def test_chaos_in_its_short_form_breaks_no_promise() -> None:
+async def test_chaos_in_its_short_form_breaks_no_promise(prepared_service_folder: Path) -> None:
     def faults(_chance: random.Random) -> Iterable[Fault]:
         return matrix.short_form()
 
-    report = await run(Plan(faults, SHORT_SECONDS, hang_seconds=HANG_SECONDS), log_progress)
+    plan = Plan(faults, SHORT_SECONDS, hang_seconds=HANG_SECONDS, prepared=prepared_service_folder)
+    report = await run(plan, log_progress)
     log.info("%s", json.dumps(report))
     assert report["broken"] == []
     assert report["runs"].keys() == {fault.row for fault in matrix.FAULTS if fault.short}
@@ -34,10 +36,18 @@ async def test_chaos_in_its_short_form_breaks_no_promise() -> None:
 
 
 @pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
-async def test_chaos_reports_a_service_broken_on_purpose(control: Control) -> None:
+async def test_chaos_reports_a_service_broken_on_purpose(
+    control: Control, prepared_service_folder: Path
+) -> None:
     def faults(_chance: random.Random) -> Iterable[Fault]:
         return matrix.of_rows(*control.faults)
 
-    plan = Plan(faults, CONTROL_SECONDS, control=control, hang_seconds=HANG_SECONDS)
+    plan = Plan(
+        faults,
+        CONTROL_SECONDS,
+        control=control,
+        hang_seconds=HANG_SECONDS,
+        prepared=prepared_service_folder,
+    )
     report: Report = await run(plan, log_progress)
     assert report["control_is_reported"], json.dumps(report["broken"])
