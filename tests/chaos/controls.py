@@ -36,7 +36,7 @@ CONTROLS = {
         Control(
             "w1",
             "MongoDB acknowledges before its journal is written",
-            ("F4",),
+            ("F4", "F4", "F4"),
             "lost",
             patch=True,
             mongo={"--journalCommitInterval": "500"},
@@ -44,14 +44,14 @@ CONTROLS = {
         Control(
             "synchronous_commit_off",
             "PostgreSQL acknowledges before its log is written",
-            ("F1",),
+            ("F1", "F1"),
             "lost",
             postgres={"synchronous_commit": "off", "wal_writer_delay": "10s"},
         ),
         Control(
             "acknowledged_before_write",
             "the service acknowledges events that wait for their insert",
-            ("F8", "F16"),
+            ("F8", "F16", "F16"),
             "lost",
             patch=True,
         ),

@@ -1,24 +1,23 @@
 """Engines that are killed, stopped, or that hang."""
 
 import asyncio
-import os
-import signal
 import time
 from functools import partial
+
+import psutil
 
 from tests.chaos.client import Call
 from tests.chaos.fault import Chaos, Fault, Figures
 from tests.chaos.writers import MONGO, SQL
-from tests.fixtures.processes import kill_family, paused_process
+from tests.fixtures.processes import family_of, paused_process
 
 READS = {SQL: "/v1/users?limit=1", MONGO: "/v1/items?limit=1"}
 IDLE_READS, HANGING_READS = 100, 100
 SHED_SECONDS = 0.7
 
 
-async def kill(store: str, chaos: Chaos) -> Figures:
-    engine = chaos.system.engines[store]
-    return await chaos.recovery(store, lambda: kill_family(engine.pid))
+async def kill_engine(store: str, chaos: Chaos) -> Figures:
+    return await chaos.recovery(store, family_of(chaos.system.engines[store].pid))
 
 
 async def kill_backend(chaos: Chaos) -> Figures:
@@ -30,7 +29,7 @@ async def kill_backend(chaos: Chaos) -> Figures:
         )
     finally:
         await connection.close()
-    return await chaos.recovery(SQL, lambda: os.kill(pid, signal.SIGKILL))
+    return await chaos.recovery(SQL, [psutil.Process(pid)])
 
 
 async def restart_with_idle_pool(chaos: Chaos) -> Figures:
@@ -89,10 +88,14 @@ async def start_without(store: str, chaos: Chaos) -> Figures:
 
 
 FAULTS = (
-    Fault("F1", "kill -9 of PostgreSQL", "503, 0 lost, heals itself", partial(kill, SQL), True),
+    Fault(
+        "F1", "kill -9 of PostgreSQL", "503, 0 lost, heals itself", partial(kill_engine, SQL), True
+    ),
     Fault("F2", "kill -9 of one backend", "503, 0 lost, heals itself", kill_backend),
     Fault("F3", "restart with an idle pool", "no failed request", restart_with_idle_pool, True),
-    Fault("F4", "kill -9 of mongod", "503, 0 lost, heals itself", partial(kill, MONGO), True),
+    Fault(
+        "F4", "kill -9 of mongod", "503, 0 lost, heals itself", partial(kill_engine, MONGO), True
+    ),
     Fault(
         "F7",
         "PostgreSQL hangs",

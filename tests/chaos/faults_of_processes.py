@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from contextlib import suppress
+from functools import partial
 
 import httpx2
 
@@ -11,7 +12,7 @@ from tests.chaos.fault import Chaos, Fault, Figures
 from tests.chaos.writers import MONGO, SQL
 
 DRAIN_SECONDS = 1.0  # as the service of a run has
-END_SECONDS = 30
+MARGIN_SECONDS, END_SECONDS = 0.2, 30
 
 
 async def kill_service(chaos: Chaos) -> Figures:
@@ -26,13 +27,15 @@ async def kill_service(chaos: Chaos) -> Figures:
 async def terminate_service(chaos: Chaos) -> Figures:
     """SIGTERM: readiness fails first, what is under way gets its response, the exit code is 0.
 
-    Until the drain is over every request must get one; later none begins.
+    Until shortly before the end of the drain every request must get one.
     """
     system, service = chaos.system, chaos.system.service
     assert service is not None
     kills = chaos.control is not None and chaos.control.kills_for_sigterm
     before = chaos.broken.counts["connection"]
-    asyncio.get_running_loop().call_later(DRAIN_SECONDS, system.note_absence)
+    asyncio.get_running_loop().call_later(
+        DRAIN_SECONDS - MARGIN_SECONDS, partial(system.note_absence, finishes=True)
+    )
     service.process.send_signal(signal.SIGKILL if kills else signal.SIGTERM)
     ready = await _failing_readiness(chaos)
     code = await asyncio.to_thread(service.process.wait, END_SECONDS)

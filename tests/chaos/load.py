@@ -97,5 +97,5 @@ class Load:
         while self.client.moments[store] <= moment:
             if time.monotonic() - moment > seconds:
                 return float("inf")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.005)
         return self.client.moments[store] - moment

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import asyncpg
 import httpx2
@@ -34,7 +34,7 @@ from service.stores.sql import migrations
 from tests.chaos.controls import Control
 from tests.fixtures.cpu_time import cpu_wait_of, cpu_wait_seconds
 from tests.fixtures.fault_proxy import FaultProxy
-from tests.fixtures.processes import kill_family
+from tests.fixtures.processes import family_of, kill
 from tests.fixtures.service import RunningService, default_timeouts, running_service
 
 # Parts of requests that write, as the drivers encode them.
@@ -102,6 +102,17 @@ class Mongo(MongoEngine):
             return bool(client.admin.command("hello")["isWritablePrimary"])
 
 
+class Absence(NamedTuple):
+    """When the service went away and when it was back; infinity: not yet.
+
+    One that ``finishes`` has responded to all requests that began before.
+    """
+
+    begin: float
+    back: float
+    finishes: bool
+
+
 class System:
     """The engines by store, the proxies by store, and the running service.
 
@@ -119,8 +130,7 @@ class System:
         self.service: RunningService | None = None
         self.token, self.credentials = "", dict[str, str]()
         self.logged: Counter[str] = Counter()  # tracebacks and other warnings of ended services
-        # When the service was ended or killed, and when it answered again; infinity: not yet.
-        self.absences: list[tuple[float, float]] = []
+        self.absences: list[Absence] = []
         self._running = ExitStack()
 
     @property
@@ -143,8 +153,11 @@ class System:
         return time.monotonic() - waits
 
     def absent_between(self, start: float, end: float) -> bool:
-        """Return whether the service was away at a time between two."""
-        return any(begin <= end and start <= back for begin, back in self.absences)
+        """Return whether a request between two times may have broken."""
+        return any(
+            (start if absence.finishes else end) >= absence.begin and start <= absence.back
+            for absence in self.absences
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["System"]:
@@ -187,7 +200,8 @@ class System:
             self._running.enter_context,
             running_service(self.folder, probe=probe, module=module, **self._environment()),
         )
-        self.absences = [(begin, min(back, time.monotonic())) for begin, back in self.absences]
+        now = time.monotonic()
+        self.absences = [one._replace(back=min(one.back, now)) for one in self.absences]
 
     def _environment(self) -> dict[str, str]:
         urls = {store: self._through_proxy(store) for store in self.proxies}
@@ -216,15 +230,15 @@ class System:
                 entry = json.loads(line)
                 self.logged["\n".join(filter(None, (entry["event"], entry.get("exception"))))] += 1
 
-    def note_absence(self, start: float | None = None) -> None:
-        """Note that the service is away from now, or from a later time, until it is started."""
-        self.absences.append((time.monotonic() if start is None else start, float("inf")))
+    def note_absence(self, *, finishes: bool = False) -> None:
+        """Note that the service is away from now until it is started."""
+        self.absences.append(Absence(time.monotonic(), float("inf"), finishes))
 
     def kill_service(self) -> None:
         """Kill the service with SIGKILL and wait until it has ended."""
         assert self.service is not None
         self.note_absence()
-        kill_family(self.pid)
+        kill(family_of(self.pid))
         self.service.process.wait()
 
     async def connect(self, user: str = "postgres") -> Any:
