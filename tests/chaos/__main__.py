@@ -26,11 +26,8 @@ def main() -> int:
     """Run what the arguments ask for; write the report, return the exit code."""
     options = _options()
     if options.control:
-        names = CONTROLS if options.control == "all" else [options.control]
-        reports = [_run(_plan_of(CONTROLS[name], options.seed)) for name in names]
-        for report in reports:
-            verdict = "reported" if report["control_is_reported"] else "NOT REPORTED"
-            sys.stderr.write(f"{report['control']}: {verdict}\n")
+        names = list(CONTROLS) if "all" in options.control else options.control
+        reports = [_run_control(CONTROLS[name], options.seed) for name in names]
         _write(options.report, reports)
         return 0 if all(report["control_is_reported"] for report in reports) else 1
     report = _run(_plan(options))
@@ -49,7 +46,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="an hour with 100 kills")
     parser.add_argument("--short", action="store_true", help="one of each main fault")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="these rows of the matrix once")
-    parser.add_argument("--control", choices=[*CONTROLS, "all"], help="a broken service")
+    parser.add_argument("--control", nargs="+", choices=[*CONTROLS, "all"], help="broken services")
     parser.add_argument("--seed", type=int, default=1, help="decides order and values")
     parser.add_argument("--report", type=Path, help="file for the JSON (default: output)")
     return parser.parse_args()
@@ -67,9 +64,12 @@ def _plan(options: argparse.Namespace) -> Plan:
     return Plan(matrix.endless, seconds, seed=options.seed)
 
 
-def _plan_of(control: Control, seed: int) -> Plan:
+def _run_control(control: Control, seed: int) -> Report:
     faults = list(matrix.of_rows(*control.faults))
-    return Plan(lambda _: faults, CONTROL_SECONDS, seed=seed, control=control)
+    report = _run(Plan(lambda _: faults, CONTROL_SECONDS, seed=seed, control=control))
+    verdict = "reported" if report["control_is_reported"] else "NOT REPORTED"
+    sys.stderr.write(f"{control.name} ({control.why}): {control.breaks} {verdict}\n")
+    return report
 
 
 def _run(plan: Plan) -> Report:

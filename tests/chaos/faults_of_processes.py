@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 import time
 from contextlib import suppress
 from functools import partial
@@ -48,6 +49,28 @@ async def terminate_service(chaos: Chaos) -> Figures:
     return {"exit_code": code, "cut": cut}
 
 
+async def terminate_while_stores_hang(chaos: Chaos) -> Figures:
+    """SIGTERM while neither store answers: the service ends all the same, without a kill."""
+    system, service = chaos.system, chaos.system.service
+    assert service is not None
+    sql, mongo = system.proxies.values()
+    with sql.blackhole(), mongo.blackhole():
+        await asyncio.sleep(DRAIN_SECONDS)
+        system.note_absence()
+        began = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        try:
+            code = await asyncio.to_thread(service.process.wait, END_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = None
+        seconds = time.monotonic() - began
+        chaos.require("in_flight", code == 0, f"no end {END_SECONDS} s after SIGTERM: {code}")
+    if code is None:
+        await asyncio.to_thread(system.kill_service)
+    await system.start_service()
+    return {"exit_code": code, "seconds": round(seconds, 1)}
+
+
 async def _failing_readiness(chaos: Chaos) -> int:
     """Return the status of /readyz once it fails, or 0 if the service ends before."""
     with suppress(httpx2.TransportError):
@@ -68,5 +91,13 @@ FAULTS = (
         "readiness fails first, responses are finished, exit code 0",
         terminate_service,
         True,
+    ),
+    Fault(
+        "F17",
+        "SIGTERM while both stores hang",
+        "exit code 0 in time",
+        terminate_while_stores_hang,
+        False,
+        40.0,
     ),
 )
