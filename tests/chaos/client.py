@@ -91,13 +91,17 @@ class Client:
         self._note(call, answer, response)
         return answer
 
+    async def probe(self, path: str) -> Response:
+        """Return the response to a GET without credentials, whatever it is."""
+        return await self._connections.request(self.system.url, "GET", path, {}, b"")
+
     def _note(self, call: Call, answer: Answer, response: Response) -> None:
         now, what = time.monotonic(), f"{call.method} {call.path}"
         self.statuses[f"{answer.status} {answer.code}".strip()] += 1
         self.samples[call.store].append(Sample(now, answer.seconds, answer.status, answer.code))
         if answer.ok and call.method != "GET":
             self.moments[call.store] = now
-        route = f"{call.method} {call.path.partition('?')[0].split('/')[2]}"
+        route = " ".join([call.method, *call.path.partition("?")[0].split("/")[2:3]])
         self.slowest[route] = max(self.slowest[route], answer.seconds)
         if answer.seconds > call.longest_seconds:
             self.broken.add("late", f"{what}: {answer.status} after {answer.seconds:.2f} s")

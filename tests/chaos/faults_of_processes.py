@@ -7,8 +7,7 @@ import time
 from contextlib import suppress
 from functools import partial
 
-import httpx2
-
+from tests.chaos.connections import BROKEN
 from tests.chaos.fault import Chaos, Fault, Figures
 from tests.chaos.writers import MONGO, SQL
 
@@ -73,10 +72,10 @@ async def terminate_while_stores_hang(chaos: Chaos) -> Figures:
 
 async def _failing_readiness(chaos: Chaos) -> int:
     """Return the status of /readyz once it fails, or 0 if the service ends before."""
-    with suppress(httpx2.TransportError):
-        async with asyncio.timeout(DRAIN_SECONDS * 0.9), httpx2.AsyncClient() as client:
+    with suppress(*BROKEN):
+        async with asyncio.timeout(DRAIN_SECONDS * 0.9):
             while True:
-                status = (await client.get(f"{chaos.system.url}/readyz")).status_code
+                status = (await chaos.load.client.probe("/readyz")).status
                 if status != 200:
                     return status
                 await asyncio.sleep(0.02)
