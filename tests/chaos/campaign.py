@@ -34,7 +34,7 @@ Report = dict[str, Any]
 
 
 class Plan(NamedTuple):
-    """What a run does: the faults, and when it ends at the latest and at the earliest."""
+    """The faults of a run, and when it ends: at the latest and at the earliest, in seconds."""
 
     faults: Callable[[random.Random], Iterable[Fault]]
     seconds: float

@@ -119,7 +119,7 @@ def mistakes(call: Call, answer: Answer, headers: Any) -> list[str]:
     if answer.ok:
         return []
     short = f"{answer.status} {answer.code} {answer.text[:200]}"
-    if answer.status not in {429, 503} and answer.code not in call.refusals:
+    if answer.status not in {429, 503, 504} and answer.code not in call.refusals:
         return [f"unexpected {short}"]
     wrong = []
     if headers.get("content-type") != PROBLEM or not answer.code:

@@ -1,14 +1,17 @@
 """Networks that lose, delay and cut what goes between the service and a store."""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.chaos.client import Call, gather_limited
+from tests.chaos.client import Call
 from tests.chaos.fault import OTHER, Chaos, Fault, Figures
+from tests.chaos.load import Load
 from tests.chaos.writers import MONGO, SQL, items, labels, orders, posts, predictions, transfers
 
 DELAY_SECONDS, RESETS, SHARE_LOST = 0.2, 5, 0.2
-WRITES, WRITERS_AT_ONCE = 25, 8  # of each kind, beside the load
+LOSING_TIMES = 2  # as long as a hang
 LOSING = {SQL: (orders, transfers, posts), MONGO: (items, predictions, labels)}
 BURST = 20
 
@@ -51,12 +54,16 @@ async def lose_replies(store: str, chaos: Chaos) -> Figures:
     proxy = chaos.system.proxies[store]
     before = proxy.lost_replies()
     with proxy.losing_replies(SHARE_LOST):
-        calls = [partial(write, chaos.load) for write in LOSING[store] * WRITES]
-        async with asyncio.timeout(90):
-            await gather_limited(calls, WRITERS_AT_ONCE)
+        end = time.monotonic() + LOSING_TIMES * chaos.hang_seconds
+        await asyncio.gather(*(_write_until(end, write, chaos.load) for write in LOSING[store] * 2))
     lost = proxy.lost_replies() - before
     chaos.require("applied", lost, "no reply was lost")
-    return {"lost_replies": lost, "writes": len(calls)}
+    return {"lost_replies": lost}
+
+
+async def _write_until(end: float, write: Callable[[Load], Awaitable[None]], load: Load) -> None:
+    while time.monotonic() < end:
+        await write(load)
 
 
 FAULTS = (

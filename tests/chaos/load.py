@@ -15,10 +15,11 @@ from tests.chaos.records import Record, RecordLog
 
 PAUSE_SECONDS, RETRY_SECONDS = 0.2, 0.2
 KEPT_ADDRESSES = 400
+UNSETTLED = {0, 429, 503, 504}  # 0: no response
 
 
 class Load:
-    """What the clients share: the log, a source of unique names, and addresses to read."""
+    """State that the clients share: the log, unique names, and addresses to read."""
 
     def __init__(
         self, client: Client, log: RecordLog, chance: random.Random, *, without_keys: bool
@@ -72,7 +73,7 @@ class Load:
             answer = await self.send(call)
             if answer.ok:
                 self.log.acknowledge(records)
-            pending = answer.status in {0, 429, 503} or answer.code == IN_PROGRESS
+            pending = answer.status in UNSETTLED or answer.code == IN_PROGRESS
             if not repeat or not pending:
                 return answer
             await asyncio.sleep(RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""What both stores hold in the end, read without the service."""
+"""Reads what both stores hold in the end, without the service."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -64,6 +64,7 @@ PROBLEM = {"content-type": "application/problem+json"}
         (404, "item_not_found", PROBLEM, 1),
         (500, "internal_error", PROBLEM, 1),
         (503, "unavailable", PROBLEM, 1),
+        (504, "query_timeout", PROBLEM, 0),
         (503, "", {"content-type": "text/plain"}, 2),
     ],
 )

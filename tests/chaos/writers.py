@@ -201,7 +201,7 @@ async def label_batches(load: Load) -> None:
 
 
 async def _whole_stream(load: Load, call: Call, records: list[Record]) -> None:
-    """Send a stream until its last line says that all is durable."""
+    """Send a stream until its last line reports that all is durable."""
     load.log.send(records)
     while True:
         answer = await load.send(call)
