@@ -16,7 +16,7 @@ from tests.chaos.checker import compare
 from tests.chaos.client import Call, Client
 from tests.chaos.controls import Control
 from tests.chaos.fault import Chaos, Fault
-from tests.chaos.load import PAUSE_SECONDS, Load
+from tests.chaos.load import PAUSE_SECONDS, UNSETTLED, Load
 from tests.chaos.readers import READERS
 from tests.chaos.records import Broken, RecordLog
 from tests.chaos.report import write_report
@@ -26,7 +26,7 @@ from tests.chaos.writers import MONGO, SQL, WRITERS
 from tests.fixtures.replica_set import MEMORY, NEEDED_BYTES
 from tests.relational.catalog.factories import product_body
 
-CALM_SECONDS, END_SECONDS, FAULT_SECONDS = 1.5, 60.0, 300.0
+CALM_SECONDS, END_SECONDS, FAULT_SECONDS, LINE_SECONDS = 1.0, 60.0, 300.0, 10.0
 BUYERS, PRODUCTS, ACCOUNTS, STOCK, FUNDS = 4, 4, 6, 900_000_000, "100000.00"
 log = logging.getLogger(__name__)
 OnProgress = Callable[[str, Chaos], None]
@@ -88,7 +88,7 @@ async def _run_on(
             faults.append(await _run_fault(fault, chaos))
         while time.monotonic() - began < plan.at_least:
             on_progress("no fault", chaos)
-            await asyncio.sleep(1)
+            await asyncio.sleep(LINE_SECONDS)
         await chaos.settle("the last fault")
     broken.during = "check"
     on_progress(broken.during, chaos)
@@ -151,7 +151,9 @@ async def _set_up(load: Load) -> None:
     """Make what the writers share: buyers, products, funded accounts, two revised objects."""
 
     async def make(store: str, path: str, body: dict[str, Any]) -> str:
-        answer = await load.client.send(Call(store, "POST", path, body))
+        call = Call(store, "POST", path, body, {"Idempotency-Key": load.id()})
+        while (answer := await load.client.send(call)).status in UNSETTLED:
+            await asyncio.sleep(PAUSE_SECONDS)
         assert answer.ok, answer
         return str(answer.json()["id"])
 

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psutil
@@ -114,12 +114,6 @@ class Chaos(NamedTuple):
                 break
             await asyncio.sleep(0.05)
         self.require("rest", not busy, f"after {name}: {busy}")
-
-    @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Pause the load, so that only what the fault sends is measured."""
-        async with self.load.paused():
-            yield
 
 
 class Fault(NamedTuple):

@@ -35,7 +35,7 @@ async def kill_backend(chaos: Chaos) -> Figures:
 
 async def restart_with_idle_pool(chaos: Chaos) -> Figures:
     engine = chaos.system.postgres
-    async with chaos.alone():
+    async with chaos.load.paused():
         await asyncio.to_thread(engine.stop)
         await asyncio.to_thread(engine.start)
         answers = [await chaos.send(Call(SQL, "GET", READS[SQL])) for _ in range(IDLE_READS)]
@@ -69,7 +69,7 @@ async def hang(store: str, chaos: Chaos) -> Figures:
 async def start_without(store: str, chaos: Chaos) -> Figures:
     """Start the service while a store is down: /readyz names it, and the other one works."""
     system, engine = chaos.system, chaos.system.engines[store]
-    async with chaos.alone():
+    async with chaos.load.paused():
         await asyncio.to_thread(engine.stop)
         try:
             await asyncio.to_thread(system.kill_service)
@@ -99,7 +99,7 @@ FAULTS = (
         "F1", "kill -9 of PostgreSQL", "503, 0 lost, heals itself", partial(kill_engine, SQL), True
     ),
     Fault("F2", "kill -9 of one backend", "503, 0 lost, heals itself", kill_backend),
-    Fault("F3", "restart with an idle pool", "no failed request", restart_with_idle_pool, True),
+    Fault("F3", "restart with an idle pool", "no failed request", restart_with_idle_pool),
     Fault(
         "F4", "kill -9 of mongod", "503, 0 lost, heals itself", partial(kill_engine, MONGO), True
     ),

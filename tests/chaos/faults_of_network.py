@@ -40,7 +40,7 @@ async def _whole_pool(store: str, chaos: Chaos) -> Figures:
     """Require that as many requests at once as there are connections succeed afterwards."""
     await chaos.settle(f"a fault between the service and {store}")
     path = "/v1/users?limit=1" if store == SQL else "/v1/items?limit=1"
-    async with chaos.alone():
+    async with chaos.load.paused():
         answers = await asyncio.gather(
             *(chaos.send(Call(store, "GET", path)) for _ in range(BURST))
         )

@@ -29,7 +29,7 @@ async def locked_table(chaos: Chaos) -> Figures:
     )
     connection = await chaos.system.connect()
     try:
-        async with chaos.alone(), connection.transaction():
+        async with chaos.load.paused(), connection.transaction():
             await connection.execute("LOCK TABLE products IN ACCESS EXCLUSIVE MODE")
             answers = await asyncio.gather(*(chaos.send(call) for _ in range(PATCHES)))
     finally:
@@ -44,7 +44,7 @@ async def opposite_transfers(chaos: Chaos) -> Figures:
     one, other = chaos.load.setup["accounts"][:2]
     ends = [(one, other), (other, one)] * (TRANSFERS // 2)
     began = time.monotonic()
-    async with chaos.alone():
+    async with chaos.load.paused():
         answers = await gather_limited(
             [
                 partial(
@@ -81,7 +81,7 @@ async def _deadlocks(chaos: Chaos) -> int:
 async def last_unit(chaos: Chaos) -> Figures:
     """Ten buyers want the last unit of a product, twenty times over."""
     oversold, statuses = 0, Counter[str]()
-    async with chaos.alone():
+    async with chaos.load.paused():
         for _ in range(ROUNDS):
             product = await _product(chaos, 1)
             order = Call(SQL, "POST", "/v1/orders", {"lines": [_line(product)]}, refusals=BUSY)
@@ -97,7 +97,7 @@ async def last_unit(chaos: Chaos) -> Figures:
 async def same_key(chaos: Chaos) -> Figures:
     """Twenty clients send each order with one key at once; there is one order per key."""
     product, statuses = await _product(chaos, KEYS * SAME), Counter[str]()
-    async with chaos.alone():
+    async with chaos.load.paused():
         for _ in range(KEYS):
             keys = {} if chaos.control and chaos.control.without_keys else _key(chaos)
             order = Call(SQL, "POST", "/v1/orders", {"lines": [_line(product)]}, keys, BUSY)
@@ -120,7 +120,7 @@ async def exhausted_pool(chaos: Chaos) -> Figures:
     call = Call(SQL, "POST", "/v1/transfers", body, refusals=BUSY, longest_seconds=SHED_SECONDS)
     connection = await chaos.system.connect()
     try:
-        async with chaos.alone():
+        async with chaos.load.paused():
             async with connection.transaction():
                 await connection.execute("SELECT FROM accounts FOR UPDATE")
                 answers = await asyncio.gather(*(chaos.send(call) for _ in range(WAITING)))
