@@ -26,6 +26,12 @@ AT_REST = ("connections_in_use", "calls_abandoned", "queue", "waiting")
 Figures = dict[str, Any]
 
 
+class Watch:
+    """Whether the machine was calm enough to judge by time."""
+
+    calm = True
+
+
 class Chaos(NamedTuple):
     """The system, its load, and what was found so far."""
 
@@ -47,18 +53,27 @@ class Chaos(NamedTuple):
         return await self.load.client.send(call)
 
     @contextmanager
+    def watching(self, what: str) -> Iterator["Watch"]:
+        """Find out whether clients and service had a processor during the block."""
+        start, clock, watch = time.monotonic(), self.system.clock(), Watch()
+        yield watch
+        passed = time.monotonic() - start
+        watch.calm = passed - (self.system.clock() - clock) <= MOST_STARVED * passed
+        if not watch.calm:
+            self.unjudged.append(what)
+
+    @contextmanager
     def spared(self, store: str, name: str) -> Iterator[None]:
         """Require that the store works as before during the block, whatever happens to another.
 
         Every response is 2xx or an expected refusal, and the p99 at most doubles.
         """
-        client, start, clock = self.load.client, time.monotonic(), self.system.clock()
+        client, start = self.load.client, time.monotonic()
         before = client.since(store, start - self.hang_seconds)
-        yield
+        with self.watching(f"{store} beside {name}") as watch:
+            yield
         during = client.since(store, start)
-        passed = time.monotonic() - start
-        if passed - (self.system.clock() - clock) > MOST_STARVED * passed:
-            self.unjudged.append(f"{name}: {store} beside it")
+        if not watch.calm:
             return
         refused = Counter(sample.code for sample in during if sample.status in {429, 503})
         self.require("others", during, f"{name}: {store} answered nothing")

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from functools import partial
 
 from tests.chaos.connections import BROKEN
 from tests.chaos.fault import Chaos, Fault, Figures
@@ -33,19 +32,26 @@ async def terminate_service(chaos: Chaos) -> Figures:
     assert service is not None
     kills = chaos.control is not None and chaos.control.kills_for_sigterm
     before = chaos.broken.counts["connection"]
-    asyncio.get_running_loop().call_later(
-        DRAIN_SECONDS - MARGIN_SECONDS, partial(system.note_absence, finishes=True)
-    )
+    draining = asyncio.create_task(_drain(chaos))
     service.process.send_signal(signal.SIGKILL if kills else signal.SIGTERM)
     ready = await _failing_readiness(chaos)
     code = await asyncio.to_thread(service.process.wait, END_SECONDS)
-    await asyncio.sleep(DRAIN_SECONDS if kills else 0)  # until the absence is noted
+    judged = await draining or kills
     cut = chaos.broken.counts["connection"] - before
     chaos.require("in_flight", not cut, f"{cut} requests got no response during the drain")
     chaos.require("in_flight", code == 0, f"the exit code is {code}")
-    chaos.require("readiness", ready == 503, f"/readyz answers {ready} during the drain")
+    if judged:
+        chaos.require("readiness", ready == 503, f"/readyz answers {ready} during the drain")
     await system.start_service()
     return {"exit_code": code, "cut": cut}
+
+
+async def _drain(chaos: Chaos) -> bool:
+    """Note the absence that follows the drain; return whether the machine was calm until then."""
+    with chaos.watching("the drain") as watch:
+        await asyncio.sleep(DRAIN_SECONDS - MARGIN_SECONDS)
+    chaos.system.note_absence(finishes=watch.calm)
+    return watch.calm
 
 
 async def terminate_while_stores_hang(chaos: Chaos) -> Figures:
