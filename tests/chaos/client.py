@@ -84,9 +84,9 @@ class Client:
             if not self.system.absent_between(began, time.monotonic()):
                 self.broken.add("connection", f"{call.method} {call.path}: {error!r}")
             return Answer(0, "", "", time.monotonic() - began)
-        # Of a service that was started meanwhile, the clock is another.
-        same = pid == self.system.pid
-        seconds = self.system.clock() - clock if same else time.monotonic() - began
+        # A connection to a service that starts waits until it has started.
+        waited = pid != self.system.pid or self.system.absent_between(began, time.monotonic())
+        seconds = 0.0 if waited else self.system.clock() - clock
         answer = Answer(response.status, _code(response), response.body.decode(), seconds)
         self._note(call, answer, response)
         return answer
