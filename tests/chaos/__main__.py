@@ -78,10 +78,11 @@ def _run(plan: Plan) -> Report:
 
 def _progress(plan: Plan) -> OnProgress:
     """Return what writes a line per fault to standard error."""
-    began = time.monotonic()
+    begins: list[float] = []  # of the load; the set-up before takes seconds or a minute
 
     def write(what: str, chaos: Chaos) -> None:
-        passed, client = int(time.monotonic() - began), chaos.load.client
+        begins.append(time.monotonic())
+        passed, client = int(begins[-1] - begins[0]), chaos.load.client
         refused = sum(n for status, n in client.statuses.items() if status.startswith("503"))
         sys.stderr.write(
             f"{passed // 60:02}:{passed % 60:02} of {int(plan.seconds) // 60:02}:00  {what:<45} "
