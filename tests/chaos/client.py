@@ -69,7 +69,7 @@ class Client:
 
     async def send(self, call: Call) -> Answer:
         """Send once; note everything about the response that breaks a promise."""
-        began, clock, pid = time.monotonic(), self.system.clock(), self.system.pid
+        began, moment, pid = time.monotonic(), self.system.now(), self.system.pid
         headers = {"Authorization": f"Bearer {self.system.token}", **call.headers}
         body = b"" if call.body is None else call.body
         if not isinstance(body, bytes):
@@ -86,7 +86,7 @@ class Client:
             return Answer(0, "", "", time.monotonic() - began)
         # A connection to a service that starts waits until it has started.
         waited = pid != self.system.pid or self.system.absent_between(began, time.monotonic())
-        seconds = 0.0 if waited else self.system.clock() - clock
+        seconds = 0.0 if waited else self.system.seconds_since(moment)
         answer = Answer(response.status, _code(response), response.body.decode(), seconds)
         self._note(call, answer, response)
         return answer

@@ -13,7 +13,7 @@ from uuid import UUID
 from tests.chaos.client import IN_PROGRESS, Answer, Call, Client
 from tests.chaos.records import Record, RecordLog
 
-PAUSE_SECONDS, RETRY_SECONDS = 0.2, 0.2
+PAUSE_SECONDS, RETRY_SECONDS = 0.2, 0.3
 KEPT_ADDRESSES = 400
 UNSETTLED = {0, 429, 503, 504}  # 0: no response
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import asyncpg
-import httpx2
 from pymongo import MongoClient, timeout
 from pymongo.errors import PyMongoError
 from typing_extensions import override
@@ -102,6 +101,14 @@ class Mongo(MongoEngine):
             return bool(client.admin.command("hello")["isWritablePrimary"])
 
 
+class Moment(NamedTuple):
+    """A time, and how long clients and service had waited for a processor until then."""
+
+    time: float
+    waited: float
+    service_waited: float
+
+
 class Absence(NamedTuple):
     """When the service went away and when it was back; infinity: not yet.
 
@@ -143,14 +150,18 @@ class System:
         assert self.service is not None
         return self.service.process.pid
 
-    def clock(self) -> float:
-        """Return the seconds of a clock that stands still while the machine is busy otherwise.
+    def now(self) -> "Moment":
+        """Return a moment for :meth:`seconds_since`, within one run of the service."""
+        return Moment(time.monotonic(), cpu_wait_seconds(), cpu_wait_of(self.pid))
 
-        That is while the thread of the clients or that of the service waits for a processor. Use it
-        for times within one run of the service.
+    def seconds_since(self, moment: "Moment") -> float:
+        """Return the seconds without those for which the machine was busy otherwise.
+
+        Then the thread of the clients or that of the service waited for a processor.
         """
-        waits = cpu_wait_seconds() + cpu_wait_of(self.pid)
-        return time.monotonic() - waits
+        now = self.now()
+        waited = max(now.waited - moment.waited, now.service_waited - moment.service_waited)
+        return now.time - moment.time - waited
 
     def absent_between(self, start: float, end: float) -> bool:
         """Return whether a request between two times may have broken."""
@@ -256,14 +267,9 @@ class System:
             return False
         return True
 
-    async def figures(self) -> dict[str, float]:
-        """Return the gauges of both stores that /metrics shows, by store and figure."""
-        async with httpx2.AsyncClient(timeout=10) as client:
-            text = (await client.get(f"{self.url}/metrics")).text
-        return dict(_gauges(text))
 
-
-def _gauges(text: str) -> Iterator[tuple[str, float]]:
+def gauges(text: str) -> Iterator[tuple[str, float]]:
+    """Yield the gauges of both stores that /metrics shows, by store and figure."""
     for line in text.splitlines():
         if line.startswith("polystore_store{"):
             labels, _, value = line.rpartition(" ")
