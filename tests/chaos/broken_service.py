@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from service.relational.catalog.stock_movements import LockedProduct
 from service.relational.catalog.tables import Product
 from service.relational.orders import place
 from service.stores.mongo import client as mongo_client
-from service.stores.sql import engine as sql_engine
+from service.stores.mongo.client import MongoStore
 
 
 def w1() -> None:
@@ -80,22 +79,20 @@ def read_check_write() -> None:
     vars(place).update(lock_products=read, move_stock=write)
 
 
-def leaked_connections() -> None:
-    """Keep the connection of a session that fails."""
-    kept = []
+def leaked_slots() -> None:
+    """Keep the slot of a call that fails."""
+    call = MongoStore.call
 
-    @asynccontextmanager
-    async def open_session(maker: Any, info: dict[str, Any]) -> AsyncIterator[AsyncSession]:
-        session: AsyncSession = maker(info=info)
+    async def leaking(self: MongoStore, work: Any, *, writes: bool) -> Any:
         try:
-            yield session
-        except BaseException:
-            kept.append(session)
+            return await call(self, work, writes=writes)
+        except Exception:
+            if not self._slots.locked():
+                await self._slots.acquire()
+                self._in_use += 1
             raise
-        if session.in_transaction():
-            await session.close()
 
-    sql_engine._open = open_session
+    MongoStore.call = leaking  # type: ignore[method-assign]
 
 
 PATCHES = (
@@ -103,7 +100,7 @@ PATCHES = (
     acknowledged_before_write,
     unordered_locks,
     read_check_write,
-    leaked_connections,
+    leaked_slots,
 )
 
 if __name__ == "__main__":

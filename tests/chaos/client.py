@@ -92,8 +92,9 @@ class Client:
         return answer
 
     async def probe(self, path: str) -> Response:
-        """Return the response to a GET without credentials, whatever it is."""
-        return await self._connections.request(self.system.url, "GET", path, {}, b"")
+        """Return the response to a GET, whatever it is."""
+        headers = {"Authorization": f"Bearer {self.system.token}"}
+        return await self._connections.request(self.system.url, "GET", path, headers, b"")
 
     def _note(self, call: Call, answer: Answer, response: Response) -> None:
         now, what = time.monotonic(), f"{call.method} {call.path}"

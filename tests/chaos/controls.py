@@ -91,9 +91,9 @@ CONTROLS = {
             environment=NO_DEADLINES,
         ),
         Control(
-            "leaked_connections",
-            "a failed request keeps its connection",
-            ("F12", "F21"),
+            "leaked_slots",
+            "a failed call keeps its slot for a connection",
+            ("F8",),
             "rest",
             patch=True,
         ),

@@ -119,15 +119,16 @@ class Chaos(NamedTuple):
         """Require that no connection, queue or abandoned call is left; the load is paused."""
         deadline = time.monotonic() + REST_SECONDS
         while True:
-            shown = (await self.load.client.probe("/metrics")).body.decode()
+            shown = dict(gauges((await self.load.client.probe("/metrics")).body.decode()))
             busy = {
                 figure: value
-                for figure, value in gauges(shown)
+                for figure, value in shown.items()
                 if value and any(word in figure for word in AT_REST)
             }
             if not busy or time.monotonic() > deadline:
                 break
             await asyncio.sleep(0.05)
+        self.require("rest", shown, f"after {name}: /metrics has no gauges")
         self.require("rest", not busy, f"after {name}: {busy}")
 
 
