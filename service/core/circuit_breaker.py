@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from math import inf
 from typing import Any, TypeVar
 
-from service.core.errors import OutcomeUnknown, Unavailable
+from service.core.errors import OutcomeUnknown, QueryTooSlow, Unavailable
 
 T = TypeVar("T")
 MAX_FAILURES = 5
@@ -140,9 +140,9 @@ class CircuitBreaker:
 
     Args:
         store: its name, for error messages.
-        seconds: the time limit of a call.
-        translate: turns a driver's error into a :class:`ServiceError`, or returns None if the store
-            is not the cause. An ``Unavailable`` with ``store_fails`` counts as a failure.
+        seconds: limit of a call.
+        translate: turns a driver's error into a :class:`ServiceError`; None: another's fault. An
+            ``Unavailable`` with ``store_fails`` counts as a failure.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class CircuitBreaker:
 
     @property
     def detached(self) -> int:
-        """The number of calls that go on after their request got its response."""
+        """The calls that go on after their request got its response."""
         return len(self._detached)
 
     def deadline(self, spent: float = 0.0) -> Deadline:
@@ -173,7 +173,7 @@ class CircuitBreaker:
 
         Raises:
             Unavailable: the store is down, hangs or is overloaded.
-            OutcomeUnknown: it hung, and ``work`` may still have its effect.
+            OutcomeUnknown: it was too slow, and ``work`` may still have its effect.
         """
         task = asyncio.ensure_future(work)
         await self._wait(task, deadline)
@@ -191,7 +191,8 @@ class CircuitBreaker:
                 translated = self._unavailable(translated, deadline, writes=writes)
             else:
                 self.circuit.record_success()
-            raise translated from error
+            was_cancelled = writes and isinstance(translated, QueryTooSlow)
+            raise (OutcomeUnknown() if was_cancelled else translated) from error
         if deadline.started_at < inf:
             self.circuit.record_success()
         return result

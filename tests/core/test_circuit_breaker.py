@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.core import circuit_breaker
 from service.core.circuit_breaker import (
@@ -17,7 +18,7 @@ from service.core.circuit_breaker import (
     Circuit,
     CircuitBreaker,
 )
-from service.core.errors import OutcomeUnknown, Unavailable
+from service.core.errors import OutcomeUnknown, QueryTooSlow, ServiceError, Unavailable
 from service.main import State
 from service.stores.sql.errors import SqlBusy
 from tests.relational.users.factories import make_users
@@ -152,6 +153,26 @@ async def test_call_past_its_deadline_is_answered_and_goes_on(
     answered.set()
     await breaker.drain()
     assert breaker.detached == 0
+
+
+@pytest.mark.parametrize(
+    ("writes", "code"), [(False, QueryTooSlow.code), (True, OutcomeUnknown.code)]
+)
+async def test_call_cancelled_by_its_store_is_named_by_what_it_did(
+    state: State, *, writes: bool, code: str
+) -> None:
+    """To narrow the filters helps a query, not a write."""
+
+    async def too_slow(session: AsyncSession) -> None:
+        await session.execute(text("SET statement_timeout = 1"))
+        try:
+            await session.execute(text("SELECT pg_sleep(60)"))
+        finally:
+            await session.invalidate()  # the setting ends with the connection
+
+    with pytest.raises(ServiceError) as caught:
+        await state["sql"].run(too_slow, writes=writes)
+    assert caught.value.code == code
 
 
 async def test_full_pool_of_a_store_that_hangs_is_no_busy_store(clock: Clock) -> None:

@@ -43,6 +43,8 @@ class Objects:
 
     def value(self, name: str) -> str:
         """Return the id of an object, or the name of one that a PUT creates."""
+        if name == "secret":
+            self.value("invitation_id")
         if name not in self._values:
             if name == "other_email":
                 self._values[name] = f"{uuid4().hex}@example.com"
@@ -63,6 +65,8 @@ class Objects:
         path = "/v1" + resource.path.format(**{entry: self.value(entry) for entry in names})
         created = self._post(path, self.body(resource.body), "PUT" if resource.name else "POST")
         self._values[name] = str(resource.name or created.get("id") or created["prediction_id"])
+        if "secret" in created:
+            self._values["secret"] = created["secret"]
         if resource.then:
             self.value(resource.then)
 

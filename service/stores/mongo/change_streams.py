@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.asynchronous.database import AsyncDatabase
@@ -92,4 +93,5 @@ async def open_change_streams(settings: Settings) -> AsyncIterator[ChangeStreams
     try:
         yield ChangeStreams(database, settings.tails)
     finally:
-        await client.close()
+        with pymongo.timeout(settings.mongo_operation_seconds):  # else 30 s where it hangs
+            await client.close()

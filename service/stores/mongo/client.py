@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import motor.frameworks.asyncio as motor_asyncio
+import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
@@ -21,7 +22,6 @@ from pymongo.read_concern import ReadConcern
 
 from mongo_indexes.database_name import find_database_name
 from service.core.circuit_breaker import CircuitBreaker
-from service.core.errors import OutcomeUnknown, QueryTooSlow
 from service.core.metrics import Metrics
 from service.settings import Settings
 from service.stores.mongo.errors import MongoBusy, translate_mongo_error
@@ -79,12 +79,7 @@ class MongoStore:
                 self._in_use -= 1
                 self._slots.release()
 
-        try:
-            return await self.breaker.run(in_slot(), deadline, writes=writes)
-        except QueryTooSlow as slow:
-            if writes:  # the write may be done, but not yet by a majority
-                raise OutcomeUnknown from slow
-            raise
+        return await self.breaker.run(in_slot(), deadline, writes=writes)
 
     async def _acquire_slot(self) -> None:
         if not self._slots.locked():  # no other call waits, so no timer is needed
@@ -123,7 +118,8 @@ async def open_mongo(settings: Settings) -> AsyncIterator[MongoStore]:
             yield MongoStore(database, breaker, settings)
         finally:
             await breaker.drain()
-            client.close()
+            with pymongo.timeout(settings.mongo_operation_seconds):  # else 30 s where it hangs
+                client.close()
 
 
 CODEC: CodecOptions[Document] = CodecOptions(

@@ -77,7 +77,8 @@ def check_commits(engine: Engine) -> None:
 
 
 def _forget_failure(connection: Connection, *_savepoint: Any) -> None:
-    connection.info[HAS_FAILED] = False
+    if not connection.invalidated:  # else it was lost, and has no info
+        connection.info[HAS_FAILED] = False
 
 
 def _note_failure(context: ExceptionContext) -> None:

@@ -152,3 +152,12 @@ async def test_store_closing_under_statements_closes_connections(settings: Setti
                 await asyncio.sleep(0)
         leaving.cancel()
     assert [connection.is_closed() for connection in made] == [True, True]
+
+
+async def test_connection_lost_in_a_savepoint_is_unavailable(state: State) -> None:
+    async def lose(session: AsyncSession) -> None:
+        async with session.begin_nested():
+            await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with pytest.raises(Unavailable):
+        await state["sql"].run(lose, writes=True)
