@@ -37,7 +37,7 @@ class CredentialCache(Generic[V]):
         self._entries: dict[UUID, _Entry[V]] = {}
         self._loading: dict[UUID, asyncio.Task[bool]] = {}  # not invalidated since they began
         self._tasks: set[asyncio.Task[bool]] = set()
-        self._down_at: float | None = None  # when a look-up last found the store down
+        self._down_at = float("-inf")  # when a look-up last found the store down
 
     async def get(
         self, key: UUID, *, max_age: float = FRESH_SECONDS, allow_stale: bool = True
@@ -94,11 +94,10 @@ class CredentialCache(Generic[V]):
             await asyncio.wait(self._tasks)
 
     def _is_known_down(self) -> bool:
-        return self._down_at is not None and self._now() - self._down_at < FRESH_SECONDS
+        return self._now() - self._down_at < FRESH_SECONDS
 
     def _retry(self, key: UUID) -> None:
         """Look up one value in the background to find out whether the store is back."""
-        assert self._down_at is not None  # noqa: S101 - it is known to be down
         if not self._tasks and self._now() - self._down_at >= RETRY_SECONDS:
             self._start(key)
 
@@ -120,7 +119,7 @@ class CredentialCache(Generic[V]):
             if self._loading.get(key) is this:
                 del self._loading[key]
             raise
-        self._down_at = None
+        self._down_at = float("-inf")
         if self._loading.get(key) is not this:
             return False
         del self._loading[key]

@@ -5,7 +5,7 @@ A response has at most 4 KB, although an input may have any number of errors.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Any
 
 from fastapi import Request, Response
@@ -58,7 +58,8 @@ def problem(error: ServiceError, request_path: str) -> Response:
 def _fitting(errors: Sequence[FieldError], max_bytes: int) -> list[FieldError]:
     """Return the first errors, as many as fit into ``max_bytes`` of JSON."""
     sizes = accumulate(_size(error) for error in errors)
-    return [error for error, size in zip(errors, sizes, strict=False) if size <= max_bytes]
+    count = sum(1 for _ in takewhile(lambda size: size <= max_bytes, sizes))
+    return list(errors[:count])
 
 
 def _size(value: object) -> int:

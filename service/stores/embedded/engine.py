@@ -208,7 +208,7 @@ class Engine(ABC):
         elif kind == "started":
             self._on_progress(f"{self.name} is started again on {address}")
         elif kind == "gave up":
-            message = str(self._failed("died too often and is not restarted"))
+            message = str(self._failed("is not restarted, because its supervisor ends at once"))
             _log.error(message)
             self._on_progress(message)
 

@@ -24,7 +24,7 @@ class SupervisedProcess:
     """A program run by a supervisor.
 
     A thread of this class calls ``on_event(kind, code)``. The kinds are "started", "ended", "died"
-    (with the exit code, negative for a signal), "busy" and "gave up".
+    (with the exit code, negative for a signal), "busy", and "gave up" if supervisors fail.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class SupervisedProcess:
                     self.pid = None
                 if kind in ("ended", "died"):
                     self.exit_code = code
-                if kind in ("ended", "gave up", "busy"):
+                if kind in ("ended", "busy"):
                     self.finished = True
                 self._on_event(kind, code)
         self.pid = None

@@ -17,16 +17,6 @@ from tests.relational.projects.factories import (
 WITHOUT_SECRET = "UPDATE project_invitations SET secret_hash = NULL WHERE id = :id"
 
 
-@pytest.fixture
-async def owner(user_factory: UserFactory) -> ProjectUser:
-    return await user_factory.create()
-
-
-@pytest.fixture
-async def project(owner: ProjectUser) -> dict[str, Any]:
-    return await make_project(owner)
-
-
 @pytest.mark.parametrize(
     "proof", [None, {}, {"secret": None}, {"secret": ""}, {"secret": "x" * 43}]
 )

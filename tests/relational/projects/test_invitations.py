@@ -17,16 +17,6 @@ from tests.relational.projects.factories import (
 LATER = "UPDATE project_invitations SET expires_at = now() - interval '1 second' WHERE id = :id"
 
 
-@pytest.fixture
-async def owner(user_factory: UserFactory) -> ProjectUser:
-    return await user_factory.create()
-
-
-@pytest.fixture
-async def project(owner: ProjectUser) -> dict[str, Any]:
-    return await make_project(owner)
-
-
 async def test_invitation_invited_user_lists_and_accepts_it(
     user_factory: UserFactory, owner: ProjectUser, project: dict[str, Any]
 ) -> None:
