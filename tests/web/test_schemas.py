@@ -1,13 +1,17 @@
 """The types that travel."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, strategies
 from pydantic import TypeAdapter, ValidationError
 
 from service.web.schemas import (
+    TIME_DETAIL,
     Money,
     RequestModel,
     StrictBool,
@@ -16,6 +20,7 @@ from service.web.schemas import (
     Time,
     changes,
     format_time,
+    parse_time,
 )
 
 time = TypeAdapter[Time](Time)
@@ -30,6 +35,14 @@ money = TypeAdapter[Money](Money)
         ("1900-01-01T00:00:00Z", "1900-01-01T00:00:00.000Z"),
         ("2199-12-31T23:59:59.999999Z", "2199-12-31T23:59:59.999Z"),
         ("2200-01-01T00:00:00+14:00", "2199-12-31T10:00:00.000Z"),
+        ("2026-01-05T00:00Z", "2026-01-05T00:00:00.000Z"),
+        ("2026-01-05 00:00z", "2026-01-05T00:00:00.000Z"),
+        ("2026-01-05t00:00+00", "2026-01-05T00:00:00.000Z"),
+        ("2026-01-05T00:00:00-0000", "2026-01-05T00:00:00.000Z"),
+        ("2026-01-05T00:00:00,5-01", "2026-01-05T01:00:00.500Z"),
+        ("2026-01-05T00:00:00.123456789012345678901234567890Z", "2026-01-05T00:00:00.123Z"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999Z"),
+        ("2017-01-01T01:29:60.5+01:30", "2016-12-31T23:59:59.999Z"),
     ],
 )
 def test_time_is_converted_to_utc_milliseconds(sent: str, read: str) -> None:
@@ -52,9 +65,17 @@ def test_time_is_converted_to_utc_milliseconds(sent: str, read: str) -> None:
         "20261101",
         "1700000000.5",
         "-5",
-        "2026-01-05T00:00Z",
         "2026-01-05_00:00:00Z",
-        "2026-01-05T00:00:00,5Z",
+        "2026-01-05T00:00.5Z",
+        "2026-01-05T00:00:00.Z",
+        "2026-01-05T00:00:61Z",
+        "2026-01-05T24:00:00Z",
+        "2026-01-05T00:00:00+01:",
+        "2026-01-05T00:00:00+1:00",
+        "2026-01-05T00:00:00+24",
+        "\u0662026-01-05T00:00:00Z",
+        "2026-01-05T00:00:0\uff10Z",
+        f"2026-01-05T00:00:00.{'0' * 1000}Z",
         "2026-01-05T00:00:00\u221200:00",
         "2026-01-05T00:00:00Z\n",
         20261102,
@@ -66,6 +87,37 @@ def test_time_is_converted_to_utc_milliseconds(sent: str, read: str) -> None:
 def test_time_without_offset_or_out_of_range_is_invalid(sent: Any) -> None:
     with pytest.raises(ValidationError):
         time.validate_python(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "hint"),
+    [
+        ("2026-01-05T00:00:00", "ends without Z or an offset"),
+        ("2026-01-05 00:00", "ends without Z or an offset"),
+        ("2026-01-05T00:00:00 01:00", "write %2B for +"),
+        ("yesterday", "such as 2026-11-01T00:00:00Z"),
+    ],
+)
+def test_time_without_offset_says_how_to_write_it(sent: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(hint)) as caught:
+        parse_time(sent)
+    assert TIME_DETAIL in str(caught.value)
+
+
+@given(
+    moment=strategies.datetimes(timezones=strategies.timezones()),
+    digits=strategies.integers(0, 12),
+    sep=strategies.sampled_from("Tt "),
+)
+def test_parse_time_agrees_with_msgspec(moment: datetime, digits: int, sep: str) -> None:
+    offset = f"{moment:%z}"[:5]
+    fraction = f".{moment.microsecond:06}371944"[: digits + 1] if digits else ""
+    text = f"{moment.year:04}{moment:-%m-%d}{sep}{moment:%H:%M:%S}{fraction}{offset}"
+    try:
+        expected = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        return
+    assert parse_time(text) == expected
 
 
 def test_time_of_other_zone_is_written_in_utc() -> None:
