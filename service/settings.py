@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     rate_guess: Rate = Field("10/minute", description="wrong passwords per address and user")
 
     max_body_bytes: int = Field(1_048_576, gt=0, description="size of a request body")
+    max_event_bytes: int = Field(1_048_576, gt=0, le=4_194_304, description="size of an event")
     max_batch_bytes: int = Field(5_242_880, gt=0, description="size of a decompressed batch")
     max_in_flight_bytes: int = Field(
         33_554_432, gt=0, description="size of events received and not yet written; above it: 429"

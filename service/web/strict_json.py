@@ -87,6 +87,17 @@ def parse_json(body: bytes, each_apart: Collection[str] = ()) -> Any:
         BadRequest: it is not strict JSON (400).
         Refused: a value that neither store can keep, with its pointer (422).
     """
+    value = load_json(body, object_pairs_hook=_object, parse_constant=_Constant)
+    validate_value(_take_apart(value, each_apart))
+    return value
+
+
+def load_json(body: bytes, **options: Callable[..., Any]) -> Any:
+    """Return the value of a JSON body; ``options`` are those of ``json.loads``.
+
+    Raises:
+        BadRequest: it is not UTF-8, no JSON, or nested without end.
+    """
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -94,7 +105,7 @@ def parse_json(body: bytes, each_apart: Collection[str] = ()) -> Any:
     if text.startswith("\ufeff"):
         raise InvalidUtf8
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
+        return json.loads(text, **options)  # type: ignore[arg-type]
     except RecursionError as error:
         raise TooDeep from error
     except json.JSONDecodeError as error:
@@ -102,8 +113,6 @@ def parse_json(body: bytes, each_apart: Collection[str] = ()) -> Any:
         raise InvalidJson(where) from error
     except ValueError as error:  # an integer of more digits than Python converts
         raise InvalidJson("A number has too many digits.") from error
-    validate_value(_take_apart(value, each_apart))
-    return value
 
 
 def _take_apart(value: Any, each_apart: Collection[str]) -> Any:

@@ -42,12 +42,14 @@ def to_uuid(id_: Any) -> UUID:
     return parsed if isinstance(parsed, UUID) else uuid5(_NAMESPACE, parsed)
 
 
-ID_SCHEMA = {
+ID_SCHEMA: dict[str, Any] = {
     "type": "string",
     "minLength": 1,
     "maxLength": MAX_ID_CHARS,
     "description": "A UUID, or other text.",
 }
+NULLABLE_ID = {**ID_SCHEMA, "type": ["string", "null"]}
 # In addresses and queries: the key of a prediction, and the id of a user or an order.
 PredictionKey = Annotated[UUID, BeforeValidator(to_uuid), WithJsonSchema(ID_SCHEMA)]
 AnyId = Annotated[UUID | str, BeforeValidator(parse_id), WithJsonSchema(ID_SCHEMA)]
+ReadId = Annotated[UUID | str, WithJsonSchema(ID_SCHEMA)]

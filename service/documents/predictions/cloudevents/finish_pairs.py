@@ -66,7 +66,7 @@ class PairFinisher:
             events = await pair_events(pair)
         except ServiceError as error:
             return _failure(pair, error, "")
-        results = await ingest(self._writer, events, suspicious=True)
+        results = await ingest(self._writer, events)
         for result in results:
             if result.code == "conflict":
                 return _failure(pair, PredictionConflict(), "/id")

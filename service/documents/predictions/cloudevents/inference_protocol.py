@@ -24,13 +24,12 @@ from service.documents.predictions.cloudevents.tensors import (
     Tensor,
     rows_of,
 )
-from service.documents.predictions.ingest.decode import describe
-from service.documents.predictions.ingest.event import MAX_SCORES
+from service.documents.predictions.ingest.describe import describe
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
-MAX_LABEL_CHARS = 200
+MAX_LABEL_CHARS, MAX_SCORES = 200, 5_000
 _FIELD_OF_NAME = {
     **dict.fromkeys(("label", "labels", "class", "classes", "output_label"), "label"),
     **dict.fromkeys(("score", "scores", "probability", "probabilities"), "score"),

@@ -34,9 +34,9 @@ from service.documents.predictions.cloudevents.prediction_event import (
 )
 from service.documents.predictions.cloudevents.schemas import CloudEventRead, CloudEventsRead
 from service.documents.predictions.errors import PredictionConflict
-from service.documents.predictions.ingest.decode import Rejected, has_escaped_nul
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import ingest
+from service.documents.predictions.ingest.read_event import Rejected
 from service.documents.predictions.ingest.writer import PredictionWriter, writer_for
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoContext, MongoService
@@ -106,9 +106,8 @@ class CloudEventIngest(MongoService):
         return [outcomes[index] for index in range(len(events))]
 
     async def _log_predictions(self, predictions: dict[int, Decoded]) -> dict[int, Outcome]:
-        suspicious = any(has_escaped_nul(event.data) for event, _ in predictions.values())
         decoded = [prediction for _, prediction in predictions.values()]
-        results = await ingest(self._writer, decoded, suspicious=suspicious)
+        results = await ingest(self._writer, decoded)
         return {
             index: prediction_outcome(event.id, result)
             for (index, (event, _)), result in zip(predictions.items(), results, strict=True)

@@ -25,10 +25,10 @@ from service.documents.predictions.cloudevents.inference_protocol import (
     read_message,
 )
 from service.documents.predictions.cloudevents.tensors import NamedValues
-from service.documents.predictions.ingest.decode import Rejected, decode_event
-from service.documents.predictions.ingest.event import Event, TooBig, find_violation, to_document
+from service.documents.predictions.ingest.document import TooBig, to_document
+from service.documents.predictions.ingest.event import Event, find_violation
+from service.documents.predictions.ingest.read_event import Rejected, read_event
 from service.stores.mongo.client import Document, now
-from service.web.strict_json import TooDeep
 
 T = TypeVar("T")
 Side = Literal["request", "response"]
@@ -123,14 +123,14 @@ def _check_rows(message: InferenceMessage, rows: Sequence[NamedValues]) -> Itera
         pair = (one, nothing) if message.side == "request" else (nothing, one)
         ((features, output),) = combine(*pair)
         event = _event(known, message.pair_id, features, output)
-        error = event.error if isinstance(event, Rejected) else _violation(event)
+        error = event.errors[0] if isinstance(event, Rejected) else _violation(event)
         if error is not None:
             raise _invalid_row(message.side, index, error)
         yield
 
 
 def _violation(event: Event) -> FieldError | None:
-    error = find_violation(event, now(), suspicious=True)
+    error = find_violation(event, now())
     if error is None:
         try:
             to_document(event, now())
@@ -203,14 +203,11 @@ def _known_fields(pair: Document, request: Message, response: Message) -> dict[s
 def _event(
     known: dict[str, Any], prediction_id: UUID, features: NamedValues, output: NamedValues
 ) -> Event | Rejected:
-    """Decode the event from JSON, so that the rules are those of every other event."""
+    """Read the event by the rules of every other event."""
     fields = {
         **known, "prediction_id": prediction_id, "features": features, "output": output or None,
     }  # fmt: skip
-    try:
-        return decode_event(msgspec.json.encode(fields))
-    except RecursionError as error:
-        raise TooDeep from error
+    return read_event(fields)
 
 
 def _hash_of(data: bytes) -> bytes:

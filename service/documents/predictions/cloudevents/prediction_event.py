@@ -12,9 +12,10 @@ from service.documents.predictions.cloudevents.envelope import is_json
 from service.documents.predictions.cloudevents.pairing import NAMESPACE, SIDE_OF_TYPE
 from service.documents.predictions.cloudevents.schemas import CloudEventRead
 from service.documents.predictions.errors import PredictionConflict
-from service.documents.predictions.ingest.decode import Rejected, decode_event
+from service.documents.predictions.ingest.decode import decode_event
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import BAD_REQUESTS
+from service.documents.predictions.ingest.read_event import Rejected
 from service.documents.predictions.ingest.schemas import IntakeResult
 
 PREDICTION_TYPE = "org.polystore.prediction"
@@ -56,11 +57,11 @@ def prediction_outcome(event_id: str, result: IntakeResult) -> CloudEventRead | 
     if result.code != "rejected":
         ids = [] if result.prediction_id is None else [result.prediction_id]
         return CloudEventRead(event_id, result.status, result.code, ids)
-    (error,) = result.errors
-    in_data = field_error(
-        pointer=f"/data{error['pointer']}", code=error["code"], detail=error["detail"]
-    )
+    in_data = [
+        field_error(pointer=f"/data{error['pointer']}", code=error["code"], detail=error["detail"])
+        for error in result.errors
+    ]
     if result.status == ModelForbidden.status:
-        return ModelForbidden(errors=[in_data])
-    kind = BAD_REQUESTS.get(error["code"], Refused)
-    return kind("Correct the event at the places that `errors` names.", errors=[in_data])
+        return ModelForbidden(errors=in_data)
+    kind = BAD_REQUESTS.get(in_data[0]["code"], Refused)
+    return kind("Correct the event at the places that `errors` names.", errors=in_data)

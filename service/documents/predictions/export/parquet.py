@@ -17,7 +17,7 @@ from service.documents.predictions.export.row_formats import (
     LABEL_COLUMNS,
     Labels,
 )
-from service.documents.predictions.reading.encoding import encode_json
+from service.documents.predictions.reading.encoding import encode_json, encode_python_json
 from service.stores.mongo.client import Document
 
 _TIMESTAMP = pa.timestamp("ms", tz="UTC")
@@ -81,7 +81,8 @@ class ParquetRows:
         return self._buffer.drain()
 
     def _add(self, document: Document, feedback: Document | None) -> None:
-        row = {"tags": {}, "sampling_weight": 1.0, **document, "prediction_id": document["_id"]}
+        row = {"tags": {}, "sampling_weight": 1.0, "prediction_id": document["_id"], **document}
+        encode = encode_python_json if "nonfinite" in document else encode_json
         if self._with_labels and feedback is not None:
             latest = feedback["latest"]
             values = (latest["label"], latest["observed_at"], latest["source"])
@@ -89,7 +90,7 @@ class ParquetRows:
         for name, column in self._columns.items():
             value = row.get(name)
             if value is not None and name not in _TYPES:
-                value = encode_json(value).decode() if name in JSON_COLUMNS else str(value)
+                value = encode(value).decode() if name in JSON_COLUMNS else str(value)
             column.append(value)
 
 

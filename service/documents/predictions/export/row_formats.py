@@ -18,9 +18,12 @@ from service.web.schemas import format_time
 
 COLUMNS = tuple(PredictionRead.model_fields)
 LABEL_COLUMNS = ("label", "label_observed_at", "label_source")
-JSON_COLUMNS = frozenset(("features", "output", "error", "tags", "label"))
+JSON_COLUMNS = frozenset(("features", "output", "error", "tags", "nonfinite", "label"))
 # Free text of senders; all other columns are times, ids, numbers, fixed words or JSON.
-_FREE_TEXT = ("model", "version", "trace_id", "request_id", "label_source")
+_FREE_TEXT = (
+    "prediction_id", "model", "version", "user_id", "order_id", "trace_id", "request_id",
+    "label_source",
+)  # fmt: skip
 Labels = Mapping[UUID, Document]
 
 
@@ -123,4 +126,4 @@ def _cell(name: str, value: Any) -> Any:
         return ""
     if name in JSON_COLUMNS:
         return encode_json(value).decode()
-    return escape_formula(value) if name in _FREE_TEXT else value
+    return escape_formula(value) if name in _FREE_TEXT and isinstance(value, str) else value

@@ -1,10 +1,10 @@
 """Query and line of an export."""
 
 from typing import Literal
-from uuid import UUID
 
 from pydantic import Field
 
+from service.documents.predictions.ids import AnyId
 from service.documents.predictions.reading.schemas import (
     LabelValue,
     PredictionFilters,
@@ -20,8 +20,8 @@ class ExportQuery(PredictionFilters):
 
     format: ExportFormat = "ndjson"
     labels: bool = Field(False, description="Add the latest label of each prediction.")
-    user_id: UUID | None = None
-    order_id: UUID | None = None
+    user_id: AnyId | None = None
+    order_id: AnyId | None = None
     timestamp__gte: Time | None = None
     timestamp__lt: Time | None = None
 

@@ -13,17 +13,18 @@ from fastapi import Request
 from msgspec import Struct
 from starlette.requests import ClientDisconnect
 
-from service.core.errors import ServiceError, field_error
+from service.core.errors import FieldError, ServiceError, field_error
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.web.ndjson import NDJSON, lines_of, stopped
 
 STREAM_TYPES = (NDJSON, "application/jsonl", "application/ndjson")
 MAX_CHUNK_LINES, MAX_CHUNK_BYTES = 500, 4_194_304
-MAX_LINE_BYTES = 1_048_576
-LINE_TOO_LONG = field_error(
-    pointer="", code="line_too_long", detail=f"Send lines of at most {MAX_LINE_BYTES} bytes."
-)
 R = TypeVar("R")
+
+
+def line_too_long(max_bytes: int) -> FieldError:
+    """Return the error of a line of more than ``max_bytes``."""
+    return field_error("", "line_too_long", f"Send lines of at most {max_bytes} bytes.")
 
 
 class StreamIngest(ABC, Generic[R]):
@@ -32,6 +33,7 @@ class StreamIngest(ABC, Generic[R]):
     def __init__(self, request: Request) -> None:
         self.request = request
         self._limiter: IntakeLimiter = request.state.intake_limiter
+        self.max_line_bytes: int = request.state.settings.max_event_bytes
         self._received, self._committed = 0, 0  # numbers of lines
         self._bytes, self._partial_bytes = 0, 0
         self._waiting: list[tuple[int, bytes]] = []
@@ -40,7 +42,7 @@ class StreamIngest(ABC, Generic[R]):
     async def write(self, lines: Sequence[bytes]) -> list[R]:
         """Make lines durable, for the caller of the request; return their results in order.
 
-        Lines longer than MAX_LINE_BYTES are cut: reject them.
+        Lines longer than ``max_line_bytes`` are cut: reject them.
         """
 
     @abstractmethod
@@ -53,7 +55,7 @@ class StreamIngest(ABC, Generic[R]):
         An error after the first line ends the response with a line of its own.
         """
         try:
-            async for line in lines_of(chunks, MAX_LINE_BYTES, self._track_partial):
+            async for line in lines_of(chunks, self.max_line_bytes, self._track_partial):
                 self._add(line)
                 if len(self._waiting) >= MAX_CHUNK_LINES or self._bytes >= MAX_CHUNK_BYTES:
                     yield await self._write()

@@ -1,20 +1,15 @@
 """Log events: check each by itself, write the valid ones with one insert."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from uuid import UUID
 
-from service.auth.caller import Caller, ModelForbidden
+from service.auth.caller import ModelForbidden
 from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, Refused, ServiceError, field_error
 from service.documents.predictions.errors import PredictionConflict
-from service.documents.predictions.ingest.decode import (
-    Rejected,
-    decode_batch,
-    decode_event,
-    has_escaped_nul,
-)
-from service.documents.predictions.ingest.event import Event, TooBig, find_violation, to_document
+from service.documents.predictions.ingest.decode import decode_batch, decode_event
+from service.documents.predictions.ingest.document import TooBig, to_document
+from service.documents.predictions.ingest.event import Event, find_violation
+from service.documents.predictions.ingest.read_event import Rejected
 from service.documents.predictions.ingest.schemas import IntakeResult, ResultStatus
 from service.documents.predictions.ingest.writer import PredictionWriter
 from service.documents.retention.rules import Rules
@@ -36,7 +31,7 @@ async def ingest_batch(writer: PredictionWriter, body: bytes) -> list[IntakeResu
         BadRequest: the body is not JSON.
         NotABatch: the body has another shape, no events or too many.
     """
-    return await ingest(writer, decode_batch(body), suspicious=has_escaped_nul(body))
+    return await ingest(writer, decode_batch(body))
 
 
 async def ingest_one(writer: PredictionWriter, body: bytes) -> IntakeResult:
@@ -48,70 +43,71 @@ async def ingest_one(writer: PredictionWriter, body: bytes) -> IntakeResult:
         ModelForbidden: the caller's key is bound to other models.
         PredictionConflict: another event was logged under its id.
     """
-    suspicious, rules = has_escaped_nul(body), await writer.retention.get()
-    document = _prepare(decode_event(body), writer.caller, rules, now(), suspicious=suspicious)
+    rules = await writer.retention.get()
+    document = _Preparation(writer, rules).prepare(decode_event(body))
     if isinstance(document, Rejected):
-        raise _service_error(document.error)
+        raise _service_error(document.errors)
     code = await writer.insert(document)
     if code == "conflict":
         raise PredictionConflict
-    return _result(document["_id"], code)
+    return _result(document, code)
 
 
-def _service_error(error: FieldError) -> ServiceError:
-    if error is _FORBIDDEN:
+def _service_error(errors: list[FieldError]) -> ServiceError:
+    first = errors[0]
+    if first is _FORBIDDEN:
         return ModelForbidden()
-    if error["code"] in BAD_REQUESTS:
-        return BAD_REQUESTS[error["code"]](error["detail"])
-    return Refused("Correct the event at the places that `errors` names.", errors=[error])
+    if first["code"] in BAD_REQUESTS:
+        return BAD_REQUESTS[first["code"]](first["detail"])
+    return Refused("Correct the event at the places that `errors` names.", errors=errors)
 
 
 async def ingest(
-    writer: PredictionWriter, events: Iterable[Event | Rejected], *, suspicious: bool
+    writer: PredictionWriter, events: Iterable[Event | Rejected]
 ) -> list[IntakeResult]:
     """Write the events that are valid and new; return the result of each, in their order."""
-    received_at, rules = now(), await writer.retention.get()
-    prepared = await run_cooperatively(
-        _prepare(event, writer.caller, rules, received_at, suspicious=suspicious)
-        for event in events
-    )
+    preparation = _Preparation(writer, await writer.retention.get())
+    prepared = await run_cooperatively(map(preparation.prepare, events))
     codes = iter(await writer.insert_all([item for item in prepared if isinstance(item, dict)]))
     return [
-        _result(item["_id"], next(codes)) if isinstance(item, dict) else _rejected(item)
+        _result(item, next(codes)) if isinstance(item, dict) else _rejected(item)
         for item in prepared
     ]
 
 
-def _prepare(
-    event: Event | Rejected,
-    caller: Caller,
-    rules: Rules,
-    received_at: datetime,
-    *,
-    suspicious: bool,
-) -> Document | Rejected:
-    """Return the document to store, or the error of the event."""
-    if isinstance(event, Rejected):
-        return event
-    error = find_violation(event, received_at, suspicious=suspicious)
-    if error is None and not caller.may_use(event.model):
-        error = _FORBIDDEN
-    if error is None:
-        error = rules.expiry_violation(
-            event.prediction_id, event.model, event.version, event.timestamp
+class _Preparation:
+    """Makes documents of the events of one request."""
+
+    def __init__(self, writer: PredictionWriter, rules: Rules) -> None:
+        self._caller, self._max_bytes = writer.caller, writer.max_event_bytes
+        self._rules, self._received_at = rules, now()
+
+    def prepare(self, event: Event | Rejected) -> Document | Rejected:
+        """Return the document to store, or the errors of the event."""
+        if isinstance(event, Rejected):
+            return event
+        error = find_violation(event, self._received_at)
+        if error is None and not self._caller.may_use(event.model):
+            error = _FORBIDDEN
+        if error is not None:
+            return Rejected(event.prediction_id, [error])
+        try:
+            document = to_document(event, self._received_at, self._max_bytes)
+        except TooBig as too_big:
+            return Rejected(event.prediction_id, list(too_big.errors))
+        error = self._rules.expiry_violation(
+            document["_id"], event.model, document["version"], event.timestamp
         )
-    if error is not None:
-        return Rejected(event.prediction_id, error)
-    try:
-        return rules.with_expiry(to_document(event, received_at))
-    except TooBig as too_big:
-        return Rejected(event.prediction_id, too_big.errors[0])
+        if error is not None:
+            return Rejected(event.prediction_id, [error])
+        return self._rules.with_expiry(document)
 
 
-def _result(prediction_id: UUID, code: str) -> IntakeResult:
+def _result(document: Document, code: str) -> IntakeResult:
+    prediction_id = document.get("prediction_id", document["_id"])
     return IntakeResult(prediction_id, STATUS[code], code)
 
 
 def _rejected(event: Rejected) -> IntakeResult:
-    status: ResultStatus = 403 if event.error is _FORBIDDEN else 422
-    return IntakeResult(event.prediction_id, status, "rejected", [event.error])
+    status: ResultStatus = 403 if event.errors[0] is _FORBIDDEN else 422
+    return IntakeResult(event.prediction_id, status, "rejected", event.errors)

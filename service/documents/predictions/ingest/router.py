@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import ModelForbidden, needs
 from service.documents.predictions.errors import PredictionConflict
+from service.documents.predictions.ids import to_uuid
 from service.documents.predictions.ingest.body import (
     BODY_ERRORS,
     BufferedBody,
@@ -32,8 +33,12 @@ SCHEMAS = struct_schemas(EventBatch, BatchRead, StreamLine)
 
 
 def body_limits(max_batch_bytes: int) -> dict[str, int]:
-    """Return the largest bodies by path; 0 is none, because a stream limits itself."""
-    return {"/v1/predictions/batch": max_batch_bytes, "/v1/predictions/stream": 0}
+    """Return the largest bodies by path; 0 is none, because a stream limits itself.
+
+    A single event is limited by its route.
+    """
+    whole = ("/v1/predictions", "/v1/predictions/batch")
+    return {**dict.fromkeys(whole, max_batch_bytes), "/v1/predictions/stream": 0}
 
 
 @router.post(
@@ -51,9 +56,11 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
 async def predictions_create(request: Request) -> Response:
     """Log one event: 201 once it is durable, 200 if it was stored before."""
     check_content_type(request, "application/json")
-    async with BufferedBody(request, request.state.settings.max_body_bytes) as body:
+    settings = request.state.settings
+    max_bytes = max(settings.max_body_bytes, settings.max_event_bytes)
+    async with BufferedBody(request, max_bytes) as body:
         result = await ingest_one(writer_for(request), body)
-    location = f"{request.scope['path']}/{result.prediction_id}"
+    location = f"{request.scope['path']}/{to_uuid(result.prediction_id)}"
     return to_response(result, result.status, {"Location": location})
 
 

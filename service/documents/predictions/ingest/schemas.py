@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal
-from uuid import UUID
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Response
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from service.core.errors import FieldError
+from service.documents.predictions.ids import NULLABLE_ID
 
 ResultStatus = Literal[200, 201, 403, 409, 422]
 
@@ -21,7 +21,7 @@ class IntakeError(FieldError):
 class IntakeResult(Struct, omit_defaults=True):
     """The result of one event: 201 created, 200 duplicate, 409 conflict, 403 or 422 with errors."""
 
-    prediction_id: UUID | None
+    prediction_id: Annotated[Any, Meta(extra_json_schema=NULLABLE_ID)]
     status: ResultStatus
     code: str
     errors: list[IntakeError] = []

@@ -8,13 +8,13 @@ from typing_extensions import override
 
 from service.documents.predictions.ingest.body import decompressed
 from service.documents.predictions.ingest.chunked_stream import (
-    LINE_TOO_LONG,
-    MAX_LINE_BYTES,
     StreamIngest,
+    line_too_long,
 )
-from service.documents.predictions.ingest.decode import Rejected, decode_event, has_escaped_nul
+from service.documents.predictions.ingest.decode import decode_event
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import ingest
+from service.documents.predictions.ingest.read_event import Rejected
 from service.documents.predictions.ingest.schemas import (
     IntakeResult,
     StreamLine,
@@ -35,9 +35,12 @@ class EventIngest(StreamIngest[IntakeResult]):
 
     @override
     async def write(self, lines: Sequence[bytes]) -> list[IntakeResult]:
-        suspicious = any(map(has_escaped_nul, lines))
-        events = map(_decode, lines)
-        return await ingest(writer_for(self.request), events, suspicious=suspicious)
+        return await ingest(writer_for(self.request), map(self._decode, lines))
+
+    def _decode(self, line: bytes) -> Event | Rejected:
+        if len(line) > self.max_line_bytes:
+            return Rejected(None, [line_too_long(self.max_line_bytes)])
+        return decode_event(line)
 
     @override
     def progress(self, through: int, results: Sequence[tuple[int, IntakeResult]]) -> StreamLine:
@@ -48,10 +51,6 @@ class EventIngest(StreamIngest[IntakeResult]):
             if result.code in ("conflict", "rejected")
         ]
         return StreamLine(through, *totals(self._counts), errors)
-
-
-def _decode(line: bytes) -> Event | Rejected:
-    return Rejected(None, LINE_TOO_LONG) if len(line) > MAX_LINE_BYTES else decode_event(line)
 
 
 class EventStreamResponse(LinesResponse):

@@ -14,9 +14,10 @@ from service.auth.caller import Caller
 from service.core.circuit_breaker import WAITED
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
+from service.documents.predictions.ingest.event import DEFAULT_EVENT_BYTES
 from service.documents.predictions.ingest.group_commit import GroupCommitWriter
 from service.documents.retention.rule_cache import RetentionRuleCache
-from service.stores.mongo.client import Document, MongoCollection, MongoStore
+from service.stores.mongo.client import Document, MongoCollection, MongoStore, now
 
 Code = Literal["created", "duplicate", "conflict"]
 Outcome = Code | Exception
@@ -38,6 +39,9 @@ async def write(mongo: MongoStore, documents: Sequence[Document]) -> list[Outcom
 
 
 async def _insert(predictions: MongoCollection, documents: Sequence[Document]) -> list[Outcome]:
+    received_at = now()  # here, so that it is at most the deadline of this call ago
+    for document in documents:
+        document["received_at"] = received_at
     outcomes: list[Outcome] = ["created"] * len(documents)
     failed = await _failed(predictions, documents)
     existing = [index for index in failed if failed[index] == DUPLICATE_KEY]
@@ -126,9 +130,10 @@ class PredictionWriter:
         caller: Caller,
         shared_writer: SharedWriter,
         retention: RetentionRuleCache,
+        max_event_bytes: int = DEFAULT_EVENT_BYTES,
     ) -> None:
         self._mongo, self.caller, self.shared_writer = mongo, caller, shared_writer
-        self.retention = retention
+        self.retention, self.max_event_bytes = retention, max_event_bytes
 
     async def insert(self, document: Document) -> Code:
         """Insert one event together with those of other requests; return its outcome.
@@ -158,4 +163,10 @@ class PredictionWriter:
 def writer_for(request: Request) -> PredictionWriter:
     """Return the writer for the caller of this request."""
     state = request.state
-    return PredictionWriter(state.mongo, state.caller, state.shared_writer, state.retention)
+    return PredictionWriter(
+        state.mongo,
+        state.caller,
+        state.shared_writer,
+        state.retention,
+        state.settings.max_event_bytes,
+    )

@@ -8,9 +8,8 @@ from typing_extensions import override
 
 from service.documents.predictions.ingest.body import decompressed
 from service.documents.predictions.ingest.chunked_stream import (
-    LINE_TOO_LONG,
-    MAX_LINE_BYTES,
     StreamIngest,
+    line_too_long,
 )
 from service.documents.predictions.ingest.schemas import StreamLineError
 from service.documents.predictions.labels.apply_labels import apply_labels
@@ -32,7 +31,12 @@ class LabelIngest(StreamIngest[LabelResult]):
     async def write(self, lines: Sequence[bytes]) -> list[LabelResult]:
         # Built anew for each chunk, because the caller may have changed.
         labels = LabelRepository(MongoContext.of(self.request, Response()))
-        return await apply_labels(labels, map(_decode, lines))
+        return await apply_labels(labels, map(self._decode, lines))
+
+    def _decode(self, line: bytes) -> Label | InvalidLabel:
+        if len(line) > self.max_line_bytes:
+            return InvalidLabel(None, [line_too_long(self.max_line_bytes)])
+        return decode_label(line)
 
     @override
     def progress(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelLine:
@@ -43,11 +47,6 @@ class LabelIngest(StreamIngest[LabelResult]):
             if result.code == "rejected"
         ]
         return LabelLine(through, **self._counts, errors=errors)
-
-
-def _decode(line: bytes) -> Label | InvalidLabel:
-    too_long = len(line) > MAX_LINE_BYTES
-    return InvalidLabel(None, [LINE_TOO_LONG]) if too_long else decode_label(line)
 
 
 class LabelStreamResponse(LinesResponse):

@@ -1,19 +1,16 @@
 """Convert documents of the log to response schemas, dictionaries and JSON."""
 
+import json
 from typing import Any
 
 import msgspec
+from bson.dbref import DBRef
+from bson.decimal128 import Decimal128
 
 from service.documents.predictions.reading.feedback import prediction_id_of
 from service.documents.predictions.reading.schemas import FeedbackRead, PredictionRead
 from service.stores.mongo.client import Document
 from service.stores.mongo.json_types import format_bson_time, to_builtin
-
-
-def to_schema(document: Document) -> PredictionRead:
-    """Return a stored event as a schema; ``document`` is consumed."""
-    return PredictionRead(prediction_id=document.pop("_id"), **document)
-
 
 NOT_SHOWN = ("hash", "expires_at")
 _DEFAULTS: dict[str, Any] = {
@@ -25,7 +22,9 @@ _DEFAULTS: dict[str, Any] = {
 def to_response_dict(document: Document) -> dict[str, Any]:
     """Return a stored event with the fields of PredictionRead; it was validated on arrival."""
     fields = _DEFAULTS | document
-    fields["prediction_id"] = fields.pop("_id")
+    key = fields.pop("_id")
+    if fields["prediction_id"] is None:  # else the id is text
+        fields["prediction_id"] = key
     for name in NOT_SHOWN:
         fields.pop(name, None)
     for name in ("timestamp", "sent_at", "received_at"):
@@ -41,7 +40,22 @@ def encode_json(value: object) -> bytes:
     return _encoder.encode(value)
 
 
-_encoder = msgspec.json.Encoder(enc_hook=to_builtin)
+def encode_python_json(value: object) -> bytes:
+    """Return JSON in which NaN and infinities are numbers, as Python, pandas and Spark read it."""
+    return json.dumps(
+        value, default=_to_builtin, ensure_ascii=False, separators=(",", ":")
+    ).encode()
+
+
+def _to_builtin(value: object) -> object:
+    if isinstance(value, Decimal128):  # an integer beyond 64 bits
+        return int(value.to_decimal())
+    if isinstance(value, DBRef):  # an object of the sender with $ref and $id
+        return dict(value.as_doc())
+    return to_builtin(value)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_to_builtin)
 
 
 def to_json(document: Document) -> bytes:

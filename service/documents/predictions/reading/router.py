@@ -1,11 +1,10 @@
 """Routes that read predictions."""
 
-from uuid import UUID
-
 from fastapi import APIRouter, Request, Response
 
 from service.auth.caller import ModelForbidden, needs
 from service.documents.predictions.errors import PredictionNotFound
+from service.documents.predictions.ids import PredictionKey
 from service.documents.predictions.reading.repository import PredictionRepository, Predictions
 from service.documents.predictions.reading.schemas import (
     PredictionDetail,
@@ -37,7 +36,12 @@ async def predictions_list(request: Request) -> Response:
     return await PredictionRepository(MongoContext.of(request, Response())).list(query)
 
 
-@router.get("/{prediction_id}", dependencies=[READS], responses=problems(PredictionNotFound))
-async def predictions_get(prediction_id: UUID, predictions: Predictions) -> PredictionDetail:
+@router.get(
+    "/{prediction_id:path}",
+    response_model=PredictionDetail,
+    dependencies=[READS],
+    responses=problems(PredictionNotFound),
+)
+async def predictions_get(prediction_id: PredictionKey, predictions: Predictions) -> Response:
     """Return one prediction, with its labels if there are any."""
     return await predictions.get(prediction_id)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.documents.predictions.ids import AnyId, PredictionKey, ReadId
 from service.web.pagination import ListQuery
 from service.web.schemas import (
     Moment,
@@ -52,7 +53,7 @@ class FeedbackRead(Versioned):
 class PredictionRead(ResponseModel):
     """One prediction as it was logged."""
 
-    prediction_id: UUID
+    prediction_id: ReadId
     timestamp: Moment
     model: str
     version: str
@@ -61,8 +62,8 @@ class PredictionRead(ResponseModel):
     latency_ms: float | None = None
     status: Status
     error: dict[str, Any] | str | None = None
-    user_id: UUID | None = None
-    order_id: UUID | None = None
+    user_id: ReadId | None = None
+    order_id: ReadId | None = None
     trace_id: str | None = None
     request_id: str | None = None
     tags: dict[str, str] = {}
@@ -70,6 +71,11 @@ class PredictionRead(ResponseModel):
     role: Role
     sent_at: Moment | None = None
     received_at: Moment
+    nonfinite: dict[str, Literal["NaN", "Infinity", "-Infinity"]] | None = Field(
+        None,
+        description="Numbers that JSON has as null, by JSON Pointer.",
+        examples=[{"/features/age": "NaN"}],
+    )
 
 
 class PredictionDetail(PredictionRead):
@@ -98,7 +104,8 @@ class PredictionQuery(ListQuery):
     model: Text | None = None
     version: Text | None = None
     status: Status | None = None
-    user_id: UUID | None = None
-    order_id: UUID | None = None
+    prediction_id: PredictionKey | None = None
+    user_id: AnyId | None = None
+    order_id: AnyId | None = None
     timestamp__gte: Time | None = None
     timestamp__lt: Time | None = None

@@ -113,8 +113,8 @@ async def test_batch_empty_is_accepted_and_too_long_is_rejected(client: httpx2.A
         ({"data": None}, "/data"),
         ({"data": []}, "/data"),
         ({"data": {}}, "/data/"),
-        ({"data": make_event(features={"a.b": 1})}, "/data/features/a.b"),
-        ({"data": make_event(prediction_id="7")}, "/data/prediction_id"),
+        ({"data": make_event(features={"a": "\x00"})}, "/data/features/a"),
+        ({"data": make_event(prediction_id=7)}, "/data/prediction_id"),
     ],
 )
 async def test_event_invalid_is_rejected_with_a_pointer(

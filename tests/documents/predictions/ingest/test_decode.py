@@ -74,7 +74,7 @@ async def test_stream_with_invalid_lines_stores_the_others(
     errors = [error for line in lines for error in line["errors"]]
     assert [error["line"] for error in errors] == [len(valid) + 1 + n for n in range(len(invalid))]
     codes = [error["errors"][0]["code"] for error in errors]
-    not_json_codes = ["invalid_json"] * 2 + ["invalid_utf8"] * 2 + ["too_deep"]
+    not_json_codes = ["invalid_json", "invalid", "invalid", "invalid_utf8", "too_deep"]
     assert codes == [code for *_, code in INVALID_EVENTS] + not_json_codes
     assert await stored_ids(state) == ids_of(valid)
 
@@ -85,14 +85,12 @@ async def test_stream_with_invalid_lines_stores_the_others(
         (b"", "invalid_json"),
         (b"{", "invalid_json"),
         (event() + b" x", "invalid_json"),
-        (feature(b"NaN"), "invalid_json"),
-        (feature(b"-Infinity"), "invalid_json"),
-        (b"\xef\xbb\xbf" + event(), "invalid_utf8"),
+        (feature(b"nan"), "invalid_json"),
         (event().decode().encode("utf-16"), "invalid_utf8"),
         (feature(b'"\xff"'), "invalid_utf8"),
         (feature(b"[" * 100_000 + b"]" * 100_000), "too_deep"),
     ],
-    ids=["empty", "cut", "more", "NaN", "-Infinity", "BOM", "UTF-16", "bad UTF-8", "deep"],
+    ids=["empty", "cut", "more", "nan", "UTF-16", "bad UTF-8", "deep"],
 )
 async def test_event_not_json_returns_400(
     client: httpx2.AsyncClient, body: bytes, code: str
@@ -102,7 +100,7 @@ async def test_event_not_json_returns_400(
 
 
 @pytest.mark.parametrize(
-    "broken", [b"{", feature(b"NaN"), b"{} {}", b"nul"], ids=["cut", "NaN", "no comma", "word"]
+    "broken", [b"{", feature(b"nan"), b"{} {}", b"nul"], ids=["cut", "nan", "no comma", "word"]
 )
 async def test_batch_not_json_returns_400(
     client: httpx2.AsyncClient, state: State, broken: bytes
@@ -110,6 +108,7 @@ async def test_batch_not_json_returns_400(
     body = b'{"items": [' + event() + b", " + broken + b"]}"
     response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
     assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+    assert response.json()["errors"][0]["pointer"] == "/items/1"
     assert await stored_ids(state) == set()
 
 
@@ -122,7 +121,7 @@ async def test_batch_nested_too_deep_returns_400(client: httpx2.AsyncClient) -> 
 async def test_batch_in_utf_16_returns_400(client: httpx2.AsyncClient) -> None:
     body = json.dumps({"items": [make_event()]}).encode("utf-16")
     response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
-    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_utf8")
 
 
 @pytest.mark.parametrize(

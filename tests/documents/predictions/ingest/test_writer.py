@@ -13,7 +13,8 @@ from pymongo.errors import BulkWriteError
 from service.core.circuit_breaker import Circuit
 from service.core.errors import OutcomeUnknown
 from service.documents.predictions.documents import PREDICTIONS
-from service.documents.predictions.ingest.event import Event, to_document
+from service.documents.predictions.ingest.document import to_document
+from service.documents.predictions.ingest.event import PlainEvent
 from service.documents.predictions.ingest.writer import write
 from service.main import State
 from service.stores.mongo.client import Document, now
@@ -81,9 +82,9 @@ async def test_stored_document_has_the_sent_fields_and_a_hash(
     }
 
 
-def _event() -> Event:
+def _event() -> PlainEvent:
     sent = make_event()
-    return Event(
+    return PlainEvent(
         prediction_id=uuid4(),
         timestamp=now(),
         **{name: sent[name] for name in ("model", "version", "features")},

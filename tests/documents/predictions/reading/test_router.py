@@ -16,7 +16,8 @@ from tests.documents.predictions.factories import (
 async def test_prediction_unknown_returns_404(client: httpx2.AsyncClient) -> None:
     response = await client.get(f"/v1/predictions/{uuid4()}")
     assert (response.status_code, response.json()["code"]) == (404, "prediction_not_found")
-    assert (await client.get("/v1/predictions/nothing")).status_code == 422
+    assert (await client.get("/v1/predictions/nothing")).status_code == 404
+    assert (await client.get(f"/v1/predictions/{'x' * 129}")).status_code == 422
 
 
 async def _listed(client: httpx2.AsyncClient, **query: Any) -> list[str]:
@@ -77,7 +78,7 @@ async def test_list_each_filter_returns_its_predictions(client: httpx2.AsyncClie
         ("model[$ne]=x", 400),
         ("sort=latency_ms", 422),
         ("status=great", 422),
-        ("user_id=1", 422),
+        ("user_id=", 422),
         ("timestamp__gte=2026-01-05T00:00:00", 422),
         ("limit=0", 422),
         ("cursor=abc", 400),

@@ -1,0 +1,206 @@
+"""Read an event that is no plain one: with every liberty, and every fault at its place."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from service.core.errors import MAX_ERRORS, FieldError, field_error
+from service.documents.predictions.ids import parse_id
+from service.documents.predictions.ingest.describe import describe
+from service.documents.predictions.ingest.event import (
+    Event,
+    Failure,
+    Moment,
+    Role,
+    Scores,
+    Status,
+    Word,
+    time_violation,
+)
+from service.documents.predictions.ingest.values import Inspection, restore
+from service.documents.predictions.label_values import normalize_label
+from service.stores.mongo.client import now
+from service.web.problems import pointer_to
+from service.web.schemas import parse_time
+
+Path = tuple[object, ...]
+
+
+class Rejected(Struct):
+    """The errors of an item that is not an event, and its id if it has one."""
+
+    prediction_id: UUID | str | None
+    errors: list[FieldError]
+
+
+def read_event(item: Any) -> Event | Rejected:
+    """Return the event in a value of JSON, which it changes and keeps, or all that is wrong."""
+    return _Reader().read(item)
+
+
+class InvalidValue(ValueError):
+    """A value that is not of its type; the message says what to send, ``steps`` where."""
+
+    def __init__(self, detail: str, steps: Path = ()) -> None:
+        super().__init__(detail)
+        self.steps = steps
+
+
+def _typed(type_: Any) -> Callable[[Any], Any]:
+    """Return a reader of values of a type that msgspec knows."""
+    holder = msgspec.defstruct("_Holder", [("value", type_)])
+
+    def read(value: Any) -> Any:
+        try:
+            return msgspec.convert({"value": value}, holder).value  # type: ignore[attr-defined]
+        except msgspec.ValidationError as error:
+            steps, detail = describe(str(error))
+            raise InvalidValue(detail, (*steps[1:],)) from error
+
+    return read
+
+
+_word, _number = _typed(Word), _typed(float)
+_scores, _failure = _typed(Scores), _typed(Failure | str)
+
+
+def _read_time(value: Any) -> Any:
+    if not isinstance(value, str):
+        return _typed_time(value)
+    return parse_time(value)
+
+
+_typed_time = _typed(Moment)
+
+
+def to_text(value: Any) -> Any:
+    """Return numbers and booleans as ``json.dumps`` writes them; other values as they are."""
+    return json.dumps(value) if isinstance(value, int | float) else value
+
+
+def _read_tags(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise InvalidValue("Expected `object`.")
+    tags = {name: to_text(tag) for name, tag in value.items()}
+    for name, tag in tags.items():
+        if not isinstance(tag, str):
+            raise InvalidValue("Send text, a number or a boolean.", (name,))
+    return tags
+
+
+def _read_object(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise InvalidValue("Expected `object`.")
+    return value
+
+
+def _read_scores(value: Any) -> Any:
+    """Return scores as floats; the place of an error is the first score that is no number."""
+    try:
+        return _scores(value)
+    except InvalidValue as error:
+        members = value.items() if isinstance(value, dict) else enumerate(value or ())
+        for key, score in members if isinstance(value, dict | list) else ():
+            if score is not None and type(score) not in (int, float):
+                raise InvalidValue(str(error), (key,)) from error
+        raise
+
+
+def _read_error(value: Any) -> Any:
+    return msgspec.to_builtins(_failure(value))
+
+
+_OUTPUT = {
+    "label": normalize_label,
+    "score": _number,
+    "scores": _read_scores,
+    "value": _number,
+}
+
+
+def _read_output(value: Any) -> Any:
+    """Return the output without its nulls, except those of further fields."""
+    output = _read_object(value)
+    for name, read in _OUTPUT.items():
+        if output.get(name) is None:
+            output.pop(name, None)
+            continue
+        try:
+            output[name] = read(output[name])
+        except InvalidValue as error:
+            raise InvalidValue(str(error), (name, *error.steps)) from error
+    return output
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "prediction_id": parse_id,
+    "timestamp": _read_time,
+    "model": _word,
+    "version": lambda value: _word(to_text(value)),
+    "features": _read_object,
+    "output": _read_output,
+    "latency_ms": _typed(Event.__annotations__["latency_ms"]),
+    "status": _typed(Status),
+    "error": _read_error,
+    "user_id": parse_id,
+    "order_id": parse_id,
+    "trace_id": _word,
+    "request_id": _word,
+    "tags": _read_tags,
+    "sampling_weight": _typed(Event.__annotations__["sampling_weight"]),
+    "sent_at": _read_time,
+    "role": _typed(Role),
+}
+_REQUIRED = frozenset(("prediction_id", "timestamp", "model", "version", "features"))
+_NOT_NULL = _REQUIRED | {"status", "tags", "sampling_weight", "role"}
+_OTHERS = frozenset(("nonfinite", "received_at"))
+
+
+class _Reader:
+    """One event while it is read."""
+
+    def __init__(self) -> None:
+        self._errors: list[FieldError] = []
+        self._fields: dict[str, Any] = {}
+
+    def read(self, item: Any) -> Event | Rejected:
+        if not isinstance(item, dict):
+            return Rejected(None, [field_error("", "invalid", "Expected `object`.")])
+        nonfinite = item.get("nonfinite")
+        if nonfinite:
+            self._errors += restore(item, nonfinite)
+        for name in item:
+            if name not in _READERS and name not in _OTHERS:
+                self._add((name,), "invalid", "Object contains unknown field.")
+        for name, read in _READERS.items():
+            self._read_field(name, item.get(name), read, is_sent=name in item)
+        inspection = Inspection()
+        inspection.inspect(self._fields)
+        self._errors += inspection.errors
+        if self._errors:
+            return Rejected(self._fields.get("prediction_id"), self._errors[:MAX_ERRORS])
+        return Event(**self._fields, nonfinite=inspection.nonfinite or None)
+
+    def _read_field(
+        self, name: str, value: Any, read: Callable[[Any], Any], *, is_sent: bool
+    ) -> None:
+        if value is None and name not in (_NOT_NULL if is_sent else _REQUIRED):
+            return
+        if not is_sent:
+            self._add((name,), "invalid", "Object missing required field.")
+            return
+        try:
+            self._fields[name] = read(value)
+        except ValueError as error:
+            self._add((name, *getattr(error, "steps", ())), "invalid", f"{error}".rstrip(".") + ".")
+            return
+        if name in ("timestamp", "sent_at"):
+            late = time_violation(name, self._fields[name], now())
+            self._errors += [late] if late else []
+
+    def _add(self, path: Path, code: str, detail: str) -> None:
+        self._errors.append(field_error(pointer_to(path), code, detail))

@@ -1,0 +1,137 @@
+"""Values of an event that JSON or BSON alone does not hold: NaN, infinities and large integers.
+
+A non-finite number is stored as the BSON double that it is. JSON has ``null`` in its place, and its
+name stands in ``nonfinite`` by the JSON Pointer (RFC 6901) of the place. An integer beyond 64 bits
+is stored as the Decimal128 of the same value, and is a number in JSON.
+"""
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal, Inexact
+from typing import Any, Literal
+
+from bson.decimal128 import Decimal128
+
+from service.core.errors import FieldError, field_error, has_surrogate
+from service.web.problems import pointer_to
+from service.web.strict_json import INT64, MAX_DEPTH, TooDeep
+
+Path = tuple[object, ...]
+MAX_DIGITS = 34  # without zeros at the end
+_CONTAINERS = (dict, list)
+NonfiniteName = Literal["NaN", "Infinity", "-Infinity"]
+NONFINITE: dict[str, float] = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def name_of(number: float) -> NonfiniteName:
+    """Return the name of a non-finite number, as Python and JavaScript write it."""
+    if math.isnan(number):
+        return "NaN"
+    return "Infinity" if number > 0 else "-Infinity"
+
+
+def exact_pointer(path: Path) -> str:
+    """Return the JSON Pointer of a place, however long; that of an error is cut."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+
+
+class Inspection:
+    """The values of an event, checked in one pass and prepared for BSON in place.
+
+    Attributes:
+        nonfinite: names of non-finite numbers by exact pointer.
+        errors: what cannot be stored, by its place.
+    """
+
+    def __init__(self) -> None:
+        self.nonfinite: dict[str, NonfiniteName] = {}
+        self.errors: list[FieldError] = []
+
+    def inspect(self, root: dict[str, Any]) -> None:
+        """Check all values in ``root``, keys included; iterative, so that depth costs no stack."""
+        todo: list[tuple[Path, Any]] = [((), root)]
+        while todo:
+            path, parent = todo.pop()
+            if len(path) > MAX_DEPTH:
+                self._add(path[:-1], TooDeep.code, TooDeep.detail)
+                continue
+            for key, value in _members(parent):
+                if type(value) in _CONTAINERS:
+                    todo.append(((*path, key), value))
+                else:
+                    self._check_scalar(value, path, key, parent)
+                if type(key) is str:
+                    self._check_text(key, path, key)
+
+    def _check_scalar(self, value: Any, path: Path, key: Any, parent: Any) -> None:
+        kind = type(value)
+        if kind is float:
+            if not math.isfinite(value):
+                self.nonfinite[exact_pointer((*path, key))] = name_of(value)
+        elif kind is str:
+            self._check_text(value, path, key)
+        elif kind is int and not -INT64 <= value < INT64:
+            parent[key] = self._to_decimal(value, (*path, key))
+
+    def _check_text(self, text: str, path: Path, key: object) -> None:
+        if "\x00" in text:
+            self._add((*path, key), "nul_character", "Text must not contain the NUL character.")
+        elif not text.isascii() and has_surrogate(text):
+            detail = "Text must not contain lone surrogates."
+            self._add((*path, key), "invalid_unicode", detail)
+
+    def _to_decimal(self, number: int, path: Path) -> Any:
+        try:
+            return Decimal128(Decimal(number))
+        except Inexact:
+            detail = f"Send an integer of more than {MAX_DIGITS} digits as text."
+            self._add(path, "integer_out_of_range", detail)
+            return number
+
+    def _add(self, path: Path, code: str, detail: str) -> None:
+        self.errors.append(field_error(pointer_to(path), code, detail))
+
+
+def _members(parent: Any) -> Iterator[tuple[Any, Any]]:
+    """Return keys and values of an object, or of a list; values may be replaced meanwhile."""
+    return iter([*parent.items()] if isinstance(parent, dict) else enumerate(parent))
+
+
+def restore(root: dict[str, Any], nonfinite: Any) -> list[FieldError]:
+    """Put non-finite numbers in the place of the nulls that ``nonfinite`` names; return errors."""
+    if not isinstance(nonfinite, dict):
+        detail = 'Send an object such as {"/features/age": "NaN"}.'
+        return [field_error("/nonfinite", "invalid", detail)]
+    errors = []
+    for pointer, name in nonfinite.items():
+        if not _put(root, pointer, name):
+            detail = (
+                "Send the pointer of a null in features or output, with NaN, Infinity or -Infinity."
+            )
+            errors.append(field_error(pointer_to(("nonfinite", pointer)), "invalid", detail))
+    return errors
+
+
+def _put(root: dict[str, Any], pointer: str, name: Any) -> bool:
+    number = NONFINITE.get(name) if isinstance(name, str) else None
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")]
+    if number is None or len(steps) < 3 or steps[0]:
+        return False
+    parent: Any = root
+    for step in steps[1:-1]:
+        parent = _member(parent, step)
+    last: Any = steps[-1]
+    value = _member(parent, last, missing=0)
+    if value is not None and not (isinstance(value, float) and not math.isfinite(value)):
+        return False
+    parent[int(last) if isinstance(parent, list) else last] = number
+    return True
+
+
+def _member(parent: Any, step: str, missing: Any = None) -> Any:
+    if isinstance(parent, dict):
+        return parent.get(step, missing)
+    if isinstance(parent, list) and step.isascii() and step.isdigit() and len(step) < 9:
+        index = int(step)
+        return parent[index] if index < len(parent) else missing
+    return missing
