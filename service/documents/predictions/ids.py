@@ -8,6 +8,7 @@ import re
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
+import msgspec
 from pydantic import BeforeValidator, WithJsonSchema
 
 MAX_ID_CHARS = 128
@@ -29,7 +30,7 @@ def parse_id(text: Any) -> UUID | str:
         return text
     if not isinstance(text, str) or not 0 < len(text) <= MAX_ID_CHARS or "\x00" in text:
         raise ValueError(ID_DETAIL)
-    return UUID(text) if _is_uuid(text) else text
+    return msgspec.convert(text, UUID) if _is_uuid(text) else text
 
 
 def to_uuid(id_: Any) -> UUID:

@@ -1,7 +1,6 @@
 """The document of an event, and the hash by which a retry is recognised."""
 
 import hashlib
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -69,29 +68,33 @@ def _immutable(event: Event) -> dict[str, Any]:
     if not isinstance(event.prediction_id, UUID):
         document["_id"] = to_uuid(event.prediction_id)
         document["prediction_id"] = event.prediction_id
-    for name in ("latency_ms", "user_id", "order_id", "trace_id", "request_id", "nonfinite"):
+    for name in _OPTIONAL:
         value = getattr(event, name)
         if value is not None:
             document[name] = value
-    document.update(_results(event))
+    if event.output is not None and (output := _output_of(event)):
+        document["output"] = output
+    if event.error is not None and (error := msgspec.to_builtins(event.error)):
+        document["error"] = error
+    _add_if_not_default(document, event)
+    return document
+
+
+def _add_if_not_default(document: dict[str, Any], event: Event) -> None:
     if event.tags:
         document["tags"] = event.tags
     if event.sampling_weight != 1:
         document["sampling_weight"] = event.sampling_weight
-    return document
 
 
-def _results(event: Event) -> Iterator[tuple[str, Any]]:
-    """Yield output and error, unless they have no fields."""
-    output = msgspec.to_builtins(event.output, builtin_types=_BSON_TYPES)
-    if output:
-        if type(output.get("label")) is float:
-            output["label"] = normalize_label(output["label"])
-        yield "output", output
-    if event.error is not None and (error := msgspec.to_builtins(event.error)):
-        yield "error", error
+def _output_of(event: Event) -> dict[str, Any]:
+    output: dict[str, Any] = msgspec.to_builtins(event.output, builtin_types=_BSON_TYPES)
+    if type(output.get("label")) is float:
+        output["label"] = normalize_label(output["label"])
+    return output
 
 
+_OPTIONAL = ("latency_ms", "user_id", "order_id", "trace_id", "request_id", "nonfinite")
 _BSON_TYPES = (Decimal128,)
 
 

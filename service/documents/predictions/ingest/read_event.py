@@ -68,13 +68,16 @@ _word, _number = _typed(Word), _typed(float)
 _scores, _failure = _typed(Scores), _typed(Failure | str)
 
 
+_moment = _typed(Moment)
+
+
 def _read_time(value: Any) -> Any:
-    if not isinstance(value, str):
-        return _typed_time(value)
-    return parse_time(value)
-
-
-_typed_time = _typed(Moment)
+    try:
+        return _moment(value)
+    except InvalidValue:
+        if isinstance(value, str):
+            return parse_time(value)
+        raise
 
 
 def to_text(value: Any) -> Any:
@@ -157,6 +160,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 }
 _REQUIRED = frozenset(("prediction_id", "timestamp", "model", "version", "features"))
 _NOT_NULL = _REQUIRED | {"status", "tags", "sampling_weight", "role"}
+_TIMES = frozenset(("timestamp", "sent_at"))
 _OTHERS = frozenset(("nonfinite", "received_at"))
 
 
@@ -166,6 +170,7 @@ class _Reader:
     def __init__(self) -> None:
         self._errors: list[FieldError] = []
         self._fields: dict[str, Any] = {}
+        self._received_at = now()
 
     def read(self, item: Any) -> Event | Rejected:
         if not isinstance(item, dict):
@@ -173,11 +178,10 @@ class _Reader:
         nonfinite = item.get("nonfinite")
         if nonfinite:
             self._errors += restore(item, nonfinite)
-        for name in item:
-            if name not in _READERS and name not in _OTHERS:
-                self._add((name,), "invalid", "Object contains unknown field.")
-        for name, read in _READERS.items():
-            self._read_field(name, item.get(name), read, is_sent=name in item)
+        for name, value in item.items():
+            self._read_field(name, value)
+        for name in sorted(_REQUIRED - item.keys()):
+            self._add((name,), "invalid", "Object missing required field.")
         inspection = Inspection()
         inspection.inspect(self._fields)
         self._errors += inspection.errors
@@ -185,21 +189,21 @@ class _Reader:
             return Rejected(self._fields.get("prediction_id"), self._errors[:MAX_ERRORS])
         return Event(**self._fields, nonfinite=inspection.nonfinite or None)
 
-    def _read_field(
-        self, name: str, value: Any, read: Callable[[Any], Any], *, is_sent: bool
-    ) -> None:
-        if value is None and name not in (_NOT_NULL if is_sent else _REQUIRED):
+    def _read_field(self, name: str, value: Any) -> None:
+        read = _READERS.get(name)
+        if read is None:
+            if name not in _OTHERS:
+                self._add((name,), "invalid", "Object contains unknown field.")
             return
-        if not is_sent:
-            self._add((name,), "invalid", "Object missing required field.")
+        if value is None and name not in _NOT_NULL:
             return
         try:
             self._fields[name] = read(value)
         except ValueError as error:
             self._add((name, *getattr(error, "steps", ())), "invalid", f"{error}".rstrip(".") + ".")
             return
-        if name in ("timestamp", "sent_at"):
-            late = time_violation(name, self._fields[name], now())
+        if name in _TIMES:
+            late = time_violation(name, self._fields[name], self._received_at)
             self._errors += [late] if late else []
 
     def _add(self, path: Path, code: str, detail: str) -> None:

@@ -6,7 +6,7 @@ is stored as the Decimal128 of the same value, and is a number in JSON.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal, Inexact
 from typing import Any, Literal
 
@@ -55,22 +55,31 @@ class Inspection:
             if len(path) > MAX_DEPTH:
                 self._add(path[:-1], TooDeep.code, TooDeep.detail)
                 continue
-            for key, value in _members(parent):
-                if type(value) in _CONTAINERS:
-                    todo.append(((*path, key), value))
-                else:
-                    self._check_scalar(value, path, key, parent)
-                if type(key) is str:
-                    self._check_text(key, path, key)
+            self._check_keys(path, parent)
+            if not _needs_no_look(parent.values() if isinstance(parent, dict) else parent):
+                todo.extend(self._check_members(path, parent))
+
+    def _check_keys(self, path: Path, parent: Any) -> None:
+        if isinstance(parent, dict) and _is_suspicious("".join(parent)):
+            for key in parent:
+                self._check_text(key, path, key)
+
+    def _check_members(self, path: Path, parent: Any) -> Iterator[tuple[Path, Any]]:
+        """Check scalars; yield objects and lists with their places."""
+        for key, value in _members(parent):
+            kind = type(value)
+            if kind is float:  # most values, so it costs no call
+                if not math.isfinite(value):
+                    self.nonfinite[exact_pointer((*path, key))] = name_of(value)
+            elif kind in _CONTAINERS:
+                yield (*path, key), value
+            elif kind is str or kind is int:
+                self._check_scalar(value, path, key, parent)
 
     def _check_scalar(self, value: Any, path: Path, key: Any, parent: Any) -> None:
-        kind = type(value)
-        if kind is float:
-            if not math.isfinite(value):
-                self.nonfinite[exact_pointer((*path, key))] = name_of(value)
-        elif kind is str:
+        if isinstance(value, str):
             self._check_text(value, path, key)
-        elif kind is int and not -INT64 <= value < INT64:
+        elif not -INT64 <= value < INT64:
             parent[key] = self._to_decimal(value, (*path, key))
 
     def _check_text(self, text: str, path: Path, key: object) -> None:
@@ -90,6 +99,18 @@ class Inspection:
 
     def _add(self, path: Path, code: str, detail: str) -> None:
         self.errors.append(field_error(pointer_to(path), code, detail))
+
+
+def _is_suspicious(text: str) -> bool:
+    return "\x00" in text or not text.isascii()
+
+
+def _needs_no_look(values: Collection[Any]) -> bool:
+    """Return whether all are numbers that BSON holds; most lists are, and this is fast."""
+    kinds = set(map(type, values))
+    if kinds == {float}:
+        return all(map(math.isfinite, values))
+    return kinds == {int} and -INT64 <= min(values) <= max(values) < INT64
 
 
 def _members(parent: Any) -> Iterator[tuple[Any, Any]]:
