@@ -17,12 +17,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from service.relational.metadata import METADATA
 from service.settings import Settings
 from service.stores.embedded import running_stores
+from service.stores.sql.base import Xid8
 from service.stores.sql.connect import create_engine
 from sql_migrations.progress import MigrationProgress
 
@@ -32,6 +34,8 @@ POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
 # A migration gives up soon if it cannot get its lock, because all other requests queue behind it.
 LIMITS = {"lock_timeout": "5s", "statement_timeout": "1h"}
+
+ischema_names["xid8"] = Xid8  # SQLAlchemy, which compares tables with the database, knows no xid8
 
 
 def database_url() -> str:

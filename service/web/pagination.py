@@ -134,10 +134,11 @@ class Page(ResponseModel, Generic[T]):
 
 
 class Cursor(NamedTuple):
-    """The last item of a page: its sort value and its id."""
+    """The last item of a page: its sort value and its id, and whether items follow it by now."""
 
     value: Any
     key: UUID
+    has_more: bool = True
 
 
 class Sort(NamedTuple):
@@ -177,7 +178,7 @@ class Paginator:
     ) -> Page[T]:
         """Return a page of ``items``.
 
-        ``end`` is the position of the last one if there are more, ``total`` the count if requested.
+        ``end`` is its end if another page may follow, ``total`` the count if requested.
         """
         return Page(items=list(items), page=self._info(query, end), total=total)
 
@@ -210,9 +211,10 @@ class Paginator:
 
     def _info(self, query: ListQuery, end: Cursor | None) -> PageInfo:
         cursor = None if end is None else self._cursor(end, query)
-        if cursor is not None and self._request.method == "GET":
+        has_more = end is not None and end.has_more
+        if cursor is not None and has_more and self._request.method == "GET":
             self._link(cursor)
-        return PageInfo(limit=query.limit, next_cursor=cursor, has_more=cursor is not None)
+        return PageInfo(limit=query.limit, next_cursor=cursor, has_more=has_more)
 
     def _cursor(self, end: Cursor, query: ListQuery) -> str:
         kind = type(end.value).__name__
@@ -242,9 +244,5 @@ class Paginator:
 
 
 _KINDS: dict[str, Callable[[Any], Any]] = {
-    "int": int,
-    "str": str,
-    "float": float,
-    "Decimal": Decimal,
-    "datetime": datetime.fromisoformat,
-}
+    "int": int, "str": str, "float": float, "Decimal": Decimal, "datetime": datetime.fromisoformat,
+}  # fmt: skip

@@ -77,7 +77,7 @@ class EntryRead(ResponseModel):
 
 
 class EntryQuery(ListQuery):
-    sort: Literal["created_at", "-created_at"] = "-created_at"
+    sort: Literal["created_at", "-created_at", "committed"] = "-created_at"
     created_at__gte: Time | None = None
     created_at__lt: Time | None = None
 
@@ -118,7 +118,7 @@ class TransferRead(Versioned):
 
 
 class TransferQuery(ListQuery):
-    sort: Literal["created_at", "-created_at"] = "-created_at"
+    sort: Literal["created_at", "-created_at", "committed"] = "-created_at"
     account_id: UUID | None = Field(None, description="transfers from or to this account")
     created_at__gte: Time | None = None
     created_at__lt: Time | None = None

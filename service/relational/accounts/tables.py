@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.relational.users.tables import User
-from service.stores.sql.base import IdTable, VersionedTable
+from service.stores.sql.base import Followed, IdTable, VersionedTable
 
 Amount = Numeric(18, 2)
 
@@ -50,7 +50,7 @@ class Account(VersionedTable):
     )
 
 
-class Transfer(IdTable):
+class Transfer(Followed, IdTable):
     """Money that moved from one account to another."""
 
     __tablename__ = "transfers"
@@ -90,10 +90,11 @@ class Transfer(IdTable):
             postgresql_where=text("reverses_id IS NOT NULL"),
         ),
         Index("ix_transfers_created_at_id", "created_at", "id"),
+        Index("ix_transfers_created_xid_id", "created_xid", "id"),
     )
 
 
-class Entry(IdTable):
+class Entry(Followed, IdTable):
     """The change of one of a transfer's two accounts, at the time of the transfer.
 
     Entries also find the transfers of an account, in order and on either side.
@@ -116,4 +117,5 @@ class Entry(IdTable):
         CheckConstraint("amount <> 0", name="amount"),
         Index("uq_entries_transfer_id", "transfer_id", "account_id", unique=True),
         Index("ix_entries_account_id", "account_id", "created_at", "id"),
+        Index("ix_entries_account_id_created_xid", "account_id", "created_xid", "id"),
     )

@@ -156,7 +156,9 @@ class ProductExpand(RequestModel):
 
 
 class ProductQuery(OffsetQuery):
-    sort: Literal["created_at", "-created_at", "name", "-name", "price", "-price"] = "-created_at"
+    sort: Literal["created_at", "-created_at", "name", "-name", "price", "-price", "committed"] = (
+        "-created_at"
+    )
     q: Text | None = Field(
         None,
         min_length=1,

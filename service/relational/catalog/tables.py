@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.stores.sql.base import IdTable, VersionedTable, search_vector
+from service.stores.sql.base import Followed, IdTable, VersionedTable, search_vector
 
 
 class Category(VersionedTable):
@@ -47,7 +47,7 @@ class Category(VersionedTable):
     )
 
 
-class Product(VersionedTable):
+class Product(Followed, VersionedTable):
     """An article for sale, its price and its stock."""
 
     __tablename__ = "products"
@@ -74,6 +74,7 @@ class Product(VersionedTable):
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         Index("uq_products_sku", func.lower(sku), unique=True),
         Index("ix_products_created_at_id", "created_at", "id"),
+        Index("ix_products_created_xid_id", "created_xid", "id"),
         Index("ix_products_name_id", "name", "id"),
         Index("ix_products_price_id", "price", "id"),
         Index("ix_products_category_id", "category_id", "created_at", "id"),

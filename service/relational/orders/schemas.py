@@ -67,7 +67,7 @@ class OrderRead(Versioned):
 
 
 class OrderQuery(ListQuery):
-    sort: Literal["created_at", "-created_at"] = "-created_at"
+    sort: Literal["created_at", "-created_at", "committed"] = "-created_at"
     user_id: UUID | None = None
     state: State | None = None
     created_at__gte: Time | None = None

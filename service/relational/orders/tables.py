@@ -16,10 +16,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.stores.sql.base import Base, VersionedTable
+from service.stores.sql.base import Base, Followed, VersionedTable
 
 
-class Order(VersionedTable):
+class Order(Followed, VersionedTable):
     """An order and its state."""
 
     __tablename__ = "orders"
@@ -46,6 +46,7 @@ class Order(VersionedTable):
         ),
         CheckConstraint("total >= 0", name="total"),
         Index("ix_orders_created_at_id", "created_at", "id"),
+        Index("ix_orders_created_xid_id", "created_xid", "id"),
         Index("ix_orders_user_id", "user_id", "created_at", "id"),
         Index("ix_orders_paid_at", "paid_at", postgresql_where=text("paid_at IS NOT NULL")),
         Index("ix_orders_state", "state", "created_at", "id"),

@@ -125,7 +125,7 @@ class PostExpand(RequestModel):
 class PostsOfQuery(OffsetQuery):
     """Query of the list of one user's posts."""
 
-    sort: Literal["created_at", "-created_at", "views", "-views"] = "-created_at"
+    sort: Literal["created_at", "-created_at", "views", "-views", "committed"] = "-created_at"
     q: Text | None = Field(
         None,
         min_length=1,

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.relational.tags.tables import Tag
 from service.relational.users.tables import User
-from service.stores.sql.base import Base, VersionedTable, search_vector
+from service.stores.sql.base import Base, Followed, VersionedTable, search_vector
 
 
-class Post(VersionedTable):
+class Post(Followed, VersionedTable):
     """A text by a user; published ones have a date."""
 
     __tablename__ = "posts"
@@ -36,6 +36,7 @@ class Post(VersionedTable):
         CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),
         Index("uq_posts_slug", "slug", unique=True),
         Index("ix_posts_created_at_id", "created_at", "id"),
+        Index("ix_posts_created_xid_id", "created_xid", "id"),
         Index("ix_posts_author_id", "author_id", "created_at", "id"),
         Index("ix_posts_published", "published", "created_at", "id"),
         Index("ix_posts_published_at", "published_at", postgresql_where=text("published")),

@@ -135,7 +135,7 @@ class UsersRead(ResponseModel):
 
 
 class UserQuery(OffsetQuery):
-    sort: Literal["created_at", "-created_at", "username", "-username"] = "-created_at"
+    sort: Literal["created_at", "-created_at", "username", "-username", "committed"] = "-created_at"
     q: Text | None = Field(
         None,
         min_length=1,

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, SmallInteger, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import VersionedTable, search_vector
+from service.stores.sql.base import Followed, VersionedTable, search_vector
 
 
-class User(VersionedTable):
+class User(Followed, VersionedTable):
     """A person with an account."""
 
     __tablename__ = "users"
@@ -38,6 +38,7 @@ class User(VersionedTable):
         Index("uq_users_username", func.lower(username), unique=True),
         Index("uq_users_email", func.lower(email), unique=True),
         Index("ix_users_created_at_id", "created_at", "id"),
+        Index("ix_users_created_xid_id", "created_xid", "id"),
         Index(
             "ix_users_deleted",
             "created_at",

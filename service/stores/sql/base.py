@@ -4,13 +4,40 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, MetaData, Uuid, func
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Computed,
+    MetaData,
+    Text,
+    Uuid,
+    cast,
+    func,
+    type_coerce,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
 from uuid_utils.compat import uuid7
 
 # Milliseconds, as in MongoDB and on the wire: what is stored is what is shown.
 Timestamp = TIMESTAMP(timezone=True, precision=3)
+
+
+class Xid8(UserDefinedType[int]):
+    """The id of a transaction, of 64 bits; it travels as an integer, for the driver knows none."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        return "xid8"
+
+    def bind_expression(self, bindvalue: BindParameter[int]) -> ColumnElement[int]:
+        return cast(cast(type_coerce(bindvalue, BigInteger), Text), self)
+
+    def column_expression(self, colexpr: ColumnElement[int]) -> ColumnElement[int]:
+        return cast(cast(colexpr, Text), BigInteger)
 
 
 class Base(DeclarativeBase):
@@ -45,6 +72,17 @@ class VersionedTable(IdTable):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
     updated_at: Mapped[datetime] = mapped_column(
         server_default=func.now(), onupdate=func.now(), sort_order=92
+    )
+
+
+class Followed:
+    """Mixin of tables whose lists are followed, with the transaction that inserted the row.
+
+    No update changes it. Rows from before the column have 0.
+    """
+
+    committed: Mapped[int] = mapped_column(
+        "created_xid", Xid8, server_default=func.pg_current_xact_id(), sort_order=93
     )
 
 

@@ -20,6 +20,7 @@ def _begins(column: Any, escaped: Any) -> Condition:
     return begins
 
 
+COMMITTED = "committed"  # the order of a list that is followed, and its column
 OPERATORS: Mapping[str, Callable[[Any, Any], Condition]] = {
     "": operator.eq,
     "ne": operator.ne,
@@ -54,6 +55,15 @@ def compare(name: str, columns: Columns) -> Condition:
     if isinstance(column, Function) and column.name == "lower":
         value = func.lower(value)
     return OPERATORS[op](column, value)
+
+
+def inserted_before_running(xid: Any) -> Condition:
+    """Return the condition of rows of transactions older than the oldest that is running.
+
+    Each of them has ended, in the snapshot of the statement itself: none inserts another row.
+    """
+    is_older: Condition = xid < func.pg_snapshot_xmin(func.pg_current_snapshot())
+    return is_older
 
 
 def prepare_value(name: str, value: Any) -> Any:

@@ -67,7 +67,7 @@ class JsonListing(SqlListing):
         sizes = self._sizes(page)
         by_offset = not shape.after_cursor and "offset" in query.model_fields_set
         page, last = end_early(page, last, sizes, by_offset=by_offset)
-        end = None if last is None else Cursor(last["sort_value"], last["id"])
+        end = self._end(query, paginator, page, last)
         visible = {name: parameters[name] for name in self._by_ids.names & parameters.keys()}
         if sum(sizes[: len(page)]) > LARGE_BYTES:
             batches = self._batches(context.store, page, visible)
@@ -99,6 +99,9 @@ class JsonListing(SqlListing):
         read = dict(await fetch(session, self._by_ids, {**visible, "_ids": large}))
         texts = (read.get(row["id"]) if row["shown"] is None else row["shown"] for row in rows)
         return [text for text in texts if text is not None]
+
+    def _cursor(self, last: Any, _sort: str) -> Cursor:
+        return Cursor(last["sort_value"], last["id"])
 
     def _prepare_json(self, shape: QueryShape) -> PreparedQuery:
         column = getattr(self._table, Sort.parse(shape.sort).field)

@@ -1,6 +1,8 @@
 """Lists from PostgreSQL: one builder for filters, order, keyset and count.
 
 Each shape of a list (its filters, its order, first page or later) is built once and kept.
+``sort=committed`` follows a list: rows come by the transaction that inserted them, and none of the
+oldest running transaction or a later one. So no row appears before the end of a page.
 ``SqlListing.page`` returns typed rows through SQLAlchemy; ``json_listing.py`` has the other output.
 """
 
@@ -8,6 +10,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import (
@@ -29,11 +32,13 @@ from sqlalchemy.sql.base import ExecutableOption
 from service.stores.sql.base import Base, IdTable
 from service.stores.sql.fast_read import PreparedQuery, Projection, fetch
 from service.stores.sql.filters import (
+    COMMITTED,
     OPERATORS,
     Columns,
     Condition,
     CustomFilter,
     compare,
+    inserted_before_running,
     prepare_value,
 )
 from service.web.pagination import Cursor, ListQuery, Page, Paginator, Sort
@@ -41,6 +46,7 @@ from service.web.pagination import Cursor, ListQuery, Page, Paginator, Sort
 T = TypeVar("T")
 AnySelect = Select[*tuple[Any, ...]]
 SHAPES_KEPT = 256  # of each list
+START = Cursor(0, UUID(int=0))  # of a list that is followed
 SORT_VALUE, SORT_KEY = "sort_value", "sort_key"  # what a cursor is made of
 
 
@@ -136,7 +142,7 @@ class SqlListing:
         shape, parameters = self._shape(query, names, parameters, paginator)
         statement = self._rows_of(shape).where(*conditions)
         rows, last = query.split_page(self.rows(await session.execute(statement, parameters)).all())
-        end = None if last is None else self._cursor(last, query.sort)
+        end = self._end(query, paginator, rows, last)
         return paginator.page(query, [read(row) for row in rows], end, total)
 
     def _parameters(
@@ -150,7 +156,8 @@ class SqlListing:
                 filters[name] = self._custom[name].prepare(value)
             elif name.partition("__")[0] in self._filters:
                 filters[name] = prepare_value(name, value)
-        return {**filters, **values}, tuple(filters)
+        followed = (COMMITTED,) if query.sort == COMMITTED else ()
+        return {**filters, **values}, (*filters, *followed)
 
     def _shape(
         self,
@@ -196,6 +203,20 @@ class SqlListing:
             )
         return self._ordered(statement, shape)
 
+    def _end(
+        self, query: ListQuery, paginator: Paginator, rows: Sequence[Any], last: Any
+    ) -> Cursor | None:
+        """Return the position of ``last``, which is the last row if there are more.
+
+        A list that is followed always has a position, from which it goes on.
+        """
+        if last is not None:
+            return self._cursor(last, query.sort)
+        if query.sort != COMMITTED:
+            return None
+        end = self._cursor(rows[-1], query.sort) if rows else paginator.position(query)
+        return (end or START)._replace(has_more=False)
+
     def _cursor(self, last: Any, sort: str) -> Cursor:
         if self._shown is None:
             return Cursor(getattr(last, Sort.parse(sort).field), last.id)
@@ -220,6 +241,8 @@ class SqlListing:
         return statement
 
     def _condition(self, name: str) -> Condition:
+        if name == COMMITTED:
+            return inserted_before_running(getattr(self._table, COMMITTED))
         custom = self._custom.get(name)
         if custom is not None:
             return custom.condition(bindparam(name, type_=custom.type_))
