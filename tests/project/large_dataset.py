@@ -138,9 +138,15 @@ def _id(number: str) -> str:
     return f"('00000000-0000-7000-8000-' || lpad(({number})::text, 12, '0'))::uuid"
 
 
+# 100 rows a transaction, all older than those that fill the tables.
+_XID = "(1 + n / 100)::text::xid8"
+
+
 def _rows(table: str, columns: dict[str, str], source: str = "") -> str:
     """Return an INSERT of one row for each ``n``."""
     source = source or f"generate_series(1, {ROWS}) AS n"
+    if "created_xid" in METADATA.tables[table].c:
+        columns = {**columns, "created_xid": _XID}
     names, values = ", ".join(columns), ", ".join(columns.values())
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {source}"  # noqa: S608 - ours
 
