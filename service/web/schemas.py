@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import (
@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    WithJsonSchema,
 )
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
@@ -32,6 +33,10 @@ _parts = re.compile(
 ).fullmatch
 _offset = re.compile(r"([+-][0-9]{2})(?::?([0-9]{2}))?").fullmatch
 _blank_offset = re.compile(r" [0-9]{2}(:?[0-9]{2})?").fullmatch
+MONEY_PATTERN = r"^[0-9]+(\.[0-9]{1,2})?$"
+MONEY_DETAIL = "Send an amount with at most two decimals, such as 12.50"
+# A minus has a digit other than 0 behind it, because an amount has one zero.
+_IS_AMOUNT = re.compile(r"(-(?=.*[1-9]))?[0-9]+(\.[0-9]{1,2})?").fullmatch
 
 
 class RequestModel(BaseModel):
@@ -111,8 +116,26 @@ def parse_time(text: str) -> datetime:
         raise ValueError(TIME_DETAIL) from error
 
 
+def _amount(value: Any) -> Any:
+    # A Decimal comes from a store. A number is a binary float, which has a shortest form.
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, str | int | float) and _IS_AMOUNT(str(value)):
+        return str(value)
+    raise ValueError(MONEY_DETAIL)
+
+
 def _format_money(value: Decimal) -> str:
-    return format(value, "f")
+    return f"{value or abs(value):.2f}"  # older items may have -0.00
+
+
+def _money_schema(pattern: str, mode: Literal["validation", "serialization"]) -> WithJsonSchema:
+    """Return the schema of amounts of money: text, and a number too where one is read."""
+    text: dict[str, Any] = {"type": "string", "pattern": pattern, "examples": ["12.50"]}
+    number: dict[str, Any] = {"type": "number", "description": "with at most two decimals"}
+    if pattern == MONEY_PATTERN:
+        number["minimum"] = 0
+    return WithJsonSchema({"anyOf": [text, number]} if mode == "validation" else text, mode=mode)
 
 
 def _rfc3339(value: Any) -> Any:
@@ -138,23 +161,30 @@ Time = Annotated[
 ]
 # As it comes from a store, which has no others: what goes out is not checked again.
 Moment = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_used="json")]
-# Goes out as text, for a JSON number passes through binary floats. A number that comes in is taken
-# if its shortest form has no more than two decimals.
+_MoneyText = PlainSerializer(_format_money, return_type=str, when_used="json")
+_SignedOut = _money_schema(r"^-?[0-9]+\.[0-9]{2}$", "serialization")
+# Goes out as text with two decimals, for a JSON number passes through binary floats.
 Money = Annotated[
     Decimal,
     Field(strict=False, ge=0, max_digits=14, decimal_places=2),
-    PlainSerializer(_format_money, return_type=str, when_used="json"),
+    BeforeValidator(_amount),
+    _MoneyText,
+    _money_schema(MONEY_PATTERN, "validation"),
+    _money_schema(r"^[0-9]+\.[0-9]{2}$", "serialization"),
 ]
 Currency = Annotated[
     str, Field(pattern=r"^[A-Z]{3}$", description="three capitals, as ISO 4217 has them: `EUR`")
 ]
 # What many prices come to, as wide as it may be; it only goes out.
-Sum = Annotated[Decimal, PlainSerializer(_format_money, return_type=str, when_used="json")]
+Sum = Annotated[Decimal, _MoneyText, _SignedOut]
 # What an account holds, or an entry does to it: below zero too.
 SignedMoney = Annotated[
     Decimal,
     Field(strict=False, max_digits=18, decimal_places=2),
-    PlainSerializer(_format_money, return_type=str, when_used="json"),
+    BeforeValidator(_amount),
+    _MoneyText,
+    _money_schema(MONEY_PATTERN.replace("^", "^-?"), "validation"),
+    _SignedOut,
 ]
 
 

@@ -1,5 +1,6 @@
 """The types that travel."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -14,6 +15,7 @@ from service.web.schemas import (
     TIME_DETAIL,
     Money,
     RequestModel,
+    SignedMoney,
     StrictBool,
     StrictInt,
     Text,
@@ -24,7 +26,7 @@ from service.web.schemas import (
 )
 
 time = TypeAdapter[Time](Time)
-money = TypeAdapter[Money](Money)
+money, signed_money = TypeAdapter[Money](Money), TypeAdapter[SignedMoney](SignedMoney)
 
 
 @pytest.mark.parametrize(
@@ -129,18 +131,82 @@ def test_time_of_other_zone_is_written_in_utc() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "written"),
-    [("249.00", "249.00"), ("0", "0"), ("1E+3", "1000"), ("999999999999.99", "999999999999.99")],
+    [
+        ('"249.00"', "249.00"),
+        ('"0"', "0.00"),
+        ('"0.00"', "0.00"),
+        ('"7.5"', "7.50"),
+        ('"007"', "7.00"),
+        ('"999999999999.99"', "999999999999.99"),
+        ("19.99", "19.99"),
+        ("0.1", "0.10"),
+        ("4", "4.00"),
+        ("999999999999.99", "999999999999.99"),
+    ],
 )
-def test_money_is_written_as_plain_decimal(sent: str, written: str) -> None:
-    value = money.validate_json(f'"{sent}"')
-    assert value == Decimal(sent)
+def test_money_is_written_with_two_decimals(sent: str, written: str) -> None:
+    value = money.validate_python(json.loads(sent))
+    assert value == Decimal(written)
     assert money.dump_python(value, mode="json") == written
 
 
-@pytest.mark.parametrize("sent", ["1.005", "-0.01", "1000000000000", "NaN", "Infinity", "1 000"])
-def test_money_negative_or_too_precise_is_invalid(sent: str) -> None:
+@pytest.mark.parametrize("cents", [1, 7, 10, 29, 57, 113, 1999, 99_999_999_999_999])
+def test_money_as_number_is_read_as_it_is_written(cents: int) -> None:
+    written = f"{cents // 100}.{cents % 100:02}"
+    assert money.validate_python(json.loads(written)) == Decimal(written)
+
+
+TEXTS_NO_AMOUNTS = (
+    *("-0.00", "-0", "1e2", "1E+3", "1_000", "1 000", " 1", "1 ", "1\n", "", ".5", "1.", "+1"),
+    *("1,50", "0x10", "NaN", "Infinity", "1.005", "1.500", "\u0661", "\uff11", "1.\u0665", "--1"),
+)
+NO_AMOUNTS: tuple[Any, ...] = (
+    -0.0,
+    0.1 + 0.2,
+    2.005,
+    1e22,
+    1e-7,
+    float("nan"),
+    float("inf"),
+    True,
+    None,
+    [],
+    {},
+)
+
+
+@pytest.mark.parametrize("sent", [*TEXTS_NO_AMOUNTS, *NO_AMOUNTS])
+def test_money_in_another_form_is_invalid(sent: Any) -> None:
+    for kind in (money, signed_money):
+        with pytest.raises(ValidationError, match=r"at most two decimals, such as 12\.50"):
+            kind.validate_python(sent)
+
+
+@pytest.mark.parametrize("sent", TEXTS_NO_AMOUNTS)
+def test_money_pattern_is_the_rule_of_text(sent: str) -> None:
+    """Python's ``$`` also matches before a line feed, that of JSON Schema does not."""
+    (text, _) = money.json_schema()["anyOf"]
+    assert not re.search(text["pattern"].replace("$", r"\Z"), sent)
+
+
+@pytest.mark.parametrize("sent", ["-0.01", -1, "1000000000000", 1e12])
+def test_money_out_of_range_is_invalid(sent: Any) -> None:
     with pytest.raises(ValidationError):
-        money.validate_json(f'"{sent}"')
+        money.validate_python(sent)
+
+
+@pytest.mark.parametrize(("sent", "written"), [("-12.5", "-12.50"), (-3, "-3.00"), ("7", "7.00")])
+def test_signed_money_has_a_minus(sent: Any, written: str) -> None:
+    value = signed_money.validate_python(sent)
+    assert signed_money.dump_python(value, mode="json") == written
+    pattern = signed_money.json_schema(mode="serialization")["pattern"]
+    assert re.search(pattern, written)
+
+
+@pytest.mark.parametrize(("stored", "written"), [("1E+3", "1000.00"), ("-0.00", "0.00")])
+def test_money_stored_in_another_form_is_written_alike(stored: str, written: str) -> None:
+    value = money.validate_python(Decimal(stored))
+    assert money.dump_python(value, mode="json") == written
 
 
 @pytest.mark.parametrize(

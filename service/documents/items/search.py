@@ -6,7 +6,6 @@ text patterns are escaped prefixes. Hence MongoDB executes nothing that a client
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, NoReturn
 
 from bson.decimal128 import Decimal128
@@ -15,12 +14,12 @@ from pydantic import TypeAdapter
 from service.core.errors import Refused, field_error
 from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
-from service.web.schemas import Time
+from service.web.schemas import Money, Time
 
 MAX_DEPTH, MAX_CONDITIONS, MAX_VALUES = 8, 50, 200
 _FIELDS = frozenset(("name", "type", "tags", "price", "created_at", "updated_at"))
 _PATH = re.compile(r"attributes(\.[A-Za-z0-9_-]{1,100}){1,16}")
-_time = TypeAdapter[Time](Time)
+_time, _money = TypeAdapter[Time](Time), TypeAdapter[Money](Money)
 Path = tuple[object, ...]  # of a part of the body
 
 
@@ -83,10 +82,10 @@ def _scalar(field: str, value: Any, path: Path) -> Any:
         _refuse(path, "Send text, a number, true, false or null.")
     try:
         if field == "price" and value is not None:
-            return Decimal128(Decimal(str(value)))
+            return Decimal128(_money.validate_python(value))
         if field in ("created_at", "updated_at"):
             return _time.validate_python(value)
-    except (ValueError, ArithmeticError):
+    except ValueError:
         _refuse(path, f"Send a value that {field} can have.")
     return value
 
