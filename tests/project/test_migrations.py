@@ -1,6 +1,7 @@
 """The migrations lead to the tables in the code, upwards and downwards, and lose no row."""
 
 import inspect
+import re
 import subprocess
 import sys
 from functools import cache
@@ -24,7 +25,8 @@ from tests.sql_migrations.one_connection import one_connection
 from tests.sql_migrations.rows import all_rows, changed_rows, fetch, fill_empty_tables
 from tests.sql_migrations.table_differences import table_differences
 
-VERSIONS = Path(__file__).parents[2] / "sql_migrations" / "versions"
+ROOT = Path(__file__).parents[2]
+VERSIONS = ROOT / "sql_migrations" / "versions"
 # Forks, because each process of its own would import for seconds, and not all for as long.
 THREE_RUNNERS = """
 import os, sys
@@ -129,6 +131,27 @@ def test_full_database_all_the_way_down_and_up_keeps_its_rows(empty_database: st
             database.upgrade(step.revision)
             fill_empty_tables(database)
             assert changed_rows(before, all_rows(database)) == [], step.revision
+    assert table_differences(empty_database) is None
+
+
+def test_followed_lists_start_anew_after_a_restore(empty_database: str) -> None:
+    """Executes the block of docs/operations.md."""
+    docs = (ROOT / "docs" / "operations.md").read_text()
+    (renumber,) = re.findall(r"```sql\n(DO .*?);\n```", docs, re.DOTALL)
+    followed = {name for name, table in METADATA.tables.items() if "created_xid" in table.c}
+    with one_connection(empty_database) as database:
+        database.upgrade("head")
+        fill_empty_tables(database)
+        database.execute("UPDATE users SET created_xid = '9000000000'")  # as of another cluster
+        database.execute(*re.split(r";\n(?=CREATE)", renumber))
+        stored = all_rows(database)
+        assert {row["created_xid"] for table in followed for row in stored[table]} == {"0"}
+        database.execute("""
+            INSERT INTO products (id, sku, name, price, currency)
+            VALUES (gen_random_uuid(), 's', 'x', 1, 'EUR')
+        """)
+        assert {row["created_xid"] > "0" for row in all_rows(database)["products"]} == {False, True}
+    assert len(followed) == 6
     assert table_differences(empty_database) is None
 
 
