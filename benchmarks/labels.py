@@ -22,7 +22,8 @@ from pymongo.collection import Collection
 
 from benchmarks.command_line import option_parser, print_rows
 from benchmarks.running_service import RunningService, running_service
-from service.documents.predictions.labels.history import merge_update, to_document
+from service.documents.predictions.labels.history import merge_update
+from service.documents.predictions.reading.feedback import to_document
 
 BATCH = 1000
 START = datetime(2026, 1, 1, tzinfo=UTC)

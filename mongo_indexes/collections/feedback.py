@@ -7,7 +7,7 @@ from mongo_indexes.declare import CollectionSpec, Index
 
 FEEDBACK = CollectionSpec(
     name="feedback",
-    why="The latest label of a prediction and all earlier ones, under the prediction's _id.",
+    why="The latest label of a prediction, unless all were withdrawn, and the history of labels.",
     indexes=(
         Index(
             name="ix_feedback_expires_at",
@@ -26,7 +26,7 @@ FEEDBACK = CollectionSpec(
     validator={
         "$jsonSchema": {
             "bsonType": "object",
-            "required": ["latest", "history", "version"],
+            "required": ["history", "version"],
             "properties": {
                 "_id": {"bsonType": "binData"},
                 "latest": {"bsonType": "object"},

@@ -9,8 +9,9 @@ import pytest
 
 from service.documents.predictions.documents import FEEDBACK
 from service.documents.predictions.labels import repository as labels_repository
-from service.documents.predictions.labels.history import merge, to_document
+from service.documents.predictions.labels.history import merge
 from service.documents.predictions.labels.repository import LabelRepository, LabelUpdate
+from service.documents.predictions.reading.feedback import to_document
 from service.stores.mongo.client import Database, Document
 from tests.fixtures.databases import make_context
 

@@ -35,23 +35,27 @@ class PredictionDocument(TypedDict, total=False):
 
 
 class ObservationDocument(TypedDict):
-    """One label as it was reported."""
+    """One label as it was reported, or with ``withdrawn`` one that takes back others.
 
-    label: int | bool | float | str
+    Structured labels are ``{"json": text}``; see ``label_values.py``.
+    """
+
+    label: NotRequired[int | bool | float | str | dict[str, str]]
     observed_at: datetime
-    source: str
+    source: NotRequired[str]
     received_at: datetime
+    withdrawn: NotRequired[bool]
 
 
 class FeedbackDocument(TypedDict):
-    """The labels of the prediction ``_id``; ``latest`` is the last item of ``history``.
+    """The labels of the prediction ``_id``; ``latest`` is the last that was not withdrawn.
 
     ``prediction_id`` and ``models`` are those of labels that a bound key sent early; see
     ``reading/feedback.py``.
     """
 
     _id: UUID
-    latest: ObservationDocument
+    latest: NotRequired[ObservationDocument]
     history: list[ObservationDocument]
     version: int
     prediction_id: NotRequired[UUID]

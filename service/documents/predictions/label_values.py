@@ -1,10 +1,87 @@
-"""The one rule for labels, in events and in feedback."""
+"""Values of labels: which there may be, how they are stored, and how they are compared.
 
-from typing import Any
+A label is any JSON but null. Numbers of at most 64 bits, text and booleans are stored as they are.
+Lists, objects and larger integers are stored as ``{"json": text}`` with sorted keys, because
+MongoDB compares objects by the order of their keys, and arrays by their smallest element.
+"""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from service.web.strict_json import INT64
+
+MAX_LABEL_BYTES = 65_536  # as JSON in UTF-8
+LABEL_DETAIL = f"Send a label of at most {MAX_LABEL_BYTES} bytes as JSON, not null."
+LABEL_SCHEMA = {
+    "anyOf": [{"type": name} for name in ("number", "boolean", "string", "object", "array")],
+    "description": f"Any JSON but null, of at most {MAX_LABEL_BYTES} bytes.",
+}
 
 
 def normalize_label(label: Any) -> Any:
-    """Return 1 for 1.0, because both are one number in JSON; other labels stay as they are."""
-    if isinstance(label, float) and label.is_integer() and -(2**63) <= label < 2**63:
+    """Return 1 for 1.0, because both are one number in JSON.
+
+    MongoDB compares them as equal, so without this the one that came first would be stored.
+    """
+    if isinstance(label, float) and label.is_integer() and -INT64 <= label < INT64:
         return int(label)
     return label
+
+
+def to_stored(label: Any) -> Any:
+    """Return the label as it is stored; equal labels are stored equally."""
+    is_large = isinstance(label, int) and not -INT64 <= label < INT64
+    if is_large or isinstance(label, (list, dict)):
+        return {"json": _canonical_json(label)}
+    return normalize_label(label)
+
+
+def from_stored(stored: Any) -> Any:
+    """Return the label that :func:`to_stored` got."""
+    return json.loads(stored["json"]) if isinstance(stored, dict) else stored
+
+
+def sort_key(stored: Any) -> tuple[int, Any]:
+    """Return a key that sorts as BSON does: absent, numbers, text, other JSON, booleans."""
+    if stored is None:
+        return -1, 0
+    if isinstance(stored, bool):
+        return 3, stored
+    if isinstance(stored, str):
+        return 1, stored
+    return (2, stored["json"]) if isinstance(stored, dict) else (0, stored)
+
+
+def text_bytes(stored: Any) -> int:
+    """Return the bytes of a label whose size is not bounded by its type; 0 for the others."""
+    text = stored["json"] if isinstance(stored, dict) else stored
+    return len(text.encode()) if isinstance(text, str) else 0
+
+
+def _canonical_json(value: Any) -> str:
+    return json.dumps(
+        _normalize_all(value), sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def _normalize_all(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _normalize_all(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_normalize_all(member) for member in value]
+    return normalize_label(value)
+
+
+def _check(label: Any) -> Any:
+    is_short = isinstance(label, (bool, int, float)) or (
+        isinstance(label, str) and len(label) < 1000
+    )
+    if label is None or not (is_short or len(_canonical_json(label).encode()) <= MAX_LABEL_BYTES):
+        raise PydanticCustomError("invalid_label", LABEL_DETAIL)
+    return label
+
+
+LabelValue = Annotated[Any, AfterValidator(_check), WithJsonSchema(LABEL_SCHEMA)]

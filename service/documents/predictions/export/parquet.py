@@ -17,6 +17,7 @@ from service.documents.predictions.export.row_formats import (
     LABEL_COLUMNS,
     Labels,
 )
+from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.encoding import encode_json, encode_python_json
 from service.stores.mongo.client import Document
 
@@ -85,7 +86,7 @@ class ParquetRows:
         encode = encode_python_json if "nonfinite" in document else encode_json
         if self._with_labels and feedback is not None:
             latest = feedback["latest"]
-            values = (latest["label"], latest["observed_at"], latest["source"])
+            values = (from_stored(latest["label"]), latest["observed_at"], latest["source"])
             row |= dict(zip(LABEL_COLUMNS, values, strict=True))
         for name, column in self._columns.items():
             value = row.get(name)

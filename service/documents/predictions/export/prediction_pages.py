@@ -5,7 +5,7 @@ after the last event of the previous one, by timestamp and id. Events that are l
 therefore neither shift nor repeat any.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -16,8 +16,8 @@ from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.export.schemas import ExportQuery
 from service.documents.predictions.reading.feedback import (
     belongs_to,
+    combine,
     feedback_of,
-    observation_key,
     prediction_id_of,
 )
 from service.documents.predictions.reading.repository import FILTER_FIELDS, PROJECTION
@@ -53,15 +53,27 @@ class PredictionPages:
     async def latest_labels(self, page: Sequence[Document]) -> dict[UUID, Document]:
         """Return the feedback of the events of a page that have labels, by id."""
         models = {document["_id"]: document["model"] for document in page}
-        fields = {"latest": 1, "prediction_id": 1, "models": 1}
-        cursor = self._feedback.find(feedback_of(models), fields, batch_size=len(page) + 1)
-        documents = await self._mongo.call(lambda: cursor.to_list(None), writes=False)
-        documents.sort(key=lambda labels: observation_key(labels["latest"]))
-        return {
-            prediction_id: labels
-            for labels in documents
-            if belongs_to(labels, models[prediction_id := prediction_id_of(labels)])
+        parts = await self._find_labels(models, {"latest": 1, "prediction_id": 1, "models": 1})
+        parted = {key: models[key] for key, documents in parts.items() if len(documents) > 1}
+        if parted:  # a withdrawal in one document may take back a label in another
+            parts |= await self._find_labels(parted)
+        found = {
+            key: combine(key, documents) if key in parted else documents[0]
+            for key, documents in parts.items()
         }
+        return {key: labels for key, labels in found.items() if labels and "latest" in labels}
+
+    async def _find_labels(
+        self, models: Mapping[UUID, str], fields: Document | None = None
+    ) -> dict[UUID, list[Document]]:
+        """Return the documents with labels of predictions, by id, given the models of these."""
+        cursor = self._feedback.find(feedback_of(models), fields, batch_size=len(models) + 1)
+        parts: dict[UUID, list[Document]] = {}
+        for labels in await self._mongo.call(lambda: cursor.to_list(None), writes=False):
+            prediction_id = prediction_id_of(labels)
+            if belongs_to(labels, models[prediction_id]):
+                parts.setdefault(prediction_id, []).append(labels)
+        return parts
 
     async def run(self, work: Iterable[T]) -> list[T]:
         """Run CPU-bound work on the event loop; other tasks run after each millisecond of it.

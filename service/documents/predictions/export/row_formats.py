@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.core.csv import escape_formula
+from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.encoding import encode_json, to_response_dict
 from service.documents.predictions.reading.schemas import PredictionRead
 from service.stores.mongo.client import Document
@@ -60,7 +61,7 @@ def _label_columns(feedback: Document | None) -> dict[str, Any]:
     if feedback is None:
         return dict.fromkeys(LABEL_COLUMNS)
     latest = feedback["latest"]
-    values = (latest["label"], format_time(latest["observed_at"]), latest["source"])
+    values = (from_stored(latest["label"]), format_time(latest["observed_at"]), latest["source"])
     return dict(zip(LABEL_COLUMNS, values, strict=True))
 
 

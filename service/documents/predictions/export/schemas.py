@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from service.documents.predictions.ids import AnyId
+from service.documents.predictions.label_values import LabelValue
 from service.documents.predictions.reading.schemas import (
-    LabelValue,
     PredictionFilters,
     PredictionRead,
 )

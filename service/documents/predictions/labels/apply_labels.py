@@ -7,17 +7,17 @@ from service.core.cooperative import run_cooperatively
 from service.core.errors import ServiceError, field_error
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.labels.feedback import TooManyRevisions
-from service.documents.predictions.labels.label import InvalidLabel, Label, to_observation
+from service.documents.predictions.labels.label import InvalidLabel, LabelStep
 from service.documents.predictions.labels.repository import LabelRepository, LabelUpdate
 from service.documents.predictions.labels.schemas import LabelResult
 from service.documents.retention.rules import PredictionExpired, Rules
-from service.stores.mongo.client import Document, now
+from service.stores.mongo.client import Document
 
-STATUS = {"labelled": 201, "revised": 200, "unchanged": 200}
+STATUS = {"labelled": 201, "revised": 200, "unchanged": 200, "withdrawn": 200}
 
 
 async def apply_labels(
-    repository: LabelRepository, items: Iterable[Label | InvalidLabel]
+    repository: LabelRepository, items: Iterable[LabelStep | InvalidLabel]
 ) -> list[LabelResult]:
     """Write the valid labels; return the result of each item, in order.
 
@@ -26,7 +26,7 @@ async def apply_labels(
         OutcomeUnknown: some may be written; sending all of them again is safe.
     """
     labels = await run_cooperatively(items)
-    valid = [label for label in labels if isinstance(label, Label)]
+    valid = [label for label in labels if isinstance(label, LabelStep)]
     ids = {label.prediction_id for label in valid}
     predictions = await repository.find_predictions(ids) if valid else {}
     if predictions:
@@ -36,28 +36,28 @@ async def apply_labels(
     changes = await repository.apply(updates) if updates else {}
     next_change = {prediction_id: iter(made) for prediction_id, made in changes.items()}
 
-    def result(label: Label | InvalidLabel) -> LabelResult:
+    def result(label: LabelStep | InvalidLabel) -> LabelResult:
         if isinstance(label, InvalidLabel):
-            return LabelResult(label.prediction_id, 422, "rejected", errors=label.errors)
+            sent_id = None if label.prediction_id is None else str(label.prediction_id)
+            return LabelResult(sent_id, 422, "rejected", errors=label.errors)
         if label.prediction_id in errors:
             return _rejected(label, errors[label.prediction_id])
         change = next(next_change[label.prediction_id])
         if change == "full":
             return _rejected(label, TooManyRevisions)
         is_pending = label.prediction_id not in predictions
-        return LabelResult(label.prediction_id, STATUS[change], change, is_pending)
+        return LabelResult(label.sent_id, STATUS[change], change, is_pending)
 
     return [result(label) for label in labels]
 
 
 def _group(
-    labels: Sequence[Label],
+    labels: Sequence[LabelStep],
     predictions: Mapping[UUID, Document],
     repository: LabelRepository,
     rules: Rules,
 ) -> tuple[dict[UUID, LabelUpdate], dict[UUID, type[ServiceError]]]:
     """Return the update of each prediction, or the error because of which it gets no labels."""
-    received_at = now()
     updates: dict[UUID, LabelUpdate] = {}
     errors: dict[UUID, type[ServiceError]] = {}
     for label in labels:
@@ -71,10 +71,10 @@ def _group(
             except (PredictionNotFound, PredictionExpired) as error:
                 errors[prediction_id] = type(error)
         if prediction_id in updates:
-            updates[prediction_id].observations.append(to_observation(label, received_at))
+            updates[prediction_id].observations.append(label.observation)
     return updates, errors
 
 
-def _rejected(label: Label, kind: type[ServiceError]) -> LabelResult:
+def _rejected(label: LabelStep, kind: type[ServiceError]) -> LabelResult:
     error = field_error(pointer="/prediction_id", code=kind.code, detail=f"{kind.title}.")
-    return LabelResult(label.prediction_id, kind.status, "rejected", errors=[error])
+    return LabelResult(label.sent_id, kind.status, "rejected", errors=[error])

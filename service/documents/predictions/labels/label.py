@@ -2,44 +2,66 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from pydantic import ValidationError
 
 from service.core.errors import MAX_ERRORS, FieldError, ServiceError, field_error
+from service.documents.predictions.clock import MAX_CLOCK_SKEW, future_violation
+from service.documents.predictions.ids import MAX_ID_CHARS, parse_id, to_uuid
 from service.documents.predictions.ingest.decode import DECODE_ERRORS, find_id, split_items
-from service.documents.predictions.ingest.event import Int64, Moment
-from service.documents.predictions.labels.history import normalize
-from service.documents.predictions.labels.schemas import LabelWrite
+from service.documents.predictions.ingest.event import Int64
+from service.documents.predictions.label_values import MAX_LABEL_BYTES, normalize_label
+from service.documents.predictions.labels.schemas import LabelWrite, WithdrawalWrite
 from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
-from service.web.schemas import EARLIEST, LATEST, MAX_ITEMS, to_milliseconds
+from service.web.schemas import EARLIEST, MAX_ITEMS, TIME_PATTERN, to_milliseconds
 from service.web.strict_json import parse_json
 
-_INVALID_VALUE = field_error(
-    pointer="/label",
-    code="invalid_label",
-    detail="Send a number of at most 64 bits, true, false, or text of at most 200 characters "
-    "without NUL.",
-)
+_ID = {"description": "A UUID, or other text."}
+_VALUE = {"description": f"Any JSON but null, of at most {MAX_LABEL_BYTES} bytes."}
+# Longer text and structured labels take the slower path, which measures them.
+_FAST = (int, float, bool, str)
+_MAX_FAST_CHARS = 200
 
 
 class Label(Struct, forbid_unknown_fields=True, frozen=True):
-    """One label of a prediction."""
+    """One label of a prediction; with ``withdrawn``, labels that are taken back.
 
+    ``label`` is required, except to withdraw: then the label that was observed last is meant, at or
+    before ``observed_at``, and of this ``source`` and with this ``label`` if they are sent.
+    """
+
+    prediction_id: Annotated[
+        str, Meta(min_length=1, max_length=MAX_ID_CHARS, extra_json_schema=_ID)
+    ]
+    # Times that msgspec does not read take the slower path as well.
+    observed_at: Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": TIME_PATTERN})]
+    label: (
+        Annotated[
+            Int64 | bool | float | str | list[Any] | dict[str, Any], Meta(extra_json_schema=_VALUE)
+        ]
+        | UnsetType
+    ) = UNSET
+    source: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    withdrawn: bool = False
+
+
+class LabelStep(NamedTuple):
+    """A valid label or withdrawal: its id as it is answered, its key, and its observation."""
+
+    sent_id: str
     prediction_id: UUID
-    label: Int64 | bool | float | Annotated[str, Meta(max_length=200)]
-    observed_at: Moment
-    source: Annotated[str, Meta(min_length=1, max_length=200)] = "unknown"
+    observation: Document
 
 
 class InvalidLabel(Struct):
     """The errors of an item that is not a label, and its prediction_id if it has one."""
 
-    prediction_id: UUID | None
+    prediction_id: UUID | str | None
     errors: list[FieldError]
 
 
@@ -51,15 +73,15 @@ _batch = msgspec.json.Decoder(LabelBatch)
 _label = msgspec.json.Decoder(Label)
 
 
-def decode_label(line: bytes) -> Label | InvalidLabel:
+def decode_label(line: bytes, received_at: datetime) -> LabelStep | InvalidLabel:
     """Return the label in ``line``, or its errors."""
     try:
-        return _check(_label.decode(line))
+        return _check(_label.decode(line), received_at)
     except DECODE_ERRORS:
-        return _read_strictly(line)
+        return _read_strictly(line, received_at)
 
 
-def decode_labels(body: bytes) -> Iterable[Label | InvalidLabel]:
+def decode_labels(body: bytes, received_at: datetime) -> Iterable[LabelStep | InvalidLabel]:
     """Return the items of a body ``{"items": […]}`` in order, checked lazily.
 
     Raises:
@@ -69,29 +91,38 @@ def decode_labels(body: bytes) -> Iterable[Label | InvalidLabel]:
     try:
         labels = _batch.decode(body).items
     except DECODE_ERRORS:
-        return map(decode_label, split_items(body))
-    return map(_check, labels)
+        return (decode_label(item, received_at) for item in split_items(body))
+    return (_check(label, received_at) for label in labels)
 
 
-def _check(label: Label) -> Label | InvalidLabel:
+def _check(label: Label, received_at: datetime) -> LabelStep | InvalidLabel:
     """Return the label, or the errors that its types do not catch."""
-    texts = f"{label.source}{label.label}"
-    if "\x00" in texts or not EARLIEST <= label.observed_at < LATEST:
-        return _read_strictly(msgspec.json.encode(label))
-    return label
+    value, source = label.label, "unknown" if label.source is UNSET else label.source
+    texts = f"{label.prediction_id}{source}{value}"
+    if (
+        label.withdrawn
+        or not isinstance(value, _FAST)
+        or len(texts) > _MAX_FAST_CHARS
+        or "\x00" in texts
+        or not EARLIEST <= label.observed_at <= received_at + MAX_CLOCK_SKEW
+    ):
+        return _read_strictly(msgspec.json.encode(label), received_at)
+    return _step(
+        parse_id(label.prediction_id),
+        {
+            "label": normalize_label(value),
+            "observed_at": to_milliseconds(label.observed_at),
+            "source": source,
+            "received_at": received_at,
+        },
+    )
 
 
-def to_observation(label: Label, received_at: datetime) -> Document:
-    """Return the label as a history stores it."""
-    return {
-        "label": normalize(label.label),
-        "observed_at": to_milliseconds(label.observed_at),
-        "source": label.source,
-        "received_at": received_at,
-    }
+def _step(sent_id: UUID | str, observation: Document) -> LabelStep:
+    return LabelStep(str(sent_id), to_uuid(sent_id), observation)
 
 
-def _read_strictly(line: bytes) -> Label | InvalidLabel:
+def _read_strictly(line: bytes, received_at: datetime) -> LabelStep | InvalidLabel:
     """Read again what msgspec rejected, like the body of a single label.
 
     So every error is reported, in the same words, and both ways accept the same labels.
@@ -101,22 +132,23 @@ def _read_strictly(line: bytes) -> Label | InvalidLabel:
     except ServiceError as error:
         whole = field_error(pointer="", code=error.code, detail=error.message)
         return InvalidLabel(find_id(line), error.errors or [whole])
+    is_withdrawal = isinstance(value, dict) and value.get("withdrawn") is True
+    schema = WithdrawalWrite if is_withdrawal else LabelWrite
     try:
-        label = LabelWrite.model_validate(value)
+        label = schema.model_validate(value)
     except ValidationError as error:
         return InvalidLabel(find_id(line), _field_errors(error))
-    return Label(label.prediction_id, label.label, label.observed_at, label.source)
+    future = future_violation("observed_at", label.observed_at, received_at)
+    if future is not None:
+        return InvalidLabel(label.prediction_id, [future])
+    return _step(label.prediction_id, label.to_observation(received_at))
 
 
 def _field_errors(error: ValidationError) -> list[FieldError]:
-    """Return the first error per field.
-
-    A label that matches none of its four types would have one error per type.
-    """
+    """Return the first error per field."""
     errors: dict[str, FieldError] = {}
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         pointer = pointer_to(item["loc"][:1])
-        is_value = pointer == "/label" and item["type"] != "missing"
-        other = field_error(pointer=pointer, code=item["type"], detail=item["msg"])
-        errors.setdefault(pointer, _INVALID_VALUE if is_value else other)
+        found = field_error(pointer=pointer, code=item["type"], detail=item["msg"])
+        errors.setdefault(pointer, found)
     return list(errors.values())[:MAX_ERRORS]

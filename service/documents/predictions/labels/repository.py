@@ -25,8 +25,12 @@ from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
 from service.documents.predictions.labels.early_labels import adopt, expiry_update, find_early
-from service.documents.predictions.labels.history import Change, merge, merge_update, to_document
-from service.documents.predictions.reading.feedback import binding_of, prediction_id_of
+from service.documents.predictions.labels.history import Change, merge, merge_update
+from service.documents.predictions.reading.feedback import (
+    binding_of,
+    prediction_id_of,
+    to_document,
+)
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document
@@ -54,9 +58,15 @@ Changes = dict[UUID, list[Change]]
 _Write = InsertOne[Document] | ReplaceOne[Document]
 _Stored = tuple[list[Document] | None, datetime | None]
 MAX_BULK_ROUNDS, MAX_LEFT_FOR_SINGLE = 4, 16
-MAX_FETCHED_HISTORY = 32
+MAX_FETCHED_HISTORY, MAX_FETCHED_BYTES = 32, 16_384
 MAX_CONCURRENT_UPDATES = 4
-_HISTORY = {"$cond": [{"$lte": [{"$size": "$history"}, MAX_FETCHED_HISTORY]}, "$history", None]}
+_IS_SHORT = {
+    "$and": [
+        {"$lte": [{"$size": "$history"}, MAX_FETCHED_HISTORY]},
+        {"$lte": [{"$bsonSize": "$$ROOT"}, MAX_FETCHED_BYTES]},
+    ]
+}
+_HISTORY = {"$cond": [_IS_SHORT, "$history", None]}
 
 
 class LabelRepository(MongoService):

@@ -1,17 +1,23 @@
 """Addresses of labels: of one prediction, of a batch and of a stream."""
 
-from uuid import UUID
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.auth.caller import needs
 from service.documents.predictions.errors import PredictionNotFound
+from service.documents.predictions.ids import AnyId
 from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody, check_content_type
 from service.documents.predictions.ingest.chunked_stream import STREAM_TYPES
 from service.documents.predictions.ingest.decode import NotABatch
 from service.documents.predictions.ingest.schemas import to_response
 from service.documents.predictions.labels.apply_labels import apply_labels
-from service.documents.predictions.labels.feedback import Feedback, TooManyRevisions
+from service.documents.predictions.labels.feedback import (
+    Feedback,
+    LabelNotFound,
+    ObservedInTheFuture,
+    TooManyRevisions,
+)
 from service.documents.predictions.labels.label import decode_labels
 from service.documents.predictions.labels.openapi import (
     BATCH_REQUEST,
@@ -20,10 +26,15 @@ from service.documents.predictions.labels.openapi import (
     STREAM_RESPONSES,
 )
 from service.documents.predictions.labels.repository import Labels
-from service.documents.predictions.labels.schemas import FeedbackWrite, LabelBatchRead
+from service.documents.predictions.labels.schemas import (
+    FeedbackWrite,
+    LabelBatchRead,
+    WithdrawalQuery,
+)
 from service.documents.predictions.labels.stream import LabelStreamResponse
 from service.documents.predictions.reading.schemas import FeedbackRead
 from service.documents.retention.rules import PredictionExpired
+from service.stores.mongo.client import now
 from service.stores.mongo.route import MongoRoute
 from service.web.conditional import Reply
 from service.web.openapi import problems
@@ -41,10 +52,12 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
 @router.put(
     "/predictions/{prediction_id}/feedback",
     dependencies=[WRITES],
-    responses=problems(TooManyRevisions, PredictionNotFound, PredictionExpired),
+    responses=problems(
+        ObservedInTheFuture, TooManyRevisions, PredictionNotFound, PredictionExpired
+    ),
 )
 async def feedback_put(
-    prediction_id: UUID, label: FeedbackWrite, feedback: Feedback, reply: Reply
+    prediction_id: AnyId, label: FeedbackWrite, feedback: Feedback, reply: Reply
 ) -> FeedbackRead:
     """Label a prediction. The label may come late, be revised, or come before the event.
 
@@ -52,6 +65,23 @@ async def feedback_put(
     has expired by every rule. An event with another id is expected to arrive later.
     """
     return reply.updated(await feedback.put(prediction_id, label))
+
+
+@router.delete(
+    "/predictions/{prediction_id}/feedback",
+    status_code=204,
+    dependencies=[WRITES],
+    responses=problems(LabelNotFound, TooManyRevisions, PredictionNotFound, PredictionExpired),
+)
+async def feedback_delete(
+    prediction_id: AnyId, query: Annotated[WithdrawalQuery, Query()], feedback: Feedback
+) -> None:
+    """Withdraw the label that was observed last, or the one that the query names.
+
+    The history keeps both, and the latest label that is left counts. Sent again it withdraws no
+    other label: name an earlier one by `observed_at` and `source`.
+    """
+    await feedback.withdraw(prediction_id, query)
 
 
 @router.post(
@@ -72,12 +102,16 @@ async def labels_create_batch(request: Request, labels: Labels) -> Response:
     - `revised` (200): new, and now the latest; the value may be the same as before.
     - `unchanged` (200): stored already, or observed before the latest, which stays. An older one is
       added to the history.
+    - `withdrawn` (200): `"withdrawn": true` takes back the label that was observed last, at or
+      before `observed_at`, and of this `source` and with this `label` if they are sent. The latest
+      label that is left counts. Two withdrawals of one label are as good as one, and a withdrawal
+      may come before its label.
     - `rejected` (422, 404, 409, 410): malformed, or its prediction belongs to none of your key's
       models, or has 1,000 other labels already, or has expired. The rest of the batch is stored.
 
     `pending` marks and counts stored labels whose prediction has not arrived yet; they belong to it
     once it does. A pending label is also labelled, revised or unchanged. 1 and 1.0 are the same
-    label, 1 and `true` are not.
+    label, 1 and `true` are not. A label is any JSON but null, of at most 64 KiB.
     """
     check_content_type(request, "application/json")
     state = request.state
@@ -85,7 +119,7 @@ async def labels_create_batch(request: Request, labels: Labels) -> Response:
         BufferedBody(request, state.settings.max_batch_bytes) as body,
         state.intake_limiter.worker_slot,
     ):
-        batch = LabelBatchRead.of(await apply_labels(labels, decode_labels(body)))
+        batch = LabelBatchRead.of(await apply_labels(labels, decode_labels(body, now())))
     return to_response(batch, 207 if batch.rejected else 200)
 
 

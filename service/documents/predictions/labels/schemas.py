@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Literal
-from uuid import UUID
 
 from msgspec import Meta, Struct
 from pydantic import ConfigDict, Field
 
+from service.documents.predictions.ids import AnyId
 from service.documents.predictions.ingest.schemas import IntakeError, StreamLineError
-from service.documents.predictions.reading.schemas import LabelValue
-from service.web.schemas import RequestModel, Text, Time
+from service.documents.predictions.label_values import LabelValue, to_stored
+from service.stores.mongo.client import Document
+from service.web.schemas import RequestModel, StrictBool, Text, Time
 
+Source = Annotated[Text, Field(min_length=1, max_length=200)]
 ResultStatus = Annotated[int, Meta(extra_json_schema={"enum": [200, 201, 404, 409, 410, 422]})]
 
 
@@ -26,7 +29,16 @@ class FeedbackWrite(RequestModel):
 
     label: LabelValue
     observed_at: Time
-    source: Annotated[Text, Field(min_length=1, max_length=200)] = "unknown"
+    source: Source = "unknown"
+
+    def to_observation(self, received_at: datetime) -> Document:
+        """Return the label as a history stores it."""
+        return {
+            "label": to_stored(self.label),
+            "observed_at": self.observed_at,
+            "source": self.source,
+            "received_at": received_at,
+        }
 
 
 class LabelWrite(FeedbackWrite):
@@ -43,18 +55,56 @@ class LabelWrite(FeedbackWrite):
         }
     )
 
-    prediction_id: UUID
+    prediction_id: AnyId
+    withdrawn: StrictBool = False
+
+
+class WithdrawalWrite(RequestModel):
+    """Takes back the label that was observed last, at or before ``observed_at``.
+
+    If ``source`` or ``label`` are sent, only labels of this source or with this value are meant.
+    """
+
+    prediction_id: AnyId
+    observed_at: Time
+    source: Source | None = None
+    label: LabelValue | None = None
+    withdrawn: StrictBool
+
+    def to_observation(self, received_at: datetime) -> Document:
+        """Return the withdrawal as a history stores it."""
+        step: Document = {"withdrawn": True, "observed_at": self.observed_at}
+        if self.source is not None:
+            step["source"] = self.source
+        if self.label is not None:
+            step["label"] = to_stored(self.label)
+        return {**step, "received_at": received_at}
+
+
+class WithdrawalQuery(RequestModel):
+    """Which label to withdraw: the one that was observed last, then, or by this source."""
+
+    observed_at: Time | None = None
+    source: Source | None = None
+
+    def matches(self, step: Document) -> bool:
+        """Return whether a step of a history is such a label."""
+        return (
+            "withdrawn" not in step
+            and self.observed_at in {None, step["observed_at"]}
+            and self.source in {None, step["source"]}
+        )
 
 
 class LabelResult(Struct, omit_defaults=True):
-    """The result of one label: 201 labelled, 200 revised or unchanged, else rejected with errors.
+    """The result of one label: 201 labelled, 200 revised, unchanged or withdrawn, else rejected.
 
     ``pending`` is true if the prediction is not stored yet.
     """
 
-    prediction_id: UUID | None
+    prediction_id: str | None
     status: ResultStatus
-    code: Literal["labelled", "revised", "unchanged", "rejected"]
+    code: Literal["labelled", "revised", "unchanged", "withdrawn", "rejected"]
     pending: bool = False
     errors: list[IntakeError] = []
 
@@ -62,12 +112,13 @@ class LabelResult(Struct, omit_defaults=True):
 class LabelBatchRead(Struct):
     """The results of a batch, in its order, and how many there are of each code.
 
-    ``pending`` counts those of the first three codes whose prediction is not stored yet.
+    ``pending`` counts those of the first four codes whose prediction is not stored yet.
     """
 
     labelled: int
     revised: int
     unchanged: int
+    withdrawn: int
     pending: int
     rejected: int
     results: list[LabelResult]
@@ -87,6 +138,7 @@ class LabelLine(Struct):
     labelled: int
     revised: int
     unchanged: int
+    withdrawn: int
     pending: int
     rejected: int
     errors: list[StreamLineError]
@@ -94,7 +146,8 @@ class LabelLine(Struct):
 
 def count_codes(results: Iterable[LabelResult]) -> dict[str, int]:
     """Return the number of results with each code, and the number of pending ones."""
-    counts = Counter({"labelled": 0, "revised": 0, "unchanged": 0, "pending": 0, "rejected": 0})
+    names = ("labelled", "revised", "unchanged", "withdrawn", "pending", "rejected")
+    counts = Counter(dict.fromkeys(names, 0))
     for result in results:
         counts[result.code] += 1
         counts["pending"] += result.pending

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from functools import partial
 
 from fastapi import Request, Response
 from typing_extensions import override
@@ -13,9 +15,10 @@ from service.documents.predictions.ingest.chunked_stream import (
 )
 from service.documents.predictions.ingest.schemas import StreamLineError
 from service.documents.predictions.labels.apply_labels import apply_labels
-from service.documents.predictions.labels.label import InvalidLabel, Label, decode_label
+from service.documents.predictions.labels.label import InvalidLabel, LabelStep, decode_label
 from service.documents.predictions.labels.repository import LabelRepository
 from service.documents.predictions.labels.schemas import LabelLine, LabelResult, count_codes
+from service.stores.mongo.client import now
 from service.stores.mongo.context import MongoContext
 from service.web.ndjson import LinesResponse
 
@@ -31,12 +34,12 @@ class LabelIngest(StreamIngest[LabelResult]):
     async def write(self, lines: Sequence[bytes]) -> list[LabelResult]:
         # Built anew for each chunk, because the caller may have changed.
         labels = LabelRepository(MongoContext.of(self.request, Response()))
-        return await apply_labels(labels, map(self._decode, lines))
+        return await apply_labels(labels, map(partial(self._decode, received_at=now()), lines))
 
-    def _decode(self, line: bytes) -> Label | InvalidLabel:
+    def _decode(self, line: bytes, received_at: datetime) -> LabelStep | InvalidLabel:
         if len(line) > self.max_line_bytes:
             return InvalidLabel(None, [line_too_long(self.max_line_bytes)])
-        return decode_label(line)
+        return decode_label(line, received_at)
 
     @override
     def progress(self, through: int, results: Sequence[tuple[int, LabelResult]]) -> LabelLine:

@@ -2,13 +2,19 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
 
+from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.feedback import prediction_id_of
-from service.documents.predictions.reading.schemas import FeedbackRead, PredictionRead
+from service.documents.predictions.reading.schemas import (
+    FeedbackRead,
+    Observation,
+    PredictionRead,
+)
 from service.stores.mongo.client import Document
 from service.stores.mongo.json_types import format_bson_time, to_builtin
 
@@ -63,15 +69,22 @@ def to_json(document: Document) -> bytes:
     return encode_json(to_response_dict(document))
 
 
-def feedback_to_schema(document: Document, *, pending: bool) -> FeedbackRead:
-    """Return the labels of a prediction as a schema."""
-    latest = document["latest"]
+def feedback_to_schema(
+    document: Document, *, pending: bool, prediction_id: UUID | str | None = None
+) -> FeedbackRead:
+    """Return the labels of a prediction as a schema; its id as it was sent, or its key."""
+    latest = document.get("latest") or {}
     return FeedbackRead(
-        prediction_id=prediction_id_of(document),
-        label=latest["label"],
-        observed_at=latest["observed_at"],
-        source=latest["source"],
-        history=document["history"],
+        prediction_id=prediction_id or prediction_id_of(document),
+        label=from_stored(latest.get("label")),
+        observed_at=latest.get("observed_at"),
+        source=latest.get("source"),
+        history=[_observation(step) for step in document["history"]],
         version=document["version"],
         pending=pending,
     )
+
+
+def _observation(step: Document) -> Observation:
+    fields = {"source": None, **step, "label": from_stored(step.get("label"))}
+    return Observation(**fields)

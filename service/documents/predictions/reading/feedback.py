@@ -9,20 +9,43 @@ becomes that of a model that its key may not use, and takes nothing from the lab
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import product
 from typing import Any
 from uuid import UUID, uuid5
 
 from service.auth.caller import Caller
+from service.documents.predictions.label_values import sort_key
 from service.stores.mongo.client import Document
 
-Key = tuple[datetime, str, int, Any]
+Key = tuple[datetime, bool, str, int, Any]
 
 
 def observation_key(observation: Document) -> Key:
-    """Return the sort key; it follows BSON, where numbers precede text, and booleans are last."""
-    label = observation["label"]
-    type_rank = 2 if isinstance(label, bool) else int(isinstance(label, str))
-    return observation["observed_at"], observation["source"], type_rank, label
+    """Return the sort key of a label or a withdrawal; it follows BSON, where null is first."""
+    is_withdrawal, source = "withdrawn" in observation, observation.get("source", "")
+    return observation["observed_at"], is_withdrawal, source, *sort_key(observation.get("label"))
+
+
+def standing(history: Sequence[Document]) -> list[Document]:
+    """Return the labels of a sorted history that no withdrawal takes back.
+
+    A withdrawal takes back the label that was observed last, at or before its ``observed_at``: of
+    its source and its label, if it names them. So the order of deliveries does not matter, and two
+    withdrawals of one label are as good as one.
+    """
+    if not any("withdrawn" in item for item in history):
+        return [*history]
+    last: dict[tuple[str | None, tuple[int, Any] | None], Key] = {}
+    taken_back = set()
+    for item in history:
+        key, source = observation_key(item), item.get("source")
+        value = sort_key(item["label"]) if "label" in item else None
+        if "withdrawn" in item:
+            taken_back.add(last.get((source, value)))
+        else:
+            last |= dict.fromkeys(product((None, source), (None, value)), key)
+    labels = (item for item in history if "withdrawn" not in item)
+    return [item for item in labels if observation_key(item) not in taken_back]
 
 
 def binding_of(prediction_id: UUID, models: Collection[str]) -> Document:
@@ -54,10 +77,11 @@ def combine(prediction_id: UUID, documents: Sequence[Document]) -> Document | No
     known = {observation_key(item): item for part in documents for item in part["history"]}
     if not known:
         return None
-    history = [known[key] for key in sorted(known)]
-    return {
-        "_id": prediction_id,
-        "history": history,
-        "latest": history[-1],
-        "version": len(history),
-    }
+    return to_document(prediction_id, [known[key] for key in sorted(known)])
+
+
+def to_document(prediction_id: object, history: list[Document]) -> Document:
+    """Return the document of a sorted history; without ``latest`` if no label stands."""
+    document = {"_id": prediction_id, "history": history, "version": len(history)}
+    labels = standing(history)
+    return {**document, "latest": labels[-1]} if labels else document

@@ -42,7 +42,13 @@ class PredictionRepository(MongoService):
         found = await self._database[FEEDBACK].find(feedback_of([prediction_id])).to_list(None)
         own = [labels for labels in found if belongs_to(labels, document["model"])]
         labels = combine(prediction_id, own)
-        feedback = None if labels is None else feedback_to_schema(labels, pending=False)
+        feedback = (
+            None
+            if labels is None
+            else feedback_to_schema(
+                labels, pending=False, prediction_id=document.get("prediction_id")
+            )
+        )
         shown = None if feedback is None else feedback.model_dump(mode="json")
         body = encode_json({**to_response_dict(document), "feedback": shown})
         return Response(body, media_type="application/json")

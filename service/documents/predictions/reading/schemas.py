@@ -1,17 +1,15 @@
 """Predictions and labels as they are read, and the filters of lists."""
 
-from typing import Annotated, Any, ClassVar, Literal
-from uuid import UUID
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.documents.predictions.ids import AnyId, PredictionKey, ReadId
+from service.documents.predictions.label_values import LabelValue
 from service.web.pagination import ListQuery
 from service.web.schemas import (
     Moment,
     ResponseModel,
-    StrictBool,
-    StrictInt,
     Text,
     Time,
     Versioned,
@@ -19,33 +17,33 @@ from service.web.schemas import (
 
 Status = Literal["ok", "error", "timeout", "fallback"]
 Role = Literal["primary", "shadow", "canary", "replay"]
-LabelValue = (
-    StrictInt
-    | StrictBool
-    | Annotated[float, Field(strict=True)]
-    | Annotated[Text, Field(max_length=200)]
-)
 
 
 class Observation(ResponseModel):
-    """One label as it was reported; ``received_at`` is when it was first received."""
+    """One label as it was reported; ``received_at`` is when it was first received.
 
-    label: LabelValue
+    With ``withdrawn`` it takes back the label that was observed last, at or before ``observed_at``;
+    ``label`` and ``source`` are null unless it names them.
+    """
+
+    label: LabelValue | None
     observed_at: Moment
-    source: str
+    source: str | None
     received_at: Moment
+    withdrawn: bool = Field(False, exclude_if=lambda withdrawn: not withdrawn)
 
 
 class FeedbackRead(Versioned):
     """The latest label, and the history, oldest ``observed_at`` first.
 
-    ``pending`` is true until the prediction itself arrives.
+    ``label``, ``observed_at`` and ``source`` are null if every label was withdrawn. ``pending`` is
+    true until the prediction itself arrives.
     """
 
-    prediction_id: UUID
-    label: LabelValue
-    observed_at: Moment
-    source: str
+    prediction_id: ReadId
+    label: LabelValue | None
+    observed_at: Moment | None
+    source: str | None
     pending: bool
     history: list[Observation]
 

@@ -18,8 +18,8 @@ from service.documents.predictions.labels.history import (
     MAX_REVISIONS,
     merge,
     merge_update,
-    to_document,
 )
+from service.documents.predictions.reading.feedback import to_document
 from service.main import State
 from tests.documents.predictions.factories import make_event, post_event
 from tests.documents.predictions.labels.factories import (
