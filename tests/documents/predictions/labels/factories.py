@@ -79,7 +79,8 @@ def without_times(document: dict[str, Any]) -> Any:
 
     def typed(observation: dict[str, Any]) -> Any:
         fields = {name: value for name, value in observation.items() if name != "received_at"}
-        return {**fields, "type": type(observation["label"]).__name__}
+        return {**fields, "type": type(observation.get("label")).__name__}
 
     history = [typed(observation) for observation in document["history"]]
-    return {**document, "history": history, "latest": typed(document["latest"])}
+    latest = [typed(document["latest"])] if "latest" in document else []
+    return {**document, "history": history, "latest": latest}

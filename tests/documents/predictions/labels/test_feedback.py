@@ -2,16 +2,29 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
 import pytest
 
 from service.documents.predictions.documents import FEEDBACK
+from service.documents.predictions.ids import to_uuid
 from service.main import State
+from service.stores.mongo.client import now
+from service.web.schemas import format_time
 from tests.documents.predictions.factories import make_event, post_event
 
+STRUCTURED: list[Any] = [
+    "x" * 65_534,
+    [],
+    [1, [True, None], {"": []}],
+    {"$ref": "a", "$id": 1, "$db": "b"},
+    {"b.c": {"$ne": None}, "a": 0.5, "$": ["ü", "🦉"]},
+    {"json": "text"},
+]
 DAYS = [f"2026-01-{day:02d}T00:00:00.000Z" for day in range(1, 29)]
 
 
@@ -93,7 +106,7 @@ async def test_feedback_concurrent_is_stored_once_each(
     assert await state["mongo"].database[FEEDBACK].count_documents({}) == 1
 
 
-@pytest.mark.parametrize("label", [1, 0, -(2**63), True, False, 2.5, "malignant", "", "$x", "a.b"])
+@pytest.mark.parametrize("label", [1, 0, -(2**63), True, False, 2.5, "malignant", "", *STRUCTURED])
 async def test_feedback_of_each_type_keeps_its_type(client: httpx2.AsyncClient, label: Any) -> None:
     feedback = (await _put(client, uuid4(), _label(1, label))).json()
     assert feedback["label"] == label
@@ -118,10 +131,10 @@ async def test_full_history_rejects_a_new_label_and_accepts_a_stored_one(
     ("change", "pointer"),
     [
         ({"label": None}, "/label"),
-        ({"label": [1]}, "/label"),
-        ({"label": {"$ne": 1}}, "/label"),
-        ({"label": "x" * 201}, "/label"),
+        ({"label": "x" * 65_535}, "/label"),
+        ({"label": ["\u00fc" * 32_767]}, "/label"),
         ({"observed_at": "2026-01-01T00:00:00"}, "/observed_at"),
+        ({"withdrawn": True}, "/withdrawn"),
         ({"observed_at": "0001-01-01T00:00:00+14:00"}, "/observed_at"),
         ({"observed_at": "2200-01-01T00:00:00Z"}, "/observed_at"),
         ({"source": ""}, "/source"),
@@ -143,4 +156,53 @@ async def test_feedback_without_label_and_time_is_rejected(client: httpx2.AsyncC
     response = await _put(client, uuid4(), {})
     errors = response.json()["errors"]
     assert [error["pointer"] for error in errors] == ["/label", "/observed_at"]
-    assert (await _put(client, "nobody", _label(1))).status_code == 422
+    assert (await _put(client, "n" * 129, _label(1))).status_code == 422
+
+
+async def test_feedback_structured_is_equal_for_any_order_of_keys(
+    client: httpx2.AsyncClient,
+) -> None:
+    prediction_id = uuid4()
+    boxes = {"boxes": [{"x": 1, "y": 2.0}], "n": 1}
+    await _put(client, prediction_id, _label(1, boxes))
+    again = {"n": 1.0, "boxes": [{"y": 2, "x": 1}]}
+    feedback = (await _put(client, prediction_id, _label(1, again))).json()
+    assert (feedback["version"], feedback["label"]) == (1, boxes)
+
+
+async def test_feedback_of_the_future_is_rejected_and_the_true_one_counts(
+    client: httpx2.AsyncClient,
+) -> None:
+    prediction_id = uuid4()
+    near = {"label": 1, "observed_at": format_time(now() + timedelta(minutes=59))}
+    for far in (timedelta(minutes=61), timedelta(days=36_500)):
+        wrong = {"label": 0, "observed_at": format_time(now() + far)}
+        response = await _put(client, prediction_id, wrong)
+        assert response.status_code == 422
+        (error,) = response.json()["errors"]
+        assert (error["pointer"], error["code"]) == ("/observed_at", "in_the_future")
+    assert (await _put(client, prediction_id, near)).json()["version"] == 1
+
+
+@pytest.mark.parametrize("sent_id", ["order-7/é #1", "0" * 128, "{01930d6e}"])
+async def test_feedback_of_an_id_that_is_text_is_found_by_it(
+    client: httpx2.AsyncClient, sent_id: str
+) -> None:
+    path = quote(sent_id, safe="")
+    if "/" in sent_id:  # an address ends at a slash; a batch has no such limit
+        body = {"items": [{**_label(3), "prediction_id": sent_id}]}
+        (result,) = (await client.post("/v1/labels/batch", json=body)).json()["results"]
+        assert (result["prediction_id"], result["code"]) == (sent_id, "labelled")
+        return
+    feedback = (await _put(client, path, _label(3))).json()
+    assert (feedback["prediction_id"], feedback["pending"]) == (sent_id, True)
+    again = (await _put(client, str(to_uuid(sent_id)), _label(3))).json()
+    assert again["version"] == 1
+
+
+async def test_feedback_of_a_uuid_in_capitals_is_answered_canonically(
+    client: httpx2.AsyncClient,
+) -> None:
+    prediction_id = uuid4()
+    feedback = (await _put(client, prediction_id.hex.upper(), _label(3))).json()
+    assert feedback["prediction_id"] == str(prediction_id)

@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.documents.predictions.documents import FEEDBACK
+from service.documents.predictions.label_values import from_stored, to_stored
 from service.documents.predictions.labels.history import (
     MAX_REVISIONS,
     merge,
     merge_update,
 )
-from service.documents.predictions.reading.feedback import to_document
+from service.documents.predictions.reading.feedback import observation_key, standing, to_document
 from service.main import State
 from tests.documents.predictions.factories import make_event, post_event
 from tests.documents.predictions.labels.factories import (
@@ -49,12 +50,19 @@ VALUES = [
     "é",
     "🦉",
     "￿",
+    [],
+    [0],
+    [True, "1", {"a": 1.0}],
+    {"$ref": "a", "$id": 1},
+    {"b.c": None, "a": "￿"},
+    {"b.c": None, "a": "🦉"},
+    2**64,
 ]
 # Three ways to write one number in JSON, and values that are not that number.
 LABELS = [0, 0.0, -0.0, 1, 1.0, True, False, "1", 0.5, 2**53, float(2**53), 2**53 + 1]
 observations = st.builds(
     lambda label, hours, source, seconds: {
-        "label": label,
+        "label": to_stored(label),
         "observed_at": START + timedelta(hours=hours),
         "source": source,
         "received_at": START + timedelta(days=9, seconds=seconds),
@@ -64,13 +72,22 @@ observations = st.builds(
     st.sampled_from(["lab", "audit", "🦉", "￿"]),
     st.integers(0, 3),
 )
+withdrawals = st.builds(
+    lambda observation, optional: {
+        "withdrawn": True,
+        **{name: value for name, value in observation.items() if name not in optional},
+    },
+    observations,
+    st.sets(st.sampled_from(["label", "source"])),
+)
+steps = observations | withdrawals
 
 
 def typed(document: Any) -> Any:
     """Return the labels with their types, because Python compares 1 and true as equal."""
     return [
-        (item["observed_at"], item["source"], isinstance(item["label"], bool), item["label"])
-        for item in (*document["history"], document["latest"])
+        (observation_key(item), isinstance(item.get("label"), bool))
+        for item in (*document["history"], *filter(None, [document.get("latest")]))
     ]
 
 
@@ -86,7 +103,7 @@ def received_together(items: Sequence[dict[str, Any]], seconds: int) -> list[dic
 )
 @given(
     deliveries=st.lists(
-        st.tuples(st.lists(observations, min_size=1, max_size=8), st.integers(0, 3)),
+        st.tuples(st.lists(steps, min_size=1, max_size=8), st.integers(0, 3)),
         min_size=1,
         max_size=4,
     )
@@ -107,7 +124,7 @@ def test_merge_in_mongodb_and_in_python_is_the_same(
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(items=st.lists(observations, min_size=1, max_size=12), order=st.randoms())
+@given(items=st.lists(steps, min_size=1, max_size=12), order=st.randoms())
 def test_merge_in_any_order_and_repeated_is_the_same(
     items: list[dict[str, Any]], order: random.Random
 ) -> None:
@@ -119,8 +136,61 @@ def test_merge_in_any_order_and_repeated_is_the_same(
         history, _ = merge(history, delivered[start : start + 3])
     assert (typed(to_document(0, history)), history) == (typed(to_document(0, once)), once)
     assert merge(history, items) == (before, ["unchanged"] * len(items))
-    assert changes.count("labelled") == 1
-    assert changes[0] == "labelled"
+    if not any("withdrawn" in item for item in items):
+        assert changes.count("labelled") == 1
+        assert changes[0] == "labelled"
+
+
+@given(history=st.lists(steps, max_size=12))
+def test_standing_is_what_no_withdrawal_takes_back(history: list[dict[str, Any]]) -> None:
+    history, _ = merge([], history)
+    labels = [item for item in history if "withdrawn" not in item]
+    taken_back: list[Any] = []
+    for withdrawal in history:
+        if "withdrawn" in withdrawal:
+            named = {name: withdrawal[name] for name in ("source", "label") if name in withdrawal}
+            meant = [
+                item
+                for item in labels
+                if item["observed_at"] <= withdrawal["observed_at"]
+                and all(same(item[name], value) for name, value in named.items())
+            ]
+            taken_back += map(observation_key, meant[-1:])
+    left = [item for item in map(observation_key, labels) if item not in taken_back]
+    assert [*map(observation_key, standing(history))] == left
+
+
+def same(one: object, other: object) -> bool:
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+@given(value=st.sampled_from(VALUES))
+def test_stored_label_is_given_back(value: Any) -> None:
+    assert same(from_stored(to_stored(value)), value)
+
+
+def test_merge_beyond_the_bytes_of_a_history_keeps_it_in_both(sync_feedback: Any) -> None:
+    """Labels of 64 KiB, with a short one and known ones between them."""
+    labels: list[Any] = [[number, "x" * 65_000] for number in range(70)]
+    items = received_together(
+        [
+            {"label": to_stored(label), "observed_at": START, "source": "lab"}
+            for label in (1, *labels[:30], 2, *labels[20:])
+        ],
+        0,
+    )
+    history, changes = merge([], items)
+    first, second = items[:25], items[25:]
+    twice, more = merge(merge([], first)[0], second)
+    key, other = uuid4(), uuid4()
+    sync_feedback.update_one({"_id": key}, merge_update(items), upsert=True)
+    sync_feedback.update_one({"_id": other}, merge_update(first), upsert=True)
+    sync_feedback.update_one({"_id": other}, merge_update(second))
+    assert sync_feedback.find_one({"_id": key}) == to_document(key, history)
+    assert sync_feedback.find_one({"_id": other}) == to_document(other, twice)
+    for result, size in ((changes, len(history)), (more, len(twice))):
+        assert result[-1] == "full"
+        assert 50 < size < 70
 
 
 def test_merge_into_a_full_history_keeps_it_in_both(sync_feedback: Any) -> None:

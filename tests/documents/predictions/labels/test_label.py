@@ -3,14 +3,17 @@
 import gzip
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
 
+from service.documents.predictions.ids import to_uuid
 from service.main import State
-from tests.documents.predictions.factories import GZIP, JSON
+from tests.documents.predictions.factories import GZIP, JSON, make_event, post_event
 from tests.documents.predictions.labels.factories import (
     BATCH,
+    codes_of,
     counts_of,
     make_label,
     post_labels,
@@ -23,9 +26,10 @@ from tests.documents.predictions.labels.factories import (
     ("change", "pointer"),
     [
         ({"label": None}, "/label"),
-        ({"label": [1]}, "/label"),
-        ({"label": {"$ne": 1}}, "/label"),
-        ({"label": "x" * 201}, "/label"),
+        ({"label": "x" * 65_535}, "/label"),
+        ({"label": {"": ["ü" * 32_765]}}, "/label"),
+        ({"label": [0, {"a": "\x00"}]}, "/label/1/a"),
+        ({"label": {"a": ["\ud800"]}}, "/label/a/0"),
         ({"label": "\x00"}, "/label"),
         ({"label": "\ud800"}, "/label"),
         ({"label": 2**63}, "/label"),
@@ -34,12 +38,18 @@ from tests.documents.predictions.labels.factories import (
         ({"observed_at": "0001-01-01T00:00:00+14:00"}, "/observed_at"),
         ({"observed_at": "2200-01-01T00:00:00Z"}, "/observed_at"),
         ({"observed_at": 1767225600}, "/observed_at"),
+        ({"observed_at": "2199-01-01T00:00:00Z"}, "/observed_at"),
+        ({"observed_at": "2199-01-01T00:00Z", "withdrawn": True}, "/observed_at"),
+        ({"withdrawn": "true"}, "/withdrawn"),
+        ({"withdrawn": 1}, "/withdrawn"),
         ({"observed_at": None}, "/observed_at"),
         ({"source": ""}, "/source"),
         ({"source": 7}, "/source"),
         ({"source": "\x00"}, "/source"),
         ({"source": None}, "/source"),
-        ({"prediction_id": "nobody"}, "/prediction_id"),
+        ({"prediction_id": ""}, "/prediction_id"),
+        ({"prediction_id": "n" * 129}, "/prediction_id"),
+        ({"prediction_id": "\x00"}, "/prediction_id"),
         ({"prediction_id": 7}, "/prediction_id"),
         ({"colour": "red"}, "/colour"),
         ({"c" * 5000: "red"}, f"/{'c' * 199}…"),
@@ -61,7 +71,7 @@ async def test_label_invalid_is_rejected_and_the_others_are_stored(
 
 
 async def test_label_with_several_errors_reports_all(client: httpx2.AsyncClient) -> None:
-    batch = await post_labels(client, [{"label": [], "source": ""}, 7, None, {}])
+    batch = await post_labels(client, [{"label": None, "source": ""}, 7, None, {}])
     results = batch["results"]
     assert [[error["pointer"] for error in result["errors"]] for result in results] == [
         ["/label", "/observed_at", "/source", "/prediction_id"],
@@ -86,6 +96,46 @@ async def test_label_of_each_type_is_stored_with_its_type(
     await post_labels(client, [{**sent, "label": str(label)}])
     (stored,) = (await stored_labels(state)).values()
     assert len(stored["history"]) == (1 if isinstance(label, str) else 2)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [{"b.c": 1, "$ref": [], "$id": {"$": None}}, [1.0, "1", True], "x" * 65_534, [2.5, [0.0]]],
+)
+async def test_label_structured_or_long_is_given_back(
+    client: httpx2.AsyncClient, state: State, label: Any
+) -> None:
+    """In a batch whose other labels take the fast path, and from a stream."""
+    event = make_event()
+    await post_event(client, event)
+    sent = make_label(event["prediction_id"], label=label)
+    assert codes_of(await post_labels(client, [make_label(), sent])) == ["labelled"] * 2
+    assert (await stream_labels(client, [sent]))[-1]["unchanged"] == 1
+    prediction = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
+    assert (prediction["feedback"]["label"], prediction["feedback"]["version"]) == (label, 1)
+    exported = await client.get("/v1/predictions/export", params={"labels": "true"})
+    assert json.loads(exported.text)["label"] == label
+
+
+@pytest.mark.parametrize(
+    "observed_at", ["2026-01-01T00:00Z", "2026-01-01 00:00:00,0+00", "2026-01-01t00:00:00z"]
+)
+async def test_label_times_in_every_form_are_one(
+    client: httpx2.AsyncClient, observed_at: str
+) -> None:
+    label = make_label(day=1)
+    labels = [label, {**label, "observed_at": observed_at}]
+    assert codes_of(await post_labels(client, labels)) == ["labelled", "unchanged"]
+
+
+@pytest.mark.parametrize("sent_id", ["order-7/1", "Ünïcode 🦉", "7", "x" * 128])
+async def test_labels_of_text_ids_are_answered_as_they_were_sent(
+    client: httpx2.AsyncClient, state: State, sent_id: str
+) -> None:
+    body = await post_labels(client, [make_label(sent_id), make_label(UUID(int=7).hex.upper())])
+    ids = [result["prediction_id"] for result in body["results"]]
+    assert ids == [sent_id, str(UUID(int=7))]
+    assert set(await stored_labels(state)) == {to_uuid(sent_id), UUID(int=7)}
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"items": []}', b"[]", b'{"items": [], "x": 1}'])
