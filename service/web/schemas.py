@@ -94,7 +94,7 @@ def parse_time(text: str) -> datetime:
     ``t`` for ``T``, and ``z`` are read too. A leap second is the last millisecond before it.
 
     Raises:
-        ValueError: the text is no time or has no offset; the message says how to write it.
+        ValueError: the text is no time or has no offset; the message has the right form.
     """
     parts = _parts(text) if len(text) <= MAX_TIME_CHARS else None
     if parts is None:

@@ -83,9 +83,9 @@ def leaked_slots() -> None:
     """Keep the slot of a call that fails."""
     call = MongoStore.call
 
-    async def leaking(self: MongoStore, work: Any, *, writes: bool) -> Any:
+    async def leaking(self: MongoStore, work: Any, *, writes: bool, spent: float = 0.0) -> Any:
         try:
-            return await call(self, work, writes=writes)
+            return await call(self, work, writes=writes, spent=spent)
         except Exception:
             if not self._slots.locked():
                 await self._slots.acquire()

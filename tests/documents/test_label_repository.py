@@ -100,3 +100,23 @@ async def test_apply_history_changed_after_the_read_is_merged_again(
     first = ["first"] if is_stored else []
     assert [item["label"] for item in stored["history"]] == [*first, "own", "later"]
     assert stored["latest"]["label"] == "later"
+
+
+async def test_calls_of_a_batch_share_one_deadline(
+    labels: LabelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call takes a second of a clock that nothing else moves."""
+    clock, spent = [100.0], []
+
+    async def call(work: Callable[[], Awaitable[T]], **options: float) -> T:
+        spent.append(options["spent"])
+        clock[0] += 1
+        return await work()
+
+    monkeypatch.setattr(labels_repository, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(labels._store, "call", call)
+    prediction_id = uuid4()
+    await labels.find_predictions([prediction_id])
+    await labels.adopt_early({prediction_id: {"model": "m"}})
+    await labels.apply({prediction_id: LabelUpdate([_observation(1)])})
+    assert spent == [0, 1, 2, 3]

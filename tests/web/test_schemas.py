@@ -100,7 +100,7 @@ def test_time_without_offset_or_out_of_range_is_invalid(sent: Any) -> None:
         ("yesterday", "such as 2026-11-01T00:00:00Z"),
     ],
 )
-def test_time_without_offset_says_how_to_write_it(sent: str, hint: str) -> None:
+def test_time_without_offset_is_refused_with_a_hint(sent: str, hint: str) -> None:
     with pytest.raises(ValueError, match=re.escape(hint)) as caught:
         parse_time(sent)
     assert TIME_DETAIL in str(caught.value)

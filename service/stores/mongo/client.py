@@ -57,8 +57,10 @@ class MongoStore:
         metrics.watch("mongodb", "calls_waiting", lambda: self._waiting)
         metrics.watch_breaker("mongodb", self.breaker)
 
-    async def call(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:
-        """Return the result of ``work``, run within the deadline and in a slot.
+    async def call(
+        self, work: Callable[[], Awaitable[T]], *, writes: bool, spent: float = 0.0
+    ) -> T:
+        """Return the result of ``work``, run in a slot within the deadline less ``spent`` seconds.
 
         There are as many slots as connections. Motor runs each call in a thread and puts no limit
         on the calls that wait for one.
@@ -67,7 +69,7 @@ class MongoStore:
             Unavailable: MongoDB is down, hangs, or is busy.
             OutcomeUnknown: it hung, and ``work`` may still have its effect.
         """
-        deadline = self.breaker.deadline()
+        deadline = self.breaker.deadline(spent)
 
         async def in_slot() -> T:
             deadline.start()

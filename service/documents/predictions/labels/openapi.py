@@ -15,7 +15,7 @@ _LABEL = {
     "observed_at": "2026-11-21T08:00:00Z",
     "source": "billing",
 }
-_COUNTS = {"labelled": 1, "revised": 0, "unchanged": 0, "pending": 1, "rejected": 0}
+_COUNTS = {"labelled": 1, "revised": 0, "unchanged": 0, "withdrawn": 0, "pending": 1, "rejected": 0}
 _RESULT = {
     "prediction_id": _LABEL["prediction_id"],
     "status": 201,

@@ -10,10 +10,11 @@ updates go one by one and return the history as it was.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from time import monotonic
+from typing import Annotated, Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from fastapi import Depends
@@ -35,6 +36,8 @@ from service.documents.retention.rule_cache import RetentionRuleCache
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoContext, MongoService
+
+T = TypeVar("T")
 
 
 class LabelUpdate(NamedTuple):
@@ -70,7 +73,11 @@ _HISTORY = {"$cond": [_IS_SHORT, "$history", None]}
 
 
 class LabelRepository(MongoService):
-    """The labels of many predictions; each call has a connection and a deadline of its own."""
+    """The labels of many predictions; each call has a connection of its own.
+
+    Reads and bulk writes share one deadline, so that a request ends in time although MongoDB hangs
+    between two of them. Each of the single updates has its own, because a thousand take longer.
+    """
 
     def __init__(self, context: MongoContext) -> None:
         super().__init__(context)
@@ -78,11 +85,17 @@ class LabelRepository(MongoService):
         self._feedback = self._database[FEEDBACK]
         self._predictions = self._database[PREDICTIONS]
         self.rules: RetentionRuleCache = context.request.state.retention
+        self._began: float | None = None  # of monotonic()
+
+    async def _call(self, work: Callable[[], Awaitable[T]], *, writes: bool) -> T:
+        if self._began is None:
+            self._began = monotonic()
+        return await self._store.call(work, writes=writes, spent=monotonic() - self._began)
 
     async def find_predictions(self, ids: Collection[UUID]) -> dict[UUID, Document]:
         """Return model and ``expires_at`` of the predictions that are stored, by id."""
         where = {"_id": {"$in": list(ids)}}
-        predictions = await self._store.call(
+        predictions = await self._call(
             lambda: self._predictions.find(where, {"model": 1, "expires_at": 1}).to_list(None),
             writes=False,
         )
@@ -109,12 +122,10 @@ class LabelRepository(MongoService):
 
     async def adopt_early(self, predictions: Mapping[UUID, Document]) -> None:
         """Move early labels of bound keys to the others of their stored predictions."""
-        found = await self._store.call(
-            lambda: find_early(self._feedback, predictions), writes=False
-        )
+        found = await self._call(lambda: find_early(self._feedback, predictions), writes=False)
         for early in found:
             expires_at = predictions[prediction_id_of(early)].get("expires_at")
-            await self._store.call(partial(adopt, self._feedback, early, expires_at), writes=True)
+            await self._call(partial(adopt, self._feedback, early, expires_at), writes=True)
 
     async def apply(self, updates: LabelUpdates) -> Changes:
         """Add observations, all received at one time; return the change that each of them made.
@@ -142,7 +153,7 @@ class LabelRepository(MongoService):
     async def _merge_bulk(self, updates: LabelUpdates) -> tuple[Changes, list[UUID]]:
         """Merge and write; return the changes, and the ids that lost to a concurrent write."""
         ids = {update.document_id(key): key for key, update in updates.items()}
-        stored = await self._store.call(lambda: self._histories(ids), writes=False)
+        stored = await self._call(lambda: self._histories(ids), writes=False)
         changes: Changes = {}
         writes: dict[UUID, _Write] = {}
         for document_id, prediction_id in ids.items():
@@ -157,7 +168,7 @@ class LabelRepository(MongoService):
                 writes[prediction_id] = _write(document, history, expires_at)
         if not writes:
             return changes, []
-        lost = await self._store.call(lambda: self._write_bulk(writes), writes=True)
+        lost = await self._call(lambda: self._write_bulk(writes), writes=True)
         for prediction_id in lost:
             del changes[prediction_id]
         return changes, lost

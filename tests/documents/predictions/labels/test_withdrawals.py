@@ -156,7 +156,12 @@ async def test_withdrawals_in_any_order_and_repeated_end_the_same(
 ) -> None:
     chance = random.Random(seed)
     labels = [make_label("x", day, label=day % 3) for day in range(1, 9)]
-    named: list[dict[str, Any]] = [{}, {"label": 1}, {"source": "lab"}, {"source": "audit", "label": 0}]
+    named: list[dict[str, Any]] = [
+        {},
+        {"label": 1},
+        {"source": "lab"},
+        {"source": "audit", "label": 0},
+    ]
     steps = labels + [_withdrawal("x", chance.randint(1, 9), **fields) for fields in named * 2]
     ids = [uuid4() for _ in range(4)]
     for prediction_id in ids:
