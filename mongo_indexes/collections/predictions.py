@@ -68,6 +68,29 @@ PREDICTIONS = CollectionSpec(
             partial={"order_id": {"$exists": True}},
         ),
         Index(
+            name="ix_predictions_received_at",
+            keys=(("received_at", 1), ("_id", 1)),
+            why="readers that follow the log by arrival",
+        ),
+        Index(
+            name="ix_predictions_trace_id",
+            keys=(("trace_id", 1), ("timestamp", 1), ("_id", 1)),
+            why="the predictions of one trace",
+            partial={"trace_id": {"$exists": True}},
+        ),
+        Index(
+            name="ix_predictions_request_id",
+            keys=(("request_id", 1), ("timestamp", 1), ("_id", 1)),
+            why="the predictions of one request",
+            partial={"request_id": {"$exists": True}},
+        ),
+        Index(
+            name="ix_predictions_role",
+            keys=(("role", 1), ("timestamp", 1), ("_id", 1)),
+            why="the predictions of shadows, canaries and replays, which are few",
+            partial={"role": {"$in": ["shadow", "canary", "replay"]}},
+        ),
+        Index(
             name="ix_predictions_expires_at",
             keys=(("expires_at", 1),),
             why="MongoDB deletes expired events; an event that never expires is not in the index",

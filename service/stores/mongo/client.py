@@ -15,7 +15,12 @@ import motor.frameworks.asyncio as motor_asyncio
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorCollection,
+    AsyncIOMotorCursor,
+    AsyncIOMotorDatabase,
+)
 from pymongo import WriteConcern
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
@@ -31,6 +36,7 @@ T = TypeVar("T")
 NAMESPACE_NOT_FOUND = 26
 Document = dict[str, Any]
 MongoCollection = AsyncIOMotorCollection[Document]
+MongoCursor = AsyncIOMotorCursor[Document]
 Database = AsyncIOMotorDatabase[Document]
 
 # -- open ------------------------------------------------------------------------------------------

@@ -1,15 +1,25 @@
 """Lists from MongoDB: one builder for filters, order, cursor and count, with two outputs."""
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
+from uuid import UUID
 
 from bson import decode_iter
 from bson.codec_options import CodecOptions
 from fastapi import Response
 
 from service.core.cooperative import run_cooperatively
-from service.stores.mongo.client import CODEC, Database, Document, MongoCollection
+from service.stores.mongo.client import CODEC, Database, Document, MongoCollection, MongoCursor
 from service.stores.mongo.context import MongoContext
 from service.stores.mongo.filters import OPERATORS, after_cursor, all_of, as_filter
 from service.stores.mongo.json_types import JSON_CODEC, to_python
@@ -25,6 +35,9 @@ from service.web.pagination import Cursor, ListQuery, Page, Sort
 from service.web.streaming import LARGE_BYTES
 
 T = TypeVar("T")
+Join = Callable[[Sequence[Document]], Awaitable[None]]
+# The position before a list that is followed, and is empty.
+START = Cursor(datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
 class _Slice(NamedTuple):
@@ -47,6 +60,7 @@ class MongoListing:
         query: its schema; a filter in it that is none of those below is a TypeError.
         filters: document fields compared by ``field=`` and ``field__op=`` of the query, by name.
         elsewhere: names of filters that the repository applies.
+        followed: a sort by a time whose pages always have a cursor, from which a reader goes on.
         projection: what of a document is read, if it is always small; without, all of it.
     """
 
@@ -57,11 +71,12 @@ class MongoListing:
         *,
         filters: Mapping[str, str] | None = None,
         elsewhere: Collection[str] = (),
+        followed: str | None = None,
         projection: Mapping[str, int] | None = None,
     ) -> None:
         self._collection, self._query, self._filters = collection, query, filters or {}
         query.require_applied(self._filters, OPERATORS, elsewhere)
-        self._projection = projection
+        self._projection, self._followed = projection, followed
 
     async def page(
         self,
@@ -91,18 +106,33 @@ class MongoListing:
         write: Callable[[Document], bytes],
         *conditions: Document,
         codec: CodecOptions[Document] = JSON_CODEC,
+        join: Join | None = None,
     ) -> Response:
         """Return the same page as JSON, which ``write`` makes of each document.
 
-        The documents are decoded by ``codec``. A large page is read while it is sent.
+        The documents are decoded by ``codec``, and ``join`` adds to them what other collections
+        have. A large page is read while it is sent.
         """
         page = await self._read(context, query, conditions, codec)
         if sum(sizes_of(page.found)) > LARGE_BYTES:
-            batches = self._batches(context, page, write, codec)
+            batches = self._batches(context, page, write, codec, join)
             return context.paginator.stream(query, batches, page.end, page.total)
-        documents = await self._whole(context.database, page.found, page.where, codec)
+        documents = await self._whole(context.database, page.found, page.where, codec, join)
         items = b",".join(await run_cooperatively(map(write, documents)))
         return context.paginator.answer(query, items, page.end, page.total)
+
+    def find(
+        self,
+        context: MongoContext,
+        query: ListQuery,
+        projection: Mapping[str, int],
+        *conditions: Document,
+    ) -> MongoCursor:
+        """Return all documents from the cursor of the query on, whatever its limit, in its order."""
+        sort, start = Sort.parse(query.sort), context.paginator.position(query)
+        after = {} if start is None else after_cursor(sort, start)
+        where = all_of(*conditions, self._filter(query), after)
+        return context.database[self._collection].find(where, projection, sort=_order(sort))
 
     async def _batches(
         self,
@@ -110,10 +140,11 @@ class MongoListing:
         page: _Slice,
         write: Callable[[Document], bytes],
         codec: CodecOptions[Document],
+        join: Join | None,
     ) -> AsyncGenerator[Iterable[bytes]]:
         """Yield the documents of a page in batches of a few; each is a call of its own."""
         for found in in_batches(page.found, sizes_of(page.found)):
-            work = partial(self._whole, context.database, found, page.where, codec)
+            work = partial(self._whole, context.database, found, page.where, codec, join)
             yield map(write, await context.store.call(work, writes=False))
 
     async def _read(
@@ -132,11 +163,10 @@ class MongoListing:
         where = all_of(*conditions, self._filter(query))
         total = await _count(collection, where, query.count)
         sort, start = Sort.parse(query.sort), context.paginator.position(query)
-        direction = -1 if sort.descending else 1
         cursor: Any = collection.find_raw_batches(
             where if start is None else all_of(where, after_cursor(sort, start)),
             self._projection or small_or_size(sort.field),
-            sort=[(sort.field, direction), ("_id", direction)],
+            sort=_order(sort),
             skip=getattr(query, "offset", 0),
             limit=query.limit + 1,
             batch_size=query.limit + 1,
@@ -148,7 +178,11 @@ class MongoListing:
         page, last = query.split_page(found)
         by_offset = start is None and "offset" in query.model_fields_set
         page, last = end_early(page, last, sizes_of(page), by_offset=by_offset)
-        return _Slice(page, None if last is None else _cursor(last, sort), total, where)
+        end = None if last is None else _cursor(last, sort)
+        if end is None and query.sort == self._followed:
+            end = _cursor(page[-1], sort) if page else start or START
+            end = end._replace(has_more=False)
+        return _Slice(page, end, total, where)
 
     async def _whole(
         self,
@@ -156,19 +190,29 @@ class MongoListing:
         found: Sequence[Found],
         where: Document,
         codec: CodecOptions[Document],
+        join: Join | None = None,
     ) -> Sequence[Document]:
         """Return the documents of a page; one that was removed or changed meanwhile is left out."""
+        documents = cast("Sequence[Document]", found)
         keys = [item.key for item in found if isinstance(item, Large)]
-        if not keys:
-            return cast("Sequence[Document]", found)
+        if keys:
+            large = await self._read_large(database, keys, where, codec)
+            all_ = [large.get(i.key) if isinstance(i, Large) else i for i in found]
+            documents = [document for document in all_ if document is not None]
+        if join is not None:
+            await join(documents)
+        return documents
+
+    async def _read_large(
+        self, database: Database, keys: list[Any], where: Document, codec: CodecOptions[Document]
+    ) -> dict[Any, Document]:
         cursor = database[self._collection].find_raw_batches(
             all_of({"_id": {"$in": keys}}, where), sort=[("_id", 1)], batch_size=len(keys) + 1
         )
         large = {}
         async for batch in cursor:
             large.update({item["_id"]: item for item in await _decode(batch, codec)})
-        documents = [large.get(i.key) if isinstance(i, Large) else i for i in found]
-        return [document for document in documents if document is not None]
+        return large
 
     def _filter(self, query: ListQuery) -> Document:
         self._query.require_same(query)
@@ -180,6 +224,11 @@ class MongoListing:
             if name.partition("__")[0] in self._filters
         }
         return as_filter(declared, self._filters)
+
+
+def _order(sort: Sort) -> list[tuple[str, int]]:
+    direction = -1 if sort.descending else 1
+    return [(sort.field, direction), ("_id", direction)]
 
 
 def _cursor(last: Found, sort: Sort) -> Cursor:

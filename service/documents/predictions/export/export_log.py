@@ -12,8 +12,14 @@ from typing_extensions import override
 
 from service.core.errors import ServiceError
 from service.documents.predictions.export.prediction_pages import PredictionPages
-from service.documents.predictions.export.row_formats import CsvRows, NdjsonRows, RowWriter
+from service.documents.predictions.export.row_formats import (
+    CsvRows,
+    Labels,
+    NdjsonRows,
+    RowWriter,
+)
 from service.documents.predictions.export.schemas import ExportQuery
+from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoService
 from service.web.ndjson import NDJSON
 from service.web.permission_recheck import PermissionRecheck
@@ -44,6 +50,7 @@ class ExportResponse(StreamedResponse):
     ) -> None:
         name = f"predictions-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{query.format}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        headers |= {} if pages.arrival is None else pages.arrival.headers
         super().__init__(writer.media_type, headers)
         self._pages, self._writer, self._query = pages, writer, query
         self._permission = permission
@@ -53,7 +60,7 @@ class ExportResponse(StreamedResponse):
     async def pieces(self) -> AsyncGenerator[bytes]:
         try:
             while page := await self._pages.next():
-                labels = await self._pages.latest_labels(page) if self._query.labels else {}
+                page, labels = await self._with_labels(page)
                 begin = b"" if self._rows else self._writer.begin()
                 rows = await self._pages.run(self._writer.rows(page, labels))
                 yield b"".join((begin, *rows, await asyncio.to_thread(self._writer.page)))
@@ -66,6 +73,16 @@ class ExportResponse(StreamedResponse):
         else:
             begin = b"" if self._rows else self._writer.begin()
             yield begin + self._writer.end()
+
+    async def _with_labels(self, page: list[Document]) -> tuple[list[Document], Labels]:
+        """Return the events to write, and the labels of those that have some."""
+        labelled = self._query.labelled
+        if not self._query.labels and labelled is None:
+            return page, {}
+        labels = await self._pages.latest_labels(page)
+        if labelled is not None:
+            page = [document for document in page if (document["_id"] in labels) is labelled]
+        return page, labels
 
 
 def _stopped(rows: int, error: ServiceError) -> bytes:
@@ -98,15 +115,15 @@ class PredictionExport(MongoService):
 
 async def _create_writer(query: ExportQuery) -> RowWriter:
     if query.format == "csv":
-        return CsvRows(labels=query.labels)
+        return CsvRows(labels=bool(query.labels))
     if query.format == "ndjson":
-        return NdjsonRows(labels=query.labels)
+        return NdjsonRows(labels=bool(query.labels))
     # Imported on demand, because pyarrow takes 40 MB and is not installed everywhere.
     try:
         module = await asyncio.to_thread(import_module, _PARQUET)
     except ModuleNotFoundError as error:
         raise ParquetNotInstalled from error
-    writer: RowWriter = module.ParquetRows(labels=query.labels)
+    writer: RowWriter = module.ParquetRows(labels=bool(query.labels))
     return writer
 
 

@@ -14,11 +14,11 @@ from typing_extensions import override
 from service.documents.predictions.export.row_formats import (
     COLUMNS,
     JSON_COLUMNS,
-    LABEL_COLUMNS,
     Labels,
 )
 from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.encoding import encode_json, encode_python_json
+from service.documents.predictions.reading.labels import LABEL_COLUMNS
 from service.stores.mongo.client import Document
 
 _TIMESTAMP = pa.timestamp("ms", tz="UTC")

@@ -1,11 +1,11 @@
 """Read the log page by page, oldest first; each page is an operation of its own on the store.
 
 Nothing is open in the store between two pages, and at most one page is in memory. A page begins
-after the last event of the previous one, by timestamp and id. Events that are logged meanwhile
+after the last event of the previous one, by time and id. Events that are logged meanwhile
 therefore neither shift nor repeat any.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -14,21 +14,17 @@ from bson import decode_iter
 from service.core.cooperative import run_cooperatively
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.export.schemas import ExportQuery
-from service.documents.predictions.reading.feedback import (
-    belongs_to,
-    combine,
-    feedback_of,
-    prediction_id_of,
-)
-from service.documents.predictions.reading.repository import FILTER_FIELDS, PROJECTION
+from service.documents.predictions.reading.arrival import Arrival
+from service.documents.predictions.reading.filters import conditions
+from service.documents.predictions.reading.labels import latest_labels
+from service.documents.predictions.reading.repository import PROJECTION
 from service.stores.mongo.client import Document, MongoStore
-from service.stores.mongo.filters import after_cursor, all_of, as_filter
+from service.stores.mongo.filters import after_cursor, all_of
 from service.web.pagination import Cursor, Sort
 
 PAGE_SIZES = {"ndjson": 500, "csv": 500, "parquet": 2_000}
 SLICE_SECONDS = PAUSE_SECONDS = 0.001
 T = TypeVar("T")
-_OLDEST_FIRST = Sort("timestamp", descending=False)
 
 
 class PredictionPages:
@@ -38,7 +34,12 @@ class PredictionPages:
         self._mongo = mongo
         self._predictions = mongo.database[PREDICTIONS]
         self._feedback = mongo.database[FEEDBACK]
-        self._where = as_filter(query.filters(), FILTER_FIELDS)
+        self.arrival = Arrival(mongo) if query.filters_arrival else None
+        self._where = conditions(query.filters())
+        if self.arrival is not None:
+            self._where = all_of(self._where, self.arrival.condition)
+        # The first to arrive first where events are selected by that, so that an index serves it.
+        self._order = Sort("timestamp" if self.arrival is None else "received_at", descending=False)
         self._page_size = PAGE_SIZES[query.format]
         self._after: Cursor | None = None
 
@@ -47,33 +48,16 @@ class PredictionPages:
         raw = await self._mongo.call(self._read, writes=False)
         page = await self.run(decode_iter(raw, self._predictions.codec_options))
         if page:
-            self._after = Cursor(page[-1]["timestamp"], page[-1]["_id"])
+            self._after = Cursor(page[-1][self._order.field], page[-1]["_id"])
         return page
 
     async def latest_labels(self, page: Sequence[Document]) -> dict[UUID, Document]:
         """Return the feedback of the events of a page that have labels, by id."""
         models = {document["_id"]: document["model"] for document in page}
-        parts = await self._find_labels(models, {"latest": 1, "prediction_id": 1, "models": 1})
-        parted = {key: models[key] for key, documents in parts.items() if len(documents) > 1}
-        if parted:  # a withdrawal in one document may take back a label in another
-            parts |= await self._find_labels(parted)
-        found = {
-            key: combine(key, documents) if key in parted else documents[0]
-            for key, documents in parts.items()
-        }
-        return {key: labels for key, labels in found.items() if labels and "latest" in labels}
+        return await latest_labels(self._feedback, models, self._call)
 
-    async def _find_labels(
-        self, models: Mapping[UUID, str], fields: Document | None = None
-    ) -> dict[UUID, list[Document]]:
-        """Return the documents with labels of predictions, by id, given the models of these."""
-        cursor = self._feedback.find(feedback_of(models), fields, batch_size=len(models) + 1)
-        parts: dict[UUID, list[Document]] = {}
-        for labels in await self._mongo.call(lambda: cursor.to_list(None), writes=False):
-            prediction_id = prediction_id_of(labels)
-            if belongs_to(labels, models[prediction_id]):
-                parts.setdefault(prediction_id, []).append(labels)
-        return parts
+    async def _call(self, work: Callable[[], Awaitable[T]]) -> T:
+        return await self._mongo.call(work, writes=False)
 
     async def run(self, work: Iterable[T]) -> list[T]:
         """Run CPU-bound work on the event loop; other tasks run after each millisecond of it.
@@ -92,11 +76,11 @@ class PredictionPages:
         """Return the first batch as BSON; MongoDB sends at most 16 MiB in it."""
         where = self._where
         if self._after is not None:
-            where = all_of(where, after_cursor(_OLDEST_FIRST, self._after))
+            where = all_of(where, after_cursor(self._order, self._after))
         cursor = self._predictions.find_raw_batches(
             where,
             PROJECTION,
-            sort=[("timestamp", 1), ("_id", 1)],
+            sort=[(self._order.field, 1), ("_id", 1)],
             limit=self._page_size,
             batch_size=self._page_size,
         )

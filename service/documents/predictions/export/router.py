@@ -11,6 +11,7 @@ from service.documents.predictions.export.export_log import (
     ParquetNotInstalled,
 )
 from service.documents.predictions.export.schemas import ExportLine, ExportQuery
+from service.documents.predictions.reading.arrival import HEADER_DOC
 from service.web.openapi import problems
 from service.web.route import Route
 
@@ -29,6 +30,7 @@ _BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
         200: {
             "model": ExportLine,
             "description": "One event per line, per row, or per row of a row group",
+            "headers": HEADER_DOC,
             "content": {
                 "text/csv": {"schema": _TEXT},
                 "application/vnd.apache.parquet": {"schema": _BYTES},
@@ -39,6 +41,9 @@ _BYTES: dict[str, Any] = {"type": "string", "format": "binary"}
 )
 async def predictions_export(query: Annotated[ExportQuery, Query()], exports: Exports) -> Response:
     """Export all events that match, oldest first, as a file of any length.
+
+    With `received_at__gte` or `received_at__lt` they come by that time, up to the moment in the
+    header Complete-Until, from which a later export goes on.
 
     Events that are logged meanwhile are included if their time is after the last one written. Set
     `timestamp__lt` for a file that is the same tomorrow. An NDJSON file that cannot be completed

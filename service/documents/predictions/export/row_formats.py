@@ -10,15 +10,13 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from service.core.csv import escape_formula
-from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.encoding import encode_json, to_response_dict
+from service.documents.predictions.reading.labels import LABEL_COLUMNS, label_columns
 from service.documents.predictions.reading.schemas import PredictionRead
 from service.stores.mongo.client import Document
 from service.web.ndjson import NDJSON
-from service.web.schemas import format_time
 
 COLUMNS = tuple(PredictionRead.model_fields)
-LABEL_COLUMNS = ("label", "label_observed_at", "label_source")
 JSON_COLUMNS = frozenset(("features", "output", "error", "tags", "nonfinite", "label"))
 # Free text of senders; all other columns are times, ids, numbers, fixed words or JSON.
 _FREE_TEXT = (
@@ -53,16 +51,8 @@ def event_rows(
     for document in documents:
         row = to_response_dict(document)
         if with_labels:
-            row |= _label_columns(labels.get(document["_id"]))
+            row |= label_columns(labels.get(document["_id"]))
         yield row
-
-
-def _label_columns(feedback: Document | None) -> dict[str, Any]:
-    if feedback is None:
-        return dict.fromkeys(LABEL_COLUMNS)
-    latest = feedback["latest"]
-    values = (from_stored(latest["label"]), format_time(latest["observed_at"]), latest["source"])
-    return dict(zip(LABEL_COLUMNS, values, strict=True))
 
 
 class NdjsonRows:

@@ -10,6 +10,7 @@ from bson.decimal128 import Decimal128
 
 from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.feedback import prediction_id_of
+from service.documents.predictions.reading.labels import label_columns
 from service.documents.predictions.reading.schemas import (
     FeedbackRead,
     Observation,
@@ -67,6 +68,15 @@ _encoder = msgspec.json.Encoder(enc_hook=_to_builtin)
 def to_json(document: Document) -> bytes:
     """Return a stored event as the JSON of PredictionRead."""
     return encode_json(to_response_dict(document))
+
+
+LABELS = "labels"  # of a document to which its feedback was added
+
+
+def to_labelled_json(document: Document) -> bytes:
+    """Return a stored event as JSON with its latest label, like a line of the export."""
+    labels = label_columns(document.pop(LABELS))
+    return encode_json(to_response_dict(document) | labels)
 
 
 def feedback_to_schema(

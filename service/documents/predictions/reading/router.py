@@ -5,11 +5,12 @@ from fastapi import APIRouter, Request, Response
 from service.auth.caller import ModelForbidden, needs
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.ids import PredictionKey
+from service.documents.predictions.reading.arrival import HEADER_DOC
 from service.documents.predictions.reading.repository import PredictionRepository, Predictions
 from service.documents.predictions.reading.schemas import (
     PredictionDetail,
+    PredictionItem,
     PredictionQuery,
-    PredictionRead,
 )
 from service.stores.mongo.context import MongoContext
 from service.stores.mongo.route import MongoRoute
@@ -24,14 +25,17 @@ READS = needs("predictions:read")
 
 @router.get(
     "",
-    response_model=Page[PredictionRead],
+    response_model=Page[PredictionItem],
     dependencies=[READS],
-    responses=problems(ModelForbidden),
+    responses={200: {"headers": HEADER_DOC}, **problems(ModelForbidden)},
     openapi_extra=query_parameters(PredictionQuery),
 )
 @policy(direct=True)
 async def predictions_list(request: Request) -> Response:
-    """List predictions, the latest `timestamp` first."""
+    """List predictions, the latest `timestamp` first.
+
+    `sort=received_at` follows the log: no event that arrives later is before the end of a page.
+    """
     query = read_query(PredictionQuery, request)
     return await PredictionRepository(MongoContext.of(request, Response())).list(query)
 

@@ -1,6 +1,6 @@
 """Predictions and labels as they are read, and the filters of lists."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -82,28 +82,79 @@ class PredictionDetail(PredictionRead):
     feedback: FeedbackRead | None = None
 
 
-class PredictionFilters(BaseModel):
-    """Filters of the export and the tail; ``not_filters`` are the other fields of a query."""
+_Tag = Annotated[
+    Text,
+    Field(
+        pattern="^[^=]*=",
+        max_length=2000,
+        description="`name=value` of one tag",
+        examples=["region=eu"],
+    ),
+]
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    not_filters: ClassVar[frozenset[str]] = frozenset()
+
+class _Filters(BaseModel):
+    """Filters of every reader of the log."""
 
     model: Text | None = None
     version: Text | None = None
     status: Status | None = None
+    role: Role | None = None
+    trace_id: Text | None = None
+    request_id: Text | None = None
+    tag: _Tag | None = None
+
+
+class _StoredFilters(_Filters):
+    """Further filters of the list and the export."""
+
+    user_id: AnyId | None = None
+    order_id: AnyId | None = None
+    timestamp__gte: Time | None = None
+    timestamp__lt: Time | None = None
+    received_at__gte: Time | None = None
+    received_at__lt: Time | None = None
+    labelled: bool | None = Field(None, description="those with a label, or those without")
+    labels: bool | None = Field(None, description="add the latest label of each prediction")
+
+    @property
+    def filters_arrival(self) -> bool:
+        """Whether events are selected by when they were received."""
+        return self.received_at__gte is not None or self.received_at__lt is not None
+
+
+class PredictionFilters(_Filters):
+    """Filters of the export and the tail; ``not_filters`` are the other fields of a query."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    not_filters: ClassVar[frozenset[str]] = frozenset()
 
     def filters(self) -> dict[str, Any]:
         """Return the filters of this query that are set."""
         return self.model_dump(exclude=set(self.not_filters), exclude_none=True)
 
 
-class PredictionQuery(ListQuery):
-    sort: Literal["timestamp", "-timestamp"] = "-timestamp"
-    model: Text | None = None
-    version: Text | None = None
-    status: Status | None = None
+class StoredPredictionFilters(PredictionFilters, _StoredFilters):
+    """Filters of the export."""
+
+
+class PredictionQuery(ListQuery, _StoredFilters):
+    sort: Literal["timestamp", "-timestamp", "received_at"] = Field(
+        "-timestamp",
+        description="`received_at` follows the log: a page ends before the moment in the header "
+        "Complete-Until and always has a next_cursor, from which the reader goes on",
+    )
     prediction_id: PredictionKey | None = None
-    user_id: AnyId | None = None
-    order_id: AnyId | None = None
-    timestamp__gte: Time | None = None
-    timestamp__lt: Time | None = None
+
+    @property
+    def follows_arrival(self) -> bool:
+        """Whether the page ends before the moment through which the log is complete."""
+        return self.sort == "received_at" or self.filters_arrival
+
+
+class PredictionItem(PredictionRead):
+    """A prediction of the list; with ``labels=true`` its latest label, null if there is none."""
+
+    label: LabelValue | None = Field(None, exclude_if=lambda label: label is None)
+    label_observed_at: Moment | None = Field(None, exclude_if=lambda moment: moment is None)
+    label_source: str | None = Field(None, exclude_if=lambda source: source is None)

@@ -4,12 +4,12 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from service.core.errors import ServiceError, Unavailable
 from service.documents.predictions.documents import PREDICTIONS
-from service.documents.predictions.reading.repository import FILTER_FIELDS
+from service.documents.predictions.reading.filters import conditions
 from service.documents.predictions.tail.schemas import TailQuery
 from service.stores.mongo.change_streams import ChangeStream, ChangeStreams, Token
 from service.stores.mongo.client import Document
 from service.stores.mongo.errors import translate_mongo_error
-from service.stores.mongo.filters import as_filter
+from service.stores.mongo.filters import all_of
 
 # mongo/src/mongo/base/error_codes.yml: InvalidResumeToken, ChangeStreamFatalError, …HistoryLost
 _TOKEN_EXPIRED = (260, 280, 286)
@@ -29,10 +29,9 @@ class InsertedEvents:
     def __init__(
         self, change_streams: ChangeStreams, query: TailQuery, after: Token | None
     ) -> None:
-        filters = as_filter(query.filters(), FILTER_FIELDS)
-        where = {f"fullDocument.{name}": value for name, value in filters.items()}
+        where = conditions(query.filters(), "fullDocument.")
         self._pipeline = [
-            {"$match": {"operationType": "insert", **where}},
+            {"$match": all_of({"operationType": "insert"}, where)},
             {"$project": {"fullDocument": 1}},
         ]
         self._change_streams, self.token = change_streams, after

@@ -18,7 +18,8 @@ from service.auth.roles import scopes_of
 from service.core.errors import Unavailable
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.export import prediction_pages
-from service.documents.predictions.export.row_formats import COLUMNS, LABEL_COLUMNS
+from service.documents.predictions.export.row_formats import COLUMNS
+from service.documents.predictions.reading.labels import LABEL_COLUMNS
 from service.main import State
 from tests.documents.predictions.factories import make_event, make_events, post_batch, sample_events
 from tests.documents.predictions.mongo_profiler import profiling, scans
