@@ -128,7 +128,7 @@ class MongoListing:
         projection: Mapping[str, int],
         *conditions: Document,
     ) -> MongoCursor:
-        """Return all documents from the cursor of the query on, whatever its limit, in its order."""
+        """Return all documents from the query's cursor on, whatever its limit, in its order."""
         sort, start = Sort.parse(query.sort), context.paginator.position(query)
         after = {} if start is None else after_cursor(sort, start)
         where = all_of(*conditions, self._filter(query), after)

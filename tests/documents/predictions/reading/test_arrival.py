@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -12,12 +13,7 @@ from service.documents.predictions.documents import PREDICTIONS
 from service.documents.predictions.reading import arrival
 from service.main import State
 from service.stores.mongo.client import now
-from tests.documents.predictions.factories import (
-    make_event,
-    make_events,
-    post_batch,
-    stored_events,
-)
+from tests.documents.predictions.factories import make_event, make_events, post_batch
 from tests.documents.predictions.mongo_profiler import profiling
 
 
@@ -55,11 +51,8 @@ async def test_list_by_arrival_ends_at_the_moment_it_names(
 
 
 async def test_reader_by_arrival_misses_and_repeats_nothing_beside_writers(
-    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient,
 ) -> None:
-    # The deadline is what inserts may take; these take less, so the margin is short here.
-    monkeypatch.setattr(state["mongo"], "deadline_seconds", 0.0)
-    monkeypatch.setattr(arrival, "CLOCK_MARGIN", timedelta(seconds=1))
     sent: list[str] = []
     done = asyncio.Event()
 
@@ -78,7 +71,6 @@ async def test_reader_by_arrival_misses_and_repeats_nothing_beside_writers(
             cursor = {"cursor": page["next_cursor"]}
         return read_ids
 
-    monkeypatch.setattr(state["mongo"], "deadline_seconds", 2.0)  # of the writers
     reader = asyncio.create_task(read())
     await asyncio.gather(*(write() for _ in range(4)))
     done.set()
@@ -91,22 +83,22 @@ async def test_export_by_arrival_goes_on_where_the_last_one_ended(
     client: httpx2.AsyncClient, state: State
 ) -> None:
     early, late = make_events(2)
-    await post_batch(client, [late])
+    await post_batch(client, [early])
     await _arrived(state, timedelta(minutes=2))
     query: dict[str, str] = {"received_at__gte": "2026-01-01T00:00:00Z"}
     first = await client.get("/v1/predictions/export", params=query)
-    await post_batch(client, [early])
-    predictions = state["mongo"].database[PREDICTIONS]
+    await post_batch(client, [late])
+    # The next event is received at the very moment at which the first export ends.
     moment = datetime.fromisoformat(first.headers["complete-until"])
-    await predictions.update_one(
-        {"_id": (await stored_events(state))[-1]["_id"]}, {"$set": {"received_at": moment}}
-    )
+    key = {"_id": UUID(late["prediction_id"])}
+    predictions = state["mongo"].database[PREDICTIONS]
+    await predictions.update_one(key, {"$set": {"received_at": moment}})
     query = {"received_at__gte": first.headers["complete-until"]}
     async with asyncio.timeout(30):
         while not (second := await client.get("/v1/predictions/export", params=query)).content:
             await asyncio.sleep(0.05)
     ids = [json.loads(line)["prediction_id"] for line in (first.text + second.text).splitlines()]
-    assert sorted(ids) == sorted(event["prediction_id"] for event in (early, late))
+    assert ids == [event["prediction_id"] for event in (early, late)]
 
 
 async def test_list_by_arrival_examines_only_its_page(
