@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -15,8 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.auth.caller import Access, Authenticator, access_of, is_access
 from service.core.errors import BadRequest, Refused, UnknownParameter, UnsupportedMedia, field_error
+from service.web.bulk import ItemTypes, items_apart, validate_items
 from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
-from service.web.strict_json import fields_apart, parse_json
+from service.web.strict_json import parse_body
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -105,7 +106,7 @@ class Route(APIRoute):
         takes_query, fields = self._takes_query, self._fields
         access = self._access
         body = None if self.body_field is None else self.body_field.field_info
-        takes_form, each_apart = isinstance(body, Form), fields_apart(body)
+        takes_form, apart = isinstance(body, Form), items_apart(body)
         own_sessions = self.policy.own_sessions
 
         async def handle(request: Request) -> Response:
@@ -120,7 +121,7 @@ class Route(APIRoute):
                 _check_form(request)
                 await request.body()  # FastAPI would answer 400 to an error while it reads a form
             elif body is not None and (body.is_required() or await request.body()):
-                request = await _read_json(request, each_apart)
+                request = await _read_json(request, apart)
             visited = endpoint(request) if own_sessions else self.visit(request, endpoint)
             return select_fields(await visited, wanted)
 
@@ -204,7 +205,7 @@ def _check_form(request: Request) -> None:
         raise UnsupportedMedia("Send a form: Content-Type: application/x-www-form-urlencoded.")
 
 
-async def _read_json(request: Request, each_apart: Collection[str]) -> Request:
+async def _read_json(request: Request, apart: ItemTypes) -> Request:
     if "content-encoding" in request.headers:
         raise UnsupportedMedia(
             "Send the body uncompressed; only the prediction intake accepts compression."
@@ -218,7 +219,9 @@ async def _read_json(request: Request, each_apart: Collection[str]) -> Request:
         kind.startswith("application/") and kind.endswith("+json")
     ):
         raise UnsupportedMedia("Send JSON with Content-Type: application/json.")
-    return _ReadRequest(request, body, parse_json(body, each_apart))
+    value = await parse_body(body, apart)
+    await validate_items(value, apart)
+    return _ReadRequest(request, body, value)
 
 
 def add_routes(app: FastAPI, prefix: str, router: APIRouter) -> None:

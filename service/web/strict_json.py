@@ -7,17 +7,18 @@ errors, because some parsers and stores accept them and others fail on them late
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from msgspec import Raw
-from pydantic.fields import FieldInfo
 
+from service.core.cooperative import run_cooperatively
 from service.core.errors import BadRequest, Refused, ServiceError, field_error, has_surrogate
 from service.web.problems import pointer_to
 
 MAX_DEPTH = 32
 MAX_VALUES = 20_000
+VALUES_PER_PART = 100  # a part of the check takes 0.1 ms
 INT64 = 2**63
 Path = tuple[object, ...]
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -46,17 +47,6 @@ class TooManyValues(Refused):
     detail = f"Send at most {MAX_VALUES} values, keys included."
 
 
-class EachApart:
-    """Marks the type of a list whose elements are valid or invalid by themselves."""
-
-
-def fields_apart(body: FieldInfo | None) -> frozenset[str]:
-    """Return the fields of a body whose elements are valid or invalid by themselves."""
-    fields: dict[str, FieldInfo] = getattr(body and body.annotation, "model_fields", {})
-    marks = {name: map(type, field.metadata) for name, field in fields.items()}
-    return frozenset(name for name, types in marks.items() if EachApart in types)
-
-
 class InvalidItem(NamedTuple):
     """An element that is not valid, and its error with pointers into the element."""
 
@@ -75,21 +65,31 @@ class _Constant(str):
     __slots__ = ()
 
 
-def parse_json(body: bytes, each_apart: Collection[str] = ()) -> Any:
-    """Return the value of a JSON body.
-
-    Args:
-        body: UTF-8.
-        each_apart: members of the body that are lists in which an invalid element becomes an
-            :class:`InvalidItem`.
+def parse_json(body: bytes) -> Any:
+    """Return the value of a JSON text in UTF-8.
 
     Raises:
         BadRequest: it is not strict JSON (400).
         Refused: a value that neither store can keep, with its pointer (422).
     """
-    value = load_json(body, object_pairs_hook=_object, parse_constant=_Constant)
-    validate_value(_take_apart(value, each_apart))
+    value = _load_strictly(body)
+    validate_value(value)
     return value
+
+
+async def parse_body(body: bytes, each_apart: Collection[str] = ()) -> Any:
+    """Return the value of a JSON body as :func:`parse_json`, checked in slices.
+
+    ``each_apart`` names members that are lists in which an invalid element becomes an
+    :class:`InvalidItem`.
+    """
+    value = _load_strictly(body)
+    await run_cooperatively(_check_apart(value, each_apart))
+    return value
+
+
+def _load_strictly(body: bytes) -> Any:
+    return load_json(body, object_pairs_hook=_object, parse_constant=_Constant)
 
 
 def load_json(body: bytes, **options: Callable[..., Any]) -> Any:
@@ -115,23 +115,22 @@ def load_json(body: bytes, **options: Callable[..., Any]) -> Any:
         raise InvalidJson("A number has too many digits.") from error
 
 
-def _take_apart(value: Any, each_apart: Collection[str]) -> Any:
-    """Check the elements of some lists by themselves; return what is left to check."""
+def _check_apart(value: Any, each_apart: Collection[str]) -> Iterator[None]:
+    """Check a body in small parts, the elements of some lists by themselves."""
     if not (each_apart and isinstance(value, dict)):
-        return value
+        yield from _check(value)
+        return
     count = 0
     for name in each_apart:
-        items = value.get(name)
-        if not isinstance(items, list):
-            continue
+        items: list[Any] = value[name] if isinstance(value.get(name), list) else []
         for place, item in enumerate(items):
             try:
-                count += validate_value(item, MAX_VALUES - count)
+                count += yield from _check(item, MAX_VALUES - count)
             except TooManyValues:
                 raise
             except ServiceError as error:
                 items[place] = InvalidItem(error)
-    return {name: member for name, member in value.items() if name not in each_apart}
+    yield from _check({name: value[name] for name in value if name not in each_apart})
 
 
 def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
@@ -149,13 +148,19 @@ def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes
     return texts
 
 
-def validate_value(value: Any, most: int = MAX_VALUES) -> int:
-    """Return the number of values, keys included.
+def validate_value(value: Any) -> None:
+    """Check a value.
 
     Raises:
         BadRequest: it is not strict JSON, with the place.
-        Refused: a store cannot keep it, or there are more than ``most`` values.
+        Refused: a store cannot keep it, or it has more than MAX_VALUES values, keys included.
     """
+    for _ in _check(value, MAX_VALUES):
+        pass
+
+
+def _check(value: Any, most: int = MAX_VALUES) -> Generator[None, None, int]:
+    """Check a value of at most ``most`` values in parts; return their number, keys included."""
     count = 0
     for count, (path, leaf) in enumerate(_leaves(value), 1):
         if count > most:
@@ -163,6 +168,9 @@ def validate_value(value: Any, most: int = MAX_VALUES) -> int:
         kind, code, detail = violation(leaf)
         if code:
             raise kind(detail, errors=[field_error(pointer_to(path), code, detail)])
+        if count % VALUES_PER_PART == 0:
+            yield
+    yield
     return count
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.core.errors import ServiceError
-from service.web.strict_json import parse_json
+from service.web.strict_json import parse_body, parse_json
 
 DEEP = 32
 
@@ -83,9 +83,9 @@ def test_json_not_strict_has_a_pointer(body: bytes, pointer: str) -> None:
     assert [error["pointer"] for error in _refusal(body).errors] == [pointer]
 
 
-def test_json_element_apart_is_invalid_by_itself() -> None:
+async def test_json_element_apart_is_invalid_by_itself() -> None:
     body = b'{"items": ["\\ud800", 1, {"a": 1, "a": 2}, NaN], "b": 2}'
-    value = parse_json(body, {"items"})
+    value = await parse_body(body, {"items"})
     texts, one, twice, not_a_number = value["items"]
     assert (one, value["b"]) == (1, 2)
     assert [
@@ -93,12 +93,12 @@ def test_json_element_apart_is_invalid_by_itself() -> None:
         for item in (texts, twice, not_a_number)
     ] == [[("", "invalid_unicode")], [("/a", "duplicate_key")], [("", "invalid_json")]]
     with pytest.raises(ServiceError, match="lone surrogates"):
-        parse_json(b'{"items": [], "b": "\\ud800"}', {"items"})
+        await parse_body(b'{"items": [], "b": "\\ud800"}', {"items"})
 
 
-def test_json_elements_apart_are_counted_together() -> None:
+async def test_json_elements_apart_are_counted_together() -> None:
     with pytest.raises(ServiceError, match="20000 values"):
-        parse_json(json.dumps({"items": [[1] * 300] * 70}).encode(), {"items"})
+        await parse_body(json.dumps({"items": [[1] * 300] * 70}).encode(), {"items"})
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import insert
+from sqlalchemy import insert, literal
 from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
 
 from service.auth.caller import Caller, address_of
 from service.core.request_id import current_request_id
 from service.relational.audit.schemas import Act, AuditEventRead, AuditQuery
 from service.relational.audit.tables import AuditEvent
+from service.stores.sql.bulk import insert_missing
 from service.stores.sql.context import SqlService
 from service.stores.sql.listing import SqlListing, projection
 from service.web.pagination import Page
@@ -56,10 +58,14 @@ class AuditTrail:
         details: Mapping[str, Any],
     ) -> None:
         """Write an entry for each subject, in one statement."""
-        entry = self._entry(act, self._caller, details)
-        entries = [{**entry, "subject_id": subject_id} for subject_id in subject_ids]
-        if entries:
-            await session.execute(insert(AuditEvent), entries)
+        rows = [{"id": uuid7(), "subject_id": subject_id} for subject_id in subject_ids]
+        columns = AuditEvent.__table__.c
+        entry = {
+            name: literal(value, columns[name].type)
+            for name, value in self._entry(act, self._caller, details).items()
+        }
+        if rows:
+            await session.execute(insert_missing(AuditEvent, rows, ordered_by="id", **entry))
 
     def _entry(self, act: Act, caller: Caller, details: Mapping[str, Any] | None) -> dict[str, Any]:
         return {

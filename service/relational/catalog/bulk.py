@@ -28,7 +28,7 @@ from service.relational.catalog.upsert import (
     update_products,
     upsert_products,
 )
-from service.stores.sql.bulk import any_of
+from service.stores.sql.bulk import any_of, read_rows
 from service.stores.sql.context import SqlService
 from service.stores.sql.errors import translate_sql_error
 from service.web.bulk import BulkItems, ItemDone
@@ -46,12 +46,12 @@ class ProductBulk(SqlService):
         await self._lock_categories(batch)
         if not batch.pending:
             return {}
-        rows = {place: new_row(item) for place, item in batch.pending.items()}
+        rows = await batch.for_each(new_row)
         inserted = await insert_products(self._session, list(rows.values()), self._caller.user_id)
-        created = {row.id: row for row in inserted}
+        created = await read_rows(ProductRead, inserted)
         for place in [place for place, row in rows.items() if row["id"] not in created]:
             batch.fail(place, SkuTaken())
-        return {place: _read(created[rows[place]["id"]]) for place in batch.pending}
+        return {place: created[rows[place]["id"]] for place in batch.pending}
 
     async def put_all(self, batch: BulkItems[ProductCreate]) -> Mapping[int, ItemDone]:
         """Create products (201) or change stored ones (200), deleted or not."""
@@ -78,7 +78,7 @@ class ProductBulk(SqlService):
         locked = await self._lock({place: item.id for place, item in batch.pending.items()})
         _fail_unchangeable(batch, locked)
         changed = await (self._rename(batch, locked) if renames else self._update(batch, locked))
-        return {place: _read(changed[item.id]) for place, item in batch.pending.items()}
+        return {place: changed[item.id] for place, item in batch.pending.items()}
 
     async def remove_all(self, batch: BulkItems[UUID]) -> Mapping[int, ItemDone]:
         """Mark products as deleted."""
@@ -115,19 +115,21 @@ class ProductBulk(SqlService):
 
     async def _update(
         self, batch: BulkItems[ProductPatch], locked: Mapping[UUID, Any]
-    ) -> dict[UUID, Any]:
+    ) -> dict[UUID, ProductRead]:
         """Change products in one statement; a field that an item omits keeps its locked value."""
-        rows = []
-        for item in batch.pending.values():
-            before, wanted = locked[item.id]._mapping, changes(item)
-            rows.append({name: wanted.get(name, before[name]) for name in ("id", *_FIELDS)})
+
+        def new_values(item: ProductPatch) -> dict[str, Any]:
+            values = locked[item.id]._asdict() | changes(item)
+            return {name: values[name] for name in ("id", *_FIELDS)}
+
+        rows = list((await batch.for_each(new_values)).values())
         stocks = {key: row.stock for key, row in locked.items()}
         changed = await update_products(self._session, rows, stocks, self._caller.user_id)
-        return {row.id: row for row in changed}
+        return await read_rows(ProductRead, changed)
 
     async def _rename(
         self, batch: BulkItems[ProductPatch], locked: Mapping[UUID, Any]
-    ) -> dict[UUID, Any]:
+    ) -> dict[UUID, ProductRead]:
         """Change products as :meth:`_update`; repeat if another request took a sku meanwhile."""
         for _ in range(_MAX_ATTEMPTS):
             await self._fail_taken(batch)
@@ -160,10 +162,6 @@ def _fail_unchangeable(batch: BulkItems[ProductPatch], locked: Mapping[UUID, Any
             batch.fail_at(place, ProductNotFound, "/id")
         elif "version" in item.model_fields_set and item.version != locked[item.id].version:
             batch.fail_at(place, PreconditionFailed, "/version")
-
-
-def _read(row: Any) -> ProductRead:
-    return ProductRead.model_validate(row)
 
 
 ProductBulkDep = Annotated[ProductBulk, Depends(ProductBulk.from_request)]

@@ -19,7 +19,7 @@ from service.relational.catalog.schemas import (
     ProductsUpdate,
 )
 from service.stores.sql.route import SqlRoute
-from service.web.bulk import Bulk, BulkItems, DuplicateItem, ItemsDone, bulk_problems, no_content
+from service.web.bulk import Bulk, BulkItems, DuplicateItem, ItemsDone, bulk_problems
 
 router = APIRouter(prefix="/products/bulk", tags=["catalog"], route_class=SqlRoute)
 WRITES = needs("catalog:write")
@@ -34,10 +34,10 @@ WRITES = needs("catalog:write")
 )
 async def products_create_bulk(
     body: ProductsCreate, query: Bulk, products: ProductBulkDep
-) -> ProductsRead | Response:
+) -> Response:
     """Create all products or none; with `atomic=false` all that are valid."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await products.add_all(batch), ProductsRead, 201)
+    return await batch.answer(await products.add_all(batch), 201)
 
 
 @router.patch(
@@ -50,10 +50,10 @@ async def products_create_bulk(
 )
 async def products_update_bulk(
     body: ProductsUpdate, query: Bulk, products: ProductBulkDep
-) -> ProductsRead | Response:
+) -> Response:
     """Change each product by a merge patch; a ``version`` guards its item as If-Match does."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await products.change_all(batch), ProductsRead)
+    return await batch.answer(await products.change_all(batch))
 
 
 @router.put(
@@ -64,10 +64,10 @@ async def products_update_bulk(
 )
 async def products_put_bulk(
     body: ProductsCreate, query: Bulk, products: ProductBulkDep
-) -> ItemsDone | Response:
+) -> Response:
     """Create products whose sku is new (201) and change the others (200), as import does."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await products.put_all(batch), ItemsDone)
+    return await batch.answer(await products.put_all(batch))
 
 
 @router.post(
@@ -81,4 +81,4 @@ async def products_delete_bulk(
 ) -> Response:
     """Delete products; each can be restored."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await products.remove_all(batch), no_content)
+    return await batch.answer(await products.remove_all(batch), 204)

@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Uuid, column, insert, select, update, values
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from service.core.cooperative import run_cooperatively
 from service.core.errors import Conflict
 from service.relational.catalog.schemas import Reason
 from service.relational.catalog.tables import Product, StockMovement
@@ -100,7 +101,9 @@ async def _record(
     """Insert all movements in one statement."""
     if not movements:
         return
-    rows = [{"id": uuid7(), "reason": reason, **about, **movement} for movement in movements]
+    rows = await run_cooperatively(
+        {"id": uuid7(), "reason": reason, **about, **movement} for movement in movements
+    )
     unnested, names = unnest_rows(StockMovement, rows), list(rows[0])
     chosen = select(*[unnested.c[name] for name in names]).order_by(unnested.c.nth)
     into = insert(StockMovement).from_select(names, chosen, include_defaults=False)

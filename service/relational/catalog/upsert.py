@@ -15,6 +15,7 @@ from sqlalchemy import Text, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from service.core.cooperative import run_cooperatively
 from service.relational.catalog.repository import ProductRepository
 from service.relational.catalog.schemas import ProductCreate
 from service.relational.catalog.stock_movements import record_stocks
@@ -78,7 +79,8 @@ async def _insert(
 ) -> dict[str, UpsertResult]:
     if not products:
         return {}
-    created = await insert_products(session, [new_row(item) for item in products], user_id)
+    rows = await run_cooperatively(map(new_row, products))
+    created = await insert_products(session, rows, user_id)
     return {row.sku.lower(): UpsertResult(row.id, row.version, created=True) for row in created}
 
 
@@ -88,7 +90,9 @@ async def _change(
     by_sku: Mapping[str, ProductCreate],
     user_id: UUID | None,
 ) -> dict[str, UpsertResult]:
-    rows = [{"id": row.id, **by_sku[sku].model_dump()} for sku, row in stored.items()]
+    rows = await run_cooperatively(
+        {"id": row.id, **by_sku[sku].model_dump()} for sku, row in stored.items()
+    )
     before = {row.id: row.stock for row in stored.values()}
     changed = await update_products(session, rows, before, user_id, deleted_at=None)
     return {row.sku.lower(): UpsertResult(row.id, row.version, created=False) for row in changed}

@@ -22,7 +22,7 @@ from service.relational.posts.tables import Post, PostTag
 from service.relational.tags.repository import TagRepository
 from service.relational.users.queries import is_deleted
 from service.relational.users.tables import User
-from service.stores.sql.bulk import any_of, insert_missing
+from service.stores.sql.bulk import any_of, insert_missing, read_rows
 from service.stores.sql.context import SqlContext, SqlService
 from service.web.bulk import BulkItems, ItemDone
 
@@ -51,7 +51,8 @@ class PostBulk(SqlService):
         }
         made = await self._insert(batch, rows)
         await self._add_tags({made[place].id: post.tags for place, post in batch.pending.items()})
-        return {place: PostRead(**made[place]._mapping) for place in batch.pending}
+        posts = await read_rows(PostRead, made.values())
+        return {place: posts[rows[place]["id"]] for place in batch.pending}
 
     async def publish_all(self, batch: BulkItems[UUID]) -> Mapping[int, PostRead]:
         """Publish posts; a published post keeps its date."""
@@ -65,8 +66,8 @@ class PostBulk(SqlService):
             )
             .returning(*_COLUMNS)
         )
-        changed = {row.id: row for row in await self._session.execute(statement)}
-        return {place: PostRead(**changed[key]._mapping) for place, key in batch.pending.items()}
+        posts = await read_rows(PostRead, await self._session.execute(statement))
+        return {place: posts[key] for place, key in batch.pending.items()}
 
     async def remove_all(self, batch: BulkItems[UUID]) -> Mapping[int, ItemDone]:
         statement = delete(Post).where(any_of(Post.id, await self._lock(batch)))
@@ -86,7 +87,7 @@ class PostBulk(SqlService):
         return set(batch.pending.values())
 
     async def _lock_authors(self, batch: BulkItems[PostCreate]) -> Mapping[int, UUID | None]:
-        authors = batch.check_each(
+        authors = await batch.for_each(
             lambda post: self._caller.owner_for(post.author_id, "posts:admin", "/author_id")
         )
         users = select(User.id).where(any_of(User.id, set(authors.values())), is_deleted(False))

@@ -8,7 +8,7 @@ from service.relational.posts.bulk import PostBulkDep
 from service.relational.posts.repository import AuthorUnknown, PostNotFound, SlugTaken
 from service.relational.posts.schemas import PostIds, PostsCreate, PostsRead
 from service.stores.sql.route import SqlRoute
-from service.web.bulk import Bulk, BulkItems, bulk_problems, no_content
+from service.web.bulk import Bulk, BulkItems, bulk_problems
 
 router = APIRouter(prefix="/posts/bulk", tags=["posts"], route_class=SqlRoute)
 WRITES = needs("posts:write")
@@ -21,12 +21,10 @@ WRITES = needs("posts:write")
     dependencies=[WRITES],
     responses=bulk_problems(AuthorUnknown, SlugTaken),
 )
-async def posts_create_bulk(
-    body: PostsCreate, query: Bulk, posts: PostBulkDep
-) -> PostsRead | Response:
+async def posts_create_bulk(body: PostsCreate, query: Bulk, posts: PostBulkDep) -> Response:
     """Create all posts or none; with `atomic=false`, those that can be created."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await posts.add_all(batch), PostsRead, 201)
+    return await batch.answer(await posts.add_all(batch), 201)
 
 
 @router.post(
@@ -35,12 +33,10 @@ async def posts_create_bulk(
     dependencies=[WRITES],
     responses=bulk_problems(PostNotFound),
 )
-async def posts_publish_bulk(
-    body: PostIds, query: Bulk, posts: PostBulkDep
-) -> PostsRead | Response:
+async def posts_publish_bulk(body: PostIds, query: Bulk, posts: PostBulkDep) -> Response:
     """Publish posts; a published post keeps its date."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await posts.publish_all(batch), PostsRead)
+    return await batch.answer(await posts.publish_all(batch))
 
 
 @router.post(
@@ -49,4 +45,4 @@ async def posts_publish_bulk(
 async def posts_delete_bulk(body: PostIds, query: Bulk, posts: PostBulkDep) -> Response:
     """Delete posts and their comments."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await posts.remove_all(batch), no_content)
+    return await batch.answer(await posts.remove_all(batch), 204)

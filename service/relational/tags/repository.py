@@ -8,6 +8,7 @@ from fastapi import Depends
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
+from service.core.cooperative import run_cooperatively
 from service.core.errors import Conflict, NotFound
 from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
@@ -77,8 +78,8 @@ class TagRepository(SqlRepository[TagRead]):
                 .order_by(Tag.id)
                 .with_for_update(read=True, key_share=True, of=Tag)
             )
-            for row in await self._session.execute(locked):
-                tags[row.typed] = self.read(row)
+            found = await self._session.execute(locked)
+            tags |= await run_cooperatively((row.typed, self.read(row)) for row in found)
         return tags
 
 

@@ -42,10 +42,10 @@ async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
     dependencies=[needs("tags:write")],
     responses=bulk_problems(),
 )
-async def tags_put_bulk(body: TagsPut, query: Bulk, tags: Tags) -> TagsRead | Response:
+async def tags_put_bulk(body: TagsPut, query: Bulk, tags: Tags) -> Response:
     """Create the missing tags and return all."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await tags.put_all(batch), TagsRead)
+    return await batch.answer(await tags.put_all(batch))
 
 
 @router.get("", dependencies=[needs("tags:read")], responses=problems())

@@ -8,15 +8,15 @@ from uuid import UUID
 
 from fastapi import Depends
 from sqlalchemy import func, select, update
-from uuid_utils.compat import uuid7
 
+from service.auth.passwords import hash_password
 from service.core.errors import Conflict, FieldError, field_error
 from service.relational.audit.repository import AuditTrail
 from service.relational.users.queries import is_deleted
-from service.relational.users.repository import UserNotFound, UserRepository, row_values
+from service.relational.users.repository import UserNotFound, UserRepository, new_row
 from service.relational.users.schemas import UserCreate, UserRead
 from service.relational.users.tables import User
-from service.stores.sql.bulk import advisory_lock, any_of, insert_missing, unnest_rows
+from service.stores.sql.bulk import advisory_lock, any_of, insert_missing, read_rows, unnest_rows
 from service.stores.sql.context import SqlContext, SqlService
 from service.stores.sql.session import after_commit
 from service.web.bulk import BulkItems
@@ -39,19 +39,19 @@ class UserBulk(SqlService):
 
     async def add_all(self, batch: BulkItems[UserCreate]) -> Mapping[int, UserRead]:
         """Create the users that can be created, in one statement."""
-        batch.check_each(self._require_reach)
+        await batch.for_each(self._require_reach)
         if not batch.pending:
             return {}
-        prepared = await asyncio.gather(*map(row_values, batch.pending.values()))
-        rows = {
-            place: {"id": uuid7(), **row}
-            for place, row in zip(batch.pending, prepared, strict=True)
-        }
+        rows = await batch.for_each(new_row)
+        passwords = {place: user.password for place, user in batch.pending.items() if user.password}
+        hashes = await asyncio.gather(*map(hash_password, passwords.values()))
+        for place, hashed in zip(passwords, hashes, strict=True):
+            rows[place]["password_hash"] = hashed
         # Ordered by username, two requests could still wait for each other over emails.
         await advisory_lock(self._session, "users", alone=True)
         statement = insert_missing(User, list(rows.values()), ordered_by="username")
         created = await self._session.execute(statement.returning(*_COLUMNS))
-        users = {row.id: UserRead.model_validate(row) for row in created}
+        users = await read_rows(UserRead, created)
         taken = {place: row for place, row in rows.items() if row["id"] not in users}
         for place, errors in (await self._taken(taken)).items():
             batch.fail(place, SomeUsersTaken(errors=errors))
@@ -73,7 +73,7 @@ class UserBulk(SqlService):
             .returning(*_COLUMNS)
         )
         changed = await self._session.execute(statement)
-        users = {row.id: UserRead.model_validate(row) for row in changed}
+        users = await read_rows(UserRead, changed)
         await self._trail.note_all(self._session, "user_changed", known, {"is_active": False})
         invalidate = self._context.authenticator.invalidate_user
         for user_id in known:

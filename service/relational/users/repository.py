@@ -130,7 +130,8 @@ class UserRepository(SqlRepository[UserRead]):
             raise UserNotFound
 
     async def add(self, user: UserCreate) -> tuple[UUID, JsonResource]:
-        values = {"id": uuid7(), **await row_values(user)}
+        hashed = None if user.password is None else await hash_password(user.password)
+        values = {**new_row(user), "password_hash": hashed}
         row = (await self._session.execute(NEW_USER, values)).one()
         await self.note_roles({values["id"]: user.role})
         return values["id"], JsonResource(str(row.version), row.json)
@@ -232,11 +233,9 @@ class UserRepository(SqlRepository[UserRead]):
             await self._trail.note_all(self._session, "user_changed", [after.id], changed)
 
 
-async def row_values(user: UserCreate) -> dict[str, Any]:
-    """Return the columns of a new user; hashes the password."""
-    values = user.model_dump(exclude={"password"})
-    hashed = None if user.password is None else await hash_password(user.password)
-    return {**values, "password_hash": hashed}
+def new_row(user: UserCreate) -> dict[str, Any]:
+    """Return the columns of a new user, still without a password."""
+    return {"id": uuid7(), **user.model_dump(exclude={"password"}), "password_hash": None}
 
 
 Users = Annotated[UserRepository, Depends(UserRepository.from_request)]

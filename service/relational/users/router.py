@@ -84,12 +84,10 @@ async def users_list_emails(query: Annotated[EmailQuery, Query()], users: Users)
     dependencies=[needs("users:admin")],
     responses=bulk_problems(SomeUsersTaken, RoleTooStrong),
 )
-async def users_create_bulk(
-    body: UserBulkCreate, query: Bulk, users: UserBulkDep
-) -> UsersRead | Response:
+async def users_create_bulk(body: UserBulkCreate, query: Bulk, users: UserBulkDep) -> Response:
     """Create all users or none; with `atomic=false`, those that can be created."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await users.add_all(batch), UsersRead, 201)
+    return await batch.answer(await users.add_all(batch), 201)
 
 
 @router.post(
@@ -100,10 +98,10 @@ async def users_create_bulk(
 )
 async def users_deactivate_bulk(
     body: UserBulkDeactivate, query: Bulk, users: UserBulkDep
-) -> UsersRead | Response:
+) -> Response:
     """Set ``is_active`` to false for all users or none; with `atomic=false`, for known ones."""
     batch = BulkItems(body.items, query)
-    return batch.answer(await users.deactivate_all(batch), UsersRead.each_once)
+    return await batch.answer(await users.deactivate_all(batch), each_once=True)
 
 
 @router.get(

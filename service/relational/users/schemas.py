@@ -128,11 +128,6 @@ class UsersRead(ResponseModel):
 
     items: Sequence[UserRead]
 
-    @classmethod
-    def each_once(cls, items: Sequence[UserRead]) -> "UsersRead":
-        """Return each user once, where a request may name one twice."""
-        return cls(items=list({user.id: user for user in items}.values()))
-
 
 class UserQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "username", "-username", "committed"] = "-created_at"

@@ -5,12 +5,14 @@ prepared once and stays below the driver's limit of 32,767 parameters.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Integer,
+    Row,
     String,
     TableValuedAlias,
     Text,
@@ -26,8 +28,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
+from service.core.cooperative import run_cooperatively
 from service.stores.sql.base import Base
+from service.stores.sql.repository import read_row
+from service.web.schemas import ResponseModel
 
+R = TypeVar("R", bound=ResponseModel)
 _NAMESPACE = 0x62756C6B  # "bulk": the first key of these advisory locks
 
 
@@ -77,6 +83,11 @@ def insert_missing(
     )
     statement = insert_or(table).from_select([*names, *computed], ordered, include_defaults=False)
     return statement.on_conflict_do_nothing()
+
+
+async def read_rows(schema: type[R], rows: Iterable[Row[Any]]) -> dict[UUID, R]:
+    """Return rows as they are answered, by their ids; it reads them in slices."""
+    return dict(await run_cooperatively((row.id, read_row(schema, row)) for row in rows))
 
 
 def _array(kind: TypeEngine[Any], values: Iterable[Any]) -> ColumnElement[Any]:
