@@ -40,7 +40,10 @@ def printable(text: str, length: int = MAX_TEXT) -> str:
 
 
 class ServiceError(Exception):
-    """Base of all errors. Subclasses set the class attributes; instances add details."""
+    """Base of all errors. Subclasses set the class attributes; instances add details.
+
+    ``errors_left_off`` counts what ``errors`` would have beyond what any response can show.
+    """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
@@ -49,6 +52,7 @@ class ServiceError(Exception):
     pointer: ClassVar[str | None] = None
     extra_fields: ClassVar[dict[str, str]] = {}  # of the body, beside those of every error
     constraints: ClassVar[str | tuple[str, ...]] = ()
+    errors_left_off: int = 0
     by_constraint: ClassVar[dict[str, type["ServiceError"]]] = {}
 
     def __init_subclass__(cls) -> None:

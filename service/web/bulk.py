@@ -7,19 +7,12 @@ written in slices, because a thousand of them would hold the event loop for 50 m
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from itertools import repeat, starmap
+from itertools import chain, islice, repeat, starmap
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import (
-    MISSING,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import MISSING, Field, TypeAdapter, ValidationError, WrapValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
@@ -32,6 +25,7 @@ from service.web.strict_json import InvalidItem
 
 T = TypeVar("T")
 R = TypeVar("R")
+MOST_SHOWN = 100  # errors: more never fit into the 4 KB of a response
 
 
 class SomeItemsInvalid(Conflict):
@@ -47,7 +41,7 @@ class DuplicateItem(Refused):
 # -- in --------------------------------------------------------------------------------------------
 
 
-def _or_invalid(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+def _or_invalid(value: Any, validate: Callable[[Any], Any]) -> Any:
     if isinstance(value, InvalidItem):
         return value
     try:
@@ -218,9 +212,10 @@ class BulkItems(Generic[T]):
         places = sorted(self._failed)
         kinds = {type(error) for error in self._failed.values()}
         error = self._failed[places[0]] if len(kinds) == 1 else SomeItemsInvalid()
-        all_errors = [item_error for place in places for item_error in self._errors(place)]
+        count = sum(len(self._failed[place].errors) or 1 for place in places)
+        shown = list(islice(chain.from_iterable(map(self._errors, places)), MOST_SHOWN))
         error.message = SomeItemsInvalid.detail
-        error.errors = all_errors
+        error.errors, error.errors_left_off = shown, count - len(shown)
         raise error
 
     def _result(

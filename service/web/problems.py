@@ -50,8 +50,9 @@ def problem(error: ServiceError, request_path: str) -> Response:
     if error.errors:
         shown = _fitting(error.errors, MAX_BYTES - _size(body) - len('"errors_left_off":1000,'))
         body["errors"] = shown
-        if len(shown) < len(error.errors):
-            body["errors_left_off"] = len(error.errors) - len(shown)
+        left_off = len(error.errors) - len(shown) + error.errors_left_off
+        if left_off:
+            body["errors_left_off"] = left_off
     return JSONResponse(body, error.status, error.headers, media_type=PROBLEM_JSON)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Boolean, case, column, delete, func, select, update
 from uuid_utils.compat import uuid7
 
 from service.auth.caller import NotYours
+from service.core.cooperative import run_cooperatively
 from service.relational.posts.repository import (
     AuthorUnknown,
     PostNotFound,
@@ -40,15 +41,9 @@ class PostBulk(SqlService):
     async def add_all(self, batch: BulkItems[PostCreate]) -> Mapping[int, PostRead]:
         """Create posts; locks in the order of a single post: authors, slugs, tags."""
         authors = await self._lock_authors(batch)
-        rows = {
-            place: {
-                "id": uuid7(),
-                "author_id": authors[place],
-                "slug": slug,
-                **batch.pending[place].model_dump(exclude={"author_id", "slug", "tags"}),
-            }
-            for place, slug in _slugs(batch.pending).items()
-        }
+        rows = await batch.for_each(_new_row)
+        for place, slug in (await _slugs(batch)).items():
+            rows[place] |= {"author_id": authors[place], "slug": slug}
         made = await self._insert(batch, rows)
         await self._add_tags({made[place].id: post.tags for place, post in batch.pending.items()})
         posts = await read_rows(PostRead, made.values())
@@ -121,24 +116,28 @@ class PostBulk(SqlService):
 
     async def _add_tags(self, names: Mapping[UUID, list[str]]) -> None:
         tags = await self._tags.lock_all([name for tags in names.values() for name in tags])
-        filed = [
+        filed = await run_cooperatively(
             {"post_id": post_id, "tag_id": tags[name].id}
             for post_id, wanted in names.items()
             for name in wanted
-        ]
+        )
         if filed:
             await self._session.execute(insert_missing(PostTag, filed, ordered_by="tag_id"))
 
 
-def _slugs(posts: Mapping[int, PostCreate]) -> dict[int, str]:
+def _new_row(post: PostCreate) -> dict[str, Any]:
+    return {"id": uuid7(), **post.model_dump(exclude={"tags"})}
+
+
+async def _slugs(batch: BulkItems[PostCreate]) -> dict[int, str]:
     """Return a slug for each post; those that are asked for come first, the others avoid them."""
-    slugs = {place: post.slug for place, post in posts.items() if post.slug is not None}
-    used = set(slugs.values())
-    for place, post in posts.items():
-        if post.slug is None:
-            plain = slug_of(post.title)
-            slugs[place] = _with_end(plain) if plain in used else plain
-            used.add(plain)
+    slugs = await batch.for_each(lambda post: post.slug or slug_of(post.title))
+    used = {post.slug for post in batch.pending.values()}
+    for place, post in batch.pending.items():
+        plain = slugs[place]
+        if post.slug is None and plain in used:
+            slugs[place] = _with_end(plain)
+        used.add(plain)
     return slugs
 
 

@@ -98,8 +98,8 @@ class UserBulk(SqlService):
         for field, column in _UNIQUE.items():
             same = func.lower(column) == func.lower(wanted.c[field])
             matches = select(wanted.c.nth).join(User, same).order_by(wanted.c.nth)
+            error = field_error(pointer=f"/{field}", code=f"{field}_taken", detail="Taken.")
             for nth in await self._session.scalars(matches):
-                error = field_error(pointer=f"/{field}", code=f"{field}_taken", detail="Taken.")
                 taken[places[nth - 1]].append(error)
         return taken
 
