@@ -8,11 +8,10 @@ from fastapi import Depends
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
-from service.core.cooperative import run_cooperatively
 from service.core.errors import Conflict, NotFound
 from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
-from service.stores.sql.bulk import insert_missing, unnest_rows
+from service.stores.sql.bulk import insert_missing, read_rows, unnest_rows
 from service.stores.sql.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.bulk import BulkItems
@@ -78,8 +77,7 @@ class TagRepository(SqlRepository[TagRead]):
                 .order_by(Tag.id)
                 .with_for_update(read=True, key_share=True, of=Tag)
             )
-            found = await self._session.execute(locked)
-            tags |= await run_cooperatively((row.typed, self.read(row)) for row in found)
+            tags |= await read_rows(TagRead, await self._session.execute(locked), "typed")
         return tags
 
 

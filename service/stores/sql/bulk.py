@@ -6,7 +6,6 @@ prepared once and stays below the driver's limit of 32,767 parameters.
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
-from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -30,7 +29,6 @@ from sqlalchemy.types import TypeEngine
 
 from service.core.cooperative import run_cooperatively
 from service.stores.sql.base import Base
-from service.stores.sql.repository import read_row
 from service.web.schemas import ResponseModel
 
 R = TypeVar("R", bound=ResponseModel)
@@ -85,9 +83,15 @@ def insert_missing(
     return statement.on_conflict_do_nothing()
 
 
-async def read_rows(schema: type[R], rows: Iterable[Row[Any]]) -> dict[UUID, R]:
-    """Return rows as they are answered, by their ids; it reads them in slices."""
-    return dict(await run_cooperatively((row.id, read_row(schema, row)) for row in rows))
+async def read_rows(schema: type[R], rows: Iterable[Row[Any]], key: str = "id") -> dict[Any, R]:
+    """Return rows of columns as they are answered, by their ``key``; it reads them in slices."""
+
+    def read(row: Row[Any]) -> tuple[Any, R]:
+        # From attributes it takes three times as long, because each missing one raises an error.
+        values = dict(zip(row._fields, row, strict=True))
+        return values[key], schema.model_validate(values)
+
+    return dict(await run_cooperatively(map(read, rows)))
 
 
 def _array(kind: TypeEngine[Any], values: Iterable[Any]) -> ColumnElement[Any]:

@@ -30,14 +30,6 @@ ANY: ColumnElement[bool] = true()
 MAX_TRIES = 3
 
 
-def read_row(schema: type[R], row: Any) -> R:
-    """Return a row as it is answered.
-
-    From attributes it takes three times as long, because each missing one raises an error.
-    """
-    return schema.model_validate(dict(zip(row._fields, row, strict=True)))
-
-
 class SqlRepository(SqlService, Generic[R]):
     """One table, the schema that its rows are read into, and the error where there is no row.
 
@@ -70,7 +62,7 @@ class SqlRepository(SqlService, Generic[R]):
 
     def read(self, row: Any) -> R:
         """Return a row as it is answered."""
-        return read_row(self.schema, row)
+        return self.schema.model_validate(row)
 
     async def get(self, key: UUID) -> R:
         """Return the row of this id; raise ``missing`` if the caller sees none."""
