@@ -1,4 +1,4 @@
-"""What a bulk request costs others: the event loop is theirs after each small part of its work."""
+"""Bulk requests leave the event loop to others after each small part of their work."""
 
 import asyncio
 import gc
