@@ -9,8 +9,12 @@ from typing import Any
 from bson.binary import UUID_SUBTYPE, Binary, UuidRepresentation
 from bson.codec_options import DatetimeConversion
 from bson.datetime_ms import DatetimeMS
+from bson.dbref import DBRef
+from bson.decimal128 import Decimal128
+from msgspec import Raw
 
 from service.stores.mongo.client import CODEC
+from service.stores.mongo.json_values import to_whole
 from service.web.schemas import format_time
 
 JSON_CODEC = CODEC.with_options(
@@ -35,6 +39,10 @@ def to_builtin(value: object) -> object:
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
     if isinstance(value, DatetimeMS):
         return value.as_datetime(CODEC)
+    if isinstance(value, DBRef):
+        return dict(value.as_doc())
+    if isinstance(value, Decimal128) and (whole := to_whole(value)) is not None:
+        return Raw(str(whole).encode())
     return int(value) if isinstance(value, int) else str(value)
 
 

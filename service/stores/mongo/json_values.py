@@ -1,0 +1,66 @@
+"""JSON values that BSON keeps in another type: large whole numbers, and objects with ``$ref``.
+
+BSON's integers have 64 bits, so a larger one is kept as Decimal128, exactly up to 34 digits. Its
+driver reads an object with the text ``$ref`` and with ``$id`` as a DBRef, whatever it was.
+"""
+
+from operator import is_not
+from typing import Any
+
+from bson.dbref import DBRef
+from bson.decimal128 import Decimal128
+
+INT64 = 2**63
+MAX_DIGITS = 34
+
+
+def to_bson(value: Any) -> Any:
+    """Return a JSON value as BSON keeps it; what needs no change is not copied.
+
+    Raises:
+        decimal.Inexact: a whole number has more than 34 digits.
+    """
+    if isinstance(value, dict):
+        changed = {key: to_bson(child) for key, child in value.items()}
+        return changed if any(changed[key] is not value[key] for key in value) else value
+    if isinstance(value, list):
+        copies = list(map(to_bson, value))
+        return copies if any(map(is_not, copies, value)) else value
+    if isinstance(value, int) and not -INT64 <= value < INT64:
+        return Decimal128(str(value))
+    return value
+
+
+def from_bson(value: Any) -> Any:
+    """Return what :func:`to_bson` was given; a dictionary or list is changed in place."""
+    if isinstance(value, DBRef):
+        value = dict(value.as_doc())
+    if isinstance(value, dict | list):
+        for place, child in value.items() if isinstance(value, dict) else enumerate(value):
+            if not isinstance(child, _SCALARS):
+                value[place] = from_bson(child)
+    elif isinstance(value, Decimal128):
+        whole = to_whole(value)
+        return value if whole is None else whole
+    return value
+
+
+_SCALARS = (str, int, float, type(None))
+
+
+def to_whole(value: Decimal128) -> int | None:
+    """Return a whole number beyond 64 bits; None for other decimals, which are no JSON number.
+
+    ``12.50`` and ``1E+30``, written by another program, are such decimals.
+    """
+    decimal = value.to_decimal()
+    if decimal.as_tuple().exponent != 0:
+        return None
+    whole = int(decimal)
+    return None if -INT64 <= whole < INT64 else whole
+
+
+def loses_null(value: dict[str, Any]) -> bool:
+    """Return whether an object would come back without its ``"$db": null``."""
+    is_reference = isinstance(value.get("$ref"), str) and "$id" in value
+    return is_reference and value.get("$db", "") is None
