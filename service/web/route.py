@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from service.auth.caller import Access, Authenticator, access_of, is_access
 from service.core.errors import BadRequest, Refused, UnknownParameter, UnsupportedMedia, field_error
 from service.web.bulk import ItemTypes, items_apart, validate_items
 from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
-from service.web.strict_json import parse_body
+from service.web.strict_json import LargeIntegers, fields_marked, parse_body
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -107,6 +107,7 @@ class Route(APIRoute):
         access = self._access
         body = None if self.body_field is None else self.body_field.field_info
         takes_form, apart = isinstance(body, Form), items_apart(body)
+        large_integers = fields_marked(body, LargeIntegers)
         own_sessions = self.policy.own_sessions
 
         async def handle(request: Request) -> Response:
@@ -121,7 +122,7 @@ class Route(APIRoute):
                 _check_form(request)
                 await request.body()  # FastAPI would answer 400 to an error while it reads a form
             elif body is not None and (body.is_required() or await request.body()):
-                request = await _read_json(request, apart)
+                request = await _read_json(request, apart, large_integers)
             visited = endpoint(request) if own_sessions else self.visit(request, endpoint)
             return select_fields(await visited, wanted)
 
@@ -205,7 +206,9 @@ def _check_form(request: Request) -> None:
         raise UnsupportedMedia("Send a form: Content-Type: application/x-www-form-urlencoded.")
 
 
-async def _read_json(request: Request, apart: ItemTypes) -> Request:
+async def _read_json(
+    request: Request, apart: ItemTypes, large_integers: Collection[str]
+) -> Request:
     if "content-encoding" in request.headers:
         raise UnsupportedMedia(
             "Send the body uncompressed; only the prediction intake accepts compression."
@@ -219,7 +222,7 @@ async def _read_json(request: Request, apart: ItemTypes) -> Request:
         kind.startswith("application/") and kind.endswith("+json")
     ):
         raise UnsupportedMedia("Send JSON with Content-Type: application/json.")
-    value = await parse_body(body, apart)
+    value = await parse_body(body, apart, large_integers)
     await validate_items(value, apart)
     return _ReadRequest(request, body, value)
 

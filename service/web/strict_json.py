@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from msgspec import Raw
+from pydantic.fields import FieldInfo
 
 from service.core.cooperative import run_cooperatively
 from service.core.errors import BadRequest, Refused, ServiceError, field_error, has_surrogate
@@ -20,6 +21,7 @@ MAX_DEPTH = 32
 MAX_VALUES = 20_000
 VALUES_PER_PART = 100  # a part of the check takes 0.1 ms
 INT64 = 2**63
+OUT_OF_RANGE = "integer_out_of_range"
 Path = tuple[object, ...]
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
@@ -45,6 +47,17 @@ class TooDeep(BadRequest):
 class TooManyValues(Refused):
     code, title = "too_many_values", "Body has too many values"
     detail = f"Send at most {MAX_VALUES} values, keys included."
+
+
+class LargeIntegers:
+    """Marks the type of a field in which integers may exceed 64 bits; its validator limits them."""
+
+
+def fields_marked(body: FieldInfo | None, mark: type) -> frozenset[str]:
+    """Return the fields of a body whose type has the mark."""
+    fields: dict[str, FieldInfo] = getattr(body and body.annotation, "model_fields", {})
+    marks = {name: map(type, field.metadata) for name, field in fields.items()}
+    return frozenset(name for name, types in marks.items() if mark in types)
 
 
 class InvalidItem(NamedTuple):
@@ -77,14 +90,19 @@ def parse_json(body: bytes) -> Any:
     return value
 
 
-async def parse_body(body: bytes, each_apart: Collection[str] = ()) -> Any:
+async def parse_body(
+    body: bytes, each_apart: Collection[str] = (), large_integers: Collection[str] = ()
+) -> Any:
     """Return the value of a JSON body as :func:`parse_json`, checked in slices.
 
-    ``each_apart`` names members that are lists in which an invalid element becomes an
-    :class:`InvalidItem`.
+    Args:
+        body: UTF-8.
+        each_apart: members of the body that are lists in which an invalid element becomes an
+            :class:`InvalidItem`.
+        large_integers: members of the body in which integers may exceed 64 bits.
     """
     value = _load_strictly(body)
-    await run_cooperatively(_check_apart(value, each_apart))
+    await run_cooperatively(_check_apart(value, each_apart, large_integers))
     return value
 
 
@@ -105,20 +123,34 @@ def load_json(body: bytes, **options: Callable[..., Any]) -> Any:
     if text.startswith("\ufeff"):
         raise InvalidUtf8
     try:
-        return json.loads(text, **options)  # type: ignore[arg-type]
+        return _loads(text, options)
     except RecursionError as error:
         raise TooDeep from error
     except json.JSONDecodeError as error:
         where = f"{error.msg} at line {error.lineno}, column {error.colno}."
         raise InvalidJson(where) from error
-    except ValueError as error:  # an integer of more digits than Python converts
-        raise InvalidJson("A number has too many digits.") from error
 
 
-def _check_apart(value: Any, each_apart: Collection[str]) -> Iterator[None]:
+def _loads(text: str, options: dict[str, Any]) -> Any:
+    try:
+        return json.loads(text, **options)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python converts
+        return json.loads(text, **options, parse_int=_bounded_integer)
+
+
+def _bounded_integer(digits: str) -> int:
+    """Return an integer; of one with more than 99 digits, another that no store can keep."""
+    return int(digits) if len(digits) < 100 else int(f"{digits[:99]}1")
+
+
+def _check_apart(
+    value: Any, each_apart: Collection[str], large_integers: Collection[str]
+) -> Iterator[None]:
     """Check a body in small parts, the elements of some lists by themselves."""
     if not (each_apart and isinstance(value, dict)):
-        yield from _check(value)
+        yield from _check(value, MAX_VALUES, large_integers)
         return
     count = 0
     for name in each_apart:
@@ -159,14 +191,16 @@ def validate_value(value: Any) -> None:
         pass
 
 
-def _check(value: Any, most: int = MAX_VALUES) -> Generator[None, None, int]:
+def _check(
+    value: Any, most: int = MAX_VALUES, large_integers: Collection[str] = ()
+) -> Generator[None, None, int]:
     """Check a value of at most ``most`` values in parts; return their number, keys included."""
     count = 0
     for count, (path, leaf) in enumerate(_leaves(value), 1):
         if count > most:
             raise TooManyValues
         kind, code, detail = violation(leaf)
-        if code:
+        if code and not (code == OUT_OF_RANGE and path and path[0] in large_integers):
             raise kind(detail, errors=[field_error(pointer_to(path), code, detail)])
         if count % VALUES_PER_PART == 0:
             yield
@@ -207,7 +241,7 @@ def violation(leaf: Any) -> tuple[type[ServiceError], str, str]:
             return Refused, "number_out_of_range", "The number is too large for a 64-bit float."
     elif isinstance(leaf, int):
         if not -INT64 <= leaf < INT64:
-            return Refused, "integer_out_of_range", "Integers must fit in 64 bits."
+            return Refused, OUT_OF_RANGE, "Integers must fit in 64 bits."
     elif isinstance(leaf, _Repeating):
         return DuplicateKey, DuplicateKey.code, "Send each key of an object once."
     return _NO_VIOLATION

@@ -32,7 +32,7 @@ def _refusal(body: bytes) -> ServiceError:
         (b'{"a": -Infinity}', "invalid_json"),
         (b'{"a": 01}', "invalid_json"),
         (b'{"a": "\n"}', "invalid_json"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "invalid_json"),
+        (b'{"a": [' + b"9" * 5000 + b"}", "invalid_json"),
         (b'{"a": "\xff"}', "invalid_utf8"),
         (b"\xef\xbb\xbf{}", "invalid_utf8"),
         ('{"a": 1}'.encode("utf-16"), "invalid_utf8"),
@@ -60,6 +60,7 @@ def test_json_not_strict_is_400(body: bytes, code: str) -> None:
         (b'{"a": 9223372036854775808}', "/a", "integer_out_of_range"),
         (b'{"a": -9223372036854775809}', "/a", "integer_out_of_range"),
         (b'{"a": [[18446744073709551616]]}', "/a/0/0", "integer_out_of_range"),
+        (b'{"a": [-' + b"9" * 5000 + b"]}", "/a/0", "integer_out_of_range"),
         (b'{"a": 1e400}', "/a", "number_out_of_range"),
         (b'{"a": -1e400}', "/a", "number_out_of_range"),
     ],
@@ -94,6 +95,14 @@ async def test_json_element_apart_is_invalid_by_itself() -> None:
     ] == [[("", "invalid_unicode")], [("/a", "duplicate_key")], [("", "invalid_json")]]
     with pytest.raises(ServiceError, match="lone surrogates"):
         await parse_body(b'{"items": [], "b": "\\ud800"}', {"items"})
+
+
+async def test_json_large_integers_are_kept_in_their_field_alone() -> None:
+    body = b'{"a": {"b": [%d]}, "c": %d}' % (2**64, 2**63)
+    with pytest.raises(ServiceError) as refused:
+        await parse_body(body, large_integers={"a"})
+    assert [error["pointer"] for error in refused.value.errors] == ["/c"]
+    assert await parse_body(body, large_integers={"a", "c"}) == {"a": {"b": [2**64]}, "c": 2**63}
 
 
 async def test_json_elements_apart_are_counted_together() -> None:

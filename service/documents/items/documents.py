@@ -9,8 +9,11 @@ from uuid import UUID
 from bson.decimal128 import Decimal128
 from uuid_utils.compat import uuid7
 
+from service.core.errors import Refused, field_error
 from service.documents.items.schemas import ItemTypeRead
 from service.stores.mongo.client import Document, now
+from service.stores.mongo.json_values import first_fault
+from service.web.problems import pointer_to
 
 ITEMS = "items"
 ITEM_TYPES = "item_types"
@@ -48,6 +51,20 @@ class ItemTypeDocument(TypedDict):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class AttributeRefused(Refused):
+    code, title = "attribute_refused", "An attribute cannot be stored"
+    detail = "Correct the place that errors names."
+
+
+def check_storable(attributes: dict[str, Any]) -> None:
+    """Raise AttributeRefused, with the place, if the attributes would not come back equal."""
+    if fault := first_fault(attributes):
+        path, code, detail = fault
+        raise AttributeRefused(
+            detail, errors=[field_error(pointer_to(("attributes", *path)), code, detail)]
+        )
 
 
 def to_decimal128(price: Decimal | None) -> Decimal128 | None:

@@ -11,7 +11,12 @@ from pymongo.errors import DuplicateKeyError
 from typing_extensions import override
 
 from service.core.errors import Conflict, NotFound, OutcomeUnknown, PreconditionFailed, TooLarge
-from service.documents.items.documents import ITEMS, new_item, to_decimal128
+from service.documents.items.documents import (
+    ITEMS,
+    check_storable,
+    new_item,
+    to_decimal128,
+)
 from service.documents.items.item_types import ItemTypeRepository
 from service.documents.items.merge_patch import merge
 from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
@@ -20,6 +25,7 @@ from service.stores.mongo.client import CODEC, Document, now
 from service.stores.mongo.context import MongoContext
 from service.stores.mongo.errors import violated_index
 from service.stores.mongo.filters import all_of
+from service.stores.mongo.json_values import to_bson
 from service.stores.mongo.listing import MongoListing
 from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
@@ -99,9 +105,11 @@ class ItemRepository(MongoRepository[ItemRead]):
         The Idempotency-Key is stored in the item itself, so one atomic write decides between
         concurrent requests.
         """
+        check_storable(item.attributes)
         await self._types.check(item.type, item.attributes)
         owner_id = self._caller.owner_for(item.owner_id, "items:admin", "/owner_id")
         values = {**item.model_dump(), "owner_id": owner_id, "price": to_decimal128(item.price)}
+        values["attributes"] = to_bson(item.attributes)
         if key is not None:
             values.update(idempotency_key=key.key, fingerprint=key.fingerprint)
         document = new_item(values)
@@ -148,13 +156,15 @@ class ItemRepository(MongoRepository[ItemRead]):
         values = changes(change)
         if "price" in values:
             values["price"] = to_decimal128(values["price"])
+        attributes = current.attributes
         if "attributes" in values:
-            values["attributes"] = merge(current.attributes, values["attributes"])
+            attributes = merge(attributes, values["attributes"])
+            check_storable(attributes)
+            values["attributes"] = to_bson(attributes)
             if len(bson.encode(values["attributes"])) > MAX_ATTRIBUTE_BYTES:
                 raise ItemTooLarge
         if "attributes" in values or "type" in values:
-            type_name = values.get("type", current.type)
-            await self._types.check(type_name, values.get("attributes", current.attributes))
+            await self._types.check(values.get("type", current.type), attributes)
         return values
 
     async def restore(self, item_id: UUID) -> ItemRead:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from service.auth.caller import needs
+from service.documents.items.documents import AttributeRefused
 from service.documents.items.item_types import SchemaMismatch
 from service.documents.items.json_schema import ValidationTooCostly
 from service.documents.items.repository import (
@@ -32,7 +33,14 @@ router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
     "",
     status_code=201,
     dependencies=[needs("items:write")],
-    responses=problems(SchemaMismatch, ValidationTooCostly, ValidationBusy, KeyReused, ItemKeyUsed),
+    responses=problems(
+        AttributeRefused,
+        SchemaMismatch,
+        ValidationTooCostly,
+        ValidationBusy,
+        KeyReused,
+        ItemKeyUsed,
+    ),
 )
 async def items_create(item: ItemCreate, items: Items, key: SentKey, reply: Reply) -> ItemRead:
     created, replayed = await items.add(item, key)
@@ -77,6 +85,7 @@ async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
         ItemNotFound,
         ItemContended,
         ItemTooLarge,
+        AttributeRefused,
         SchemaMismatch,
         ValidationTooCostly,
         ValidationBusy,

@@ -1,12 +1,11 @@
 """Schemas of items and item types."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
+from service.stores.mongo.json_values import from_bson
 from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
     Moment,
@@ -18,40 +17,19 @@ from service.web.schemas import (
     Time,
     Versioned,
 )
-
-
-def _keys(value: Any) -> Iterator[str]:
-    """Yield the keys at every level, without recursion."""
-    pending = [value]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, dict):
-            yield from part
-            pending.extend(part.values())
-        elif isinstance(part, list):
-            pending.extend(part)
-
-
-def check_keys(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the value if MongoDB takes none of its keys for an operator or a path.
-
-    Raises:
-        PydanticCustomError: ``invalid_key``, with the first such key.
-    """
-    for key in _keys(value):
-        if not key or key.startswith("$") or "." in key or "\x00" in key:
-            raise PydanticCustomError(
-                "invalid_key",
-                "Rename the key '{key}': keys must not be empty, contain a dot or begin with $",
-                {"key": key[:40]},
-            )
-    return value
-
+from service.web.strict_json import LargeIntegers
 
 TypeName = Annotated[
     str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 ]
-Attributes = Annotated[dict[str, Any], AfterValidator(check_keys)]
+Attributes = Annotated[
+    dict[str, Any],
+    LargeIntegers(),
+    Field(
+        description="Any JSON, in names too: dots, a leading $ and blanks come back as they were. "
+        "Integers have at most 34 digits."
+    ),
+]
 Tag = Annotated[Text, Field(min_length=1, max_length=60)]
 TagList = Annotated[list[Tag], Field(max_length=50)]
 
@@ -89,7 +67,7 @@ class ItemUpdate(RequestModel):
 
     name: Name | MISSING = MISSING
     type: TypeName | MISSING = MISSING
-    attributes: Attributes | MISSING = MISSING
+    attributes: Annotated[Attributes | MISSING, LargeIntegers()] = MISSING
     tags: TagList | MISSING = MISSING
     price: Money | None | MISSING = MISSING
 
@@ -99,7 +77,7 @@ class ItemRead(Versioned):
     owner_id: UUID | None
     name: str
     type: str
-    attributes: dict[str, Any]
+    attributes: Annotated[dict[str, Any], BeforeValidator(from_bson)]
     tags: list[str]
     price: Money | None
     created_at: Moment
@@ -126,6 +104,11 @@ class ItemSearch(ListQuery):
     ``{"not": …}`` combine them. Fields: ``name``, ``type``, ``tags``, ``price``, ``created_at``,
     ``updated_at`` and ``attributes.<path>``. Operators: ``eq ne gt gte lt lte in nin exists
     prefix contains``.
+
+    A name with a dot, with a leading ``$`` or of no characters is reached by a JSON Pointer
+    (RFC 6901) instead: ``/attributes/home.dest``. No index serves such a name: combine it with
+    ``type``, ``tags`` or ``price`` among many items. Only an index (``/attributes/rooms/0/no.``)
+    then leads into a list; a list at the end of the path matches by any of its elements.
     """
 
     model_config = ConfigDict(
@@ -142,7 +125,7 @@ class ItemSearch(ListQuery):
         }
     )
 
-    where: dict[str, Any]
+    where: Annotated[dict[str, Any], LargeIntegers()]
     sort: Literal["created_at", "-created_at", "name", "-name"] = "-created_at"
 
 

@@ -1,7 +1,8 @@
 """Compilation of searches: from a client's JSON to a MongoDB filter.
 
-Values are scalars and stand behind an operator written here; paths are checked letter by letter;
-text patterns are escaped prefixes. Hence MongoDB executes nothing that a client sends.
+Values are scalars and stand behind an operator written here, or in a ``$literal``; no name in a
+path begins with ``$``, except in a ``$literal``; text patterns are escaped prefixes. Hence MongoDB
+executes nothing that a client sends.
 """
 
 import re
@@ -12,13 +13,17 @@ from bson.decimal128 import Decimal128
 from pydantic import TypeAdapter
 
 from service.core.errors import Refused, field_error
+from service.documents.items.attribute_path import matching, names_in
 from service.stores.mongo.client import Document
+from service.stores.mongo.json_values import MAX_WHOLE, TOO_LARGE, to_bson
 from service.web.problems import pointer_to
 from service.web.schemas import Money, Time
 
 MAX_DEPTH, MAX_CONDITIONS, MAX_VALUES = 8, 50, 200
 _FIELDS = frozenset(("name", "type", "tags", "price", "created_at", "updated_at"))
-_PATH = re.compile(r"attributes(\.[A-Za-z0-9_-]{1,100}){1,16}")
+_FIELD_DETAIL = (
+    "Name a fixed field, attributes.<path>, or a JSON Pointer such as /attributes/home.dest."
+)
 _time, _money = TypeAdapter[Time](Time), TypeAdapter[Money](Money)
 Path = tuple[object, ...]  # of a part of the body
 
@@ -65,11 +70,13 @@ class _Compiler:
         if set(node) != {"field", "op", "value"}:
             _refuse(path, 'Send "field", "op" and "value", or one of "and", "or", "not".')
         field, op = node["field"], node["op"]
-        if not isinstance(field, str) or not (field in _FIELDS or _PATH.fullmatch(field)):
-            _refuse((*path, "field"), "Name a fixed field or attributes.<path>.")
+        names = names_in(field) if isinstance(field, str) else None
+        if names is None and (not isinstance(field, str) or field not in _FIELDS):
+            _refuse((*path, "field"), _FIELD_DETAIL)
         if not isinstance(op, str) or op not in _OPERATORS:
             _refuse((*path, "op"), f"Use one of the operators {' '.join(_OPERATORS)}.")
-        return {field: _OPERATORS[op](field, node["value"], (*path, "value"))}
+        condition = _OPERATORS[op](field, node["value"], (*path, "value"))
+        return {field: condition} if names is None else matching(names, condition)
 
 
 def _refuse(path: Path, detail: str) -> NoReturn:
@@ -87,7 +94,9 @@ def _scalar(field: str, value: Any, path: Path) -> Any:
             return _time.validate_python(value)
     except ValueError:
         _refuse(path, f"Send a value that {field} can have.")
-    return value
+    if isinstance(value, int) and abs(value) > MAX_WHOLE:
+        _refuse(path, TOO_LARGE)
+    return to_bson(value)
 
 
 def _compared(operator: str) -> Callable[[str, Any, Path], Document]:

@@ -12,6 +12,8 @@ from bson.decimal128 import Decimal128
 
 INT64 = 2**63
 MAX_DIGITS = 34
+MAX_WHOLE = 10**MAX_DIGITS - 1
+TOO_LARGE = f"Send whole numbers of more than {MAX_DIGITS} digits as text."
 
 
 def to_bson(value: Any) -> Any:
@@ -32,7 +34,10 @@ def to_bson(value: Any) -> Any:
 
 
 def from_bson(value: Any) -> Any:
-    """Return what :func:`to_bson` was given; a dictionary or list is changed in place."""
+    """Return what :func:`to_bson` was given; a dictionary or list is changed in place.
+
+    A decimal that another program wrote, which is no such number, becomes text.
+    """
     if isinstance(value, DBRef):
         value = dict(value.as_doc())
     if isinstance(value, dict | list):
@@ -41,7 +46,7 @@ def from_bson(value: Any) -> Any:
                 value[place] = from_bson(child)
     elif isinstance(value, Decimal128):
         whole = to_whole(value)
-        return value if whole is None else whole
+        return str(value) if whole is None else whole
     return value
 
 
@@ -49,10 +54,7 @@ _SCALARS = (str, int, float, type(None))
 
 
 def to_whole(value: Decimal128) -> int | None:
-    """Return a whole number beyond 64 bits; None for other decimals, which are no JSON number.
-
-    ``12.50`` and ``1E+30``, written by another program, are such decimals.
-    """
+    """Return a whole number beyond 64 bits; None for others, such as ``12.50`` and ``1E+30``."""
     decimal = value.to_decimal()
     if decimal.as_tuple().exponent != 0:
         return None
@@ -60,7 +62,23 @@ def to_whole(value: Decimal128) -> int | None:
     return None if -INT64 <= whole < INT64 else whole
 
 
-def loses_null(value: dict[str, Any]) -> bool:
-    """Return whether an object would come back without its ``"$db": null``."""
+def first_fault(value: Any) -> tuple[tuple[object, ...], str, str] | None:
+    """Return path, code and detail of a part that would not come back equal; None without one."""
+    todo: list[tuple[tuple[object, ...], Any]] = [((), value)]
+    while todo:
+        path, here = todo.pop()
+        if isinstance(here, dict):
+            if _loses_database(here):
+                return (*path, "$db"), "null_database", "Omit $db beside $ref and $id."
+            todo.extend(((*path, key), child) for key, child in here.items())
+        elif isinstance(here, list):
+            todo.extend(((*path, index), child) for index, child in enumerate(here))
+        elif isinstance(here, int) and abs(here) > MAX_WHOLE:
+            return path, "integer_out_of_range", TOO_LARGE
+    return None
+
+
+def _loses_database(value: dict[str, Any]) -> bool:
+    """Return whether the driver would take the null of ``$db`` for an absent database."""
     is_reference = isinstance(value.get("$ref"), str) and "$id" in value
     return is_reference and value.get("$db", "") is None

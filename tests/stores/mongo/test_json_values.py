@@ -10,7 +10,7 @@ from bson.codec_options import CodecOptions
 from service.documents.predictions.reading.encoding import encode_json
 from service.stores.mongo.client import CODEC
 from service.stores.mongo.json_types import JSON_CODEC
-from service.stores.mongo.json_values import from_bson, loses_null, to_bson
+from service.stores.mongo.json_values import first_fault, from_bson, to_bson
 
 VALUES: list[dict[str, Any]] = [
     {"n": 2**64 - 1, "list": [[-(2**63) - 1, {"m": 10**34 - 1}]]},
@@ -37,11 +37,24 @@ def test_to_bson_without_large_numbers_is_the_same_object() -> None:
 
 
 @pytest.mark.parametrize("text", ["12.50", "1E+30", "7", "NaN", "Infinity"])
-def test_from_bson_other_decimal_stays(text: str) -> None:
-    assert from_bson([Decimal128(text)]) == [Decimal128(text)]
+def test_from_bson_other_decimal_is_text(text: str) -> None:
+    assert from_bson([Decimal128(text)]) == [text]
     assert json.loads(encode_json([Decimal128(text)])) == [text]
 
 
-def test_loses_null_is_true_for_a_reference_to_no_database() -> None:
-    assert loses_null({"$ref": "a", "$id": 1, "$db": None})
-    assert not any(map(loses_null, VALUES))
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"a": [1, {"$ref": "a", "$id": 1, "$db": None}]}, ("a", 1, "$db")),
+        ({"a.b": {"": [10**34]}}, ("a.b", "", 0)),
+        (-(10**34), ()),
+    ],
+)
+def test_first_fault_has_its_place(value: Any, path: tuple[object, ...]) -> None:
+    fault = first_fault(value)
+    assert fault is not None
+    assert fault[0] == path
+
+
+def test_first_fault_of_what_comes_back_equal_is_none() -> None:
+    assert first_fault(VALUES) is None

@@ -17,8 +17,6 @@ from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, TooDeep, load_json, raw_items
 
-_MAX_CONVERTED_DIGITS = 1_000
-_TOO_LONG = 10**_MAX_CONVERTED_DIGITS + 1
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -57,12 +55,7 @@ def load(body: bytes) -> Any:
     try:
         return from_json(body, allow_inf_nan=True, cache_strings="keys")
     except ValueError:  # reads half a surrogate pair, and says what is wrong with the rest
-        return load_json(body, parse_int=_parse_int)
-
-
-def _parse_int(digits: str) -> int:
-    """Return an integer; in place of one that Python does not convert, one that is refused."""
-    return int(digits) if len(digits) <= _MAX_CONVERTED_DIGITS else _TOO_LONG
+        return load_json(body)
 
 
 def decode_event(line: bytes) -> Event | Rejected:
