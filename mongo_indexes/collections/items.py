@@ -75,7 +75,8 @@ ITEMS = CollectionSpec(
         Index(
             name="ix_items_attributes",
             keys=(("attributes.$**", 1),),
-            why="searches by attributes, whose names are not known in advance",
+            why="searches by attributes, whose names are not known in advance; it serves none "
+            "with a dot, with a leading $ or without characters",
         ),
         Index(
             name="uq_items_idempotency_key",

@@ -214,3 +214,24 @@ async def test_put_type_again_after_removal_has_a_new_etag(
     assert again.headers["etag"] != first.headers["etag"]
     cached = {"If-None-Match": first.headers["etag"]}
     assert (await client.get("/v1/item_types/t", headers=cached)).status_code == 200
+
+
+async def test_item_type_names_of_any_kind_are_validated(client: httpx2.AsyncClient) -> None:
+    properties = {"home.dest": {"type": "string"}, "$n": {"maximum": 2**62}, "": {"minLength": 2}}
+    schema = {"properties": properties, "required": ["home.dest"], "additionalProperties": False}
+    put = await client.put("/v1/item_types/titanic", json={"json_schema": schema})
+    assert put.json()["json_schema"] == schema
+    valid = {"home.dest": "Montreal, PQ", "$n": -(2**80), "": "ab"}
+    item = await make_item(client, type="titanic", attributes=valid)
+    assert item["attributes"] == valid
+    path = f"/v1/items/{item['id']}"
+    for changed, pointer in (
+        ({"home.dest": 1}, "/attributes/home.dest"),
+        ({"$n": 2**64}, "/attributes/$n"),
+        ({"": "a"}, "/attributes"),  # jsonschema-rs leaves empty names out of its paths
+        ({"home.dest": None}, "/attributes"),
+        ({"home": {"dest": "x"}}, "/attributes"),
+    ):
+        response = await client.patch(path, json={"attributes": changed})
+        assert (response.status_code, response.json()["code"]) == (422, "schema_mismatch"), changed
+        assert [error["pointer"] for error in response.json()["errors"]] == [pointer]

@@ -182,3 +182,17 @@ async def test_search_items_by_attributes_uses_an_index(
             assert (await search(client, where)).status_code == 200
     assert scans(profile) == []
     assert [find["docsExamined"] for find in profile[:4]] == [1, 1, 2, 0]
+
+
+async def test_search_items_by_dotted_names_needs_another_filter(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    for n in range(40):
+        await make_item(client, type=f"t{n % 20}", attributes={"home.dest": n})
+    dotted = {"field": "/attributes/home.dest", "op": "eq", "value": 7}
+    typed = {"field": "type", "op": "eq", "value": "t7"}
+    async with profiling(state) as profile:
+        for where in (dotted, {"not": dotted}, {"and": [dotted, typed]}):
+            assert (await search(client, where)).status_code == 200
+    assert scans(profile) == []
+    assert [find["docsExamined"] for find in profile] == [40, 40, 2]

@@ -18,7 +18,7 @@ def condition(value: Any, field: Any = "name", op: Any = "eq") -> dict[str, Any]
 @pytest.fixture
 async def sample_items(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
     """Four items that differ in every field."""
-    power = [{"power": {"watts": watts}, "colour": colour} for watts, colour in _POWER]
+    power = [{"power": {"watts": watts}, "colour": colour} for watts, colour in ATTRIBUTES]
     prices = ["1.00", "10.00", None, "100.00"]
     return [
         await make_item(
@@ -28,7 +28,7 @@ async def sample_items(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
     ]
 
 
-_POWER = [(100, "red"), (1450.5, "red (dark)"), ("1450", None), (True, ["red", "blue"])]
+ATTRIBUTES = [(100, "red"), (1450.5, "red (dark)"), ("1450", None), (True, ["red", "blue"])]
 _TAGS: list[list[str]] = [["x"], ["x", "y"], [], ["y.*"]]
 
 
