@@ -9,6 +9,7 @@ from typing import Any
 
 from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
+from bson.int64 import Int64
 
 INT64 = 2**63
 MAX_DIGITS = 34
@@ -23,8 +24,9 @@ def to_bson(value: Any) -> Any:
         decimal.Inexact: a whole number has more than 34 digits.
     """
     if isinstance(value, dict):
-        changed = {key: to_bson(child) for key, child in value.items()}
-        return changed if any(changed[key] is not value[key] for key in value) else value
+        copies = list(map(to_bson, value.values()))
+        changed = any(map(is_not, copies, value.values()))
+        return dict(zip(value, copies, strict=True)) if changed else value
     if isinstance(value, list):
         copies = list(map(to_bson, value))
         return copies if any(map(is_not, copies, value)) else value
@@ -42,7 +44,7 @@ def from_bson(value: Any) -> Any:
         value = dict(value.as_doc())
     if isinstance(value, dict | list):
         for place, child in value.items() if isinstance(value, dict) else enumerate(value):
-            if not isinstance(child, _SCALARS):
+            if type(child) not in _SAME:
                 value[place] = from_bson(child)
     elif isinstance(value, Decimal128):
         whole = to_whole(value)
@@ -50,7 +52,8 @@ def from_bson(value: Any) -> Any:
     return value
 
 
-_SCALARS = (str, int, float, type(None))
+_FINE = frozenset((str, float, bool, type(None)))
+_SAME = frozenset((str, int, Int64, float, bool, type(None)))
 
 
 def to_whole(value: Decimal128) -> int | None:
@@ -67,12 +70,13 @@ def first_fault(value: Any) -> tuple[tuple[object, ...], str, str] | None:
     todo: list[tuple[tuple[object, ...], Any]] = [((), value)]
     while todo:
         path, here = todo.pop()
-        if isinstance(here, dict):
-            if _loses_database(here):
+        if isinstance(here, dict | list):
+            if isinstance(here, dict) and _loses_database(here):
                 return (*path, "$db"), "null_database", "Omit $db beside $ref and $id."
-            todo.extend(((*path, key), child) for key, child in here.items())
-        elif isinstance(here, list):
-            todo.extend(((*path, index), child) for index, child in enumerate(here))
+            children = here.items() if isinstance(here, dict) else enumerate(here)
+            todo.extend(
+                ((*path, place), child) for place, child in children if type(child) not in _FINE
+            )
         elif isinstance(here, int) and abs(here) > MAX_WHOLE:
             return path, "integer_out_of_range", TOO_LARGE
     return None
