@@ -47,7 +47,7 @@ class Follower:
     def __init__(self, client: httpx2.AsyncClient, address: str, **query: Any) -> None:
         self._client, self._address = client, address
         self._query: dict[str, Any] = {"sort": "committed", "limit": 3, **query}
-        self.seen: list[str] = []
+        self.received: list[str] = []
 
     async def follow(self) -> list[str]:
         """Read to the end of the list; return the ids that came."""
@@ -61,16 +61,16 @@ class Follower:
             assert self._query["cursor"] is not None
             assert ("link" in response.headers) == body["page"]["has_more"]
             if not body["page"]["has_more"]:
-                self.seen += came
+                self.received += came
                 return came
 
     async def follow_until(self, count: int) -> list[str]:
         """Follow until this many have come."""
         async with asyncio.timeout(30):
-            while len(self.seen) < count:
+            while len(self.received) < count:
                 await self.follow()
                 await asyncio.sleep(0.01)
-        return self.seen
+        return self.received
 
 
 async def insert_user(connection: AsyncConnection) -> str:
@@ -174,9 +174,9 @@ async def test_following_under_load_finds_every_row_once(
     while not writers.done():
         await follower.follow()
     await writers
-    seen = await follower.follow_until(len(made))
-    assert len(seen) == len(set(seen))
-    assert set(seen) == set(made)
+    received = await follower.follow_until(len(made))
+    assert len(received) == len(set(received))
+    assert set(received) == set(made)
 
 
 async def test_following_pages_hold_rows_of_one_transaction_by_id(
