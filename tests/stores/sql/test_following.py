@@ -20,6 +20,7 @@ from service.main import State
 from service.relational.users.tables import User
 from tests.auth.factories import create_user
 from tests.fixtures.client import client_as, member_caller
+from tests.project.list_endpoints import lists_of
 from tests.relational.accounts.factories import make_account, make_transfer
 from tests.relational.catalog.factories import make_product
 from tests.relational.orders.factories import line, make_order
@@ -210,3 +211,16 @@ async def test_following_counts_what_it_lists(client: httpx2.AsyncClient, state:
             response = await client.get(USERS, params={"sort": sort, "count": "exact"})
             totals.append(response.json()["total"])
     assert totals == [0, 1]
+
+
+def test_following_is_a_matter_of_the_primary(app: FastAPI) -> None:
+    """A replica knows the running transactions of the primary only as of what it has replayed."""
+    followed = {
+        operation["operationId"]
+        for path in app.openapi()["paths"].values()
+        for operation in path.values()
+        if "committed" in str(operation.get("parameters"))
+    }
+    on_primary = {endpoint.name for endpoint in lists_of(app) if "committed" in endpoint.sorts}
+    assert followed == on_primary
+    assert len(followed) == 7
