@@ -1,13 +1,15 @@
 """Values of labels: which there may be, how they are stored, and how they are compared.
 
 A label is any JSON but null. Numbers of at most 64 bits, text and booleans are stored as they are.
-Lists, objects and larger integers are stored as ``{"json": text}`` with sorted keys, because
-MongoDB compares objects by the order of their keys, and arrays by their smallest element.
+An integer beyond them is a Decimal128. Lists and objects are stored as ``{"json": text}`` with
+sorted keys, because MongoDB compares objects by the order of their keys, and arrays by their
+smallest element.
 """
 
 import json
 from typing import Annotated, Any
 
+from bson.decimal128 import Decimal128
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -33,14 +35,18 @@ def normalize_label(label: Any) -> Any:
 
 def to_stored(label: Any) -> Any:
     """Return the label as it is stored; equal labels are stored equally."""
-    is_large = isinstance(label, int) and not -INT64 <= label < INT64
-    if is_large or isinstance(label, (list, dict)):
+    if isinstance(label, (list, dict)):
         return {"json": _canonical_json(label)}
+    if isinstance(label, Decimal128):  # as a double, if that is the same number
+        number = label.to_decimal()
+        return float(number) if float(number) == number else label
     return normalize_label(label)
 
 
 def from_stored(stored: Any) -> Any:
     """Return the label that :func:`to_stored` got."""
+    if isinstance(stored, Decimal128):
+        return int(stored.to_decimal())
     return json.loads(stored["json"]) if isinstance(stored, dict) else stored
 
 
@@ -52,7 +58,9 @@ def sort_key(stored: Any) -> tuple[int, Any]:
         return 3, stored
     if isinstance(stored, str):
         return 1, stored
-    return (2, stored["json"]) if isinstance(stored, dict) else (0, stored)
+    if isinstance(stored, dict):
+        return 2, stored["json"]
+    return 0, stored.to_decimal() if isinstance(stored, Decimal128) else stored
 
 
 def text_bytes(stored: Any) -> int:
@@ -63,7 +71,11 @@ def text_bytes(stored: Any) -> int:
 
 def _canonical_json(value: Any) -> str:
     return json.dumps(
-        _normalize_all(value), sort_keys=True, ensure_ascii=False, separators=(",", ":")
+        _normalize_all(value),
+        sort_keys=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+        default=from_stored,
     )
 
 
@@ -76,7 +88,7 @@ def _normalize_all(value: Any) -> Any:
 
 
 def _check(label: Any) -> Any:
-    is_short = isinstance(label, (bool, int, float)) or (
+    is_short = isinstance(label, (bool, int, float, Decimal128)) or (
         isinstance(label, str) and len(label) < 1000
     )
     if label is None or not (is_short or len(_canonical_json(label).encode()) <= MAX_LABEL_BYTES):

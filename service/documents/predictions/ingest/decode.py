@@ -4,7 +4,6 @@ import codecs
 import json
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,7 +14,7 @@ from service.documents.predictions.ingest.event import Event, PlainEvent
 from service.documents.predictions.ingest.read_event import Rejected, read_event
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
-from service.web.strict_json import InvalidJson, TooDeep, load_json, raw_items
+from service.web.strict_json import InvalidJson, load_json
 
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -146,42 +145,3 @@ def _broken_item(body: bytes) -> str | None:
 def whole_error(error: ServiceError) -> Any:
     """Return the error of a whole event as a field error."""
     return field_error(pointer="", code=error.code, detail=error.message)
-
-
-# Until labels read their batches by `read_items`.
-class _RawBatch(Struct, forbid_unknown_fields=True):
-    items: list[msgspec.Raw]
-
-
-class _OnlyId(Struct):
-    prediction_id: UUID
-
-
-_raw_batch = msgspec.json.Decoder(_RawBatch)
-_only_id = msgspec.json.Decoder(_OnlyId)
-
-
-def split_items(body: bytes) -> list[bytes]:
-    try:
-        return raw_items(body, _raw_items)
-    except RecursionError as error:
-        raise TooDeep from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidJson(f"{error}.") from error
-
-
-def _raw_items(body: bytes) -> list[msgspec.Raw]:
-    try:
-        items = _raw_batch.decode(body).items
-    except msgspec.ValidationError as error:
-        raise NotABatch from error
-    if not 1 <= len(items) <= MAX_ITEMS:
-        raise NotABatch
-    return items
-
-
-def find_id(line: bytes) -> UUID | None:
-    try:
-        return _only_id.decode(line).prediction_id
-    except DECODE_ERRORS:
-        return None

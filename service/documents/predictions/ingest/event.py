@@ -6,21 +6,21 @@ reads the others.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import Meta, Struct
 
 from service.core.errors import FieldError, field_error
+from service.documents.predictions.clock import future_violation
 from service.documents.predictions.ids import ID_SCHEMA
 from service.documents.predictions.ingest.values import NonfiniteName
 from service.web.problems import pointer_to
-from service.web.schemas import EARLIEST, LATEST, TIME_PATTERN, format_time
+from service.web.schemas import EARLIEST, LATEST, TIME_PATTERN
 from service.web.strict_json import INT64
 
 DEFAULT_EVENT_BYTES = 1_048_576
-MAX_CLOCK_SKEW = timedelta(hours=1)
 # The last part is for Python only, whose $ also matches before a trailing newline.
 _WORD = r"^[^\x00-\x1f$][^\x00-\x1f]*$(?!\n)"
 Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=_WORD)]
@@ -114,10 +114,7 @@ def time_violation(name: str, moment: datetime, received_at: datetime) -> FieldE
     if not EARLIEST <= moment < LATEST:
         detail = "Send a time between the years 1900 and 2200."
         return field_error(pointer_to((name,)), "out_of_range", detail)
-    if name == "timestamp" and moment > received_at + MAX_CLOCK_SKEW:
-        limit = f"{MAX_CLOCK_SKEW} after the server's time, {format_time(received_at)}"
-        return field_error("/timestamp", "in_the_future", f"Send a time of at most {limit}.")
-    return None
+    return future_violation(name, moment, received_at) if name == "timestamp" else None
 
 
 def find_violation(event: Event, received_at: datetime) -> FieldError | None:

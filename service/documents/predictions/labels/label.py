@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from math import isfinite
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -9,23 +10,22 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from pydantic import ValidationError
 
-from service.core.errors import MAX_ERRORS, FieldError, ServiceError, field_error
+from service.core.errors import MAX_ERRORS, FieldError, ServiceError, field_error, has_surrogate
 from service.documents.predictions.clock import MAX_CLOCK_SKEW, future_violation
 from service.documents.predictions.ids import MAX_ID_CHARS, parse_id, to_uuid
-from service.documents.predictions.ingest.decode import DECODE_ERRORS, find_id, split_items
-from service.documents.predictions.ingest.event import Int64
+from service.documents.predictions.ingest.decode import DECODE_ERRORS, load, read_items, whole_error
+from service.documents.predictions.ingest.values import Inspection
 from service.documents.predictions.label_values import MAX_LABEL_BYTES, normalize_label
 from service.documents.predictions.labels.schemas import LabelWrite, WithdrawalWrite
 from service.stores.mongo.client import Document
 from service.web.problems import pointer_to
 from service.web.schemas import EARLIEST, MAX_ITEMS, TIME_PATTERN, to_milliseconds
-from service.web.strict_json import parse_json
+from service.web.strict_json import INT64
 
 _ID = {"description": "A UUID, or other text."}
 _VALUE = {"description": f"Any JSON but null, of at most {MAX_LABEL_BYTES} bytes."}
 # Longer text and structured labels take the slower path, which measures them.
-_FAST = (int, float, bool, str)
-_MAX_FAST_CHARS = 200
+_MAX_PLAIN_CHARS = 200
 
 
 class Label(Struct, forbid_unknown_fields=True, frozen=True):
@@ -42,7 +42,7 @@ class Label(Struct, forbid_unknown_fields=True, frozen=True):
     observed_at: Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": TIME_PATTERN})]
     label: (
         Annotated[
-            Int64 | bool | float | str | list[Any] | dict[str, Any], Meta(extra_json_schema=_VALUE)
+            int | bool | float | str | list[Any] | dict[str, Any], Meta(extra_json_schema=_VALUE)
         ]
         | UnsetType
     ) = UNSET
@@ -78,7 +78,11 @@ def decode_label(line: bytes, received_at: datetime) -> LabelStep | InvalidLabel
     try:
         return _check(_label.decode(line), received_at)
     except DECODE_ERRORS:
-        return _read_strictly(line, received_at)
+        pass
+    try:
+        return _read_strictly(load(line), received_at)
+    except ServiceError as error:
+        return InvalidLabel(None, error.errors or [whole_error(error)])
 
 
 def decode_labels(body: bytes, received_at: datetime) -> Iterable[LabelStep | InvalidLabel]:
@@ -91,22 +95,26 @@ def decode_labels(body: bytes, received_at: datetime) -> Iterable[LabelStep | In
     try:
         labels = _batch.decode(body).items
     except DECODE_ERRORS:
-        return (decode_label(item, received_at) for item in split_items(body))
+        return (_read(item, received_at) for item in read_items(body))
     return (_check(label, received_at) for label in labels)
+
+
+def _read(item: Any, received_at: datetime) -> LabelStep | InvalidLabel:
+    try:
+        return _check(msgspec.convert(item, Label), received_at)
+    except DECODE_ERRORS:
+        return _read_strictly(item, received_at)
 
 
 def _check(label: Label, received_at: datetime) -> LabelStep | InvalidLabel:
     """Return the label, or the errors that its types do not catch."""
     value, source = label.label, "unknown" if label.source is UNSET else label.source
-    texts = f"{label.prediction_id}{source}{value}"
     if (
         label.withdrawn
-        or not isinstance(value, _FAST)
-        or len(texts) > _MAX_FAST_CHARS
-        or "\x00" in texts
+        or not (_is_plain(value) and _is_storable(f"{label.prediction_id}{source}{value}"))
         or not EARLIEST <= label.observed_at <= received_at + MAX_CLOCK_SKEW
     ):
-        return _read_strictly(msgspec.json.encode(label), received_at)
+        return _read_strictly(msgspec.to_builtins(label), received_at)
     return _step(
         parse_id(label.prediction_id),
         {
@@ -118,30 +126,60 @@ def _check(label: Label, received_at: datetime) -> LabelStep | InvalidLabel:
     )
 
 
+def _is_storable(text: str) -> bool:
+    return "\x00" not in text and (text.isascii() or not has_surrogate(text))
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether this is a number, a boolean or short text, as MongoDB stores it."""
+    if isinstance(value, str):
+        return len(value) <= _MAX_PLAIN_CHARS
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, int) and -INT64 <= value < INT64
+
+
 def _step(sent_id: UUID | str, observation: Document) -> LabelStep:
     return LabelStep(str(sent_id), to_uuid(sent_id), observation)
 
 
-def _read_strictly(line: bytes, received_at: datetime) -> LabelStep | InvalidLabel:
+def _read_strictly(item: Any, received_at: datetime) -> LabelStep | InvalidLabel:
     """Read again what msgspec rejected, like the body of a single label.
 
     So every error is reported, in the same words, and both ways accept the same labels.
     """
+    fields = item if isinstance(item, dict) else {}
+    errors = _unstorable(fields)
+    schema = WithdrawalWrite if fields.get("withdrawn") is True else LabelWrite
     try:
-        value = parse_json(line)
-    except ServiceError as error:
-        whole = field_error(pointer="", code=error.code, detail=error.message)
-        return InvalidLabel(find_id(line), error.errors or [whole])
-    is_withdrawal = isinstance(value, dict) and value.get("withdrawn") is True
-    schema = WithdrawalWrite if is_withdrawal else LabelWrite
-    try:
-        label = schema.model_validate(value)
+        if errors:
+            return InvalidLabel(_id_of(fields), errors[:MAX_ERRORS])
+        label = schema.model_validate(item)
     except ValidationError as error:
-        return InvalidLabel(find_id(line), _field_errors(error))
+        return InvalidLabel(_id_of(fields), _field_errors(error))
     future = future_violation("observed_at", label.observed_at, received_at)
     if future is not None:
         return InvalidLabel(label.prediction_id, [future])
     return _step(label.prediction_id, label.to_observation(received_at))
+
+
+def _unstorable(fields: dict[str, Any]) -> list[FieldError]:
+    """Return the values that a label cannot have, by place; large integers become Decimal128."""
+    inspection = Inspection()
+    inspection.inspect(fields)
+    nonfinite = [
+        field_error(pointer, "invalid_label", f"{name} is no label.")
+        for pointer, name in inspection.nonfinite.items()
+    ]
+    return inspection.errors + nonfinite
+
+
+def _id_of(fields: dict[str, Any]) -> UUID | str | None:
+    sent = fields.get("prediction_id")
+    try:
+        return None if isinstance(sent, str) and has_surrogate(sent) else parse_id(sent)
+    except ValueError:
+        return None
 
 
 def _field_errors(error: ValidationError) -> list[FieldError]:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 from typing import Any
 from uuid import UUID
 
@@ -32,8 +33,11 @@ from tests.documents.predictions.labels.factories import (
         ({"label": {"a": ["\ud800"]}}, "/label/a/0"),
         ({"label": "\x00"}, "/label"),
         ({"label": "\ud800"}, "/label"),
-        ({"label": 2**63}, "/label"),
-        ({"label": 10**400}, "/label"),
+        ({"label": 10**34 + 1}, "/label"),
+        ({"label": 10**400 + 1}, "/label"),
+        ({"label": {"a/b": [10**400 + 1]}}, "/label/a~1b/0"),
+        ({"label": math.nan}, "/label"),
+        ({"label": [{"x": -math.inf}]}, "/label/0/x"),
         ({"observed_at": "2026-01-01T00:00:00"}, "/observed_at"),
         ({"observed_at": "0001-01-01T00:00:00+14:00"}, "/observed_at"),
         ({"observed_at": "2200-01-01T00:00:00Z"}, "/observed_at"),
@@ -53,7 +57,7 @@ from tests.documents.predictions.labels.factories import (
         ({"prediction_id": 7}, "/prediction_id"),
         ({"colour": "red"}, "/colour"),
         ({"c" * 5000: "red"}, f"/{'c' * 199}…"),
-        ({"label": {"deep": [{} for _ in range(30_000)]}}, ""),
+        ({"label": {"deep": [{} for _ in range(30_000)]}}, "/label"),
     ],
 )
 async def test_label_invalid_is_rejected_and_the_others_are_stored(
@@ -100,7 +104,14 @@ async def test_label_of_each_type_is_stored_with_its_type(
 
 @pytest.mark.parametrize(
     "label",
-    [{"b.c": 1, "$ref": [], "$id": {"$": None}}, [1.0, "1", True], "x" * 65_534, [2.5, [0.0]]],
+    [
+        {"b.c": 1, "$ref": [], "$id": {"$": None}},
+        [1.0, "1", True],
+        "x" * 65_534,
+        [2.5, [0.0]],
+        2**64 + 1,
+        [2**70],
+    ],
 )
 async def test_label_structured_or_long_is_given_back(
     client: httpx2.AsyncClient, state: State, label: Any
