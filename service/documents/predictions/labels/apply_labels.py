@@ -38,8 +38,7 @@ async def apply_labels(
 
     def result(label: LabelStep | InvalidLabel) -> LabelResult:
         if isinstance(label, InvalidLabel):
-            sent_id = None if label.prediction_id is None else str(label.prediction_id)
-            return LabelResult(sent_id, 422, "rejected", errors=label.errors)
+            return LabelResult(label.prediction_id, 422, "rejected", errors=label.errors)
         if label.prediction_id in errors:
             return _rejected(label, errors[label.prediction_id])
         change = next(next_change[label.prediction_id])

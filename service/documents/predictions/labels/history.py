@@ -35,7 +35,8 @@ def merge(
     :data:`MAX_REVISIONS` already, or :data:`MAX_HISTORY_BYTES` with it.
     """
     known = {observation_key(item): item for item in history}
-    fits = _fitting(history, observations)
+    is_sized = any(isinstance(item.get("label"), (str, dict)) for item in observations)
+    fits = _fitting(history, observations) if is_sized else None
     new: list[bool | None] = []  # None does not fit
     for observation in observations:
         key = observation_key(observation)
@@ -44,7 +45,7 @@ def merge(
             earliest = min(stored["received_at"], observation["received_at"])
             known[key] = {**stored, "received_at": earliest}
             new.append(False)
-        elif len(known) >= MAX_REVISIONS or key not in fits:
+        elif len(known) >= MAX_REVISIONS or not (fits is None or key in fits):
             new.append(None)
         else:
             known[key] = observation
@@ -59,8 +60,12 @@ def _changes(
     new: Sequence[bool | None],
     merged: Sequence[Document],
 ) -> list[Change]:
-    stand = {observation_key(item) for item in standing(merged)}
-    latest = max((key for key in map(observation_key, history) if key in stand), default=None)
+    keys = [observation_key(item) for item in history]
+    stand: set[Key] | None = None  # all, because nothing was withdrawn
+    if any("withdrawn" in item for item in merged):
+        stand = {observation_key(item) for item in standing(merged)}
+        keys = [key for key in keys if key in stand]
+    latest = max(keys, default=None)
     changes: list[Change] = []
     for observation, is_new in zip(observations, new, strict=True):
         key = observation_key(observation)
@@ -68,7 +73,7 @@ def _changes(
             changes.append("full" if is_new is None else "unchanged")
         elif "withdrawn" in observation:
             changes.append("withdrawn")
-        elif key not in stand or (latest is not None and key < latest):
+        elif (stand is not None and key not in stand) or (latest is not None and key < latest):
             changes.append("unchanged")
         else:
             changes.append("labelled" if latest is None else "revised")

@@ -53,7 +53,7 @@ class Label(Struct, forbid_unknown_fields=True, frozen=True):
 class LabelStep(NamedTuple):
     """A valid label or withdrawal: its id as it is answered, its key, and its observation."""
 
-    sent_id: str
+    sent_id: UUID | str
     prediction_id: UUID
     observation: Document
 
@@ -140,7 +140,8 @@ def _is_plain(value: Any) -> bool:
 
 
 def _step(sent_id: UUID | str, observation: Document) -> LabelStep:
-    return LabelStep(str(sent_id), to_uuid(sent_id), observation)
+    key = sent_id if isinstance(sent_id, UUID) else to_uuid(sent_id)
+    return LabelStep(sent_id, key, observation)
 
 
 def _read_strictly(item: Any, received_at: datetime) -> LabelStep | InvalidLabel:

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 from pydantic import ConfigDict, Field
 
-from service.documents.predictions.ids import AnyId
+from service.documents.predictions.ids import NULLABLE_ID, AnyId
 from service.documents.predictions.ingest.schemas import IntakeError, StreamLineError
 from service.documents.predictions.label_values import LabelValue, to_stored
 from service.stores.mongo.client import Document
@@ -102,7 +102,7 @@ class LabelResult(Struct, omit_defaults=True):
     ``pending`` is true if the prediction is not stored yet.
     """
 
-    prediction_id: str | None
+    prediction_id: Annotated[Any, Meta(extra_json_schema=NULLABLE_ID)]
     status: ResultStatus
     code: Literal["labelled", "revised", "unchanged", "withdrawn", "rejected"]
     pending: bool = False
