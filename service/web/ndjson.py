@@ -5,6 +5,7 @@ Lines that the response has reported as committed stay so when the connection is
 
 import json
 from abc import abstractmethod
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from fastapi import Request
@@ -21,19 +22,21 @@ async def lines_of(
 ) -> AsyncIterator[bytes]:
     """Yield whole lines; the last needs no newline. Only the beginning of a too long line is kept.
 
-    ``holding`` is called with the number of bytes of an unfinished line.
+    A byte order mark before the first line is left out. ``holding`` is called with the number of
+    bytes of an unfinished line.
     """
-    rest = bytearray()
+    rest, mark = bytearray(), BOM_UTF8
     async for piece in pieces:
         *ends, tail = piece.split(b"\n")
         for end in ends:
-            yield bytes(rest) + end
+            yield (bytes(rest) + end).removeprefix(mark)
+            mark = b""
             rest.clear()
         if len(rest) <= longest:
             rest += tail
         holding(len(rest))
     if rest:
-        yield bytes(rest)
+        yield bytes(rest).removeprefix(mark)
 
 
 def stopped(committed_through: int, error: ServiceError) -> bytes:

@@ -211,7 +211,7 @@ async def _read_json(
 ) -> Request:
     if "content-encoding" in request.headers:
         raise UnsupportedMedia(
-            "Send the body uncompressed; only the prediction intake accepts compression."
+            "Send the body uncompressed; only imports and the prediction intake accept compression."
         )
     body = await request.body()
     if not body:

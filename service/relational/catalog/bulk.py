@@ -8,7 +8,7 @@ from fastapi import Depends
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.core.errors import PreconditionFailed
+from service.core.errors import PreconditionFailed, ServiceError
 from service.relational.catalog.categories import lock_categories
 from service.relational.catalog.repository import (
     CategoryUnknown,
@@ -58,15 +58,17 @@ class ProductBulk(SqlService):
         batch.fail_duplicates(lambda item: item.sku.lower(), "/sku")
         await lock_skus_shared(self._session)
         await self._lock_categories(batch)
-        items = list(batch.pending.values())
+        items = await batch.for_each(ProductCreate.model_dump)
         results = await upsert_products(self._session, items, self._caller.user_id)
-        by_place = {place: results[item.sku.lower()] for place, item in batch.pending.items()}
-        return {
-            place: ItemDone(
-                status=201 if result.created else 200, id=result.id, version=result.version
-            )
-            for place, result in by_place.items()
-        }
+        done = {}
+        for place, item in list(batch.pending.items()):
+            result = results[item.sku.lower()]
+            if isinstance(result, ServiceError):
+                batch.fail(place, result)
+            else:
+                status = 201 if result.outcome == "created" else 200
+                done[place] = ItemDone(status=status, id=result.id, version=result.version)
+        return done
 
     async def change_all(self, batch: BulkItems[ProductPatch]) -> Mapping[int, ProductRead]:
         """Change each product once; a sku is taken if any product had it before the request."""

@@ -12,7 +12,9 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
+from service.core.csv import Dialect
 from service.relational.catalog.file_format import Format, header, media_type, write_rows
+from service.relational.catalog.file_schemas import ExportQuery
 from service.relational.catalog.repository import ProductRepository, is_deleted
 from service.relational.catalog.schemas import ProductRead
 from service.relational.catalog.tables import Product
@@ -30,15 +32,18 @@ class ProductExportResponse(StreamedResponse):
     A later error cuts the connection, so that a part is not taken for the whole file.
     """
 
-    def __init__(self, store: SqlStore, file_format: Format, permission: PermissionRecheck) -> None:
+    def __init__(
+        self, store: SqlStore, file_format: Format, dialect: Dialect, permission: PermissionRecheck
+    ) -> None:
         super().__init__(media_type(file_format))
-        self._store, self._format, self._permission = store, file_format, permission
+        self._store, self._format, self._dialect = store, file_format, dialect
+        self._permission = permission
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
-        head, last_id = header(self._format), None
+        head, last_id = header(self._format, self._dialect), None
         while products := await self._store.run(partial(_read_page, after=last_id), writes=False):
-            yield head + write_rows(products, self._format)
+            yield head + write_rows(products, self._format, self._dialect)
             head, last_id = b"", products[-1].id
             await self._permission.check()
         if last_id is None:
@@ -58,9 +63,12 @@ class ProductExport(SqlService):
         super().__init__(context)
         self._permission = PermissionRecheck(context.request)
 
-    def export(self, file_format: Format) -> ProductExportResponse:
+    def export(self, query: ExportQuery) -> ProductExportResponse:
         """Return the file as a response."""
-        return ProductExportResponse(self._context.store, file_format, self._permission)
+        file_format: Format = query.format or ("csv" if query.dialect else "ndjson")
+        dialect = query.dialect or "standard"
+        store = self._context.store
+        return ProductExportResponse(store, file_format, dialect, self._permission)
 
 
 ProductExportDep = Annotated[ProductExport, Depends(ProductExport.from_request)]

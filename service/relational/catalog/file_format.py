@@ -1,61 +1,107 @@
 """Products as rows of an NDJSON or CSV file: reading, each row by itself, and writing.
 
-The first row of a CSV names its columns. Its values are text: an empty one is left out, ``stock``
-is a whole number, and a text that a spreadsheet would take for a formula has a ``'`` in front.
+The first row of a CSV names its columns. Its values are text: ``stock`` and ``version`` are whole
+numbers, and absent where they are empty; an empty ``category_id`` is null. A text that a
+spreadsheet would take for a formula has a ``'`` in front.
 """
 
-import csv
-import io
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from service.core.cooperative import Slices
-from service.core.csv import escape_formula, unescape_formula
-from service.core.errors import BadRequest, FieldError, ServiceError, field_error
-from service.core.media_types import parse_media_type
+from service.core.csv import (
+    BYTE_ORDER_MARK,
+    Dialect,
+    decimal_comma,
+    escape_formula,
+    unescape_formula,
+    write_csv,
+)
+from service.core.csv_file import CsvFile
+from service.core.csv_header import CsvHeader, read_header
+from service.core.csv_lines import find_charset
+from service.core.csv_records import CsvRecord
+from service.core.errors import BadRequest, FieldError, ServiceError, field_error, has_surrogate
+from service.core.media_types import parse_charset, parse_media_type
+from service.relational.catalog.file_schemas import ProductLine
 from service.relational.catalog.schemas import ProductCreate, ProductRead
+from service.web.ndjson import lines_of
 from service.web.problems import invalid_input
 from service.web.strict_json import parse_json
 
 Format = Literal["ndjson", "csv"]
 # Import reads them, and export writes them, so that an exported file can be imported.
 FIELDS = tuple(ProductCreate.model_fields)
-_KNOWN, _REQUIRED = frozenset(FIELDS), {"sku", "name", "price", "currency"}
+_COLUMNS = frozenset(ProductLine.model_fields)
+_REQUIRED = frozenset({"sku"})
+_WHOLE = re.compile("[0-9]{1,18}").fullmatch
 MAX_RECORD_BYTES = 65_536
 
 
 class BadHeader(BadRequest):
     code, title = "bad_csv_header", "First row does not name the columns"
-    detail = f"Use these names: {', '.join(FIELDS)}; sku, name, price and currency are required."
+    detail = f"Use these names once each: {', '.join((*FIELDS, 'version'))}; sku is required."
+
+
+class FileType(NamedTuple):
+    """The format of a file, and Python's name of its charset if it is declared."""
+
+    format: Format
+    charset: str | None = None
 
 
 class ProductRow(NamedTuple):
-    """A product of one line, or the errors of that line."""
+    """A product of one record that begins in ``line``, or the errors of that record."""
 
     line: int
-    product: ProductCreate | None
+    product: ProductLine | None
     errors: list[FieldError]
 
 
-async def read_rows(lines: AsyncIterator[bytes], file_format: Format) -> AsyncIterator[ProductRow]:
-    """Yield the rows of a body, one for each line that is not blank, with pauses for others.
+class ProductFile:
+    """The rows of a file; ``ignored`` names the columns of a CSV that products do not have."""
 
-    Raises:
-        BadHeader: a CSV whose first row does not name its columns.
-    """
-    if file_format == "csv":
-        async for row in _csv_rows(lines):
+    def __init__(self, chunks: AsyncIterator[bytes], file_type: FileType) -> None:
+        self._chunks, self._type = chunks, file_type
+        self.ignored: Sequence[str] = ()
+
+    async def rows(self) -> AsyncIterator[ProductRow]:
+        """Yield a row for each record, with pauses for others.
+
+        Raises:
+            BadHeader: a CSV whose first row does not name its columns.
+        """
+        read = self._csv_rows if self._type.format == "csv" else self._ndjson_rows
+        async for row in read():
             yield row
-        return
-    number, slices = 0, Slices()
-    async for line in lines:
-        number += 1
-        await slices.end()
-        if line.strip():
-            yield _ndjson_row(number, line)
+
+    async def _ndjson_rows(self) -> AsyncIterator[ProductRow]:
+        number, slices = 0, Slices()
+        async for line in lines_of(self._chunks, MAX_RECORD_BYTES):
+            number += 1
+            await slices.end()
+            if line.strip():
+                yield _ndjson_row(number, line)
+
+    async def _csv_rows(self) -> AsyncIterator[ProductRow]:
+        file = CsvFile(self._chunks, self._type.charset)
+        first, delimiter = await file.header()
+        if not first:
+            return
+        header = read_header(first, _COLUMNS, _REQUIRED, delimiter)
+        if header is None:
+            raise BadHeader
+        self.ignored = header.ignored
+
+        def fits(cells: list[str]) -> bool:
+            return _row(0, _values(header, cells)).product is not None
+
+        async for record in file.records(header.delimiter, len(header.names), fits):
+            yield _csv_row(header, record)
 
 
 def _ndjson_row(number: int, line: bytes) -> ProductRow:
@@ -66,88 +112,63 @@ def _ndjson_row(number: int, line: bytes) -> ProductRow:
         return ProductRow(number, None, error.errors or [itself])
 
 
-async def _csv_rows(lines: AsyncIterator[bytes]) -> AsyncIterator[ProductRow]:
-    names: list[str] = []
-    number, first, slices = 0, 0, Slices()
-    # Joined and searched for quotes once, because a record may have as many lines as bytes.
-    pieces: list[bytes] = []
-    length = quotes = 0
-    async for line in lines:
-        number += 1
-        await slices.end()
-        first = first or number
-        pieces.append(line + b"\n")
-        length, quotes = length + len(line) + 1, quotes + line.count(b'"')
-        if quotes % 2 == 1 and length <= MAX_RECORD_BYTES:  # the value continues in the next line
-            continue
-        record = b"".join(pieces)
-        if names and record.strip():
-            yield _csv_row(first, names, record)
-        elif record.strip():
-            names = _column_names(record)
-        pieces, length, quotes, first = [], 0, 0, 0
-    if pieces:
-        error = field_error(pointer="", code="open_quote", detail="Close the quoted value.")
-        yield ProductRow(first, None, [error])
+def _csv_row(header: CsvHeader, record: CsvRecord) -> ProductRow:
+    if record.cells is None:
+        return _unreadable(record.line, record.reason)
+    if any(has_surrogate(cell) for cell in record.cells if not cell.isascii()):
+        return _unreadable(record.line, "Send UTF-8, or name the charset in Content-Type.")
+    return _row(record.line, _values(header, record.cells))
 
 
-def _column_names(record: bytes) -> list[str]:
-    names = _cells(record.removeprefix(b"\xef\xbb\xbf")) or []
-    if not _REQUIRED <= set(names) <= _KNOWN or len(set(names)) < len(names):
-        raise BadHeader
-    return names
+def _unreadable(line: int, detail: str) -> ProductRow:
+    return ProductRow(line, None, [field_error(pointer="", code="bad_csv", detail=detail)])
 
 
-def _cells(record: bytes) -> list[str] | None:
-    try:
-        rows = list(csv.reader(io.StringIO(record.decode()), strict=True))
-    except (csv.Error, UnicodeDecodeError):
-        return None
-    return rows[0] if len(rows) == 1 else None
-
-
-def _csv_row(number: int, names: list[str], record: bytes) -> ProductRow:
-    cells = _cells(record)
-    if cells is None or len(cells) != len(names):
-        detail = f"Send {len(names)} values as CSV in UTF-8."
-        return ProductRow(number, None, [field_error(pointer="", code="bad_csv", detail=detail)])
-    values: dict[str, Any] = {
-        name: unescape_formula(cell) for name, cell in zip(names, cells, strict=True) if cell
-    }
-    stock = values.get("stock", "")
-    if stock.isdecimal() and len(stock) < 19:
-        values["stock"] = int(stock)
-    return _row(number, values)
+def _values(header: CsvHeader, cells: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, cell in zip(header.names, cells, strict=True):
+        match name:
+            case None:
+                pass
+            case "stock" | "version":
+                if cell:
+                    values[name] = int(cell) if _WHOLE(cell) else cell
+            case "category_id":
+                values[name] = cell or None
+            case "price":
+                values[name] = header.to_number(cell)
+            case _:
+                values[name] = unescape_formula(cell)
+    return values
 
 
 def _row(number: int, value: Any) -> ProductRow:
     try:
-        return ProductRow(number, ProductCreate.model_validate(value), [])
+        return ProductRow(number, ProductLine.model_validate(value), [])
     except ValidationError as error:
         return ProductRow(number, None, invalid_input(error.errors(include_url=False)).errors)
 
 
-def write_rows(products: Iterable[ProductRead], file_format: Format) -> bytes:
+def write_rows(
+    products: Iterable[ProductRead], file_format: Format, dialect: Dialect = "standard"
+) -> bytes:
     """Return the rows of a file, without the row of names."""
     rows = [product.model_dump(mode="json", include=set(FIELDS)) for product in products]
     if file_format == "ndjson":
         return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-    return _to_csv([_cell(row[name]) for name in FIELDS] for row in rows)
+    for row in rows:
+        row["price"] = decimal_comma(row["price"], dialect)
+    return write_csv(([_cell(row[name]) for name in FIELDS] for row in rows), dialect)
 
 
 def _cell(value: Any) -> Any:
     return escape_formula(value) if isinstance(value, str) else value
 
 
-def header(file_format: Format) -> bytes:
+def header(file_format: Format, dialect: Dialect = "standard") -> bytes:
     """Return the row of names of a CSV; NDJSON has none."""
-    return _to_csv([FIELDS]) if file_format == "csv" else b""
-
-
-def _to_csv(rows: Iterable[Iterable[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+    is_csv = file_format == "csv"
+    return BYTE_ORDER_MARK[dialect] + write_csv([FIELDS], dialect) if is_csv else b""
 
 
 def media_type(file_format: Format) -> str:
@@ -155,9 +176,16 @@ def media_type(file_format: Format) -> str:
     return "text/csv; charset=utf-8" if file_format == "csv" else "application/x-ndjson"
 
 
-def format_of(content_type: str) -> Format | None:
-    """Return the format of a content type, or None if it is neither."""
-    return _FORMATS.get(parse_media_type(content_type))
+def read_type(content_type: str) -> FileType | None:
+    """Return the type of a file, or None if its format or its charset cannot be read."""
+    file_format = _FORMATS.get(parse_media_type(content_type))
+    name = parse_charset(content_type)
+    charset = None if name is None else find_charset(name)
+    if file_format is None or (name is not None and charset is None):
+        return None
+    if file_format == "ndjson" and charset not in (None, "utf-8", "ascii"):
+        return None
+    return FileType(file_format, charset)
 
 
 _FORMATS: Mapping[str, Format] = {

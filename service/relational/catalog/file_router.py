@@ -8,8 +8,9 @@ from fastapi.responses import Response
 from service.auth.caller import needs
 from service.relational.catalog.export_file import ProductExportDep
 from service.relational.catalog.file_format import BadHeader
+from service.relational.catalog.file_schemas import ExportQuery, LoadLine, ProductLine
 from service.relational.catalog.import_file import ProductImportResponse
-from service.relational.catalog.schemas import ExportQuery, LoadLine, ProductCreate
+from service.web.decompress import InvalidEncoding
 from service.web.ndjson import NDJSON
 from service.web.openapi import problems, struct_content, struct_schemas
 from service.web.route import Route
@@ -17,7 +18,7 @@ from service.web.route import Route
 router = APIRouter(prefix="/products", tags=["catalog"], route_class=Route)
 BODY_LIMITS = {"/v1/products/import": 0}  # none, because the body is read line by line
 SCHEMAS = struct_schemas(LoadLine)
-PRODUCT = ProductCreate.model_json_schema()
+PRODUCT = ProductLine.model_json_schema()
 
 
 @router.post(
@@ -30,7 +31,7 @@ PRODUCT = ProductCreate.model_json_schema()
             "description": "One line per 200 lines of the file",
             **struct_content(LoadLine, NDJSON),
         },
-        **problems(BadHeader),
+        **problems(BadHeader, InvalidEncoding),
     },
     openapi_extra={
         "requestBody": {
@@ -43,7 +44,15 @@ PRODUCT = ProductCreate.model_json_schema()
     },
 )
 async def products_import(request: Request) -> Response:
-    """Create or change one product per line, by its sku; report after every 200 lines."""
+    """Create or change one product per line, by its sku; report after every 200 lines.
+
+    Fields and columns that are absent stay as they are. The body may be compressed
+    (`Content-Encoding: gzip` or `zstd`). A CSV is delimited by commas, semicolons or tabs, as its
+    header is, in the charset of its Content-Type, else UTF-8. Its columns have the names of the
+    fields, in any case; others are reported as `ignored_columns`. An empty cell is an empty
+    `description`, a `category_id` of null, and no value of `stock` and `version`. A record that
+    cannot be read is reported with its line, and costs no other.
+    """
     return ProductImportResponse(request.headers.get("content-type", ""))
 
 
@@ -66,4 +75,4 @@ async def products_export(
     If the export cannot be completed, the connection is cut. In a CSV, a text that a spreadsheet
     would take for a formula, or that begins with `'`, has a `'` in front; import removes it.
     """
-    return products.export(query.format)
+    return products.export(query)

@@ -1,9 +1,10 @@
-"""Import of products from a file: each 200 lines are one transaction, then reported as durable.
+"""Import of products from a file: each 200 records are one transaction, then reported as durable.
 
-A product is identified by its sku: an unknown sku creates a product, a known one changes it, and a
-deleted product is restored. So a file may be sent twice.
+A product is identified by its sku: an unknown sku creates a product, a known one changes it where
+the record has a value, and a deleted product is restored. So a file may be sent twice.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
@@ -13,22 +14,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
-from service.core.errors import ServiceError, UnsupportedMedia, field_error
+from service.core.errors import ServiceError, UnsupportedMedia, field_error, printable
 from service.relational.catalog.categories import lock_categories
 from service.relational.catalog.file_format import (
-    MAX_RECORD_BYTES,
-    Format,
+    FileType,
+    ProductFile,
     ProductRow,
-    format_of,
-    read_rows,
+    read_type,
 )
+from service.relational.catalog.file_schemas import LoadFault, LoadLine
 from service.relational.catalog.repository import CategoryUnknown
-from service.relational.catalog.schemas import LoadFault, LoadLine
 from service.relational.catalog.upsert import lock_skus_shared, upsert_products
 from service.stores.sql.engine import SqlStore
-from service.web.ndjson import LinesResponse, lines_of, stopped
+from service.web.decompress import decompressed
+from service.web.ndjson import LinesResponse, stopped
+from service.web.schemas import changes
 
 LINES_PER_TRANSACTION = 200
+MAX_IGNORED = 20  # columns that a response names
 UNKNOWN_CATEGORY = field_error(
     pointer="/category_id", code=CategoryUnknown.code, detail="Category does not exist."
 )
@@ -37,18 +40,17 @@ UNKNOWN_CATEGORY = field_error(
 class ProductImport:
     """The import of one file: the lines that wait for their transaction, and the counts so far."""
 
-    def __init__(self, request: Request, file_format: Format) -> None:
-        self._request, self._format = request, file_format
+    def __init__(self, request: Request, file_type: FileType) -> None:
+        self._request, self._file = request, ProductFile(decompressed(request), file_type)
         self._store: SqlStore = request.state.sql
-        self._progress = LoadLine(0, 0, 0, 0, [])
+        self._progress = LoadLine()
         self._waiting: list[ProductRow] = []
         self._skus: set[str] = set()
 
     async def run(self) -> AsyncGenerator[bytes]:
         """Yield the lines of the response, one per transaction."""
-        lines = lines_of(self._request.stream(), MAX_RECORD_BYTES)
         try:
-            async for row in read_rows(lines, self._format):
+            async for row in self._file.rows():
                 # One statement changes no row twice.
                 repeats = row.product is not None and row.product.sku.lower() in self._skus
                 if repeats or len(self._waiting) >= LINES_PER_TRANSACTION:
@@ -74,54 +76,64 @@ class ProductImport:
         caller = await state.authenticator.authenticate(self._request, state.access)
         rows, self._waiting, self._skus = self._waiting, [], set()
 
-        async def work(session: AsyncSession) -> tuple[int, int, list[LoadFault]]:
+        async def work(session: AsyncSession) -> tuple[Counter[str], list[LoadFault]]:
             return await _upsert(session, rows, caller.user_id)
 
-        created, updated, errors = await self._store.run(work, writes=True) if rows else (0, 0, [])
         progress = self._progress
-        progress.created, progress.updated = progress.created + created, progress.updated + updated
-        progress.rejected += len(errors)
+        counts, progress.errors = (
+            await self._store.run(work, writes=True) if rows else (Counter[str](), [])
+        )
+        progress.created += counts["created"]
+        progress.updated += counts["updated"]
+        progress.unchanged += counts["unchanged"]
+        progress.rejected += len(progress.errors)
         progress.committed_through = rows[-1].line if rows else progress.committed_through
-        progress.errors = errors
+        progress.ignored_columns = [printable(name) for name in self._file.ignored[:MAX_IGNORED]]
         return msgspec.json.encode(progress) + b"\n"
 
 
 async def _upsert(
     session: AsyncSession, rows: Sequence[ProductRow], user_id: UUID | None
-) -> tuple[int, int, list[LoadFault]]:
-    """Return how many products were created and changed, and the errors of the other lines."""
+) -> tuple[Counter[str], list[LoadFault]]:
+    """Return how many products had each outcome, and the errors of the other records."""
     await lock_skus_shared(session)
-    known = await lock_categories(
-        session,
-        [row.product.category_id for row in rows if row.product and row.product.category_id],
-    )
-    errors, valid = [], []
-    for row in rows:
-        if row.product is None:
-            errors.append(LoadFault(row.line, row.errors))
-        elif row.product.category_id is not None and row.product.category_id not in known:
-            errors.append(LoadFault(row.line, [UNKNOWN_CATEGORY]))
+    wanted = {row.line: changes(row.product) for row in rows if row.product}
+    named = {line: values.get("category_id") for line, values in wanted.items()}
+    known = await lock_categories(session, [key for key in named.values() if key is not None])
+    errors = [LoadFault(row.line, row.errors) for row in rows if row.product is None]
+    for line, category_id in named.items():
+        if category_id is not None and category_id not in known:
+            errors.append(LoadFault(line, [UNKNOWN_CATEGORY]))
+            del wanted[line]
+    results = await upsert_products(session, list(wanted.values()), user_id, skip_equal=True)
+    counts = Counter[str]()
+    for line, values in wanted.items():
+        result = results[values["sku"].lower()]
+        if isinstance(result, ServiceError):
+            errors.append(LoadFault(line, result.errors))
         else:
-            valid.append(row.product)
-    results = await upsert_products(session, valid, user_id)
-    created = sum(result.created for result in results.values())
-    return created, len(results) - created, errors
+            counts[result.outcome] += 1
+    return counts, sorted(errors, key=lambda fault: fault.line)
 
 
 class ProductImportResponse(LinesResponse):
     """Import the body and report while it is still being received.
 
     Raises:
-        UnsupportedMedia: the content type is neither NDJSON nor CSV.
+        UnsupportedMedia: the content type is neither NDJSON nor CSV in a known charset; in the
+            response, that the Content-Encoding is not supported.
     """
 
     def __init__(self, content_type: str) -> None:
         super().__init__()
-        file_format = format_of(content_type)
-        if file_format is None:
-            raise UnsupportedMedia("Send Content-Type: application/x-ndjson or text/csv.")
-        self._format = file_format
+        file_type = read_type(content_type)
+        if file_type is None:
+            raise UnsupportedMedia(
+                "Send Content-Type: application/x-ndjson in UTF-8,"
+                " or text/csv with a charset such as utf-8 or windows-1252."
+            )
+        self._type = file_type
 
     @override
     def lines(self, request: Request) -> AsyncGenerator[bytes]:
-        return ProductImport(request, self._format).run()
+        return ProductImport(request, self._type).run()

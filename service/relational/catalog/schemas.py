@@ -1,14 +1,12 @@
-"""Schemas of categories, products, movements of their stock and files of products."""
+"""Schemas of categories, products and movements of their stock."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 from zlib import crc32
 
-from msgspec import Struct
 from pydantic import MISSING, ConfigDict, Field, JsonValue
 
-from service.core.errors import FieldError
 from service.web.bulk import Items
 from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
@@ -202,27 +200,6 @@ class MovementRead(ResponseModel):
     order_id: UUID | None
     user_id: UUID | None
     created_at: Moment
-
-
-class LoadFault(Struct):
-    """The errors of one line of the file; lines are counted from 1."""
-
-    line: int
-    errors: list[FieldError]
-
-
-class LoadLine(Struct):
-    """All lines up to ``committed_through`` are durable; the counts are of all lines so far."""
-
-    committed_through: int
-    created: int
-    updated: int
-    rejected: int
-    errors: list[LoadFault]
-
-
-class ExportQuery(RequestModel):
-    format: Literal["ndjson", "csv"] = "ndjson"
 
 
 class MovementQuery(ListQuery):

@@ -8,30 +8,46 @@ as an UPDATE does it too. So no two requests deadlock.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Text, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from service.core.cooperative import run_cooperatively
+from service.core.cooperative import Slices
+from service.core.errors import PreconditionFailed, Refused, ServiceError, field_error
 from service.relational.catalog.repository import ProductRepository
 from service.relational.catalog.schemas import ProductCreate
 from service.relational.catalog.stock_movements import record_stocks
 from service.relational.catalog.tables import Product
 from service.stores.sql.bulk import advisory_lock, any_of, insert_missing, unnest_rows
 
+_FIELDS = tuple(ProductCreate.model_fields)
+_REQUIRED = tuple(name for name, field in ProductCreate.model_fields.items() if field.is_required())
+_DEFAULTS = {
+    name: field.default
+    for name, field in ProductCreate.model_fields.items()
+    if not field.is_required()
+}
 COLUMNS = ProductRepository.listing.columns
 LOWER_SKU = func.lower(Product.sku, type_=Text())
 
 
 class UpsertResult(NamedTuple):
-    """A product that was created or changed."""
+    """A product that was created or changed, or was as wanted."""
 
     id: UUID
     version: int
-    created: bool
+    outcome: Literal["created", "updated", "unchanged"]
+
+
+class Incomplete(Refused):
+    code, title = "incomplete", "New product lacks a value"
+    detail = "Send all values that a new product needs; no product has this sku."
+
+
+Upserted = UpsertResult | ServiceError
 
 
 class ConcurrentInsert(Exception):
@@ -49,53 +65,111 @@ async def lock_skus_exclusive(session: AsyncSession) -> None:
 
 
 async def upsert_products(
-    session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
-) -> Mapping[str, UpsertResult]:
+    session: AsyncSession,
+    products: Sequence[Mapping[str, Any]],
+    user_id: UUID | None,
+    *,
+    skip_equal: bool = False,
+) -> Mapping[str, Upserted]:
     """Create or change products; a deleted one is restored. Return results by lowered sku.
 
-    Each sku occurs once among them, and their categories are locked.
+    Each sku occurs once among them, and their categories are locked. A value that a stored product
+    is not given stays. A ``version`` is the one that the stored product must have.
+
+    Args:
+        session: the session of the transaction.
+        products: values by column.
+        user_id: for the movements of stock.
+        skip_equal: write no product that is as wanted.
     """
-    by_sku = {product.sku.lower(): product for product in products}
+    by_sku = {product["sku"].lower(): product for product in products}
     while by_sku:
         with suppress(ConcurrentInsert):
             async with session.begin_nested():
                 stored = await _lock(session, list(by_sku))
-                missing = [product for sku, product in by_sku.items() if sku not in stored]
+                missing = {sku: by_sku[sku] for sku in by_sku if sku not in stored}
                 created = await _insert(session, missing, user_id)
-                if len(created) < len(missing):
-                    raise ConcurrentInsert
-                return created | await _change(session, stored, by_sku, user_id)
+                changed = await _change(session, stored, by_sku, user_id, skip_equal)
+                return {**created, **changed}
     return {}
 
 
 async def _lock(session: AsyncSession, skus: Sequence[str]) -> dict[str, Any]:
-    locked = select(Product.id, Product.sku, Product.stock).where(any_of(LOWER_SKU, skus))
+    locked = select(*COLUMNS).where(any_of(LOWER_SKU, skus))
     locked = locked.order_by(Product.id).with_for_update(key_share=True)
     return {row.sku.lower(): row for row in await session.execute(locked)}
 
 
 async def _insert(
-    session: AsyncSession, products: Sequence[ProductCreate], user_id: UUID | None
-) -> dict[str, UpsertResult]:
-    if not products:
-        return {}
-    rows = await run_cooperatively(map(new_row, products))
-    created = await insert_products(session, rows, user_id)
-    return {row.sku.lower(): UpsertResult(row.id, row.version, created=True) for row in created}
+    session: AsyncSession, wanted: Mapping[str, Mapping[str, Any]], user_id: UUID | None
+) -> dict[str, Upserted]:
+    """Insert products.
+
+    Raises:
+        ConcurrentInsert: some exist now.
+    """
+    results: dict[str, Upserted] = {}
+    rows = []
+    slices = Slices()
+    for sku, values in wanted.items():
+        await slices.end()
+        lacks = [name for name in _REQUIRED if name not in values]
+        if "version" in values:
+            results[sku] = _version_conflict("Remove the version: no product has this sku.")
+        elif lacks:
+            results[sku] = _incomplete(lacks)
+        else:
+            rows.append({"id": uuid7(), **_DEFAULTS, **values})
+    created = await insert_products(session, rows, user_id) if rows else ()
+    if len(created) < len(rows):
+        raise ConcurrentInsert
+    for row in created:
+        results[row.sku.lower()] = UpsertResult(row.id, row.version, "created")
+    return results
+
+
+def _version_conflict(detail: str) -> ServiceError:
+    code = PreconditionFailed.code
+    return PreconditionFailed(errors=[field_error(pointer="/version", code=code, detail=detail)])
+
+
+def _incomplete(lacks: Sequence[str]) -> ServiceError:
+    return Incomplete(
+        errors=[
+            field_error(pointer=f"/{name}", code="missing", detail=Incomplete.detail)
+            for name in lacks
+        ]
+    )
 
 
 async def _change(
     session: AsyncSession,
     stored: Mapping[str, Any],
-    by_sku: Mapping[str, ProductCreate],
+    by_sku: Mapping[str, Mapping[str, Any]],
     user_id: UUID | None,
-) -> dict[str, UpsertResult]:
-    rows = await run_cooperatively(
-        {"id": row.id, **by_sku[sku].model_dump()} for sku, row in stored.items()
-    )
-    before = {row.id: row.stock for row in stored.values()}
-    changed = await update_products(session, rows, before, user_id, deleted_at=None)
-    return {row.sku.lower(): UpsertResult(row.id, row.version, created=False) for row in changed}
+    skip_equal: bool,
+) -> dict[str, Upserted]:
+    results: dict[str, Upserted] = {}
+    rows = []
+    slices = Slices()
+    for sku, row in stored.items():
+        await slices.end()
+        wanted, before = by_sku[sku], row._mapping
+        values = {name: wanted.get(name, before[name]) for name in _FIELDS}
+        if wanted.get("version", row.version) != row.version:
+            results[sku] = _version_conflict(f"Read it again: its version is {row.version}.")
+        elif skip_equal and row.deleted_at is None and _holds(before, values):
+            results[sku] = UpsertResult(row.id, row.version, "unchanged")
+        else:
+            rows.append({"id": row.id, **values})
+    stocks = {row.id: row.stock for row in stored.values()}
+    for row in await update_products(session, rows, stocks, user_id, deleted_at=None):
+        results[row.sku.lower()] = UpsertResult(row.id, row.version, "updated")
+    return results
+
+
+def _holds(stored: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    return all(stored[name] == value for name, value in values.items())
 
 
 def new_row(product: ProductCreate) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Sequence
 from fastapi import Request
 from typing_extensions import override
 
-from service.documents.predictions.ingest.body import decompressed
 from service.documents.predictions.ingest.chunked_stream import (
     StreamIngest,
     line_too_long,
@@ -23,6 +22,7 @@ from service.documents.predictions.ingest.schemas import (
     totals,
 )
 from service.documents.predictions.ingest.writer import writer_for
+from service.web.decompress import decompressed
 from service.web.ndjson import LinesResponse
 
 

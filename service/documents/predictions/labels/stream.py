@@ -8,7 +8,6 @@ from functools import partial
 from fastapi import Request, Response
 from typing_extensions import override
 
-from service.documents.predictions.ingest.body import decompressed
 from service.documents.predictions.ingest.chunked_stream import (
     StreamIngest,
     line_too_long,
@@ -20,6 +19,7 @@ from service.documents.predictions.labels.repository import LabelRepository
 from service.documents.predictions.labels.schemas import LabelLine, LabelResult, count_codes
 from service.stores.mongo.client import now
 from service.stores.mongo.context import MongoContext
+from service.web.decompress import decompressed
 from service.web.ndjson import LinesResponse
 
 

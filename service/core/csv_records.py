@@ -1,0 +1,238 @@
+"""Records of a CSV file: a record that cannot be read costs its own lines, and no others.
+
+A quote opens a value only at its beginning, after a delimiter or a line's start, and ``""`` stands
+for a quote in it (RFC 4180). Elsewhere a quote is text: ``Pan 12" deep``. A quoted value may
+contain line ends. If a line opens a value that is not closed as it should be, only this line is
+rejected, and reading goes on at the next one.
+
+The work is linear: a line is scanned once as the beginning of a record and once as the inside of a
+value, because how an open value goes on does not depend on the line that opened it.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import accumulate, repeat
+from typing import NamedTuple
+
+MAX_RECORD = 65_536  # characters
+_MIN_COLUMNS_TO_DOUBT = 4
+_INSIDE = re.compile('(?:[^"]+|"")*+').match
+
+
+class CsvRecord(NamedTuple):
+    """The cells of a record that begins in ``line``, or the reason why it cannot be read."""
+
+    line: int
+    cells: list[str] | None
+    reason: str = ""
+
+
+class _End(NamedTuple):
+    """Where an open value ends: the cells that begin behind it, or None if text follows it."""
+
+    place: int
+    more_cells: int | None
+
+
+class CsvSplitter:
+    """Splits lines into records of ``width`` cells.
+
+    Args:
+        delimiter: between two cells.
+        width: the number of cells of a record.
+        fits: whether cells are a valid row; it decides where reading goes on after a stray quote.
+        first_line: the number of the first line that will be read.
+    """
+
+    def __init__(
+        self, delimiter: str, width: int, fits: Callable[[list[str]], bool], first_line: int = 1
+    ) -> None:
+        self._delimiter, self._width, self._fits = delimiter, width, fits
+        self._dropped = first_line  # number of the line at place 0
+        self._lines: list[str] = []
+        self._place = 0  # of the next record
+        self._lengths = [0]  # of all lines before a place
+        # Of the lines that leave an open value open: the cells that begin in them and before.
+        self._cells: list[int] = []
+        self._scanned = 0  # place after the last of these lines
+        self._end: _End | None = None
+        self._searched, self._good = (
+            0,
+            -1,
+        )  # place after the lines searched for a row, and its place
+
+    def read(self, lines: Sequence[str], *, last: bool = False) -> Iterator[CsvRecord | None]:
+        """Yield the complete records after these further lines; None where others may have a turn.
+
+        Lines keep their ends. ``last`` says that no further line follows.
+        """
+        self._take(lines)
+        while self._place < len(self._lines):
+            line = self._lines[self._place]
+            if len(line) > MAX_RECORD:
+                yield self._reject(f"A record has at most {MAX_RECORD} characters.")
+            elif not line.strip(" \r\n"):
+                self._place += 1
+                yield None
+            elif (cells := self._read_line(line)) is not None:
+                yield self._record(cells, len(cells), self._place + 1)
+            elif not (yield from self._read_lines(last)):
+                return
+
+    def _take(self, lines: Sequence[str]) -> None:
+        place = self._place
+        del self._lines[:place], self._cells[:place], self._lengths[:place]
+        self._place, self._dropped = 0, self._dropped + place
+        self._scanned -= place
+        self._searched, self._good = self._searched - place, self._good - place
+        if self._end is not None:
+            self._end = self._end._replace(place=self._end.place - place)
+        self._lines += lines
+        self._cells += repeat(0, len(lines))
+        total = self._lengths.pop()
+        self._lengths += accumulate(map(len, lines), initial=total)
+
+    def _record(self, cells: list[str] | None, width: int, following: int) -> CsvRecord:
+        number = self._dropped + self._place
+        self._place = following
+        if width == self._width:
+            return CsvRecord(number, cells)
+        return CsvRecord(number, None, f"Send {self._width} values; this record has {width}.")
+
+    def _reject(self, reason: str) -> CsvRecord:
+        record = CsvRecord(self._dropped + self._place, None, reason)
+        self._place += 1
+        return record
+
+    def _read_line(self, line: str) -> list[str] | None:
+        """Return the cells of one line, or None if a value does not end as it should."""
+        if '"' not in line:
+            return _split(line, self._delimiter)
+        return parse_record(line, self._delimiter)
+
+    def _read_lines(self, last: bool) -> Generator[CsvRecord | None, None, bool]:
+        """Yield the record of several lines, or reject its first; False: more lines are needed."""
+        here = self._place
+        _, cells = _scan(self._lines[here], self._delimiter, inside=False)
+        if cells is None:
+            yield self._reject("Send a delimiter after the closing quote, or double the quote.")
+            return True
+        end = yield from self._find_end(here)
+        if end is None and not (last or self._length(here, len(self._lines)) > MAX_RECORD):
+            return False
+        if end is None or end.more_cells is None or self._length(here, end.place + 1) > MAX_RECORD:
+            yield self._reject("Close the quoted value, or double the quote that begins it.")
+            return True
+        width = cells + self._cells[end.place - 1] - self._cells[here] + end.more_cells
+        yield from self._whole(end.place + 1, width)
+        return True
+
+    def _length(self, start: int, end: int) -> int:
+        return self._lengths[end] - self._lengths[start]
+
+    def _find_end(self, here: int) -> Generator[None, None, _End | None]:
+        """Return where the value ends that the line at ``here`` leaves open."""
+        if self._scanned <= here:
+            self._scanned, self._end, self._cells[here] = here + 1, None, 0
+        while self._end is None and self._scanned < len(self._lines):
+            place = self._scanned
+            if self._length(here, place) > MAX_RECORD:
+                break
+            is_open, cells = _scan(self._lines[place], self._delimiter, inside=True)
+            if is_open and cells is not None:
+                self._cells[place] = self._cells[place - 1] + cells
+                self._scanned += 1
+            else:
+                self._end = _End(place, cells)
+            yield None
+        return self._end
+
+    def _whole(self, following: int, width: int) -> Generator[CsvRecord | None, None, None]:
+        """Yield the record of the lines up to ``following``, or reject the first as a stray quote.
+
+        Rows may have been taken for a part of its value. They were not if the record fits.
+        """
+        here, cells = self._place, None
+        if width == self._width:
+            cells = parse_record("".join(self._lines[here:following]), self._delimiter)
+        if cells is not None and self._fits(cells):
+            is_stray = yield from self._are_rows(here, following)
+        else:
+            is_stray = yield from self._has_row(here + 1, following)
+        if is_stray:
+            yield self._reject("Close the quoted value, or double the quote that begins it.")
+        else:
+            yield self._record(cells, width, following)
+
+    def _are_rows(self, start: int, end: int) -> Generator[None, None, bool]:
+        """Return whether the lines are valid rows, if the first one's quotes were text."""
+        if self._width < _MIN_COLUMNS_TO_DOUBT:  # because a line of text may have so few cells
+            return False
+        if not self._is_row(_split(self._lines[start], self._delimiter)):
+            return False
+        for place in range(start + 1, end):
+            line = self._lines[place]
+            if not self._is_row(self._read_line(line) or _split(line, self._delimiter)):
+                return place == end - 1 and _opens(line, self._delimiter)
+            yield None
+        return True
+
+    def _is_row(self, cells: list[str] | None) -> bool:
+        return cells is not None and len(cells) == self._width and self._fits(cells)
+
+    def _has_row(self, start: int, end: int) -> Generator[None, None, bool]:
+        """Return whether a line is a valid row, or the last one opens a value."""
+        if start <= self._good < end:
+            return True
+        for place in range(max(start, self._searched), end):
+            self._searched = place + 1
+            if self._is_row(self._read_line(self._lines[place])):
+                self._good = place
+                return True
+            yield None
+        return _opens(self._lines[end - 1], self._delimiter)
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    return line.rstrip("\r\n").split(delimiter)
+
+
+def _opens(line: str, delimiter: str) -> bool:
+    return _scan(line, delimiter, inside=False)[0]
+
+
+def parse_record(text: str, delimiter: str) -> list[str] | None:
+    """Return the cells of one record, or None if it is none."""
+    try:
+        rows = list(csv.reader((text,), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None
+
+
+def _scan(line: str, delimiter: str, *, inside: bool) -> tuple[bool, int | None]:
+    """Return whether the line ends in a quoted value, and how many cells begin in it.
+
+    None stands for text after a closing quote. ``inside`` says that the line begins in a value.
+    """
+    text = line.rstrip("\r\n")
+    cells, position = int(not inside), 0
+    if not inside and text.startswith('"'):
+        inside, position = True, 1
+    while True:
+        if inside:
+            match = _INSIDE(text, position)
+            position = match.end() if match else position
+            if position == len(text):
+                return True, cells
+            position += 1  # the closing quote
+            if position < len(text) and text[position] != delimiter:
+                return False, None
+        else:
+            position = text.find(delimiter, position)
+        if position in (-1, len(text)):
+            return False, cells
+        cells, position = cells + 1, position + 1
+        inside = text.startswith('"', position)
+        position += inside

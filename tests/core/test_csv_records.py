@@ -1,0 +1,84 @@
+"""Records of a CSV file: each is told of once, and a broken one costs its own lines."""
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from service.core.csv_records import MAX_RECORD, CsvRecord, CsvSplitter
+
+TEXT = st.text(alphabet='",;\t\r\nab "', max_size=12) | st.text(alphabet='"\n', max_size=300)
+LINE = st.text(alphabet="ab; '", max_size=12)
+WIDTH = 5
+
+
+def fits(cells: Sequence[str]) -> bool:
+    return cells[0].startswith("S-") and cells[-1] == "EUR"
+
+
+def read(text: str, width: int = WIDTH, delimiter: str = ",", pieces: int = 1) -> list[CsvRecord]:
+    lines = io.StringIO(text, newline="").readlines()
+    splitter = CsvSplitter(delimiter, width, fits)
+    found = []
+    size = len(lines) // pieces + 1
+    for start in range(0, len(lines), size):
+        found += list(splitter.read(lines[start : start + size]))
+    found += list(splitter.read([], last=True))
+    return [record for record in found if record is not None]
+
+
+def write(rows: Sequence[Sequence[str]], delimiter: str = ",", end: str = "\r\n") -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(rows)
+    return text.getvalue()
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=8),
+    delimiter=st.sampled_from(",;\t"),
+    end=st.sampled_from(["\r\n", "\n"]),
+    pieces=st.integers(1, 9),
+)
+def test_records_of_any_text_are_read_back(
+    rows: list[tuple[str, ...]], delimiter: str, end: str, pieces: int
+) -> None:
+    rows = [("S-1", *row, "EUR") for row in rows]
+    # Python's writer leaves CR in other line ends without quotes.
+    text = write(rows, delimiter, end) if end == "\r\n" else _quoted(rows, delimiter)
+    found = read(text, WIDTH, delimiter, pieces)
+    assert [tuple(record.cells or ()) for record in found] == rows
+
+
+def _quoted(rows: Sequence[Sequence[str]], delimiter: str) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+BROKEN = st.one_of(
+    LINE.map(lambda text: f'S-0,"12{text},1,x,EUR'),  # never closed
+    LINE.map(lambda text: f'S-0,"a"b{text},1,x,EUR'),
+    st.integers(1, 4).map(lambda count: ",".join("x" * count)),
+)
+# A value that begins with a delimiter closes the one before, as RFC 4180 reads it.
+GOOD = st.tuples(*[TEXT.filter(lambda text: not text.startswith(","))] * 3)
+
+
+@settings(max_examples=150)
+@given(rows=st.lists(BROKEN | GOOD, max_size=8), pieces=st.integers(1, 9))
+@example(rows=['S-0,"12 inch,1,x,EUR', ("a\n,b", "", "")], pieces=1)
+def test_broken_records_cost_no_other(rows: list[str | tuple[str, ...]], pieces: int) -> None:
+    good = [("S-1", *row, "EUR") for row in rows if isinstance(row, tuple)]
+    text = "".join(
+        f"{row}\r\n" if isinstance(row, str) else write([("S-1", *row, "EUR")]) for row in rows
+    )
+    found = read(text, pieces=pieces)
+    assert [tuple(record.cells) for record in found if record.cells] == good
+    assert len(found) == len(rows)
+    assert all(record.reason for record in found if record.cells is None)
