@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 MAX_RECORD = 65_536  # characters
 _MIN_COLUMNS_TO_DOUBT = 4
+_LINES_PER_TURN = 32
 _INSIDE = re.compile('(?:[^"]+|"")*+').match
 
 
@@ -29,10 +30,14 @@ class CsvRecord(NamedTuple):
 
 
 class _End(NamedTuple):
-    """Where an open value ends: the cells that begin behind it, or None if text follows it."""
+    """Where an open value ends: the cells that begin behind it, or None if text follows it.
+
+    ``opens`` says that this line, read by itself, leaves a value open.
+    """
 
     place: int
     more_cells: int | None
+    opens: bool
 
 
 class CsvSplitter:
@@ -125,7 +130,7 @@ class CsvSplitter:
             yield self._reject("Close the quoted value, or double the quote that begins it.")
             return True
         width = cells + self._cells[end.place - 1] - self._cells[here] + end.more_cells
-        yield from self._whole(end.place + 1, width)
+        yield from self._whole(end, width)
         return True
 
     def _length(self, start: int, end: int) -> int:
@@ -139,42 +144,47 @@ class CsvSplitter:
             place = self._scanned
             if self._length(here, place) > MAX_RECORD:
                 break
-            is_open, cells = _scan(self._lines[place], self._delimiter, inside=True)
+            line = self._lines[place]
+            is_open, cells = _scan(line, self._delimiter, inside=True) if '"' in line else (True, 0)
             if is_open and cells is not None:
                 self._cells[place] = self._cells[place - 1] + cells
                 self._scanned += 1
             else:
-                self._end = _End(place, cells)
-            yield None
+                self._end = _End(place, cells, _opens(line, self._delimiter))
+            if place % _LINES_PER_TURN == 0:
+                yield None
         return self._end
 
-    def _whole(self, following: int, width: int) -> Generator[CsvRecord | None, None, None]:
-        """Yield the record of the lines up to ``following``, or reject the first as a stray quote.
+    def _whole(self, end: _End, width: int) -> Generator[CsvRecord | None, None, None]:
+        """Yield the record of the lines up to ``end``, or reject the first as a stray quote.
 
         Rows may have been taken for a part of its value. They were not if the record fits.
         """
-        here, cells = self._place, None
+        here, following, cells = self._place, end.place + 1, None
         if width == self._width:
             cells = parse_record("".join(self._lines[here:following]), self._delimiter)
         if cells is not None and self._fits(cells):
-            is_stray = yield from self._are_rows(here, following)
+            is_stray = yield from self._are_rows(here, end)
         else:
-            is_stray = yield from self._has_row(here + 1, following)
+            is_stray = (yield from self._has_row(here + 1, following)) or end.opens
         if is_stray:
             yield self._reject("Close the quoted value, or double the quote that begins it.")
         else:
             yield self._record(cells, width, following)
 
-    def _are_rows(self, start: int, end: int) -> Generator[None, None, bool]:
-        """Return whether the lines are valid rows, if the first one's quotes were text."""
+    def _are_rows(self, start: int, end: _End) -> Generator[None, None, bool]:
+        """Return whether the lines are valid rows, if the first one's quotes were text.
+
+        The last one may also open a value.
+        """
         if self._width < _MIN_COLUMNS_TO_DOUBT:  # because a line of text may have so few cells
             return False
         if not self._is_row(_split(self._lines[start], self._delimiter)):
             return False
-        for place in range(start + 1, end):
+        for place in range(start + 1, end.place + 1):
             line = self._lines[place]
             if not self._is_row(self._read_line(line) or _split(line, self._delimiter)):
-                return place == end - 1 and _opens(line, self._delimiter)
+                return place == end.place and end.opens
             yield None
         return True
 
@@ -182,7 +192,7 @@ class CsvSplitter:
         return cells is not None and len(cells) == self._width and self._fits(cells)
 
     def _has_row(self, start: int, end: int) -> Generator[None, None, bool]:
-        """Return whether a line is a valid row, or the last one opens a value."""
+        """Return whether a line is a valid row by itself."""
         if start <= self._good < end:
             return True
         for place in range(max(start, self._searched), end):
@@ -190,8 +200,9 @@ class CsvSplitter:
             if self._is_row(self._read_line(self._lines[place])):
                 self._good = place
                 return True
-            yield None
-        return _opens(self._lines[end - 1], self._delimiter)
+            if place % _LINES_PER_TURN == 0:
+                yield None
+        return False
 
 
 def _split(line: str, delimiter: str) -> list[str]:

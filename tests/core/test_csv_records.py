@@ -2,7 +2,6 @@
 
 import csv
 import io
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -82,3 +81,41 @@ def test_broken_records_cost_no_other(rows: list[str | tuple[str, ...]], pieces:
     assert [tuple(record.cells) for record in found if record.cells] == good
     assert len(found) == len(rows)
     assert all(record.reason for record in found if record.cells is None)
+
+
+ROW = "S-1,Spoon,1,x,EUR"
+
+
+@pytest.mark.parametrize(
+    ("lines", "read_lines"),
+    [
+        (['S-0,Pan 12" deep,1,x,EUR', ROW], [1, 2]),
+        (['S-0,"12 deep,1,x,EUR', ROW, ROW], [2, 3]),
+        (['S-0,"12 deep,1,x,EUR', ROW, 'S-1,TV 40",1,x,EUR', ROW], [2, 3, 4]),
+        (['S-0,"12 deep,1,x,EUR', 'S-0,"13 deep,1,x,EUR', ROW], [3]),
+        (['S-0,"12 deep,1,x,EUR', 'S-1,"two', 'lines",1,x,EUR', ROW], [2, 4]),
+        (['S-0,"12" deep,1,x,EUR', ROW], [2]),
+        (['S-0, "12, deep",1,x,EUR', ROW], [2]),
+        (['S-0,"two', 'lines",1,x', ROW], [3]),
+        (['S-1,"say ""hi""",1,"",EUR', ROW], [1, 2]),
+        (["S-1,'t Hooft,1,x,EUR", "", "  ", ROW], [1, 4]),
+        ([f'S-0,"{"x" * MAX_RECORD}",1,x,EUR', ROW], [2]),
+        (['S-0,"' + "x\n" * MAX_RECORD, ROW], [MAX_RECORD + 2]),
+    ],
+)
+def test_records_after_a_stray_quote_are_read(lines: list[str], read_lines: list[int]) -> None:
+    found = read("\n".join(lines) + "\n", pieces=3)
+    assert [record.line for record in found if record.cells] == read_lines
+
+
+def test_lines_inside_a_value_that_look_like_rows_stay_text() -> None:
+    value = f"Colours:\n{ROW}\n{ROW}\n"
+    assert [record.cells for record in read(write([("S-1", value, "1", "x", "EUR")]))] == [
+        ["S-1", value, "1", "x", "EUR"]
+    ]
+
+
+def test_record_that_does_not_fit_costs_all_its_lines() -> None:
+    (record,) = read('S-1,"two\nlines\nof text",1,x,EUR,more\n')
+    assert (record.line, record.cells) == (1, None)
+    assert record.reason == "Send 5 values; this record has 6."

@@ -60,10 +60,10 @@ async def movements(client: httpx2.AsyncClient, product: dict[str, Any]) -> list
 
 
 async def import_file(
-    client: httpx2.AsyncClient, body: bytes, content_type: str = NDJSON
+    client: httpx2.AsyncClient, body: bytes, content_type: str = NDJSON, **more_headers: str
 ) -> list[dict[str, Any]]:
     """Return the lines of the response."""
-    headers = {"Content-Type": content_type}
+    headers = {"Content-Type": content_type, **more_headers}
     response = await client.post(f"{PRODUCTS}/import", content=body, headers=headers)
     assert response.status_code == 200, response.text
     return [json.loads(line) for line in response.content.splitlines()]

@@ -47,6 +47,10 @@ async def test_export_can_be_imported(client: httpx2.AsyncClient, format_: str) 
     if format_ == "csv":
         assert len(list(csv.DictReader(io.StringIO(response.text)))) == 2
     (line,) = await import_file(client, response.content, {"ndjson": NDJSON, "csv": CSV}[format_])
+    assert (line["unchanged"], line["rejected"]) == (2, 0)
+    for product in before.values():
+        await client.patch(f"{PRODUCTS}/{product['id']}", json={"name": "other", "price": "7"})
+    (line,) = await import_file(client, response.content, {"ndjson": NDJSON, "csv": CSV}[format_])
     assert (line["updated"], line["rejected"]) == (2, 0)
     after = await products_by_sku(client)
     same = ("id", "name", "description", "price", "stock", "category_id")
@@ -64,10 +68,29 @@ async def test_export_csv_formula_is_escaped_and_import_restores_it(
     file = (await client.get(f"{PRODUCTS}/export", params={"format": "csv"})).content
     (row,) = csv.DictReader(io.StringIO(file.decode()))
     assert row["name"] == (text if text == "a=1" else f"'{text}")
+    await client.patch(f"{PRODUCTS}/{made['id']}", json={"name": "x", "description": "x"})
     (line,) = await import_file(client, file, CSV)
     assert (line["updated"], line["rejected"]) == (1, 0)
     after = (await products_by_sku(client))[made["sku"]]
     assert (after["name"], after["description"]) == (text, text)
+
+
+async def test_export_for_excel_has_its_dialect_and_can_be_imported(
+    client: httpx2.AsyncClient,
+) -> None:
+    made = await make_product(client, name="Größe; 4", description='a "b",\nc', price="1250.50")
+    response = await client.get(f"{PRODUCTS}/export", params={"dialect": "excel"})
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    header, row = response.content.decode().split("\r\n", 1)
+    assert header == "\ufeffsku;name;description;price;currency;stock;category_id"
+    assert row == f'{made["sku"]};"Größe; 4";"a ""b"",\nc";1250,50;EUR;60;\r\n'
+    (line,) = await import_file(client, response.content, CSV)
+    assert (line["unchanged"], line["rejected"]) == (1, 0)
+
+
+async def test_export_dialect_of_ndjson_is_rejected(client: httpx2.AsyncClient) -> None:
+    query = {"format": "ndjson", "dialect": "excel"}
+    assert (await client.get(f"{PRODUCTS}/export", params=query)).status_code == 422
 
 
 async def test_export_of_several_pages_is_complete(client: httpx2.AsyncClient) -> None:

@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.relational.catalog.file_format import Format, read_rows
+from service.relational.catalog.file_format import FileType, Format, ProductFile
 
 HEADER = b"sku,name,price,currency\n"
+GOOD = b"a,b,1,EUR\n"
+OPEN = b'a",b,"c\n'  # leaves a value open, whether it begins in one or not
 
 
-async def _lines(body: bytes) -> AsyncIterator[bytes]:
-    for line in body.split(b"\n"):
-        yield line
+async def _chunks(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 1000):
+        yield body[start : start + 1000]
 
 
 async def _read(body: bytes, file_format: Format) -> tuple[float, int]:
@@ -28,7 +30,7 @@ async def _read(body: bytes, file_format: Format) -> tuple[float, int]:
 
     others = asyncio.create_task(count_turns())
     began = time.thread_time()
-    assert [row async for row in read_rows(_lines(body), file_format)]
+    assert [row async for row in ProductFile(_chunks(body), FileType(file_format)).rows()]
     taken = time.thread_time() - began
     others.cancel()
     return taken, turns
@@ -44,10 +46,24 @@ def _record(lines: int) -> bytes:
         (HEADER + _record(30_000), HEADER + _record(60_000), "csv"),
         (HEADER + b'"' + b"\n" * 30_000, HEADER + b'"' + b"\n" * 60_000, "csv"),
         (HEADER + _record(500) * 20, HEADER + _record(500) * 40, "csv"),
-        (b"\n" * 20_000 + b"{}", b"\n" * 40_000 + b"{}", "ndjson"),
+        (HEADER + OPEN * 1000 + b"x\n", HEADER + OPEN * 2000 + b"x\n", "csv"),
+        (HEADER + OPEN * 1500 + b'"', HEADER + OPEN * 3000 + b'"', "csv"),
+        (HEADER + (OPEN + GOOD) * 500 + b'"', HEADER + (OPEN + GOOD) * 1000 + b'"', "csv"),
+        (HEADER + OPEN * 1000 + b'x,"\n', HEADER + OPEN * 2000 + b'x,"\n', "csv"),
+        (b"\n" * 40_000 + b"{}", b"\n" * 80_000 + b"{}", "ndjson"),
         (b"{}\n" * 300, b"{}\n" * 600, "ndjson"),
     ],
-    ids=["long record", "open quote", "records", "blank lines", "invalid lines"],
+    ids=[
+        "long record",
+        "open quote",
+        "records",
+        "open lines",
+        "open lines are closed",
+        "open and good lines",
+        "open lines, and one that opens",
+        "blank lines",
+        "invalid lines",
+    ],
 )
 async def test_read_rows_twice_as_long_takes_less_than_three_times(
     once: bytes, twice: bytes, file_format: Format
