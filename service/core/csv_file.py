@@ -18,9 +18,9 @@ class CsvFile:
         self._slices = Slices()
 
     async def header(self) -> tuple[str, str | None]:
-        """Return the first record, empty if there is none, and the delimiter if the file tells it.
+        """Return the first record, empty if there is none, and the delimiter.
 
-        Excel tells it in a line before.
+        It is None unless a line before the record names it, as Excel writes one.
         """
         line = await self._next_line()
         delimiter = read_sep(line)

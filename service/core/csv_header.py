@@ -1,4 +1,4 @@
-"""The first row of a CSV file, which tells its delimiter and its columns."""
+"""The first row of a CSV file, which shows its delimiter and its columns."""
 
 import re
 from collections import Counter
@@ -30,7 +30,7 @@ class CsvHeader(NamedTuple):
 
 
 def read_sep(line: str) -> str | None:
-    """Return the delimiter that Excel's line ``sep=;`` tells."""
+    """Return the delimiter that Excel's line ``sep=;`` names."""
     match = _SEP(line.removeprefix("\ufeff").rstrip("\r\n"))
     return match[1] if match else None
 
@@ -44,7 +44,7 @@ def read_header(
     Names are found in any case, with blanks around.
     """
     text = record.removeprefix("\ufeff")
-    headers = [_header(text, each, known) for each in (delimiter or _DELIMITERS)]
+    headers = [_header(text, sign, known) for sign in (delimiter or _DELIMITERS)]
     best = max(headers, key=lambda header: len(header.names) - header.names.count(None))
     counts = Counter(name for name in (*best.names, *best.ignored) if name)
     is_good = set(required) <= set(best.names) and max(counts.values()) == 1

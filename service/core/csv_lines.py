@@ -59,12 +59,12 @@ class _Lines:
     def __init__(self) -> None:
         self._rest: list[str] = []
         self._length = 0
-        self._held = ""  # a CR, which may be half of a CRLF
+        self._pending = ""  # a CR, which may be half of a CRLF
 
     def split(self, text: str, *, last: bool = False) -> list[str]:
-        text = self._held + text
-        self._held = "\r" if text.endswith("\r") and not last else ""
-        lines = io.StringIO(text.removesuffix(self._held), newline="").readlines()
+        text = self._pending + text
+        self._pending = "\r" if text.endswith("\r") and not last else ""
+        lines = io.StringIO(text.removesuffix(self._pending), newline="").readlines()
         tail = "" if last or not lines or lines[-1].endswith(("\r", "\n")) else lines.pop()
         if lines and self._rest:
             lines[0] = "".join((*self._rest, lines[0]))

@@ -32,7 +32,7 @@ class CsvRecord(NamedTuple):
 class _End(NamedTuple):
     """Where an open value ends: the cells that begin behind it, or None if text follows it.
 
-    ``opens`` says that this line, read by itself, leaves a value open.
+    ``opens`` is set if this line, read by itself, leaves a value open.
     """
 
     place: int
@@ -70,7 +70,7 @@ class CsvSplitter:
     def read(self, lines: Sequence[str], *, last: bool = False) -> Iterator[CsvRecord | None]:
         """Yield the complete records after these further lines; None where others may have a turn.
 
-        Lines keep their ends. ``last`` says that no further line follows.
+        Lines keep their ends. ``last`` is set if no further line follows.
         """
         self._take(lines)
         while self._place < len(self._lines):
@@ -225,7 +225,7 @@ def parse_record(text: str, delimiter: str) -> list[str] | None:
 def _scan(line: str, delimiter: str, *, inside: bool) -> tuple[bool, int | None]:
     """Return whether the line ends in a quoted value, and how many cells begin in it.
 
-    None stands for text after a closing quote. ``inside`` says that the line begins in a value.
+    None stands for text after a closing quote. ``inside`` is set if the line begins in a value.
     """
     text = line.rstrip("\r\n")
     cells, position = int(not inside), 0

@@ -1,4 +1,4 @@
-"""Records of a CSV file: each is told of once, and a broken one costs its own lines."""
+"""Records of a CSV file: each is counted once, and a broken one costs its own lines."""
 
 import csv
 import io
