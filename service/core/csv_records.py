@@ -163,25 +163,25 @@ class CsvSplitter:
         here, following, cells = self._place, end.place + 1, None
         if width == self._width:
             cells = parse_record("".join(self._lines[here:following]), self._delimiter)
-        if cells is not None and self._fits(cells):
-            is_stray = yield from self._are_rows(here, end)
-        else:
+        # A line of text may have a few cells; one with a stray quote has those of a whole row.
+        alone = _split(self._lines[here], self._delimiter)
+        if self._width < _MIN_COLUMNS_TO_DOUBT:
+            is_stray = False
+        elif cells is None:
             is_stray = (yield from self._has_row(here + 1, following)) or end.opens
+        elif self._fits(cells):
+            is_stray = self._is_row(alone) and (yield from self._are_rows(here + 1, end))
+        else:
+            is_stray = len(alone) >= self._width
+            is_stray = is_stray and (yield from self._has_row(here + 1, following))
         if is_stray:
             yield self._reject("Close the quoted value, or double the quote that begins it.")
         else:
             yield self._record(cells, width, following)
 
     def _are_rows(self, start: int, end: _End) -> Generator[None, None, bool]:
-        """Return whether the lines are valid rows, if the first one's quotes were text.
-
-        The last one may also open a value.
-        """
-        if self._width < _MIN_COLUMNS_TO_DOUBT:  # because a line of text may have so few cells
-            return False
-        if not self._is_row(_split(self._lines[start], self._delimiter)):
-            return False
-        for place in range(start + 1, end.place + 1):
+        """Return whether all lines are valid rows; the last one may also open a value."""
+        for place in range(start, end.place + 1):
             line = self._lines[place]
             if not self._is_row(self._read_line(line) or _split(line, self._delimiter)):
                 return place == end.place and end.opens
@@ -210,7 +210,8 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def _opens(line: str, delimiter: str) -> bool:
-    return _scan(line, delimiter, inside=False)[0]
+    """Return whether a value after a delimiter stays open; at the line's start a quote closes."""
+    return not line.startswith('"') and _scan(line, delimiter, inside=False)[0]
 
 
 def parse_record(text: str, delimiter: str) -> list[str] | None:

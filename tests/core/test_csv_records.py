@@ -97,6 +97,7 @@ ROW = "S-1,Spoon,1,x,EUR"
         (['S-0,"12" deep,1,x,EUR', ROW], [2]),
         (['S-0, "12, deep",1,x,EUR', ROW], [2]),
         (['S-0,"two', 'lines",1,x', ROW], [3]),
+        (['S-0,"short', ROW, 'S-1,TV 40",1,x,EUR', ROW], [2, 3, 4]),
         (['S-1,"say ""hi""",1,"",EUR', ROW], [1, 2]),
         (["S-1,'t Hooft,1,x,EUR", "", "  ", ROW], [1, 4]),
         ([f'S-0,"{"x" * MAX_RECORD}",1,x,EUR', ROW], [2]),
@@ -119,3 +120,8 @@ def test_record_that_does_not_fit_costs_all_its_lines() -> None:
     (record,) = read('S-1,"two\nlines\nof text",1,x,EUR,more\n')
     assert (record.line, record.cells) == (1, None)
     assert record.reason == "Send 5 values; this record has 6."
+
+
+def test_record_of_wrong_values_costs_no_text_that_looks_like_a_row() -> None:
+    text = f'S-0,"Colours:\n{ROW}\n",1,x,USD\n'
+    assert [record.line for record in read(text)] == [1]
