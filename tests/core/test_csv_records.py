@@ -97,7 +97,7 @@ ROW = "S-1,Spoon,1,x,EUR"
         (['S-0,"12" deep,1,x,EUR', ROW], [2]),
         (['S-0, "12, deep",1,x,EUR', ROW], [2]),
         (['S-0,"two', 'lines",1,x', ROW], [3]),
-        (['S-0,"short', ROW, 'S-1,TV 40",1,x,EUR', ROW], [2, 3, 4]),
+        (['S-0,"short', ROW, 'S-1,Pan,TV 40",x,EUR', ROW], [2, 3, 4]),
         (['S-1,"say ""hi""",1,"",EUR', ROW], [1, 2]),
         (["S-1,'t Hooft,1,x,EUR", "", "  ", ROW], [1, 4]),
         ([f'S-0,"{"x" * MAX_RECORD}",1,x,EUR', ROW], [2]),
