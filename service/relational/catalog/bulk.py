@@ -59,7 +59,7 @@ class ProductBulk(SqlService):
         await lock_skus_shared(self._session)
         await self._lock_categories(batch)
         items = await batch.for_each(ProductCreate.model_dump)
-        results = await upsert_products(self._session, items, self._caller.user_id)
+        results = await upsert_products(self._session, list(items.values()), self._caller.user_id)
         done = {}
         for place, item in list(batch.pending.items()):
             result = results[item.sku.lower()]
