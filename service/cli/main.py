@@ -6,6 +6,7 @@ from service.cli.admin import admin, token
 from service.cli.demo import demo
 from service.cli.doctor import doctor
 from service.cli.indexes import indexes_app
+from service.cli.load import load
 from service.cli.migrate import migrate_app
 from service.cli.retention import retention_app
 from service.cli.serve import serve
@@ -16,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Polystore: rows in PostgreSQL, documents and prediction logs in MongoDB.",
 )
-for command in (serve, demo, token, admin, doctor):
+for command in (serve, demo, load, token, admin, doctor):
     app.command()(command)
 app.add_typer(migrate_app, name="migrate", help="The PostgreSQL schema: plan, apply, down, check.")
 app.add_typer(

@@ -1,0 +1,93 @@
+"""The rows of a Parquet file, with values that JSON has.
+
+Imported on demand, because pyarrow takes 40 MB and is not installed everywhere.
+"""
+
+import base64
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+try:
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+except ModuleNotFoundError:
+    pa = None
+
+from service.cli.load.lines import FileUnreadable
+from service.cli.load.rows import Row, Source, check_columns
+
+BATCH_ROWS = 500
+BUFFER_BYTES = 1 << 20
+
+
+def read_parquet(path: Path) -> Source:
+    """Return the rows of a file, one batch in memory at a time.
+
+    Raises:
+        FileUnreadable: pyarrow is not installed, or the file is no Parquet.
+    """
+    if pa is None:
+        raise FileUnreadable("Parquet needs pyarrow: pip install 'polystore[export]'.")
+    try:
+        # Without these a whole row group is read at once.
+        file = pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES)
+    except (OSError, pa.ArrowException) as error:
+        raise FileUnreadable(f"{path} cannot be read as Parquet: {error}") from error
+    columns = check_columns(file.schema_arrow.names)
+    return Source(_rows(file), columns, file.metadata.num_rows)
+
+
+def _rows(file: Any) -> Iterator[Row]:
+    schema = pa.schema([field.with_type(_exact(field.type)) for field in file.schema_arrow])
+    number, batches = 0, file.iter_batches(batch_size=BATCH_ROWS)
+    while True:
+        try:
+            values = next(batches).cast(schema, safe=False).to_pylist()
+        except StopIteration:
+            return
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise FileUnreadable(f"The rows behind {number:,} cannot be read: {error}") from error
+        for row in values:
+            number += 1
+            yield Row(number, None, number, {name: plain(value) for name, value in row.items()})
+
+
+def _exact(kind: Any) -> Any:
+    """Return the type with microseconds, because Python has no nanoseconds."""
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", tz=kind.tz)
+    if pa.types.is_duration(kind) and kind.unit == "ns":
+        return pa.duration("us")
+    return pa.time64("us") if pa.types.is_time64(kind) else kind
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON has.
+
+    Times are RFC 3339 (without offset if the column has no time zone), durations seconds, bytes
+    base64, decimals the nearest number.
+    """
+    convert = _PLAIN.get(type(value))
+    return value if convert is None else convert(value)
+
+
+def _number(value: Decimal) -> float | int:
+    return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    bytes: lambda value: base64.b64encode(value).decode(),
+    date: date.isoformat,
+    datetime: datetime.isoformat,
+    Decimal: _number,
+    dict: lambda value: {name: plain(member) for name, member in value.items()},
+    list: lambda value: [plain(member) for member in value],
+    time: time.isoformat,
+    timedelta: timedelta.total_seconds,
+    tuple: lambda value: [plain(member) for member in value],
+    UUID: str,
+}
