@@ -14,6 +14,7 @@ NAMESPACE = UUID("7d0d2c8e-5f0e-5b0c-9d2a-4b1f6e0c3a57")
 _TEXTS = ("prediction_id", "user_id", "order_id", "trace_id", "request_id")
 _MAX_EXACT = 2**53  # beyond it a float stands for several integers
 _LABEL_FIELDS = {"label", "observed_at"}
+_json = json.JSONEncoder(separators=(",", ":"))
 
 
 class Lines(NamedTuple):
@@ -119,4 +120,4 @@ def _text(value: Any) -> str:
 
 
 def _encode(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _json.encode(value).encode()

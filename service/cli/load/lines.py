@@ -18,7 +18,7 @@ else:
 # More than any event may have, because columns may be left out.
 MAX_LINE_BYTES = 16 << 20
 BOM = b"\xef\xbb\xbf"
-_PACKED = {".gz": gzip.GzipFile, ".zst": zstd.ZstdFile}
+_PACKED = {".gz": gzip.open, ".zst": zstd.open}
 
 
 class FileUnreadable(CommandFailed):

@@ -126,8 +126,8 @@ def check_times(plan: Plan, times: Times, sample: Sequence[Row], *, at: str | No
 
 def describe(plan: Plan, constants: Mapping[str, str]) -> list[str]:
     """Return a line for each field, with its column, or with its value for all rows."""
-    entries = dict(constants) | {field: repr(name) for field, name in plan.fields.items()}
-    entries.setdefault("prediction_id", "made of model, version, row number and row")
+    entries = dict(constants) | {"prediction_id": "made of model, version, row number and row"}
+    entries |= {field: repr(name) for field, name in plan.fields.items()}
     entries["output.scores"], entries["tags"] = _listed(plan.scores), _listed(plan.tags)
     if "features" not in plan.fields:
         entries["features"] = _listed(plan.features, plan.kinds)
@@ -137,7 +137,12 @@ def describe(plan: Plan, constants: Mapping[str, str]) -> list[str]:
 
 def _listed(names: Sequence[str], kinds: Mapping[str, Kind] | None = None) -> str:
     return ", ".join(
-        f"{name!r} ({kinds[name]})" if kinds and name in kinds else repr(name) for name in names
+        f"{name!r} ({kinds[name]})"
+        if kinds and name in kinds
+        else repr(name)
+        if name
+        else "(no name)"
+        for name in names
     )
 
 
@@ -154,7 +159,7 @@ def _guess(field: str, names: Sequence[str], free: Mapping[str, list[Any]]) -> s
     fits = _FITS.get(field, lambda value: not isinstance(value, dict | list))
     for column in filter(None, map(by_name.get, names)):
         values = [value for value in free[column] if value is not None]
-        if values and all(map(fits, values)):
+        if sum(map(fits, values)) * 2 > len(values):  # some may be wrong, and will be rejected
             return column
     return None
 

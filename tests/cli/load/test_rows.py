@@ -1,0 +1,201 @@
+"""Rows of CSV, NDJSON and Parquet: types, places, damaged files, bounded memory."""
+
+import gzip
+import json
+import math
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
+
+from service.cli.load import lines, parquet
+from service.cli.load.cells import converter, kind_of
+from service.cli.load.lines import FileUnreadable
+from service.cli.load.rows import Row, open_source
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+
+def read(path: Path, delimiter: str | None = None, encoding: str = "utf-8") -> list[Row]:
+    with open_source(path, None, delimiter, encoding) as source:
+        return list(source.rows)
+
+
+def details(rows: list[Row]) -> list[str]:
+    return [row.fault["detail"] for row in rows if row.fault is not None]
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1", "", "-2.50", "1e3", ".5"], [1, None, -2.5, 1000.0, 0.5]),
+        (["0", "18446744073709551616"], [0, 2**64]),
+        (["01", "2"], ["01", "2"]),
+        (["+49", "2"], ["+49", "2"]),
+        (["1_000"], ["1_000"]),
+        (["true", "FALSE", ""], [True, False, None]),
+        (["true", "yes"], ["true", "yes"]),
+        (["Nan", "Tom"], ["Nan", "Tom"]),
+        (["inf", "-Infinity", "1"], [math.inf, -math.inf, 1]),
+        (["1e999"], ["1e999"]),
+        (["٣"], ["٣"]),
+        (["", ""], [None, None]),
+    ],
+)
+def test_cells_of_a_column_have_one_type(cells: list[str], values: list[Any]) -> None:
+    convert = converter(kind_of(cells))
+    converted = [convert(cell) for cell in cells]
+    assert converted == values
+    assert [*map(type, converted)] == [*map(type, values)]
+
+
+def test_cells_nan_among_numbers_is_nan() -> None:
+    assert kind_of(["NaN", "1"]) == "number"
+    assert math.isnan(converter("number")("nan"))
+    assert converter("number")("n/a") == "n/a"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_delimiter_is_that_of_the_header(delimiter: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + f'"a,b;c"{delimiter}d\n1{delimiter}2\n'.encode())
+    assert [row.values for row in read(path)] == [{"a,b;c": "1", "d": "2"}]
+
+
+def test_csv_faults_have_the_line_where_the_record_begins(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'a,b\n"1\n\n2",3\n\n4\n5,"x"y\n6,\xff\n7,8')
+    rows = read(path)
+    assert [(row.number, row.line) for row in rows] == [(1, 2), (2, 6), (3, 7), (4, 8), (5, 9)]
+    assert [row.number for row in rows if row.fault] == [2, 3, 4]
+    assert "--encoding" in details(rows)[-1]
+    assert read(path, encoding="cp1252")[3].values == {"a": "6", "b": "ÿ"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("a,b,a\n", "'a' occurs twice"), ("", "no header"), (",\n1,2\n", "no header")],
+)
+def test_csv_header_that_names_nothing_is_refused(
+    content: str, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(FileUnreadable, match=sentence):
+        read(path)
+
+
+def test_ndjson_faults_cost_their_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    content = [
+        b'\xef\xbb\xbf{"a": NaN}',
+        b"",
+        b"[1]",
+        b"{",
+        b'{"a": "\xff"}',
+        b"[" * 100_000,
+        b"{}",
+    ]
+    path.write_bytes(b"\r\n".join(content))
+    rows = read(path)
+    assert [row.line for row in rows] == [1, 3, 4, 5, 6, 7]
+    assert [row.number for row in rows if row.fault] == [2, 3, 4, 5]
+    assert math.isnan(rows[0].values["a"])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson"])
+def test_line_too_long_costs_itself(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (lines, sys.modules["service.cli.load.rows"]):
+        monkeypatch.setattr(module, "MAX_LINE_BYTES", 20)
+    path = tmp_path / name
+    rows = ["a", "1", "x" * 70, "2"] if name == "a.csv" else ['{"a":1}', "x" * 70, '{"a":2}']
+    path.write_text("\n".join(rows))
+    assert [(row.line, bool(row.fault)) for row in read(path)][-2:] == [
+        (len(rows) - 1, True),
+        (len(rows), False),
+    ]
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("zst", zstd.compress)])
+def test_packed_file_is_unpacked(
+    ending: str, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.csv.{ending}"
+    packed = pack(b"a\n" + b"1\n" * 1000)
+    path.write_bytes(packed)
+    assert len(read(path)) == 1000
+    path.write_bytes(packed[:-6])
+    with pytest.raises(FileUnreadable, match="to its end"):
+        read(path)
+
+
+def test_parquet_values_are_those_of_json(tmp_path: Path) -> None:
+    moment = datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC)
+    columns = {
+        "int": pa.array([2**63], pa.uint64()),
+        "half": pa.array([0.5], pa.float16()),
+        "nan": pa.array([math.nan]),
+        "null": pa.array([None]),
+        "money": pa.array([Decimal("12.50")]),
+        "whole": pa.array([Decimal("7.00")]),
+        "word": pa.array(["a"]).dictionary_encode(),
+        "list": pa.array([[1.5, None]]),
+        "nested": pa.array([{"at": moment, "days": [date(2026, 1, 1)]}]),
+        "map": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
+        "utc": pa.array([moment], pa.timestamp("ns", tz="UTC")),
+        "naive": pa.array([1], pa.timestamp("ns")),
+        "took": pa.array([timedelta(milliseconds=1500)], pa.duration("ns")),
+        "bytes": pa.array([b"\xff"]),
+        "uuid": pa.array([UUID(int=1).bytes], pa.uuid()),
+    }
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(columns), path)
+    (row,) = read(path)
+    assert math.isnan(row.values.pop("nan"))
+    assert json.loads(json.dumps(row.values)) == {
+        "int": 2**63,
+        "half": 0.5,
+        "null": None,
+        "money": 12.5,
+        "whole": 7,
+        "word": "a",
+        "list": [1.5, None],
+        "nested": {"at": "2026-01-01T10:00:00.123456+00:00", "days": ["2026-01-01"]},
+        "map": [["k", 1]],
+        "utc": "2026-01-01T10:00:00.123456+00:00",
+        "naive": "1970-01-01T00:00:00",
+        "took": 1.5,
+        "bytes": "/w==",
+        "uuid": str(UUID(int=1)),
+    }
+
+
+def test_parquet_without_pyarrow_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "pa", None)
+    with pytest.raises(FileUnreadable, match=r"polystore\[export\]"):
+        read(tmp_path / "a.parquet")
+
+
+def test_parquet_of_another_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_text("a,b\n")
+    with pytest.raises(FileUnreadable, match="as Parquet"):
+        read(path)
+    with pytest.raises(FileUnreadable, match="--format"):
+        read(tmp_path / "a.xlsx")
+    with pytest.raises(FileUnreadable, match="cannot be opened"):
+        read(tmp_path / "missing.csv")
