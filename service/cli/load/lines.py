@@ -1,12 +1,13 @@
 """The physical lines of a file, plain or packed, with bounded memory."""
 
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from service.cli.output import CommandFailed
 
@@ -18,7 +19,6 @@ else:
 # More than any event may have, because columns may be left out.
 MAX_LINE_BYTES = 16 << 20
 BOM = b"\xef\xbb\xbf"
-_PACKED = {".gz": gzip.open, ".zst": zstd.open}
 
 
 class FileUnreadable(CommandFailed):
@@ -39,7 +39,7 @@ class Line(NamedTuple):
 class TextFile:
     """An open file of lines. ``position`` is how many bytes of ``size`` were read."""
 
-    def __init__(self, raw: IO[bytes], content: IO[bytes], size: int) -> None:
+    def __init__(self, raw: BinaryIO, content: io.IOBase | BinaryIO, size: int) -> None:
         self._raw, self._content, self.size = raw, content, size
 
     @property
@@ -73,6 +73,10 @@ def open_lines(path: Path) -> Iterator[TextFile]:
     except OSError as error:
         raise FileUnreadable(f"{path} cannot be opened: {error.strerror}.") from error
     with raw:
-        unpack = _PACKED.get(path.suffix.lower())
-        content: IO[bytes] = raw if unpack is None else unpack(raw)
-        yield TextFile(raw, content, path.stat().st_size)
+        yield TextFile(raw, _unpacked(raw, path.suffix.lower()), path.stat().st_size)
+
+
+def _unpacked(raw: BinaryIO, ending: str) -> io.IOBase | BinaryIO:
+    if ending == ".gz":
+        return gzip.GzipFile(fileobj=raw)
+    return zstd.ZstdFile(raw) if ending == ".zst" else raw
