@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     )
 
     token: SecretStr | None = Field(
-        None, description="credential of `polystore demo`; unset: the demo key of the data folder"
+        None,
+        description="credential of `demo` and `load`; unset: the demo key of the data folder",
     )
     registration: bool = Field(True, description="allow anyone to register a user")
     docs: bool = Field(True, description="serve /docs and /openapi.json")

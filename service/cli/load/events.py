@@ -14,7 +14,7 @@ NAMESPACE = UUID("7d0d2c8e-5f0e-5b0c-9d2a-4b1f6e0c3a57")
 _TEXTS = ("prediction_id", "user_id", "order_id", "trace_id", "request_id")
 _MAX_EXACT = 2**53  # beyond it a float stands for several integers
 _LABEL_FIELDS = {"label", "observed_at"}
-_json = json.JSONEncoder(separators=(",", ":"))
+_json, _sorted_json = json.JSONEncoder(separators=(",", ":")), json.JSONEncoder(sort_keys=True)
 
 
 class Lines(NamedTuple):
@@ -106,7 +106,7 @@ class EventWriter:
         is answered as a conflict instead of being logged beside the first.
         """
         place = [self._constants["model"], self._constants["version"], row.number, row.values]
-        return str(uuid5(NAMESPACE, json.dumps(place, sort_keys=True)))
+        return str(uuid5(NAMESPACE, _sorted_json.encode(place)))
 
 
 def integral(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Which column is which field of the event: as asked for, else guessed from names and values."""
+"""The column of each field of the event: as asked for, else guessed from names and values."""
 
 import math
 import re
@@ -50,7 +50,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of each column. ``kinds`` are the types of CSV columns, else empty."""
+    """The use of each column. ``kinds`` are the types of CSV columns, else empty."""
 
     fields: Mapping[str, str]
     scores: Sequence[str]

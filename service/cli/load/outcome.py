@@ -1,4 +1,4 @@
-"""What became of the rows: counts, and the rows that are not stored with their reasons."""
+"""The outcome of a load: counts, and the rows that are not stored with their reasons."""
 
 import json
 from collections import Counter
@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from service.cli.load.sender import Part, Rejection, Result
+from service.cli.output import CommandFailed
 
 SHOWN = 20
 EVENT_COUNTS = ("created", "duplicates", "conflicts", "rejected")
@@ -17,6 +18,9 @@ class Outcome:
     """The sum of all results. ``settled`` is the number of the last row that was dealt with.
 
     ``keep`` is a file for all rejections, one JSON object per line, None for none.
+
+    Raises:
+        CommandFailed: this file cannot be written.
     """
 
     def __init__(self, keep: Path | None) -> None:
@@ -24,7 +28,12 @@ class Outcome:
         self.shown: list[Rejection] = []
         self.settled = 0
         self.failure: str | None = None
-        self._file: IO[str] | None = None if keep is None else keep.open("w", encoding="utf-8")
+        self._file: IO[str] | None = None
+        if keep is not None:
+            try:
+                self._file = keep.open("w", encoding="utf-8")
+            except OSError as error:
+                raise CommandFailed(f"{keep} cannot be written: {error.strerror}.") from error
 
     def __enter__(self) -> Self:
         return self

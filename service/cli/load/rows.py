@@ -48,11 +48,13 @@ def format_of(path: Path) -> Format:
     """Return the format by the file's name.
 
     Raises:
-        FileUnreadable: the name says nothing about it.
+        FileUnreadable: the name has no known ending.
     """
     ending = path.name.lower().removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
     if ending not in FORMATS:
-        raise FileUnreadable(f"{path.name} has no known ending; say --format csv, ndjson, parquet.")
+        raise FileUnreadable(
+            f"{path.name} has no known ending. Add --format csv, ndjson or parquet."
+        )
     return FORMATS[ending]
 
 
@@ -178,7 +180,7 @@ def _cell_fault(cells: list[str] | str, expected: int) -> FieldError | None:
         return _unreadable(f"The record has {len(cells)} cells, the header {expected}.")
     if any(not cell.isascii() and has_surrogate(cell) for cell in cells):
         return _unreadable(
-            "The record has bytes of another encoding; say it, as --encoding cp1252."
+            "The record has bytes of another encoding. Name it, such as --encoding cp1252."
         )
     return None
 

@@ -56,7 +56,7 @@ def _number(row: Row) -> int:
 
 
 class Result(NamedTuple):
-    """What became of a part; ``failure`` is the reason why some of it was not sent."""
+    """The result of a part; ``failure`` is the reason why some of it was not sent."""
 
     events: Counter[str]
     labels: Counter[str]
@@ -65,7 +65,7 @@ class Result(NamedTuple):
 
 
 class _Progress:
-    """What became of the lines of one part: counts, errors by index, and how many are durable."""
+    """The results of the lines of one part: counts, errors by index, and how many are durable."""
 
     def __init__(self) -> None:
         self.durable, self.counts = 0, Counter[str]()

@@ -171,7 +171,7 @@ def odd_file(choose: random.Random) -> tuple[bytes, Counter[str], list[int]]:
             "blank": b"",
             "short": good[:-1],
             "long": good + b",",
-            "bytes": good + b"caf\xe9",
+            "bytes": good + b"\xe9t\xe9",
             "time": good.replace(b"10:", b"99:") + b"x",
             "twice": good + b"%d" % number,
         }[kind]

@@ -141,7 +141,7 @@ def test_packed_file_is_unpacked(
         read(path)
 
 
-def test_parquet_values_are_those_of_json(tmp_path: Path) -> None:
+def test_parquet_values_become_json(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC)
     columns = {
         "int": pa.array([2**63], pa.uint64()),
