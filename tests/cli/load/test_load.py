@@ -6,56 +6,19 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import httpx2
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
-from typer.testing import Result
 
 from service.cli.load import loop, sender
 from service.main import State
+from tests.cli.load.loading import load, load_json, stored, write
 from tests.documents.predictions.live_server import serving
-from tests.fixtures.cli import run_cli
 
 pytestmark = pytest.mark.usefixtures("reset_stores")
-COMMON = ("--model", "loans", "--version", "3", "--time-zone", "UTC", "--yes")
-
-
-@pytest.fixture
-async def url(state: State) -> AsyncIterator[str]:
-    """The address of the service on a socket; every caller is an administrator."""
-    async with serving(state) as port:
-        yield f"http://127.0.0.1:{port}"
-
-
-async def load(file: Path, url: str, *options: str) -> Result:
-    arguments = ("load", str(file), *COMMON, "--url", url, *options)
-    return await asyncio.to_thread(run_cli, *arguments, POLYSTORE_TOKEN="any")
-
-
-async def load_json(file: Path, url: str, *options: str, exit_code: int = 0) -> dict[str, Any]:
-    result = await load(file, url, "--json", *options)
-    assert result.exit_code == exit_code, result.stderr
-    # The service runs in this process, so that its log stands in the same output.
-    loaded: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    assert loaded["rows"] == sum(
-        loaded[name] for name in ("created", "duplicates", "conflicts", "rejected")
-    )
-    return loaded
-
-
-async def stored(url: str) -> list[dict[str, Any]]:
-    """Return the stored predictions in the order of their times."""
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
-        response = await client.get("/v1/predictions/export", params={"labels": "true"})
-    return [json.loads(line) for line in response.text.splitlines()]
-
-
-def write(folder: Path, name: str, *lines: str) -> Path:
-    file = folder / name
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return file
 
 
 async def test_load_csv_guesses_the_columns_and_their_types(url: str, tmp_path: Path) -> None:
@@ -154,6 +117,29 @@ async def test_load_whole_events_keeps_their_parts(url: str, tmp_path: Path) -> 
     )
 
 
+async def test_load_parquet_in_batches_is_stored_whole(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.cli.load.parquet.BATCH_ROWS", 2)
+    monkeypatch.setattr(loop, "PART_ROWS", 3)
+    columns = {
+        "timestamp": [datetime(2026, 1, 1, 10, 0, second, tzinfo=UTC) for second in range(7)],
+        "prediction": [number / 2 for number in range(7)],
+        "label": pa.array([None, *map(float, range(1, 7))]),
+        "embedding": [[0.5, number] for number in range(7)],
+        "__index_level_0__": range(7),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    loaded = await load_json(tmp_path / "a.parquet", url)
+    assert (loaded["created"], loaded["labels"]["labelled"]) == (7, 6)
+    events = await stored(url)
+    assert [event["output"]["value"] for event in events] == columns["prediction"]
+    assert [event["features"] for event in events] == [
+        {"embedding": [0.5, number]} for number in range(7)
+    ]
+    assert (await load_json(tmp_path / "a.parquet", url))["duplicates"] == 7
+
+
 def odd_file(choose: random.Random) -> tuple[bytes, Counter[str], list[int]]:
     """Return a CSV file, its counts, and the lines where its rejected records begin."""
     lines, counts, rejected = [b"id,time,note"], Counter[str](), []
@@ -183,7 +169,7 @@ def odd_file(choose: random.Random) -> tuple[bytes, Counter[str], list[int]]:
     return b"\r\n".join(lines), counts, rejected
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 async def test_load_odd_files_every_row_is_counted(
     seed: int, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
