@@ -3,7 +3,7 @@
 import codecs
 import sys
 from datetime import tzinfo
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -133,7 +133,7 @@ def load(
         times = Times(_zone(time_zone), time_unit)
         _check_encoding(encoding)
         with open_source(file, format_, delimiter, encoding) as opened:
-            sample = list(islice(opened.rows, mapping.SAMPLE_ROWS))
+            sample = opened.take_sample()
             plan = mapping.make_plan(wanted, opened, sample)
             mapping.check_times(plan, times, sample, at=at)
             _confirm(file, mapping.describe(plan, constants), yes=yes, as_json=as_json)

@@ -12,7 +12,6 @@ from service.cli.load.rows import Row, Source
 from service.cli.load.times import Times, is_number, parse
 from service.cli.output import CommandFailed
 
-SAMPLE_ROWS = 1000
 NONE = ""  # the option of a field that no column has, although one looks like it
 LABEL, VALUE, PREDICTION = "output.label", "output.value", "prediction"
 # Names in lower case with _ for other characters; the first that a file has is taken.

@@ -20,8 +20,8 @@ except ModuleNotFoundError:
 from service.cli.load.lines import FileUnreadable
 from service.cli.load.rows import Row, Source, check_columns
 
-BATCH_ROWS = 500
-BUFFER_BYTES = 1 << 20
+BATCH_ROWS, BATCH_BYTES = 500, 4 << 20
+BUFFER_BYTES = 1 << 16
 
 
 def read_parquet(path: Path) -> Source:
@@ -38,12 +38,21 @@ def read_parquet(path: Path) -> Source:
     except (OSError, pa.ArrowException) as error:
         raise FileUnreadable(f"{path} cannot be read as Parquet: {error}") from error
     columns = check_columns(file.schema_arrow.names)
-    return Source(_rows(file), columns, file.metadata.num_rows)
+    batch_rows = _batch_rows(file.metadata)
+    rows = _rows(file, batch_rows)
+    return Source(rows, columns, file.metadata.num_rows, sample_rows=batch_rows)
 
 
-def _rows(file: Any) -> Iterator[Row]:
+def _batch_rows(metadata: Any) -> int:
+    """Return how many rows are read at once: fewer where they are large, such as pictures."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    average: int = sum(group.total_byte_size for group in groups) // max(metadata.num_rows, 1)
+    return max(1, min(BATCH_ROWS, BATCH_BYTES // max(average, 1)))
+
+
+def _rows(file: Any, batch_rows: int) -> Iterator[Row]:
     schema = pa.schema([field.with_type(_exact(field.type)) for field in file.schema_arrow])
-    number, batches = 0, file.iter_batches(batch_size=BATCH_ROWS)
+    number, batches = 0, file.iter_batches(batch_size=batch_rows)
     while True:
         try:
             values = next(batches).cast(schema, safe=False).to_pylist()

@@ -18,6 +18,7 @@ FORMATS: dict[str, Format] = {
     "json": "ndjson", "parquet": "parquet", "pq": "parquet",
 }  # fmt: skip
 DELIMITERS = ",;\t|"
+SAMPLE_ROWS, SAMPLE_BYTES = 1000, 8 << 20
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -36,12 +37,25 @@ class Row(NamedTuple):
 
 
 class Source(NamedTuple):
-    """An open file. ``columns`` is None if rows differ; ``size`` is the last row's position."""
+    """An open file. ``columns`` is None if rows differ; ``size`` is the last row's position.
+
+    ``is_text`` means that values are cells of CSV. ``sample_rows`` decide what is guessed.
+    """
 
     rows: Iterator[Row]
     columns: list[str] | None
     size: int
     is_text: bool = False
+    sample_rows: int = SAMPLE_ROWS
+
+    def take_sample(self) -> list[Row]:
+        """Take the first rows from ``rows``: fewer where they are large."""
+        sample: list[Row] = []
+        for row in self.rows:
+            sample.append(row)
+            if len(sample) >= self.sample_rows or row.position >= SAMPLE_BYTES:
+                break
+        return sample
 
 
 def format_of(path: Path) -> Format:

@@ -128,6 +128,15 @@ def test_line_too_long_costs_itself(
     ]
 
 
+def test_sample_of_large_rows_is_small(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text((json.dumps({"a": "x" * (1 << 20)}) + "\n") * 12)
+    with open_source(path, None, None, "utf-8") as source:
+        sample = source.take_sample()
+        assert 8 <= len(sample) <= 9
+        assert [row.number for row in [*sample, *source.rows]] == list(range(1, 13))
+
+
 @pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("zst", zstd.compress)])
 def test_packed_file_is_unpacked(
     ending: str, pack: Callable[[bytes], bytes], tmp_path: Path
@@ -180,6 +189,20 @@ def test_parquet_values_become_json(tmp_path: Path) -> None:
         "bytes": "/w==",
         "uuid": str(UUID(int=1)),
     }
+
+
+def test_parquet_row_group_is_read_in_parts(tmp_path: Path) -> None:
+    """A row group of 24 MB in rows of 64 KiB; with pyarrow's defaults all of it is allocated."""
+    path = tmp_path / "a.parquet"
+    table = pa.table({"text": [f"{number:065536}" for number in range(384)]})
+    pages = {"write_batch_size": 8, "data_page_size": 65536}
+    pq.write_table(table, path, use_dictionary=False, compression="none", **pages)
+    del table
+    before, most = pa.total_allocated_bytes(), 0
+    with open_source(path, None, None, "utf-8") as source:
+        for _ in source.rows:
+            most = max(most, pa.total_allocated_bytes() - before)
+    assert 0 < most < 16 << 20
 
 
 def test_parquet_without_pyarrow_names_the_extra(
