@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 from service.core.circuit_breaker import CircuitBreaker
 from service.core.event_loop import EventLoopLag
@@ -34,6 +34,12 @@ class Metrics:
             ("store", "figure"),
             registry=self._registry,
         )
+        self._refused_halves = Counter(
+            "polystore_prediction_halves_refused",
+            "Requests and responses of model servers, and pairs of them, that made no event",
+            ("reason",),
+            registry=self._registry,
+        )
         self._event_loop_lag = Gauge(
             "polystore_event_loop_lag_seconds",
             "Longest delay of a timer in the last 30 seconds",
@@ -47,6 +53,10 @@ class Metrics:
         if series is None:  # cached, because the library takes a lock to look a series up
             series = self._series[labels] = self._requests.labels(*labels)
         series.observe(seconds)
+
+    def count_refused_half(self, reason: str) -> None:
+        """Count a half or a pair that makes no event. ``reason`` is the code of its error."""
+        self._refused_halves.labels(reason).inc()
 
     def watch(self, store: str, figure: str, read: Callable[[], float]) -> None:
         """Register a figure that ``read`` returns at each scrape."""

@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -26,9 +26,11 @@ from service.documents.predictions.cloudevents.attributes import (
     event_from,
     invalid,
 )
+from service.documents.predictions.cloudevents.nonfinite import read_json, write_json
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, raw_items
 
+T = TypeVar("T")
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 ContentMode = Literal["binary", "structured", "batch"]
 _MODES: dict[str, ContentMode] = {STRUCTURED: "structured", BATCH: "batch"}
@@ -105,7 +107,7 @@ def read_binary(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent:
 
 def read_structured(body: bytes) -> CloudEvent:
     """Return the event of a body in the JSON format."""
-    members = _decode(body, dict[str, Raw])
+    members = _members(body)
     if members is None:
         raise invalid("", "Send a CloudEvent as a JSON object.")
     data, encoded = members.pop("data", None), members.pop("data_base64", None)
@@ -130,7 +132,7 @@ def read_batch(body: bytes) -> list[CloudEvent | ServiceError]:
         NotACloudEventBatch: the body is no array, or too long.
     """
     events: list[CloudEvent | ServiceError] = []
-    for item in raw_items(body, _raw_events):
+    for item in _items(body):
         try:
             events.append(read_structured(item))
         except ServiceError as error:
@@ -138,8 +140,20 @@ def read_batch(body: bytes) -> list[CloudEvent | ServiceError]:
     return events
 
 
+def _items(body: bytes) -> list[bytes]:
+    """Return the JSON text of each event; of a batch with a NaN, written anew."""
+    try:
+        return raw_items(body, _raw_events)
+    except InvalidJson:
+        items = read_json(body).value
+    return list(map(write_json, _checked(items if isinstance(items, list) else None)))
+
+
 def _raw_events(body: bytes) -> list[Raw]:
-    items: list[Raw] | None = _decode(body, list[Raw])
+    return _checked(_decode(body, list[Raw]))
+
+
+def _checked(items: list[T] | None) -> list[T]:
     if items is None or len(items) > MAX_ITEMS:
         raise NotACloudEventBatch
     return items
@@ -190,6 +204,18 @@ def _decode_base64(raw: Raw) -> bytes:
         return base64.b64decode(str(_scalar("data_base64", raw)), validate=True)
     except (binascii.Error, ValueError) as error:
         raise invalid("/data_base64", "Send base64 text.") from error
+
+
+def _members(body: bytes) -> dict[str, Raw] | None:
+    """Return the members of an object as JSON; of an object with a NaN, written anew."""
+    try:
+        members: dict[str, Raw] | None = _decode(body, dict[str, Raw])
+    except InvalidJson:
+        value = read_json(body).value
+        if not isinstance(value, dict):
+            return None
+        return {name: Raw(write_json(member)) for name, member in value.items()}
+    return members
 
 
 def _decode(body: bytes, kind: Any) -> Any:

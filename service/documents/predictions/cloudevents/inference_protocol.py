@@ -1,41 +1,42 @@
-"""Requests and responses of model servers as predictions: V2 and V1 of the inference protocol.
+"""Requests and responses of model servers as predictions: tensors of V2, and tables of others.
 
-Sources: Open Inference Protocol (V2), REST, `inference request` and `inference response`; V1 is
-`{"instances": […]}` and `{"predictions": […]}`. Rules beyond those of the tensors:
+Source: Open Inference Protocol (V2), REST, `inference request` and `inference response`. Rules
+beyond those of the tensors and the tables:
 
-- An instance of V1 that is an object names its features; a list is ``instances_0`` …
 - Request and response with equally many rows are one prediction per row, else one prediction. A
   message with several rows is then stored whole: a request as features, a response in ``_outputs``.
-- The name of an output decides its field (``_FIELD_OF_NAME``), else its type does: text, booleans
+- The name of an output decides its field (``FIELD_OF_NAME``), else its type does: text, booleans
   and integers are the label, a float is the value, several numbers are the scores.
 - Other outputs are stored unchanged, by name, in the feature ``_outputs``.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from service.documents.predictions.cloudevents.attributes import NotACloudEvent, invalid
+from service.documents.predictions.cloudevents.nonfinite import Json, read_json
+from service.documents.predictions.cloudevents.tables import FIELD_OF_NAME, read_table
 from service.documents.predictions.cloudevents.tensors import (
     MAX_COLUMNS,
     UNMAPPED_OUTPUTS,
     NamedValues,
+    Place,
     Tensor,
     rows_of,
 )
 from service.documents.predictions.ingest.describe import describe
 from service.web.problems import pointer_to
-from service.web.schemas import MAX_ITEMS
-from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
 MAX_LABEL_CHARS, MAX_SCORES = 200, 5_000
-_FIELD_OF_NAME = {
-    **dict.fromkeys(("label", "labels", "class", "classes", "output_label"), "label"),
-    **dict.fromkeys(("score", "scores", "probability", "probabilities"), "score"),
-    **dict.fromkeys(("predict_proba", "output_probability"), "score"),
-    "value": "value",
-}
+# The fields that hold rows, the first that a message has; V1's are before V2's.
+_REQUEST_FIELDS = (
+    "instances", "inputs", "dataframe_split", "dataframe_records", "input_data", "data",
+)  # fmt: skip
+_RESPONSE_FIELDS = ("predictions", "outputs", "data")
+_TENSOR_FIELDS = {"shape", "datatype"}
 
 
 class _V2Message(Struct):
@@ -67,15 +68,41 @@ def read_message(data: bytes, *, is_response: bool) -> Message:
 
     Raises:
         BadRequest: the data is not JSON.
-        NotACloudEvent: the data is neither V2 nor V1; the pointer goes to the violation.
+        NotACloudEvent: the data has no known shape; the pointer goes to the violation.
     """
-    value = _decode(data)
-    v1, v2 = ("predictions", "outputs") if is_response else ("instances", "inputs")
-    if not isinstance(value, dict) or not isinstance(value.get(v1, value.get(v2)), list):
-        detail = f"Send an array {v2} (Open Inference Protocol) or {v1} (V1)."
-        raise invalid("/data", detail)
-    if v1 in value:
-        return _read_v1(value[v1], v1, is_response=is_response)
+    return message_of(read_json(data), is_response=is_response)
+
+
+def message_of(data: Json, *, is_response: bool) -> Message:
+    """Return the message of data that was read. Raises NotACloudEvent as :func:`read_message`."""
+    message = _read(data.value, is_response=is_response)
+    return message
+
+
+def _read(value: Any, *, is_response: bool) -> Message:
+    if isinstance(value, list) and value:
+        return _read_table(value, ("data",), is_response=is_response)
+    fields = _RESPONSE_FIELDS if is_response else _REQUEST_FIELDS
+    members = value if isinstance(value, dict) else {}
+    name = next((name for name in fields if isinstance(members.get(name), list | dict)), None)
+    if name is None:
+        raise invalid("/data", f"Send an array of records, or an object with {_any_of(fields)}.")
+    if name in ("inputs", "outputs") and _are_tensors(members[name]):
+        return _read_v2(value, name, is_response=is_response)
+    return _read_table(members[name], ("data", name), is_response=is_response)
+
+
+def _any_of(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _are_tensors(items: Any) -> bool:
+    return isinstance(items, list) and (
+        not items or any(isinstance(item, dict) and item.keys() & _TENSOR_FIELDS for item in items)
+    )
+
+
+def _read_v2(value: Any, field: str, *, is_response: bool) -> Message:
     try:
         kind: type[_V2Request | _V2Response] = _V2Response if is_response else _V2Request
         message = msgspec.convert(value, kind)
@@ -84,11 +111,16 @@ def read_message(data: bytes, *, is_response: bool) -> Message:
     tensors = message.outputs if isinstance(message, _V2Response) else message.inputs
     version = message.model_version
     return Message(
-        rows=rows_of(tensors, v2, is_response=is_response),
+        rows=rows_of(tensors, field, is_response=is_response),
         values={tensor.name: tensor.data for tensor in tensors},
         model=message.model_name or "",
         version="" if version is None else str(version),
     )
+
+
+def _read_table(table: Any, place: Place, *, is_response: bool) -> Message:
+    rows = read_table(table, place, is_response=is_response)
+    return Message(rows=rows or None, values={str(place[-1]): table})
 
 
 def combine(request: Message, response: Message) -> list[tuple[NamedValues, NamedValues]]:
@@ -124,7 +156,7 @@ def _map_outputs(outputs: NamedValues) -> tuple[NamedValues, NamedValues]:
 
 def _output_field(name: str, value: Any) -> str | None:
     """Return the field of an output; its name counts only if the field takes such a value."""
-    named = _FIELD_OF_NAME.get(name.lower())
+    named = FIELD_OF_NAME.get(name.lower())
     if isinstance(value, str):
         return "label" if len(value) <= MAX_LABEL_CHARS else None
     if isinstance(value, bool | int):
@@ -137,37 +169,6 @@ def _output_field(name: str, value: Any) -> str | None:
     has_floats = any(isinstance(number, float) for number in numbers)
     fits = 0 < len(numbers) <= MAX_SCORES
     return "scores" if fits and (has_floats or named == "score") else None
-
-
-def _read_v1(items: list[Any], field: str, *, is_response: bool) -> Message:
-    if len(items) > MAX_ITEMS:
-        raise invalid(f"/data/{field}", f"Send at most {MAX_ITEMS} rows.")
-    rows = [_v1_row(item, field, is_response=is_response) for item in items]
-    for index, row in enumerate(rows):
-        if UNMAPPED_OUTPUTS in row:
-            pointer = pointer_to(("data", field, index, UNMAPPED_OUTPUTS))
-            raise invalid(pointer, "Use another name: this one is taken.")
-    return Message(rows=rows or None, values={field: items})
-
-
-def _v1_row(item: Any, field: str, *, is_response: bool) -> NamedValues:
-    if isinstance(item, dict):
-        return item
-    is_flat = isinstance(item, list) and not any(isinstance(value, list | dict) for value in item)
-    if is_response or not is_flat or not 0 < len(item) <= MAX_COLUMNS:
-        return {field: item}
-    return {f"{field}_{column}": value for column, value in enumerate(item)}
-
-
-def _decode(data: bytes) -> Any:
-    try:
-        return msgspec.json.decode(data)
-    except RecursionError as error:
-        raise TooDeep from error
-    except UnicodeDecodeError as error:
-        raise InvalidUtf8 from error
-    except msgspec.DecodeError as error:
-        raise InvalidJson(f"Send the data as JSON: {error}.") from error
 
 
 def _invalid_v2(error: msgspec.ValidationError) -> NotACloudEvent:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.documents.predictions.cloudevents.envelope import BATCH, STRUCTURED
-from service.documents.predictions.cloudevents.pairing import SIDE_OF_TYPE
+from service.documents.predictions.cloudevents.identity import SIDE_OF_TYPE
 from service.documents.predictions.cloudevents.prediction_event import PREDICTION_TYPE
 from service.documents.predictions.cloudevents.schemas import CloudEventRead, CloudEventsRead
 from service.web.openapi import struct_content, struct_schemas

@@ -1,51 +1,53 @@
-"""Inference messages as a model server's logger sends them, and the events that two of them make.
+"""Messages of model servers as pairs store them, and the events that two of them make.
 
-KServe's logger (kserve/kserve, pkg/logger/worker.go) sends a request and its response as two events
-with one id, in binary mode. Their extensions ``inferenceservicename``, ``namespace``, ``component``
-and ``endpoint`` name the model. Their source is the pod, which the sender of the request does not
-know; so it plays no part in the ids.
+A message that cannot be read is stored too, as it came and with the reason: its sender sends it
+once. See identity.py for whose messages they are, and inference_protocol.py for what they hold.
 """
 
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, TypeVar
-from uuid import UUID, uuid5
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from service.core.cooperative import run_cooperatively
-from service.core.errors import FieldError, Refused, field_error
+from service.core.errors import BadRequest, FieldError, Refused, ServiceError, field_error
 from service.documents.predictions.cloudevents.attributes import CloudEvent, invalid
+from service.documents.predictions.cloudevents.identity import (
+    MAX_NAME_CHARS,
+    SIDES,
+    Identity,
+    Side,
+    prediction_ids,
+)
 from service.documents.predictions.cloudevents.inference_protocol import (
     Message,
     combine,
+    message_of,
     read_message,
 )
+from service.documents.predictions.cloudevents.nonfinite import canonical_json, read_json
 from service.documents.predictions.cloudevents.tensors import NamedValues
+from service.documents.predictions.ingest.describe import first_error
 from service.documents.predictions.ingest.document import TooBig, to_document
 from service.documents.predictions.ingest.event import Event, find_violation
 from service.documents.predictions.ingest.read_event import Rejected, read_event
 from service.stores.mongo.client import Document, now
 
 T = TypeVar("T")
-Side = Literal["request", "response"]
-SIDES: tuple[Side, Side] = ("request", "response")
-SIDE_OF_TYPE: dict[str, Side] = {f"org.kubeflow.serving.inference.{side}": side for side in SIDES}
-# uuid5(NAMESPACE_URL, "https://polystore.dev/cloudevents")
-NAMESPACE = UUID("c2efa09e-693a-5b4e-b23c-86e71a609d54")
 UNVERSIONED = "unversioned"
-MAX_NAME_CHARS = 200
 LARGE_BYTES = 65_536
-_NAMES = ("namespace", "inferenceservicename", "component", "endpoint")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
-_canonical = msgspec.json.Encoder(order="sorted")
 
 
 class InferenceMessage(Struct):
-    """A request or a response, by its ``side``; its pair stores ``document`` under that name."""
+    """A request or a response, by its ``side``; its pair stores ``document`` under that name.
+
+    ``refusal`` is the error because of which it makes no event.
+    """
 
     pair_id: UUID
     side: Side
@@ -53,72 +55,76 @@ class InferenceMessage(Struct):
     event_id: str
     context: dict[str, str]
     document: Document
+    refusal: ServiceError | None = None
 
 
 # -- one message -----------------------------------------------------------------------------------
 
 
-async def read_inference_message(event: CloudEvent) -> tuple[InferenceMessage, Message]:
-    """Return the message that an event carries, and its content.
-
-    Raises:
-        NotACloudEvent: a name is missing or malformed, or the data is no inference data.
-        BadRequest: the data is not JSON.
-    """
-    return await _run(len(event.data), lambda: _read(event))
-
-
-def _read(event: CloudEvent) -> tuple[InferenceMessage, Message]:
-    extensions = event.extensions
-    _check_names(extensions)
-    model, side = extensions["inferenceservicename"], SIDE_OF_TYPE[event.type]
-    content = read_message(event.data, is_response=side == "response")
-    trace = _TRACEPARENT.fullmatch(extensions.get("traceparent", ""))
-    namespace, component = extensions.get("namespace", ""), extensions.get("component", "")
+async def read_inference_message(event: CloudEvent, identity: Identity) -> InferenceMessage:
+    """Return the message that an event carries, refused if it makes no event."""
+    trace = _TRACEPARENT.fullmatch(event.extensions.get("traceparent", ""))
+    document: Document = {
+        "data": event.data,
+        "time": event.time or now(),
+        "trace_id": trace[1] if trace else None,
+    }
+    if identity.version:
+        document["version"] = identity.version
     message = InferenceMessage(
-        pair_id=pair_id_of(namespace, model, component, event.id),
-        side=side,
-        model=model,
-        event_id=event.id,
-        context={
-            name: extensions[name]
-            for name in ("namespace", "component", "endpoint")
-            if name in extensions
+        identity.pair_id, identity.side, identity.model, identity.event_id, identity.context,
+        document,
+    )  # fmt: skip
+    try:
+        if identity.violation is not None:
+            raise identity.violation
+        document["hash"], content = await run_apart(
+            len(event.data), lambda: _read(event, message.side)
+        )
+        await run_cooperatively(_check_rows(message, content))
+    except (Refused, BadRequest) as error:
+        _refuse(message, event, error)
+    return message
+
+
+def _read(event: CloudEvent, side: Side) -> tuple[bytes, Message]:
+    if event.extensions.get("datainblob", "").lower() == "true":
+        detail = "Send the data itself: this is the address of a blob."
+        raise invalid("/data", detail, "data_in_blob")
+    data = read_json(event.data)
+    content = message_of(data, is_response=side == "response")
+    return _hash_of(canonical_json(data)), content
+
+
+def _refuse(message: InferenceMessage, event: CloudEvent, error: ServiceError) -> None:
+    """Mark a message as refused; its document gets what replay.py reads it by again."""
+    reason = first_error(error)
+    error.errors = error.errors or [
+        field_error(reason["pointer"] or "/data", reason["code"], reason["detail"])
+    ]
+    message.refusal = error
+    message.document |= {
+        "hash": _hash_of(event.data),
+        "refusal": dict(error.errors[0]),
+        "event": {
+            "source": event.source,
+            "type": event.type,
+            "id": event.id,
+            "media_type": event.media_type,
+            "extensions": event.extensions,
         },
-        document={
-            "data": event.data,
-            "hash": _hash_of(event.data),
-            "time": event.time or now(),
-            "trace_id": trace[1] if trace else None,
-        },
-    )
-    return message, content
+    }
 
 
-def _check_names(extensions: dict[str, str]) -> None:
-    for name in _NAMES:
-        value = extensions.get(name, "")
-        if len(value) > MAX_NAME_CHARS or "/" in value:
-            raise invalid(f"/{name}", f"Use at most {MAX_NAME_CHARS} characters and no slash.")
-    model = extensions.get("inferenceservicename", "")
-    if not model or model.startswith("$"):
-        detail = "Name the model, without $ at the beginning."
-        raise invalid("/inferenceservicename", detail, "invalid" if model else "missing")
-
-
-async def check_rows(message: InferenceMessage, content: Message) -> None:
+def _check_rows(message: InferenceMessage, content: Message) -> Iterator[None]:
     """Raise now what :func:`pair_events` would find wrong when the partner is stored.
 
     Raises:
         Refused: the names, depth or size of a row break a rule of events.
     """
-    await run_cooperatively(_check_rows(message, content.rows or [content.values]))
-
-
-def _check_rows(message: InferenceMessage, rows: Sequence[NamedValues]) -> Iterator[None]:
     nothing = Message(rows=[{}], values={})
     known = {"timestamp": message.document["time"], "model": message.model, "version": UNVERSIONED}
-    for index, row in enumerate(rows):
+    for index, row in enumerate(content.rows or [content.values]):
         one = Message(rows=[row], values=row)
         pair = (one, nothing) if message.side == "request" else (nothing, one)
         ((features, output),) = combine(*pair)
@@ -148,19 +154,6 @@ def _invalid_row(side: Side, row: int, error: FieldError) -> Refused:
 # -- the pair --------------------------------------------------------------------------------------
 
 
-def pair_id_of(namespace: str, service: str, component: str, event_id: str) -> UUID:
-    """Return UUIDv5 of ``namespace/service/component/id``, which a sender can compute too.
-
-    It is also the prediction_id of a pair with one row; see :func:`prediction_ids`.
-    """
-    return uuid5(NAMESPACE, f"{namespace}/{service}/{component}/{event_id}")
-
-
-def prediction_ids(pair_id: UUID, rows: int) -> list[UUID]:
-    """Return the ids of a pair's predictions; of several rows, UUIDv5 of row number in pair id."""
-    return [pair_id] if rows == 1 else [uuid5(pair_id, str(row)) for row in range(rows)]
-
-
 async def pair_events(pair: Document) -> list[Event | Rejected]:
     """Return the events of a stored pair that has both messages.
 
@@ -168,7 +161,7 @@ async def pair_events(pair: Document) -> list[Event | Rejected]:
         ServiceError: a stored message can no longer be read.
     """
     size = sum(len(pair[side]["data"]) for side in SIDES)
-    return await _run(size, lambda: _pair_events(pair))
+    return await run_apart(size, lambda: _pair_events(pair))
 
 
 def _pair_events(pair: Document) -> list[Event | Rejected]:
@@ -189,10 +182,12 @@ def _known_fields(pair: Document, request: Message, response: Message) -> dict[s
     tags = {name: value for name, value in context.items() if name != "inferenceservicename"}
     if response.model and response.model != pair["model"]:
         tags["model_name"] = response.model[:MAX_NAME_CHARS]
+    halves = (pair["response"], pair["request"])
+    versions = [response.version, request.version, *(half.get("version") for half in halves)]
     return {
         "timestamp": pair["request"]["time"],
         "model": pair["model"],
-        "version": response.version or request.version or UNVERSIONED,
+        "version": next(filter(None, versions), UNVERSIONED),
         "role": "canary" if context.get("endpoint") == "canary" else "primary",
         "tags": tags,
         "trace_id": pair["request"]["trace_id"] or pair["response"]["trace_id"],
@@ -201,7 +196,10 @@ def _known_fields(pair: Document, request: Message, response: Message) -> dict[s
 
 
 def _event(
-    known: dict[str, Any], prediction_id: UUID, features: NamedValues, output: NamedValues
+    known: dict[str, Any],
+    prediction_id: UUID,
+    features: NamedValues,
+    output: NamedValues,
 ) -> Event | Rejected:
     """Read the event by the rules of every other event."""
     fields = {
@@ -211,10 +209,9 @@ def _event(
 
 
 def _hash_of(data: bytes) -> bytes:
-    """Return 16 bytes of BLAKE2b over the canonical JSON, so that white space does not matter."""
-    return hashlib.blake2b(_canonical.encode(msgspec.json.decode(data)), digest_size=16).digest()
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
-async def _run(size: int, work: Callable[[], T]) -> T:
+async def run_apart(size: int, work: Callable[[], T]) -> T:
     """Run in a thread what is large, because 5 MiB of numbers take 250 ms to read (measured)."""
     return work() if size < LARGE_BYTES else await asyncio.to_thread(work)

@@ -4,6 +4,9 @@ One document is one pair. A message is added with one atomic update, and the fir
 two messages that arrive at the same moment, at least one update returns both. If the service dies
 before the pair becomes events, its state is ``whole`` and a later request finishes it. A logged
 pair stays for a day without its data, so that a repeated message is recognised.
+
+A refused message keeps its place until one of its side arrives that can be read. Its pair is
+``refused`` until then, as is a pair of two that make no event together.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,8 +18,9 @@ from msgspec import Struct
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from service.core.errors import Conflict, FieldError, OutcomeUnknown, Refused
-from service.documents.predictions.cloudevents.pairing import SIDES, InferenceMessage
+from service.core.errors import Conflict, FieldError, NotFound, OutcomeUnknown, Refused
+from service.documents.predictions.cloudevents.identity import SIDES
+from service.documents.predictions.cloudevents.pairing import InferenceMessage
 from service.documents.predictions.documents import PENDING_PAIRS
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
 from service.stores.mongo.client import Document, MongoStore, now
@@ -26,10 +30,13 @@ STUCK_AFTER, MAX_STUCK_PAIRS = timedelta(seconds=5), 20
 MAX_TRIES = 3
 WITHOUT_DATA = {f"{side}.data": 0 for side in SIDES}
 _HAS_BOTH = {"$and": [{"$ne": [{"$type": f"${side}"}, "missing"]} for side in SIDES]}
+_REFUSALS = ("refusal", *(f"{side}.refusal" for side in SIDES))
+_IS_REFUSED = {"$or": [{"$ne": [{"$type": f"${name}"}, "missing"]} for name in _REFUSALS]}
 _STATE = {
     "$switch": {
         "branches": [
-            {"case": {"$in": ["$state", ["logged", "refused"]]}, "then": "$state"},
+            {"case": {"$eq": ["$state", "logged"]}, "then": "logged"},
+            {"case": _IS_REFUSED, "then": "refused"},
             {"case": _HAS_BOTH, "then": "whole"},
         ],
         "default": "waiting",
@@ -46,6 +53,10 @@ class MessageConflict(Conflict):
 class InvalidPair(Refused):
     code, title = "pair_refused", "Request and response make no event together"
     detail = "Look at GET /v1/predictions/halves?state=refused, where both are kept for a week."
+
+
+class PairNotFound(NotFound):
+    code, title = "pair_not_found", "The pair does not exist"
 
 
 class PairOutcome(Struct):
@@ -96,6 +107,32 @@ class PendingStore:
             return loaded
         cursor = self._pairs.find({"_id": {"$in": ids}, "state": "whole"})
         return loaded + await self._store.call(lambda: cursor.to_list(None), writes=False)
+
+    async def reopen(self, pair_id: UUID) -> Document | None:
+        """Return a refused pair with its data, whole again unless a message of it is refused."""
+        update: list[Document] = [{"$unset": "refusal"}, {"$set": {"state": _STATE}}]
+        return await self._store.call(
+            lambda: self._pairs.find_one_and_update(
+                {"_id": pair_id, "state": "refused"}, update, return_document=ReturnDocument.AFTER
+            ),
+            writes=True,
+        )
+
+    async def remove(self, pair_id: UUID) -> None:
+        """Remove a refused pair whose messages are stored under another id."""
+        where = {"_id": pair_id, "state": "refused"}
+        await self._store.call(lambda: self._pairs.delete_one(where), writes=True)
+
+    async def refused_ids(self, model: str | None, after: UUID | None, limit: int) -> list[UUID]:
+        """Return the ids of refused pairs beyond ``after``, in their order."""
+        where: Document = {"state": "refused"}
+        if model is not None:
+            where["model"] = model
+        if after is not None:
+            where["_id"] = {"$gt": after}
+        cursor = self._pairs.find(where, {"_id": 1}).sort("_id").limit(limit)
+        pairs = await self._store.call(lambda: cursor.to_list(None), writes=False)
+        return [pair["_id"] for pair in pairs]
 
     async def stuck_pairs(self) -> list[Document]:
         """Return complete pairs that no worker turned into events, because it was killed."""
@@ -152,10 +189,12 @@ def _upsert(message: InferenceMessage) -> UpdateOne:
 
 
 def _adding_update(message: InferenceMessage) -> list[Document]:
-    """Return the update that stores a message, unless its side is stored already."""
+    """Return the update that stores a message, unless its side is stored already.
+
+    A refused message gives way to one that can be read, and to itself with another reason.
+    """
     received_at = now()
     fields = {
-        message.side: message.document,
         "model": message.model,
         "event_id": message.event_id,
         "context": message.context,
@@ -165,7 +204,22 @@ def _adding_update(message: InferenceMessage) -> list[Document]:
     first: dict[str, Any] = {
         name: {"$ifNull": [f"${name}", {"$literal": value}]} for name, value in fields.items()
     }
-    return [{"$set": first}, {"$set": {"state": _STATE}}]
+    side, document = f"${message.side}", {"$literal": message.document}
+    is_same = {"$eq": [f"{side}.hash", {"$literal": message.document["hash"]}]}
+    gives_way = {
+        "$and": [
+            {"$ne": [{"$type": f"{side}.refusal"}, "missing"]},
+            message.refusal is None or is_same,
+        ]
+    }
+    stored = {"$cond": [gives_way, document, {"$ifNull": [side, document]}]}
+    return [{"$set": {**first, message.side: stored}}, {"$set": {"state": _STATE}}]
+
+
+def refusal_of(pair: Document) -> FieldError | None:
+    """Return why a pair makes no event: the two together, or the first that cannot be read."""
+    reasons = (pair.get("refusal"), *(pair.get(side, {}).get("refusal") for side in SIDES))
+    return next(filter(None, reasons), None)
 
 
 def _finishing_update(outcome: PairOutcome) -> Document:

@@ -9,7 +9,8 @@ from service.auth.caller import ModelForbidden
 from service.core.errors import Refused, ServiceError, UnsupportedMedia, field_error
 from service.documents.predictions.cloudevents.attributes import CloudEvent, invalid
 from service.documents.predictions.cloudevents.envelope import is_json
-from service.documents.predictions.cloudevents.pairing import NAMESPACE, SIDE_OF_TYPE
+from service.documents.predictions.cloudevents.identity import NAMESPACE, SIDE_OF_TYPE
+from service.documents.predictions.cloudevents.nonfinite import read_json, write_json
 from service.documents.predictions.cloudevents.schemas import CloudEventRead
 from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.decode import decode_event
@@ -36,10 +37,21 @@ def decode_prediction(event: CloudEvent) -> Event | Rejected:
     try:
         fields = msgspec.json.decode(event.data, type=dict[str, Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return decode_event(event.data)  # because it reports what is wrong
+        return decode_event(_with_id(event))
     if "prediction_id" in fields:
         return decode_event(event.data)
     return decode_event(msgspec.json.encode({"prediction_id": _derived_id(event), **fields}))
+
+
+def _with_id(event: CloudEvent) -> bytes:
+    """Return data with a NaN and a prediction_id; other data as it is, for its error."""
+    try:
+        fields = read_json(event.data).value
+    except ServiceError:
+        return event.data
+    if not isinstance(fields, dict) or "prediction_id" in fields:
+        return event.data
+    return write_json({"prediction_id": str(_derived_id(event)), **fields})
 
 
 def _derived_id(event: CloudEvent) -> UUID:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from service.documents.predictions.cloudevents.pending import WITHOUT_DATA
+from service.documents.predictions.cloudevents.pending import WITHOUT_DATA, refusal_of
 from service.documents.predictions.cloudevents.schemas import HalfRead, PendingPairQuery
 from service.documents.predictions.documents import PENDING_PAIRS
 from service.stores.mongo.client import Document
@@ -36,7 +36,7 @@ def to_schema(document: Document) -> HalfRead:
         model=document["model"],
         state=document["state"],
         has=[side for side in ("request", "response") if side in document],
-        refusal=document.get("refusal"),
+        refusal=refusal_of(document),
         received_at=document["received_at"],
         expires_at=document["expires_at"],
     )

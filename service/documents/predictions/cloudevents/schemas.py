@@ -4,11 +4,13 @@ from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.documents.predictions.ingest.schemas import IntakeError
 from service.web.pagination import ListQuery
 from service.web.schemas import Moment, ResponseModel, Text
 
+MAX_REPLAYED = 100
 PairState = Literal["waiting", "whole", "logged", "refused"]
 
 
@@ -43,7 +45,7 @@ class CloudEventsRead(Struct):
 
 
 class HalfRefusal(ResponseModel):
-    """The error because of which a pair makes no event."""
+    """The error because of which a pair, or a half of it, makes no event."""
 
     code: str
     pointer: str
@@ -61,6 +63,32 @@ class HalfRead(ResponseModel):
     refusal: HalfRefusal | None = None
     received_at: Moment
     expires_at: Moment
+
+
+class HalfReplayRead(ResponseModel):
+    """A pair after its replay, or as it is if it was not refused; its ids once it is ``logged``."""
+
+    pair_id: UUID
+    state: PairState
+    prediction_ids: list[UUID] = []
+    refusal: HalfRefusal | None = None
+
+
+class HalvesReplayRead(ResponseModel):
+    """The pairs after their replay; ``next_after`` continues where there may be more."""
+
+    results: list[HalfReplayRead]
+    next_after: UUID | None = None
+
+
+class HalvesReplayQuery(BaseModel):
+    """Which refused pairs are replayed: up to 100 in the order of their ids, beyond ``after``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Text | None = None
+    after: UUID | None = None
+    limit: int = Field(MAX_REPLAYED, ge=1, le=MAX_REPLAYED)
 
 
 class PendingPairQuery(ListQuery):

@@ -117,7 +117,7 @@ def _columns(
     rows = [values[start : start + width] for start in range(0, len(values), width)]
     if names and is_response and tensor.datatype in _FLOATS:
         return [(tensor.name, [dict(zip(names, row, strict=True)) for row in rows])]
-    return [(tensor.name, [_nest(row, tensor.shape[1:]) for row in rows])]
+    return [(tensor.name, [nest(row, tensor.shape[1:]) for row in rows])]
 
 
 def _column_names(tensor: Tensor, width: int, place: Place) -> list[str]:
@@ -135,7 +135,8 @@ def _column_names(tensor: Tensor, width: int, place: Place) -> list[str]:
     return names
 
 
-def _nest(row: list[Any], shape: list[int]) -> list[Any]:
+def nest(row: list[Any], shape: list[int]) -> list[Any]:
+    """Return the values of a flat list, nested as the shape says."""
     for size in reversed(shape[1:]):
         row = [row[start : start + size] for start in range(0, len(row), size)]
     return row

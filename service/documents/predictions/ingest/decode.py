@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from pydantic_core import from_json
 
 from service.core.errors import Refused, ServiceError, field_error
+from service.documents.predictions.ingest.describe import first_error
 from service.documents.predictions.ingest.event import Event, PlainEvent
 from service.documents.predictions.ingest.read_event import Rejected, read_event
 from service.web.problems import pointer_to
@@ -67,7 +68,7 @@ def decode_event(line: bytes) -> Event | Rejected:
     try:
         return read_event(load(line))
     except ServiceError as error:
-        return Rejected(None, [*error.errors] or [whole_error(error)])
+        return Rejected(None, [*error.errors] or [first_error(error)])
 
 
 def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
@@ -140,8 +141,3 @@ def _broken_item(body: bytes) -> str | None:
         return None
     is_next = before.rstrip().endswith(",")
     return pointer_to(("items", max(0, len(items) - (not is_next))))
-
-
-def whole_error(error: ServiceError) -> Any:
-    """Return the error of a whole event as a field error."""
-    return field_error(pointer="", code=error.code, detail=error.message)

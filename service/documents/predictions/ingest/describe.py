@@ -2,6 +2,7 @@
 
 import re
 
+from service.core.errors import FieldError, ServiceError, field_error
 from service.web.schemas import TIME_DETAIL
 
 _PATH = re.compile(r" - at `\$?(.*?)`$")
@@ -27,3 +28,9 @@ def describe(message: str) -> tuple[list[str], str]:
     if "datetime" in detail or "timezone" in detail:
         return steps, f"{TIME_DETAIL}."
     return steps, f"{detail}."
+
+
+def first_error(error: ServiceError) -> FieldError:
+    """Return the first field error, or the error itself as one of the whole event."""
+    whole = field_error(pointer="", code=error.code, detail=error.message)
+    return next(iter(error.errors), whole)

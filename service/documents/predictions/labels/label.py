@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from service.core.errors import MAX_ERRORS, FieldError, ServiceError, field_error, has_surrogate
 from service.documents.predictions.clock import MAX_CLOCK_SKEW, future_violation
 from service.documents.predictions.ids import MAX_ID_CHARS, parse_id, to_uuid
-from service.documents.predictions.ingest.decode import DECODE_ERRORS, load, read_items, whole_error
+from service.documents.predictions.ingest.decode import DECODE_ERRORS, load, read_items
+from service.documents.predictions.ingest.describe import first_error
 from service.documents.predictions.ingest.values import Inspection
 from service.documents.predictions.label_values import MAX_LABEL_BYTES, normalize_label
 from service.documents.predictions.labels.schemas import LabelWrite, WithdrawalWrite
@@ -82,7 +83,7 @@ def decode_label(line: bytes, received_at: datetime) -> LabelStep | InvalidLabel
     try:
         return _read_strictly(load(line), received_at)
     except ServiceError as error:
-        return InvalidLabel(None, error.errors or [whole_error(error)])
+        return InvalidLabel(None, error.errors or [first_error(error)])
 
 
 def decode_labels(body: bytes, received_at: datetime) -> Iterable[LabelStep | InvalidLabel]:

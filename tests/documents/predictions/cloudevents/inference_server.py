@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx2
 
-from service.documents.predictions.cloudevents.pairing import pair_id_of
+from service.documents.predictions.cloudevents.identity import pair_id_of
 from service.documents.predictions.documents import PENDING_PAIRS
 from service.main import State
 

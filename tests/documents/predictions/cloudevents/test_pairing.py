@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from service.documents.predictions.cloudevents.pairing import pair_id_of, prediction_ids
+from service.documents.predictions.cloudevents.identity import pair_id_of, prediction_ids
 from service.main import State
 from tests.documents.predictions.cloudevents.inference_server import (
     REQUEST_TYPE,
