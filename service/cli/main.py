@@ -5,6 +5,7 @@ import typer
 from service.cli.admin import admin, token
 from service.cli.demo import demo
 from service.cli.doctor import doctor
+from service.cli.halves import halves_app
 from service.cli.indexes import indexes_app
 from service.cli.load import load
 from service.cli.migrate import migrate_app
@@ -24,3 +25,4 @@ app.add_typer(
     indexes_app, name="indexes", help="MongoDB's indexes and validators: plan, apply, check."
 )
 app.add_typer(retention_app, name="retention", help="Retention of predictions: plan, apply.")
+app.add_typer(halves_app, name="halves", help="Refused messages of model servers: replay.")

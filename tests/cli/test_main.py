@@ -16,7 +16,9 @@ from service.cli import app
 from tests.fixtures.cli import run_cli
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
-GROUPS = {"serve", "demo", "load", "token", "admin", "doctor", "migrate", "indexes", "retention"}
+GROUPS = {
+    "serve", "demo", "load", "token", "admin", "doctor", "migrate", "indexes", "retention", "halves",
+}  # fmt: skip
 
 
 def leaf_commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:

@@ -229,6 +229,8 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "predictions_stream": admins(200, body=PREDICTION),
     "predictions_create_cloudevents": admins(202, body=CLOUDEVENT),
     "prediction_halves_list": admins(200),
+    "prediction_halves_replay_all": admins(200),
+    "prediction_halves_replay": admins(404),
     "predictions_list": admins(200),
     "predictions_export": admins(200),
     "predictions_tail": admins(400, query="?after=nothing"),  # else it would not end

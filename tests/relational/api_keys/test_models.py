@@ -90,6 +90,25 @@ async def test_cloudevent_half_of_other_model_is_not_stored(
     assert (await bound.get(halves, params={"model": "fraud-eu"})).status_code == 200
 
 
+async def test_half_refused_of_other_model_is_not_replayed(
+    bound: httpx2.AsyncClient, client: httpx2.AsyncClient
+) -> None:
+    halves = "/v1/predictions/halves"
+    for model in ("fraud-eu", "churn"):
+        half = message_event(REQUEST_TYPE, "7", 7) | {"inferenceservicename": model}
+        assert (await post_structured(client, half)).status_code == 422
+    for model, status in (("churn", 403), ("", 422)):  # neither is kept
+        half = message_event(REQUEST_TYPE, "8", 7) | {"inferenceservicename": model}
+        assert (await post_structured(bound, half)).status_code == status
+    refused = (await client.get(f"{halves}?state=refused")).json()["items"]
+    assert {pair["model"] for pair in refused} == {"fraud-eu", "churn"}
+    for pair in refused:
+        answer = await bound.post(f"{halves}/{pair['pair_id']}/replay")
+        assert answer.status_code == (404 if pair["model"] == "churn" else 200)
+    for query, status in (("", 403), ("?model=churn", 403), ("?model=fraud-eu", 200)):
+        assert (await bound.post(f"{halves}/replay{query}")).status_code == status
+
+
 @pytest.mark.parametrize(
     ("params", "status"),
     [({}, 403), ({"model": "churn"}, 403), ({"model": "fraud-eu"}, 200), ({"model": ""}, 403)],

@@ -75,8 +75,7 @@ def read_message(data: bytes, *, is_response: bool) -> Message:
 
 def message_of(data: Json, *, is_response: bool) -> Message:
     """Return the message of data that was read. Raises NotACloudEvent as :func:`read_message`."""
-    message = _read(data.value, is_response=is_response)
-    return message
+    return _read(data.value, is_response=is_response)
 
 
 def _read(value: Any, *, is_response: bool) -> Message:

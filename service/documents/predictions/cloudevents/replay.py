@@ -75,13 +75,12 @@ class HalfReplay:
         if pair is None or not self._caller.may_use(pair["model"]):
             raise PairNotFound
         reopened = await self._pending.reopen(pair_id)
-        if reopened is None:
-            return _to_schema(pair)
-        new_id = await self._replay(reopened)
-        stored = await self._pending.get([new_id])
-        if new_id not in stored:
+        if reopened is not None:
+            pair_id = await self._replay(reopened)
+        stored = await self._pending.get([pair_id])
+        if pair_id not in stored:
             raise PairNotFound
-        return _to_schema(stored[new_id])
+        return _to_schema(stored[pair_id])
 
     async def _replay(self, pair: Document) -> UUID:
         """Return the id of the pair, which is another once its names can be read."""

@@ -142,7 +142,7 @@ def _array(table: NamedValues, place: Place) -> list[Any]:
         isinstance(shape, list)
         and isinstance(values, list)
         and shape
-        and all(isinstance(size, int) and size > 0 for size in shape)
+        and all(type(size) is int and size > 0 for size in shape)
         and math.prod(shape) == len(values)
     ):
         detail = "Send a shape of positive integers, and as many values as it has elements."

@@ -32,7 +32,7 @@ async def test_message_without_model_or_inference_data_is_rejected(
         ({"namespace": "a/b"}, "/namespace"),
         ({"component": "x" * 201}, "/component"),
         ({"data": {"outputs": []}}, "/data"),
-        ({"data": [1]}, "/data"),
+        ({"data": 7}, "/data"),
         ({"data": {"instances": [{"a.b": 1}]}}, "/data"),
         ({"data": {"instances": [{"n": 2**63}]}}, "/data"),
         ({"data": {"instances": [{"s": "\x00"}]}}, "/data"),
