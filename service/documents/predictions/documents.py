@@ -64,19 +64,25 @@ class FeedbackDocument(TypedDict):
 
 
 class HalfDocument(TypedDict, total=False):
-    """A request or a response as received; ``data`` is removed once the pair became events."""
+    """A request or a response as received; ``data`` is removed once the pair became events.
+
+    ``refusal`` is why it cannot be read; ``event`` is then what it came in, to read it again.
+    """
 
     data: bytes
     hash: bytes
     time: datetime | None
     trace_id: str | None
+    version: str
+    refusal: dict[str, str]
+    event: dict[str, Any]
 
 
 class PairDocument(TypedDict, total=False):
     """A request and its response, or one of them. ``_id`` is derived from what they share.
 
     ``state`` is ``waiting``, ``whole`` (both are stored), ``logged`` (events were written) or
-    ``refused``.
+    ``refused``: the two make no event, for which ``refusal`` has the reason, or one has its own.
     """
 
     _id: UUID

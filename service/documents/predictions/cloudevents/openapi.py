@@ -12,8 +12,8 @@ from service.web.schemas import MAX_ITEMS, TIME_PATTERN
 _TEXT = {"type": "string"}
 _TIME = {**_TEXT, "format": "date-time", "pattern": TIME_PATTERN}
 _DATA = {
-    "description": f"An Event for {PREDICTION_TYPE}, else a message of the Open Inference Protocol "
-    "or of V1"
+    "description": f"An Event for {PREDICTION_TYPE}, else a message of a model server: tensors of "
+    "the Open Inference Protocol, or a table (V1, MLflow, Seldon, Azure ML)"
 }
 
 
@@ -37,6 +37,10 @@ SCHEMAS: dict[str, Any] = {
             "component": _TEXT,
             "endpoint": _TEXT,
             "traceparent": _TEXT,
+            "requestid": _TEXT,
+            "modelid": _TEXT,
+            "correlationid": _TEXT,
+            "modelversion": _TEXT,
             "data": _DATA,
         },
     },
@@ -45,7 +49,7 @@ SCHEMAS: dict[str, Any] = {
         "maxItems": MAX_ITEMS,
         "items": _ref("CloudEvent"),
     },
-    "CloudEventData": {"type": "object", **_DATA},
+    "CloudEventData": {"type": ["object", "array"], **_DATA},
 }
 
 

@@ -136,7 +136,7 @@ def _column_names(tensor: Tensor, width: int, place: Place) -> list[str]:
 
 
 def nest(row: list[Any], shape: list[int]) -> list[Any]:
-    """Return the values of a flat list, nested as the shape says."""
+    """Return the values of a flat list, nested by the sizes of the shape."""
     for size in reversed(shape[1:]):
         row = [row[start : start + size] for start in range(0, len(row), size)]
     return row

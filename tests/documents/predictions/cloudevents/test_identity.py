@@ -73,7 +73,7 @@ async def test_azure_payloads_are_read_and_a_blob_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("attributes", "names"),
+    ("changes", "names"),
     [
         ({}, ("w", "drugs", "blue")),
         ({"source": DEPLOYMENT.lower()}, ("w", "drugs", "blue")),
@@ -82,18 +82,18 @@ async def test_azure_payloads_are_read_and_a_blob_is_refused(
         ({"inferenceservicename": "mine"}, ("w", "mine", "blue")),
     ],
 )
-def test_azure_source_names_the_model(attributes: Any, names: tuple[str, str, str]) -> None:
-    given = {**collected("inputs", None), **attributes}
-    del given["data"]
-    found = identify(event_from(given, b""))
+def test_azure_source_names_the_model(changes: Any, names: tuple[str, str, str]) -> None:
+    attributes = {**collected("inputs", None), **changes}
+    del attributes["data"]
+    found = identify(event_from(attributes, b""))
     assert found.violation is None
     assert found.pair_id == pair_id_of(*names, CORRELATION)
 
 
 def test_azure_source_without_an_endpoint_is_a_violation() -> None:
-    given = collected("inputs", None, source="/elsewhere")
-    del given["data"]
-    violation = identify(event_from(given, b"")).violation
+    attributes = collected("inputs", None, source="/elsewhere")
+    del attributes["data"]
+    violation = identify(event_from(attributes, b"")).violation
     assert violation is not None
     assert violation.errors[0]["pointer"] == "/inferenceservicename"
 

@@ -219,15 +219,15 @@ async def test_replay_all_goes_through_the_pairs_of_a_model(
         await send_request(client, event_id)
     await send_message(client, REQUEST_TYPE, "d", V2_REQUEST, **tulip)
     older_reader.undo()
-    seen: list[str] = []
+    states: list[str] = []
     after = ""
-    while len(seen) < 10:
+    while len(states) < 10:
         page = (await client.post(f"{HALVES}/replay?model=iris&limit=2{after}")).json()
-        seen += [pair["state"] for pair in page["results"]]
+        states += [pair["state"] for pair in page["results"]]
         if page["next_after"] is None:
             break
         after = f"&after={page['next_after']}"
-    assert seen == ["waiting"] * 3
+    assert states == ["waiting"] * 3
     assert [pair["model"] for pair in await refused(client)] == ["tulip"]
 
 
@@ -259,6 +259,6 @@ async def test_half_with_nan_makes_an_event_with_it(
 
 
 async def test_prediction_of_cloudevents_shape_is_not_kept(client: httpx2.AsyncClient) -> None:
-    """Its sender is told, and can send it again: it is no half."""
+    """Its sender reads the response, and can send it again."""
     assert (await post_structured(client, cloud_event({}))).status_code == 422
     assert await refused(client) == []
