@@ -55,6 +55,7 @@ RESOURCES = {
     "product_id": Resource("admin", "/products", PRODUCT),
     "order_id": Resource("owner", "/orders", {"lines": ["~line"]}),
     "prediction_id": Resource("admin", "/predictions", PREDICTION),
+    "pair_id": Resource("admin", "/predictions", PREDICTION),  # no pair: no response has its id
     "bank_id": Resource("admin", "/accounts", {**ACCOUNT, "may_overdraw": True}),
     "account_id": Resource("owner", "/accounts", ACCOUNT, then="funding_id"),
     "funding_id": Resource("admin", "/transfers", transfer("~bank_id", "~account_id", "100.00")),
