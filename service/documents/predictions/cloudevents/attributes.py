@@ -13,7 +13,8 @@ from service.core.errors import Refused, field_error
 from service.core.media_types import parse_media_type
 from service.web.schemas import EARLIEST, LATEST, TIME_DETAIL
 
-MAX_VALUE_CHARS = 8_192
+# KServe's logger puts the headers of the request into one attribute: as long as a head may be.
+MAX_VALUE_CHARS = 16_384
 _MAX_CHARS = {"id": 200, "type": 200}
 _REQUIRED = ("id", "source", "type")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

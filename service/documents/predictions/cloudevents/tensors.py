@@ -23,6 +23,7 @@ NamedValues = dict[str, Any]
 Place = tuple[object, ...]
 UNMAPPED_OUTPUTS = "_outputs"  # a feature of ours, see inference_protocol.py
 MAX_COLUMNS, MAX_DIMENSIONS = 2000, 8
+_MAX_FLOAT = 2**1023  # of an integer that a float holds
 _FLOATS = ("FP16", "FP32", "FP64", "BF16")
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "BOOL": (bool,),
@@ -86,9 +87,11 @@ def _values(tensor: Tensor, place: Place) -> list[Any]:
             break
         flat = [item for value in flat for item in (value if isinstance(value, list) else [value])]
     types = _PYTHON_TYPES.get(tensor.datatype, (int,))
+    limit = _MAX_FLOAT if tensor.datatype in _FLOATS else 2**64
     is_wrong = any(
         value is not None
-        and (type(value) not in types or (isinstance(value, int) and abs(value) >= 2**64))
+        and (type(value) not in types or (isinstance(value, int) and abs(value) >= limit))
+        and not (tensor.datatype == "BYTES" and _is_nan(value))  # pandas has it for no text
         for value in flat
     )
     size = math.prod(tensor.shape)
@@ -98,6 +101,10 @@ def _values(tensor: Tensor, place: Place) -> list[Any]:
     if tensor.datatype in _FLOATS:
         return [value if value is None else float(value) for value in flat]
     return flat
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _columns(

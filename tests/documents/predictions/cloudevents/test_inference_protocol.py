@@ -60,6 +60,14 @@ def test_tensor_with_columns_is_one_feature_per_column(parameters: Any, names: l
     assert second == dict(zip(names, (3, 4), strict=True))
 
 
+def test_tensor_takes_nan_for_missing_text_and_integers_as_floats() -> None:
+    text = _tensor("plan", [2], "BYTES", ["a", float("nan")])
+    large = _tensor("n", [2], "FP64", [10**20, float("inf")])
+    assert repr(_features(text, large, rows=2)) == (
+        "[{'plan': 'a', 'n': 1e+20}, {'plan': nan, 'n': inf}]"
+    )
+
+
 def test_tensor_with_many_dimensions_or_columns_stays_a_list() -> None:
     image = _tensor("image", [2, 2, 2], "UINT8", [1, 2, 3, 4, 5, 6, 7, 8])
     assert _features(image, rows=2)[1] == {"image": [[5, 6], [7, 8]]}
