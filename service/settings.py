@@ -213,8 +213,7 @@ class Settings(BaseSettings):
     def _generated_secret(self) -> Path:
         """Return the file of the generated secret in the data folder; create it once."""
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.data_dir / "secret"
-        new = self.data_dir / f"secret.{os.getpid()}"
+        path, new = self.data_dir / "secret", self.data_dir / f"secret.{os.getpid()}"
         if not path.exists():
             new.touch(mode=0o600)
             new.write_text(secrets.token_hex(32))

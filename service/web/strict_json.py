@@ -5,12 +5,10 @@ errors, because some parsers and stores accept them and others fail on them late
 """
 
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from typing import Any, NamedTuple
 
-from msgspec import Raw
 from pydantic.fields import FieldInfo
 
 from service.core.cooperative import run_cooperatively
@@ -23,7 +21,6 @@ VALUES_PER_PART = 100  # a part of the check takes 0.1 ms
 INT64 = 2**63
 OUT_OF_RANGE = "integer_out_of_range"
 Path = tuple[object, ...]
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 class InvalidJson(BadRequest):
@@ -163,21 +160,6 @@ def _check_apart(
             except ServiceError as error:
                 items[place] = InvalidItem(error)
     yield from _check({name: value[name] for name in value if name not in each_apart})
-
-
-def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
-    """Return the parts of a JSON text that ``find`` finds, verbatim, though some are invalid.
-
-    msgspec cannot find the end of a string with half a surrogate pair, such as an emoji cut in two;
-    so it searches a copy of the same length without any.
-    """
-    masked = _SURROGATE.sub(rb"\\u0020", body)
-    texts, end = [], 0
-    for part in map(bytes, find(masked)):
-        start = masked.index(part, end)
-        end = start + len(part)
-        texts.append(body[start:end])
-    return texts
 
 
 def validate_value(value: Any) -> None:

@@ -238,6 +238,7 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "labels_create_batch": admins(200, body={"items": [{**LABEL, "prediction_id": "~uuid"}]}),
     "labels_stream": admins(200, body={**LABEL, "prediction_id": "~uuid"}),
     "feedback_put": admins(200, body=LABEL),
+    "feedback_delete": admins(404),
     "retention_list": admins(200),
     "model_retention_get": admins(200),
     "model_retention_put": admins(200, body=RETENTION),

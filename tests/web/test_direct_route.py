@@ -136,7 +136,7 @@ def _known(errors: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 async def test_direct_query_invalid_filter_has_pointer(client: httpx2.AsyncClient) -> None:
-    for name, value in (("user_id", "x"), ("timestamp__gte", "2026-01-01"), ("status", "good")):
+    for name, value in (("user_id", ""), ("timestamp__gte", "2026-01-01"), ("status", "good")):
         assert name in PredictionQuery.model_fields
         response = await client.get("/v1/predictions", params={name: value})
         assert response.status_code == 422

@@ -11,6 +11,7 @@ import pytest
 
 from tests.documents.predictions.factories import JSON, make_event, post_batch
 
+PARSING_SECONDS = 0.05  # of the JSON of a batch, in one piece
 MANY_VALUES = {"x": [0] * 2_500}
 
 
@@ -59,7 +60,7 @@ async def test_batch_of_invalid_items_keeps_the_loop_responsive(
     body = json.dumps({"items": [item] * 200})
     response, seconds, longest = await measure(client.post(path, content=body, headers=JSON))
     assert (response.status_code, response.json()["rejected"]) == (207, 200)
-    assert longest < seconds / 4
+    assert longest < max(seconds / 4, PARSING_SECONDS)
 
 
 async def test_page_of_large_events_keeps_the_loop_responsive(client: httpx2.AsyncClient) -> None:

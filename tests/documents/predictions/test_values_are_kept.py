@@ -1,4 +1,4 @@
-"""What was sent is read back equal, in single reads, lists, exports and the tail."""
+"""Events are read back as they were sent: singly, in lists and in exports."""
 
 import csv
 import io

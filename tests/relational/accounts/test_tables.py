@@ -211,6 +211,8 @@ async def test_list_queries_use_an_index_for_members_too(
                     assert answer.status_code == 200, answer.text
                 async with state["sql"].engine.connect() as connection:
                     used = await used_indexes(connection, statements[-1])
+                # Both indexes of an account find its few entries; either may be the smaller one.
+                used = {name.removesuffix("_created_xid") for name in used}
                 if not indexes <= used or any(name.startswith("scan of") for name in used):
                     wrong.append((role, path, params, sort, used))
     assert wrong == []

@@ -26,9 +26,9 @@ from service.documents.predictions.cloudevents.attributes import (
     event_from,
     invalid,
 )
-from service.documents.predictions.cloudevents.nonfinite import read_json, write_json
+from service.documents.predictions.cloudevents.json_data import raw_items, read_json, write_json
 from service.web.schemas import MAX_ITEMS
-from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, raw_items
+from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
 T = TypeVar("T")
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from service.documents.predictions.cloudevents.attributes import NotACloudEvent, invalid
-from service.documents.predictions.cloudevents.nonfinite import Json, read_json
+from service.documents.predictions.cloudevents.json_data import Json, read_json
 from service.documents.predictions.cloudevents.tables import FIELD_OF_NAME, read_table
 from service.documents.predictions.cloudevents.tensors import (
     MAX_COLUMNS,

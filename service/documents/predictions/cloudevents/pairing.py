@@ -29,7 +29,7 @@ from service.documents.predictions.cloudevents.inference_protocol import (
     message_of,
     read_message,
 )
-from service.documents.predictions.cloudevents.nonfinite import canonical_json, read_json
+from service.documents.predictions.cloudevents.json_data import canonical_json, read_json
 from service.documents.predictions.cloudevents.tensors import NamedValues
 from service.documents.predictions.ingest.describe import first_error
 from service.documents.predictions.ingest.document import TooBig, to_document

@@ -10,7 +10,7 @@ from service.core.errors import Refused, ServiceError, UnsupportedMedia, field_e
 from service.documents.predictions.cloudevents.attributes import CloudEvent, invalid
 from service.documents.predictions.cloudevents.envelope import is_json
 from service.documents.predictions.cloudevents.identity import NAMESPACE, SIDE_OF_TYPE
-from service.documents.predictions.cloudevents.nonfinite import read_json, write_json
+from service.documents.predictions.cloudevents.json_data import read_json, write_json
 from service.documents.predictions.cloudevents.schemas import CloudEventRead
 from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.decode import decode_event

@@ -54,7 +54,7 @@ def load(body: bytes) -> Any:
     body = body.removeprefix(codecs.BOM_UTF8)
     try:
         return from_json(body, allow_inf_nan=True, cache_strings="keys")
-    except ValueError:  # reads half a surrogate pair, and says what is wrong with the rest
+    except ValueError:  # reads half a surrogate pair, and names what is wrong
         return load_json(body)
 
 

@@ -43,7 +43,7 @@ def read_event(item: Any) -> Event | Rejected:
 
 
 class InvalidValue(ValueError):
-    """A value that is not of its type; the message says what to send, ``steps`` where."""
+    """A value that is not of its type; the message is what to send, ``steps`` the place."""
 
     def __init__(self, detail: str, steps: Path = ()) -> None:
         super().__init__(detail)
@@ -57,6 +57,8 @@ def _typed(type_: Any) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         try:
             return msgspec.convert({"value": value}, holder).value  # type: ignore[attr-defined]
+        except UnicodeEncodeError as error:
+            raise InvalidValue("Text must not contain lone surrogates.") from error
         except msgspec.ValidationError as error:
             steps, detail = describe(str(error))
             raise InvalidValue(detail, (*steps[1:],)) from error

@@ -7,17 +7,14 @@ is stored as the Decimal128 of the same value, and is a number in JSON.
 
 import math
 from collections.abc import Collection, Iterator
-from decimal import Decimal, Inexact
 from typing import Any, Literal
 
-from bson.decimal128 import Decimal128
-
 from service.core.errors import FieldError, field_error, has_surrogate
+from service.stores.mongo.json_values import MAX_WHOLE, TOO_LARGE, to_bson
 from service.web.problems import pointer_to
-from service.web.strict_json import INT64, MAX_DEPTH, TooDeep
+from service.web.strict_json import INT64, MAX_DEPTH, OUT_OF_RANGE, TooDeep
 
 Path = tuple[object, ...]
-MAX_DIGITS = 34  # without zeros at the end
 _CONTAINERS = (dict, list)
 NonfiniteName = Literal["NaN", "Infinity", "-Infinity"]
 NONFINITE: dict[str, float] = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -90,12 +87,10 @@ class Inspection:
             self._add((*path, key), "invalid_unicode", detail)
 
     def _to_decimal(self, number: int, path: Path) -> Any:
-        try:
-            return Decimal128(Decimal(number))
-        except Inexact:
-            detail = f"Send an integer of more than {MAX_DIGITS} digits as text."
-            self._add(path, "integer_out_of_range", detail)
+        if abs(number) > MAX_WHOLE:
+            self._add(path, OUT_OF_RANGE, TOO_LARGE)
             return number
+        return to_bson(number)
 
     def _add(self, path: Path, code: str, detail: str) -> None:
         self.errors.append(field_error(pointer_to(path), code, detail))

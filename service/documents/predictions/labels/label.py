@@ -103,7 +103,7 @@ def decode_labels(body: bytes, received_at: datetime) -> Iterable[LabelStep | In
 def _read(item: Any, received_at: datetime) -> LabelStep | InvalidLabel:
     try:
         return _check(msgspec.convert(item, Label), received_at)
-    except DECODE_ERRORS:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         return _read_strictly(item, received_at)
 
 

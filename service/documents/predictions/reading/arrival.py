@@ -3,7 +3,7 @@
 A process sets ``received_at`` when it begins an insert, and the insert ends by the deadline of a
 call. Older moments are therefore complete, unless the clocks of processes differ by more than
 CLOCK_MARGIN. An insert that a hanging MongoDB executes later than its deadline is the exception:
-its sender was told that the outcome is unknown.
+its sender got `outcome_unknown`.
 """
 
 from datetime import datetime, timedelta

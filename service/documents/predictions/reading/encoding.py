@@ -5,8 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from bson.dbref import DBRef
-from bson.decimal128 import Decimal128
 
 from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.feedback import prediction_id_of
@@ -18,6 +16,7 @@ from service.documents.predictions.reading.schemas import (
 )
 from service.stores.mongo.client import Document
 from service.stores.mongo.json_types import format_bson_time, to_builtin
+from service.stores.mongo.json_values import from_bson
 
 NOT_SHOWN = ("hash", "expires_at")
 _DEFAULTS: dict[str, Any] = {
@@ -49,20 +48,11 @@ def encode_json(value: object) -> bytes:
 
 def encode_python_json(value: object) -> bytes:
     """Return JSON in which NaN and infinities are numbers, as Python, pandas and Spark read it."""
-    return json.dumps(
-        value, default=_to_builtin, ensure_ascii=False, separators=(",", ":")
-    ).encode()
+    text = json.dumps(from_bson(value), default=str, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
 
 
-def _to_builtin(value: object) -> object:
-    if isinstance(value, Decimal128):  # an integer beyond 64 bits
-        return int(value.to_decimal())
-    if isinstance(value, DBRef):  # an object of the sender with $ref and $id
-        return dict(value.as_doc())
-    return to_builtin(value)
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_to_builtin)
+_encoder = msgspec.json.Encoder(enc_hook=to_builtin)
 
 
 def to_json(document: Document) -> bytes:

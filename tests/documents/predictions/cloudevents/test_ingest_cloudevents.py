@@ -72,6 +72,7 @@ async def test_request_and_response_in_either_order_become_an_event(
         "request_id": event_id,
         "sampling_weight": 1.0,
         "sent_at": None,
+        "nonfinite": None,
         "tags": {"namespace": "models", "component": "predictor"},
         "role": "primary",
         "feedback": None,

@@ -25,7 +25,7 @@ def test_event_with_faults_names_each_at_its_place() -> None:
     event = make_event(
         timestamp="2026-01-05",
         model="",
-        modle="m",
+        mode="m",
         features={"a": "\x00", "b": [10**40 + 1]},
         output={"score": "high"},
         latency_ms=-1,
@@ -37,7 +37,7 @@ def test_event_with_faults_names_each_at_its_place() -> None:
     assert isinstance(rejected, Rejected)
     assert rejected.prediction_id == UUID(event["prediction_id"])
     assert {error["pointer"] for error in rejected.errors} == {
-        "/timestamp", "/model", "/modle", "/version", "/features/a", "/features/b/0",
+        "/timestamp", "/model", "/mode", "/version", "/features/a", "/features/b/0",
         "/output/score", "/latency_ms", "/tags/a", "/sent_at",
     }  # fmt: skip
 

@@ -1,16 +1,20 @@
-"""JSON as Python's ``json.dumps`` writes it: with bare NaN, Infinity and -Infinity.
+"""JSON as Python's ``json.dumps`` writes it: with bare NaN, Infinity and half surrogate pairs.
 
 Clean JSON is read by msgspec, which refuses these three; only what it refuses is read again.
 """
 
 import json
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 from pydantic_core import from_json
 
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
@@ -52,3 +56,18 @@ def canonical_json(data: Json) -> bytes:
     if data.is_clean:
         return _canonical.encode(data.value)
     return json.dumps(data.value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
+    """Return the parts of a JSON text that ``find`` finds, verbatim, though some are invalid.
+
+    msgspec cannot find the end of a string with half a surrogate pair, such as an emoji cut in two;
+    so it searches a copy of the same length without any.
+    """
+    masked = _SURROGATE.sub(rb"\\u0020", body)
+    texts, end = [], 0
+    for part in map(bytes, find(masked)):
+        start = masked.index(part, end)
+        end = start + len(part)
+        texts.append(body[start:end])
+    return texts
