@@ -16,8 +16,7 @@ from itertools import accumulate, repeat
 from typing import NamedTuple
 
 MAX_RECORD = 65_536  # characters
-_MIN_COLUMNS_TO_DOUBT = 4
-_LINES_PER_TURN = 32
+_MIN_COLUMNS_TO_DOUBT, _LINES_PER_TURN = 4, 32
 _INSIDE = re.compile('(?:[^"]+|"")*+').match
 
 
@@ -48,12 +47,19 @@ class CsvSplitter:
         width: the number of cells of a record.
         fits: whether cells are a valid row; it decides where reading goes on after a stray quote.
         first_line: the number of the first line that will be read.
+        max_record: the most characters of a record.
     """
 
     def __init__(
-        self, delimiter: str, width: int, fits: Callable[[list[str]], bool], first_line: int = 1
+        self,
+        delimiter: str,
+        width: int,
+        fits: Callable[[list[str]], bool],
+        first_line: int = 1,
+        max_record: int = MAX_RECORD,
     ) -> None:
         self._delimiter, self._width, self._fits = delimiter, width, fits
+        self._max_record = max_record
         self._dropped = first_line  # number of the line at place 0
         self._lines: list[str] = []
         self._place = 0  # of the next record
@@ -62,10 +68,7 @@ class CsvSplitter:
         self._cells: list[int] = []
         self._scanned = 0  # place after the last of these lines
         self._end: _End | None = None
-        self._searched, self._good = (
-            0,
-            -1,
-        )  # place after the lines searched for a row, and its place
+        self._searched, self._good = 0, -1  # place after the lines searched for a row; its place
 
     def read(self, lines: Sequence[str], *, last: bool = False) -> Iterator[CsvRecord | None]:
         """Yield the complete records after these further lines; None where others may have a turn.
@@ -75,8 +78,8 @@ class CsvSplitter:
         self._take(lines)
         while self._place < len(self._lines):
             line = self._lines[self._place]
-            if len(line) > MAX_RECORD:
-                yield self._reject(f"A record has at most {MAX_RECORD} characters.")
+            if len(line) > self._max_record:
+                yield self._reject(f"A record has at most {self._max_record} characters.")
             elif not line.strip(" \r\n"):
                 self._place += 1
                 yield None
@@ -99,8 +102,7 @@ class CsvSplitter:
         self._lengths += accumulate(map(len, lines), initial=total)
 
     def _record(self, cells: list[str] | None, width: int, following: int) -> CsvRecord:
-        number = self._dropped + self._place
-        self._place = following
+        number, self._place = self._dropped + self._place, following
         if width == self._width:
             return CsvRecord(number, cells)
         return CsvRecord(number, None, f"Send {self._width} values; this record has {width}.")
@@ -124,17 +126,17 @@ class CsvSplitter:
             yield self._reject("Send a delimiter after the closing quote, or double the quote.")
             return True
         end = yield from self._find_end(here)
-        if end is None and not (last or self._length(here, len(self._lines)) > MAX_RECORD):
+        if end is None and not (last or self._exceeds(here, len(self._lines))):
             return False
-        if end is None or end.more_cells is None or self._length(here, end.place + 1) > MAX_RECORD:
+        if end is None or end.more_cells is None or self._exceeds(here, end.place + 1):
             yield self._reject("Close the quoted value, or double the quote that begins it.")
             return True
         width = cells + self._cells[end.place - 1] - self._cells[here] + end.more_cells
         yield from self._whole(end, width)
         return True
 
-    def _length(self, start: int, end: int) -> int:
-        return self._lengths[end] - self._lengths[start]
+    def _exceeds(self, start: int, end: int) -> bool:
+        return self._lengths[end] - self._lengths[start] > self._max_record
 
     def _find_end(self, here: int) -> Generator[None, None, _End | None]:
         """Return where the value ends that the line at ``here`` leaves open."""
@@ -142,7 +144,7 @@ class CsvSplitter:
             self._scanned, self._end, self._cells[here] = here + 1, None, 0
         while self._end is None and self._scanned < len(self._lines):
             place = self._scanned
-            if self._length(here, place) > MAX_RECORD:
+            if self._exceeds(here, place):
                 break
             line = self._lines[place]
             is_open, cells = _scan(line, self._delimiter, inside=True) if '"' in line else (True, 0)
@@ -172,8 +174,7 @@ class CsvSplitter:
         elif self._fits(cells):
             is_stray = self._is_row(alone) and (yield from self._are_rows(here + 1, end))
         else:
-            is_stray = len(alone) >= self._width
-            is_stray = is_stray and (yield from self._has_row(here + 1, following))
+            is_stray = len(alone) >= self._width and (yield from self._has_row(here + 1, following))
         if is_stray:
             yield self._reject("Close the quoted value, or double the quote that begins it.")
         else:
@@ -228,8 +229,7 @@ def _scan(line: str, delimiter: str, *, inside: bool) -> tuple[bool, int | None]
 
     None stands for text after a closing quote. ``inside`` is set if the line begins in a value.
     """
-    text = line.rstrip("\r\n")
-    cells, position = int(not inside), 0
+    text, cells, position = line.rstrip("\r\n"), int(not inside), 0
     if not inside and text.startswith('"'):
         inside, position = True, 1
     while True:

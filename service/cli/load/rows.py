@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from service.cli.load.lines import MAX_LINE_BYTES, FileUnreadable, Line, TextFile, open_lines
+from service.core.csv_records import CsvSplitter, parse_record
 from service.core.errors import FieldError, field_error, has_surrogate
 
 Format = Literal["csv", "ndjson", "parquet"]
@@ -19,6 +21,8 @@ FORMATS: dict[str, Format] = {
 }  # fmt: skip
 DELIMITERS = ",;\t|"
 SAMPLE_ROWS, SAMPLE_BYTES = 1000, 8 << 20
+MAX_RECORD = 4 << 20  # characters; an event is not larger
+_LINES_PER_BATCH = 500
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -159,20 +163,42 @@ class _Lines:
 
 
 def csv_records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield where each record begins, and its cells, or why it cannot be read; no blank lines."""
-    csv.field_size_limit(MAX_LINE_BYTES)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    """Yield where each record begins, and its cells, or why it cannot be read; no blank lines.
+
+    The first record is the header. One that cannot be read costs its own lines and no others.
+    """
+    csv.field_size_limit(MAX_RECORD)
+    lines = iter(lines)
+    begin, first, following = _header(lines)
+    header = parse_record(first, delimiter)
+    if not first:
+        return
+    yield begin, "it has a stray quote" if header is None else header
+    splitter = CsvSplitter(delimiter, len(header or ()), _any, following, MAX_RECORD)
     while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
+        batch = list(islice(lines, _LINES_PER_BATCH))
+        for record in splitter.read(batch, last=not batch):
+            if record is not None:
+                yield record.line, record.reason if record.cells is None else record.cells
+        if not batch:
             return
-        except csv.Error as error:
-            yield line, str(error)
-        else:
-            if cells:
-                yield line, cells
+
+
+def _header(lines: Iterator[str]) -> tuple[int, str, int]:
+    """Return the line of the first record, its text, and the line behind it."""
+    text, begin, number = "", 1, 0
+    for number, line in enumerate(lines, 1):
+        if not text and not line.strip():
+            continue
+        begin, text = begin if text else number, text + line
+        if text.count('"') % 2 == 0:
+            break
+    return begin, text, number + 1
+
+
+def _any(_: list[str]) -> bool:
+    """Take each record of the right width as a row."""
+    return True
 
 
 def _csv_rows(

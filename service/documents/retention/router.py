@@ -23,7 +23,8 @@ from service.web.pagination import Page
 
 router = APIRouter(tags=["retention"], route_class=MongoRoute)
 READ_SCOPE, ADMIN_SCOPE = needs("retention:read"), needs("retention:admin")
-MODEL, VERSION = "/models/{model}/retention", "/models/{model}/versions/{version}/retention"
+MODEL = "/models/{model:path}/retention"
+VERSION = "/models/{model:path}/versions/{version:path}/retention"
 READ_ERRORS = problems(RuleNotFound, ModelForbidden, cached=True)
 PUT_ERRORS = problems(ModelForbidden, if_match=True)
 DELETE_ERRORS = problems(RuleNotFound, ModelForbidden, if_match=True)
@@ -39,29 +40,7 @@ async def retention_list(
     return await retention.list(query)
 
 
-@router.get(MODEL, dependencies=[READ_SCOPE], responses=READ_ERRORS)
-async def model_retention_get(model: Model, retention: Retention, reply: Reply) -> RetentionRead:
-    return reply.ok(await retention.get(RuleKey(model)))
-
-
-@router.put(MODEL, dependencies=[ADMIN_SCOPE], responses=PUT_ERRORS)
-async def model_retention_put(
-    model: Model, rule: RetentionWrite, retention: Retention, expected: IfMatch, reply: Reply
-) -> RetentionRead:
-    """Set the rule for the versions of the model that have no rule of their own.
-
-    Every process applies it within seconds. Predictions logged before keep their expiry until
-    `polystore retention apply` is run.
-    """
-    return reply.updated(await retention.put(RuleKey(model), rule, expected))
-
-
-@router.delete(MODEL, status_code=204, dependencies=[ADMIN_SCOPE], responses=DELETE_ERRORS)
-async def model_retention_delete(model: Model, retention: Retention, expected: IfMatch) -> None:
-    """Remove the rule, so that the setting applies again."""
-    await retention.remove(RuleKey(model), expected)
-
-
+# Versions are first, because the name of a model may have slashes.
 @router.get(VERSION, dependencies=[READ_SCOPE], responses=READ_ERRORS)
 async def version_retention_get(
     model: Model, version: Version, retention: Retention, reply: Reply
@@ -88,3 +67,26 @@ async def version_retention_delete(
 ) -> None:
     """Remove the rule, so that the rule of its model applies again."""
     await retention.remove(RuleKey(model, version), expected)
+
+
+@router.get(MODEL, dependencies=[READ_SCOPE], responses=READ_ERRORS)
+async def model_retention_get(model: Model, retention: Retention, reply: Reply) -> RetentionRead:
+    return reply.ok(await retention.get(RuleKey(model)))
+
+
+@router.put(MODEL, dependencies=[ADMIN_SCOPE], responses=PUT_ERRORS)
+async def model_retention_put(
+    model: Model, rule: RetentionWrite, retention: Retention, expected: IfMatch, reply: Reply
+) -> RetentionRead:
+    """Set the rule for the versions of the model that have no rule of their own.
+
+    Every process applies it within seconds. Predictions logged before keep their expiry until
+    `polystore retention apply` is run.
+    """
+    return reply.updated(await retention.put(RuleKey(model), rule, expected))
+
+
+@router.delete(MODEL, status_code=204, dependencies=[ADMIN_SCOPE], responses=DELETE_ERRORS)
+async def model_retention_delete(model: Model, retention: Retention, expected: IfMatch) -> None:
+    """Remove the rule, so that the setting applies again."""
+    await retention.remove(RuleKey(model), expected)

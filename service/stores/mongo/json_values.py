@@ -14,6 +14,7 @@ from bson.int64 import Int64
 INT64 = 2**63
 MAX_DIGITS = 34
 MAX_WHOLE = 10**MAX_DIGITS - 1
+NULL_DATABASE = ("null_database", "Omit $db beside $ref and $id.")
 TOO_LARGE = f"Send whole numbers of more than {MAX_DIGITS} digits as text."
 
 
@@ -71,8 +72,8 @@ def first_fault(value: Any) -> tuple[tuple[object, ...], str, str] | None:
     while todo:
         path, here = todo.pop()
         if isinstance(here, dict | list):
-            if isinstance(here, dict) and _loses_database(here):
-                return (*path, "$db"), "null_database", "Omit $db beside $ref and $id."
+            if isinstance(here, dict) and loses_database(here):
+                return (*path, "$db"), *NULL_DATABASE
             children = here.items() if isinstance(here, dict) else enumerate(here)
             todo.extend(
                 ((*path, place), child) for place, child in children if type(child) not in _FINE
@@ -82,7 +83,7 @@ def first_fault(value: Any) -> tuple[tuple[object, ...], str, str] | None:
     return None
 
 
-def _loses_database(value: dict[str, Any]) -> bool:
+def loses_database(value: dict[str, Any]) -> bool:
     """Return whether the driver would take the null of ``$db`` for an absent database."""
     is_reference = isinstance(value.get("$ref"), str) and "$id" in value
     return is_reference and value.get("$db", "") is None

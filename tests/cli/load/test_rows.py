@@ -222,3 +222,20 @@ def test_parquet_of_another_format_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "a.xlsx")
     with pytest.raises(FileUnreadable, match="cannot be opened"):
         read(tmp_path / "missing.csv")
+
+
+def test_csv_stray_quote_costs_its_own_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    long = "x" * 70_000
+    path.write_text(
+        'sku,name,size,text\na,"12"" pan",1,x\nb,"stray,2,x\nc,d"e,3,x\nf,"two\nlines",4,x\n'
+        f"g,h,5,{long}\n",
+        "utf-8",
+    )
+    rows = read(path)
+    assert [row.line for row in rows] == [2, 3, 4, 5, 7]
+    assert [bool(row.fault) for row in rows] == [False, True, False, False, False]
+    assert [row.values["name"] for row in rows if not row.fault] == [
+        '12" pan', 'd"e', "two\nlines", "h",
+    ]  # fmt: skip
+    assert rows[-1].values["text"] == long

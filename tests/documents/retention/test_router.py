@@ -81,6 +81,18 @@ async def test_put_rule_accepts_unusual_names(client: httpx2.AsyncClient) -> Non
         assert [rule["model_version"] for rule in page["items"]] == [put.json()["model"]]
 
 
+@pytest.mark.parametrize("slash", ["/", "%2F"])
+async def test_rule_of_a_name_with_a_slash_has_an_address(
+    client: httpx2.AsyncClient, slash: str
+) -> None:
+    model = f"/v1/models/team{slash}churn/retention"
+    version = f"/v1/models/team{slash}churn/versions/2026{slash}11/retention"
+    assert (await _put(client, model, 3)).json()["model"] == "team/churn"
+    put = (await _put(client, version, 4)).json()
+    assert (put["model"], put["model_version"]) == ("team/churn", "2026/11")
+    assert [(await client.get(path)).json()["days"] for path in (model, version)] == [3, 4]
+
+
 async def test_list_rules_pages_hold_each_rule_once(client: httpx2.AsyncClient) -> None:
     expected = {(f"m{number % 4}", str(number)) for number in range(11)}
     for model, version in expected:

@@ -22,7 +22,7 @@ from service.stores.mongo.client import Document, MongoStore
 from service.stores.mongo.filters import after_cursor, all_of
 from service.web.pagination import Cursor, Sort
 
-PAGE_SIZES = {"ndjson": 500, "csv": 500, "parquet": 2_000}
+PAGE_SIZES = {"ndjson": 500, "csv": 500, "parquet": 1_000}
 SLICE_SECONDS = PAUSE_SECONDS = 0.001
 T = TypeVar("T")
 

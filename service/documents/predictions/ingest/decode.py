@@ -37,12 +37,12 @@ _plain = msgspec.json.Decoder(PlainEvent)
 _plain_batch = msgspec.json.Decoder(_PlainBatch)
 
 
-def has_escaped_nul(body: bytes) -> bool:
-    """Return whether some string may contain a NUL.
+def _may_be_lost(body: bytes) -> bool:
+    """Return whether BSON may not hold a text of this body, or not give back an object.
 
     The backslash is searched first, because one byte is found ten times as fast as six (measured).
     """
-    return b"\\" in body and b"\\u0000" in body
+    return (b"\\" in body and b"\\u0000" in body) or b'"$db"' in body
 
 
 def load(body: bytes) -> Any:
@@ -60,7 +60,7 @@ def load(body: bytes) -> Any:
 
 def decode_event(line: bytes) -> Event | Rejected:
     """Return the event in ``line``, or its errors."""
-    if not has_escaped_nul(line):
+    if not _may_be_lost(line):
         try:
             return _plain.decode(line)
         except DECODE_ERRORS:
@@ -78,7 +78,7 @@ def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
         BadRequest: the body is not JSON.
         NotABatch: the body has another shape, no items or too many.
     """
-    if has_escaped_nul(body):
+    if _may_be_lost(body):
         return map(read_event, read_items(body))
     try:
         return _plain_batch.decode(body).items

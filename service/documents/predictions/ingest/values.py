@@ -10,7 +10,13 @@ from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from service.core.errors import FieldError, field_error, has_surrogate
-from service.stores.mongo.json_values import MAX_WHOLE, TOO_LARGE, to_bson
+from service.stores.mongo.json_values import (
+    MAX_WHOLE,
+    NULL_DATABASE,
+    TOO_LARGE,
+    loses_database,
+    to_bson,
+)
 from service.web.problems import pointer_to
 from service.web.strict_json import INT64, MAX_DEPTH, OUT_OF_RANGE, TooDeep
 
@@ -57,7 +63,11 @@ class Inspection:
                 todo.extend(self._check_members(path, parent))
 
     def _check_keys(self, path: Path, parent: Any) -> None:
-        if isinstance(parent, dict) and _is_suspicious("".join(parent)):
+        if not isinstance(parent, dict):
+            return
+        if loses_database(parent):
+            self._add((*path, "$db"), *NULL_DATABASE)
+        if _is_suspicious("".join(parent)):
             for key in parent:
                 self._check_text(key, path, key)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from service.core.cooperative import run_cooperatively
+from service.core.cooperative import Slices, run_cooperatively
 from service.core.errors import ServiceError, field_error
 from service.documents.predictions.errors import PredictionNotFound
 from service.documents.predictions.labels.feedback import TooManyRevisions
@@ -32,7 +32,7 @@ async def apply_labels(
     if predictions:
         await repository.adopt_early(predictions)
     rules = await repository.rules.get()
-    updates, errors = _group(valid, predictions, repository, rules)
+    updates, errors = await _group(valid, predictions, repository, rules)
     changes = await repository.apply(updates) if updates else {}
     next_change = {prediction_id: iter(made) for prediction_id, made in changes.items()}
 
@@ -47,10 +47,10 @@ async def apply_labels(
         is_pending = label.prediction_id not in predictions
         return LabelResult(label.sent_id, STATUS[change], change, is_pending)
 
-    return [result(label) for label in labels]
+    return await run_cooperatively(map(result, labels))
 
 
-def _group(
+async def _group(
     labels: Sequence[LabelStep],
     predictions: Mapping[UUID, Document],
     repository: LabelRepository,
@@ -59,7 +59,9 @@ def _group(
     """Return the update of each prediction, or the error because of which it gets no labels."""
     updates: dict[UUID, LabelUpdate] = {}
     errors: dict[UUID, type[ServiceError]] = {}
+    slices = Slices()
     for label in labels:
+        await slices.end()
         prediction_id = label.prediction_id
         if prediction_id not in updates and prediction_id not in errors:
             try:

@@ -21,6 +21,7 @@ from fastapi import Depends
 from pymongo import InsertOne, ReplaceOne, ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from service.core.cooperative import Slices
 from service.core.errors import OutcomeUnknown, QueryTooSlow, Unavailable
 from service.documents.predictions.documents import FEEDBACK, PREDICTIONS
 from service.documents.predictions.errors import PredictionNotFound
@@ -156,7 +157,9 @@ class LabelRepository(MongoService):
         stored = await self._call(lambda: self._histories(ids), writes=False)
         changes: Changes = {}
         writes: dict[UUID, _Write] = {}
+        slices = Slices()
         for document_id, prediction_id in ids.items():
+            await slices.end()
             observations, expires_at, bound = updates[prediction_id]
             history, stored_expiry = stored.get(document_id, ([], None))
             if history is None:

@@ -75,6 +75,13 @@ INVALID_EVENTS: list[tuple[str, bytes, int, str, str]] = [
         "/features/a/0/\x00b",
         "nul_character",
     ),
+    (
+        "an object that BSON does not give back",
+        event(features={"a": [{"$ref": "x", "$id": 1, "$db": None}]}),
+        422,
+        "/features/a/0/$db",
+        "null_database",
+    ),
     ("a tag with NUL", event(tags={"a": "\x00"}), 422, "/tags/a", "nul_character"),
     (
         "NaN for what is not null",
