@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Form
 from fastapi.routing import APIRoute
+from starlette.convertors import register_url_convertor
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,12 +19,14 @@ from service.core.errors import BadRequest, Refused, UnknownParameter, Unsupport
 from service.web.bulk import ItemTypes, items_apart, validate_items
 from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
 from service.web.strict_json import LargeIntegers, fields_marked, parse_body
+from service.web.text_parameter import TextConvertor
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 F = TypeVar("F", bound=Callable[..., Any])
 SAFE_METHODS = {"GET", "HEAD"}
 _POLICY = "route_policy"
 _ROUTE_OPTIONS = inspect.signature(APIRouter.add_api_route).parameters.keys() - {"path", "endpoint"}
+register_url_convertor("text", TextConvertor())
 
 
 @dataclass(frozen=True)

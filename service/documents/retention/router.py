@@ -23,8 +23,8 @@ from service.web.pagination import Page
 
 router = APIRouter(tags=["retention"], route_class=MongoRoute)
 READ_SCOPE, ADMIN_SCOPE = needs("retention:read"), needs("retention:admin")
-MODEL = "/models/{model:path}/retention"
-VERSION = "/models/{model:path}/versions/{version:path}/retention"
+MODEL = "/models/{model:text}/retention"
+VERSION = "/models/{model:text}/versions/{version:text}/retention"
 READ_ERRORS = problems(RuleNotFound, ModelForbidden, cached=True)
 PUT_ERRORS = problems(ModelForbidden, if_match=True)
 DELETE_ERRORS = problems(RuleNotFound, ModelForbidden, if_match=True)

@@ -9,9 +9,9 @@ from service.web.schemas import Moment, RequestModel, StrictInt, Text, Versioned
 
 MAX_DAYS = 3650
 Days = Annotated[StrictInt, Field(ge=1, le=MAX_DAYS)]
-# As in an event, but without a slash, which a path segment cannot contain.
+# As in an event.
 ModelName = Annotated[
-    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f$/][^\x00-\x1f/]*$")
+    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f$][^\x00-\x1f]*$")
 ]
 
 

@@ -131,11 +131,11 @@ async def test_numbers_that_json_lacks_have_their_declared_form(
 async def test_event_of_text_id_is_found_by_it_and_is_idempotent(
     client: httpx2.AsyncClient,
 ) -> None:
-    event = make_event(prediction_id="shop/order 7/feedback", user_id="u/1", trace_id="t")
+    event = make_event(prediction_id="shop/order 7\n/feedback", user_id="u/1", trace_id="t")
     assert [(await post_event(client, event)).status_code for _ in range(2)] == [201, 200]
     changed = await post_event(client, {**event, "features": {}})
     assert changed.status_code == 409
-    for path in ("shop/order 7/feedback", "shop%2Forder%207%2Ffeedback"):
+    for path in ("shop/order 7%0A/feedback", "shop%2Forder%207%0A%2Ffeedback"):
         found = await client.get(f"/v1/predictions/{path}")
         assert found.json()["prediction_id"] == event["prediction_id"]
     for name in ("prediction_id", "user_id"):

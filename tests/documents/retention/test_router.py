@@ -63,7 +63,7 @@ async def test_put_rule_days_outside_1_to_3650_is_an_error(client: httpx2.AsyncC
     assert (await client.get(MODEL)).status_code == 404
 
 
-@pytest.mark.parametrize("model", ["$where", "x" * 201, "%0A"])
+@pytest.mark.parametrize("model", ["$where", "x" * 201, "%0A", "a/%0A"])
 async def test_put_rule_name_no_event_can_have_is_an_error(
     client: httpx2.AsyncClient, model: str
 ) -> None:

@@ -2,7 +2,8 @@
 
 import codecs
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
@@ -12,11 +13,12 @@ from pydantic_core import from_json
 from service.core.errors import Refused, ServiceError, field_error
 from service.documents.predictions.ingest.describe import first_error
 from service.documents.predictions.ingest.event import Event, PlainEvent
-from service.documents.predictions.ingest.read_event import Rejected, read_event
+from service.documents.predictions.ingest.read_event import Rejected, read_in_parts
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, load_json
 
+_Parts = Iterator[Event | Rejected | None]
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -60,47 +62,58 @@ def load(body: bytes) -> Any:
 
 def decode_event(line: bytes) -> Event | Rejected:
     """Return the event in ``line``, or its errors."""
+    *_, event = decode_in_parts(line)
+    assert event is not None  # noqa: S101 - the last one is the result
+    return event
+
+
+def decode_in_parts(line: bytes) -> Iterator[Event | Rejected | None]:
+    """Yield None after each part of the work, and at last what :func:`decode_event` returns."""
     if not _may_be_lost(line):
         try:
-            return _plain.decode(line)
+            yield _plain.decode(line)
         except DECODE_ERRORS:
             pass
+        else:
+            return
     try:
-        return read_event(load(line))
+        yield from read_in_parts(load(line))
     except ServiceError as error:
-        return Rejected(None, [*error.errors] or [first_error(error)])
+        yield Rejected(None, [*error.errors] or [first_error(error)])
 
 
-def decode_batch(body: bytes) -> Iterable[Event | Rejected]:
+def decode_batch(body: bytes) -> Iterable[Event | Rejected | None]:
     """Return the items of a body ``{"items": […]}`` in its order; lazily, if one is not plain.
+
+    Large items come after some None, each of which is a part of the work.
 
     Raises:
         BadRequest: the body is not JSON.
         NotABatch: the body has another shape, no items or too many.
     """
     if _may_be_lost(body):
-        return map(read_event, read_items(body))
+        return chain.from_iterable(map(read_in_parts, read_items(body)))
     try:
         return _plain_batch.decode(body).items
     except DECODE_ERRORS:
         items, read = _items_and_reader(body)
-        return map(read, items)
+        return chain.from_iterable(map(read, items))
 
 
-def _items_and_reader(body: bytes) -> tuple[list[Any], Callable[[Any], Event | Rejected]]:
+def _items_and_reader(body: bytes) -> tuple[list[Any], Callable[[Any], _Parts]]:
     """Return the items, and how they are read: faster if there is no NaN among them."""
     try:
         value = msgspec.json.decode(body)
     except DECODE_ERRORS:
-        return read_items(body), read_event
+        return read_items(body), read_in_parts
     return _checked_items(value), _read_without_nan
 
 
-def _read_without_nan(item: Any) -> Event | Rejected:
+def _read_without_nan(item: Any) -> _Parts:
     try:
-        return msgspec.convert(item, PlainEvent)
+        yield msgspec.convert(item, PlainEvent)
     except msgspec.ValidationError:
-        return read_event(item)
+        yield from read_in_parts(item)
 
 
 def read_items(body: bytes) -> list[Any]:

@@ -6,7 +6,7 @@ from service.auth.caller import ModelForbidden
 from service.core.cooperative import run_cooperatively
 from service.core.errors import FieldError, Refused, ServiceError, field_error
 from service.documents.predictions.errors import PredictionConflict
-from service.documents.predictions.ingest.decode import decode_batch, decode_event
+from service.documents.predictions.ingest.decode import decode_batch, decode_in_parts
 from service.documents.predictions.ingest.document import TooBig, to_document
 from service.documents.predictions.ingest.event import Event, find_violation
 from service.documents.predictions.ingest.read_event import Rejected
@@ -44,7 +44,9 @@ async def ingest_one(writer: PredictionWriter, body: bytes) -> IntakeResult:
         PredictionConflict: another event was logged under its id.
     """
     rules = await writer.retention.get()
-    document = _Preparation(writer, rules).prepare(decode_event(body))
+    preparation = _Preparation(writer, rules)
+    *_, document = await run_cooperatively(map(preparation.prepare, decode_in_parts(body)))
+    assert document is not None  # noqa: S101 - the last one is the result
     if isinstance(document, Rejected):
         raise _service_error(document.errors)
     code = await writer.insert(document)
@@ -63,11 +65,15 @@ def _service_error(errors: list[FieldError]) -> ServiceError:
 
 
 async def ingest(
-    writer: PredictionWriter, events: Iterable[Event | Rejected]
+    writer: PredictionWriter, events: Iterable[Event | Rejected | None]
 ) -> list[IntakeResult]:
-    """Write the events that are valid and new; return the result of each, in their order."""
+    """Write the events that are valid and new; return the result of each, in their order.
+
+    None among them is a part of the work, between which other tasks run.
+    """
     preparation = _Preparation(writer, await writer.retention.get())
-    prepared = await run_cooperatively(map(preparation.prepare, events))
+    parts = await run_cooperatively(map(preparation.prepare, events))
+    prepared = [item for item in parts if item is not None]
     codes = iter(await writer.insert_all([item for item in prepared if isinstance(item, dict)]))
     return [
         _result(item, next(codes)) if isinstance(item, dict) else _rejected(item)
@@ -82,9 +88,9 @@ class _Preparation:
         self._caller, self._max_bytes = writer.caller, writer.max_event_bytes
         self._rules, self._received_at = rules, now()
 
-    def prepare(self, event: Event | Rejected) -> Document | Rejected:
-        """Return the document to store, or the errors of the event."""
-        if isinstance(event, Rejected):
+    def prepare(self, event: Event | Rejected | None) -> Document | Rejected | None:
+        """Return the document to store, or the errors of the event; None of None."""
+        if event is None or isinstance(event, Rejected):
             return event
         error = find_violation(event, self._received_at)
         if error is None and not self._caller.may_use(event.model):

@@ -1,7 +1,7 @@
 """Read an event that is no plain one: with every liberty, and every fault at its place."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +39,14 @@ class Rejected(Struct):
 
 def read_event(item: Any) -> Event | Rejected:
     """Return the event in a value of JSON, which it changes and keeps, or all that is wrong."""
-    return _Reader().read(item)
+    *_, event = read_in_parts(item)
+    assert event is not None  # noqa: S101 - the last one is the result
+    return event
+
+
+def read_in_parts(item: Any) -> Iterator[Event | Rejected | None]:
+    """Yield None after each part of the work, and at last what :func:`read_event` returns."""
+    yield from _Reader().read(item)
 
 
 class InvalidValue(ValueError):
@@ -174,9 +181,10 @@ class _Reader:
         self._fields: dict[str, Any] = {}
         self._received_at = now()
 
-    def read(self, item: Any) -> Event | Rejected:
+    def read(self, item: Any) -> Iterator[Event | Rejected | None]:
         if not isinstance(item, dict):
-            return Rejected(None, [field_error("", "invalid", "Expected `object`.")])
+            yield Rejected(None, [field_error("", "invalid", "Expected `object`.")])
+            return
         nonfinite = item.get("nonfinite")
         if nonfinite:
             self._errors += restore(item, nonfinite)
@@ -185,11 +193,12 @@ class _Reader:
         for name in sorted(_REQUIRED - item.keys()):
             self._add((name,), "invalid", "Object missing required field.")
         inspection = Inspection()
-        inspection.inspect(self._fields)
+        yield from inspection.inspect(self._fields)
         self._errors += inspection.errors
         if self._errors:
-            return Rejected(self._fields.get("prediction_id"), self._errors[:MAX_ERRORS])
-        return Event(**self._fields, nonfinite=inspection.nonfinite or None)
+            yield Rejected(self._fields.get("prediction_id"), self._errors[:MAX_ERRORS])
+        else:
+            yield Event(**self._fields, nonfinite=inspection.nonfinite or None)
 
     def _read_field(self, name: str, value: Any) -> None:
         read = _READERS.get(name)
@@ -209,4 +218,5 @@ class _Reader:
             self._errors += [late] if late else []
 
     def _add(self, path: Path, code: str, detail: str) -> None:
-        self._errors.append(field_error(pointer_to(path), code, detail))
+        if len(self._errors) < MAX_ERRORS:  # more are not shown, and each costs time
+            self._errors.append(field_error(pointer_to(path), code, detail))

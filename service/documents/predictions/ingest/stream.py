@@ -1,7 +1,8 @@
 """The NDJSON stream of events: lines in, lines out, durable in between."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from itertools import chain
 
 from fastapi import Request
 from typing_extensions import override
@@ -10,7 +11,7 @@ from service.documents.predictions.ingest.chunked_stream import (
     StreamIngest,
     line_too_long,
 )
-from service.documents.predictions.ingest.decode import decode_event
+from service.documents.predictions.ingest.decode import decode_in_parts
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import ingest
 from service.documents.predictions.ingest.read_event import Rejected
@@ -35,12 +36,12 @@ class EventIngest(StreamIngest[IntakeResult]):
 
     @override
     async def write(self, lines: Sequence[bytes]) -> list[IntakeResult]:
-        return await ingest(writer_for(self.request), map(self._decode, lines))
+        return await ingest(writer_for(self.request), chain.from_iterable(map(self._decode, lines)))
 
-    def _decode(self, line: bytes) -> Event | Rejected:
+    def _decode(self, line: bytes) -> Iterator[Event | Rejected | None]:
         if len(line) > self.max_line_bytes:
-            return Rejected(None, [line_too_long(self.max_line_bytes)])
-        return decode_event(line)
+            return iter([Rejected(None, [line_too_long(self.max_line_bytes)])])
+        return decode_in_parts(line)
 
     @override
     def progress(self, through: int, results: Sequence[tuple[int, IntakeResult]]) -> StreamLine:

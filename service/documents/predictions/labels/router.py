@@ -50,7 +50,7 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
 
 
 @router.put(
-    "/predictions/{prediction_id:path}/feedback",
+    "/predictions/{prediction_id:text}/feedback",
     dependencies=[WRITES],
     responses=problems(
         ObservedInTheFuture, TooManyRevisions, PredictionNotFound, PredictionExpired
@@ -68,7 +68,7 @@ async def feedback_put(
 
 
 @router.delete(
-    "/predictions/{prediction_id:path}/feedback",
+    "/predictions/{prediction_id:text}/feedback",
     status_code=204,
     dependencies=[WRITES],
     responses=problems(LabelNotFound, TooManyRevisions, PredictionNotFound, PredictionExpired),

@@ -41,7 +41,7 @@ async def predictions_list(request: Request) -> Response:
 
 
 @router.get(
-    "/{prediction_id:path}",
+    "/{prediction_id:text}",
     response_model=PredictionDetail,
     dependencies=[READS],
     responses=problems(PredictionNotFound),
