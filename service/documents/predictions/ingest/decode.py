@@ -125,7 +125,7 @@ def read_items(body: bytes) -> list[Any]:
     try:
         return _checked_items(load(body))
     except InvalidJson as error:
-        place = _broken_item(body)
+        place = _broken_item(error.__cause__)
         if place is None:
             raise
         errors = [field_error(place, error.code, error.message)]
@@ -139,16 +139,15 @@ def _checked_items(value: Any) -> list[Any]:
     return items
 
 
-def _broken_item(body: bytes) -> str | None:
+def _broken_item(cause: BaseException | None) -> str | None:
     """Return the pointer of the item at which the JSON breaks, if it is in the list."""
-    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
-    try:
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        before = text[: error.pos]
-    else:
+    if not isinstance(cause, json.JSONDecodeError):
         return None
-    value = from_json(before, allow_inf_nan=True, allow_partial=True) if before.strip() else None
+    before = cause.doc[: cause.pos]
+    try:
+        value = from_json(before, allow_inf_nan=True, allow_partial=True)
+    except ValueError:  # half a surrogate pair before it
+        return None
     items = value.get("items") if isinstance(value, dict) else None
     if not isinstance(items, list):
         return None

@@ -112,6 +112,14 @@ async def test_batch_not_json_returns_400(
     assert await stored_ids(state) == set()
 
 
+async def test_batch_broken_behind_half_a_surrogate_returns_400(
+    client: httpx2.AsyncClient,
+) -> None:
+    body = b'{"items": [' + feature(b'"\\ud83d"') + b", {]}"
+    response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+
+
 async def test_batch_nested_too_deep_returns_400(client: httpx2.AsyncClient) -> None:
     body = b'{"items": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}"
     response = await client.post("/v1/predictions/batch", content=body, headers=JSON)
