@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import math
 import random
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,7 +21,7 @@ from service.stores.mongo.change_streams import open_change_streams
 from service.stores.mongo.client import open_mongo
 from service.web import permission_recheck, streaming
 from tests.auth.factories import bearer, create_key, create_user
-from tests.documents.predictions.factories import make_event, make_events, post_batch
+from tests.documents.predictions.factories import JSON, make_event, make_events, post_batch
 from tests.documents.predictions.live_server import serving
 from tests.documents.predictions.sse_client import TAIL, TailConnection, open_tail
 from tests.fixtures.client import client_as
@@ -89,6 +91,27 @@ async def test_tail_filter_passes_matching_events_only(
     assert comment_block is not None
     assert comment_block.comment
     assert len(expected) < len(events)
+
+
+@pytest.mark.parametrize("tag", ["region=eu", "home.dest=x", "$a=1"])
+async def test_tail_filter_of_a_tag_takes_any_name(
+    client: httpx2.AsyncClient, state: State, tag: str
+) -> None:
+    name, _, value = tag.partition("=")
+    match = make_event(tags={name: value}, role="shadow", features={"x": math.nan})
+    others = [make_event(tags={name: "no"}, role="shadow"), make_event(tags={name: value})]
+    async with (
+        serving(state, tail_heartbeat_seconds=0.1) as port,
+        open_tail(port, headers={}, tag=tag, role="shadow") as tail,
+    ):
+        body = json.dumps({"items": [*others, match]})
+        await client.post("/v1/predictions/batch", content=body, headers=JSON)
+        while (block := await tail.next()) is not None and block.data is None:
+            pass  # a comment
+    assert block is not None
+    received = block.data
+    assert received["prediction_id"] == match["prediction_id"]
+    assert (received["features"], received["nonfinite"]) == ({"x": None}, {"/features/x": "NaN"})
 
 
 async def test_tails_concurrent_each_receive_all_events(
