@@ -111,8 +111,8 @@ class OffsetQuery(ListQuery):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
-        if self.offset and self.cursor is not None:
-            raise ValueError("takes a cursor or an offset, not both")
+        if self.offset and (self.cursor is not None or self.sort == "committed"):
+            raise ValueError("takes a cursor or an offset, not both; sort=committed takes a cursor")
         return self
 
 

@@ -146,7 +146,7 @@ def _check_apart(
     value: Any, each_apart: Collection[str], large_integers: Collection[str]
 ) -> Iterator[None]:
     """Check a body in small parts, the elements of some lists by themselves."""
-    if not (each_apart and isinstance(value, dict)):
+    if not (each_apart and type(value) is dict):  # a _Repeating is refused as a whole
         yield from _check(value, MAX_VALUES, large_integers)
         return
     count = 0
@@ -159,7 +159,8 @@ def _check_apart(
                 raise
             except ServiceError as error:
                 items[place] = InvalidItem(error)
-    yield from _check({name: value[name] for name in value if name not in each_apart})
+    rest = {name: value[name] for name in value if name not in each_apart}
+    yield from _check(rest, MAX_VALUES - count, large_integers)
 
 
 def validate_value(value: Any) -> None:

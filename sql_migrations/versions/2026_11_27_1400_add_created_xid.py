@@ -31,7 +31,12 @@ def upgrade() -> None:
                     ADD COLUMN IF NOT EXISTS created_xid xid8 DEFAULT '0' NOT NULL,
                     ALTER COLUMN created_xid SET DEFAULT pg_current_xact_id()
             """)
-            op.create_index(index, table, columns, postgresql_concurrently=True, if_not_exists=True)
+            # The build waits for older transactions, and no request waits for it. One that failed
+            # leaves an invalid index, which a repetition replaces.
+            op.execute("SET lock_timeout = 0")
+            op.drop_index(index, table_name=table, postgresql_concurrently=True, if_exists=True)
+            op.create_index(index, table, columns, postgresql_concurrently=True)
+            op.execute("SET lock_timeout = '5s'")
 
 
 def downgrade() -> None:

@@ -97,6 +97,12 @@ async def test_json_element_apart_is_invalid_by_itself() -> None:
         await parse_body(b'{"items": [], "b": "\\ud800"}', {"items"})
 
 
+async def test_json_list_apart_that_is_repeated_is_refused() -> None:
+    with pytest.raises(ServiceError) as refused:
+        await parse_body(b'{"items": [1], "items": [2]}', {"items"})
+    assert [error["code"] for error in refused.value.errors] == ["duplicate_key"]
+
+
 async def test_json_large_integers_are_kept_in_their_field_alone() -> None:
     body = b'{"a": {"b": [%d]}, "c": %d}' % (2**64, 2**63)
     with pytest.raises(ServiceError) as refused:
