@@ -11,6 +11,8 @@ from uuid import UUID, uuid5
 import msgspec
 from pydantic import BeforeValidator, WithJsonSchema
 
+from service.core.errors import has_surrogate
+
 MAX_ID_CHARS = 128
 ID_DETAIL = f"Send a UUID, or other text of 1 to {MAX_ID_CHARS} characters without NUL"
 _NAMESPACE = UUID("6f1c2f5e-8a0b-5d3c-9f47-2a1d7e4b9c60")
@@ -30,6 +32,8 @@ def parse_id(text: Any) -> UUID | str:
         return text
     if not isinstance(text, str) or not 0 < len(text) <= MAX_ID_CHARS or "\x00" in text:
         raise ValueError(ID_DETAIL)
+    if not text.isascii() and has_surrogate(text):
+        raise ValueError("Text must not contain lone surrogates.")
     return msgspec.convert(text, UUID) if _is_uuid(text) else text
 
 

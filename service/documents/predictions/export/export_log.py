@@ -54,24 +54,24 @@ class ExportResponse(StreamedResponse):
         super().__init__(writer.media_type, headers)
         self._pages, self._writer, self._query = pages, writer, query
         self._permission = permission
-        self._rows = 0
+        self._rows, self._began = 0, False
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
         try:
             while page := await self._pages.next():
                 page, labels = await self._with_labels(page)
-                begin = b"" if self._rows else self._writer.begin()
+                begin = b"" if self._began else self._writer.begin()
                 rows = await self._pages.run(self._writer.rows(page, labels))
                 yield b"".join((begin, *rows, await asyncio.to_thread(self._writer.page)))
-                self._rows += len(page)
+                self._rows, self._began = self._rows + len(page), True
                 await self._permission.check()
         except ServiceError as error:
-            if not self._rows or self._query.format != "ndjson":
+            if not self._began or self._query.format != "ndjson":
                 raise  # cuts the connection, so that a part is not taken for the whole file
             yield _stopped(self._rows, error)
         else:
-            begin = b"" if self._rows else self._writer.begin()
+            begin = b"" if self._began else self._writer.begin()
             yield begin + self._writer.end()
 
     async def _with_labels(self, page: list[Document]) -> tuple[list[Document], Labels]:

@@ -39,7 +39,7 @@ def to_document(
     """
     document = _immutable(event)
     canonical = _canonical.encode(document)
-    if len(canonical) > max_bytes:
+    if len(canonical) - _declared_bytes(event) > max_bytes:
         raise TooBig(_size_error(document, f"{max_bytes} bytes as JSON"))
     document["hash"] = _hash_of(canonical)
     document["received_at"] = received_at
@@ -48,6 +48,11 @@ def to_document(
     if len(canonical) > _MAY_EXCEED_BSON and _bson_bytes(document) > MAX_BSON_BYTES:
         raise TooBig(_size_error(document, f"{MAX_BSON_BYTES} bytes as BSON"))
     return document
+
+
+def _declared_bytes(event: Event) -> int:
+    """Return the bytes of ``nonfinite``, which the sender need not have sent."""
+    return len(_canonical.encode(event.nonfinite)) if event.nonfinite else 0
 
 
 def _bson_bytes(document: dict[str, Any]) -> int:

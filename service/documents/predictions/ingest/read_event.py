@@ -1,6 +1,7 @@
 """Read an event that is no plain one: with every liberty, and every fault at its place."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,7 @@ from service.documents.predictions.ingest.event import (
     Word,
     time_violation,
 )
-from service.documents.predictions.ingest.values import Inspection, restore
+from service.documents.predictions.ingest.values import Inspection, members_of, restore
 from service.documents.predictions.label_values import normalize_label
 from service.stores.mongo.client import now
 from service.web.problems import pointer_to
@@ -74,6 +75,7 @@ def _typed(type_: Any) -> Callable[[Any], Any]:
 
 
 _word, _number = _typed(Word), _typed(float)
+_latency = _typed(Event.__annotations__["latency_ms"])
 _scores, _failure = _typed(Scores), _typed(Failure | str)
 
 
@@ -115,11 +117,17 @@ def _read_scores(value: Any) -> Any:
     try:
         return _scores(value)
     except InvalidValue as error:
-        members = value.items() if isinstance(value, dict) else enumerate(value or ())
-        for key, score in members if isinstance(value, dict | list) else ():
+        for key, score in members_of(value) if isinstance(value, dict | list) else ():
             if score is not None and type(score) not in (int, float):
                 raise InvalidValue(str(error), (key,)) from error
         raise
+
+
+def _read_latency(value: Any) -> Any:
+    milliseconds = _latency(value)
+    if milliseconds is not None and not math.isfinite(milliseconds):
+        raise InvalidValue("Send a number of milliseconds.")
+    return milliseconds
 
 
 def _read_error(value: Any) -> Any:
@@ -155,7 +163,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "version": lambda value: _word(to_text(value)),
     "features": _read_object,
     "output": _read_output,
-    "latency_ms": _typed(Event.__annotations__["latency_ms"]),
+    "latency_ms": _read_latency,
     "status": _typed(Status),
     "error": _read_error,
     "user_id": parse_id,

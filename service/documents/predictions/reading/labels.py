@@ -51,7 +51,8 @@ async def _find(
     parts: dict[UUID, list[Document]] = {}
     for labels in await call(lambda: cursor.to_list(None)):
         prediction_id = prediction_id_of(labels)
-        if belongs_to(labels, models[prediction_id]):
+        model = models.get(prediction_id)  # None: the _id of early labels is the one of an event
+        if model is not None and belongs_to(labels, model):
             parts.setdefault(prediction_id, []).append(labels)
     return parts
 

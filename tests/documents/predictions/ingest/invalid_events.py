@@ -66,6 +66,17 @@ INVALID_EVENTS: list[tuple[str, bytes, int, str, str]] = [
         "invalid",
     ),
     ("text as output", event(output="cat"), 422, "/output", "invalid"),
+    ("a number as scores", event(output={"scores": 5}), 422, "/output/scores", "invalid"),
+    ("half a pair in an id", event(prediction_id="\ud800"), 422, "/prediction_id", "invalid"),
+    ("half a pair in a model", event(model="\ud800"), 422, "/model", "invalid_unicode"),
+    ("Infinity as latency", event(latency_ms=float("inf")), 422, "/latency_ms", "invalid"),
+    (
+        "NaN for a tag",
+        event(tags={"x": "y"}, nonfinite={"/tags/x": "NaN"}),
+        422,
+        "/nonfinite/~1tags~1x",
+        "invalid",
+    ),
     ("NaN as latency", event(latency_ms=float("nan")), 422, "/latency_ms", "invalid"),
     ("a key with NUL", event(features={"a\x00": 1}), 422, "/features/a\x00", "nul_character"),
     (

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.documents.predictions.ingest.decode import decode_event, load
-from service.documents.predictions.ingest.document import to_document
+from service.documents.predictions.ingest.document import TooBig, to_document
 from service.documents.predictions.ingest.event import Event, PlainEvent
 from service.documents.predictions.ingest.read_event import Rejected, read_event
 from tests.documents.predictions.factories import make_event
@@ -104,6 +105,24 @@ def test_hash_of_a_declared_number_is_that_of_the_number() -> None:
     assert first["nonfinite"] == declared["nonfinite"]
     assert first["hash"] == second["hash"]
     assert _document({**declared, "features": event["features"]})["hash"] == first["hash"]
+
+
+def test_event_of_nan_is_measured_as_it_was_sent() -> None:
+    event = decode_event(json.dumps(make_event(features={"x": [math.nan] * 40_000})).encode())
+    assert isinstance(event, Event)
+    assert len(to_document(event, RECEIVED)["nonfinite"]) == 40_000
+
+
+def test_event_larger_as_bson_than_mongodb_takes_is_too_big() -> None:
+    event = msgspec.convert(make_event(features={"x": [0] * 1_400_000}), PlainEvent)
+    with pytest.raises(TooBig) as refused:
+        to_document(event, RECEIVED, 4_194_304)
+    assert "BSON" in refused.value.errors[0]["detail"]
+    to_document(
+        msgspec.convert(make_event(features={"x": [0] * 1_000_000}), PlainEvent),
+        RECEIVED,
+        4_194_304,
+    )
 
 
 def test_hash_ignores_received_at() -> None:

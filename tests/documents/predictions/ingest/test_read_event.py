@@ -10,7 +10,7 @@ from service.documents.predictions.ids import to_uuid
 from service.documents.predictions.ingest.decode import decode_batch
 from service.documents.predictions.ingest.document import to_document
 from service.documents.predictions.ingest.event import Event
-from service.documents.predictions.ingest.read_event import Rejected, read_event
+from service.documents.predictions.ingest.read_event import Rejected, read_event, read_in_parts
 from service.stores.mongo.client import now
 from tests.documents.predictions.factories import make_event
 
@@ -40,6 +40,17 @@ def test_event_with_faults_names_each_at_its_place() -> None:
         "/timestamp", "/model", "/mode", "/version", "/features/a", "/features/b/0",
         "/output/score", "/latency_ms", "/tags/a", "/sent_at",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[{}] * 50_000, ["é"] * 50_000, [math.nan] * 50_000, {f"é{n}": n for n in range(50_000)}],
+)
+def test_event_of_many_values_is_read_in_parts(value: object) -> None:
+    *parts, event = read_in_parts(make_event(features={"x": value}))
+    assert isinstance(event, Event)
+    assert len(parts) >= 20
+    assert set(parts) == {None}
 
 
 @pytest.mark.parametrize(

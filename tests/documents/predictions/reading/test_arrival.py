@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from service.documents.predictions.documents import PREDICTIONS
+from service.documents.predictions.export import prediction_pages
 from service.documents.predictions.reading import arrival
 from service.main import State
 from service.stores.mongo.client import now
@@ -137,7 +138,10 @@ async def test_filter_selects_in_list_and_export(
     ]
 
 
-async def test_labels_and_labelled_join_what_was_labelled(client: httpx2.AsyncClient) -> None:
+async def test_labels_and_labelled_join_what_was_labelled(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(prediction_pages.PAGE_SIZES, "csv", 1)
     events = make_events(5)
     await post_batch(client, events)
     labelled, withdrawn = events[3]["prediction_id"], events[1]["prediction_id"]
@@ -152,6 +156,9 @@ async def test_labels_and_labelled_join_what_was_labelled(client: httpx2.AsyncCl
     )  # fmt: skip
     exported = await client.get("/v1/predictions/export", params=query)
     assert [json.loads(line)["label"] for line in exported.text.splitlines()] == [{"a.b": 1}]
+    for query in ({"labelled": "true", "format": "csv"}, {"labelled": "false", "format": "csv"}):
+        rows = (await client.get("/v1/predictions/export", params=query)).text.splitlines()
+        assert [row.startswith("prediction_id") for row in rows].count(True) == 1
     others: list[str] = []
     cursor: dict[str, str] = {}
     for _ in range(4):
