@@ -82,10 +82,11 @@ class RetentionRuleCache:
 
     async def _read(self) -> None:
         """Read the rules by one find, which all concurrent callers share."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._find())
-        await asyncio.wait((self._reading,))
-        self._reading.result()
+        reading = self._reading
+        if reading is None or reading.done():
+            reading = self._reading = asyncio.create_task(self._find())
+        await asyncio.wait((reading,))
+        reading.result()  # of this find: another caller may have begun the next one
 
     async def _find(self) -> None:
         async def find() -> Rules:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from service.core.errors import Unavailable
 from service.documents.predictions.documents import PREDICTIONS
 from service.documents.retention import rule_cache
 from service.documents.retention.rule_cache import REFRESH_COMMENT, RetentionRuleCache
@@ -225,3 +227,24 @@ async def test_intakes_event_too_old_is_an_error(service: RetentionService) -> N
             assert "30 days" in error["detail"]
         assert await service.stored(event["prediction_id"]) is None
         assert (await service.stored(good["prediction_id"]) or {})["expires_at"]
+
+
+async def test_rules_that_cannot_be_read_fail_alike_for_all_who_wait(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them asks again at once; the others must not take that find for their own."""
+    cache = RetentionRuleCache(state["mongo"], None)
+
+    async def find() -> None:
+        await asyncio.sleep(0)
+        raise Unavailable
+
+    async def ask_twice() -> None:
+        with suppress(Unavailable):
+            await cache.get()
+        await cache.get()
+
+    monkeypatch.setattr(cache, "_find", find)
+    waiting = (ask_twice(), cache.get(), ask_twice(), cache.get())
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 4
