@@ -32,6 +32,7 @@ from service.documents.predictions.cloudevents.schemas import (
     PendingPairQuery,
 )
 from service.documents.predictions.errors import PredictionConflict
+from service.documents.predictions.ids import to_uuid
 from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody
 from service.documents.predictions.ingest.schemas import to_response
 from service.stores.mongo.route import MongoRoute
@@ -85,7 +86,7 @@ def _event_response(result: CloudEventRead) -> Response:
     """Return the response to one CloudEvent, with the Location of its one prediction."""
     response = to_response(result, result.status)
     if len(result.prediction_ids) == 1:
-        response.headers["Location"] = f"/v1/predictions/{result.prediction_ids[0]}"
+        response.headers["Location"] = f"/v1/predictions/{to_uuid(result.prediction_ids[0])}"
     return response
 
 

@@ -1,11 +1,12 @@
 """Results of CloudEvents, and the list of pairs that wait for a message."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.documents.predictions.ids import ID_SCHEMA
 from service.documents.predictions.ingest.schemas import IntakeError
 from service.web.pagination import ListQuery
 from service.web.schemas import Moment, ResponseModel, Text
@@ -23,7 +24,7 @@ class CloudEventRead(Struct, omit_defaults=True):
     id: str | None
     status: int
     code: str
-    prediction_ids: list[UUID] = []
+    prediction_ids: list[Annotated[Any, Meta(extra_json_schema=ID_SCHEMA)]] = []
     errors: list[IntakeError] = []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import httpx2
 import pytest
 
+from service.documents.predictions.ids import to_uuid
 from service.documents.predictions.ingest import writer
 from service.main import State
 from service.stores.mongo.client import Document, MongoCollection
@@ -31,6 +32,25 @@ async def test_event_without_prediction_id_gets_one_from_its_cloud_event(
     else:
         assert elsewhere.status_code == 201
         assert elsewhere.json()["prediction_ids"] != first.json()["prediction_ids"]
+
+
+@pytest.mark.parametrize("text", ["日本", "a\r\nSet-Cookie: x=1", "a b", "../users"])
+async def test_event_with_a_text_id_has_the_location_of_its_key(
+    client: httpx2.AsyncClient, text: str
+) -> None:
+    response = await post_structured(client, cloud_event(make_event(prediction_id=text)))
+    assert (response.status_code, response.json()["prediction_ids"]) == (201, [text])
+    assert response.headers["location"] == f"/v1/predictions/{to_uuid(text)}"
+    assert "set-cookie" not in response.headers
+    found = await client.get(response.headers["location"])
+    assert found.json()["prediction_id"] == text
+
+
+async def test_openapi_describes_prediction_ids_as_text(client: httpx2.AsyncClient) -> None:
+    schemas = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    (ids,) = [schemas["CloudEventRead"]["properties"]["prediction_ids"]["items"]]
+    assert (ids["type"], ids["maxLength"]) == ("string", 128)
+    assert "format" not in ids
 
 
 async def test_event_different_under_a_stored_id_is_a_conflict(client: httpx2.AsyncClient) -> None:
