@@ -9,7 +9,7 @@ A refused message keeps its place until one of its side arrives that can be read
 ``refused`` until then, as is a pair of two that make no event together.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from service.core.errors import Conflict, FieldError, NotFound, OutcomeUnknown, Refused
-from service.documents.predictions.cloudevents.identity import SIDES
+from service.documents.predictions.cloudevents.identity import SIDES, Side
 from service.documents.predictions.cloudevents.pairing import InferenceMessage
 from service.documents.predictions.documents import PENDING_PAIRS
 from service.documents.predictions.ingest.writer import DUPLICATE_KEY
@@ -118,9 +118,12 @@ class PendingStore:
             writes=True,
         )
 
-    async def remove(self, pair_id: UUID) -> None:
-        """Remove a refused pair whose messages are stored under another id."""
-        where = {"_id": pair_id, "state": "refused"}
+    async def remove(self, pair_id: UUID, hashes: Mapping[Side, bytes]) -> None:
+        """Remove a refused pair that has these messages alone, stored under another id."""
+        where: Document = {"_id": pair_id, "state": "refused"}
+        for side in SIDES:
+            is_moved = side in hashes
+            where |= {f"{side}.hash": hashes[side]} if is_moved else {side: {"$exists": False}}
         await self._store.call(lambda: self._pairs.delete_one(where), writes=True)
 
     async def refused_ids(self, model: str | None, after: UUID | None, limit: int) -> list[UUID]:

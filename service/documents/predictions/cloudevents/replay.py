@@ -5,6 +5,8 @@ or cut off logs each event once.
 """
 
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -54,14 +56,15 @@ class HalfReplay:
             Unavailable: MongoDB is down, hangs or is busy; replaying again is safe.
         """
         self._caller.require_model(query.model)
-        began, results = time.monotonic(), []
+        began, results = time.monotonic(), list[HalfReplayRead]()
         ids = await self._pending.refused_ids(query.model, query.after, query.limit)
         last: UUID | None = None
         for last in ids:
-            results.append(await self.replay(last))
+            with suppress(PairNotFound):  # it has expired, or another replay has moved it
+                results.append(await self.replay(last))
             if time.monotonic() - began > MAX_SECONDS:
                 break
-        is_end = len(ids) < query.limit and len(results) == len(ids)
+        is_end = len(ids) < query.limit and last == (ids[-1] if ids else None)
         return HalvesReplayRead(results=results, next_after=None if is_end else last)
 
     async def replay(self, pair_id: UUID) -> HalfReplayRead:
@@ -83,7 +86,10 @@ class HalfReplay:
         return _to_schema(stored[pair_id])
 
     async def _replay(self, pair: Document) -> UUID:
-        """Return the id of the pair, which is another once its names can be read."""
+        """Return the id of the pair, which is another once its names can be read.
+
+        A pair whose place there is taken by other messages keeps its own.
+        """
         pair_id: UUID = pair["_id"]
         refused = [side for side in SIDES if "refusal" in pair.get(side, {})]
         if not refused:
@@ -93,9 +99,17 @@ class HalfReplay:
         messages = [await _read_again(pair[side]) for side in refused]
         await self._pairs.add(dict(enumerate(messages)))
         new_id = messages[0].pair_id
-        if new_id != pair_id:
-            await self._pending.remove(pair_id)
+        if new_id == pair_id or not await self._are_stored(messages):
+            return pair_id
+        await self._pending.remove(pair_id, {side: pair[side]["hash"] for side in refused})
         return new_id
+
+    async def _are_stored(self, messages: Sequence[InferenceMessage]) -> bool:
+        """Return whether these messages, and no others, are those of their pairs."""
+        pairs = await self._pending.get({message.pair_id for message in messages})
+        stored = [pairs.get(message.pair_id, {}).get(message.side, {}) for message in messages]
+        hashes = [message.document["hash"] for message in messages]
+        return [half.get("hash") for half in stored] == hashes
 
 
 async def _read_again(half: Document) -> InferenceMessage:

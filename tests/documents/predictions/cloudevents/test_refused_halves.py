@@ -1,6 +1,7 @@
 """Halves that cannot be read are kept as they came; their pair waits for a reader that takes it."""
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ from service.core.errors import Unavailable
 from service.documents.predictions.cloudevents import identity, inference_protocol
 from service.documents.predictions.cloudevents.attributes import invalid
 from service.documents.predictions.cloudevents.pending import PendingStore
-from service.documents.predictions.documents import PREDICTIONS
+from service.documents.predictions.documents import PENDING_PAIRS, PREDICTIONS
 from service.main import State
 from tests.documents.predictions.cloudevents.inference_server import (
     FEATURES,
@@ -51,6 +52,17 @@ async def replay(client: httpx2.AsyncClient, pair: Any) -> Any:
 def older_reader(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A reader that knows no V2; `undo()` is the upgrade."""
     monkeypatch.setattr(inference_protocol, "_REQUEST_FIELDS", ("instances",))
+    return monkeypatch
+
+
+@pytest.fixture
+def older_names(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A reader that takes no names; `undo()` is the upgrade."""
+
+    def refuse(_names: object, _event_id: str) -> None:
+        raise invalid("/namespace", "Use another name.")
+
+    monkeypatch.setattr(identity, "_check_names", refuse)
     return monkeypatch
 
 
@@ -184,20 +196,79 @@ async def test_replay_of_a_conflict_logs_the_pair_once_the_id_is_free(
 
 
 async def test_replay_of_a_half_whose_names_are_read_now_joins_its_pair(
-    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, state: State, older_names: Any
 ) -> None:
-    def refuse(_names: object, _event_id: str) -> None:
-        raise invalid("/namespace", "Use another name.")
-
-    monkeypatch.setattr(identity, "_check_names", refuse)
     assert (await send_request(client, "7")).status_code == 422
-    monkeypatch.undo()
+    older_names.undo()
     assert (await send_response(client, "7")).status_code == 202
     (pair,) = await refused(client)
     assert pair["pair_id"] != prediction_id_of("7")
     assert (await replay(client, pair))["prediction_ids"] == [prediction_id_of("7")]
     assert (await client.post(f"{HALVES}/{pair['pair_id']}/replay")).status_code == 404
     assert [item["state"] for item in await stored_pairs(state)] == ["logged"]
+
+
+async def test_replay_of_a_half_whose_place_is_taken_keeps_it(
+    client: httpx2.AsyncClient, state: State, older_names: Any
+) -> None:
+    assert (await send_request(client, "7")).status_code == 422
+    older_names.undo()
+    other = {"instances": [[1.0, 2.0]]}
+    assert (await send_request(client, "7", other)).status_code == 202
+    (pair,) = await refused(client)
+    assert (await replay(client, pair))["pair_id"] == pair["pair_id"]
+    assert [item["pair_id"] for item in await refused(client)] == [pair["pair_id"]]
+    datas = [json.loads(item["request"]["data"]) for item in await stored_pairs(state)]
+    assert sorted(datas, key=str) == [V2_REQUEST, other]
+
+
+async def test_replay_keeps_a_partner_that_arrives_under_the_old_id(
+    client: httpx2.AsyncClient, state: State, older_names: Any
+) -> None:
+    assert (await send_request(client, "7")).status_code == 422
+    (pair,) = await refused(client)
+    add = PendingStore.add
+
+    async def add_late(store: PendingStore, messages: Any) -> Any:
+        added = await add(store, messages)
+        with pytest.MonkeyPatch.context() as old:
+            old.setattr(PendingStore, "add", add)
+            old.setattr(identity, "_check_names", refuse_names)
+            assert (await send_response(client, "7")).status_code == 422
+        return added
+
+    refuse_names = identity._check_names
+    older_names.undo()
+    older_names.setattr(PendingStore, "add", add_late)
+    assert (await replay(client, pair))["state"] == "waiting"
+    older_names.undo()
+    assert [item["has"] for item in await refused(client)] == [["request", "response"]]
+    assert (await replay(client, pair))["state"] == "logged"
+    assert await refused(client) == []
+    assert [event["output"] for event in await stored_events(state)] == [OUTPUT]
+
+
+async def test_replay_all_goes_on_after_a_pair_that_has_gone(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for event_id in ("a", "b", "c"):
+        await send_request(client, event_id, b"{")
+    refused_ids = PendingStore.refused_ids
+    gone: list[Any] = []
+
+    async def remove_the_last(store: PendingStore, *query: Any) -> Any:
+        ids = await refused_ids(store, *query)
+        gone.append(ids[-1])
+        await state["mongo"].database[PENDING_PAIRS].delete_one({"_id": ids[-1]})
+        return ids
+
+    monkeypatch.setattr(PendingStore, "refused_ids", remove_the_last)
+    for limit, next_after in ((3, True), (4, False)):
+        response = await client.post(f"{HALVES}/replay?limit={limit}")
+        assert response.status_code == 200, response.text
+        page = response.json()
+        assert [pair["state"] for pair in page["results"]] == ["refused"] * (4 - len(gone) - 1)
+        assert page["next_after"] == (str(gone[-1]) if next_after else None)
 
 
 async def test_half_without_a_model_is_kept_and_its_partner_joins_it(
