@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from service.auth.caller import Caller
 from service.core.errors import FieldError, OutcomeUnknown, ServiceError, field_error, printable
 from service.documents.predictions.cloudevents.identity import prediction_ids
 from service.documents.predictions.cloudevents.pairing import InferenceMessage, pair_events
@@ -23,7 +24,7 @@ from service.documents.predictions.cloudevents.schemas import CloudEventRead
 from service.documents.predictions.errors import PredictionConflict
 from service.documents.predictions.ingest.ingest_events import ingest
 from service.documents.predictions.ingest.writer import PredictionWriter
-from service.stores.mongo.client import Document
+from service.stores.mongo.client import Document, MongoStore
 
 Outcome = CloudEventRead | ServiceError
 KEPT = "It is kept for a week: see GET /v1/predictions/halves?state=refused."
@@ -44,6 +45,13 @@ class SweepSchedule:
 
 
 SWEEP_SCHEDULE = SweepSchedule()
+
+
+def for_any_model(writer: PredictionWriter, mongo: MongoStore) -> PredictionWriter:
+    """Return a writer like this one, whose caller is not bound to models."""
+    return PredictionWriter(
+        mongo, Caller(), writer.shared_writer, writer.retention, writer.max_event_bytes
+    )
 
 
 class PairFinisher:

@@ -10,10 +10,14 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from service.auth.caller import Caller, ModelForbidden
+from service.auth.caller import ModelForbidden
 from service.core.errors import ServiceError, field_error
 from service.documents.predictions.cloudevents.attributes import CloudEvent
-from service.documents.predictions.cloudevents.finish_pairs import Outcome, PairFinisher
+from service.documents.predictions.cloudevents.finish_pairs import (
+    Outcome,
+    PairFinisher,
+    for_any_model,
+)
 from service.documents.predictions.cloudevents.identity import SIDE_OF_TYPE, identify
 from service.documents.predictions.cloudevents.pairing import (
     InferenceMessage,
@@ -28,7 +32,7 @@ from service.documents.predictions.cloudevents.schemas import CloudEventRead, Cl
 from service.documents.predictions.ingest.event import Event
 from service.documents.predictions.ingest.ingest_events import ingest
 from service.documents.predictions.ingest.read_event import Rejected
-from service.documents.predictions.ingest.writer import PredictionWriter, writer_for
+from service.documents.predictions.ingest.writer import writer_for
 from service.stores.mongo.context import MongoContext, MongoService
 
 Decoded = tuple[CloudEvent, Event | Rejected]
@@ -36,8 +40,7 @@ Decoded = tuple[CloudEvent, Event | Rejected]
 
 def finisher_for(context: MongoContext) -> PairFinisher:
     """Return what finishes the pairs of a request, for any model; see :class:`PairFinisher`."""
-    own = writer_for(context.request)
-    writer = PredictionWriter(context.store, Caller(), own.shared_writer, own.retention)
+    writer = for_any_model(writer_for(context.request), context.store)
     count_refusal = context.request.state.metrics.count_refused_half
     return PairFinisher(PendingStore(context.store), writer, count_refusal)
 
@@ -89,7 +92,8 @@ class CloudEventIngest(MongoService):
                 if event.type in SIDE_OF_TYPE:
                     messages[index] = await self._read_message(event)
                 else:
-                    predictions[index] = event, decode_prediction(event)
+                    decoded = await decode_prediction(event, self._writer.max_event_bytes)
+                    predictions[index] = event, decoded
             except ServiceError as error:
                 outcomes[index] = error
             await asyncio.sleep(0)
@@ -115,7 +119,7 @@ class CloudEventIngest(MongoService):
         identity = identify(event)
         if not self._caller.may_use(identity.model):
             raise identity.violation or _forbidden()
-        return await read_inference_message(event, identity)
+        return await read_inference_message(event, identity, self._writer.max_event_bytes)
 
 
 def _forbidden() -> ModelForbidden:

@@ -34,7 +34,7 @@ from service.documents.predictions.cloudevents.tensors import NamedValues
 from service.documents.predictions.ingest.describe import first_error
 from service.documents.predictions.ingest.document import TooBig, to_document
 from service.documents.predictions.ingest.event import Event, find_violation
-from service.documents.predictions.ingest.read_event import Rejected, read_event
+from service.documents.predictions.ingest.read_event import Rejected, read_event, read_in_parts
 from service.stores.mongo.client import Document, now
 
 T = TypeVar("T")
@@ -61,8 +61,16 @@ class InferenceMessage(Struct):
 # -- one message -----------------------------------------------------------------------------------
 
 
-async def read_inference_message(event: CloudEvent, identity: Identity) -> InferenceMessage:
-    """Return the message that an event carries, refused if it makes no event."""
+async def read_inference_message(
+    event: CloudEvent, identity: Identity, max_event_bytes: int
+) -> InferenceMessage:
+    """Return the message that an event carries, refused if it makes no event.
+
+    Args:
+        event: of a type in ``SIDE_OF_TYPE``.
+        identity: of this event.
+        max_event_bytes: the largest event of the log, as JSON.
+    """
     trace = _TRACEPARENT.fullmatch(event.extensions.get("traceparent", ""))
     document: Document = {
         "data": event.data,
@@ -81,7 +89,7 @@ async def read_inference_message(event: CloudEvent, identity: Identity) -> Infer
         document["hash"], content = await run_apart(
             len(event.data), lambda: _read(event, message.side)
         )
-        await run_cooperatively(_check_rows(message, content))
+        await run_cooperatively(_check_rows(message, content, max_event_bytes))
     except (Refused, BadRequest) as error:
         _refuse(message, event, error)
     return message
@@ -116,7 +124,9 @@ def _refuse(message: InferenceMessage, event: CloudEvent, error: ServiceError) -
     }
 
 
-def _check_rows(message: InferenceMessage, content: Message) -> Iterator[None]:
+def _check_rows(
+    message: InferenceMessage, content: Message, max_event_bytes: int
+) -> Iterator[None]:
     """Raise now what :func:`pair_events` would find wrong when the partner is stored.
 
     Raises:
@@ -128,18 +138,21 @@ def _check_rows(message: InferenceMessage, content: Message) -> Iterator[None]:
         one = Message(rows=[row], values=row)
         pair = (one, nothing) if message.side == "request" else (nothing, one)
         ((features, output),) = combine(*pair)
-        event = _event(known, message.pair_id, features, output)
-        error = event.errors[0] if isinstance(event, Rejected) else _violation(event)
-        if error is not None:
-            raise _invalid_row(message.side, index, error)
-        yield
+        fields = _fields(known, message.pair_id, features, output)
+        for event in read_in_parts(fields):  # None is a part of the work
+            error = None if event is None else _violation(event, max_event_bytes)
+            if error is not None:
+                raise _invalid_row(message.side, index, error)
+            yield
 
 
-def _violation(event: Event) -> FieldError | None:
+def _violation(event: Event | Rejected, max_event_bytes: int) -> FieldError | None:
+    if isinstance(event, Rejected):
+        return event.errors[0]
     error = find_violation(event, now())
     if error is None:
         try:
-            to_document(event, now())
+            to_document(event, now(), max_event_bytes)
         except TooBig as too_big:
             return too_big.errors[0]
     return error
@@ -171,7 +184,7 @@ def _pair_events(pair: Document) -> list[Event | Rejected]:
     predictions = combine(request, response)
     ids = prediction_ids(pair["_id"], len(predictions))
     return [
-        _event(known, prediction_id, features, output)
+        read_event(_fields(known, prediction_id, features, output))
         for prediction_id, (features, output) in zip(ids, predictions, strict=True)
     ]
 
@@ -195,17 +208,13 @@ def _known_fields(pair: Document, request: Message, response: Message) -> dict[s
     }
 
 
-def _event(
-    known: dict[str, Any],
-    prediction_id: UUID,
-    features: NamedValues,
-    output: NamedValues,
-) -> Event | Rejected:
-    """Read the event by the rules of every other event."""
-    fields = {
+def _fields(
+    known: dict[str, Any], prediction_id: UUID, features: NamedValues, output: NamedValues
+) -> dict[str, Any]:
+    """Return an event as a sender sends it, to be read by the same rules."""
+    return {
         **known, "prediction_id": prediction_id, "features": features, "output": output or None,
     }  # fmt: skip
-    return read_event(fields)
 
 
 def _hash_of(data: bytes) -> bytes:

@@ -12,9 +12,8 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from service.auth.caller import Caller
 from service.documents.predictions.cloudevents.attributes import CloudEvent
-from service.documents.predictions.cloudevents.finish_pairs import PairFinisher
+from service.documents.predictions.cloudevents.finish_pairs import PairFinisher, for_any_model
 from service.documents.predictions.cloudevents.identity import SIDES, identify, prediction_ids
 from service.documents.predictions.cloudevents.pairing import (
     InferenceMessage,
@@ -41,8 +40,8 @@ class HalfReplay:
 
     def __init__(self, mongo: MongoStore, writer: PredictionWriter) -> None:
         self._pending, self._caller = PendingStore(mongo), writer.caller
-        for_any_model = PredictionWriter(mongo, Caller(), writer.shared_writer, writer.retention)
-        self._pairs = PairFinisher(self._pending, for_any_model, _count_nothing)
+        self._max_event_bytes = writer.max_event_bytes
+        self._pairs = PairFinisher(self._pending, for_any_model(writer, mongo), _count_nothing)
 
     @classmethod
     async def from_request(cls, request: Request) -> Self:
@@ -96,7 +95,7 @@ class HalfReplay:
             if pair["state"] == "whole":
                 await self._pairs.finish([pair])
             return pair_id
-        messages = [await _read_again(pair[side]) for side in refused]
+        messages = [await _read_again(pair[side], self._max_event_bytes) for side in refused]
         await self._pairs.add(dict(enumerate(messages)))
         new_id = messages[0].pair_id
         if new_id == pair_id or not await self._are_stored(messages):
@@ -112,7 +111,7 @@ class HalfReplay:
         return [half.get("hash") for half in stored] == hashes
 
 
-async def _read_again(half: Document) -> InferenceMessage:
+async def _read_again(half: Document, max_event_bytes: int) -> InferenceMessage:
     attributes = half["event"]
     event = CloudEvent(
         id=attributes["id"],
@@ -123,7 +122,7 @@ async def _read_again(half: Document) -> InferenceMessage:
         extensions=attributes["extensions"],
         data=half["data"],
     )
-    return await read_inference_message(event, identify(event))
+    return await read_inference_message(event, identify(event), max_event_bytes)
 
 
 def _to_schema(pair: Document) -> HalfReplayRead:
