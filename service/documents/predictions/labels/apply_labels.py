@@ -17,15 +17,17 @@ STATUS = {"labelled": 201, "revised": 200, "unchanged": 200, "withdrawn": 200}
 
 
 async def apply_labels(
-    repository: LabelRepository, items: Iterable[LabelStep | InvalidLabel]
+    repository: LabelRepository, items: Iterable[LabelStep | InvalidLabel | None]
 ) -> list[LabelResult]:
     """Write the valid labels; return the result of each item, in order.
+
+    A None among the items ends a part of the work.
 
     Raises:
         Unavailable: MongoDB is down, hangs or is busy.
         OutcomeUnknown: some may be written; sending all of them again is safe.
     """
-    labels = await run_cooperatively(items)
+    labels = [item for item in await run_cooperatively(items) if item is not None]
     valid = [label for label in labels if isinstance(label, LabelStep)]
     ids = {label.prediction_id for label in valid}
     predictions = await repository.find_predictions(ids) if valid else {}

@@ -1,7 +1,8 @@
 """A label of a batch or stream, decoded by msgspec for the same reasons as the event."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from math import isfinite
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -70,24 +71,30 @@ class LabelBatch(Struct, forbid_unknown_fields=True):
     items: Annotated[list[Label], Meta(min_length=1, max_length=MAX_ITEMS)]
 
 
+Parts = Iterator[LabelStep | InvalidLabel | None]
 _batch = msgspec.json.Decoder(LabelBatch)
 _label = msgspec.json.Decoder(Label)
 
 
-def decode_label(line: bytes, received_at: datetime) -> LabelStep | InvalidLabel:
-    """Return the label in ``line``, or its errors."""
+def decode_label(line: bytes, received_at: datetime) -> Parts:
+    """Yield None after each part of the work, and at last the label in ``line``, or its errors."""
     try:
-        return _check(_label.decode(line), received_at)
+        label = _label.decode(line)
     except DECODE_ERRORS:
         pass
+    else:
+        yield from _check(label, received_at)
+        return
     try:
-        return _read_strictly(load(line), received_at)
+        yield from _read_strictly(load(line), received_at)
     except ServiceError as error:
-        return InvalidLabel(None, error.errors or [first_error(error)])
+        yield InvalidLabel(None, error.errors or [first_error(error)])
 
 
-def decode_labels(body: bytes, received_at: datetime) -> Iterable[LabelStep | InvalidLabel]:
+def decode_labels(body: bytes, received_at: datetime) -> Parts:
     """Return the items of a body ``{"items": […]}`` in order, checked lazily.
+
+    There is a None after each part of the work on a large item.
 
     Raises:
         BadRequest: the body is not JSON.
@@ -96,27 +103,29 @@ def decode_labels(body: bytes, received_at: datetime) -> Iterable[LabelStep | In
     try:
         labels = _batch.decode(body).items
     except DECODE_ERRORS:
-        return (_read(item, received_at) for item in read_items(body))
-    return (_check(label, received_at) for label in labels)
+        return chain.from_iterable(_read(item, received_at) for item in read_items(body))
+    return chain.from_iterable(_check(label, received_at) for label in labels)
 
 
-def _read(item: Any, received_at: datetime) -> LabelStep | InvalidLabel:
+def _read(item: Any, received_at: datetime) -> Parts:
     try:
-        return _check(msgspec.convert(item, Label), received_at)
+        label = msgspec.convert(item, Label)
     except (msgspec.ValidationError, UnicodeEncodeError):
         return _read_strictly(item, received_at)
+    return _check(label, received_at)
 
 
-def _check(label: Label, received_at: datetime) -> LabelStep | InvalidLabel:
-    """Return the label, or the errors that its types do not catch."""
+def _check(label: Label, received_at: datetime) -> Parts:
+    """Yield the label, or the errors that its types do not catch."""
     value, source = label.label, "unknown" if label.source is UNSET else label.source
     if (
         label.withdrawn
         or not (_is_plain(value) and _is_storable(f"{label.prediction_id}{source}{value}"))
         or not EARLIEST <= label.observed_at <= received_at + MAX_CLOCK_SKEW
     ):
-        return _read_strictly(msgspec.to_builtins(label), received_at)
-    return _step(
+        yield from _read_strictly(msgspec.to_builtins(label), received_at)
+        return
+    yield _step(
         parse_id(label.prediction_id),
         {
             "label": normalize_label(value),
@@ -145,39 +154,38 @@ def _step(sent_id: UUID | str, observation: Document) -> LabelStep:
     return LabelStep(sent_id, key, observation)
 
 
-def _read_strictly(item: Any, received_at: datetime) -> LabelStep | InvalidLabel:
+def _read_strictly(item: Any, received_at: datetime) -> Parts:
     """Read again what msgspec rejected, like the body of a single label.
 
     So every error is reported, in the same words, and both ways accept the same labels.
     """
-    fields = item if isinstance(item, dict) else {}
-    errors = _unstorable(fields)
-    schema = WithdrawalWrite if fields.get("withdrawn") is True else LabelWrite
+    inspection = Inspection()  # makes Decimal128 of large integers
+    yield from inspection.inspect(item if isinstance(item, dict) else {})
+    errors = inspection.errors + [
+        field_error(pointer, "invalid_label", f"{name} is no label.")
+        for pointer, name in inspection.nonfinite.items()
+    ]
+    if errors:
+        yield InvalidLabel(_id_of(item), errors[:MAX_ERRORS])
+    else:
+        yield _validated(item, received_at)
+
+
+def _validated(item: Any, received_at: datetime) -> LabelStep | InvalidLabel:
+    is_withdrawal = isinstance(item, dict) and item.get("withdrawn") is True
+    schema = WithdrawalWrite if is_withdrawal else LabelWrite
     try:
-        if errors:
-            return InvalidLabel(_id_of(fields), errors[:MAX_ERRORS])
         label = schema.model_validate(item)
     except ValidationError as error:
-        return InvalidLabel(_id_of(fields), _field_errors(error))
+        return InvalidLabel(_id_of(item), _field_errors(error))
     future = future_violation("observed_at", label.observed_at, received_at)
     if future is not None:
         return InvalidLabel(label.prediction_id, [future])
     return _step(label.prediction_id, label.to_observation(received_at))
 
 
-def _unstorable(fields: dict[str, Any]) -> list[FieldError]:
-    """Return the values that a label cannot have, by place; large integers become Decimal128."""
-    inspection = Inspection()
-    inspection.inspect(fields)
-    nonfinite = [
-        field_error(pointer, "invalid_label", f"{name} is no label.")
-        for pointer, name in inspection.nonfinite.items()
-    ]
-    return inspection.errors + nonfinite
-
-
-def _id_of(fields: dict[str, Any]) -> UUID | str | None:
-    sent = fields.get("prediction_id")
+def _id_of(item: Any) -> UUID | str | None:
+    sent = item.get("prediction_id") if isinstance(item, dict) else None
     try:
         return None if isinstance(sent, str) and has_surrogate(sent) else parse_id(sent)
     except ValueError:

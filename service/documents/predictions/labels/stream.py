@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
-from functools import partial
+from itertools import chain
 
 from fastapi import Request, Response
 from typing_extensions import override
@@ -14,7 +14,7 @@ from service.documents.predictions.ingest.chunked_stream import (
 )
 from service.documents.predictions.ingest.schemas import StreamLineError
 from service.documents.predictions.labels.apply_labels import apply_labels
-from service.documents.predictions.labels.label import InvalidLabel, LabelStep, decode_label
+from service.documents.predictions.labels.label import InvalidLabel, Parts, decode_label
 from service.documents.predictions.labels.repository import LabelRepository
 from service.documents.predictions.labels.schemas import LabelLine, LabelResult, count_codes
 from service.stores.mongo.client import now
@@ -34,11 +34,13 @@ class LabelIngest(StreamIngest[LabelResult]):
     async def write(self, lines: Sequence[bytes]) -> list[LabelResult]:
         # Built anew for each chunk, because the caller may have changed.
         labels = LabelRepository(MongoContext.of(self.request, Response()))
-        return await apply_labels(labels, map(partial(self._decode, received_at=now()), lines))
+        received_at = now()
+        parts = chain.from_iterable(self._decode(line, received_at) for line in lines)
+        return await apply_labels(labels, parts)
 
-    def _decode(self, line: bytes, received_at: datetime) -> LabelStep | InvalidLabel:
+    def _decode(self, line: bytes, received_at: datetime) -> Parts:
         if len(line) > self.max_line_bytes:
-            return InvalidLabel(None, [line_too_long(self.max_line_bytes)])
+            return iter([InvalidLabel(None, [line_too_long(self.max_line_bytes)])])
         return decode_label(line, received_at)
 
     @override
