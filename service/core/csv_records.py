@@ -5,6 +5,10 @@ for a quote in it (RFC 4180). Elsewhere a quote is text: ``Pan 12" deep``. A quo
 contain line ends. If a line opens a value that is not closed as it should be, only this line is
 rejected, and reading goes on at the next one.
 
+A stray quote (``"5 inch``) may be closed by a later line's. It is stray if its line has the cells
+of a row and a line behind it is a valid row; where any cells are valid, or those of its line are
+not, at least two lines and two thirds of all must be rows. Blank lines do not count.
+
 The work is linear: a line is scanned once as the beginning of a record and once as the inside of a
 value, because how an open value goes on does not depend on the line that opened it.
 """
@@ -16,7 +20,8 @@ from itertools import accumulate, repeat
 from typing import NamedTuple
 
 MAX_RECORD = 65_536  # characters
-_MIN_COLUMNS_TO_DOUBT, _LINES_PER_TURN = 4, 32
+_LINES_PER_TURN = 32
+_BLANK, _ROW, _OTHER = range(3)  # kinds of lines
 _INSIDE = re.compile('(?:[^"]+|"")*+').match
 
 
@@ -45,7 +50,7 @@ class CsvSplitter:
     Args:
         delimiter: between two cells.
         width: the number of cells of a record.
-        fits: whether cells are a valid row; it decides where reading goes on after a stray quote.
+        fits: whether cells are a valid row, or None if any are; it decides which quote is stray.
         first_line: the number of the first line that will be read.
         max_record: the most characters of a record.
     """
@@ -54,7 +59,7 @@ class CsvSplitter:
         self,
         delimiter: str,
         width: int,
-        fits: Callable[[list[str]], bool],
+        fits: Callable[[list[str]], bool] | None,
         first_line: int = 1,
         max_record: int = MAX_RECORD,
     ) -> None:
@@ -68,7 +73,7 @@ class CsvSplitter:
         self._cells: list[int] = []
         self._scanned = 0  # place after the last of these lines
         self._end: _End | None = None
-        self._searched, self._good = 0, -1  # place after the lines searched for a row; its place
+        self._kinds, self._known = bytearray(), 0  # of lines; place after those that are known
 
     def read(self, lines: Sequence[str], *, last: bool = False) -> Iterator[CsvRecord | None]:
         """Yield the complete records after these further lines; None where others may have a turn.
@@ -90,14 +95,14 @@ class CsvSplitter:
 
     def _take(self, lines: Sequence[str]) -> None:
         place = self._place
-        del self._lines[:place], self._cells[:place], self._lengths[:place]
+        del self._lines[:place], self._cells[:place], self._lengths[:place], self._kinds[:place]
         self._place, self._dropped = 0, self._dropped + place
-        self._scanned -= place
-        self._searched, self._good = self._searched - place, self._good - place
+        self._scanned, self._known = self._scanned - place, self._known - place
         if self._end is not None:
             self._end = self._end._replace(place=self._end.place - place)
         self._lines += lines
         self._cells += repeat(0, len(lines))
+        self._kinds += bytes(len(lines))
         total = self._lengths.pop()
         self._lengths += accumulate(map(len, lines), initial=total)
 
@@ -158,52 +163,41 @@ class CsvSplitter:
         return self._end
 
     def _whole(self, end: _End, width: int) -> Generator[CsvRecord | None, None, None]:
-        """Yield the record of the lines up to ``end``, or reject the first as a stray quote.
-
-        Rows may have been taken for a part of its value. They were not if the record fits.
-        """
+        """Yield the record of the lines up to ``end``, or reject the first as a stray quote."""
         here, following, cells = self._place, end.place + 1, None
         if width == self._width:
             cells = parse_record("".join(self._lines[here:following]), self._delimiter)
         # A line of text may have a few cells; one with a stray quote has those of a whole row.
         alone = _split(self._lines[here], self._delimiter)
-        if self._width < _MIN_COLUMNS_TO_DOUBT:
-            is_stray = False
-        elif cells is None:
-            is_stray = (yield from self._has_row(here + 1, following)) or end.opens
-        elif self._fits(cells):
-            is_stray = self._is_row(alone) and (yield from self._are_rows(here + 1, end))
-        else:
-            is_stray = len(alone) >= self._width and (yield from self._has_row(here + 1, following))
+        is_stray = cells is None and end.opens
+        if not is_stray and (cells is None or len(alone) >= self._width):
+            is_sure = cells is None or not self._is_row(cells) or self._is_row(alone)
+            is_stray = yield from self._hides_rows(here, end, is_sure and self._fits is not None)
         if is_stray:
             yield self._reject("Close the quoted value, or double the quote that begins it.")
         else:
             yield self._record(cells, width, following)
 
-    def _are_rows(self, start: int, end: _End) -> Generator[None, None, bool]:
-        """Return whether all lines are valid rows; the last one may also open a value."""
-        for place in range(start, end.place + 1):
-            line = self._lines[place]
-            if not self._is_row(self._read_line(line) or _split(line, self._delimiter)):
-                return place == end.place and end.opens
-            yield None
-        return True
-
-    def _is_row(self, cells: list[str] | None) -> bool:
-        return cells is not None and len(cells) == self._width and self._fits(cells)
-
-    def _has_row(self, start: int, end: int) -> Generator[None, None, bool]:
-        """Return whether a line is a valid row by itself."""
-        if start <= self._good < end:
-            return True
-        for place in range(max(start, self._searched), end):
-            self._searched = place + 1
-            if self._is_row(self._read_line(self._lines[place])):
-                self._good = place
-                return True
+    def _hides_rows(self, here: int, end: _End, is_sure: bool) -> Generator[None, None, bool]:
+        """Return whether a later line is a valid row; if not sure, whether two thirds are."""
+        start, stop = here + 1, end.place + 1
+        for place in range(max(start, self._known), stop):
+            self._kinds[place], self._known = self._kind(self._lines[place]), place + 1
             if place % _LINES_PER_TURN == 0:
                 yield None
-        return False
+        if is_sure:
+            return self._kinds.find(_ROW, start, stop) >= 0
+        others = self._kinds.count(_OTHER, start, stop)
+        return self._kinds.count(_ROW, start, stop) > max(2 * others, 1)
+
+    def _kind(self, line: str) -> int:
+        if not line.strip(" \r\n"):
+            return _BLANK
+        cells = self._read_line(line) or _split(line, self._delimiter)
+        return _ROW if self._is_row(cells) else _OTHER
+
+    def _is_row(self, cells: list[str]) -> bool:
+        return len(cells) == self._width and (self._fits is None or self._fits(cells))
 
 
 def _split(line: str, delimiter: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import example, given, settings
@@ -19,7 +19,13 @@ def fits(cells: Sequence[str]) -> bool:
     return cells[0].startswith("S-") and cells[-1] == "EUR"
 
 
-def read(text: str, width: int = WIDTH, delimiter: str = ",", pieces: int = 1) -> list[CsvRecord]:
+def read(
+    text: str,
+    width: int = WIDTH,
+    delimiter: str = ",",
+    pieces: int = 1,
+    fits: Callable[[list[str]], bool] | None = fits,
+) -> list[CsvRecord]:
     lines = io.StringIO(text, newline="").readlines()
     splitter = CsvSplitter(delimiter, width, fits)
     found = []
@@ -94,6 +100,10 @@ ROW = "S-1,Spoon,1,x,EUR"
         (['S-0,"12 deep,1,x,EUR', ROW, 'S-1,TV 40",1,x,EUR', ROW], [2, 3, 4]),
         (['S-0,"12 deep,1,x,EUR', 'S-0,"13 deep,1,x,EUR', ROW], [3]),
         (['S-0,"12 deep,1,x,EUR', 'S-1,"two', 'lines",1,x,EUR', ROW], [2, 4]),
+        (['S-0,"12 deep,1,x,EUR', ROW, "", ROW, 'S-1,TV 40",1,x,EUR'], [2, 4, 5]),
+        (['S-0,"12 deep,1,x,EUR', "S-0,x", "?", ROW, 'S-1,TV 40",1,x,EUR'], [4, 5]),
+        (['S-0,"12 deep,1,x,EUR', "S-0,x,1,x,USD", 'S-1,TV 40",1,x,EUR'], [2, 3]),
+        (['S-0,"12 deep,1,x,USD', ROW, "", 'S-1,TV 40",1,x,EUR'], [2, 4]),
         (['S-0,"12" deep,1,x,EUR', ROW], [2]),
         (['S-0, "12, deep",1,x,EUR', ROW], [2]),
         (['S-0,"two', 'lines",1,x', ROW], [3]),
@@ -107,6 +117,25 @@ ROW = "S-1,Spoon,1,x,EUR"
 def test_records_after_a_stray_quote_are_read(lines: list[str], read_lines: list[int]) -> None:
     found = read("\n".join(lines) + "\n", pieces=3)
     assert [record.line for record in found if record.cells] == read_lines
+
+
+def test_stray_quote_in_a_file_of_few_columns_costs_its_line() -> None:
+    text = 'S-0,"5 inch,EUR\nS-1,a,EUR\n\nS-1,b,EUR\nS-1,12",EUR\n'
+    assert [record.line for record in read(text, 3) if record.cells] == [2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('1,"5 inch,a\n2,b,c\n\n3,d,e\nx\n4,12",f\n', [2, 4, 6]),
+        ('1,"red, blue\n2, green",a\n', [1]),  # two lines of a text
+        ('1,"Dear Bob, hi\n\nI thank you, really, again\nBye\nYours, A",a\n', [1]),
+        ('1,"red\n2,b,c\n3,d,e\nx",a\n', [1]),
+    ],
+)
+def test_stray_quote_among_any_cells_is_one_that_hides_rows(text: str, lines: list[int]) -> None:
+    found = read(text, 3, fits=None)
+    assert [record.line for record in found if record.cells and len(record.cells) == 3] == lines
 
 
 def test_lines_inside_a_value_that_look_like_rows_stay_text() -> None:

@@ -174,7 +174,7 @@ def csv_records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, lis
     if not first:
         return
     yield begin, "it has a stray quote" if header is None else header
-    splitter = CsvSplitter(delimiter, len(header or ()), _any, following, MAX_RECORD)
+    splitter = CsvSplitter(delimiter, len(header or ()), None, following, MAX_RECORD)
     while True:
         batch = list(islice(lines, _LINES_PER_BATCH))
         for record in splitter.read(batch, last=not batch):
@@ -194,11 +194,6 @@ def _header(lines: Iterator[str]) -> tuple[int, str, int]:
         if text.count('"') % 2 == 0:
             break
     return begin, text, number + 1
-
-
-def _any(_: list[str]) -> bool:
-    """Take each record of the right width as a row."""
-    return True
 
 
 def _csv_rows(
