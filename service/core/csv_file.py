@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 
 from service.core.cooperative import Slices
-from service.core.csv_header import read_sep
+from service.core.csv_header import DELIMITERS, read_sep
 from service.core.csv_lines import read_lines
-from service.core.csv_records import MAX_RECORD, CsvRecord, CsvSplitter
+from service.core.csv_records import MAX_RECORD, CsvRecord, CsvSplitter, opens_value
 
 
 class CsvFile:
@@ -26,11 +26,13 @@ class CsvFile:
         delimiter = read_sep(line)
         if delimiter is not None:
             line = await self._next_line()
-        lines, length, quotes = [line], len(line), line.count('"')
-        while quotes % 2 and length <= MAX_RECORD and line:
+        lines, length, text = [line], len(line), line.removeprefix("\ufeff")
+        signs = [sign for sign in delimiter or DELIMITERS if opens_value(text, sign)]
+        while signs and length <= MAX_RECORD and line:
             line = await self._next_line()
             lines.append(line)
-            length, quotes = length + len(line), quotes + line.count('"')
+            length += len(line)
+            signs = [sign for sign in signs if opens_value(line, sign, inside=True)]
         return "".join(lines), delimiter
 
     async def _next_line(self) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from service.core.csv_records import parse_record
 from service.core.errors import has_surrogate
 
-_DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t")
 _SEP = re.compile(r'"?sep=([,;\t])"?[,;\t]*', re.IGNORECASE).fullmatch
 _DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+").fullmatch
 
@@ -44,7 +44,7 @@ def read_header(
     Names are found in any case, with blanks around.
     """
     text = record.removeprefix("\ufeff")
-    headers = [_header(text, sign, known) for sign in (delimiter or _DELIMITERS)]
+    headers = [_header(text, sign, known) for sign in (delimiter or DELIMITERS)]
     best = max(headers, key=lambda header: len(header.names) - header.names.count(None))
     counts = Counter(name for name in (*best.names, *best.ignored) if name)
     is_good = set(required) <= set(best.names) and max(counts.values()) == 1

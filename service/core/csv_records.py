@@ -204,6 +204,11 @@ def _split(line: str, delimiter: str) -> list[str]:
     return line.rstrip("\r\n").split(delimiter)
 
 
+def opens_value(line: str, delimiter: str, *, inside: bool = False) -> bool:
+    """Return whether a value is open at the line's end; ``inside``: one is open at its start."""
+    return _scan(line, delimiter, inside=inside)[0]
+
+
 def _opens(line: str, delimiter: str) -> bool:
     """Return whether a value after a delimiter stays open; at the line's start a quote closes."""
     return not line.startswith('"') and _scan(line, delimiter, inside=False)[0]

@@ -9,7 +9,14 @@ def parse_media_type(content_type: str) -> str:
 
 
 def parse_charset(content_type: str) -> str | None:
-    """Return the charset of a Content-Type in lower case, or None if it names none."""
+    """Return the charset of a Content-Type in lower case, or None if it names none.
+
+    Raises:
+        ValueError: the parameters cannot be read.
+    """
     header = Message()
     header["Content-Type"] = content_type
-    return header.get_content_charset()
+    try:
+        return header.get_content_charset()
+    except TypeError as error:  # parts of a value (RFC 2231) with and without a number
+        raise ValueError from error

@@ -179,7 +179,10 @@ def media_type(file_format: Format) -> str:
 def read_type(content_type: str) -> FileType | None:
     """Return the type of a file, or None if its format or its charset cannot be read."""
     file_format = _FORMATS.get(parse_media_type(content_type))
-    name = parse_charset(content_type)
+    try:
+        name = parse_charset(content_type)
+    except ValueError:
+        return None
     charset = None if name is None else find_charset(name)
     if file_format is None or (name is not None and charset is None):
         return None

@@ -35,9 +35,24 @@ ROW = {"sku": "E-1", "name": "Größe", "price": "3.50", "currency": "EUR", "sto
         ("sku\tname\tprice\tcurrency\tstock\r\nE-1\tGröße\t3,50\tEUR\t4\r\n", "utf-16"),
         ("SKU, Name ,PRICE,Currency,Stock\rE-1,Größe,3.50,EUR,4\r", "utf-8"),
         ('"sku";"name";"price";"currency";"stock"\n"E-1";"Größe";"3,50";"EUR";"4"\n', "utf-8"),
+        ('sku,name,width ",price,currency,stock\nE-1,Größe,,3.50,EUR,4\n', "utf-8"),
+        ('sku;name;",\n,";price;currency;stock\nE-1;Größe;;3.50;EUR;4\n', "utf-8"),
+        ('\ufeff"a\nb",sku,name,price,currency,stock\n,E-1,Größe,3.50,EUR,4\n', "utf-8"),
         ("\n\nsku,name,price,currency,stock\n\nE-1,Größe,3.50,EUR,4\n", "utf-8"),
     ],
-    ids=["semicolon", "mark", "sep", "tab and cr", "unicode text", "case", "quoted", "blank"],
+    ids=[
+        "semicolon",
+        "mark",
+        "sep",
+        "tab and cr",
+        "unicode text",
+        "case",
+        "quoted",
+        "inch",
+        "lines",
+        "marked",
+        "blank",
+    ],
 )
 async def test_import_csv_of_a_dialect_is_read(
     client: httpx2.AsyncClient, text: str, charset: str
@@ -82,7 +97,15 @@ async def test_import_csv_comma_is_no_decimal_sign_of_a_comma_file(
 
 @pytest.mark.parametrize(
     "content_type",
-    [f"{CSV}; charset=klingon", f"{CSV}; charset=rot13", f"{NDJSON}; charset=utf-16", "text/plain"],
+    [
+        f"{CSV}; charset=klingon",
+        f"{CSV}; charset=rot13",
+        f"{NDJSON}; charset=utf-16",
+        "text/plain",
+        f"{CSV}; charset*=utf-8''x; charset*0*=y",
+        f"{CSV}; charset*{'1' * 5000}*=x",
+    ],
+    ids=["unknown", "not of text", "not of ndjson", "type", "parts", "part number"],
 )
 async def test_import_unknown_charset_or_type_is_415(
     client: httpx2.AsyncClient, content_type: str
