@@ -20,10 +20,11 @@ NDJSON = "application/x-ndjson"
 async def lines_of(
     pieces: AsyncIterator[bytes], longest: int, holding: Callable[[int], None] = lambda _: None
 ) -> AsyncIterator[bytes]:
-    """Yield whole lines; the last needs no newline. Only the beginning of a too long line is kept.
+    """Yield whole lines; the last needs no newline.
 
-    A byte order mark before the first line is left out. ``holding`` is called with the number of
-    bytes of an unfinished line.
+    A line of more than ``longest`` bytes stays one, and may lack some of them. A byte order mark
+    before the first line is left out. ``holding`` is called with the number of bytes of an
+    unfinished line.
     """
     rest, mark = bytearray(), BOM_UTF8
     async for piece in pieces:
@@ -32,7 +33,7 @@ async def lines_of(
             yield (bytes(rest) + end).removeprefix(mark)
             mark = b""
             rest.clear()
-        if len(rest) <= longest:
+        if len(rest) <= longest + len(mark):
             rest += tail
         holding(len(rest))
     if rest:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from service.cli.load.lines import MAX_LINE_BYTES, FileUnreadable, Line, TextFile, open_lines
-from service.core.csv_records import CsvSplitter, parse_record
+from service.core.csv_records import CsvSplitter, opens_value, parse_record
 from service.core.errors import FieldError, field_error, has_surrogate
 
 Format = Literal["csv", "ndjson", "parquet"]
@@ -169,7 +169,7 @@ def csv_records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, lis
     """
     csv.field_size_limit(MAX_RECORD)
     lines = iter(lines)
-    begin, first, following = _header(lines)
+    begin, first, following = _header(lines, delimiter)
     header = parse_record(first, delimiter)
     if not first:
         return
@@ -184,14 +184,15 @@ def csv_records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, lis
             return
 
 
-def _header(lines: Iterator[str]) -> tuple[int, str, int]:
+def _header(lines: Iterator[str], delimiter: str) -> tuple[int, str, int]:
     """Return the line of the first record, its text, and the line behind it."""
-    text, begin, number = "", 1, 0
+    text, begin, number, is_open = "", 1, 0, False
     for number, line in enumerate(lines, 1):
         if not text and not line.strip():
             continue
         begin, text = begin if text else number, text + line
-        if text.count('"') % 2 == 0:
+        is_open = opens_value(line, delimiter, inside=is_open)
+        if not is_open:
             break
     return begin, text, number + 1
 

@@ -8,6 +8,7 @@ spreadsheet would take for a formula has a ``'`` in front.
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
@@ -25,13 +26,20 @@ from service.core.csv_file import CsvFile
 from service.core.csv_header import CsvHeader, read_header
 from service.core.csv_lines import find_charset
 from service.core.csv_records import CsvRecord
-from service.core.errors import BadRequest, FieldError, ServiceError, field_error, has_surrogate
+from service.core.errors import (
+    MAX_ERRORS,
+    BadRequest,
+    FieldError,
+    ServiceError,
+    field_error,
+    has_surrogate,
+)
 from service.core.media_types import parse_charset, parse_media_type
 from service.relational.catalog.file_schemas import ProductLine
 from service.relational.catalog.schemas import ProductCreate, ProductRead
 from service.web.ndjson import lines_of
 from service.web.problems import invalid_input
-from service.web.strict_json import parse_json
+from service.web.strict_json import parse_body
 
 Format = Literal["ndjson", "csv"]
 # Import reads them, and export writes them, so that an exported file can be imported.
@@ -55,11 +63,15 @@ class FileType(NamedTuple):
 
 
 class ProductRow(NamedTuple):
-    """A product of one record that begins in ``line``, or the errors of that record."""
+    """A product of one record that begins in ``line``, or at most MAX_ERRORS errors of it.
+
+    ``size`` is about that of the record in bytes.
+    """
 
     line: int
     product: ProductLine | None
     errors: list[FieldError]
+    size: int
 
 
 class ProductFile:
@@ -85,7 +97,7 @@ class ProductFile:
             number += 1
             await slices.end()
             if line.strip():
-                yield _ndjson_row(number, line)
+                yield await _ndjson_row(number, line)
 
     async def _csv_rows(self) -> AsyncIterator[ProductRow]:
         file = CsvFile(self._chunks, self._type.charset)
@@ -98,30 +110,34 @@ class ProductFile:
         self.ignored = header.ignored
 
         def fits(cells: list[str]) -> bool:
-            return _row(0, _values(header, cells)).product is not None
+            return _row(0, _values(header, cells), 0).product is not None
 
         async for record in file.records(header.delimiter, len(header.names), fits):
             yield _csv_row(header, record)
 
 
-def _ndjson_row(number: int, line: bytes) -> ProductRow:
+async def _ndjson_row(number: int, line: bytes) -> ProductRow:
+    if len(line) > MAX_RECORD_BYTES:
+        return _faulty(number, "line_too_long", f"Send lines of at most {MAX_RECORD_BYTES} bytes.")
     try:
-        return _row(number, parse_json(line))
+        return _row(number, await parse_body(line), len(line))
     except ServiceError as error:
-        itself = field_error(pointer="", code=error.code, detail=error.message)
-        return ProductRow(number, None, error.errors or [itself])
+        if error.errors:
+            return ProductRow(number, None, error.errors, len(line))
+        return _faulty(number, error.code, error.message)
 
 
 def _csv_row(header: CsvHeader, record: CsvRecord) -> ProductRow:
     if record.cells is None:
-        return _unreadable(record.line, record.reason)
+        return _faulty(record.line, "bad_csv", record.reason)
     if any(has_surrogate(cell) for cell in record.cells if not cell.isascii()):
-        return _unreadable(record.line, "Send UTF-8, or name the charset in Content-Type.")
-    return _row(record.line, _values(header, record.cells))
+        reason = "Send UTF-8, or name the charset in Content-Type."
+        return _faulty(record.line, "bad_csv", reason)
+    return _row(record.line, _values(header, record.cells), sum(map(len, record.cells)))
 
 
-def _unreadable(line: int, detail: str) -> ProductRow:
-    return ProductRow(line, None, [field_error(pointer="", code="bad_csv", detail=detail)])
+def _faulty(line: int, code: str, detail: str) -> ProductRow:
+    return ProductRow(line, None, [field_error(pointer="", code=code, detail=detail)], len(detail))
 
 
 def _values(header: CsvHeader, cells: Sequence[str]) -> dict[str, Any]:
@@ -142,11 +158,12 @@ def _values(header: CsvHeader, cells: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _row(number: int, value: Any) -> ProductRow:
+def _row(number: int, value: Any, size: int) -> ProductRow:
     try:
-        return ProductRow(number, ProductLine.model_validate(value), [])
+        return ProductRow(number, ProductLine.model_validate(value), [], size)
     except ValidationError as error:
-        return ProductRow(number, None, invalid_input(error.errors(include_url=False)).errors)
+        first = islice(error.errors(include_url=False), MAX_ERRORS)
+        return ProductRow(number, None, invalid_input(first).errors, size)
 
 
 def write_rows(

@@ -1,4 +1,6 @@
-"""Import of products from a file: each 200 records are one transaction, then reported as durable.
+"""Import of products from a file: each 200 records, or fewer long ones, are one transaction.
+
+A transaction is reported as durable.
 
 A product is identified by its sku: an unknown sku creates a product, a known one changes it where
 the record has a value, and a deleted product is restored. So a file may be sent twice.
@@ -30,7 +32,7 @@ from service.web.decompress import decompressed
 from service.web.ndjson import LinesResponse, stopped
 from service.web.schemas import changes
 
-LINES_PER_TRANSACTION = 200
+LINES_PER_TRANSACTION, BYTES_PER_TRANSACTION = 200, 2**20
 MAX_IGNORED = 20  # columns that a response names
 UNKNOWN_CATEGORY = field_error(
     pointer="/category_id", code=CategoryUnknown.code, detail="Category does not exist."
@@ -46,6 +48,7 @@ class ProductImport:
         self._progress = LoadLine()
         self._waiting: list[ProductRow] = []
         self._skus: set[str] = set()
+        self._bytes = 0  # of the records that wait
 
     async def run(self) -> AsyncGenerator[bytes]:
         """Yield the lines of the response, one per transaction."""
@@ -53,7 +56,11 @@ class ProductImport:
             async for row in self._file.rows():
                 # One statement changes no row twice.
                 repeats = row.product is not None and row.product.sku.lower() in self._skus
-                if repeats or len(self._waiting) >= LINES_PER_TRANSACTION:
+                is_full = (
+                    len(self._waiting) >= LINES_PER_TRANSACTION
+                    or self._bytes >= BYTES_PER_TRANSACTION
+                )
+                if repeats or is_full:
                     yield await self._commit()
                 self._add(row)
             if self._waiting or not self._progress.committed_through:
@@ -67,6 +74,7 @@ class ProductImport:
 
     def _add(self, row: ProductRow) -> None:
         self._waiting.append(row)
+        self._bytes += row.size
         if row.product is not None:
             self._skus.add(row.product.sku.lower())
 
@@ -74,7 +82,7 @@ class ProductImport:
         # Authenticated again, because the permission may have ended since the file began.
         state = self._request.state
         caller = await state.authenticator.authenticate(self._request, state.access)
-        rows, self._waiting, self._skus = self._waiting, [], set()
+        rows, self._waiting, self._skus, self._bytes = self._waiting, [], set(), 0
 
         async def work(session: AsyncSession) -> tuple[Counter[str], list[LoadFault]]:
             return await _upsert(session, rows, caller.user_id)

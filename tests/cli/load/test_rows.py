@@ -72,6 +72,12 @@ def test_csv_delimiter_is_that_of_the_header(delimiter: str, tmp_path: Path) -> 
     assert [row.values for row in read(path)] == [{"a,b;c": "1", "d": "2"}]
 
 
+def test_csv_header_with_a_quote_in_a_name_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('width ",d\n1,2\n')
+    assert [row.values for row in read(path)] == [{'width "': "1", "d": "2"}]
+
+
 def test_csv_faults_have_the_line_where_the_record_begins(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b'a,b\n"1\n\n2",3\n\n4\n5,"x"y\n6,\xff\n7,8')

@@ -1,14 +1,18 @@
 """Import of products: each line is created, changed or reported."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 
-from service.relational.catalog.import_file import LINES_PER_TRANSACTION
+from service.core.errors import MAX_ERRORS
+from service.relational.catalog.file_format import MAX_RECORD_BYTES
+from service.relational.catalog.import_file import BYTES_PER_TRANSACTION, LINES_PER_TRANSACTION
 from tests.relational.catalog.factories import (
     CSV,
+    NDJSON,
     PRODUCTS,
     import_file,
     make_category,
@@ -132,3 +136,33 @@ async def test_import_csv_leading_quote_of_other_files_stays(client: httpx2.Asyn
     file = b"sku,name,price,currency\nq-1,'t Hooft,1.00,EUR\n"
     await import_file(client, file, CSV)
     assert (await products_by_sku(client))["q-1"]["name"] == "'t Hooft"
+
+
+async def test_import_lines_of_many_errors_name_some_in_short_transactions(
+    client: httpx2.AsyncClient,
+) -> None:
+    row = product_body(**{f"unknown {number}": "" for number in range(3000)})
+    size = len(to_lines(row))
+    lines = await import_file(client, to_lines(*[row] * (BYTES_PER_TRANSACTION // size + 2)))
+    assert [len(line["errors"]) for line in lines] == [BYTES_PER_TRANSACTION // size + 1, 1]
+    assert {len(error["errors"]) for line in lines for error in line["errors"]} == {MAX_ERRORS}
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+async def test_import_ndjson_line_too_long_is_rejected_in_any_pieces(
+    client: httpx2.AsyncClient, mark: bytes
+) -> None:
+    good = to_lines(product_body())
+    blanks = b" " * (MAX_RECORD_BYTES + 1)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield mark + blanks
+        yield b'{"sku": "lost",'
+        yield good + good
+
+    response = await client.post(
+        f"{PRODUCTS}/import", content=pieces(), headers={"Content-Type": NDJSON}
+    )
+    line = response.json()
+    assert (line["created"], line["rejected"]) == (1, 1)
+    assert line["errors"][0]["errors"][0]["code"] == "line_too_long"
