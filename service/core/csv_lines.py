@@ -31,13 +31,24 @@ async def read_lines(
     """
     decoder: codecs.IncrementalDecoder | None = None
     lines = _Lines()
-    async for chunk in chunks:
-        if decoder is None and chunk:
+    async for chunk in _joined(chunks):
+        if decoder is None:
             decoder = _decoder(charset or ("utf-16" if chunk.startswith(_UTF16) else "utf-8"))
         for start in range(0, len(chunk), _CHUNK):
-            assert decoder is not None  # noqa: S101 - the chunk is not empty
             yield lines.split(decoder.decode(chunk[start : start + _CHUNK])), False
     yield lines.split(_end(decoder), last=True), True
+
+
+async def _joined(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield chunks that are long enough for a byte order mark of UTF-16."""
+    chunk = b""
+    async for more in chunks:
+        chunk += more
+        if len(chunk) >= len(codecs.BOM_UTF16):
+            yield chunk
+            chunk = b""
+    if chunk:
+        yield chunk
 
 
 def _decoder(charset: str) -> codecs.IncrementalDecoder:

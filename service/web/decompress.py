@@ -68,7 +68,7 @@ class _Decompressor(ABC):
 
 
 class _Gzip(_Decompressor):
-    """RFC 1952; section 2.2 allows several members."""
+    """RFC 1952; section 2.2 allows several members. Zeros may fill the space behind one."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP)
@@ -82,6 +82,9 @@ class _Gzip(_Decompressor):
     def feed(self, compressed: bytes) -> Iterator[bytes]:
         while compressed:
             if self._member.eof:
+                compressed = compressed.lstrip(b"\0")
+                if not compressed:
+                    return
                 self._member = zlib.decompressobj(_GZIP)
             try:
                 yield self._member.decompress(compressed, _CHUNK)

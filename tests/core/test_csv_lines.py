@@ -1,5 +1,6 @@
 """Lines of a text in chunks: each line end of Windows, Unix and old Macs, in each charset."""
 
+import codecs
 from collections.abc import AsyncIterator
 
 import pytest
@@ -23,6 +24,16 @@ async def test_lines_in_any_chunks_are_whole(size: int, charset: str) -> None:
     if charset == "cp1252":
         lines[4] = "d\r"
     assert await read("".join(lines).encode(charset), size, charset) == lines
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8])
+async def test_lines_with_a_mark_in_any_chunks_need_no_charset(mark: bytes, size: int) -> None:
+    charset = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(
+        mark, "utf-8"
+    )
+    lines = await read(mark + "é\nb".encode(charset), size)
+    assert "".join(lines).removeprefix("\ufeff") == "é\nb"
 
 
 async def test_lines_bytes_outside_the_charset_become_half_pairs() -> None:

@@ -127,6 +127,18 @@ async def test_import_compressed_is_read(
     assert (line["created"], line["rejected"]) == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("padding", "codes"), [(b"\0" * 70_000, []), (b"\0x", ["bad_encoding"])], ids=["zeros", "text"]
+)
+async def test_import_gzip_padded_with_zeros_is_read(
+    client: httpx2.AsyncClient, padding: bytes, codes: list[str]
+) -> None:
+    rows = to_lines(*[product_body() for _ in range(201)])
+    body = gzip.compress(rows) + padding + padding
+    lines = await import_file(client, body, NDJSON, **{"Content-Encoding": "gzip"})
+    assert [line["code"] for line in lines if "code" in line] == codes
+
+
 @pytest.mark.parametrize(("encoding", "status"), [("br", 415), ("gzip", 400)])
 async def test_import_wrong_encoding_is_refused(
     client: httpx2.AsyncClient, encoding: str, status: int
