@@ -1,6 +1,6 @@
 """The command: its options, the plan that it shows, and the loop over the file."""
 
-import codecs
+import io
 import sys
 from datetime import tzinfo
 from itertools import chain
@@ -132,6 +132,7 @@ def load(
             constants["timestamp"] = _check_time(at)
         times = Times(_zone(time_zone), time_unit)
         _check_encoding(encoding)
+        _check_delimiter(delimiter)
         with open_source(file, format_, delimiter, encoding) as opened:
             sample = opened.take_sample()
             plan = mapping.make_plan(wanted, opened, sample)
@@ -212,6 +213,11 @@ def _zone(name: str | None) -> tzinfo | None:
 
 def _check_encoding(name: str) -> None:
     try:
-        codecs.lookup(name)
-    except LookupError as error:
+        io.TextIOWrapper(io.BytesIO(), name)
+    except (LookupError, ValueError) as error:  # ValueError: a NUL in it
         raise BadOption(f"--encoding {name} is not known, as utf-8 or cp1252 are.") from error
+
+
+def _check_delimiter(sign: str | None) -> None:
+    if sign is not None and (len(sign) != 1 or sign in '"\r\n'):
+        raise BadOption(f"--delimiter {sign} is not one character, such as ; or a real tab.")

@@ -204,10 +204,11 @@ async def test_load_rejected_rows_are_listed_and_kept(url: str, tmp_path: Path) 
 @asynccontextmanager
 async def cutting(port: int, cuts: int) -> AsyncIterator[str]:
     """Forward to a port; of so many connections, cut each after the first line of an answer."""
-    left = cuts
+    left, forwarding = cuts, set[asyncio.Task[None] | None]()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal left
+        forwarding.add(asyncio.current_task())
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
         sending = asyncio.create_task(copy(reader, up_writer))
         with suppress(OSError):
@@ -220,6 +221,9 @@ async def cutting(port: int, cuts: int) -> AsyncIterator[str]:
         sending.cancel()
         up_writer.transport.abort()
         writer.close()
+        await asyncio.gather(
+            sending, up_writer.wait_closed(), writer.wait_closed(), return_exceptions=True
+        )
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -229,6 +233,7 @@ async def cutting(port: int, cuts: int) -> AsyncIterator[str]:
 
     async with await asyncio.start_server(forward, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await asyncio.gather(*filter(None, forwarding))
     assert left == 0
 
 

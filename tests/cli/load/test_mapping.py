@@ -84,6 +84,8 @@ def test_guess_takes_no_column_that_an_option_names(tmp_path: Path) -> None:
         ("age\n1\n", ("--at", "2026-01-01"), "no time with an offset"),
         ("age\n1\n", ("--time-zone", "Mars"), "no zone"),
         ("age\n1\n", ("--encoding", "x"), "not known"),
+        ("age\n1\n", ("--encoding", "rot13"), "not known"),
+        ("age\n1\n", ("--delimiter", ";;"), "not one character"),
         ("age\n1\n", ("--field", "latency_ms"), "FIELD=COLUMN"),
     ],
 )

@@ -15,7 +15,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from service.cli.load import lines, parquet
+from service.cli.load import csv_text, lines, parquet, rows
 from service.cli.load.cells import converter, kind_of
 from service.cli.load.lines import FileUnreadable
 from service.cli.load.rows import Row, open_source
@@ -123,14 +123,15 @@ def test_ndjson_faults_cost_their_line(tmp_path: Path) -> None:
 def test_line_too_long_costs_itself(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (lines, sys.modules["service.cli.load.rows"]):
-        monkeypatch.setattr(module, "MAX_LINE_BYTES", 20)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 20)
+    for module in (csv_text, rows):
+        monkeypatch.setattr(module, "MAX_RECORD", 20)
     path = tmp_path / name
-    rows = ["a", "1", "x" * 70, "2"] if name == "a.csv" else ['{"a":1}', "x" * 70, '{"a":2}']
-    path.write_text("\n".join(rows))
+    texts = ["a", "1", "x" * 70, "2"] if name == "a.csv" else ['{"a":1}', "x" * 70, '{"a":2}']
+    path.write_text("\n".join(texts))
     assert [(row.line, bool(row.fault)) for row in read(path)][-2:] == [
-        (len(rows) - 1, True),
-        (len(rows), False),
+        (len(texts) - 1, True),
+        (len(texts), False),
     ]
 
 
