@@ -14,15 +14,21 @@ _NONFINITE = {
     "-infinity": -math.inf,
 }  # fmt: skip
 _BOOLEANS = {"true": True, "false": False}
+# No value, as R, Excel, SQL, Python and pandas write it; among texts they may be names.
+_MISSING = {"na", "n/a", "null", "none", "<na>"}
 _MAX_DIGITS = 4000  # Python refuses to read more
 
 
 def kind_of(cells: Iterable[str]) -> Kind:
-    """Return the type of a column by its cells; empty ones say nothing.
+    """Return the type of a column by its cells; empty ones, and NA among numbers, say nothing.
 
-    NaN and Infinity are numbers among numbers, and a column of nothing else is one of numbers.
+    NaN and Infinity are numbers among numbers, and a column of nothing else is one of numbers. A
+    column of NA alone is text, so that no name is lost.
     """
-    values = [cell for cell in cells if cell]
+    filled = [cell for cell in cells if cell]
+    values = [cell for cell in filled if cell.lower() not in _MISSING]
+    if filled and not values:
+        return "text"
     if values and all(cell.lower() in _BOOLEANS for cell in values):
         return "boolean"
     return "number" if all(_number(cell) is not None for cell in values) else "text"
@@ -31,7 +37,8 @@ def kind_of(cells: Iterable[str]) -> Kind:
 def converter(kind: Kind) -> Callable[[str], Any]:
     """Return the function from a cell to its value.
 
-    An empty cell is None. A cell that does not fit the column stays text, so that nothing is lost.
+    An empty cell is None, and NA is None among numbers and booleans. Another cell that does not fit
+    its column stays text, so that nothing is lost.
     """
     return _CONVERTERS[kind]
 
@@ -47,11 +54,16 @@ def _number(cell: str) -> int | float | None:
 
 def _to_number(cell: str) -> int | float | str | None:
     value = _number(cell)
-    return cell or None if value is None else value
+    return _unless_missing(cell) if value is None else value
 
 
 def _to_boolean(cell: str) -> bool | str | None:
-    return _BOOLEANS.get(cell.lower(), cell or None)
+    value = _BOOLEANS.get(cell.lower())
+    return _unless_missing(cell) if value is None else value
+
+
+def _unless_missing(cell: str) -> str | None:
+    return None if cell.lower() in _MISSING else _to_text(cell)
 
 
 def _to_text(cell: str) -> str | None:

@@ -131,9 +131,9 @@ class Sender:
         try:
             with self._client.stream("POST", path, content=b"\n".join(lines)) as response:
                 self._answered = True
-                if response.is_error:
+                if not response.is_success:
                     raise _refusal(response.status_code, response.read(), response.headers)
-                for line in map(json.loads, response.iter_lines()):
+                for line in map(_parse, response.iter_lines()):
                     if "code" in line:
                         raise _refusal(line["status"], json.dumps(line).encode(), {})
                     acknowledged = line
@@ -143,11 +143,13 @@ class Sender:
                         progress.errors[at] = (error["code"], error.get("errors", []))
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
+        except httpx2.DecodingError as error:
+            raise _broken_off() from error
         finally:
             names = _COUNTED if path == EVENTS else _LABELS_COUNTED
             progress.counts.update({name: acknowledged.get(name, 0) for name in names})
         if progress.durable < first + len(lines):
-            raise _TryAgain("The answer broke off.")
+            raise _broken_off()
 
     def _unreachable(self, error: httpx2.TransportError) -> Exception:
         url = self._client.base_url
@@ -157,6 +159,21 @@ class Sender:
             if self._answered
             else LoadStopped(f"{reason} Start it, or use --url.")
         )
+
+
+def _broken_off() -> _TryAgain:
+    return _TryAgain("The answer broke off.")
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """Return a line of the answer; one that was cut, or that a proxy wrote, is no such line."""
+    try:
+        line: dict[str, Any] = json.loads(text)
+        if line.keys() >= {"committed_through", "errors"} or line.keys() >= {"code", "status"}:
+            return line
+    except (ValueError, AttributeError) as error:
+        raise _broken_off() from error
+    raise _broken_off()
 
 
 def _refusal(status: int, body: bytes, headers: Any) -> Exception:

@@ -117,6 +117,46 @@ def test_send_broken_answer_counts_what_it_acknowledged() -> None:
     assert [rejection.row.number for rejection in outcome.shown] == [3]
 
 
+@pytest.mark.parametrize(
+    "rest", [b'{"committed_thr', b"<html>Sign in</html>", b"17", b'{"code": "x"}', b"\xff", b"null"]
+)
+def test_send_answer_that_is_cut_goes_on_behind_its_last_line(rest: bytes) -> None:
+    def handle(number: int, ages: list[Any]) -> httpx2.Response:
+        if number > 1:
+            return all_created(number, ages)
+        return httpx2.Response(200, content=json.dumps(committed(2, 2)).encode() + b"\n" + rest)
+
+    service = Service(handle)
+    outcome, _ = run(service)
+    assert service.received == [[1, 2, 3, 4, 5], [3, 4, 5]]
+    assert (outcome.events["created"], outcome.failure) == (5, None)
+
+
+def test_send_answer_that_is_packed_wrongly_is_asked_again() -> None:
+    packed = {"Content-Encoding": "gzip"}
+    service = Service(
+        lambda number, ages: (
+            all_created(number, ages)
+            if number > 1
+            else httpx2.Response(200, headers=packed, stream=Broken(committed(2, 2)))
+        )
+    )
+    outcome, _ = run(service)
+    assert (len(service.received), outcome.failure) == (2, None)
+
+
+def test_send_page_of_a_proxy_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "PATIENCE_SECONDS", -1.0)
+    outcome, _ = run(Service(lambda _number, _ages: httpx2.Response(200, html="<p>Sign in</p>")))
+    assert outcome.failure == "The answer broke off."
+
+
+def test_send_redirect_is_not_repeated() -> None:
+    service = Service(lambda _number, _ages: httpx2.Response(302, headers={"Location": "/login"}))
+    outcome, _ = run(service)
+    assert (len(service.received), outcome.failure) == (1, "The service returned 302.")
+
+
 def test_send_refusal_is_not_repeated() -> None:
     problem = {"code": "invalid_token", "detail": "Log in again."}
     service = Service(lambda _number, _ages: answer(problem, status=401))
