@@ -18,10 +18,13 @@ except ModuleNotFoundError:
     pa = None
 
 from service.cli.load.lines import FileUnreadable
-from service.cli.load.rows import Row, Source, check_columns
+from service.cli.load.rows import Row, Source, check_columns, unreadable
+from service.core.errors import FieldError
 
 BATCH_ROWS, BATCH_BYTES = 500, 4 << 20
 BUFFER_BYTES = 1 << 16
+# KeyError: a time zone that is not known.
+_NO_VALUE = (ArithmeticError, KeyError, ValueError)
 
 
 def read_parquet(path: Path) -> Source:
@@ -55,23 +58,54 @@ def _rows(file: Any, batch_rows: int) -> Iterator[Row]:
     number, batches = 0, file.iter_batches(batch_size=batch_rows)
     while True:
         try:
-            values = next(batches).cast(schema, safe=False).to_pylist()
+            batch = next(batches).cast(schema, safe=False)
         except StopIteration:
             return
         except (OSError, ValueError, pa.ArrowException) as error:
             raise FileUnreadable(f"The rows behind {number:,} cannot be read: {error}") from error
-        for row in values:
+        for values, fault in _values(batch):
             number += 1
-            yield Row(number, None, number, {name: plain(value) for name, value in row.items()})
+            yield Row(number, None, number, values, fault)
+
+
+def _values(batch: Any) -> Iterator[tuple[dict[str, Any], FieldError | None]]:
+    """Yield the values of each row, or why Python has none of them, such as the year 10000."""
+    try:
+        rows = batch.to_pylist()
+    except _NO_VALUE as error:
+        if batch.num_rows == 1:
+            yield {}, unreadable(f"The row has a value that cannot be read: {error}.")
+            return
+        for index in range(batch.num_rows):
+            yield from _values(batch.slice(index, 1))
+        return
+    for row in rows:
+        yield {name: plain(value) for name, value in row.items()}, None
 
 
 def _exact(kind: Any) -> Any:
     """Return the type with microseconds, because Python has no nanoseconds."""
+    if pa.types.is_nested(kind):
+        return _exact_members(kind)
+    if pa.types.is_dictionary(kind):
+        return _exact(kind.value_type)
     if pa.types.is_timestamp(kind) and kind.unit == "ns":
         return pa.timestamp("us", tz=kind.tz)
     if pa.types.is_duration(kind) and kind.unit == "ns":
         return pa.duration("us")
     return pa.time64("us") if pa.types.is_time64(kind) else kind
+
+
+def _exact_members(kind: Any) -> Any:
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_exact(field.type)) for field in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(_exact(kind.key_type), _exact(kind.item_type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_exact(kind.value_type), kind.list_size)
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_exact(kind.value_type))
+    return pa.list_(_exact(kind.value_type)) if pa.types.is_list(kind) else kind
 
 
 def plain(value: Any) -> Any:

@@ -1,21 +1,16 @@
-"""Rows of CSV, NDJSON and Parquet: types, places, damaged files, bounded memory."""
+"""Rows of CSV and NDJSON: types, places, damaged files."""
 
 import gzip
 import json
 import math
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from service.cli.load import csv_text, lines, parquet, rows
+from service.cli.load import csv_text, lines, rows
 from service.cli.load.cells import converter, kind_of
 from service.cli.load.lines import FileUnreadable
 from service.cli.load.rows import Row, open_source
@@ -160,80 +155,6 @@ def test_packed_file_is_unpacked(
     path.write_bytes(packed[:-6])
     with pytest.raises(FileUnreadable, match="to its end"):
         read(path)
-
-
-def test_parquet_values_become_json(tmp_path: Path) -> None:
-    moment = datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC)
-    columns = {
-        "int": pa.array([2**63], pa.uint64()),
-        "half": pa.array([0.5], pa.float16()),
-        "nan": pa.array([math.nan]),
-        "null": pa.array([None]),
-        "money": pa.array([Decimal("12.50")]),
-        "whole": pa.array([Decimal("7.00")]),
-        "word": pa.array(["a"]).dictionary_encode(),
-        "list": pa.array([[1.5, None]]),
-        "nested": pa.array([{"at": moment, "days": [date(2026, 1, 1)]}]),
-        "map": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())),
-        "utc": pa.array([moment], pa.timestamp("ns", tz="UTC")),
-        "naive": pa.array([1], pa.timestamp("ns")),
-        "took": pa.array([timedelta(milliseconds=1500)], pa.duration("ns")),
-        "bytes": pa.array([b"\xff"]),
-        "uuid": pa.array([UUID(int=1).bytes], pa.uuid()),
-    }
-    path = tmp_path / "a.parquet"
-    pq.write_table(pa.table(columns), path)
-    (row,) = read(path)
-    assert math.isnan(row.values.pop("nan"))
-    assert json.loads(json.dumps(row.values)) == {
-        "int": 2**63,
-        "half": 0.5,
-        "null": None,
-        "money": 12.5,
-        "whole": 7,
-        "word": "a",
-        "list": [1.5, None],
-        "nested": {"at": "2026-01-01T10:00:00.123456+00:00", "days": ["2026-01-01"]},
-        "map": [["k", 1]],
-        "utc": "2026-01-01T10:00:00.123456+00:00",
-        "naive": "1970-01-01T00:00:00",
-        "took": 1.5,
-        "bytes": "/w==",
-        "uuid": str(UUID(int=1)),
-    }
-
-
-def test_parquet_row_group_is_read_in_parts(tmp_path: Path) -> None:
-    """A row group of 24 MB in rows of 64 KiB; with pyarrow's defaults all of it is allocated."""
-    path = tmp_path / "a.parquet"
-    table = pa.table({"text": [f"{number:065536}" for number in range(384)]})
-    pages = {"write_batch_size": 8, "data_page_size": 65536}
-    pq.write_table(table, path, use_dictionary=False, compression="none", **pages)
-    del table
-    before, most = pa.total_allocated_bytes(), 0
-    with open_source(path, None, None, "utf-8") as source:
-        for _ in source.rows:
-            most = max(most, pa.total_allocated_bytes() - before)
-    assert 0 < most < 16 << 20
-
-
-def test_parquet_without_pyarrow_names_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parquet, "pa", None)
-    with pytest.raises(FileUnreadable, match=r"polystore\[export\]"):
-        read(tmp_path / "a.parquet")
-
-
-def test_parquet_of_another_format_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.parquet"
-    path.write_text("a,b\n")
-    with pytest.raises(FileUnreadable, match="as Parquet"):
-        read(path)
-    with pytest.raises(FileUnreadable, match="--format"):
-        read(tmp_path / "a.xlsx")
-    with pytest.raises(FileUnreadable, match="cannot be opened"):
-        read(tmp_path / "missing.csv")
 
 
 def test_csv_stray_quote_costs_its_own_line(tmp_path: Path) -> None:
