@@ -6,14 +6,16 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from service.cli.load.cells import converter
-from service.cli.load.mapping import LABEL, Plan
+from service.cli.load.mapping import JSON_FIELDS, LABEL, Plan, read_json
 from service.cli.load.rows import Row
 from service.cli.load.times import Times
+from service.core.csv import unescape_formula
 
 NAMESPACE = UUID("7d0d2c8e-5f0e-5b0c-9d2a-4b1f6e0c3a57")
-_TEXTS = ("prediction_id", "user_id", "order_id", "trace_id", "request_id")
+_TEXTS = ("prediction_id", "user_id", "order_id", "trace_id", "request_id", "label_source")
 _MAX_EXACT = 2**53  # beyond it a float stands for several integers
-_LABEL_FIELDS = {"label", "observed_at"}
+_TIMES = ("timestamp", "sent_at")
+_LABEL_FIELDS = {"label", "observed_at", "label_source"}
 _json, _sorted_json = json.JSONEncoder(separators=(",", ":")), json.JSONEncoder(sort_keys=True)
 
 
@@ -35,7 +37,13 @@ class EventWriter:
     def __init__(self, plan: Plan, times: Times, constants: Mapping[str, str], source: str) -> None:
         self._plan, self._times, self._constants, self._source = plan, times, constants, source
         self._used = plan.used
-        self._converters = {name: converter(kind) for name, kind in plan.kinds.items()}
+        self._converters: dict[str, Callable[[Any], Any]] = {
+            name: converter(kind) for name, kind in plan.kinds.items()
+        }
+        self._is_escaped = plan.is_export and bool(plan.kinds)  # as spreadsheets need it
+        if plan.is_export:
+            columns = (plan.fields[name] for name in JSON_FIELDS & plan.fields.keys())
+            self._converters |= dict.fromkeys(columns, _from_json)
 
     def lines(self, row: Row) -> Lines:
         """Return the lines of a row that could be read."""
@@ -68,19 +76,19 @@ class EventWriter:
         if "prediction_id" not in event:
             event["prediction_id"] = self._derived_id(row)
         filled = {name: part for name, part in parts.items() if part or name == "features"}
-        return event | filled
+        return filled | event  # features that are no object are refused by the service
 
     def _reader(self, row: Row) -> Callable[[str], Any]:
         """Return the function from a column to its value; a cell of CSV has its column's type."""
         values, converters = row.values, self._converters
         if not converters:
             return values.get
-        return lambda name: converters[name](values[name])
+        return lambda name: converters.get(name, _same)(values.get(name))
 
     def _field(self, field: str, content: Any, raw: Any) -> Any:
         if field in _TEXTS:
-            return _text(raw)
-        return self._times.read(content) if field == "timestamp" else content
+            return unescape_formula(_text(raw)) if self._is_escaped else _text(raw)
+        return self._times.read(content) if field in _TIMES else content
 
     def _tags(self, row: Row) -> dict[str, str]:
         tags = ((name, row.values.get(name)) for name in self._plan.tags)
@@ -92,11 +100,14 @@ class EventWriter:
         if label is None:
             return None
         observed_at = value(fields["observed_at"]) if "observed_at" in fields else None
+        source = value(fields["label_source"]) if "label_source" in fields else None
+        if source is None:
+            source = self._source
         return {
             "prediction_id": event["prediction_id"],
             "label": integral(label),
             "observed_at": self._times.read(observed_at or event.get("timestamp")),
-            "source": self._source,
+            "source": self._field("label_source", source, source),
         }
 
     def _derived_id(self, row: Row) -> str:
@@ -113,6 +124,14 @@ def integral(value: Any) -> Any:
     """Return the integer instead of an integral float, because 1.0 and 1 are one label."""
     exact = isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT
     return int(value) if exact else value
+
+
+def _from_json(value: Any) -> Any:
+    return None if value == "" else read_json(value)
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _text(value: Any) -> str:

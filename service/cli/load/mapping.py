@@ -1,8 +1,9 @@
 """The column of each field of the event: as asked for, else guessed from names and values."""
 
+import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("features", "output", "tags")},
 }  # fmt: skip
 _OBJECTS = {"features", "output", "tags"}
+# Of whole events, as the service exports them, taken by these names alone. In other files columns
+# named status or role are features.
+_EVENT_FIELDS = (
+    "prediction_id", "output", "tags", "latency_ms", "user_id", "order_id", "trace_id",
+    "request_id", "status", "error", "role", "sampling_weight", "sent_at", "nonfinite",
+    "label", "label_source",
+)  # fmt: skip
+JSON_FIELDS = {*_OBJECTS, "nonfinite", "error", "label"}
 
 
 class MappingRefused(CommandFailed):
@@ -49,7 +58,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """The use of each column. ``kinds`` are the types of CSV columns, else empty."""
+    """The use of each column. ``kinds`` are the types of CSV columns, else empty.
+
+    ``is_export`` means that features and the other JSON_FIELDS are JSON text, as exported CSV and
+    Parquet have them.
+    """
 
     fields: Mapping[str, str]
     scores: Sequence[str]
@@ -57,6 +70,7 @@ class Plan:
     left_out: frozenset[str]
     features: Sequence[str]
     kinds: Mapping[str, Kind]
+    is_export: bool = False
 
     @property
     def used(self) -> set[str]:
@@ -88,9 +102,23 @@ def make_plan(wanted: Wanted, source: Source, sample: Sequence[Row]) -> Plan:
         column = fields.pop(PREDICTION)
         fields[VALUE if _has_fractions(values[column]) else LABEL] = column
     rest = [name for name in columns if name not in taken.union(fields.values())]
-    if "features" in fields:  # these are whole events, whose other columns are no features
-        left_out, rest = {*left_out, *rest}, []
-    return Plan(fields, wanted.scores, wanted.tags, frozenset(left_out), rest, kinds)
+    features, is_export = fields.get("features"), False
+    if features is not None:  # these are whole events, whose other columns are no features
+        fields |= _event_fields(wanted, columns, may_come_later=source.columns is None)
+        left_out, rest = {*left_out, *rest}.difference(fields.values()), []
+        is_export = any(isinstance(value, str) for value in values[features])
+    return Plan(fields, wanted.scores, wanted.tags, frozenset(left_out), rest, kinds, is_export)
+
+
+def _event_fields(
+    wanted: Wanted, columns: Collection[str], *, may_come_later: bool
+) -> dict[str, str]:
+    """Return the fields of whole events that have a column, or may have one in a later row."""
+    others = {*wanted.columns, *wanted.exclude, *wanted.tags, *wanted.scores}
+    others.update(wanted.columns.values())
+    free = (name for name in _EVENT_FIELDS if name not in others)
+    later = {name for name in _EVENT_FIELDS if may_come_later and len(_NAMES.get(name, "1")) == 1}
+    return {name: name for name in free if name in columns or name in later}
 
 
 def _fields(wanted: Wanted, free: dict[str, list[Any]]) -> dict[str, str]:
@@ -116,7 +144,7 @@ def check_times(plan: Plan, times: Times, sample: Sequence[Row], *, at: str | No
             "An event needs a time: name its column with --timestamp, or give all rows the same "
             "one, such as --at 2026-11-01T00:00:00Z."
         )
-    for field in ("timestamp", "observed_at"):
+    for field in ("timestamp", "observed_at", "sent_at"):
         column = plan.fields.get(field)
         missing = {times.lacks(row.values.get(column)) for row in sample} if column else set()
         for option in missing - {None}:
@@ -163,6 +191,14 @@ def _guess(field: str, names: Sequence[str], free: Mapping[str, list[Any]]) -> s
     return None
 
 
+def read_json(value: Any) -> Any:
+    """Return what JSON text means; other values, and other text, are returned as they are."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
+
+
 def _is_uuid(value: Any) -> bool:
     try:
         UUID(value)
@@ -178,7 +214,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "observed_at": lambda value: is_number(value) or parse(value) is not None,
     "latency_ms": is_number,
     "output.score": is_number,
-    **dict.fromkeys(_OBJECTS, lambda value: isinstance(value, dict)),
+    **dict.fromkeys(_OBJECTS, lambda value: isinstance(read_json(value), dict)),
 }
 
 
