@@ -126,7 +126,7 @@ class CsvSplitter:
     def _read_lines(self, last: bool) -> Generator[CsvRecord | None, None, bool]:
         """Yield the record of several lines, or reject its first; False: more lines are needed."""
         here = self._place
-        _, cells = _scan(self._lines[here], self._delimiter, inside=False)
+        _, cells = scan(self._lines[here], self._delimiter, inside=False)
         if cells is None:
             yield self._reject("Send a delimiter after the closing quote, or double the quote.")
             return True
@@ -152,7 +152,7 @@ class CsvSplitter:
             if self._exceeds(here, place):
                 break
             line = self._lines[place]
-            is_open, cells = _scan(line, self._delimiter, inside=True) if '"' in line else (True, 0)
+            is_open, cells = scan(line, self._delimiter, inside=True) if '"' in line else (True, 0)
             if is_open and cells is not None:
                 self._cells[place] = self._cells[place - 1] + cells
                 self._scanned += 1
@@ -206,12 +206,12 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 def opens_value(line: str, delimiter: str, *, inside: bool = False) -> bool:
     """Return whether a value is open at the line's end; ``inside``: one is open at its start."""
-    return _scan(line, delimiter, inside=inside)[0]
+    return scan(line, delimiter, inside=inside)[0]
 
 
 def _opens(line: str, delimiter: str) -> bool:
     """Return whether a value after a delimiter stays open; at the line's start a quote closes."""
-    return not line.startswith('"') and _scan(line, delimiter, inside=False)[0]
+    return not line.startswith('"') and scan(line, delimiter, inside=False)[0]
 
 
 def parse_record(text: str, delimiter: str) -> list[str] | None:
@@ -223,7 +223,7 @@ def parse_record(text: str, delimiter: str) -> list[str] | None:
     return rows[0] if len(rows) == 1 else None
 
 
-def _scan(line: str, delimiter: str, *, inside: bool) -> tuple[bool, int | None]:
+def scan(line: str, delimiter: str, *, inside: bool) -> tuple[bool, int | None]:
     """Return whether the line ends in a quoted value, and how many cells begin in it.
 
     None stands for text after a closing quote. ``inside`` is set if the line begins in a value.

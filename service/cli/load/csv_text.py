@@ -7,8 +7,8 @@ from itertools import chain
 from service.core.csv_header import read_sep
 from service.core.csv_records import (
     CsvSplitter,
-    _scan,  # the rule by which the splitter finds the end of a value
     parse_record,
+    scan,
 )
 
 DELIMITERS = ",;\t|"
@@ -48,7 +48,7 @@ def csv_records(
 
 def _cells(line: str, delimiter: str) -> int:
     """Return how many cells begin in a line, 0 if it has text behind a closing quote."""
-    return _scan(line, delimiter, inside=False)[1] or 0
+    return scan(line, delimiter, inside=False)[1] or 0
 
 
 def _header(
@@ -59,14 +59,14 @@ def _header(
     One that is longer than a record may be is cut.
     """
     parts, size = [first], len(first)
-    is_open, _ = _scan(first, delimiter, inside=False)
+    is_open, _ = scan(first, delimiter, inside=False)
     while is_open and size <= MAX_RECORD:
         number, line = next(lines, (number, ""))
         if not line:
             break
         parts.append(line)
         size += len(line)
-        is_open, _ = _scan(line, delimiter, inside=True)
+        is_open, _ = scan(line, delimiter, inside=True)
     return "".join(parts), number + 1
 
 
