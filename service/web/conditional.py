@@ -112,6 +112,11 @@ class ReplyBuilder:
         self._response.headers["ETag"] = etag_of(resource)
         return resource
 
+    def updated_json(self, resource: JsonResource) -> Response:
+        """Like :meth:`updated`, for a resource that is serialized already."""
+        headers = {"ETag": f'"{resource.etag}"'}
+        return Response(resource.body, headers=headers, media_type="application/json")
+
     def no_store(self) -> None:
         """Forbid caches and Idempotency-Keys to keep the body, because it holds a secret."""
         self._response.headers["Cache-Control"] = NO_STORE

@@ -13,7 +13,8 @@ from bson.decimal128 import Decimal128
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from service.web.strict_json import INT64
+from service.stores.mongo.json_values import MAX_WHOLE, TOO_LARGE, to_bson
+from service.web.strict_json import INT64, OUT_OF_RANGE, LargeIntegers
 
 MAX_LABEL_BYTES = 65_536  # as JSON in UTF-8
 LABEL_DETAIL = f"Send a label of at most {MAX_LABEL_BYTES} bytes as JSON, not null."
@@ -21,6 +22,9 @@ LABEL_SCHEMA = {
     "anyOf": [{"type": name} for name in ("number", "boolean", "string", "object", "array")],
     "description": f"Any JSON but null, of at most {MAX_LABEL_BYTES} bytes.",
 }
+
+
+_AS_THEY_ARE = frozenset((int, str, bool, type(None)))
 
 
 def normalize_label(label: Any) -> Any:
@@ -37,6 +41,7 @@ def to_stored(label: Any) -> Any:
     """Return the label as it is stored; equal labels are stored equally."""
     if isinstance(label, (list, dict)):
         return {"json": _canonical_json(label)}
+    label = to_bson(label)
     if isinstance(label, Decimal128):  # as a double, if that is the same number
         number = label.to_decimal()
         return float(number) if float(number) == number else label
@@ -80,6 +85,10 @@ def _canonical_json(value: Any) -> str:
 
 
 def _normalize_all(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        members = value.values() if isinstance(value, dict) else value
+        if _AS_THEY_ARE.issuperset(map(type, members)):  # saves most of the time
+            return value
     if isinstance(value, dict):
         return {key: _normalize_all(member) for key, member in value.items()}
     if isinstance(value, list):
@@ -87,13 +96,50 @@ def _normalize_all(value: Any) -> Any:
     return normalize_label(value)
 
 
-def _check(label: Any) -> Any:
-    is_short = isinstance(label, (bool, int, float, Decimal128)) or (
-        isinstance(label, str) and len(label) < 1000
-    )
-    if label is None or not (is_short or len(_canonical_json(label).encode()) <= MAX_LABEL_BYTES):
-        raise PydanticCustomError("invalid_label", LABEL_DETAIL)
-    return label
+def _to_valid(label: Any) -> Any:
+    """Return the label as it is stored; its JSON is made once, and not of one far too large."""
+    if label is None or _exceeds_limit(label):
+        raise _INVALID
+    stored = to_stored(label)
+    if isinstance(stored, str) and len(stored) > MAX_LABEL_BYTES // 6:  # longest escape: \u0000
+        size = len(json.dumps(stored, ensure_ascii=False).encode())
+    else:
+        size = text_bytes(stored)
+    if size > MAX_LABEL_BYTES:
+        raise _INVALID
+    return stored
 
 
-LabelValue = Annotated[Any, AfterValidator(_check), WithJsonSchema(LABEL_SCHEMA)]
+def _exceeds_limit(label: Any) -> bool:
+    """Return whether the JSON is too large by its least size; look at no more than the limit.
+
+    Raises:
+        PydanticCustomError: an integer has too many digits.
+    """
+    left, todo = MAX_LABEL_BYTES, [label]
+    while todo:
+        value = todo.pop()
+        kind = type(value)
+        if kind is str:
+            left -= len(value) + 2
+        elif kind is list or kind is dict:
+            left -= max(2, len(value) + 1)
+            if left < len(value):
+                return True
+            todo.extend(value)
+            todo.extend(value.values() if kind is dict else ())
+        elif kind is float:
+            left -= len(str(normalize_label(value)))
+        else:
+            if kind is int and not -MAX_WHOLE <= value <= MAX_WHOLE:
+                raise PydanticCustomError(OUT_OF_RANGE, TOO_LARGE)
+            left -= 1
+        if left < 0:
+            return True
+    return False
+
+
+_INVALID = PydanticCustomError("invalid_label", LABEL_DETAIL)
+LabelValue = Annotated[Any, WithJsonSchema(LABEL_SCHEMA)]
+# A label that is sent: it is checked, and becomes what is stored.
+SentLabel = Annotated[LabelValue, AfterValidator(_to_valid), LargeIntegers()]

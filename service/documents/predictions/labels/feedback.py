@@ -23,12 +23,12 @@ from service.documents.predictions.labels.history import (
     merge_update,
 )
 from service.documents.predictions.labels.schemas import FeedbackWrite, WithdrawalQuery
-from service.documents.predictions.reading.encoding import feedback_to_schema
+from service.documents.predictions.reading.encoding import encode_json, feedback_to_dict
 from service.documents.predictions.reading.feedback import binding_of
-from service.documents.predictions.reading.schemas import FeedbackRead
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.stores.mongo.client import Document, now
 from service.stores.mongo.context import MongoContext, MongoService
+from service.web.conditional import JsonResource
 
 
 class TooManyRevisions(Conflict):
@@ -54,7 +54,7 @@ class FeedbackRepository(MongoService):
         self._predictions = self._database[PREDICTIONS]
         self._rules: RetentionRuleCache = context.request.state.retention
 
-    async def put(self, sent_id: UUID | str, label: FeedbackWrite) -> FeedbackRead:
+    async def put(self, sent_id: UUID | str, label: FeedbackWrite) -> JsonResource:
         """Add an observation, unless it is stored already, in one atomic write.
 
         A key that is bound to models may label their predictions. Its label of one that is not
@@ -73,7 +73,8 @@ class FeedbackRepository(MongoService):
         target = await self._find_target(to_uuid(sent_id))
         observation = label.to_observation(received_at)
         document = await self._add(target, observation)
-        return feedback_to_schema(document, pending=target.pending, prediction_id=sent_id)
+        shown = feedback_to_dict(document, pending=target.pending, prediction_id=sent_id)
+        return JsonResource(str(document["version"]), encode_json(shown).decode())
 
     async def withdraw(self, sent_id: UUID | str, query: WithdrawalQuery) -> None:
         """Take back the label that was observed last, or the last of those that the query names.

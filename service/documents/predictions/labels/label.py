@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from service.core.errors import MAX_ERRORS, FieldError, ServiceError, field_error, has_surrogate
@@ -123,7 +124,9 @@ def _check(label: Label, received_at: datetime) -> Parts:
         or not (_is_plain(value) and _is_storable(f"{label.prediction_id}{source}{value}"))
         or not EARLIEST <= label.observed_at <= received_at + MAX_CLOCK_SKEW
     ):
-        yield from _read_strictly(msgspec.to_builtins(label), received_at)
+        fields = msgspec.to_builtins(replace(label, label=UNSET))  # a large label is not copied
+        sent = {} if value is UNSET else {"label": value}
+        yield from _read_strictly(fields | sent, received_at)
         return
     yield _step(
         parse_id(label.prediction_id),

@@ -51,6 +51,7 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
 
 @router.put(
     "/predictions/{prediction_id:text}/feedback",
+    response_model=FeedbackRead,
     dependencies=[WRITES],
     responses=problems(
         ObservedInTheFuture, TooManyRevisions, PredictionNotFound, PredictionExpired
@@ -58,13 +59,13 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
 )
 async def feedback_put(
     prediction_id: AnyId, label: FeedbackWrite, feedback: Feedback, reply: Reply
-) -> FeedbackRead:
+) -> Response:
     """Label a prediction. The label may come late, be revised, or come before the event.
 
     410 `prediction_expired` if the event has expired, or its id is of version 7 and so old that it
     has expired by every rule. An event with another id is expected to arrive later.
     """
-    return reply.updated(await feedback.put(prediction_id, label))
+    return reply.updated_json(await feedback.put(prediction_id, label))
 
 
 @router.delete(

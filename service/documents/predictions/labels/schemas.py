@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from service.documents.predictions.ids import NULLABLE_ID, AnyId
 from service.documents.predictions.ingest.schemas import IntakeError, StreamLineError
-from service.documents.predictions.label_values import LabelValue, to_stored
+from service.documents.predictions.label_values import SentLabel
 from service.stores.mongo.client import Document
 from service.web.schemas import RequestModel, StrictBool, Text, Time
 
@@ -27,14 +27,14 @@ class FeedbackWrite(RequestModel):
         }
     )
 
-    label: LabelValue
+    label: SentLabel
     observed_at: Time
     source: Source = "unknown"
 
     def to_observation(self, received_at: datetime) -> Document:
         """Return the label as a history stores it."""
         return {
-            "label": to_stored(self.label),
+            "label": self.label,
             "observed_at": self.observed_at,
             "source": self.source,
             "received_at": received_at,
@@ -68,7 +68,7 @@ class WithdrawalWrite(RequestModel):
     prediction_id: AnyId
     observed_at: Time
     source: Source | None = None
-    label: LabelValue | None = None
+    label: SentLabel | None = None
     withdrawn: StrictBool
 
     def to_observation(self, received_at: datetime) -> Document:
@@ -77,7 +77,7 @@ class WithdrawalWrite(RequestModel):
         if self.source is not None:
             step["source"] = self.source
         if self.label is not None:
-            step["label"] = to_stored(self.label)
+            step["label"] = self.label
         return {**step, "received_at": received_at}
 
 

@@ -10,8 +10,6 @@ from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.feedback import prediction_id_of
 from service.documents.predictions.reading.labels import label_columns
 from service.documents.predictions.reading.schemas import (
-    FeedbackRead,
-    Observation,
     PredictionRead,
 )
 from service.stores.mongo.client import Document
@@ -69,22 +67,37 @@ def to_labelled_json(document: Document) -> bytes:
     return encode_json(to_response_dict(document) | labels)
 
 
-def feedback_to_schema(
+def feedback_to_dict(
     document: Document, *, pending: bool, prediction_id: UUID | str | None = None
-) -> FeedbackRead:
-    """Return the labels of a prediction as a schema; its id as it was sent, or its key."""
-    latest = document.get("latest") or {}
-    return FeedbackRead(
-        prediction_id=prediction_id or prediction_id_of(document),
-        label=from_stored(latest.get("label")),
-        observed_at=latest.get("observed_at"),
-        source=latest.get("source"),
-        history=[_observation(step) for step in document["history"]],
-        version=document["version"],
-        pending=pending,
-    )
+) -> dict[str, Any]:
+    """Return labels with the fields of FeedbackRead, as :func:`encode_json` takes them.
+
+    The prediction's id is as it was sent, or its key.
+    """
+    return {
+        "version": document["version"],
+        "prediction_id": prediction_id or prediction_id_of(document),
+        **_observed(document.get("latest") or {}),
+        "pending": pending,
+        "history": [_observation(step) for step in document["history"]],
+    }
 
 
-def _observation(step: Document) -> Observation:
-    fields = {"source": None, **step, "label": from_stored(step.get("label"))}
-    return Observation(**fields)
+def _observed(step: Document) -> dict[str, Any]:
+    observed_at = step.get("observed_at")
+    return {
+        "label": _label_json(step.get("label")),
+        "observed_at": None if observed_at is None else format_bson_time(observed_at),
+        "source": step.get("source"),
+    }
+
+
+def _label_json(stored: Any) -> Any:
+    """Return a label for the encoder; text of JSON is not parsed, as a history has up to 4 MiB."""
+    return msgspec.Raw(stored["json"].encode()) if isinstance(stored, dict) else from_stored(stored)
+
+
+def _observation(step: Document) -> dict[str, Any]:
+    withdrawn = {"withdrawn": True} if step.get("withdrawn") else {}
+    received_at = format_bson_time(step["received_at"])
+    return {**_observed(step), "received_at": received_at, **withdrawn}

@@ -14,7 +14,7 @@ from service.documents.predictions.reading.encoding import (
     LABELS,
     NOT_SHOWN,
     encode_json,
-    feedback_to_schema,
+    feedback_to_dict,
     to_json,
     to_labelled_json,
     to_response_dict,
@@ -60,12 +60,11 @@ class PredictionRepository(MongoService):
         feedback = (
             None
             if labels is None
-            else feedback_to_schema(
+            else feedback_to_dict(
                 labels, pending=False, prediction_id=document.get("prediction_id")
             )
         )
-        shown = None if feedback is None else feedback.model_dump(mode="json")
-        body = encode_json({**to_response_dict(document), "feedback": shown})
+        body = encode_json({**to_response_dict(document), "feedback": feedback})
         return Response(body, media_type="application/json")
 
     async def list(self, query: PredictionQuery) -> Response:

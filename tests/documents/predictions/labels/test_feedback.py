@@ -1,6 +1,7 @@
 """The label of one prediction: a history in the order of its observations."""
 
 import asyncio
+import json
 import random
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from service.documents.predictions.ids import to_uuid
 from service.main import State
 from service.stores.mongo.client import now
 from service.web.schemas import format_time
-from tests.documents.predictions.factories import make_event, post_event
+from tests.documents.predictions.factories import JSON, make_event, post_event
 
 STRUCTURED: list[Any] = [
     "x" * 65_534,
@@ -33,7 +34,8 @@ def _label(day: int, label: Any = 1, source: str = "lab") -> dict[str, Any]:
 
 
 async def _put(client: httpx2.AsyncClient, prediction_id: object, label: object) -> httpx2.Response:
-    return await client.put(f"/v1/predictions/{prediction_id}/feedback", json=label)
+    path = f"/v1/predictions/{prediction_id}/feedback"
+    return await client.put(path, content=json.dumps(label), headers=JSON)
 
 
 def _history(feedback: Any) -> list[tuple[str, str, Any]]:
@@ -140,7 +142,10 @@ async def test_full_history_rejects_a_new_label_and_accepts_a_stored_one(
         ({"source": ""}, "/source"),
         ({"source": 7}, "/source"),
         ({"colour": "red"}, "/colour"),
-        ({"label": 2**63}, "/label"),
+        ({"label": 10**34}, "/label"),
+        ({"label": {"a": [10**40]}}, "/label"),
+        ({"label": ["\ud800"]}, "/label/0"),
+        ({"label": {"a\x00": 1}}, "/label/a\x00"),
         ({"label": "\x00"}, "/label"),
     ],
 )

@@ -18,6 +18,7 @@ from tests.documents.predictions.labels.factories import (
     counts_of,
     make_label,
     post_labels,
+    put_label,
     stored_labels,
     stream_labels,
 )
@@ -123,12 +124,13 @@ async def test_label_of_each_type_is_stored_with_its_type(
 async def test_label_structured_or_long_is_given_back(
     client: httpx2.AsyncClient, state: State, label: Any
 ) -> None:
-    """In a batch whose other labels take the fast path, and from a stream."""
+    """In a batch whose other labels take the fast path, from a stream, and alone."""
     event = make_event()
     await post_event(client, event)
     sent = make_label(event["prediction_id"], label=label)
     assert codes_of(await post_labels(client, [make_label(), sent])) == ["labelled"] * 2
     assert (await stream_labels(client, [sent]))[-1]["unchanged"] == 1
+    await put_label(client, sent)
     prediction = (await client.get(f"/v1/predictions/{event['prediction_id']}")).json()
     assert (prediction["feedback"]["label"], prediction["feedback"]["version"]) == (label, 1)
     exported = await client.get("/v1/predictions/export", params={"labels": "true"})
