@@ -28,7 +28,7 @@ PRODUCT = ProductLine.model_json_schema()
     dependencies=[needs("catalog:write")],
     responses={
         200: {
-            "description": "One line per 200 lines of the file",
+            "description": "One line per at most 200 records of the file",
             **struct_content(LoadLine, NDJSON),
         },
         **problems(BadHeader, InvalidEncoding),
@@ -44,7 +44,7 @@ PRODUCT = ProductLine.model_json_schema()
     },
 )
 async def products_import(request: Request) -> Response:
-    """Create or change one product per line, by its sku; report after every 200 lines.
+    """Create or change one product per line, by its sku; report after 200 records at most.
 
     Fields and columns that are absent stay as they are. The body may be compressed
     (`Content-Encoding: gzip` or `zstd`). A CSV is delimited by commas, semicolons or tabs, as its
