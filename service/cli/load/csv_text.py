@@ -39,7 +39,7 @@ def csv_records(
     header = parse_record(text, delimiter)
     yield number, "it has a stray quote" if header is None else header
     rest = (line for _, line in numbered)
-    splitter = CsvSplitter(delimiter, len(header or ()), _any, following, MAX_RECORD)
+    splitter = CsvSplitter(delimiter, len(header or ()), None, following, MAX_RECORD)
     for batch in chain(_batches(rest), ([],)):
         for record in splitter.read(batch, last=not batch):
             if record is not None:
@@ -81,8 +81,3 @@ def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _any(_: list[str]) -> bool:
-    """Take each record of the right width as a row."""
-    return True
