@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.load import csv_text, rows
+from service.cli.load import csv_text, lines, rows
 from service.cli.load.csv_text import csv_records
 from service.cli.load.lines import FileUnreadable
 from service.cli.load.rows import Row, open_source
@@ -34,6 +34,18 @@ def read(folder: Path, content: bytes, encoding: str = "utf-8") -> list[Row]:
         (("\r\n \r\n" + TEXT).encode(), "utf-8"),
         (("sep=;\r\n" + TEXT).encode("utf-8-sig"), "utf-8"),
         (("\n" + "sep=;\r\n\n" + TEXT).encode("utf-16"), "utf-8"),
+    ],
+    ids=[
+        "utf-16 found",
+        "utf-16 named",
+        "utf-16-le",
+        "utf-32",
+        "bom",
+        "mac",
+        "cr",
+        "blank",
+        "sep",
+        "sep in utf-16",
     ],
 )
 def test_csv_of_a_spreadsheet_is_read(content: bytes, encoding: str, tmp_path: Path) -> None:
@@ -69,10 +81,11 @@ def test_ndjson_in_utf16_is_one_sentence(tmp_path: Path) -> None:
 def test_csv_line_too_long_costs_no_other_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 2000)
     for module in (csv_text, rows):
         monkeypatch.setattr(module, "MAX_RECORD", 2000)
-    lines = ["a", *map(str, range(99)), "x" * 5000, "y"]
-    found = read(tmp_path, "\n".join(lines).encode())
+    texts = ["a", *map(str, range(99)), "x" * 5000, "y"]
+    found = read(tmp_path, "\n".join(texts).encode())
     assert [row.line for row in found if row.fault] == [101]
     assert found[-1].values == {"a": "y"}
 
@@ -94,5 +107,5 @@ def test_csv_header_goes_on_while_a_name_is_open(
 
 def test_csv_header_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_text, "MAX_RECORD", 10_000)
-    lines = chain(['"a\n'], repeat("x\n"))
-    assert next(csv_records(lines)) == (1, "it has a stray quote")
+    endless = chain(['"a\n'], repeat("x\n"))
+    assert next(csv_records(endless)) == (1, "it has a stray quote")
