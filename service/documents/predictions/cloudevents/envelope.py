@@ -11,14 +11,14 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import msgspec
 from msgspec import Raw
 from starlette.datastructures import Headers
 
-from service.core.errors import Refused, ServiceError, UnsupportedMedia
+from service.core.errors import BadRequest, Refused, ServiceError, UnsupportedMedia
 from service.core.media_types import parse_media_type
 from service.documents.predictions.cloudevents.attributes import (
     ATTRIBUTE_NAME,
@@ -26,11 +26,10 @@ from service.documents.predictions.cloudevents.attributes import (
     event_from,
     invalid,
 )
-from service.documents.predictions.cloudevents.json_data import raw_items, read_json, write_json
+from service.documents.predictions.cloudevents.json_data import read_json, split_array, write_json
 from service.web.schemas import MAX_ITEMS
 from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
-T = TypeVar("T")
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 ContentMode = Literal["binary", "structured", "batch"]
 _MODES: dict[str, ContentMode] = {STRUCTURED: "structured", BATCH: "batch"}
@@ -141,19 +140,14 @@ def read_batch(body: bytes) -> list[CloudEvent | ServiceError]:
 
 
 def _items(body: bytes) -> list[bytes]:
-    """Return the JSON text of each event; of a batch with a NaN, written anew."""
+    """Return the JSON text of each event, though some cannot be read."""
     try:
-        return raw_items(body, _raw_events)
-    except InvalidJson:
-        items = read_json(body).value
-    return list(map(write_json, _checked(items if isinstance(items, list) else None)))
-
-
-def _raw_events(body: bytes) -> list[Raw]:
-    return _checked(_decode(body, list[Raw]))
-
-
-def _checked(items: list[T] | None) -> list[T]:
+        raw: list[Raw] | None = _decode(body, list[Raw])
+        items = None if raw is None else list(map(bytes, raw))
+    except BadRequest:
+        items = split_array(body)
+        if items is None:
+            read_json(body)  # raises what is wrong, unless it is a value with a NaN
     if items is None or len(items) > MAX_ITEMS:
         raise NotACloudEventBatch
     return items
@@ -207,7 +201,7 @@ def _decode_base64(raw: Raw) -> bytes:
 
 
 def _members(body: bytes) -> dict[str, Raw] | None:
-    """Return the members of an object as JSON; of an object with a NaN, written anew."""
+    """Return the members of an object as JSON; of one with a NaN or half a pair, written anew."""
     try:
         members: dict[str, Raw] | None = _decode(body, dict[str, Raw])
     except InvalidJson:

@@ -107,6 +107,9 @@ def _read_v2(value: Any, field: str, *, is_response: bool) -> Message:
         message = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise _invalid_v2(error) from error
+    except UnicodeEncodeError as error:
+        detail = "Text must not contain lone surrogates."
+        raise invalid(f"/data/{field}", detail, "invalid_unicode") from error
     tensors = message.outputs if isinstance(message, _V2Response) else message.inputs
     version = message.model_version
     return Message(

@@ -5,16 +5,20 @@ Clean JSON is read by msgspec, which refuses these three; only what it refuses i
 
 import json
 import re
-from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Raw
 from pydantic_core import from_json
 
-from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
+from service.web.schemas import MAX_ITEMS
+from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, load_json
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_SPACE = b" \t\r\n"
+# Each skips strings and lists without lists, then finds a bracket, a comma between items, or the
+# quote of a string without end. The skipping is in one step, because a body may have millions.
+_SKIPPED = rb'"(?:[^"\\]++|\\.)*+"|[\[{][^"\[\]{}]*+[\]}]'
+_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|%s)*+(["\[\]{}])' % _SKIPPED, re.DOTALL)
+_ITEM_END = re.compile(rb'(?:[^"\[\]{},]++|%s)*+(["\[\]{},])' % _SKIPPED, re.DOTALL)
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
@@ -29,7 +33,7 @@ def read_json(data: bytes) -> Json:
     """Return the value of a JSON text.
 
     Raises:
-        BadRequest: it is not JSON, although these three numbers are taken.
+        BadRequest: it is not JSON, although these three are taken.
     """
     try:
         return Json(msgspec.json.decode(data), is_clean=True)
@@ -39,35 +43,65 @@ def read_json(data: bytes) -> Json:
         raise InvalidUtf8 from error
     except msgspec.ValidationError as error:  # a number beyond 64-bit floats: not Infinity
         raise InvalidJson(f"{error}.") from error
-    except msgspec.DecodeError as error:
+    except msgspec.DecodeError:
         try:
             return Json(from_json(data, allow_inf_nan=True, cache_strings="keys"), is_clean=False)
-        except ValueError:
-            raise InvalidJson(f"Send the data as JSON: {error}.") from error
+        except ValueError:  # reads half a surrogate pair, and names what is wrong
+            return Json(load_json(data), is_clean=False)
 
 
 def write_json(value: Any) -> bytes:
-    """Return JSON that :func:`read_json` reads as the same value."""
-    return json.dumps(value).encode()
+    """Return JSON that :func:`read_json` reads as the same value, as short as a sender's.
+
+    Raises:
+        TooDeep: it is nested without end.
+    """
+    try:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError as error:
+        raise TooDeep from error
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def canonical_json(data: Json) -> bytes:
-    """Return the same bytes for each spelling of a value: keys sorted, no white space."""
+    """Return the same bytes for each spelling of a value: keys sorted, no white space.
+
+    Raises:
+        TooDeep: it is nested without end.
+    """
     if data.is_clean:
         return _canonical.encode(data.value)
-    return json.dumps(data.value, sort_keys=True, separators=(",", ":")).encode()
+    try:
+        return json.dumps(data.value, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise TooDeep from error
 
 
-def raw_items(body: bytes, find: Callable[[bytes], Iterable[Raw]]) -> list[bytes]:
-    """Return the parts of a JSON text that ``find`` finds, verbatim, though some are invalid.
+def split_array(text: bytes) -> list[bytes] | None:
+    """Return the items of a JSON array, verbatim, though some cannot be read.
 
-    msgspec cannot find the end of a string with half a surrogate pair, such as an emoji cut in two;
-    so it searches a copy of the same length without any.
+    An item ends at a comma outside strings and brackets. It may hold a NaN, half a surrogate pair,
+    bytes that are not UTF-8, or more levels than a reader takes. The result is None if there is no
+    such array, because a bracket, a string or an item is missing. An array of too many items is
+    not read to its end.
     """
-    masked = _SURROGATE.sub(rb"\\u0020", body)
-    texts, end = [], 0
-    for part in map(bytes, find(masked)):
-        start = masked.index(part, end)
-        end = start + len(part)
-        texts.append(body[start:end])
-    return texts
+    text = text.strip(_SPACE)
+    if not text.startswith(b"["):
+        return None
+    items, depth, start, place = list[bytes](), 1, 1, 1
+    while depth and len(items) <= MAX_ITEMS:
+        found = (_ITEM_END if depth == 1 else _BRACKET).match(text, place)
+        if found is None or found[1] == b'"':
+            return None
+        place = found.end()
+        depth += (found[1] in b"[{") - (found[1] in b"]}")
+        if depth == 0 or (found[1] == b"," and depth == 1):
+            items.append(text[start : place - 1].strip(_SPACE))
+            start = place
+    if depth:
+        return items
+    is_whole = place == len(text) and text.endswith(b"]") and all(items)
+    return items if is_whole else None

@@ -68,22 +68,80 @@ async def test_batch_with_invalid_events_logs_the_others(
     response = await post_events(client, batch)
     body = response.json()
     assert response.status_code == 207
-    assert [result["status"] for result in body["results"]] == [201, 422, 422, 422, 400, 422, 201]
+    assert [result["status"] for result in body["results"]] == [201, 422, 422, 422, 422, 422, 201]
     assert body["results"][0]["id"] == "one"
     assert [result.get("errors", [{}])[0].get("pointer") for result in body["results"][1:6]] == [
         "/specversion",
         "/data/latency_ms",
         "",
-        None,
+        "/data/model",
         "/type",
     ]
     assert (body["created"], body["rejected"]) == (2, 5)
     assert await stored_ids(state) == ids_of(valid)
 
 
+DEEP = b"[" * 300 + b"]" * 300
+ENDLESS = b"[" * 50_000 + b"]" * 50_000
+
+
+def event_with(features: bytes) -> bytes:
+    """Return an event in JSON whose features are this text, which may be no JSON."""
+    event = json.dumps(cloud_event(make_event(features=0))).encode()
+    return event.replace(b'"features": 0', b'"features": ' + features)
+
+
+@pytest.mark.parametrize(
+    ("features", "status", "pointers"),
+    [
+        (rb'{"t": "\ud83d"}', 422, ["/data/features/t"]),
+        (rb'{"t": "\ud83d", "x": NaN}', 422, ["/data/features/t"]),
+        (b'{"t": %s}' % DEEP, 400, ["/data/features/t" + "/0" * 30]),
+        (b'{"t": %s, "x": NaN}' % DEEP, 400, ["/data/features/t" + "/0" * 30]),
+        (b'{"t": %s}' % ENDLESS, 400, None),
+        (b'{"t": tru}', 400, None),
+        (b'{"t": "\xff"}', 400, None),
+    ],
+)
+async def test_batch_with_one_unreadable_event_logs_the_others(
+    client: httpx2.AsyncClient, state: State, features: bytes, status: int, pointers: Any
+) -> None:
+    with_nan = event_with(b'{"x": NaN, "t": "[\\"]\\\\"}')
+    with_text = event_with('{"x": -Infinity, "t": "é"}'.encode())
+    body = b" [%s ,%s, %s]\n" % (with_nan, event_with(features), with_text)
+    response = await client.post(PATH, content=body, headers=BATCH)
+    assert response.status_code == 207, response.text
+    results = response.json()["results"]
+    assert [result["status"] for result in results] == [201, status, 201]
+    if pointers is not None:
+        assert [error["pointer"] for error in results[1]["errors"]] == pointers
+    assert len(await stored_ids(state)) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"x",
+        b'[{"a": NaN}',
+        b'[{"a": NaN},]',
+        b'[,{"a": NaN}]',
+        b'[{"a": NaN}]]',
+        b'[{"a": NaN}] 1',
+        b'[{"a": NaN}}',
+        b'[{"a": "NaN]',
+        b'[{"a": "' + b'\\"' * 500_000,
+        b"[NaN" + b"]" * 500_000,
+    ],
+)
+async def test_batch_that_cannot_be_divided_is_400(client: httpx2.AsyncClient, body: bytes) -> None:
+    response = await client.post(PATH, content=body, headers=BATCH)
+    assert response.status_code == 400, response.text
+
+
 async def test_batch_empty_is_accepted_and_too_long_is_rejected(client: httpx2.AsyncClient) -> None:
     assert (await post_events(client, [])).json()["results"] == []
-    bodies: tuple[object, ...] = ([{}] * 1001, {}, "x")
+    with_nan = [{"a": float("nan")}] * 1001
+    bodies: tuple[object, ...] = ([{}] * 1001, {}, "x", with_nan, with_nan[0])
     for body in bodies:
         response = await client.post(PATH, content=json.dumps(body).encode(), headers=BATCH)
         assert response.status_code == 422

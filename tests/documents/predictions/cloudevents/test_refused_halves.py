@@ -70,9 +70,16 @@ def older_names(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("data", "status", "code"),
     [
         (b'{"inputs": [', 400, "invalid_json"),
-        (b"\xff\x00", 400, "invalid_json"),
+        (b"\xff\x00", 400, "invalid_utf8"),
         (b"", 400, "invalid_json"),
         (b'{"prompt": "hello"}', 422, "invalid"),
+        (
+            rb'{"inputs": [{"name": "x", "shape": [1], "datatype": "\ud83d"}]}',
+            422,
+            "invalid_unicode",
+        ),
+        (rb'{"instances": [{"x": "\ud83d"}]}', 422, "invalid_unicode"),
+        (rb'{"instances": [{"x": NaN, "\ud83d": 1}]}', 422, "invalid_unicode"),
         (b'{"instances": [%s]}' % b",".join([b"1"] * 1001), 422, "invalid"),
     ],
 )
