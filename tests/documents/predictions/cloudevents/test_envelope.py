@@ -99,7 +99,7 @@ def event_with(features: bytes) -> bytes:
         (b'{"t": %s}' % DEEP, 400, ["/data/features/t" + "/0" * 30]),
         (b'{"t": %s, "x": NaN}' % DEEP, 400, ["/data/features/t" + "/0" * 30]),
         (b'{"t": %s}' % ENDLESS, 400, None),
-        (b'{"t": tru}', 400, None),
+        (b'{"t": nul}', 400, None),
         (b'{"t": "\xff"}', 400, None),
     ],
 )

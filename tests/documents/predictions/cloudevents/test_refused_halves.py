@@ -225,8 +225,8 @@ async def test_replay_of_a_half_whose_place_is_taken_keeps_it(
     (pair,) = await refused(client)
     assert (await replay(client, pair))["pair_id"] == pair["pair_id"]
     assert [item["pair_id"] for item in await refused(client)] == [pair["pair_id"]]
-    datas = [json.loads(item["request"]["data"]) for item in await stored_pairs(state)]
-    assert sorted(datas, key=str) == [V2_REQUEST, other]
+    sent = [json.loads(item["request"]["data"]) for item in await stored_pairs(state)]
+    assert sorted(sent, key=str) == [V2_REQUEST, other]
 
 
 async def test_replay_keeps_a_partner_that_arrives_under_the_old_id(
