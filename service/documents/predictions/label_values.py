@@ -110,6 +110,14 @@ def _to_valid(label: Any) -> Any:
     return stored
 
 
+def is_far_too_large(label: Any) -> bool:
+    """Return whether this can be no label, whatever its values are; it looks at few of them."""
+    try:
+        return _exceeds_limit(label)
+    except PydanticCustomError:
+        return False
+
+
 def _exceeds_limit(label: Any) -> bool:
     """Return whether the JSON is too large by its least size; look at no more than the limit.
 

@@ -64,6 +64,7 @@ from tests.documents.predictions.labels.factories import (
         ({"colour": "red"}, "/colour"),
         ({"c" * 5000: "red"}, f"/{'c' * 199}…"),
         ({"label": {"deep": [{} for _ in range(30_000)]}}, "/label"),
+        ({"label": [10**40] + [0] * 40_000}, "/label"),  # its values are not looked at
     ],
 )
 async def test_label_invalid_is_rejected_and_the_others_are_stored(
