@@ -77,7 +77,8 @@ async def _replay(settings: Settings, model: str | None) -> tuple[Counter[str], 
 
 def _replay_of(mongo: MongoStore, shared_writer: SharedWriter, settings: Settings) -> HalfReplay:
     rules = RetentionRuleCache(mongo, settings.retention_days)
-    return HalfReplay(mongo, PredictionWriter(mongo, Caller(), shared_writer, rules))
+    writer = PredictionWriter(mongo, Caller(), shared_writer, rules, settings.max_event_bytes)
+    return HalfReplay(mongo, writer)
 
 
 def _summary(states: Counter[str]) -> str:
