@@ -11,7 +11,8 @@ from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
-INT64 = 2**63
+from service.web.strict_json import INT64, OUT_OF_RANGE
+
 MAX_DIGITS = 34
 MAX_WHOLE = 10**MAX_DIGITS - 1
 NULL_DATABASE = ("null_database", "Omit $db beside $ref and $id.")
@@ -79,7 +80,7 @@ def first_fault(value: Any) -> tuple[tuple[object, ...], str, str] | None:
                 ((*path, place), child) for place, child in children if type(child) not in _FINE
             )
         elif isinstance(here, int) and abs(here) > MAX_WHOLE:
-            return path, "integer_out_of_range", TOO_LARGE
+            return path, OUT_OF_RANGE, TOO_LARGE
     return None
 
 

@@ -8,10 +8,10 @@ import re
 from typing import Any, NamedTuple
 
 import msgspec
-from pydantic_core import from_json
 
+from service.documents.predictions.ingest.decode import load
 from service.web.schemas import MAX_ITEMS
-from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep, load_json
+from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
 _SPACE = b" \t\r\n"
 # Each skips strings and lists without lists, then finds a bracket, a comma between items, or the
@@ -44,10 +44,7 @@ def read_json(data: bytes) -> Json:
     except msgspec.ValidationError as error:  # a number beyond 64-bit floats: not Infinity
         raise InvalidJson(f"{error}.") from error
     except msgspec.DecodeError:
-        try:
-            return Json(from_json(data, allow_inf_nan=True, cache_strings="keys"), is_clean=False)
-        except ValueError:  # reads half a surrogate pair, and names what is wrong
-            return Json(load_json(data), is_clean=False)
+        return Json(load(data), is_clean=False)
 
 
 def write_json(value: Any) -> bytes:

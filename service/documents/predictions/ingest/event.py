@@ -7,7 +7,7 @@ reads the others.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from msgspec import Meta, Struct
@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from service.core.errors import FieldError, field_error
 from service.documents.predictions.clock import future_violation
 from service.documents.predictions.ids import ID_SCHEMA
-from service.documents.predictions.ingest.values import NonfiniteName
+from service.documents.predictions.reading.schemas import NonfiniteName, Role, Status
 from service.web.problems import pointer_to
 from service.web.schemas import EARLIEST, LATEST, TIME_PATTERN
 from service.web.strict_json import INT64
@@ -28,8 +28,6 @@ Int64 = Annotated[int, Meta(ge=-INT64, le=INT64 - 1)]
 Moment = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": TIME_PATTERN})]
 # A UUID or text at run time, which msgspec does not take as a union.
 Id = Annotated[Any, Meta(extra_json_schema=ID_SCHEMA)]
-Status = Literal["ok", "error", "timeout", "fallback"]
-Role = Literal["primary", "shadow", "canary", "replay"]
 Scores = dict[str, float | None] | list[float | None]
 Scalar = Int64 | float | str | bool | None
 # Values that BSON holds as they are, to the depth that models have: a type may not name itself.

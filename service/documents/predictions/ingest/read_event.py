@@ -16,14 +16,13 @@ from service.documents.predictions.ingest.event import (
     Event,
     Failure,
     Moment,
-    Role,
     Scores,
-    Status,
     Word,
     time_violation,
 )
 from service.documents.predictions.ingest.values import Inspection, members_of, restore
 from service.documents.predictions.label_values import normalize_label
+from service.documents.predictions.reading.schemas import Role, Status
 from service.stores.mongo.client import now
 from service.web.problems import pointer_to
 from service.web.schemas import parse_time
@@ -77,8 +76,6 @@ def _typed(type_: Any) -> Callable[[Any], Any]:
 _word, _number = _typed(Word), _typed(float)
 _latency = _typed(Event.__annotations__["latency_ms"])
 _scores, _failure = _typed(Scores), _typed(Failure | str)
-
-
 _moment = _typed(Moment)
 
 

@@ -17,6 +17,7 @@ from service.web.schemas import (
 
 Status = Literal["ok", "error", "timeout", "fallback"]
 Role = Literal["primary", "shadow", "canary", "replay"]
+NonfiniteName = Literal["NaN", "Infinity", "-Infinity"]
 
 
 class Observation(ResponseModel):
@@ -69,7 +70,7 @@ class PredictionRead(ResponseModel):
     role: Role
     sent_at: Moment | None = None
     received_at: Moment
-    nonfinite: dict[str, Literal["NaN", "Infinity", "-Infinity"]] | None = Field(
+    nonfinite: dict[str, NonfiniteName] | None = Field(
         None,
         description="Numbers that JSON has as null, by JSON Pointer.",
         examples=[{"/features/age": "NaN"}],
