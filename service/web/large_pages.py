@@ -29,8 +29,8 @@ class PageTooLarge(Refused):
 
     def __init__(self, fitting: int) -> None:
         super().__init__(
-            f"Set limit to {fitting} or fewer, because only {fitting} of them fit; or follow "
-            "next_cursor instead of an offset."
+            f"Set limit or page_size to {fitting} or fewer, because only {fitting} of them fit; or "
+            "follow next_cursor instead of an offset or page numbers."
         )
 
 

@@ -1,34 +1,34 @@
-"""Pagination of lists by signed cursors, the same for both stores.
+"""Pagination of lists by signed cursors, offsets and page numbers, the same for both stores.
 
-A cursor is the sort value and the id of the last item, signed together with path, filters and sort:
-with others it is refused, because its page would be meaningless.
+A cursor is the sort values and the id of the last item, signed together with path, filters and
+sort: with others it is refused, because its page would be meaningless.
 """
 
-import base64
-import binascii
 import json
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeVar
-from urllib.parse import urlencode
-from uuid import UUID
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from fastapi import Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import MISSING, BeforeValidator, Field, model_validator
 
-from service.core.errors import BadRequest
-from service.core.signing import SIGNATURE_BYTES, Signer
+from service.core.signing import Signer
 from service.web.large_pages import LargePage
+from service.web.lists.cursors import MAX_CURSOR, Cursor, read_cursor, write_cursor
+from service.web.lists.filter_query import FilterQuery
+from service.web.lists.page_numbers import (
+    MAX_OFFSET,
+    MOST_COUNTED,
+    Around,
+    PageTooFar,
+    Total,
+    link_header,
+)
+from service.web.lists.sorting import COMMITTED
 from service.web.schemas import ResponseModel
 
 T = TypeVar("T")
-DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET = 50, 200, 10_000
-
-
-class BadCursor(BadRequest):
-    code, title = "bad_cursor", "Cursor is not valid for this list"
-    detail = "Send next_cursor unchanged, with the same filters and sort, or start without one."
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+COUNTED = {"offset", "page", "page_size"}  # a query with one finds its page by counting items
 
 
 def _coerced(value: Any) -> Any:
@@ -40,10 +40,8 @@ def _coerced(value: Any) -> Any:
     return value
 
 
-class ListQuery(BaseModel):
+class ListQuery(FilterQuery):
     """Query of every list. A feature adds its ``sort`` and filters: ``field``, ``field__op``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[
         int,
@@ -54,7 +52,9 @@ class ListQuery(BaseModel):
             "A page of over 8 MiB ends earlier, with a next_cursor; with an offset it is refused",
         ),
     ] = DEFAULT_LIMIT
-    cursor: str | None = Field(None, max_length=1000, description="next_cursor of the page before")
+    cursor: str | None = Field(
+        None, max_length=MAX_CURSOR, description="next_cursor of the page before"
+    )
     sort: str = "-created_at"
     count: Literal["none", "estimated", "exact"] = Field(
         "none",
@@ -62,61 +62,71 @@ class ListQuery(BaseModel):
         "estimated on MongoDB where there are filters",
     )
 
-    def filters(self) -> dict[str, Any]:
-        """Return the filters of the query."""
-        values = self.model_dump(exclude=_NOT_FILTERS, exclude_none=True)
-        return {name: value for name, value in values.items() if value is not None}
+    @property
+    def size(self) -> int:
+        """The most items of the page."""
+        return self.limit
 
-    @classmethod
-    def require_applied(
-        cls, columns: Collection[str], operators: Collection[str], others: Collection[str]
-    ) -> None:
-        """Refuse a filter that a list would ignore.
+    @property
+    def skip(self) -> int:
+        """The items before the page, if it is found by counting them."""
+        return 0
 
-        Args:
-            columns: each ``field`` that the list compares.
-            operators: each ``op`` it compares by; the empty one is equality.
-            others: names of filters that it applies otherwise.
-
-        Raises:
-            TypeError: with the filters that are neither.
-        """
-        names = cls.model_fields.keys() - _NOT_FILTERS - set(others)
-        known = {f"{field}__{op}".removesuffix("__") for field in columns for op in operators}
-        if ignored := ", ".join(sorted(names - known)):
-            raise TypeError(
-                f"{cls.__name__} has filters that its list ignores: {ignored}. Name their columns "
-                "in filters=, or what the repository itself applies in elsewhere=."
-            )
-
-    @classmethod
-    def require_same(cls, query: "ListQuery") -> None:
-        """Raise TypeError if a list of this query is asked by one that may have other filters."""
-        if type(query) not in cls.__mro__:
-            raise TypeError(f"the list is of {cls.__name__}, not of {type(query).__name__}")
+    @property
+    def number(self) -> int | None:
+        """The number of the page, if it is found by that."""
+        return None
 
     def split_page(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
         """Return the items of the page, and its last item if there are more.
 
-        ``found`` has at most ``limit + 1`` items; the extra item shows that there are more.
+        ``found`` has at most ``size + 1`` items; the extra item shows that there are more.
         """
-        shown = found[: self.limit]
-        return shown, shown[-1] if len(found) > self.limit else None
+        shown = found[: self.size]
+        return shown, shown[-1] if len(found) > self.size else None
 
 
 class OffsetQuery(ListQuery):
-    """Query of lists with offsets."""
+    """Query of lists whose pages are also found by an offset or by their number."""
 
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="items to skip, instead of a cursor")
+    page: int | None = Field(
+        None, ge=1, description="number of the page from 1, instead of a cursor; fills `total`"
+    )
+    page_size: Annotated[int | None, BeforeValidator(_coerced)] = Field(
+        None,
+        ge=1,
+        description=f"items a page, {DEFAULT_LIMIT} without it; instead of `limit`, at most "
+        f"{MAX_LIMIT} too",
+    )
+
+    @property
+    def size(self) -> int:
+        if self.number is None:
+            return self.limit
+        return DEFAULT_LIMIT if self.page_size is None else self.page_size
+
+    @property
+    def skip(self) -> int:
+        return self.offset if self.number is None else (self.number - 1) * self.size
+
+    @property
+    def number(self) -> int | None:
+        return 1 if self.page is None and self.page_size is not None else self.page
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if self.offset and (self.cursor is not None or self.sort == "committed"):
+    def _one_way(self) -> Self:
+        if self.number is not None:
+            others = not self.model_fields_set.isdisjoint(("cursor", "offset", "limit"))
+            if others or self.sort == COMMITTED:
+                raise ValueError(
+                    "page and page_size go without cursor, offset, limit and sort=committed"
+                )
+            if self.skip > MAX_OFFSET:
+                raise PageTooFar
+        if self.skip and (self.cursor is not None or self.sort == COMMITTED):
             raise ValueError("takes a cursor or an offset, not both; sort=committed takes a cursor")
         return self
-
-
-_NOT_FILTERS = {"limit", "cursor", "sort", "count", "offset", "expand"}
 
 
 class PageInfo(ResponseModel):
@@ -126,30 +136,17 @@ class PageInfo(ResponseModel):
 
 
 class Page(ResponseModel, Generic[T]):
-    """One page of a list. ``total`` is set if ``count`` requests it."""
+    """One page of a list. ``total`` is set if ``count`` or a page number requests it."""
 
     items: list[T]
     page: PageInfo
     total: int | None = None
-
-
-class Cursor(NamedTuple):
-    """The last item of a page: its sort value and its id, and whether items follow it by now."""
-
-    value: Any
-    key: UUID
-    has_more: bool = True
-
-
-class Sort(NamedTuple):
-    """A sort field and its direction."""
-
-    field: str
-    descending: bool
-
-    @classmethod
-    def parse(cls, sort: str) -> "Sort":
-        return cls(sort.removeprefix("-"), sort.startswith("-"))
+    total_pages: int | MISSING = Field(MISSING, description="of a page by number alone")
+    total_is_estimated: bool | MISSING = Field(
+        MISSING,
+        description=f"of a page by number alone: beyond {MOST_COUNTED} items PostgreSQL's planner "
+        "estimates the total, and items on MongoDB are at least as many",
+    )
 
 
 class Paginator:
@@ -163,27 +160,27 @@ class Paginator:
         """Return the position after which the page begins; None at the start of the list."""
         if query.cursor is None:
             return None
-        try:
-            raw = base64.urlsafe_b64decode(query.cursor.encode("ascii"))
-            signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
-            if not self._signer.verify(signature, self._signed_message(payload, query)):
-                raise BadCursor
-            kind, value, key = json.loads(payload)
-        except (binascii.Error, UnicodeError, ValueError) as error:
-            raise BadCursor from error
-        return Cursor(_KINDS[kind](value), UUID(key))
+        return read_cursor(query.cursor, self._made_for(query), self._signer)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that the request names, none if it wants all of them."""
+        named: str | None = self._request.scope.get("fields")
+        return frozenset() if named is None else frozenset(named.split(","))
 
     def page(
-        self, query: ListQuery, items: Sequence[T], end: Cursor | None, total: int | None
+        self, query: ListQuery, items: Sequence[T], end: Cursor | None, total: Total | None
     ) -> Page[T]:
         """Return a page of ``items``.
 
         ``end`` is its end if another page may follow, ``total`` the count if requested.
         """
-        return Page(items=list(items), page=self._info(query, end), total=total)
+        info, numbers = self._info(query, end, total), _numbers(query, total)
+        count = None if total is None else total.items
+        return Page(items=list(items), page=info, total=count, **numbers)
 
     def answer(
-        self, query: ListQuery, items: bytes, end: Cursor | None, total: int | None
+        self, query: ListQuery, items: bytes, end: Cursor | None, total: Total | None
     ) -> Response:
         """Return the response of a page whose items are JSON already, without brackets."""
         rest, headers = self._after_items(query, end, total)
@@ -195,54 +192,43 @@ class Paginator:
         query: ListQuery,
         batches: AsyncGenerator[Iterable[bytes]],
         end: Cursor | None,
-        total: int | None,
+        total: Total | None,
     ) -> Response:
         """Return the response of a page whose items are read while it is sent."""
         return LargePage(batches, *self._after_items(query, end, total), self._request)
 
     def _after_items(
-        self, query: ListQuery, end: Cursor | None, total: int | None
+        self, query: ListQuery, end: Cursor | None, total: Total | None
     ) -> tuple[bytes, dict[str, str]]:
         """Return what follows the items of a page, and its headers."""
-        info = self._info(query, end).model_dump_json()
+        info = self._info(query, end, total).model_dump_json()
         link = self._response.headers.get("Link")
-        rest = f',"page":{info},"total":{json.dumps(total)}}}'
+        count = "null" if total is None else str(total.items)
+        numbers = json.dumps(_numbers(query, total), separators=(",", ":"))[1:-1]
+        rest = f',"page":{info},"total":{count}{"," if numbers else ""}{numbers}}}'
         return rest.encode(), {} if link is None else {"Link": link}
 
-    def _info(self, query: ListQuery, end: Cursor | None) -> PageInfo:
-        cursor = None if end is None else self._cursor(end, query)
+    def _info(self, query: ListQuery, end: Cursor | None, total: Total | None) -> PageInfo:
+        cursor = end and write_cursor(end, self._made_for(query), self._signer)
         has_more = end is not None and end.has_more
-        if cursor is not None and has_more and self._request.method == "GET":
-            self._link(cursor)
-        return PageInfo(limit=query.limit, next_cursor=cursor, has_more=has_more)
+        following = cursor if has_more else None
+        places: dict[str, dict[str, Any]] = {}
+        if query.number is not None and total is not None:
+            places = Around(query.number, query.size, following, total).links()
+        elif following is not None:
+            places = {"next": {"cursor": following}}
+        if places and self._request.method == "GET":
+            self._response.headers["Link"] = link_header(self._request, places)
+        return PageInfo(limit=query.size, next_cursor=cursor, has_more=has_more)
 
-    def _cursor(self, end: Cursor, query: ListQuery) -> str:
-        kind = type(end.value).__name__
-        value = end.value if kind in ("int", "str", "float") else str(end.value)
-        payload = json.dumps([kind, value, str(end.key)]).encode()
-        signature = self._signer.sign(self._signed_message(payload, query))
-        return base64.urlsafe_b64encode(signature + payload).decode()
-
-    def _signed_message(self, payload: bytes, query: ListQuery) -> bytes:
-        made_for = json.dumps(
-            [self._request.url.path, query.sort, query.filters()], default=str, sort_keys=True
-        )
-        return payload + b"\0" + made_for.encode()
-
-    def _link(self, cursor: str) -> None:
-        """Set the Link header (RFC 8288); relative, so that it works behind any proxy."""
-        kept = [
-            (name, value)
-            for name, value in self._request.query_params.multi_items()
-            if name not in ("cursor", "offset")
-        ]
-        fields = self._request.scope.get("fields")
-        if fields is not None:
-            kept.append(("fields", fields))
-        target = f"{self._request.url.path}?{urlencode([*kept, ('cursor', cursor)])}"
-        self._response.headers["Link"] = f'<{target}>; rel="next"'
+    def _made_for(self, query: ListQuery) -> bytes:
+        """Return what a cursor is signed with."""
+        list_ = [self._request.url.path, query.sort, query.filters()]
+        return json.dumps(list_, default=str, sort_keys=True).encode()
 
 
-_KINDS: dict[str, Callable[[Any], Any]] = {
-    "int": int, "str": str, "float": float, "Decimal": Decimal, "datetime": datetime.fromisoformat,
-}  # fmt: skip
+def _numbers(query: ListQuery, total: Total | None) -> dict[str, Any]:
+    """Return the further fields of a page by number."""
+    if query.number is None or total is None:
+        return {}
+    return {"total_pages": total.pages(query.size), "total_is_estimated": total.is_estimated}

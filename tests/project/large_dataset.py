@@ -186,6 +186,7 @@ TABLES: dict[str, Iterable[str]] = {
                 "age": _rare("age", "149", "20 + n % 60", "18"),
                 "city": _rare("city", "'Nowhere'", "'London'", "'Paris'"),
                 "status": _rare("status", "'suspended'", "'active'", "'pending'"),
+                "role": _rare("role", "'admin'", "'member'", "'editor'"),
                 "is_active": _rare("is_active", "false", "true"),
                 "deleted_at": "CASE WHEN n % 250 = 9 THEN now() END",
             },

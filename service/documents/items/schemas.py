@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
 from service.stores.mongo.json_values import from_bson
+from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Several
 from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
     Moment,
@@ -86,14 +87,27 @@ class ItemRead(Versioned):
 
 
 class ItemQuery(OffsetQuery):
-    sort: Literal["created_at", "-created_at", "name", "-name"] = "-created_at"
-    name: Text | None = None
-    type: Text | None = None
-    tag: Text | None = Field(None, description="items with this tag")
-    price__gte: Money | None = None
-    price__lte: Money | None = None
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    sort: Literal[
+        "created_at",
+        "-created_at",
+        "name",
+        "-name",
+        "type,created_at",
+        "-type,-created_at",
+    ] = Field("-created_at", description="two fields only where an index has both")
+    name: FilterText | None = Field(None, description="the whole name, as it is written")
+    name__in: Several[FilterText] | None = None
+    type: FilterText | None = Field(None, description="items of this type")
+    type__in: Several[FilterText] | None = None
+    tag: FilterText | None = Field(None, description="items with this tag")
+    tag__in: Several[FilterText] | None = Field(
+        None, description="items with one of these tags, separated by commas"
+    )
+    price__gte: Money | None = Field(None, description="at least this price")
+    price__lte: Money | None = Field(None, description="at most this price")
+    price__null: bool | None = Field(None, description=WITHOUT)
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)
     deleted: bool = Field(False, description="list deleted items instead")
 
 

@@ -35,4 +35,4 @@ class RetentionRead(Versioned):
 
 class RetentionQuery(ListQuery):
     sort: Literal["model", "-model"] = "model"
-    model: Text | None = None
+    model: Text | None = Field(None, description="the rule of this model or pattern")

@@ -67,7 +67,11 @@ class LedgerBroken(Conflict):
 
 
 ENTRIES = SqlListing(
-    Entry, EntryQuery, projection(Entry, EntryRead), filters={"created_at": Entry.created_at}
+    Entry,
+    EntryQuery,
+    projection(Entry, EntryRead),
+    schema=EntryRead,
+    filters={"created_at": Entry.created_at},
 )
 
 
@@ -88,7 +92,8 @@ class AccountRepository(SqlRepository[AccountRead]):
         Account,
         AccountQuery,
         projection(Account, AccountRead),
-        filters={"owner_id": Account.owner_id},
+        schema=AccountRead,
+        filters={"owner_id": Account.owner_id, "created_at": Account.created_at},
     )
 
     def __init__(self, context: SqlContext) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import MISSING, ConfigDict, Field
 
+from service.web.lists.values import BEFORE, FROM
 from service.web.pagination import ListQuery
 from service.web.schemas import (
     Currency,
@@ -63,7 +64,9 @@ class AccountRead(Versioned):
 
 class AccountQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    owner_id: UUID | None = None
+    owner_id: UUID | None = Field(None, description="accounts of this user")
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)
 
 
 class EntryRead(ResponseModel):
@@ -78,8 +81,8 @@ class EntryRead(ResponseModel):
 
 class EntryQuery(ListQuery):
     sort: Literal["created_at", "-created_at", "committed"] = "-created_at"
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)
 
 
 class TransferCreate(RequestModel):
@@ -120,5 +123,5 @@ class TransferRead(Versioned):
 class TransferQuery(ListQuery):
     sort: Literal["created_at", "-created_at", "committed"] = "-created_at"
     account_id: UUID | None = Field(None, description="transfers from or to this account")
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)

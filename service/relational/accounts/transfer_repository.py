@@ -37,6 +37,7 @@ TRANSFERS = SqlListing(
     Transfer,
     TransferQuery,
     {"id": Transfer.id, **_SHOWN, "created_at": Transfer.created_at},
+    schema=TransferRead,
     filters={"created_at": Transfer.created_at},
     elsewhere=["account_id"],
 )
@@ -44,12 +45,8 @@ TRANSFERS = SqlListing(
 BY_ENTRIES = SqlListing(
     Entry,
     TransferQuery,
-    {
-        "id": Entry.id,
-        "transfer_id": Entry.transfer_id,
-        **_SHOWN,
-        "created_at": Entry.created_at,
-    },
+    {"id": Transfer.id, **_SHOWN, "created_at": Entry.created_at},
+    schema=TransferRead,
     filters={"created_at": Entry.created_at},
     elsewhere=["account_id"],
     source=Entry.__table__.join(Transfer.__table__, Transfer.id == Entry.transfer_id),
@@ -110,7 +107,6 @@ class TransferRepository(SqlService):
 def read_transfer(row: Any) -> TransferRead:
     """Return a row as a transfer; its version counts its reversal."""
     values = dict(row._mapping)
-    values["id"] = values.pop("transfer_id", values["id"])
     reversed_by_id = values.pop("reversed_by_id", None)
     version = 1 if reversed_by_id is None else 2
     return TransferRead(**values, reversed_by_id=reversed_by_id, version=version)

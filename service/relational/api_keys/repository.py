@@ -75,7 +75,11 @@ class ApiKeyRepository(SqlRepository[ApiKeyRead]):
 
     table, schema, missing = ApiKey, ApiKeyRead, ApiKeyNotFound
     listing = SqlListing(
-        ApiKey, ApiKeyQuery, projection(ApiKey, ApiKeyRead), filters={"user_id": ApiKey.user_id}
+        ApiKey,
+        ApiKeyQuery,
+        projection(ApiKey, ApiKeyRead),
+        schema=ApiKeyRead,
+        filters={"user_id": ApiKey.user_id, "created_at": ApiKey.created_at},
     )
 
     def __init__(self, context: SqlContext) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from service.auth.roles import Scope
+from service.web.lists.values import BEFORE, FROM
 from service.web.pagination import ListQuery
 from service.web.schemas import Moment, Name, RequestModel, StrictInt, Time, Versioned
 
@@ -71,4 +72,6 @@ class ApiKeySecret(ApiKeyRead):
 
 class ApiKeyQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    user_id: UUID | None = None
+    user_id: UUID | None = Field(None, description="keys of this user")
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)

@@ -22,6 +22,7 @@ EVENTS = SqlListing(
     AuditEvent,
     AuditQuery,
     projection(AuditEvent, AuditEventRead),
+    schema=AuditEventRead,
     filters={
         "act": AuditEvent.act,
         "user_id": AuditEvent.user_id,

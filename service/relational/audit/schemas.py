@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from service.web.lists.values import BEFORE, FROM, Several
 from service.web.pagination import ListQuery
 from service.web.schemas import Moment, ResponseModel, Time
 
@@ -42,8 +43,12 @@ class AuditEventRead(ResponseModel):
 
 class AuditQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    act: Act | None = None
+    act: Act | None = Field(None, description="this act")
+    act__in: Several[Act] | None = None
     user_id: UUID | None = Field(None, description="the user who acted")
+    user_id__null: bool | None = Field(
+        None, description="`true`: acts without a user, such as failed logins; `false`: the others"
+    )
     subject_id: UUID | None = Field(None, description="the user or key that was affected")
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)

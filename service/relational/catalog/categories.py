@@ -58,7 +58,8 @@ class CategoryRepository(SqlRepository[CategoryRead]):
         Category,
         CategoryQuery,
         projection(Category, CategoryRead),
-        filters={"parent_id": Category.parent_id},
+        schema=CategoryRead,
+        filters={"parent_id": Category.parent_id, "name": Category.name},
     )
 
     async def add(self, category: CategoryCreate) -> CategoryRead:

@@ -58,13 +58,16 @@ def is_deleted(deleted: bool) -> ColumnElement[bool]:
     return Product.deleted_at.is_not(None) if deleted else Product.deleted_at.is_(None)
 
 
-def _listing(shown: Projection | None = None, *options: ExecutableOption) -> SqlListing:
+def _listing(shown: Projection | None = None, **options: ExecutableOption) -> SqlListing:
     """Return the list of products; the value of its filter ``category_id`` is an array of ids."""
     return SqlListing(
         Product,
         ProductQuery,
         shown,
         filters={
+            "sku": func.lower(Product.sku),
+            "name": Product.name,
+            "category_id": Product.category_id,
             "price": Product.price,
             "currency": Product.currency,
             "created_at": Product.created_at,
@@ -74,6 +77,7 @@ def _listing(shown: Projection | None = None, *options: ExecutableOption) -> Sql
             "q": CustomFilter(lambda q: words_begin_in(Product.search, q), Text, quote_words),
         },
         elsewhere=["in_stock", "deleted"],
+        schema=ProductRead,
         options=options,
     )
 
@@ -83,7 +87,7 @@ class ProductRepository(SqlRepository[ProductRead]):
 
     table, schema, missing = Product, ProductRead, ProductNotFound
     listing = _listing(projection(Product, ProductRead, without=["category"]))
-    with_category = _listing(None, joinedload(Product.category))
+    with_category = _listing(None, category=joinedload(Product.category))
 
     def visible(self) -> ColumnElement[bool]:
         return is_deleted(False)

@@ -8,6 +8,8 @@ from zlib import crc32
 from pydantic import MISSING, ConfigDict, Field, JsonValue
 
 from service.web.bulk import Items
+from service.web.lists.sorting import Sorting
+from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Several
 from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
     Currency,
@@ -57,8 +59,12 @@ class CategoryRead(Versioned):
 
 
 class CategoryQuery(OffsetQuery):
-    sort: Literal["created_at", "-created_at", "name", "-name"] = "name"
+    sort: Annotated[str, Sorting("name", "created_at")] = "name"
+    name: FilterText | None = Field(None, description="the whole name, as it is written")
     parent_id: UUID | None = Field(None, description="only its direct subcategories")
+    parent_id__null: bool | None = Field(
+        None, description="`true`: those at the top; `false`: those below another"
+    )
 
 
 EXAMPLE: dict[str, JsonValue] = {
@@ -154,24 +160,27 @@ class ProductExpand(RequestModel):
 
 
 class ProductQuery(OffsetQuery):
-    sort: Literal["created_at", "-created_at", "name", "-name", "price", "-price", "committed"] = (
-        "-created_at"
-    )
+    sort: Annotated[str, Sorting("created_at", "name", "price", committed=True)] = "-created_at"
     q: Text | None = Field(
         None,
         min_length=1,
         max_length=200,
         description="beginnings of words in sku, name or description",
     )
+    sku: FilterText | None = Field(None, description="the whole sku, in any case")
+    sku__in: Several[FilterText] | None = None
+    name: FilterText | None = Field(None, description="the whole name, as it is written")
     category_id: UUID | None = Field(None, description="includes all categories below it")
-    price__gte: Money | None = None
-    price__lte: Money | None = None
+    category_id__null: bool | None = Field(None, description=WITHOUT)
+    price__gte: Money | None = Field(None, description="at least this price")
+    price__lte: Money | None = Field(None, description="at most this price")
     in_stock: bool | None = Field(
         None, description="`true`: only products in stock; `false`: only products without stock"
     )
     currency: Currency | None = None
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    currency__in: Several[Currency] | None = None
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)
     deleted: bool = Field(False, description="list the deleted products instead")
     expand: Literal["category"] | None = Field(None, description="`category` nests the category")
 
@@ -204,5 +213,5 @@ class MovementRead(ResponseModel):
 
 class MovementQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)

@@ -17,6 +17,7 @@ MOVEMENTS = SqlListing(
     StockMovement,
     MovementQuery,
     projection(StockMovement, MovementRead),
+    schema=MovementRead,
     filters={"created_at": StockMovement.created_at},
 )
 

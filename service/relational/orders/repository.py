@@ -51,7 +51,8 @@ class OrderRepository(SqlRepository[OrderRead]):
         Order,
         OrderQuery,
         filters={"user_id": Order.user_id, "state": Order.state, "created_at": Order.created_at},
-        options=[selectinload(Order.lines)],
+        schema=OrderRead,
+        options={"lines": selectinload(Order.lines)},
     )
 
     def visible(self) -> ColumnElement[bool]:

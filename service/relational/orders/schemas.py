@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from service.web.lists.values import BEFORE, FROM, Others, Several
 from service.web.pagination import ListQuery
 from service.web.schemas import (
     Moment,
@@ -68,7 +69,11 @@ class OrderRead(Versioned):
 
 class OrderQuery(ListQuery):
     sort: Literal["created_at", "-created_at", "committed"] = "-created_at"
-    user_id: UUID | None = None
-    state: State | None = None
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    user_id: UUID | None = Field(None, description="orders of this user")
+    state: State | None = Field(None, description="this state")
+    state__in: Several[State] | None = None
+    state__ne: Annotated[tuple[State, ...], Others(State)] | None = Field(
+        None, description="any other state"
+    )
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)

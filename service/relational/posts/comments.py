@@ -32,7 +32,13 @@ class CommentRepository(SqlRepository[CommentRead]):
     """Comments are as visible as their post; ``comments:admin`` changes those of others."""
 
     table, schema, missing = Comment, CommentRead, CommentNotFound
-    listing = SqlListing(Comment, CommentQuery, projection(Comment, CommentRead))
+    listing = SqlListing(
+        Comment,
+        CommentQuery,
+        projection(Comment, CommentRead),
+        schema=CommentRead,
+        filters={"author_id": Comment.author_id, "created_at": Comment.created_at},
+    )
 
     def __init__(self, context: SqlContext) -> None:
         super().__init__(context)

@@ -33,6 +33,8 @@ _AUTHOR: Projection = {"id": User.id, "username": User.username, "name": User.na
 _FILTERS: Columns = {
     "author_id": Post.author_id,
     "published": Post.published,
+    "slug": Post.slug,
+    "views": Post.views,
     "created_at": Post.created_at,
 }
 

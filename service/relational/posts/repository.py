@@ -115,7 +115,9 @@ class PostRepository(SqlRepository[PostRead]):
             UserNotFound: there is no such user.
         """
         await self._users.require(author_id)
-        return await self.list_json(PostQuery(**query.model_dump(), author_id=author_id))
+        return await self.list_json(
+            PostQuery(**query.model_dump(exclude_unset=True), author_id=author_id)
+        )
 
     async def add(self, post: PostCreate) -> PostRead:
         author_id = self._caller.owner_for(post.author_id, "posts:admin", "/author_id")

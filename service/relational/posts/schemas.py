@@ -8,6 +8,8 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from service.relational.tags.schemas import TagBrief, TagName
 from service.web.bulk import Items
+from service.web.lists.sorting import Sorting
+from service.web.lists.values import BEFORE, FROM, FilterText, Several
 from service.web.pagination import OffsetQuery
 from service.web.schemas import (
     LongText,
@@ -125,7 +127,9 @@ class PostExpand(RequestModel):
 class PostsOfQuery(OffsetQuery):
     """Query of the list of one user's posts."""
 
-    sort: Literal["created_at", "-created_at", "views", "-views", "committed"] = "-created_at"
+    sort: Annotated[str, Sorting("created_at", "views", then=["title"], committed=True)] = (
+        "-created_at"
+    )
     q: Text | None = Field(
         None,
         min_length=1,
@@ -133,14 +137,18 @@ class PostsOfQuery(OffsetQuery):
         description='words of title or content, as in a search engine: `motor -"end of life"`',
     )
     tag: Text | None = Field(None, max_length=60, description="a tag's name, in any case")
-    published: bool | None = None
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    slug: FilterText | None = Field(None, description="the whole slug")
+    published: bool | None = Field(None, description="published posts alone, or drafts alone")
+    views__gte: int | None = Field(None, ge=0, le=2**63 - 1, description="at least so many views")
+    views__lte: int | None = Field(None, ge=0, le=2**63 - 1, description="at most so many views")
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)
     expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
 
 
 class PostQuery(PostsOfQuery):
-    author_id: UUID | None = None
+    author_id: UUID | None = Field(None, description="posts of this user")
+    author_id__in: Several[UUID] | None = None
 
 
 class CommentCreate(RequestModel):
@@ -167,3 +175,6 @@ class CommentRead(Versioned):
 
 class CommentQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at"] = "created_at"
+    author_id: UUID | None = Field(None, description="comments of this user")
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)

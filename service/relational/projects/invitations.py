@@ -105,6 +105,7 @@ RECEIVED = SqlListing(
         "project_name": Project.name,
         "invited_by_username": _INVITER.c.username,
     },
+    schema=InvitationToMe,
     where=(func.lower(_I.email) == _OWN_EMAIL) & is_deleted(False),
     source=_I.__table__.join(Project.__table__, Project.id == _I.project_id).join(
         _INVITER, _INVITER.c.id == _I.invited_by
@@ -116,7 +117,7 @@ class InvitationRepository(SqlRepository[InvitationRead]):
     """Members who may invite see a project's invitations; users see those to their email."""
 
     table, schema, missing = _I, InvitationRead, InvitationNotFound
-    listing = SqlListing(_I, InvitationQuery, projection(_I, InvitationRead))
+    listing = SqlListing(_I, InvitationQuery, projection(_I, InvitationRead), schema=InvitationRead)
 
     def __init__(self, context: SqlContext) -> None:
         super().__init__(context)

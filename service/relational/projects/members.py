@@ -75,6 +75,7 @@ class MemberRepository(SqlRepository[MemberRead]):
         ProjectMember,
         MemberQuery,
         _SHOWN,
+        schema=MemberRead,
         source=ProjectMember.__table__.join(User.__table__, User.id == ProjectMember.user_id),
     )
 

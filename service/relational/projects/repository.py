@@ -62,6 +62,7 @@ def projects(*, every: bool) -> SqlListing:
         Project,
         ProjectQuery,
         _SHOWN,
+        schema=ProjectRead,
         filters={"my_role": ProjectMember.role},
         elsewhere=["deleted"],
         source=source,

@@ -53,7 +53,7 @@ class ProjectRead(Versioned):
 class ProjectQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
     deleted: bool = Field(False, description="list deleted projects that you may restore instead")
-    my_role: ProjectRole | None = None
+    my_role: ProjectRole | None = Field(None, description="those in which you have this role")
 
 
 class MemberUpdate(RequestModel):

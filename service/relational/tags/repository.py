@@ -34,7 +34,11 @@ class TagRepository(SqlRepository[TagRead]):
 
     table, schema, missing = Tag, TagRead, TagNotFound
     listing = SqlListing(
-        Tag, TagQuery, projection(Tag, TagRead), filters={"name": func.lower(Tag.name)}
+        Tag,
+        TagQuery,
+        projection(Tag, TagRead),
+        schema=TagRead,
+        filters={"name": func.lower(Tag.name), "created_at": Tag.created_at},
     )
 
     async def find(self, name: str) -> UUID | None:

@@ -1,14 +1,16 @@
 """Schemas of tags."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import MISSING, ConfigDict, Field
 
 from service.web.bulk import Items
+from service.web.lists.sorting import Sorting
+from service.web.lists.values import BEFORE, FROM, FilterText, Several
 from service.web.pagination import OffsetQuery
-from service.web.schemas import Moment, RequestModel, ResponseModel, Text, Versioned
+from service.web.schemas import Moment, RequestModel, ResponseModel, Text, Time, Versioned
 
 TagName = Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
 
@@ -54,5 +56,11 @@ class TagBrief(ResponseModel):
 
 
 class TagQuery(OffsetQuery):
-    sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
-    name__prefix: Text | None = Field(None, description="the beginning of the name, in any case")
+    sort: Annotated[str, Sorting("name", "created_at")] = "name"
+    name: FilterText | None = Field(None, description="the whole name, in any case")
+    name__in: Several[FilterText] | None = None
+    name__prefix: FilterText | None = Field(
+        None, description="the beginning of the name, in any case"
+    )
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)

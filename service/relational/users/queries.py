@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
 
 from service.relational.users.schemas import EmailQuery, UserEmail, UserQuery, UserRead
-from service.relational.users.tables import User
+from service.relational.users.tables import NO_AGE, NO_TEXT, User
 from service.stores.sql.fast_read import PreparedQuery, json_row
 from service.stores.sql.filters import Columns, CustomFilter, quote_words, words_begin_in
 from service.stores.sql.json_listing import JsonListing
@@ -19,8 +19,17 @@ _FILTERS: Columns = {
     "city": func.lower(User.city),
     "age": User.age,
     "status": User.status,
+    "role": User.role,
+    "username": func.lower(User.username),
+    "email": func.lower(User.email),
     "is_active": User.is_active,
     "created_at": User.created_at,
+}
+_SORTS: Columns = {
+    "name": func.coalesce(User.name, NO_TEXT),
+    "city": func.coalesce(User.city, NO_TEXT),
+    "age": func.coalesce(User.age, NO_AGE),
+    "email": func.lower(User.email),
 }
 _WORDS = CustomFilter(lambda typed: words_begin_in(User.search, typed), Text, quote_words)
 _TABLE = cast("Table", User.__table__)
@@ -63,6 +72,7 @@ def users(*, everybody: bool, deleted: bool) -> JsonListing:
         UserQuery,
         SHOWN,
         where=where,
+        sorts=_SORTS,
         filters=_FILTERS,
         custom={"q": _WORDS},
         elsewhere=["deleted"],
@@ -71,5 +81,10 @@ def users(*, everybody: bool, deleted: bool) -> JsonListing:
 
 # The list of email addresses, for callers who see everybody.
 EMAILS = JsonListing(
-    User, EmailQuery, projection(User, UserEmail), where=is_deleted(False), filters=_FILTERS
+    User,
+    EmailQuery,
+    projection(User, UserEmail),
+    where=is_deleted(False),
+    sorts=_SORTS,
+    filters=_FILTERS,
 )

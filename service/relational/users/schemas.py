@@ -9,6 +9,8 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field
 from service.auth.passwords import Password
 from service.auth.roles import Role
 from service.web.bulk import Items
+from service.web.lists.sorting import Sorting
+from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Others, Several
 from service.web.pagination import OffsetQuery
 from service.web.schemas import (
     Moment,
@@ -28,6 +30,7 @@ Username = Annotated[
 ]
 Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00.]+$")]
 Age = Annotated[StrictInt, Field(ge=0, le=150)]
+AgeFilter = Annotated[int, Field(ge=0, le=150)]
 Status = Literal["active", "inactive", "pending", "suspended"]
 City = Annotated[Text, Field(max_length=200)]
 Bio = Annotated[Text, Field(max_length=5000)]
@@ -130,26 +133,55 @@ class UsersRead(ResponseModel):
 
 
 class UserQuery(OffsetQuery):
-    sort: Literal["created_at", "-created_at", "username", "-username", "committed"] = "-created_at"
+    sort: Annotated[
+        str,
+        Sorting("created_at", "username", "name", "email", "age", then=["city"], committed=True),
+    ] = "-created_at"
     q: Text | None = Field(
         None,
         min_length=1,
         max_length=200,
         description="words that begin words of username, name or city",
     )
-    name: Text | None = Field(None, description="the whole name, in any case")
-    name__prefix: Text | None = Field(None, description="the beginning of the name, in any case")
-    city: Text | None = Field(None, description="the whole city, in any case")
-    age: int | None = Field(None, ge=0, le=150)
-    age__gte: int | None = Field(None, ge=0, le=150)
-    age__lte: int | None = Field(None, ge=0, le=150)
-    status: Status | None = None
-    is_active: bool | None = None
-    created_at__gte: Time | None = None
-    created_at__lt: Time | None = None
+    username: FilterText | None = Field(None, description="in any case")
+    username__in: Several[FilterText] | None = None
+    email: FilterText | None = Field(None, description="in any case")
+    email__in: Several[FilterText] | None = None
+    name: FilterText | None = Field(None, description="the whole name, in any case")
+    name__prefix: FilterText | None = Field(
+        None, description="the beginning of the name, in any case"
+    )
+    name__null: bool | None = Field(None, description=WITHOUT)
+    city: FilterText | None = Field(None, description="the whole city, in any case")
+    city__in: Several[FilterText] | None = None
+    city__null: bool | None = Field(None, description=WITHOUT)
+    age: AgeFilter | None = Field(None, description="years")
+    age__in: Several[AgeFilter] | None = None
+    age__gte: AgeFilter | None = Field(None, description="at least so many years")
+    age__lte: AgeFilter | None = Field(None, description="at most so many years")
+    age__null: bool | None = Field(None, description=WITHOUT)
+    status: Status | None = Field(None, description="this status")
+    status__in: Several[Status] | None = None
+    status__ne: Annotated[tuple[Status, ...], Others(Status)] | None = Field(
+        None, description="any other status"
+    )
+    role: Role | None = Field(None, description="this role")
+    role__in: Several[Role] | None = None
+    role__ne: Annotated[tuple[Role, ...], Others(Role)] | None = Field(
+        None, description="any other role"
+    )
+    is_active: bool | None = Field(
+        None, description="`true`: active users; `false`: deactivated ones"
+    )
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)
     deleted: bool = Field(False, description="list the deleted users instead")
 
 
 class EmailQuery(OffsetQuery):
-    sort: Literal["created_at", "-created_at"] = "-created_at"
-    is_active: bool | None = None
+    sort: Annotated[str, Sorting("created_at", "email")] = "-created_at"
+    is_active: bool | None = Field(
+        None, description="`true`: active users; `false`: deactivated ones"
+    )
+    created_at__gte: Time | None = Field(None, description=FROM)
+    created_at__lt: Time | None = Field(None, description=BEFORE)

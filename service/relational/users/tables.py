@@ -3,10 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, SmallInteger, String, func, text
+from sqlalchemy import CheckConstraint, Index, SmallInteger, String, func, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.stores.sql.base import Followed, VersionedTable, search_vector
+
+# A user without a name or an age is sorted as these, before all others.
+NO_TEXT, NO_AGE = literal_column("''", String), literal_column("'-1'::smallint", SmallInteger)
 
 
 class User(Followed, VersionedTable):
@@ -46,6 +49,8 @@ class User(Followed, VersionedTable):
             postgresql_where=text("deleted_at IS NOT NULL"),
         ),
         Index("ix_users_username_id", "username", "id"),
+        Index("ix_users_name_id", func.coalesce(name, NO_TEXT), "id"),
+        Index("ix_users_age_id", func.coalesce(age, NO_AGE), "id"),
         Index(
             "ix_users_name_prefix",
             func.lower(name).label("name_lower"),
@@ -54,6 +59,7 @@ class User(Followed, VersionedTable):
         Index("ix_users_city", func.lower(city), "created_at", "id"),
         Index("ix_users_age", "age", "created_at", "id"),
         Index("ix_users_status", "status", "created_at", "id"),
+        Index("ix_users_role", "role", "created_at", "id"),
         Index("ix_users_is_active", "is_active", "created_at", "id"),
         Index("ix_users_search", "search", postgresql_using="gin"),
     )

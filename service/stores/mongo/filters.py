@@ -8,9 +8,11 @@ from bson.decimal128 import Decimal128
 
 from service.stores.mongo.client import Document
 from service.web.conditional import Expected
-from service.web.pagination import Cursor, Sort
 
-OPERATORS = {"": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
+OPERATORS = {
+    "": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte", "in": "$in",
+    "null": "$eq",
+}  # fmt: skip
 
 
 def as_filter(filters: Mapping[str, Any], fields: Mapping[str, str]) -> Document:
@@ -28,11 +30,16 @@ def as_filter(filters: Mapping[str, Any], fields: Mapping[str, str]) -> Document
     conditions: Document = {}
     for name, value in filters.items():
         field, _, op = name.partition("__")
-        conditions.setdefault(fields[field], {})[OPERATORS[op]] = _to_bson(value)
+        compared = {OPERATORS[op]: _to_bson(value)}
+        if op == "null":
+            compared = {"$eq" if value else "$ne": None}
+        conditions.setdefault(fields[field], {}).update(compared)
     return conditions
 
 
 def _to_bson(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_to_bson(one) for one in value]
     return Decimal128(value) if isinstance(value, Decimal) else value
 
 
@@ -45,18 +52,6 @@ def all_of(*conditions: Document) -> Document:
     if len(present) > 1:
         return {"$and": present}
     return present[0] if present else {}
-
-
-def after_cursor(order: Sort, start: Cursor) -> Document:
-    """Return the filter of the documents after ``start``.
-
-    The plain bound comes first, because it alone narrows the index scan.
-    """
-    op = "$lt" if order.descending else "$gt"
-    return {
-        order.field: {f"{op}e": start.value},
-        "$or": [{order.field: {op: start.value}}, {"_id": {op: start.key}}],
-    }
 
 
 def as_expected(expected: Expected) -> Document:

@@ -4,7 +4,7 @@ MongoDB limits a batch to 16 MiB and by a number of documents, not to fewer byte
 each of many concurrent lists could hold a batch of 16 MiB.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from service.stores.mongo.client import Document
@@ -14,20 +14,20 @@ _FOUND = "found"
 
 
 class Large(NamedTuple):
-    """A document that is read apart: its ``_id``, its sort value, and its bytes of BSON."""
+    """A document that is read apart: its ``_id``, its sort values, and its bytes of BSON."""
 
     key: Any
-    value: Any
+    values: list[Any]
     size: int
 
 
 Found = Document | Large
 
 
-def small_or_size(sort_field: str) -> Document:
-    """Return a projection: a small document, or a large one's id, sort value and size."""
+def small_or_size(sort_fields: Iterable[str]) -> Document:
+    """Return a projection: a small document, or a large one's id, sort values and size."""
     size = {"$bsonSize": "$$ROOT"}
-    large = ["$_id", f"${sort_field}", size]
+    large = ["$_id", [f"${field}" for field in sort_fields], size]
     return {"_id": 0, _FOUND: {"$cond": [{"$lte": [size, SMALL_BYTES]}, "$$ROOT", large]}}
 
 

@@ -9,10 +9,8 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
-from uuid import UUID
 
 from bson import decode_iter
 from bson.codec_options import CodecOptions
@@ -21,8 +19,9 @@ from fastapi import Response
 from service.core.cooperative import run_cooperatively
 from service.stores.mongo.client import CODEC, Database, Document, MongoCollection, MongoCursor
 from service.stores.mongo.context import MongoContext
-from service.stores.mongo.filters import OPERATORS, after_cursor, all_of, as_filter
-from service.stores.mongo.json_types import JSON_CODEC, to_python
+from service.stores.mongo.filters import OPERATORS, all_of, as_filter
+from service.stores.mongo.json_types import JSON_CODEC
+from service.stores.mongo.keyset import START, after_cursor, cursor_of, order_of
 from service.stores.mongo.large_documents import (
     Found,
     Large,
@@ -31,13 +30,14 @@ from service.stores.mongo.large_documents import (
     small_or_size,
 )
 from service.web.large_pages import end_early, in_batches
-from service.web.pagination import Cursor, ListQuery, Page, Sort
+from service.web.lists.cursors import Cursor
+from service.web.lists.page_numbers import MOST_COUNTED, Total
+from service.web.lists.sorting import parse_sort
+from service.web.pagination import COUNTED, ListQuery, Page
 from service.web.streaming import LARGE_BYTES
 
 T = TypeVar("T")
 Join = Callable[[Sequence[Document]], Awaitable[None]]
-# The position before a list that is followed, and is empty.
-START = Cursor(datetime(1970, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
 class _Slice(NamedTuple):
@@ -45,7 +45,7 @@ class _Slice(NamedTuple):
 
     found: Sequence[Found]
     end: Cursor | None
-    total: int | None
+    total: Total | None
     where: Document
 
 
@@ -129,10 +129,10 @@ class MongoListing:
         *conditions: Document,
     ) -> MongoCursor:
         """Return all documents from the query's cursor on, whatever its limit, in its order."""
-        sort, start = Sort.parse(query.sort), context.paginator.position(query)
+        sort, start = parse_sort(query.sort), context.paginator.position(query)
         after = {} if start is None else after_cursor(sort, start)
         where = all_of(*conditions, self._filter(query), after)
-        return context.database[self._collection].find(where, projection, sort=_order(sort))
+        return context.database[self._collection].find(where, projection, sort=order_of(sort))
 
     async def _batches(
         self,
@@ -161,26 +161,26 @@ class MongoListing:
         """
         collection = context.database[self._collection]
         where = all_of(*conditions, self._filter(query))
-        total = await _count(collection, where, query.count)
-        sort, start = Sort.parse(query.sort), context.paginator.position(query)
+        total = await _count(collection, where, query)
+        sort, start = parse_sort(query.sort), context.paginator.position(query)
         cursor: Any = collection.find_raw_batches(
             where if start is None else all_of(where, after_cursor(sort, start)),
-            self._projection or small_or_size(sort.field),
-            sort=_order(sort),
-            skip=getattr(query, "offset", 0),
-            limit=query.limit + 1,
-            batch_size=query.limit + 1,
+            self._projection or small_or_size(field for field, _ in sort),
+            sort=order_of(sort),
+            skip=query.skip,
+            limit=query.size + 1,
+            batch_size=query.size + 1,
         )
         documents = await _decode(await anext(cursor, b""), codec)
         found: Sequence[Found] = documents
         if self._projection is None:
             found = [read_found(document) for document in documents]
         page, last = query.split_page(found)
-        by_offset = start is None and "offset" in query.model_fields_set
+        by_offset = start is None and not query.model_fields_set.isdisjoint(COUNTED)
         page, last = end_early(page, last, sizes_of(page), by_offset=by_offset)
-        end = None if last is None else _cursor(last, sort)
+        end = None if last is None else cursor_of(last, sort)
         if end is None and query.sort == self._followed:
-            end = _cursor(page[-1], sort) if page else start or START
+            end = cursor_of(page[-1], sort) if page else start or START
             end = end._replace(has_more=False)
         return _Slice(page, end, total, where)
 
@@ -226,23 +226,19 @@ class MongoListing:
         return as_filter(declared, self._filters)
 
 
-def _order(sort: Sort) -> list[tuple[str, int]]:
-    direction = -1 if sort.descending else 1
-    return [(sort.field, direction), ("_id", direction)]
+async def _count(collection: MongoCollection, where: Document, query: ListQuery) -> Total | None:
+    """Return the total that a query requests.
 
-
-def _cursor(last: Found, sort: Sort) -> Cursor:
-    if isinstance(last, Large):
-        return Cursor(to_python(last.value), to_python(last.key))
-    return Cursor(to_python(last[sort.field]), to_python(last["_id"]))
-
-
-async def _count(collection: MongoCollection, where: Document, how: str) -> int | None:
-    if how == "none":
+    A page by number counts MOST_COUNTED documents at most; a longer list has at least one more.
+    """
+    if query.count == "exact" or (query.count == "estimated" and where):
+        return Total(await collection.count_documents(where))
+    if query.count == "estimated":
+        return Total(await collection.estimated_document_count(), is_estimated=True)
+    if query.number is None:
         return None
-    if how == "estimated" and not where:
-        return await collection.estimated_document_count()
-    return await collection.count_documents(where)
+    counted = await collection.count_documents(where, limit=MOST_COUNTED + 1)
+    return Total(counted, is_estimated=counted > MOST_COUNTED)
 
 
 async def _decode(batch: bytes, codec: CodecOptions[Document]) -> list[Document]:

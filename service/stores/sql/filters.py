@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, bindparam, func
+from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, Text, any_, bindparam, func
 from sqlalchemy.sql.functions import Function
 
 # From 30 hyphens on, with white space and the operators that are ignored between them.
@@ -20,16 +20,25 @@ def _begins(column: Any, escaped: Any) -> Condition:
     return begins
 
 
-COMMITTED = "committed"  # the order of a list that is followed, and its column
+def _any_of(column: Any, values: Any) -> Condition:
+    """Match any of an array; PreparedQuery takes no ``IN``, whose text differs by their number."""
+    matches: Condition = column == any_(values)
+    return matches
+
+
 OPERATORS: Mapping[str, Callable[[Any, Any], Condition]] = {
     "": operator.eq,
-    "ne": operator.ne,
+    "in": _any_of,
+    "ne": _any_of,  # the other choices: see Others
+    "null": lambda column, _: column.is_(None),
     "gt": operator.gt,
     "gte": operator.ge,
     "lt": operator.lt,
     "lte": operator.le,
     "prefix": _begins,
 }
+
+_SEVERAL, _PRESENT = {"in", "ne"}, "present"
 
 
 class CustomFilter(NamedTuple):
@@ -47,14 +56,26 @@ class CustomFilter(NamedTuple):
 def compare(name: str, columns: Columns) -> Condition:
     """Return the condition of ``field__op``; its value is the parameter of the same name.
 
-    A column that is ``lower(…)`` is compared with the lowered value.
+    A column that is ``lower(…)`` is compared with the lowered value, or with lowered values that
+    are separated by commas.
     """
     field, _, op = name.partition("__")
     column: Any = columns[field]
-    value: Any = bindparam(name, type_=column.type)
-    if isinstance(column, Function) and column.name == "lower":
-        value = func.lower(value)
+    several = op in _SEVERAL
+    if op == _PRESENT:
+        is_present: Condition = column.is_not(None)
+        return is_present
+    if _is_lower(column):
+        value: Any = func.lower(bindparam(name, type_=Text))
+        if several:
+            value = func.string_to_array(value, ",", type_=ARRAY(Text))
+    else:
+        value = bindparam(name, type_=ARRAY(column.type) if several else column.type)
     return OPERATORS[op](column, value)
+
+
+def _is_lower(column: Any) -> bool:
+    return isinstance(column, Function) and column.name == "lower"
 
 
 def inserted_before_running(xid: Any) -> Condition:
@@ -66,11 +87,16 @@ def inserted_before_running(xid: Any) -> Condition:
     return is_older
 
 
-def prepare_value(name: str, value: Any) -> Any:
-    """Return the value of ``field__op`` as its condition needs it."""
-    if name.endswith("__prefix"):
-        return re.sub(r"([%_/])", r"/\1", value) + "%"
-    return value
+def prepare(name: str, value: Any, columns: Columns) -> tuple[str, dict[str, Any]]:
+    """Return the name of a filter for :func:`compare`, and the value if the condition has one."""
+    field, _, op = name.partition("__")
+    if op == "null":
+        return (name if value else f"{field}__{_PRESENT}"), {}
+    if op == "prefix":
+        value = re.sub(r"([%_/])", r"/\1", value) + "%"
+    elif op in _SEVERAL and _is_lower(columns[field]):
+        value = ",".join(value)
+    return name, {name: value}
 
 
 def quote_words(typed: str) -> str:

@@ -22,9 +22,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.stores.sql.context import SqlContext
 from service.stores.sql.engine import SqlStore
 from service.stores.sql.fast_read import PreparedQuery, fetch, json_row
-from service.stores.sql.listing import SHAPES_KEPT, QueryShape, SqlListing
+from service.stores.sql.listing import SqlListing
+from service.stores.sql.lists.statements import SHAPES_KEPT, SORT_VALUE, QueryShape
 from service.web.large_pages import SMALL_BYTES, end_early, in_batches
-from service.web.pagination import Cursor, ListQuery, Sort
+from service.web.lists.cursors import Cursor
+from service.web.lists.sorting import parse_sort
+from service.web.pagination import COUNTED, ListQuery
 from service.web.streaming import LARGE_BYTES
 
 
@@ -60,12 +63,12 @@ class JsonListing(SqlListing):
         """
         session, paginator = context.session, context.paginator
         parameters, names = self._parameters(query, values)
-        total = await self._count(session, query.count, names, parameters)
+        total = await self._total(session, query, names, parameters)
         shape, parameters = self._shape(query, names, parameters, paginator)
         found = await fetch(session, self._json_of(shape), parameters)
         page, last = query.split_page(found)
         sizes = self._sizes(page)
-        by_offset = not shape.after_cursor and "offset" in query.model_fields_set
+        by_offset = not shape.after_cursor and not query.model_fields_set.isdisjoint(COUNTED)
         page, last = end_early(page, last, sizes, by_offset=by_offset)
         end = self._end(query, paginator, page, last)
         visible = {name: parameters[name] for name in self._by_ids.names & parameters.keys()}
@@ -100,14 +103,19 @@ class JsonListing(SqlListing):
         texts = (read.get(row["id"]) if row["shown"] is None else row["shown"] for row in rows)
         return [text for text in texts if text is not None]
 
-    def _cursor(self, last: Any, _sort: str) -> Cursor:
-        return Cursor(last["sort_value"], last["id"])
+    def _reads_only(self, fields: frozenset[str]) -> bool:
+        return bool(fields)
+
+    def _cursor(self, last: Any, sort: str) -> Cursor:
+        places = range(len(parse_sort(sort)))
+        return Cursor(tuple(last[f"{SORT_VALUE}{place}"] for place in places), last["id"])
 
     def _prepare_json(self, shape: QueryShape) -> PreparedQuery:
-        column = getattr(self._table, Sort.parse(shape.sort).field)
-        shown: ColumnElement[Any] = json_row(self._shown or {})
-        columns = [self._table.id, column.label("sort_value")]
-        if self._large is not None:
+        whole = self._shown or {}
+        fields = {name: whole[name] for name in whole if not shape.fields or name in shape.fields}
+        shown: ColumnElement[Any] = json_row(fields)
+        columns = [self._table.id, *self._sort_values(shape.sort)]
+        if self._large is not None and self._large.name in fields:
             # PostgreSQL knows the size without reading the value.
             size = func.octet_length(self._large)
             is_small = size <= literal_column(str(SMALL_BYTES))

@@ -6,122 +6,36 @@ oldest running transaction or a later one. So no row appears before the end of a
 ``SqlListing.page`` returns typed rows through SQLAlchemy; ``json_listing.py`` has the other output.
 """
 
-import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from pydantic import BaseModel
-from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    Integer,
-    Result,
-    ScalarResult,
-    Select,
-    bindparam,
-    func,
-    select,
-    true,
-    tuple_,
-)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.base import ExecutableOption
 
-from service.stores.sql.base import Base, IdTable
-from service.stores.sql.fast_read import PreparedQuery, Projection, fetch
-from service.stores.sql.filters import (
-    COMMITTED,
-    OPERATORS,
-    Columns,
-    Condition,
-    CustomFilter,
-    compare,
-    inserted_before_running,
-    prepare_value,
+from service.stores.sql.filters import Condition, prepare
+from service.stores.sql.lists.keyset import cursor_values
+from service.stores.sql.lists.partial_rows import reader_of
+from service.stores.sql.lists.statements import (
+    SORT_KEY,
+    SORT_VALUE,
+    AnySelect,
+    ListStatements,
+    QueryShape,
+    projection,
 )
-from service.web.pagination import Cursor, ListQuery, Page, Paginator, Sort
+from service.stores.sql.lists.totals import count_items
+from service.web.lists.cursors import Cursor
+from service.web.lists.page_numbers import Total
+from service.web.lists.sorting import COMMITTED, parse_sort
+from service.web.pagination import ListQuery, Page, Paginator
 
 T = TypeVar("T")
-AnySelect = Select[*tuple[Any, ...]]
-SHAPES_KEPT = 256  # of each list
-START = Cursor(0, UUID(int=0))  # of a list that is followed
-SORT_VALUE, SORT_KEY = "sort_value", "sort_key"  # what a cursor is made of
+START = Cursor((0,), UUID(int=0))  # of a list that is followed
+__all__ = ["AnySelect", "SqlListing", "projection"]
 
 
-class QueryShape(NamedTuple):
-    """All of a request that changes its statement, and not only the values in it."""
-
-    filters: tuple[str, ...]
-    sort: str = ""
-    after_cursor: bool = False
-    has_offset: bool = False
-
-
-def projection(
-    table: type[Base], schema: type[BaseModel], *, without: Collection[str] = ()
-) -> dict[str, ColumnElement[Any]]:
-    """Return the columns that a schema shows, by name; a column that is missing is a KeyError."""
-    columns = table.__table__.c
-    return {name: columns[name] for name in schema.model_fields if name not in without}
-
-
-class SqlListing:
-    """A list of the rows of ``table`` for which ``where`` holds.
-
-    Args:
-        table: has the columns that the list is sorted by, and the id that breaks ties.
-        query: its schema; a filter in it that is none of those below is a TypeError.
-        shown: what of a row is returned, by its name; without, whole entities are.
-        where: what all rows have in common.
-        filters: columns compared by ``field=`` and ``field__op=`` of the query.
-        custom: filters that are more than a comparison.
-        elsewhere: names of filters that the repository applies.
-        source: what the rows come from, if not the table alone.
-        options: how entities load relationships: ``selectinload(Order.lines)``.
-    """
-
-    def __init__(
-        self,
-        table: type[IdTable],
-        query: type[ListQuery],
-        shown: Projection | None = None,
-        *,
-        where: Condition | None = None,
-        filters: Columns | None = None,
-        custom: Mapping[str, CustomFilter] | None = None,
-        elsewhere: Collection[str] = (),
-        source: FromClause | None = None,
-        options: Sequence[ExecutableOption] = (),
-    ) -> None:
-        self._table, self._shown, self._options = table, shown, options
-        self._where = true() if where is None else where
-        self._query, self._filters, self._custom = query, filters or {}, custom or {}
-        query.require_applied(self._filters, OPERATORS, {*self._custom, *elsewhere})
-        self._source = table.__table__ if source is None else source
-        self._rows_of = lru_cache(SHAPES_KEPT)(self._select_rows)
-        self._count_of = lru_cache(SHAPES_KEPT)(self._select_count)
-
-    @property
-    def columns(self) -> list[ColumnElement[Any]]:
-        """Columns of a row, labelled with their names."""
-        shown: Mapping[str, Any] = self._shown or {}
-        return [column.label(name) for name, column in shown.items()]
-
-    def select(self) -> AnySelect:
-        """Return the SELECT of all rows, as a single read needs it too."""
-        if self._shown is not None:
-            statement: AnySelect = select(*self.columns).select_from(self._source)
-        else:
-            # A row that changed in this session is read anew.
-            statement = select(self._table).options(*self._options)
-            statement = statement.execution_options(populate_existing=True)
-        return statement.where(self._where)
-
-    def rows(self, result: Result[*tuple[Any, ...]]) -> Result[Any] | ScalarResult[Any]:
-        """Return the rows of such a SELECT, or its entities."""
-        return result if self._shown is not None else result.scalars()
+class SqlListing(ListStatements):
+    """A list of rows, page by page; its arguments are those of ListStatements."""
 
     async def page(
         self,
@@ -138,8 +52,11 @@ class SqlListing:
         Rows of equal sort value are ordered by id, so that no tie is lost or repeated.
         """
         parameters, names = self._parameters(query, values)
-        total = await self._count(session, query.count, names, parameters, conditions)
+        total = await self._total(session, query, names, parameters, conditions)
         shape, parameters = self._shape(query, names, parameters, paginator)
+        if shape.fields and self._schema is not None:
+            # What is not read is not in the response either.
+            read = cast("Callable[[Any], T]", reader_of(self._schema, shape.fields))
         statement = self._rows_of(shape).where(*conditions)
         rows, last = query.split_page(self.rows(await session.execute(statement, parameters)).all())
         end = self._end(query, paginator, rows, last)
@@ -151,13 +68,17 @@ class SqlListing:
         """Return the values of all parameters, and the names of the filters among them."""
         self._query.require_same(query)
         filters: dict[str, Any] = {}
+        names = []
         for name, value in query.filters().items():
             if name in self._custom:
                 filters[name] = self._custom[name].prepare(value)
+                names.append(name)
             elif name.partition("__")[0] in self._filters:
-                filters[name] = prepare_value(name, value)
+                prepared, parameters = prepare(name, value, self._filters)
+                names.append(prepared)
+                filters |= parameters
         followed = (COMMITTED,) if query.sort == COMMITTED else ()
-        return {**filters, **values}, (*filters, *followed)
+        return {**filters, **values}, (*names, *followed)
 
     def _shape(
         self,
@@ -166,42 +87,32 @@ class SqlListing:
         values: dict[str, Any],
         paginator: Paginator,
     ) -> tuple[QueryShape, dict[str, Any]]:
-        start, offset = paginator.position(query), getattr(query, "offset", 0)
-        parameters = {**values, "_limit": query.limit + 1}
-        if offset:
-            parameters["_offset"] = offset
+        start, skip = paginator.position(query), query.skip
+        parameters = {**values, "_limit": query.size + 1}
+        if skip:
+            parameters["_offset"] = skip
         if start is not None:
-            parameters |= {"_value": start.value, "_key": start.key}
-        return QueryShape(names, query.sort, start is not None, bool(offset)), parameters
+            parameters |= cursor_values(start.values, start.key)
+        fields = tuple(sorted(paginator.fields)) if self._reads_only(paginator.fields) else ()
+        return QueryShape(names, query.sort, start is not None, bool(skip), fields), parameters
 
-    async def _count(
+    def _reads_only(self, fields: frozenset[str]) -> bool:
+        """Return whether rows may have these fields alone."""
+        is_selected = self._shown is None or fields <= self._shown.keys()
+        return self._schema is not None and is_selected
+
+    async def _total(
         self,
         session: AsyncSession,
-        how: str,
+        query: ListQuery,
         names: tuple[str, ...],
         values: Mapping[str, Any],
         conditions: Sequence[Condition] = (),
-    ) -> int | None:
-        """Return the exact number of rows, or the planner's estimate, which costs no scan."""
-        if how == "none":
+    ) -> Total | None:
+        if query.count == "none" and query.number is None:
             return None
         matches = self._count_of(names).where(*conditions)
-        if how == "exact":
-            count = select(func.count()).select_from(matches.subquery())
-            return await session.scalar(count, values)
-        explain = PreparedQuery(matches, prefix="EXPLAIN (FORMAT JSON) ")
-        ((plan,),) = await fetch(session, explain, values)
-        plan = json.loads(plan) if isinstance(plan, str) else plan
-        return int(plan[0]["Plan"]["Plan Rows"])
-
-    def _select_rows(self, shape: QueryShape) -> AnySelect:
-        statement = self.select()
-        if self._shown is not None:
-            column = getattr(self._table, Sort.parse(shape.sort).field)
-            statement = statement.add_columns(
-                column.label(SORT_VALUE), self._table.id.label(SORT_KEY)
-            )
-        return self._ordered(statement, shape)
+        return await count_items(session, query, matches, values)
 
     def _end(
         self, query: ListQuery, paginator: Paginator, rows: Sequence[Any], last: Any
@@ -218,32 +129,8 @@ class SqlListing:
         return (end or START)._replace(has_more=False)
 
     def _cursor(self, last: Any, sort: str) -> Cursor:
+        sorts = parse_sort(sort)
         if self._shown is None:
-            return Cursor(getattr(last, Sort.parse(sort).field), last.id)
-        return Cursor(getattr(last, SORT_VALUE), getattr(last, SORT_KEY))
-
-    def _select_count(self, names: tuple[str, ...]) -> AnySelect:
-        statement = select(self._table.id).select_from(self._source).where(self._where)
-        return statement.where(*map(self._condition, names))
-
-    def _ordered(self, statement: AnySelect, shape: QueryShape) -> AnySelect:
-        statement = statement.where(*map(self._condition, shape.filters))
-        sort = Sort.parse(shape.sort)
-        column, key = getattr(self._table, sort.field), self._table.id
-        if shape.after_cursor:
-            last = tuple_(bindparam("_value", type_=column.type), bindparam("_key", type_=key.type))
-            this = tuple_(column, key)
-            statement = statement.where(this < last if sort.descending else this > last)
-        keys = (column.desc(), key.desc()) if sort.descending else (column, key)
-        statement = statement.order_by(*keys).limit(bindparam("_limit", type_=Integer))
-        if shape.has_offset:
-            statement = statement.offset(bindparam("_offset", type_=Integer))
-        return statement
-
-    def _condition(self, name: str) -> Condition:
-        if name == COMMITTED:
-            return inserted_before_running(getattr(self._table, COMMITTED))
-        custom = self._custom.get(name)
-        if custom is not None:
-            return custom.condition(bindparam(name, type_=custom.type_))
-        return compare(name, self._filters)
+            return Cursor(tuple(getattr(last, field) for field, _ in sorts), last.id)
+        values = (getattr(last, f"{SORT_VALUE}{place}") for place in range(len(sorts)))
+        return Cursor(tuple(values), getattr(last, SORT_KEY))

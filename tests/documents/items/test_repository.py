@@ -13,8 +13,12 @@ from tests.documents.predictions.mongo_profiler import profiling, scans
 
 FILTERS: dict[str, Any] = {
     "name": "n7",
+    "name__in": "n7,n8",
     "type": "t7",
+    "type__in": "t7,t8",
     "tag": "g7",
+    "tag__in": "g7,g8",
+    "price__null": "true",
     "price__gte": "7.00",
     "price__lte": "7.00",
     "created_at__gte": "2026-01-01T00:00:00Z",
@@ -131,14 +135,14 @@ async def test_update_item_beyond_the_size_limit_is_an_error(
 async def test_list_items_one_or_two_filters_scan_no_collection(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    fixed = {"limit", "cursor", "sort", "count", "offset"}
+    fixed = {"limit", "cursor", "sort", "count", "offset", "page", "page_size"}
     assert set(FILTERS) == set(ItemQuery.model_fields) - fixed
     for n in range(20):
         await make_item(client, name=f"n{n}", type=f"t{n}", tags=[f"g{n}"], price=f"{n}.00")
     async with profiling(state) as profile:
         for size in (0, 1, 2):
             for names in combinations(FILTERS, size):
-                for sort in ("-created_at", "name"):
+                for sort in ("-created_at", "name", "type,created_at"):
                     query = {name: FILTERS[name] for name in names}
                     response = await client.get(
                         "/v1/items", params={**query, "sort": sort, "count": "exact"}
@@ -157,6 +161,10 @@ async def test_list_items_selective_filter_reads_few_documents(
         {"name": "n7"},
         {"type": "t7"},
         {"tag": "g7"},
+        {"type__in": "t7,none"},
+        {"tag__in": "g7,none"},
+        {"name__in": "n7,none"},
+        {"price__null": "true"},
         {"price__gte": "7.00", "price__lte": "7.00"},
         {"deleted": "true"},
     ):

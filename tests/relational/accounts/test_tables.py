@@ -179,6 +179,7 @@ FUTURE, PAST = "2199-01-01T00:00:00Z", "1970-01-01T00:00:00Z"
 LISTS: list[tuple[str, str, dict[str, str], set[str]]] = [
     ("member", "/v1/accounts", {}, {"ix_accounts_owner_id"}),
     ("admin", "/v1/accounts", {"owner_id": USER}, {"ix_accounts_owner_id"}),
+    ("admin", "/v1/accounts", {"created_at__gte": FUTURE}, {"ix_accounts_created_at_id"}),
     *[
         ("admin", f"/v1/accounts/{ACCOUNT}/entries", params, {"ix_entries_account_id"})
         for params in ({}, {"created_at__gte": FUTURE}, {"created_at__lt": PAST})

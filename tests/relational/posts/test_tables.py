@@ -29,7 +29,7 @@ MANY_POSTS = (
     SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid,
            ('00000000-0000-7000-8000-' || lpad((1 + n % 500)::text, 12, '0'))::uuid,
            'Title ' || n, 'title-' || n, 'word' || n % 700, n % 500 > 0,
-           CASE WHEN n % 500 > 0 THEN now() END, n % 50, now() - n * interval '1 minute'
+           CASE WHEN n % 500 > 0 THEN now() END, 1 + n % 50, now() - n * interval '1 minute'
     FROM generate_series(1, 20000) AS n
     """,
     """
@@ -41,7 +41,11 @@ MANY_POSTS = (
 )
 FILTERS: dict[str, tuple[Any, str]] = {
     "q": ("word77", "ix_posts_search"),
+    "slug": ("title-77", "uq_posts_slug"),
+    "views__gte": (100, "ix_posts_views_id"),
+    "views__lte": (0, "ix_posts_views_id"),
     "author_id": (AUTHOR, "ix_posts_author_id"),
+    "author_id__in": (AUTHOR, "ix_posts_author_id"),
     "tag": ("Tag7", "ix_post_tags_tag_id"),
     "published": ("false", "ix_posts_published"),
     "created_at__gte": ("2199-01-01T00:00:00Z", "ix_posts_created_at_id"),

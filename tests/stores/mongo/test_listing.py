@@ -13,7 +13,8 @@ from uuid_utils.compat import uuid7
 from service.auth.caller import Caller
 from service.stores.mongo.client import Database
 from service.stores.mongo.listing import MongoListing
-from service.web.pagination import BadCursor, Page
+from service.web.lists.cursors import BadCursor
+from service.web.pagination import Page
 from tests.fixtures.databases import make_context
 from tests.stores.mongo.cups import CUPS, CupQuery, CupRead, CupRepository
 

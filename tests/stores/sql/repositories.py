@@ -19,7 +19,9 @@ from tests.relational.users.factories import user_body
 class TagEntityRepository(TagRepository):
     """Tags read as entities instead of columns."""
 
-    listing = SqlListing(Tag, TagQuery, filters={"name": func.lower(Tag.name)})
+    listing = SqlListing(
+        Tag, TagQuery, filters={"name": func.lower(Tag.name), "created_at": Tag.created_at}
+    )
 
 
 async def add_tags(context: SqlContext, *names: str) -> list[TagRead]:

@@ -15,7 +15,8 @@ from service.relational.tags.tables import Tag
 from service.stores.sql.context import SqlContext
 from service.stores.sql.filters import CustomFilter
 from service.stores.sql.listing import SqlListing
-from service.web.pagination import BadCursor, OffsetQuery
+from service.web.lists.cursors import BadCursor
+from service.web.pagination import OffsetQuery
 from tests.stores.sql.repositories import add_tags, add_user, as_member
 
 pytestmark = pytest.mark.usefixtures("no_row_is_left")
@@ -106,7 +107,7 @@ class TagQueryOfTypo(TagQuery):
 
 
 def test_listing_that_would_ignore_a_filter_is_refused() -> None:
-    filters = {"name": Tag.name}
+    filters = {"name": Tag.name, "created_at": Tag.created_at}
     with pytest.raises(TypeError, match=r"ignores: colour, name__like, used\. Name their columns"):
         SqlListing(Tag, TagQueryOfTypo, filters=filters)
     custom = {"colour": CustomFilter(lambda colour: Tag.name == colour, Text)}
@@ -124,7 +125,7 @@ async def test_list_of_a_query_with_other_filters_is_refused(
 
 
 async def test_entity_listing_loads_relationships(sql_context: SqlContext) -> None:
-    listing = SqlListing(Post, OffsetQuery, options=[selectinload(Post.tags)])
+    listing = SqlListing(Post, OffsetQuery, options={"tags": selectinload(Post.tags)})
     posts = PostRepository(sql_context)
     author = await add_user(sql_context)
     for title, names in (("one", ["b", "a"]), ("two", [])):

@@ -19,8 +19,10 @@ from service.documents.predictions.reading.filters import conditions
 from service.documents.predictions.reading.labels import latest_labels
 from service.documents.predictions.reading.repository import PROJECTION
 from service.stores.mongo.client import Document, MongoStore
-from service.stores.mongo.filters import after_cursor, all_of
-from service.web.pagination import Cursor, Sort
+from service.stores.mongo.filters import all_of
+from service.stores.mongo.keyset import after_cursor
+from service.web.lists.cursors import Cursor
+from service.web.lists.sorting import Sort
 
 PAGE_SIZES = {"ndjson": 500, "csv": 500, "parquet": 1_000}
 SLICE_SECONDS = PAUSE_SECONDS = 0.001
@@ -48,7 +50,7 @@ class PredictionPages:
         raw = await self._mongo.call(self._read, writes=False)
         page = await self.run(decode_iter(raw, self._predictions.codec_options))
         if page:
-            self._after = Cursor(page[-1][self._order.field], page[-1]["_id"])
+            self._after = Cursor((page[-1][self._order.field],), page[-1]["_id"])
         return page
 
     async def latest_labels(self, page: Sequence[Document]) -> dict[UUID, Document]:
@@ -76,7 +78,7 @@ class PredictionPages:
         """Return the first batch as BSON; MongoDB sends at most 16 MiB in it."""
         where = self._where
         if self._after is not None:
-            where = all_of(where, after_cursor(self._order, self._after))
+            where = all_of(where, after_cursor([self._order], self._after))
         cursor = self._predictions.find_raw_batches(
             where,
             PROJECTION,
