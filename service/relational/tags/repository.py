@@ -1,6 +1,6 @@
 """Tags in PostgreSQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -8,10 +8,10 @@ from fastapi import Depends
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
-from service.core.errors import Conflict, NotFound
+from service.core.errors import Conflict, NotFound, field_error
 from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
-from service.stores.sql.bulk import insert_missing, read_rows, unnest_rows
+from service.stores.sql.bulk import any_of, insert_missing, read_rows, unnest_rows
 from service.stores.sql.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.bulk import BulkItems
@@ -27,6 +27,11 @@ class TagNameTaken(Conflict):
     code, title, pointer = "tag_name_taken", "Tag name already taken", "/name"
     detail = "Choose another name; upper and lower case are the same."
     constraints = "uq_tags_name"
+
+
+class TagUnknown(Conflict):
+    code, title = "tag_unknown", "Tag does not exist"
+    detail = "Send the id of a tag that exists, or its name in tags, which creates it."
 
 
 class TagRepository(SqlRepository[TagRead]):
@@ -55,6 +60,13 @@ class TagRepository(SqlRepository[TagRead]):
         tags = (await self.lock_all(wanted.values())).values()
         return list(dict.fromkeys(tag.id for tag in sorted(tags, key=lambda tag: tag.name)))
 
+    async def lock_known(self, tag_ids: Iterable[UUID]) -> set[UUID]:
+        """Return those of the ids that tags have; these tags stay until the commit."""
+        if not (wanted := set(tag_ids)):
+            return set()
+        locked = select(Tag.id).where(any_of(Tag.id, wanted)).order_by(Tag.id)
+        return set(await self._session.scalars(locked.with_for_update(read=True, key_share=True)))
+
     async def put_all(self, batch: BulkItems[TagCreate]) -> Mapping[int, TagRead]:
         """Return the tags of these names by place; make those that are missing."""
         tags = await self.lock_all([tag.name for tag in batch.pending.values()])
@@ -79,6 +91,16 @@ class TagRepository(SqlRepository[TagRead]):
             )
             tags |= await read_rows(TagRead, await self._session.execute(locked), "typed")
         return tags
+
+
+def unknown_tags(tag_ids: Sequence[UUID], known: Collection[UUID]) -> TagUnknown | None:
+    """Return the error that names the places in ``tag_ids`` of those that no tag has, if any."""
+    errors = [
+        field_error(pointer=f"/tag_ids/{place}", code=TagUnknown.code, detail=TagUnknown.detail)
+        for place, tag_id in enumerate(tag_ids)
+        if tag_id not in known
+    ]
+    return TagUnknown(errors=errors) if errors else None
 
 
 Tags = Annotated[TagRepository, Depends(TagRepository.from_request)]

@@ -12,7 +12,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
-    func,
     literal_column,
     null,
     select,
@@ -31,18 +30,19 @@ from service.web.streaming import LARGE_BYTES
 class JsonListing(SqlListing):
     """A list whose rows PostgreSQL writes as JSON.
 
-    A page ends early where the values of ``large`` exceed 8 MiB. Rows in which it has over 4 KiB
-    are read apart, so that no list holds more than a few of them.
+    A page ends early where the sum of ``size`` exceeds 8 MiB. Rows of over 4 KiB are read apart, so
+    that no list holds more than a few of them.
 
     Args:
-        large: the column that makes rows large, if one does; the others are those of SqlListing.
+        size: the bytes of what makes rows large, if anything does; the others are those of
+            SqlListing.
     """
 
     def __init__(
-        self, *arguments: Any, large: ColumnElement[str] | None = None, **options: Any
+        self, *arguments: Any, size: ColumnElement[int] | None = None, **options: Any
     ) -> None:
         super().__init__(*arguments, **options)
-        self._large = large
+        self._size = size
         self._json_of = lru_cache(SHAPES_KEPT)(self._prepare_json)
         wanted = self._table.id == any_(bindparam("_ids", type_=ARRAY(Uuid)))
         columns = self._table.id, json_row(self._shown or {})
@@ -85,7 +85,7 @@ class JsonListing(SqlListing):
 
     def _sizes(self, rows: Sequence[Any]) -> list[int]:
         """Return the bytes of each large row, 0 for the others."""
-        if self._large is None:
+        if self._size is None:
             return [0] * len(rows)
         return [0 if row["shown"] is not None else row["size"] for row in rows]
 
@@ -107,11 +107,9 @@ class JsonListing(SqlListing):
         column = getattr(self._table, Sort.parse(shape.sort).field)
         shown: ColumnElement[Any] = json_row(self._shown or {})
         columns = [self._table.id, column.label("sort_value")]
-        if self._large is not None:
-            # PostgreSQL knows the size without reading the value.
-            size = func.octet_length(self._large)
-            is_small = size <= literal_column(str(SMALL_BYTES))
+        if self._size is not None:
+            is_small = self._size <= literal_column(str(SMALL_BYTES))
             shown = case((is_small, shown), else_=null())
-            columns.append(size.label("size"))
+            columns.append(self._size.label("size"))
         statement = select(*columns, shown.label("shown")).select_from(self._source)
         return PreparedQuery(self._ordered(statement.where(self._where), shape))
