@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import bson
@@ -45,6 +45,11 @@ class ItemKeyUsed(Conflict):
     code, title = "idempotency_key_used", "Idempotency-Key belongs to another item"
     detail = "Send the request with a new key."
     constraints = "uq_items_idempotency_key"
+
+
+class OwnerFixed(Conflict):
+    code, title, pointer = "owner_fixed", "Owner of an item cannot change", "/owner_id"
+    detail = "Leave owner_id out, or send the owner that the item has."
 
 
 class ItemContended(Conflict):
@@ -142,14 +147,32 @@ class ItemRepository(MongoRepository[ItemRead]):
     async def change(self, item_id: UUID, change: ItemUpdate, expected: Expected) -> ItemRead:
         """Merge the change into the version that was read; start again if it changed meanwhile."""
         for _ in range(MAX_TRIES):
-            current = await self.get(item_id)
-            if expected is not None and current.version not in expected:
-                raise PreconditionFailed
+            current = await self._get_expected(item_id, expected)
             values = await self._merge(current, change)
             with suppress(PreconditionFailed):
                 version = frozenset({current.version})
                 return self.read(await self._change(self._is(item_id), values, version))
         raise ItemContended
+
+    async def replace(self, item_id: UUID, item: ItemCreate, expected: Expected) -> ItemRead:
+        """Replace all fields that a client sends; the owner stays.
+
+        Raises:
+            OwnerFixed: another owner is named.
+        """
+        current = await self._get_expected(item_id, expected)
+        if item.owner_id not in (None, current.owner_id):
+            raise OwnerFixed
+        values = {**item.model_dump(exclude={"owner_id"}), "price": to_decimal128(item.price)}
+        values["attributes"] = _stored(item.attributes)
+        await self._types.check(item.type, item.attributes)
+        return self.read(await self._change(self._is(item_id), values, expected))
+
+    async def _get_expected(self, item_id: UUID, expected: Expected) -> ItemRead:
+        current = await self.get(item_id)
+        if expected is not None and current.version not in expected:
+            raise PreconditionFailed
+        return current
 
     async def _merge(self, current: ItemRead, change: ItemUpdate) -> Document:
         """Return the fields to set, checked against the type's schema and the size limit."""
@@ -159,10 +182,7 @@ class ItemRepository(MongoRepository[ItemRead]):
         attributes = current.attributes
         if "attributes" in values:
             attributes = merge(attributes, values["attributes"])
-            check_storable(attributes)
-            values["attributes"] = to_bson(attributes)
-            if len(bson.encode(values["attributes"])) > MAX_ATTRIBUTE_BYTES:
-                raise ItemTooLarge
+            values["attributes"] = _stored(attributes)
         if "attributes" in values or "type" in values:
             await self._types.check(values.get("type", current.type), attributes)
         return values
@@ -174,6 +194,20 @@ class ItemRepository(MongoRepository[ItemRead]):
             {"$set": {"deleted_at": None, "updated_at": now()}, "$inc": {"version": 1}},
         )
         return await self.get(item_id)
+
+
+def _stored(attributes: dict[str, Any]) -> Document:
+    """Return attributes of a stored item as BSON has them.
+
+    Raises:
+        AttributeRefused: they would not come back equal.
+        ItemTooLarge: they are larger than an item may become.
+    """
+    check_storable(attributes)
+    stored: Document = to_bson(attributes)
+    if len(bson.encode(stored)) > MAX_ATTRIBUTE_BYTES:
+        raise ItemTooLarge
+    return stored
 
 
 Items = Annotated[ItemRepository, Depends(ItemRepository.from_request)]
