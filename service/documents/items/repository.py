@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import bson
@@ -110,11 +110,8 @@ class ItemRepository(MongoRepository[ItemRead]):
         The Idempotency-Key is stored in the item itself, so one atomic write decides between
         concurrent requests.
         """
-        check_storable(item.attributes)
-        await self._types.check(item.type, item.attributes)
-        owner_id = self._caller.owner_for(item.owner_id, "items:admin", "/owner_id")
-        values = {**item.model_dump(), "owner_id": owner_id, "price": to_decimal128(item.price)}
-        values["attributes"] = to_bson(item.attributes)
+        values = await self._whole(item)
+        values["owner_id"] = self._caller.owner_for(item.owner_id, "items:admin", "/owner_id")
         if key is not None:
             values.update(idempotency_key=key.key, fingerprint=key.fingerprint)
         document = new_item(values)
@@ -163,10 +160,15 @@ class ItemRepository(MongoRepository[ItemRead]):
         current = await self._get_expected(item_id, expected)
         if item.owner_id not in (None, current.owner_id):
             raise OwnerFixed
-        values = {**item.model_dump(exclude={"owner_id"}), "price": to_decimal128(item.price)}
-        values["attributes"] = _stored(item.attributes)
-        await self._types.check(item.type, item.attributes)
+        values = await self._whole(item)
         return self.read(await self._change(self._is(item_id), values, expected))
+
+    async def _whole(self, item: ItemCreate) -> Document:
+        """Return the fields that a client sends, but the owner, checked by the type's schema."""
+        check_storable(item.attributes)
+        await self._types.check(item.type, item.attributes)
+        values = {**item.model_dump(exclude={"owner_id"}), "price": to_decimal128(item.price)}
+        return {**values, "attributes": to_bson(item.attributes)}
 
     async def _get_expected(self, item_id: UUID, expected: Expected) -> ItemRead:
         current = await self.get(item_id)
@@ -182,7 +184,10 @@ class ItemRepository(MongoRepository[ItemRead]):
         attributes = current.attributes
         if "attributes" in values:
             attributes = merge(attributes, values["attributes"])
-            values["attributes"] = _stored(attributes)
+            check_storable(attributes)
+            values["attributes"] = to_bson(attributes)
+            if len(bson.encode(values["attributes"])) > MAX_ATTRIBUTE_BYTES:
+                raise ItemTooLarge
         if "attributes" in values or "type" in values:
             await self._types.check(values.get("type", current.type), attributes)
         return values
@@ -194,20 +199,6 @@ class ItemRepository(MongoRepository[ItemRead]):
             {"$set": {"deleted_at": None, "updated_at": now()}, "$inc": {"version": 1}},
         )
         return await self.get(item_id)
-
-
-def _stored(attributes: dict[str, Any]) -> Document:
-    """Return attributes of a stored item as BSON has them.
-
-    Raises:
-        AttributeRefused: they would not come back equal.
-        ItemTooLarge: they are larger than an item may become.
-    """
-    check_storable(attributes)
-    stored: Document = to_bson(attributes)
-    if len(bson.encode(stored)) > MAX_ATTRIBUTE_BYTES:
-        raise ItemTooLarge
-    return stored
 
 
 Items = Annotated[ItemRepository, Depends(ItemRepository.from_request)]

@@ -85,7 +85,6 @@ async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
     responses=problems(
         ItemNotFound,
         OwnerFixed,
-        ItemTooLarge,
         AttributeRefused,
         SchemaMismatch,
         ValidationTooCostly,
