@@ -6,7 +6,7 @@ request the failed items become one error, and the transaction rolls back. Items
 written in slices, because a thousand of them would hold the event loop for 50 ms.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from itertools import chain, islice, repeat, starmap
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from uuid import UUID
@@ -25,6 +25,7 @@ from service.web.strict_json import InvalidItem
 
 T = TypeVar("T")
 R = TypeVar("R")
+Status = Literal[200, 201, 204]
 MOST_SHOWN = 100  # errors: more never fit into the 4 KB of a response
 
 
@@ -98,7 +99,7 @@ Bulk = Annotated[BulkQuery, Query()]
 class ItemDone(ResponseModel):
     """201 created, 200 changed, 204 removed."""
 
-    status: Literal[200, 201, 204]
+    status: Status
     id: UUID
     version: int | MISSING = MISSING
 
@@ -184,13 +185,14 @@ class BulkItems(Generic[T]):
     async def answer(
         self,
         done: Mapping[int, Versioned | ItemDone],
-        status: Literal[200, 201, 204] = 200,
+        status: Status = 200,
         *,
+        created: Collection[int] = (),
         each_once: bool = False,
     ) -> Response:
         """Return what was done, by place; if the request is not atomic, a 207 with each status.
 
-        ``each_once`` leaves out what an atomic request repeats.
+        ``created`` are places with 201; ``each_once`` leaves out what an atomic request repeats.
 
         Raises:
             ServiceError: the request is atomic, and an item failed; of the class that all errors
@@ -198,7 +200,8 @@ class BulkItems(Generic[T]):
         """
         self._require_all()
         if not self._atomic:
-            return await _json(map(self._result, self._places, repeat(done), repeat(status)), 207)
+            statuses = (201 if place in created else status for place in self._places)
+            return await _json(map(self._result, self._places, repeat(done), statuses), 207)
         if status == 204:
             return Response(status_code=204)
         results = [done[place] for place in self._places]
@@ -218,9 +221,7 @@ class BulkItems(Generic[T]):
         error.errors, error.errors_left_off = shown, count - len(shown)
         raise error
 
-    def _result(
-        self, place: int, done: Mapping[int, Any], status: Literal[200, 201, 204]
-    ) -> ItemDone | ItemFailed:
+    def _result(self, place: int, done: Mapping[int, Any], status: Status) -> ItemDone | ItemFailed:
         error = self._failed.get(place)
         if error is None:
             item = done[place]

@@ -102,6 +102,11 @@ class ReplyBuilder:
             self._response.headers[REPLAYED] = "true"
         return self.updated(resource)
 
+    def existing(self, resource: V, key: object) -> V:
+        """Like :meth:`created`, with status 200 for a resource that was there."""
+        self._response.status_code = 200
+        return self.created(resource, key)
+
     def created_json(self, resource: JsonResource, key: object) -> Response:
         """Like :meth:`created`, for a resource that is serialized already."""
         headers = {"ETag": f'"{resource.etag}"', "Location": self._location(key)}

@@ -47,6 +47,11 @@ class ItemKeyUsed(Conflict):
     constraints = "uq_items_idempotency_key"
 
 
+class OwnerFixed(Conflict):
+    code, title, pointer = "owner_fixed", "Owner of an item cannot change", "/owner_id"
+    detail = "Leave owner_id out, or send the owner that the item has."
+
+
 class ItemContended(Conflict):
     code, title = "item_contended", "Too many concurrent changes to this item"
     detail = "Read the item again and repeat the change."
@@ -105,11 +110,8 @@ class ItemRepository(MongoRepository[ItemRead]):
         The Idempotency-Key is stored in the item itself, so one atomic write decides between
         concurrent requests.
         """
-        check_storable(item.attributes)
-        await self._types.check(item.type, item.attributes)
-        owner_id = self._caller.owner_for(item.owner_id, "items:admin", "/owner_id")
-        values = {**item.model_dump(), "owner_id": owner_id, "price": to_decimal128(item.price)}
-        values["attributes"] = to_bson(item.attributes)
+        values = await self._whole(item)
+        values["owner_id"] = self._caller.owner_for(item.owner_id, "items:admin", "/owner_id")
         if key is not None:
             values.update(idempotency_key=key.key, fingerprint=key.fingerprint)
         document = new_item(values)
@@ -142,14 +144,37 @@ class ItemRepository(MongoRepository[ItemRead]):
     async def change(self, item_id: UUID, change: ItemUpdate, expected: Expected) -> ItemRead:
         """Merge the change into the version that was read; start again if it changed meanwhile."""
         for _ in range(MAX_TRIES):
-            current = await self.get(item_id)
-            if expected is not None and current.version not in expected:
-                raise PreconditionFailed
+            current = await self._get_expected(item_id, expected)
             values = await self._merge(current, change)
             with suppress(PreconditionFailed):
                 version = frozenset({current.version})
                 return self.read(await self._change(self._is(item_id), values, version))
         raise ItemContended
+
+    async def replace(self, item_id: UUID, item: ItemCreate, expected: Expected) -> ItemRead:
+        """Replace all fields that a client sends; the owner stays.
+
+        Raises:
+            OwnerFixed: another owner is named.
+        """
+        current = await self._get_expected(item_id, expected)
+        if item.owner_id not in (None, current.owner_id):
+            raise OwnerFixed
+        values = await self._whole(item)
+        return self.read(await self._change(self._is(item_id), values, expected))
+
+    async def _whole(self, item: ItemCreate) -> Document:
+        """Return the fields that a client sends, but the owner, checked by the type's schema."""
+        check_storable(item.attributes)
+        await self._types.check(item.type, item.attributes)
+        values = {**item.model_dump(exclude={"owner_id"}), "price": to_decimal128(item.price)}
+        return {**values, "attributes": to_bson(item.attributes)}
+
+    async def _get_expected(self, item_id: UUID, expected: Expected) -> ItemRead:
+        current = await self.get(item_id)
+        if expected is not None and current.version not in expected:
+            raise PreconditionFailed
+        return current
 
     async def _merge(self, current: ItemRead, change: ItemUpdate) -> Document:
         """Return the fields to set, checked against the type's schema and the size limit."""

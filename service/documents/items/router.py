@@ -15,6 +15,7 @@ from service.documents.items.repository import (
     ItemNotFound,
     Items,
     ItemTooLarge,
+    OwnerFixed,
 )
 from service.documents.items.schema_process import ValidationBusy
 from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
@@ -76,6 +77,26 @@ async def items_search(search: ItemSearch, items: Items) -> Response:
 )
 async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
     return reply.ok(await items.get(item_id))
+
+
+@router.put(
+    "/{item_id}",
+    dependencies=[needs("items:write")],
+    responses=problems(
+        ItemNotFound,
+        OwnerFixed,
+        AttributeRefused,
+        SchemaMismatch,
+        ValidationTooCostly,
+        ValidationBusy,
+        if_match=True,
+    ),
+)
+async def items_replace(
+    item_id: UUID, item: ItemCreate, items: Items, expected: IfMatch, reply: Reply
+) -> ItemRead:
+    """Replace the item; absent fields get their default. The owner stays."""
+    return reply.updated(await items.replace(item_id, item, expected))
 
 
 @router.patch(

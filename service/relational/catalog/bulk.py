@@ -118,16 +118,25 @@ class ProductBulk(SqlService):
     async def _update(
         self, batch: BulkItems[ProductPatch], locked: Mapping[UUID, Any]
     ) -> dict[UUID, ProductRead]:
-        """Change products in one statement; a field that an item omits keeps its locked value."""
+        """Change products in one statement; a field that an item omits keeps its locked value.
+
+        An item that changes no field leaves its product and the version as they are.
+        """
 
         def new_values(item: ProductPatch) -> dict[str, Any]:
             values = locked[item.id]._asdict() | changes(item)
             return {name: values[name] for name in ("id", *_FIELDS)}
 
-        rows = list((await batch.for_each(new_values)).values())
+        kept = {
+            item.id: locked[item.id]
+            for item in batch.pending.values()
+            if item.model_fields_set.isdisjoint(_FIELDS)
+        }
+        values = (await batch.for_each(new_values)).values()
+        rows = [row for row in values if row["id"] not in kept]
         stocks = {key: row.stock for key, row in locked.items()}
         changed = await update_products(self._session, rows, stocks, self._caller.user_id)
-        return await read_rows(ProductRead, changed)
+        return await read_rows(ProductRead, [*kept.values(), *changed])
 
     async def _rename(
         self, batch: BulkItems[ProductPatch], locked: Mapping[UUID, Any]

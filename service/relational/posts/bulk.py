@@ -12,15 +12,17 @@ from uuid_utils.compat import uuid7
 from service.auth.caller import NotYours
 from service.core.cooperative import run_cooperatively
 from service.relational.posts.repository import (
+    TAGS,
     AuthorUnknown,
     PostNotFound,
     PostRepository,
     SlugTaken,
+    publication,
 )
 from service.relational.posts.schemas import PostCreate, PostRead
 from service.relational.posts.slug import slug_of
 from service.relational.posts.tables import Post, PostTag
-from service.relational.tags.repository import TagRepository
+from service.relational.tags.repository import TagRepository, unknown_tags
 from service.relational.users.queries import is_deleted
 from service.relational.users.tables import User
 from service.stores.sql.bulk import any_of, insert_missing, read_rows
@@ -39,13 +41,14 @@ class PostBulk(SqlService):
         self._posts, self._tags = PostRepository(context), TagRepository(context)
 
     async def add_all(self, batch: BulkItems[PostCreate]) -> Mapping[int, PostRead]:
-        """Create posts; locks in the order of a single post: authors, slugs, tags."""
+        """Create posts; locks in the order of a single post: authors, known tags, slugs, tags."""
         authors = await self._lock_authors(batch)
+        await self._require_tags(batch)
         rows = await batch.for_each(_new_row)
         for place, slug in (await _slugs(batch)).items():
             rows[place] |= {"author_id": authors[place], "slug": slug}
         made = await self._insert(batch, rows)
-        await self._add_tags({made[place].id: post.tags for place, post in batch.pending.items()})
+        await self._add_tags({made[place].id: post for place, post in batch.pending.items()})
         posts = await read_rows(PostRead, made.values())
         return {place: posts[rows[place]["id"]] for place in batch.pending}
 
@@ -54,11 +57,7 @@ class PostBulk(SqlService):
         statement = (
             update(Post)
             .where(any_of(Post.id, await self._lock(batch)))
-            .values(
-                published=True,
-                published_at=func.coalesce(Post.published_at, func.now()),
-                version=Post.version + 1,
-            )
+            .values(**publication(True), version=Post.version + 1)
             .returning(*_COLUMNS)
         )
         posts = await read_rows(PostRead, await self._session.execute(statement))
@@ -92,6 +91,14 @@ class PostBulk(SqlService):
             batch.fail(place, AuthorUnknown())
         return authors
 
+    async def _require_tags(self, batch: BulkItems[PostCreate]) -> None:
+        wanted = (tag_id for post in batch.pending.values() for tag_id in post.tag_ids)
+        known = await self._tags.lock_known(wanted)
+        for place, post in list(batch.pending.items()):
+            unknown = unknown_tags(post.tag_ids, known)
+            if unknown is not None:
+                batch.fail(place, unknown)
+
     async def _insert(
         self, batch: BulkItems[PostCreate], rows: Mapping[int, dict[str, Any]]
     ) -> Mapping[int, Any]:
@@ -114,19 +121,19 @@ class PostBulk(SqlService):
                 del waiting[place]
         return made
 
-    async def _add_tags(self, names: Mapping[UUID, list[str]]) -> None:
-        tags = await self._tags.lock_all([name for tags in names.values() for name in tags])
+    async def _add_tags(self, posts: Mapping[UUID, PostCreate]) -> None:
+        tags = await self._tags.lock_all([name for post in posts.values() for name in post.tags])
         filed = await run_cooperatively(
-            {"post_id": post_id, "tag_id": tags[name].id}
-            for post_id, wanted in names.items()
-            for name in wanted
+            {"post_id": post_id, "tag_id": tag_id}
+            for post_id, post in posts.items()
+            for tag_id in (*(tags[name].id for name in post.tags), *post.tag_ids)
         )
         if filed:
             await self._session.execute(insert_missing(PostTag, filed, ordered_by="tag_id"))
 
 
 def _new_row(post: PostCreate) -> dict[str, Any]:
-    return {"id": uuid7(), **post.model_dump(exclude={"tags"})}
+    return {"id": uuid7(), **post.model_dump(exclude={*TAGS})}
 
 
 async def _slugs(batch: BulkItems[PostCreate]) -> dict[int, str]:

@@ -7,6 +7,7 @@ from service.auth.caller import needs
 from service.relational.posts.bulk import PostBulkDep
 from service.relational.posts.repository import AuthorUnknown, PostNotFound, SlugTaken
 from service.relational.posts.schemas import PostIds, PostsCreate, PostsRead
+from service.relational.tags.repository import TagUnknown
 from service.stores.sql.route import SqlRoute
 from service.web.bulk import Bulk, BulkItems, bulk_problems
 
@@ -19,7 +20,7 @@ WRITES = needs("posts:write")
     status_code=201,
     response_model=PostsRead,
     dependencies=[WRITES],
-    responses=bulk_problems(AuthorUnknown, SlugTaken),
+    responses=bulk_problems(AuthorUnknown, SlugTaken, TagUnknown),
 )
 async def posts_create_bulk(body: PostsCreate, query: Bulk, posts: PostBulkDep) -> Response:
     """Create all posts or none; with `atomic=false`, those that can be created."""

@@ -1,8 +1,10 @@
 """Queries of posts: who may see which, and the statements of the hot reads, built once."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,17 +21,28 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from service.relational.posts.schemas import EXPANDABLE, PostQuery, PostRead
-from service.relational.posts.tables import Post, PostTag
+from service.relational.posts.schemas import (
+    EXPANDABLE,
+    NESTED,
+    CommentBrief,
+    PostBrief,
+    PostQuery,
+    PostRead,
+)
+from service.relational.posts.tables import Comment, Post, PostTag
 from service.relational.tags.tables import Tag
+from service.relational.users.queries import SHOWN as SHOWN_OF_USER
+from service.relational.users.queries import visible_users
 from service.relational.users.tables import User
-from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
+from service.stores.sql.fast_read import PreparedQuery, Projection, json_object, json_row
 from service.stores.sql.filters import Columns, CustomFilter, limit_negations
 from service.stores.sql.json_listing import JsonListing
 from service.stores.sql.listing import projection
 
 SHOWN = projection(Post, PostRead, without=EXPANDABLE)
 _AUTHOR: Projection = {"id": User.id, "username": User.username, "name": User.name}
+_COMMENT = projection(Comment, CommentBrief)
+_POST = projection(Post, PostBrief)
 _FILTERS: Columns = {
     "author_id": Post.author_id,
     "published": Post.published,
@@ -79,8 +92,21 @@ def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> JsonList
             "q": CustomFilter(_matches_words, Text, limit_negations),
         },
         source=_source(expand),
-        large=Post.__table__.c.content,
+        large=_sizes(expand),
     )
+
+
+@cache
+def one_author(*, everybody: bool, everything: bool) -> PreparedQuery:
+    """Return the query of the version, the nested posts and the JSON of ``user_id``."""
+    nested: Projection = {"posts": _newest_posts(visible_posts(everything))}
+    shown = select(User.version, json_row(nested), json_row({**SHOWN_OF_USER, **nested}))
+    return PreparedQuery(shown.where(visible_users(everybody), User.id == bindparam("user_id")))
+
+
+def nested_hash(nested: str) -> str:
+    """Return what the ETag of an object has for the JSON of those nested in it."""
+    return f"{crc32(nested.encode()):x}"
 
 
 def _nested(expand: frozenset[str]) -> Projection:
@@ -89,7 +115,33 @@ def _nested(expand: frozenset[str]) -> Projection:
         nested["author"] = _AUTHOR
     if "tags" in expand:
         nested["tags"] = _tags()
+    if "comments" in expand:
+        nested["comments"] = _array(_newest_comments(json_object(_COMMENT)))
     return nested
+
+
+def _sizes(expand: frozenset[str]) -> Mapping[str, ColumnElement[int]]:
+    """Return the bytes of large fields, which PostgreSQL knows without reading the texts."""
+    sizes: dict[str, ColumnElement[int]] = {"content": func.octet_length(Post.content)}
+    if "comments" in expand:
+        newest = _newest_comments(func.octet_length(Comment.content).label("size")).subquery()
+        sizes["comments"] = select(func.coalesce(func.sum(newest.c.size), 0)).scalar_subquery()
+    return sizes
+
+
+def _newest_comments(shown: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    newest = select(shown).where(Comment.post_id == Post.id).correlate(Post)
+    return newest.order_by(Comment.created_at.desc(), Comment.id.desc()).limit(NESTED)
+
+
+def _newest_posts(visible: ColumnElement[bool]) -> ColumnElement[Any]:
+    newest = select(json_object(_POST)).where(Post.author_id == User.id, visible).correlate(User)
+    return _array(newest.order_by(Post.created_at.desc(), Post.id.desc()).limit(NESTED))
+
+
+def _array(rows: Select[*tuple[Any, ...]]) -> ColumnElement[Any]:
+    """Return the rows as a JSON array, in their order."""
+    return func.array_to_json(func.array(rows.scalar_subquery()))
 
 
 def _tags() -> ColumnElement[Any]:

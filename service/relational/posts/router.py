@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.auth.caller import needs
 from service.relational.posts.repository import (
+    AuthorFixed,
     AuthorUnknown,
     PostNotFound,
     PostRepository,
@@ -21,6 +22,7 @@ from service.relational.posts.schemas import (
     PostsOfQuery,
     PostUpdate,
 )
+from service.relational.tags.repository import TagUnknown
 from service.relational.users.repository import UserNotFound
 from service.stores.sql.context import SqlContext
 from service.stores.sql.route import SqlRoute
@@ -37,7 +39,7 @@ router = APIRouter(tags=["posts"], route_class=SqlRoute)
     "/posts",
     status_code=201,
     dependencies=[needs("posts:write")],
-    responses=problems(AuthorUnknown, SlugTaken),
+    responses=problems(AuthorUnknown, SlugTaken, TagUnknown),
 )
 async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead:
     made = await posts.add(post)
@@ -81,10 +83,25 @@ async def posts_get(
     return reply.ok_json(await posts.get_json(post_id, query.expand))
 
 
+@router.put(
+    "/posts/{post_id}",
+    dependencies=[needs("posts:write")],
+    responses=problems(PostNotFound, SlugTaken, TagUnknown, AuthorFixed, if_match=True),
+)
+async def posts_replace(
+    post_id: UUID, post: PostCreate, posts: Posts, expected: IfMatch, reply: Reply
+) -> PostRead:
+    """Replace the post; absent fields get their default, and an absent slug stays.
+
+    The author stays, and so does the date of a post that stays published.
+    """
+    return reply.updated(await posts.replace(post_id, post, expected))
+
+
 @router.patch(
     "/posts/{post_id}",
     dependencies=[needs("posts:write")],
-    responses=problems(PostNotFound, SlugTaken, if_match=True),
+    responses=problems(PostNotFound, SlugTaken, TagUnknown, if_match=True),
 )
 async def posts_update(
     post_id: UUID, change: PostUpdate, posts: Posts, expected: IfMatch, reply: Reply

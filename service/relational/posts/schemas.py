@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import MISSING, AfterValidator, ConfigDict, Field
+from pydantic import MISSING, AfterValidator, ConfigDict, Field, ValidationInfo
 
 from service.relational.tags.schemas import TagBrief, TagName
+from service.relational.users.schemas import UserRead
 from service.web.bulk import Items
 from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, FilterText, Several
@@ -23,15 +24,29 @@ from service.web.schemas import (
     Versioned,
 )
 
+MAX_TAGS = 20
+NESTED = 20  # comments of a post, or posts of a user; their lists have the others
+
+
+def _with_names(tag_ids: list[UUID], fields: ValidationInfo) -> list[UUID]:
+    names = fields.data.get("tags")
+    if isinstance(names, list) and len(names) + len(tag_ids) > MAX_TAGS:
+        raise ValueError(f"with tags, a post has at most {MAX_TAGS} in all")
+    return tag_ids
+
+
 Slug = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
-TagNames = Annotated[list[TagName], Field(max_length=20)]
+TagNames = Annotated[list[TagName], Field(max_length=MAX_TAGS)]
+TagIds = Annotated[list[UUID], Field(max_length=MAX_TAGS), AfterValidator(_with_names)]
 CommentText = Annotated[Text, Field(min_length=1, max_length=10_000)]
 
 
 class PostCreate(RequestModel):
-    """A new post. Its default slug derives from the title; missing tags are created.
+    """A new post. Its default slug derives from the title.
 
-    It is the caller's own, unless one with ``posts:admin`` names another author.
+    Its tags are those that ``tags`` names, missing ones created, and those of ``tag_ids``, which
+    exist; at most 20 in all. It is the caller's own, unless one with ``posts:admin`` names another
+    author.
     """
 
     model_config = ConfigDict(
@@ -50,15 +65,24 @@ class PostCreate(RequestModel):
     content: LongText = ""
     published: StrictBool = False
     tags: TagNames = []
+    tag_ids: TagIds = []
 
 
 class PostUpdate(RequestModel):
-    """A merge patch: an absent field is unchanged; ``tags`` replaces all tags."""
+    """A merge patch: an absent field is unchanged.
+
+    ``published`` does what POST …/publish and …/unpublish do. ``tags`` and ``tag_ids``, one or
+    both, replace all tags.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {"published": True}})
 
     title: Name | MISSING = MISSING
     slug: Slug | MISSING = MISSING
     content: LongText | MISSING = MISSING
+    published: StrictBool | MISSING = MISSING
     tags: TagNames | MISSING = MISSING
+    tag_ids: TagIds | MISSING = MISSING
 
 
 class AuthorBrief(ResponseModel):
@@ -69,7 +93,18 @@ class AuthorBrief(ResponseModel):
     name: str | None
 
 
-EXPANDABLE = ("author", "tags")
+class CommentBrief(ResponseModel):
+    """A comment, nested in its post."""
+
+    id: UUID
+    author_id: UUID
+    content: str
+    created_at: Moment
+    updated_at: Moment
+
+
+EXPANDABLE = ("author", "tags", "comments")
+EXPANSIONS = "`author`, `tags`, `comments`, or several separated by commas: nests them"
 
 
 class PostRead(Versioned):
@@ -113,7 +148,7 @@ class PostsRead(ResponseModel):
 def _known(expand: str) -> str:
     unknown = set(expand.split(",")) - set(EXPANDABLE)
     if unknown:
-        raise ValueError("names author, tags or both, separated by a comma")
+        raise ValueError("names author, tags, comments or several of them, separated by commas")
     return expand
 
 
@@ -121,7 +156,7 @@ Expand = Annotated[str, AfterValidator(_known)]
 
 
 class PostExpand(RequestModel):
-    expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
+    expand: Expand | None = Field(None, description=EXPANSIONS)
 
 
 class PostsOfQuery(OffsetQuery):
@@ -143,12 +178,38 @@ class PostsOfQuery(OffsetQuery):
     views__lte: int | None = Field(None, ge=0, le=2**63 - 1, description="at most so many views")
     created_at__gte: Time | None = Field(None, description=FROM)
     created_at__lt: Time | None = Field(None, description=BEFORE)
-    expand: Expand | None = Field(None, description="`author`, `tags` or `author,tags`: nests them")
+    expand: Expand | None = Field(None, description=EXPANSIONS)
 
 
 class PostQuery(PostsOfQuery):
     author_id: UUID | None = Field(None, description="posts of this user")
     author_id__in: Several[UUID] | None = None
+
+
+class PostBrief(ResponseModel):
+    """A post without its content, nested in its author."""
+
+    id: UUID
+    title: str
+    slug: str
+    published: bool
+    published_at: Moment | None
+    views: int
+    version: int
+    created_at: Moment
+    updated_at: Moment
+
+
+class AuthorRead(UserRead):
+    """A user, and with `expand=posts` what the caller may see of their posts."""
+
+    posts: list[PostBrief] | MISSING = Field(
+        MISSING, description=f"the newest {NESTED}; GET /v1/users/{{user_id}}/posts has all"
+    )
+
+
+class AuthorExpand(RequestModel):
+    expand: Literal["posts"] | None = Field(None, description="`posts`: nests the newest posts")
 
 
 class CommentCreate(RequestModel):

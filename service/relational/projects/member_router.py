@@ -57,7 +57,7 @@ async def project_members_update(
     reply: Reply,
 ) -> MemberRead:
     """Change a role, from a role that is at least as strong; the last owner stays."""
-    return reply.updated(await members.change_role(project_id, user_id, change.role, expected))
+    return reply.updated(await members.change(project_id, user_id, change, expected))
 
 
 @router.delete(

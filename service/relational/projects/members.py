@@ -11,7 +11,7 @@ from service.core.errors import Conflict, NotFound, Refused
 from service.relational.audit.repository import AuditTrail
 from service.relational.projects.permissions import RIGHTS, ProjectRole, Right
 from service.relational.projects.repository import ProjectRepository
-from service.relational.projects.schemas import MemberQuery, MemberRead
+from service.relational.projects.schemas import MemberQuery, MemberRead, MemberUpdate
 from service.relational.projects.tables import ProjectMember
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
@@ -19,6 +19,7 @@ from service.stores.sql.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
 from service.web.pagination import Page
+from service.web.schemas import changes
 
 
 class MemberNotFound(NotFound):
@@ -98,13 +99,15 @@ class MemberRepository(SqlRepository[MemberRead]):
         await self._session.execute(insert(ProjectMember).values(**values))
         await self._note(project_id, user_id, None, role)
 
-    async def change_role(
-        self, project_id: UUID, user_id: UUID, role: ProjectRole, expected: Expected
+    async def change(
+        self, project_id: UUID, user_id: UUID, change: MemberUpdate, expected: Expected
     ) -> MemberRead:
         own_role = await self._projects.lock_with(project_id, "change_roles")
         before = (await self._get(_is(project_id, user_id))).role
+        values = changes(change)
+        role = values.get("role", before)
         require_reach(own_role, before, role)
-        await self._change(_is(project_id, user_id), {"role": role}, expected)
+        await self._change(_is(project_id, user_id), values, expected)
         if before != role:
             await self._note(project_id, user_id, before, role)
         return await self._get(_is(project_id, user_id))

@@ -57,9 +57,11 @@ class ProjectQuery(ListQuery):
 
 
 class MemberUpdate(RequestModel):
+    """A merge patch: an absent field is unchanged."""
+
     model_config = ConfigDict(json_schema_extra={"example": {"role": "admin"}})
 
-    role: ProjectRole
+    role: ProjectRole | MISSING = MISSING
 
 
 class MemberRead(Versioned):

@@ -29,11 +29,12 @@ router = APIRouter(prefix="/tags", tags=["tags"], route_class=SqlRoute)
     "",
     status_code=201,
     dependencies=[needs("tags:write")],
-    responses=problems(TagNameTaken),
+    responses={200: {"model": TagRead, "description": "The tag was there."}, **problems()},
 )
 async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
-    made = await tags.add(tag)
-    return reply.created(made, made.id)
+    """Create the tag (201), or return the tag that has this name in any case (200)."""
+    found, is_new = await tags.put(tag)
+    return reply.created(found, found.id) if is_new else reply.existing(found, found.id)
 
 
 @router.post(
@@ -43,9 +44,10 @@ async def tags_create(tag: TagCreate, tags: Tags, reply: Reply) -> TagRead:
     responses=bulk_problems(),
 )
 async def tags_put_bulk(body: TagsPut, query: Bulk, tags: Tags) -> Response:
-    """Create the missing tags and return all."""
+    """Create the missing tags (201 with `atomic=false`) and return all, as POST of one tag does."""
     batch = BulkItems(body.items, query)
-    return await batch.answer(await tags.put_all(batch))
+    found, made = await tags.put_all(batch)
+    return await batch.answer(found, created=made)
 
 
 @router.get("", dependencies=[needs("tags:read")], responses=problems())

@@ -1,4 +1,4 @@
-"""Routes of users."""
+"""Routes of users, but that of one user, which posts have: it can nest their posts."""
 
 from typing import Annotated
 from uuid import UUID
@@ -102,16 +102,6 @@ async def users_deactivate_bulk(
     """Set ``is_active`` to false for all users or none; with `atomic=false`, for known ones."""
     batch = BulkItems(body.items, query)
     return await batch.answer(await users.deactivate_all(batch), each_once=True)
-
-
-@router.get(
-    "/{user_id}",
-    response_model=UserRead,
-    dependencies=[needs("users:read")],
-    responses=problems(UserNotFound, cached=True),
-)
-async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
-    return reply.ok_json(await users.get_json(user_id))
 
 
 @router.patch(

@@ -137,6 +137,8 @@ class MongoRepository(MongoService, Generic[R]):
     async def _change(self, where: Document, values: Document, expected: Expected) -> Document:
         """Set fields of the document and count its version, if that is as expected; return it.
 
+        Without values nothing is changed and no version counted.
+
         Raises:
             NotFound: no such document that the caller sees, as the kind ``missing``.
             PreconditionFailed: its version is none of ``expected``.
@@ -144,11 +146,15 @@ class MongoRepository(MongoService, Generic[R]):
         """
         where = all_of(where, self.visible())
         for _ in range(MAX_TRIES):
-            document = await self._documents.find_one_and_update(
-                all_of(where, as_expected(expected)),
-                {"$set": {**values, "updated_at": now()}, "$inc": {"version": 1}},
-                return_document=ReturnDocument.AFTER,
-            )
+            wanted = all_of(where, as_expected(expected))
+            if values:
+                document: Document | None = await self._documents.find_one_and_update(
+                    wanted,
+                    {"$set": {**values, "updated_at": now()}, "$inc": {"version": 1}},
+                    return_document=ReturnDocument.AFTER,
+                )
+            else:
+                document = await self._documents.find_one(wanted)
             if document is not None:
                 return document
             if await self._documents.find_one(where, {"_id": 1}) is None:

@@ -111,13 +111,14 @@ async def _run(connection: PoolProxiedConnection, text: str, arguments: list[Any
 
 def json_row(shown: Projection) -> ColumnElement[str]:
     """Return a row as its JSON: times in UTC with milliseconds, exact numbers as text."""
-    return cast(_object(shown), Text)
+    return cast(json_object(shown), Text)
 
 
-def _object(shown: Projection) -> ColumnElement[Any]:
+def json_object(shown: Projection) -> ColumnElement[Any]:
+    """Return a row as a JSON object, to be nested in another row."""
     arguments: list[Any] = []
     for name, field in shown.items():
-        value = _object(field) if isinstance(field, Mapping) else _value(field)
+        value = json_object(field) if isinstance(field, Mapping) else _value(field)
         arguments += [_quoted(name), value]
     return func.json_build_object(*arguments)
 

@@ -12,7 +12,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
-    func,
     literal_column,
     null,
     select,
@@ -34,18 +33,21 @@ from service.web.streaming import LARGE_BYTES
 class JsonListing(SqlListing):
     """A list whose rows PostgreSQL writes as JSON.
 
-    A page ends early where the values of ``large`` exceed 8 MiB. Rows in which it has over 4 KiB
+    A page ends early where its ``large`` fields exceed 8 MiB. Rows in which they have over 4 KiB
     are read apart, so that no list holds more than a few of them.
 
     Args:
-        large: the column that makes rows large, if one does; the others are those of SqlListing.
+        large: the bytes of each field that makes rows large; the others are those of SqlListing.
     """
 
     def __init__(
-        self, *arguments: Any, large: ColumnElement[str] | None = None, **options: Any
+        self,
+        *arguments: Any,
+        large: Mapping[str, ColumnElement[int]] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
-        self._large = large
+        self._large = large or {}
         self._json_of = lru_cache(SHAPES_KEPT)(self._prepare_json)
         wanted = self._table.id == any_(bindparam("_ids", type_=ARRAY(Uuid)))
         columns = self._table.id, json_row(self._shown or {})
@@ -88,7 +90,7 @@ class JsonListing(SqlListing):
 
     def _sizes(self, rows: Sequence[Any]) -> list[int]:
         """Return the bytes of each large row, 0 for the others."""
-        if self._large is None:
+        if not self._large:
             return [0] * len(rows)
         return [0 if row["shown"] is not None else row["size"] for row in rows]
 
@@ -115,9 +117,8 @@ class JsonListing(SqlListing):
         fields = {name: whole[name] for name in whole if not shape.fields or name in shape.fields}
         shown: ColumnElement[Any] = json_row(fields)
         columns = [self._table.id, *self._sort_values(shape.sort)]
-        if self._large is not None and self._large.name in fields:
-            # PostgreSQL knows the size without reading the value.
-            size = func.octet_length(self._large)
+        if large := [size for name, size in self._large.items() if name in fields]:
+            size = sum(large[1:], large[0])
             is_small = size <= literal_column(str(SMALL_BYTES))
             shown = case((is_small, shown), else_=null())
             columns.append(size.label("size"))

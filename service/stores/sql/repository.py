@@ -6,15 +6,15 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Delete,
+    Select,
     SQLColumnExpression,
-    Update,
     delete,
     insert,
     select,
     true,
     update,
 )
+from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from service.auth.caller import NotYours
 from service.core.errors import Collision, NotFound, PreconditionFailed
@@ -26,6 +26,7 @@ from service.web.pagination import ListQuery, Page
 from service.web.schemas import ResponseModel
 
 R = TypeVar("R", bound=ResponseModel)
+RowStatement = Select[UUID] | ReturningUpdate[UUID] | ReturningDelete[UUID]
 ANY: ColumnElement[bool] = true()
 MAX_TRIES = 3
 
@@ -98,25 +99,31 @@ class SqlRepository(SqlService, Generic[R]):
     ) -> None:
         """Change the row and count its version, if that is as expected.
 
+        Without values nothing is changed and no version counted, but who may change it is checked,
+        and the row stays as it is until the transaction ends.
+
         Raises:
             NotFound: no such row that the caller sees, as the kind ``missing``.
             NotYours: the caller sees it and may not change it.
             PreconditionFailed: its version is none of ``expected``.
             Collision: others removed and restored it each time.
         """
-        values = {**values, "version": self.table.version + 1}
-        await self._execute(update(self.table).values(**values), where, expected)
+        change: RowStatement = select(self.table.id).with_for_update(read=True)
+        if values:
+            values = {**values, "version": self.table.version + 1}
+            change = update(self.table).values(**values).returning(self.table.id)
+        await self._execute(change, where, expected)
 
     async def _remove(self, where: ColumnElement[bool], expected: Expected) -> None:
-        await self._execute(delete(self.table), where, expected)
+        await self._execute(delete(self.table).returning(self.table.id), where, expected)
 
     async def _execute(
-        self, change: Update | Delete, where: ColumnElement[bool], expected: Expected
+        self, change: RowStatement, where: ColumnElement[bool], expected: Expected
     ) -> None:
         """Execute the change of a row; again, if it only just became one that it may change."""
         for _ in range(MAX_TRIES):
             statement = change.where(where, *self._changeable(expected))
-            if await self._session.scalar(statement.returning(self.table.id)) is not None:
+            if await self._session.scalar(statement) is not None:
                 return
             await self._require_own(where)
             if expected is not None:

@@ -100,6 +100,12 @@ async def test_update_item_result_is_validated(client: httpx2.AsyncClient) -> No
     for patch in ({"attributes": {"colour": None}}, {"attributes": {"sizes": [None]}}):
         response = await client.patch(path, json=patch)
         assert (response.status_code, response.json()["code"]) == (422, "schema_mismatch")
+    put = {"name": "thing", "type": "shirt"}
+    response = await client.put(path, json={**put, "attributes": {"sizes": [1]}})
+    assert (response.status_code, response.json()["code"]) == (422, "schema_mismatch")
+    assert (await client.get(path)).json() == item
+    whole = {**put, "attributes": {"colour": "blue"}}
+    assert (await client.put(path, json=whole)).json()["attributes"] == {"colour": "blue"}
     assert (await client.patch(path, json={"attributes": {"sizes": [1]}})).status_code == 200
     other = await make_item(client, attributes={"free": True})
     response = await client.patch(f"/v1/items/{other['id']}", json={"type": "shirt"})

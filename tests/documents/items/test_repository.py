@@ -3,6 +3,7 @@
 import asyncio
 from itertools import combinations
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 
@@ -65,6 +66,26 @@ async def test_item_stored_before_a_field_was_added_is_read(
         response = await client.get(path)
         assert response.status_code == 200, response.text
     assert response.json()["items"] == [{**item, "price": None}]
+
+
+async def test_put_item_replaces_all_but_its_owner(client: httpx2.AsyncClient) -> None:
+    item = await make_item(
+        client, type="tool", attributes={"a": 1, "b": {"c": 2}}, tags=["t"], price="5.00"
+    )
+    path = f"/v1/items/{item['id']}"
+    stale = {"If-Match": '"2"'}
+    assert (await client.put(path, json={"name": "No"}, headers=stale)).status_code == 412
+    sent = {"name": "Other", "attributes": {"b": {"d": 3}}}
+    answer = await client.put(path, json=sent, headers={"If-Match": '"1"'})
+    expected = {
+        **item, **sent, "type": "item", "tags": [], "price": None, "version": 2,
+        "updated_at": answer.json()["updated_at"],
+    }  # fmt: skip
+    assert answer.headers["etag"] == '"2"'
+    assert answer.json() == expected == (await client.get(path)).json()
+    named = await client.put(path, json={**sent, "owner_id": str(uuid4())})
+    assert (named.status_code, named.json()["code"]) == (409, "owner_fixed")
+    assert (await client.get(path)).json() == expected
 
 
 async def test_update_and_delete_item_concurrently_do_not_mix(client: httpx2.AsyncClient) -> None:

@@ -57,12 +57,15 @@ INVALID: list[tuple[dict[str, Any], str]] = [
 async def test_create_item_invalid_is_an_error_with_a_pointer(
     client: httpx2.AsyncClient, subtests: pytest.Subtests
 ) -> None:
+    item = await make_item(client)
+    path = f"/v1/items/{item['id']}"
     for body, pointer in INVALID:
-        with subtests.test(body=body):
-            response = await client.post("/v1/items", json=body)
-            assert response.status_code == 422
-            assert response.json()["errors"][0]["pointer"] == pointer
-    assert (await client.get("/v1/items?count=exact")).json()["total"] == 0
+        for method, url in (("POST", "/v1/items"), ("PUT", path)):
+            with subtests.test(method=method, body=body):
+                response = await client.request(method, url, json=body)
+                assert response.status_code == 422
+                assert response.json()["errors"][0]["pointer"] == pointer
+    assert (await client.get("/v1/items")).json()["items"] == [item]
 
 
 async def test_update_item_merges_and_keeps_other_fields(
@@ -124,6 +127,7 @@ async def test_delete_item_hides_it_until_it_is_restored(client: httpx2.AsyncCli
     for response in (
         await client.get(path),
         await client.patch(path, json={"name": "x"}),
+        await client.put(path, json={"name": "x"}),
         await client.delete(path),
     ):
         assert (response.status_code, response.json()["code"]) == (404, "item_not_found")
@@ -142,6 +146,7 @@ async def test_item_missing_is_not_found(client: httpx2.AsyncClient) -> None:
     for response in (
         await client.get(path),
         await client.patch(path, json={}),
+        await client.put(path, json={"name": "x"}),
         await client.delete(path),
         await client.post(f"{path}/restore"),
     ):

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from service.main import State
 from tests.fixtures.client import client_as, member_caller
 from tests.relational.posts.factories import make_comment, make_post
+from tests.relational.tags.factories import make_tag
 from tests.relational.users.factories import make_user
 from tests.relational.users.statements import recorded_statements
 from tests.web.bulk import NON_ATOMIC, deadlocks, item_results, status_code_places
@@ -54,6 +55,37 @@ async def test_bulk_create_posts_equal_single_creates(client: httpx2.AsyncClient
     ]
     names = [[tag["name"] for tag in tags] for tags in expanded]
     assert names == [["One", "two"], [], ["two"], []]
+
+
+async def test_bulk_create_takes_tag_ids_and_names_unknown_ones(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    author = (await make_user(client))["id"]
+    ids = [(await make_tag(client, name))["id"] for name in ("a", "b")]
+    items = [
+        {"title": "1", "author_id": author, "tag_ids": [ids[0]], "tags": ["A", "c"]},
+        {"title": "2", "author_id": author, "tag_ids": [ids[1], UNKNOWN], "tags": ["never"]},
+        {"title": "3", "author_id": author},
+    ]
+    refused = await client.post(BULK, json={"items": items})
+    place = ("/items/1/tag_ids/1", "tag_unknown")
+    assert status_code_places(refused) == (409, "tag_unknown", [place])
+    answer = await client.post(BULK, params=NON_ATOMIC, json={"items": items})
+    assert item_results(answer) == [
+        (201, None, []),
+        (409, "tag_unknown", ["/items/1/tag_ids/1"]),
+        (201, None, []),
+    ]
+    made = answer.json()["items"][0]["id"]
+    tags = (await client.get(f"{POSTS}/{made}?expand=tags")).json()["tags"]
+    assert [tag["name"] for tag in tags] == ["a", "c"]
+    counts = []
+    for many in (2, 50):
+        with recorded_statements(state) as statements:
+            new = {"title": f"One of {many}", "author_id": author, "tag_ids": ids}
+            await make_posts(client, *[new] * many)
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
 
 
 async def test_bulk_create_reports_error_of_each_item(client: httpx2.AsyncClient) -> None:

@@ -53,6 +53,49 @@ async def test_publish_twice_keeps_first_date(client: httpx2.AsyncClient) -> Non
     assert (await make_post(client, published=True))["published_at"] is not None
 
 
+async def test_patch_published_does_what_publish_does(client: httpx2.AsyncClient) -> None:
+    made = await make_post(client)
+    address = f"/v1/posts/{made['id']}"
+    first = (await client.patch(address, json={"published": True, "title": "New"})).json()
+    assert (first["published"], first["title"], first["version"]) == (True, "New", 2)
+    assert first["published_at"] is not None
+    for answer in (
+        await client.patch(address, json={"published": True}),
+        await client.post(f"{address}/publish"),
+        await client.put(address, json={"title": "New", "published": True}),
+    ):
+        assert answer.json()["published_at"] == first["published_at"], "it keeps its date"
+    withdrawn = (await client.patch(address, json={"published": False})).json()
+    assert (withdrawn["published"], withdrawn["published_at"]) == (False, None)
+    refused = await client.patch(address, json={"published": None})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/published")
+
+
+async def test_put_replaces_all_but_what_the_author_does_not_write(
+    client: httpx2.AsyncClient,
+) -> None:
+    made = await make_post(client, content="old", slug="mine", published=True, tags=["a"])
+    await client.post(f"/v1/posts/{made['id']}/views")
+    address = f"/v1/posts/{made['id']}"
+    stale = await client.put(address, json={"title": "No"}, headers={"If-Match": '"7"'})
+    assert stale.status_code == 412
+    sent = {"title": "New", "author_id": made["author_id"]}
+    answer = await client.put(address, json=sent, headers={"If-Match": '"1"'})
+    replaced = answer.json()
+    assert (answer.status_code, answer.headers["etag"]) == (200, '"2.1"')
+    assert replaced == {
+        **made, "title": "New", "content": "", "published": False, "published_at": None,
+        "views": 1, "version": 2, "updated_at": replaced["updated_at"],
+    }  # fmt: skip
+    assert (await client.get(address, params={"expand": "tags"})).json()["tags"] == []
+    again = await client.put(address, json=sent)
+    assert again.json() == {**replaced, "version": 3, "updated_at": again.json()["updated_at"]}
+    other = (await make_user(client))["id"]
+    moved = await client.put(address, json={**sent, "title": "Moved", "author_id": other})
+    assert (moved.status_code, moved.json()["code"]) == (409, "author_fixed")
+    assert (await client.get(address)).json() == again.json()
+
+
 async def test_view_changes_etag_but_not_version(client: httpx2.AsyncClient) -> None:
     made = await make_post(client)
     address = f"/v1/posts/{made['id']}"
@@ -82,6 +125,7 @@ async def test_remove_deletes_comments_and_keeps_tags(
     [
         ("GET", "", None),
         ("PATCH", "", {"title": "x", "tags": ["x"]}),
+        ("PUT", "", {"title": "x", "tag_ids": [str(uuid4())]}),
         ("DELETE", "", None),
         ("POST", "/publish", None),
         ("POST", "/unpublish", None),
@@ -111,6 +155,7 @@ async def test_create_taken_slug_conflicts(client: httpx2.AsyncClient) -> None:
     body = {"author_id": one["author_id"], "title": "T", "slug": "one"}
     for answer in (
         await client.post("/v1/posts", json=body),
+        await client.put(f"/v1/posts/{other['id']}", json={"title": "T", "slug": "one"}),
         await client.patch(f"/v1/posts/{other['id']}", json={"slug": "one"}),
     ):
         assert (answer.status_code, answer.json()["code"]) == (409, "slug_taken")
@@ -134,6 +179,9 @@ async def test_create_taken_slug_conflicts(client: httpx2.AsyncClient) -> None:
         ("tags", ["a", ""], "/tags/1"),
         ("tags", ["a", 7], "/tags/1"),
         ("tags", [str(n) for n in range(21)], "/tags"),
+        ("tag_ids", "x", "/tag_ids"),
+        ("tag_ids", [str(uuid4()), "x"], "/tag_ids/1"),
+        ("tag_ids", [str(uuid4()) for _ in range(21)], "/tag_ids"),
     ],
 )
 async def test_create_field_out_of_bounds_is_refused_with_pointer(
@@ -143,6 +191,7 @@ async def test_create_field_out_of_bounds_is_refused_with_pointer(
     body = {"author_id": made["author_id"], "title": "T", field: value}
     for answer in (
         await client.post("/v1/posts", json=body),
+        await client.put(f"/v1/posts/{made['id']}", json=body),
         await client.patch(f"/v1/posts/{made['id']}", json={field: value}),
     ):
         assert answer.status_code == 422
@@ -168,7 +217,7 @@ async def test_user_posts_list_holds_posts_of_that_user_only(client: httpx2.Asyn
     assert (unknown.status_code, unknown.json()["code"]) == (404, "user_not_found")
 
 
-@pytest.mark.parametrize("expand", ["", "author,", "comments", "author tags"])
+@pytest.mark.parametrize("expand", ["", "author,", "comment", "author tags"])
 async def test_expand_unknown_name_is_refused(client: httpx2.AsyncClient, expand: str) -> None:
     made = await make_post(client)
     for address in ("/v1/posts", f"/v1/posts/{made['id']}", f"/v1/users/{made['author_id']}/posts"):

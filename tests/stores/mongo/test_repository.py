@@ -30,6 +30,18 @@ async def test_change_increments_the_version_and_sets_updated_at(cups: CupReposi
     assert changed["updated_at"] >= before
 
 
+async def test_change_of_nothing_counts_no_version(cups: CupRepository, database: Database) -> None:
+    cup_id = await cups.add(full=False)
+    stored = await database[CUPS].find_one({"_id": cup_id})
+    for expected in (None, frozenset({1})):
+        assert await cups.change(cup_id, expected) == stored
+    with pytest.raises(PreconditionFailed):
+        await cups.change(cup_id, frozenset({2}))
+    with pytest.raises(CupNotFound):
+        await cups.change(uuid7(), None)
+    assert await database[CUPS].find_one({"_id": cup_id}) == stored
+
+
 async def test_read_document_without_new_fields_gives_default_or_none(cups: CupRepository) -> None:
     cup = await cups.get(await cups.add(size=3))
     assert (cup.size, cup.price, cup.colour) == (3, None, "white")

@@ -25,7 +25,7 @@ class TagEntityRepository(TagRepository):
 
 
 async def add_tags(context: SqlContext, *names: str) -> list[TagRead]:
-    return [await TagRepository(context).add(TagCreate(name=name)) for name in names]
+    return [(await TagRepository(context).put(TagCreate(name=name)))[0] for name in names]
 
 
 async def add_user(context: SqlContext, **fields: Any) -> UserRead:

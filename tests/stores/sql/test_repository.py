@@ -74,6 +74,22 @@ async def test_change_other_version_raises_precondition_failed(
     assert await any_tags.get(tag.id) == tag
 
 
+async def test_change_of_nothing_checks_access_and_counts_no_version(
+    any_tags: TagRepository, sql_context: SqlContext
+) -> None:
+    (tag,) = await add_tags(sql_context, "sql")
+    for expected in (None, frozenset({1})):
+        assert await any_tags.change(tag.id, TagUpdate(), expected) == tag
+    with pytest.raises(PreconditionFailed):
+        await any_tags.change(tag.id, TagUpdate(), frozenset({2}))
+    with pytest.raises(TagNotFound):
+        await any_tags.change(uuid4(), TagUpdate(), None)
+    one, other = await as_member(sql_context), await as_member(sql_context)
+    post = await PostRepository(one).add(PostCreate(title="Public", published=True))
+    with pytest.raises(NotYours):
+        await PostRepository(other).change(post.id, PostUpdate(), None)
+
+
 @pytest.mark.parametrize("expected", [None, frozenset({1})])
 async def test_change_unknown_id_raises_missing(
     any_tags: TagRepository, expected: frozenset[int] | None
