@@ -28,10 +28,10 @@ def unknown_variables() -> list[str]:
     fields = Settings.model_fields.items()
     known = {variable for name, field in fields for variable in names_of(name, field)}
     known |= {*file_names(Settings), ENV_FILE_VARIABLE.lower()}
-    given = {name.lower() for name in (*os.environ, *read_env_file(Settings))}
+    names = {name.lower() for name in (*os.environ, *read_env_file(Settings))}
     return [
         _sentence(name, known)
-        for name in sorted(given - known)
+        for name in sorted(names - known)
         if name.startswith(PREFIX) and not _OF_KUBERNETES.fullmatch(name)
     ]
 

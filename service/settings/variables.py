@@ -73,8 +73,8 @@ def merge(settings: type[BaseSettings], environment: Variables, env_file: Variab
     """
     merged = dict(environment)
     for forms in _forms(settings):
-        given = environment if any(form in environment for form in forms) else env_file
-        merged |= {form: given[form] for form in forms if form in given}
+        source = environment if any(form in environment for form in forms) else env_file
+        merged |= {form: source[form] for form in forms if form in source}
     for named, variable in file_names(settings).items():
         path = merged.get(named)
         if path is None:
