@@ -170,7 +170,9 @@ async def test_unknown_field_of_batch_names_the_nearest(
     ["/v1/users?created_at__gte=", "/v1/items?created_at__gte=", "/v1/predictions?timestamp__gte=",
      "/v1/predictions/export?timestamp__lt=", "/v1/posts?created_at__gte="],
 )  # fmt: skip
-async def test_time_in_query_says_how_to_write_it(client: httpx2.AsyncClient, path: str) -> None:
+async def test_time_in_query_is_refused_with_its_right_form(
+    client: httpx2.AsyncClient, path: str
+) -> None:
     naive = await client.get(f"{path}2026-01-05T00:00:00")
     assert (naive.status_code, "without Z or an offset" in naive.text) == (422, True), naive.text
     plus = await client.get(f"{path}2026-01-05T00:00:00+01:00")
