@@ -19,7 +19,7 @@ help: ## Lists the commands
 serve: .venv/serve ## Starts PostgreSQL, MongoDB and the API on http://127.0.0.1:8000 (PORT=, POLYSTORE_DATA_DIR=)
 	@$(BIN)/polystore serve
 
-demo: .venv/serve ## Sends a day of sample traffic to the running service
+demo: .venv/serve ## Sends two days of sample traffic, and records, to the running service
 	@$(BIN)/polystore demo
 
 test: .venv/dev ## Runs the suite on engines of its own (what takes minutes or other programs is for test-all)

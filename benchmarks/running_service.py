@@ -54,7 +54,12 @@ class RunningService(NamedTuple):
 def running_service() -> Iterator[RunningService]:
     """Run ``polystore serve`` with its own engines; end it afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        own = {"PORT": "0", "POLYSTORE_DATA_DIR": folder, "POLYSTORE_LOG_LEVEL": "WARNING"}
+        own = {
+            "PORT": "0",
+            "POLYSTORE_ENV_FILE": "",
+            "POLYSTORE_DATA_DIR": folder,
+            "POLYSTORE_LOG_LEVEL": "WARNING",
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "serve"],
             cwd=ROOT,

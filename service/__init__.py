@@ -10,7 +10,7 @@ Imports go down only; import-linter checks it:
     web                       the HTTP contract, the same for both stores
     auth                      who is calling: caller, scopes, tokens, passwords, rate limits
     core                      errors, deadlines, logging, metrics, signing
-    settings                  the only reader of the environment
+    settings                  the only reader of the environment and of .env
 
 A request passes router → repository → tables or documents; schemas.py is what travels. Start
 reading at relational/users/router.py, then documents/items/router.py.

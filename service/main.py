@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypedDict
 
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -28,11 +29,12 @@ from service.documents.predictions.keep_retention import RetentionUpkeep
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
-from service.settings import Settings
+from service.settings import Settings, unknown_variables
 from service.stores.mongo.background import background_jobs
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
 from service.stores.mongo.client import MongoStore, open_mongo
 from service.stores.sql.engine import SqlStore, open_sql
+from service.stores.sql.pool import SQL_LOGGER
 from service.stores.sql.processes import registered
 from service.web.body_limit import BodyLimitMiddleware
 from service.web.conditional import NotModified, answer_not_modified
@@ -84,12 +86,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises:
         StoresNotConfigured: a store has no URL; `polystore serve` would start its own engines.
     """
+    unknown = [] if settings else unknown_variables()  # the command line has reported its own
     settings = settings or Settings()
     if settings.database_url is None or settings.mongodb_url is None:
         raise StoresNotConfigured(
             "Set both DATABASE_URL and MONGODB_URL, or start with `polystore serve`."
         )
-    configure_logging(level=settings.log_level, as_json=settings.log_json)
+    configure_logging(level=settings.log_level, as_json=settings.log_json, loggers=(SQL_LOGGER,))
+    for sentence in unknown:
+        structlog.get_logger("service").warning("unknown_variable", detail=sentence)
     metrics = Metrics()
     app = FastAPI(
         title="Polystore",

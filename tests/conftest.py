@@ -1,6 +1,7 @@
 """Engines for the whole run, a database per worker, and a client that knows the contract."""
 
 import gc
+import os
 import re
 import shutil
 import tempfile
@@ -31,6 +32,7 @@ ENGINES = pytest.StashKey[tuple[StoreUrls, ExitStack]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start both engines once; the workers get their URLs."""
+    os.environ["POLYSTORE_ENV_FILE"] = ""  # a developer's .env changes no test and no process of it
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     stack = ExitStack()

@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 from fastapi.params import Security
-from fastapi.security import OAuth2PasswordBearer
+from fastapi.security import APIKeyQuery, OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
 from service.auth.roles import SCOPES
@@ -36,6 +36,11 @@ class InvalidToken(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__(challenge='Bearer realm="polystore", error="invalid_token"')
+
+
+class InvalidTicket(Unauthenticated):
+    code, title = "invalid_ticket", "Ticket is not valid"
+    detail = "Request another one; it has expired, or it is for another address or other filters."
 
 
 class Forbidden(ServiceError):
@@ -66,7 +71,7 @@ class Caller:
     """An authenticated caller, or an anonymous one without ``user_id``.
 
     ``user_id`` is the user, or the user of the key. ``models`` are the patterns that a key is bound
-    to (``fraud-*``); None allows every model.
+    to (``fraud-*``); None allows every model. ``secret_id`` is that of :class:`Claims`.
     """
 
     user_id: UUID | None = None
@@ -74,6 +79,7 @@ class Caller:
     key_id: UUID | None = None
     login_id: UUID | None = None
     models: tuple[str, ...] | None = None
+    secret_id: str | None = None
 
     @property
     def name(self) -> str:
@@ -133,6 +139,7 @@ class Access(NamedTuple):
 
     asks: bool
     scopes: tuple[str, ...] | None
+    takes_ticket: bool = False
 
 
 class Authenticator(Protocol):
@@ -176,6 +183,14 @@ _BEARER = _Bearer(
     scheme_name="bearer",
     description="An access token of POST /v1/auth/token, or an API key (`pk_…`).",
 )
+_TICKET = APIKeyQuery(
+    name="ticket",
+    scheme_name="ticket",
+    auto_error=False,
+    description="For an EventSource of browsers, which sends no Authorization.",
+)
+TICKET = Depends(_TICKET)
+"""Beside ``needs(…)``: the route takes a ticket in its query where there is no Authorization."""
 PUBLIC = Depends(_public)
 OPTIONAL_AUTH = Depends(_optional_auth)
 
@@ -208,7 +223,8 @@ def access_of(dependencies: Sequence[Dependency]) -> Access:
         return Access(asks=False, scopes=None)
     if rules[0].dependency is _optional_auth:
         return Access(asks=True, scopes=None)
-    return Access(asks=True, scopes=tuple(getattr(rules[0], "scopes", None) or ()))
+    takes_ticket = any(item.dependency is _TICKET for item in dependencies)
+    return Access(True, tuple(getattr(rules[0], "scopes", None) or ()), takes_ticket)
 
 
 def address_of(request: Request) -> str:

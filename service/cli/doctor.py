@@ -14,9 +14,9 @@ from mongo_indexes.exit_codes import ExitCode
 from mongo_indexes.server import plan
 from service.cli.output import AsJson, print_progress, report, report_errors
 from service.cli.stores import direct_url, open_stores
-from service.database_url import without_password
 from service.relational.accounts.ledger_check import Faults, ledger_faults
 from service.settings import Settings
+from service.settings.database_url import without_password
 from service.stores.embedded import StoreUrls
 from service.stores.mongo.client import database_name
 from service.stores.sql import migrations

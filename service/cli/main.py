@@ -1,5 +1,7 @@
 """The ``polystore`` command: its groups, assembled."""
 
+from contextlib import suppress
+
 import typer
 
 from service.cli.admin import admin, token
@@ -9,8 +11,10 @@ from service.cli.halves import halves_app
 from service.cli.indexes import indexes_app
 from service.cli.load import load
 from service.cli.migrate import migrate_app
+from service.cli.output import print_progress
 from service.cli.retention import retention_app
 from service.cli.serve import serve
+from service.settings import BadVariable, unknown_variables
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +22,16 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Polystore: rows in PostgreSQL, documents and prediction logs in MongoDB.",
 )
+
+
+@app.callback()
+def warn_of_unknown_variables() -> None:
+    """Print a line for each variable that looks like a setting and is none."""
+    with suppress(BadVariable):  # the command reports it, and --help needs no settings
+        for sentence in unknown_variables():
+            print_progress(sentence)
+
+
 for command in (serve, demo, load, token, admin, doctor):
     app.command()(command)
 app.add_typer(migrate_app, name="migrate", help="The PostgreSQL schema: plan, apply, down, check.")

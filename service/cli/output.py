@@ -13,8 +13,8 @@ from rich.text import Text
 from mongo_indexes.apply import ApplyRefused
 from mongo_indexes.database_name import BadMongoUrl
 from mongo_indexes.exit_codes import ExitCode
-from service.database_url import BadDatabaseUrl
-from service.settings import BadSecret
+from service.settings import BadSecret, BadVariable
+from service.settings.database_url import BadDatabaseUrl
 from service.stores.embedded import EmbeddedError
 from service.stores.sql.migrations import MigrationFailed, MigrationRefused
 
@@ -29,8 +29,8 @@ class CommandFailed(Exception):
 
 
 _EXPECTED = (
-    ApplyRefused, BadDatabaseUrl, BadMongoUrl, BadSecret, CommandFailed, EmbeddedError,
-    MigrationFailed,
+    ApplyRefused, BadDatabaseUrl, BadMongoUrl, BadSecret, BadVariable, CommandFailed,
+    EmbeddedError, MigrationFailed,
 )  # fmt: skip
 
 

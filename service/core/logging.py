@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+from typing_extensions import override
 
 from service.core.request_id import current_request_id
 
@@ -16,11 +18,28 @@ def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> E
     return event
 
 
-def configure_logging(*, level: str, as_json: bool | None) -> None:
+class _ToStructlog(logging.Handler):
+    """Logs what a library logs as one line of ours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log = structlog.get_logger()
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        text = " ".join(record.getMessage().split())
+        self._log.log(record.levelno, text, logger=record.name)
+
+
+def configure_logging(*, level: str, as_json: bool | None, loggers: Iterable[str] = ()) -> None:
     """Configure structlog for the process; ``as_json`` of None means JSON unless on a terminal.
 
-    JSON also escapes what could forge a second line.
+    JSON also escapes what could forge a second line. ``loggers`` are those of libraries that log
+    through structlog as well.
     """
+    for name in loggers:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [_ToStructlog()], False
     as_json = not sys.stdout.isatty() if as_json is None else as_json
     # Tracebacks without the values of variables, which would be long, slow and full of secrets.
     renderers: list[Processor] = (

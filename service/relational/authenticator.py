@@ -20,6 +20,7 @@ from service.auth.caller import (
     ANONYMOUS,
     Access,
     Caller,
+    InvalidTicket,
     InvalidToken,
     MissingScope,
     Unauthenticated,
@@ -62,12 +63,13 @@ class SqlAuthenticator:
         if not access.asks:
             return ANONYMOUS
         header = request.headers.get("authorization")
-        if header is None:
+        ticket = request.query_params.get("ticket") if access.takes_ticket else None
+        if header is None and ticket is None:
             request.state.rate_limit_headers = self._rates.count("address", address_of(request))
             if access.scopes is not None:
                 raise Unauthenticated
             return ANONYMOUS
-        caller = await self._caller_of(header, request)
+        caller = await self._caller_of(header, ticket, request)
         request.state.rate_limit_headers = self._rates.count("caller", caller.name)
         if access.scopes is not None and not caller.scopes.issuperset(access.scopes):
             raise MissingScope(*sorted(set(access.scopes) - caller.scopes))
@@ -75,8 +77,10 @@ class SqlAuthenticator:
             self._note_use(request, caller, caller.key_id)
         return caller
 
-    async def _caller_of(self, header: str, request: Request) -> Caller:
+    async def _caller_of(self, header: str | None, ticket: str | None, request: Request) -> Caller:
         try:
+            if header is None:
+                return await self._by_ticket(ticket or "", request)
             token = _token_in(header)
             key = keys.parse_key(token)
             if key is None:
@@ -99,7 +103,22 @@ class SqlAuthenticator:
             if key is None:
                 raise InvalidToken
             return await self._by_key(key)
-        claims = self._keyring.read(token)
+        return await self._by_claims(self._keyring.read(token))
+
+    async def _by_ticket(self, ticket: str, request: Request) -> Caller:
+        """Return the caller of a ticket; ``request.state.ticket_opens`` is then what it opens.
+
+        Its time is checked once: what it has opened ends with the login or the key.
+        """
+        state = request.state
+        try:
+            if not hasattr(state, "ticket_opens"):
+                state.ticket_claims, state.ticket_opens = self._keyring.read_ticket(ticket)
+            return await self._by_claims(state.ticket_claims)
+        except InvalidToken as error:
+            raise InvalidTicket from error
+
+    async def _by_claims(self, claims: Claims) -> Caller:
         if claims.key_id is not None:
             return _as_caller(claims, await self._keys.get(claims.key_id))
         if claims.login_id is not None:
@@ -134,7 +153,11 @@ class SqlAuthenticator:
         if credential is None or _is_expired(credential):
             raise InvalidToken
         return Caller(
-            credential.user_id, credential.scopes, key_id=key.id, models=credential.models
+            credential.user_id,
+            credential.scopes,
+            key_id=key.id,
+            models=credential.models,
+            secret_id=keys.secret_id_of(secret_hash),
         )
 
     async def _find_login(self, login_id: UUID) -> Credential | None:
@@ -200,7 +223,14 @@ def _as_caller(claims: Claims, credential: Credential | None) -> Caller:
     if claims.secret_id is not None and claims.secret_id not in secret_ids:
         raise InvalidToken
     scopes = expanded(claims.scopes) & credential.scopes
-    return Caller(credential.user_id, scopes, claims.key_id, claims.login_id, credential.models)
+    return Caller(
+        credential.user_id,
+        scopes,
+        claims.key_id,
+        claims.login_id,
+        credential.models,
+        claims.secret_id,
+    )
 
 
 def _matches(secret_hash: bytes, credential: Credential) -> bool:

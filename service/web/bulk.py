@@ -7,19 +7,20 @@ written in slices, because a thousand of them would hold the event loop for 50 m
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice, repeat, starmap
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import MISSING, Field, TypeAdapter, ValidationError, WrapValidator
+from pydantic import MISSING, Field, TypeAdapter, ValidationError, ValidationInfo, WrapValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from service.core.cooperative import run_cooperatively
 from service.core.errors import MAX_ERRORS, Conflict, FieldError, Refused, ServiceError, field_error
 from service.web.openapi import ProblemError, problems
-from service.web.problems import invalid_input
+from service.web.problems import invalid_value
 from service.web.schemas import MAX_ITEMS, RequestModel, ResponseModel, Versioned
 from service.web.strict_json import InvalidItem
 
@@ -42,16 +43,13 @@ class DuplicateItem(Refused):
 # -- in --------------------------------------------------------------------------------------------
 
 
-def _or_invalid(value: Any, validate: Callable[[Any], Any]) -> Any:
+def _or_invalid(value: Any, validate: Callable[[Any], Any], info: ValidationInfo) -> Any:
     if isinstance(value, InvalidItem):
         return value
     try:
         return validate(value)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        return InvalidItem(
-            invalid_input({**item, "loc": ("body", *item["loc"])} for item in details)
-        )
+        return InvalidItem(invalid_value(error, "body", info.context))  # the item's type
 
 
 EACH_APART = "each apart"
@@ -61,25 +59,26 @@ Items = Annotated[
     Field(min_length=1, max_length=MAX_ITEMS),
     EACH_APART,
 ]
-ItemTypes = Mapping[str, TypeAdapter[Any]]
+ItemReaders = Mapping[str, Callable[[Any], Any]]
 
 
-def items_apart(body: FieldInfo | None) -> ItemTypes:
-    """Return the type of an item of each field of a body that is declared as ``Items``."""
+def items_apart(body: FieldInfo | None) -> ItemReaders:
+    """Return what validates an item of each field of a body that is declared as ``Items``."""
     fields: dict[str, FieldInfo] = getattr(body and body.annotation, "model_fields", {})
     return {
-        name: TypeAdapter(get_args(field.annotation)[0])
+        name: partial(TypeAdapter(kind).validate_python, context=kind)
         for name, field in fields.items()
         if EACH_APART in field.metadata
+        for kind in get_args(field.annotation)[:1]
     }
 
 
-async def validate_items(body: Any, apart: ItemTypes) -> None:
+async def validate_items(body: Any, apart: ItemReaders) -> None:
     """Replace the items in a body by what they are validated to; FastAPI takes that as it is."""
-    for name, kind in apart.items() if isinstance(body, dict) else ():
+    for name, validate in apart.items() if isinstance(body, dict) else ():
         items = body.get(name)
         if isinstance(items, list):
-            valid = map(kind.validate_python, items[:MAX_ITEMS])
+            valid = map(validate, items[:MAX_ITEMS])
             items[:MAX_ITEMS] = await run_cooperatively(valid)
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.web.problems import invalid_input
+from service.web.problems import invalid_value
 from service.web.route import Route
 
 M = TypeVar("M", bound=BaseModel)
@@ -56,8 +56,7 @@ def read_query(model: type[M], request: Request) -> M:
     try:
         return model.model_validate(dict(request.query_params))
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
-        raise invalid_input({**item, "loc": ("query", *item["loc"])} for item in errors) from None
+        raise invalid_value(error, "query", model) from None
 
 
 def query_parameters(model: type[BaseModel]) -> dict[str, Any]:

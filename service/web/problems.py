@@ -5,16 +5,20 @@ A response has at most 4 KB, although an input may have any number of errors.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, takewhile
+from itertools import accumulate, chain, takewhile
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from service.core.errors import (
+    MAX_ERRORS,
     BadRequest,
     FieldError,
     MethodNotAllowed,
@@ -27,12 +31,14 @@ from service.core.errors import (
     printable,
 )
 from service.core.request_id import current_request_id
+from service.web.error_texts import names_at, sentence, unknown_name
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEM_BASE = "https://polystore.dev/problems/"
 MAX_BYTES = 4000  # of the body of a response
 MAX_PART = 200  # characters of a part of a pointer, which is as long as a feature's name may be
 MAX_PATH = 200
+_NO_SCHEMAS: Mapping[str, object] = {}
 
 
 def problem(error: ServiceError, request_path: str) -> Response:
@@ -77,22 +83,38 @@ def pointer_to(parts: Iterable[object]) -> str:
     return "".join(f"/{text.replace('~', '~0').replace('/', '~1')}" for text in texts)
 
 
-def invalid_input(errors: Iterable[Mapping[str, Any]]) -> ServiceError:
-    """Return Pydantic's errors as one error, which never repeats the input."""
+def invalid_input(
+    errors: Iterable[Mapping[str, Any]], schemas: Mapping[str, object] = _NO_SCHEMAS
+) -> ServiceError:
+    """Return Pydantic's errors as one error, which never repeats the input.
+
+    ``schemas`` has the type of the ``body`` and of the ``query``, for the names that there are.
+    """
     field_errors = []
     unknown_parameter = False
-    for error in errors:
+    for place, error in enumerate(errors):
         where, *path = error["loc"] or ("body",)
-        unknown_parameter |= where == "query" and error["type"] == "extra_forbidden"
+        is_unknown = error["type"] == "extra_forbidden"
+        unknown_parameter |= where == "query" and is_unknown
         prefix = () if where == "body" else (where,)
+        detail = sentence(error)
+        if is_unknown:  # comparing names takes time, and more are not shown
+            known = names_at(schemas.get(where), path[:-1]) if place < MAX_ERRORS else ()
+            kind = "parameter" if where == "query" else "field"
+            detail = unknown_name(kind, path[-1], known)
         field_errors.append(
-            field_error(
-                pointer=pointer_to((*prefix, *path)), code=error["type"], detail=error["msg"]
-            )
+            field_error(pointer=pointer_to((*prefix, *path)), code=error["type"], detail=detail)
         )
     if unknown_parameter:
         return UnknownParameter(errors=field_errors)
     return Refused("Correct the places of the input that errors names.", errors=field_errors)
+
+
+def invalid_value(error: ValidationError, where: str, schema: object) -> ServiceError:
+    """Return the error of one value: the ``body`` or the ``query``, or a part that is like one."""
+    details = error.errors(include_url=False, include_input=False)
+    located = ({**item, "loc": (where, *item["loc"])} for item in details)
+    return invalid_input(located, {where: schema})
 
 
 # Errors of Starlette itself, by status.
@@ -102,13 +124,23 @@ _KINDS: dict[int, type[ServiceError]] = {404: NoSuchAddress, 405: MethodNotAllow
 async def answer_error(request: Request, error: Exception) -> Response:
     """Return the response of any expected error; ``main.py`` registers this handler."""
     if isinstance(error, RequestValidationError):
-        error = invalid_input(error.errors())
+        error = invalid_input(error.errors(), _schemas_of(request.scope["route"]))
     elif isinstance(error, HTTPException):
         kind = _KINDS.get(error.status_code, BadRequest)
         headers = {"Allow": _allowed(request)} if kind is MethodNotAllowed else error.headers
         error = kind(headers=headers)
     assert isinstance(error, ServiceError)  # noqa: S101 - the kinds main.py registers
     return problem(error, request.url.path)
+
+
+def _schemas_of(route: APIRoute) -> dict[str, object]:
+    body = route.body_field and route.body_field.field_info.annotation
+    return {"query": _query_types(route.dependant), "body": body}
+
+
+def _query_types(dependant: Dependant) -> list[object]:
+    own = [parameter.field_info.annotation for parameter in dependant.query_params]
+    return [*own, *chain.from_iterable(map(_query_types, dependant.dependencies))]
 
 
 def _allowed(request: Request) -> str:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.auth.caller import Access, Authenticator, access_of, is_access
 from service.core.errors import BadRequest, Refused, UnknownParameter, UnsupportedMedia, field_error
-from service.web.bulk import ItemTypes, items_apart, validate_items
+from service.web.bulk import ItemReaders, items_apart, validate_items
 from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
 from service.web.strict_json import LargeIntegers, fields_marked, parse_body
 from service.web.text_parameter import TextConvertor
@@ -210,7 +210,7 @@ def _check_form(request: Request) -> None:
 
 
 async def _read_json(
-    request: Request, apart: ItemTypes, large_integers: Collection[str]
+    request: Request, apart: ItemReaders, large_integers: Collection[str]
 ) -> Request:
     if "content-encoding" in request.headers:
         raise UnsupportedMedia(

@@ -77,13 +77,20 @@ def test_demo_served_folder_second_run_adds_nothing(served: RunningService, data
     command = ("demo", "--url", served.url, "--json")
     first = json.loads(run_cli(*command, POLYSTORE_DATA_DIR=data_dir).stdout)
     second = json.loads(run_cli(*command, POLYSTORE_DATA_DIR=data_dir).stdout)
-    assert (first["created"], first["duplicates"], first["conflicts"]) == (5072, 28, 0)
-    assert (second["created"], second["duplicates"], second["conflicts"]) == (0, 5100, 0)
-    assert first["labels"]["labelled"] == 4595
-    assert sum(first["labels"][name] for name in ("revised", "unchanged")) == 40
-    assert second["labels"] == {**dict.fromkeys(first["labels"], 0), "unchanged": 4635}
-    records = ("user", "post", "item")
+    assert (first["created"], first["duplicates"], first["conflicts"]) == (2000, 0, 0)
+    assert (second["created"], second["duplicates"], second["conflicts"]) == (0, 2000, 0)
+    assert first["labels"]["labelled"] == 1700
+    assert sum(first["labels"].values()) == 1729
+    assert second["labels"] == {**dict.fromkeys(first["labels"], 0), "unchanged": 1729}
+    records = ("user", "post", "item", "product", "order")
     assert [second[name] for name in records] == [first[name] for name in records]
+    headers = served.headers
+    with httpx2.Client(base_url=f"{served.url}/v1", headers=headers, timeout=10) as client:
+        expected = {"users?q=demo": 4, "posts?tag=demo": 4, "products?q=penguin": 4,
+                    "items?tag=demo": 3, "orders": 4, "posts?q=species": 1}  # fmt: skip
+        assert {path: len(client.get(f"/{path}").json()["items"]) for path in expected} == (
+            expected
+        )
 
 
 def test_doctor_served_folder_is_ok_without_passwords(data_dir: str) -> None:

@@ -240,6 +240,7 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "predictions_list": admins(200),
     "predictions_export": admins(200),
     "predictions_tail": admins(400, query="?after=nothing"),  # else it would not end
+    "predictions_create_tail_ticket": admins(200, body={"model": "churn"}),
     "predictions_get": admins(200),
     "labels_create_batch": admins(200, body={"items": [{**LABEL, "prediction_id": "~uuid"}]}),
     "labels_stream": admins(200, body={**LABEL, "prediction_id": "~uuid"}),

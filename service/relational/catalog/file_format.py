@@ -8,7 +8,6 @@ spreadsheet would take for a formula has a ``'`` in front.
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
@@ -38,7 +37,7 @@ from service.core.media_types import parse_charset, parse_media_type
 from service.relational.catalog.file_schemas import ProductLine
 from service.relational.catalog.schemas import ProductCreate, ProductRead
 from service.web.ndjson import lines_of
-from service.web.problems import invalid_input
+from service.web.problems import invalid_value
 from service.web.strict_json import parse_body
 
 Format = Literal["ndjson", "csv"]
@@ -162,8 +161,8 @@ def _row(number: int, value: Any, size: int) -> ProductRow:
     try:
         return ProductRow(number, ProductLine.model_validate(value), [], size)
     except ValidationError as error:
-        first = islice(error.errors(include_url=False), MAX_ERRORS)
-        return ProductRow(number, None, invalid_input(first).errors, size)
+        errors = invalid_value(error, "body", ProductLine).errors[:MAX_ERRORS]
+        return ProductRow(number, None, errors, size)
 
 
 def write_rows(

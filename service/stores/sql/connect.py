@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from service.database_url import parse_database_url
+from service.settings.database_url import parse_database_url
 
 # ``-c name=value`` and ``--name=value``, as in PostgreSQL's command line.
 _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=")

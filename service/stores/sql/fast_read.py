@@ -89,8 +89,10 @@ async def fetch(
     if session.in_transaction() or not isinstance(session.bind, AsyncEngine):
         connection = (await session.connection()).sync_connection
         assert connection is not None  # noqa: S101 - it is, once awaited
+        connection.engine.logger.info(query.text)
         return await _run(connection.connection, query.text, arguments)
     start_deadline(session)
+    session.bind.sync_engine.logger.info(query.text)  # SQLAlchemy's echo does not see the driver
     lent = await session.bind.raw_connection()
     try:
         return await _run(lent, query.text, arguments)

@@ -20,6 +20,8 @@ from service.stores.sql.connect import create_engine
 from service.stores.sql.session import check_commits
 
 SECONDS_WITHOUT_PING = 1.0
+SQL_LOGGER = "sqlalchemy.engine.Engine"
+"""The logger of SQLAlchemy's ``echo``."""
 
 
 class CountingPool(AsyncAdaptedQueuePool):
@@ -75,6 +77,7 @@ def _create_engine(url: str, settings: Settings) -> AsyncEngine:
             **limits,
         },
         through_pgbouncer=settings.sql_pgbouncer,
+        echo=settings.sql_echo,
         poolclass=CountingPool,
         pool_size=settings.sql_pool_size,
         max_overflow=settings.sql_max_overflow,

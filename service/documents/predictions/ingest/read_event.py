@@ -24,6 +24,7 @@ from service.documents.predictions.ingest.values import Inspection, members_of, 
 from service.documents.predictions.label_values import normalize_label
 from service.documents.predictions.reading.schemas import Role, Status
 from service.stores.mongo.client import now
+from service.web.error_texts import MISSING, OBJECT, unknown_name
 from service.web.problems import pointer_to
 from service.web.schemas import parse_time
 
@@ -95,7 +96,7 @@ def to_text(value: Any) -> Any:
 
 def _read_tags(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise InvalidValue("Expected `object`.")
+        raise InvalidValue(OBJECT)
     tags = {name: to_text(tag) for name, tag in value.items()}
     for name, tag in tags.items():
         if not isinstance(tag, str):
@@ -105,7 +106,7 @@ def _read_tags(value: Any) -> dict[str, str]:
 
 def _read_object(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise InvalidValue("Expected `object`.")
+        raise InvalidValue(OBJECT)
     return value
 
 
@@ -188,7 +189,7 @@ class _Reader:
 
     def read(self, item: Any) -> Iterator[Event | Rejected | None]:
         if not isinstance(item, dict):
-            yield Rejected(None, [field_error("", "invalid", "Expected `object`.")])
+            yield Rejected(None, [field_error("", "invalid", OBJECT)])
             return
         nonfinite = item.get("nonfinite")
         if nonfinite:
@@ -196,7 +197,7 @@ class _Reader:
         for name, value in item.items():
             self._read_field(name, value)
         for name in sorted(_REQUIRED - item.keys()):
-            self._add((name,), "invalid", "Object missing required field.")
+            self._add((name,), "invalid", MISSING)
         inspection = Inspection()
         yield from inspection.inspect(self._fields)
         self._errors += inspection.errors
@@ -209,7 +210,7 @@ class _Reader:
         read = _READERS.get(name)
         if read is None:
             if name not in _OTHERS:
-                self._add((name,), "invalid", "Object contains unknown field.")
+                self._add_unknown(name)
             return
         if value is None and name not in _NOT_NULL:
             return
@@ -221,6 +222,10 @@ class _Reader:
         if name in _TIMES:
             late = time_violation(name, self._fields[name], self._received_at)
             self._errors += [late] if late else []
+
+    def _add_unknown(self, name: str) -> None:
+        if len(self._errors) < MAX_ERRORS:  # as in _add
+            self._add((name,), "invalid", unknown_name("field", name, _READERS))
 
     def _add(self, path: Path, code: str, detail: str) -> None:
         if len(self._errors) < MAX_ERRORS:  # more are not shown, and each costs time

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from service.core.errors import MAX_ERRORS, FieldError, ServiceError, field_error, has_surrogate
 from service.documents.predictions.clock import MAX_CLOCK_SKEW, future_violation
@@ -25,7 +25,7 @@ from service.documents.predictions.label_values import (
 )
 from service.documents.predictions.labels.schemas import LabelWrite, WithdrawalWrite
 from service.stores.mongo.client import Document
-from service.web.problems import pointer_to
+from service.web.problems import invalid_value
 from service.web.schemas import EARLIEST, MAX_ITEMS, TIME_PATTERN, to_milliseconds
 from service.web.strict_json import INT64
 
@@ -187,7 +187,7 @@ def _validated(item: Any, received_at: datetime) -> LabelStep | InvalidLabel:
     try:
         label = schema.model_validate(item)
     except ValidationError as error:
-        return InvalidLabel(_id_of(item), _field_errors(error))
+        return InvalidLabel(_id_of(item), _first_of_each_field(error, schema))
     future = future_violation("observed_at", label.observed_at, received_at)
     if future is not None:
         return InvalidLabel(label.prediction_id, [future])
@@ -202,11 +202,10 @@ def _id_of(item: Any) -> UUID | str | None:
         return None
 
 
-def _field_errors(error: ValidationError) -> list[FieldError]:
-    """Return the first error per field."""
+def _first_of_each_field(error: ValidationError, schema: type[BaseModel]) -> list[FieldError]:
+    """Return the first error of each field, at the field itself."""
     errors: dict[str, FieldError] = {}
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
-        pointer = pointer_to(item["loc"][:1])
-        found = field_error(pointer=pointer, code=item["type"], detail=item["msg"])
-        errors.setdefault(pointer, found)
+    for found in invalid_value(error, "body", schema).errors:
+        pointer = "/".join(found["pointer"].split("/")[:2])
+        errors.setdefault(pointer, field_error(pointer, found["code"], found["detail"]))
     return list(errors.values())[:MAX_ERRORS]

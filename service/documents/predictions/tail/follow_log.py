@@ -19,6 +19,7 @@ from service.documents.predictions.reading.encoding import to_json
 from service.documents.predictions.tail.inserted_events import InsertedEvents
 from service.documents.predictions.tail.resume_tokens import ResumeTokens
 from service.documents.predictions.tail.schemas import TailQuery
+from service.documents.predictions.tail.tickets import require_opens
 from service.stores.mongo.change_streams import ChangeStreams
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoService
@@ -109,11 +110,13 @@ class PredictionTails(MongoService):
         """Return the stream of events; ``last_event_id`` takes precedence over ``query.after``.
 
         Raises:
+            InvalidTicket: the request has a ticket for another tail.
             ModelForbidden: the caller's key is bound to other models.
             BadEventId: the id was not issued by this service.
         """
-        self._caller.require_model(query.model)
         request = self._context.request
+        require_opens(request, query)
+        self._caller.require_model(query.model)
         after = last_event_id or query.after
         token = None if after is None else ResumeTokens(request.state.signer).read(after)
         events = InsertedEvents(request.state.change_streams, query, token)

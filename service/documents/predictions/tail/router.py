@@ -1,15 +1,17 @@
-"""Route that follows the log."""
+"""Routes that follow the log."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from service.auth.caller import ModelForbidden, needs
+from service.auth.caller import TICKET, InvalidTicket, ModelForbidden, needs
 from service.documents.predictions.tail.follow_log import TailResponse, Tails
 from service.documents.predictions.tail.inserted_events import EventIdGone
 from service.documents.predictions.tail.resume_tokens import BadEventId
-from service.documents.predictions.tail.schemas import TailQuery
+from service.documents.predictions.tail.schemas import TailQuery, TailTicketCreate, TailTicketRead
+from service.documents.predictions.tail.tickets import SCOPE, Tickets
 from service.stores.mongo.change_streams import TooManyTails
+from service.web.conditional import NO_STORE
 from service.web.openapi import problems
 from service.web.route import Route
 
@@ -19,7 +21,7 @@ router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Rout
 
 @router.get(
     "/tail",
-    dependencies=[needs("predictions:read")],
+    dependencies=[needs(SCOPE), TICKET],
     status_code=200,
     response_class=TailResponse,
     responses={
@@ -27,7 +29,7 @@ router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Rout
             "description": "Server-sent events: `data` is an event as in the list",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        **problems(ModelForbidden, BadEventId, EventIdGone, TooManyTails),
+        **problems(InvalidTicket, ModelForbidden, BadEventId, EventIdGone, TooManyTails),
     },
 )
 async def predictions_tail(
@@ -42,5 +44,25 @@ async def predictions_tail(
     Each event has an `id`. A client that reconnects with its last id misses no event and receives
     none twice. A comment with an `id` of its own is sent while there are no events. `event: end`
     gives the reason as `{"status", "code", "detail"}`; reconnect, unless the status forbids it.
+
+    Authorize with the header, or with a ticket in the query, as a browser's `EventSource` must.
     """
     return tails.follow(query, last_event_id)
+
+
+@router.post(
+    "/tail/tickets",
+    dependencies=[needs(SCOPE)],
+    status_code=200,
+    responses=problems(ModelForbidden),
+)
+async def predictions_create_tail_ticket(
+    body: TailTicketCreate, tickets: Tickets, response: Response
+) -> TailTicketRead:
+    """Issue a ticket for the tail with these filters, for a browser's `EventSource`.
+
+    It opens this tail for 60 seconds, reconnects included. An open tail goes on until its login or
+    key ends. Keep the address out of logs and of links.
+    """
+    response.headers["Cache-Control"] = NO_STORE
+    return tickets.issue(body)

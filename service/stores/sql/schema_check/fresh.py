@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.database_url import with_database
+from service.settings.database_url import with_database
 from service.stores.sql.migrations import MigrationFailed, alembic_config
 from service.stores.sql.schema_check.catalog import read_catalog
 from service.stores.sql.schema_check.connection import ServerFacts, connected, server_facts

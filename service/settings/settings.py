@@ -1,7 +1,5 @@
-"""The settings. Only this module reads the environment; it creates no instance at import."""
+"""The settings: each field with its variable, default, limits and description."""
 
-import os
-import secrets
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,16 +11,28 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from typing_extensions import override
 
-from service.database_url import parse_database_url
+from service.settings.database_url import parse_database_url
+from service.settings.signing_secrets import (
+    check_secret,
+    generated_secret,
+    read_secrets,
+    split_secrets,
+)
+from service.settings.variables import merge, read_env_file
 
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
 ]
 Seconds = Annotated[float, Field(gt=0)]
 Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]*/[1-9]?[0-9]*(second|minute|hour|day)s?$")]
-MIN_SECRET_LENGTH, MIN_DISTINCT_CHARACTERS = 32, 8
 
 
 def _named(name: str, *others: str) -> AliasChoices:
@@ -34,7 +44,10 @@ class Settings(BaseSettings):
     """Everything that can be configured; each field is an environment variable POLYSTORE_<NAME>.
 
     The URLs, ``HOST`` and ``PORT`` also have their usual names, such as ``DATABASE_URL``. The
-    README's table holds the same descriptions.
+    table of docs/operations.md holds the same descriptions.
+
+    Raises:
+        BadVariable: ``.env`` or a file that a variable names cannot be read.
     """
 
     model_config = SettingsConfigDict(
@@ -145,6 +158,9 @@ class Settings(BaseSettings):
     sql_command_seconds: Seconds = Field(
         5.0, description="the driver's limit for a statement; closes the connection"
     )
+    sql_echo: bool = Field(
+        False, description="log SQL statements at level INFO, without their values"
+    )
 
     mongo_deadline_seconds: Seconds = Field(1.8, description="MongoDB: deadline of a request")
     mongo_max_pool_size: int = Field(32, gt=0, description="connections, and concurrent requests")
@@ -158,6 +174,21 @@ class Settings(BaseSettings):
     tails: int = Field(16, gt=0, description="maximum tails at once, each with its own connection")
     tail_heartbeat_seconds: Seconds = Field(15.0, description="interval of comments in quiet tails")
     background_jobs: bool = Field(True, description="take part in background work")
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        assert isinstance(env_settings, EnvSettingsSource)  # noqa: S101 - for mypy
+        env_file = read_env_file(settings_cls)
+        env_settings.env_vars = merge(settings_cls, env_settings.env_vars, env_file)
+        return init_settings, env_settings
 
     @field_validator("database_url", "reporting_database_url", "migration_database_url")
     @classmethod
@@ -179,9 +210,10 @@ class Settings(BaseSettings):
     def _check_secrets(self) -> Self:
         """Refuse weak secrets, except with embedded engines, which listen on loopback only."""
         if self.database_url is not None or self.mongodb_url is not None:
-            for secret in (self.secret, *_split(self.previous_secrets)):
-                if secret is not None:
-                    check_secret(secret.get_secret_value())
+            if self.secret is not None:
+                check_secret(self.secret.get_secret_value())
+            for secret in split_secrets(self.previous_secrets):
+                check_secret(secret)
         return self
 
     def address(self, port: int) -> str:
@@ -196,55 +228,9 @@ class Settings(BaseSettings):
         Raises:
             BadSecret: a file has no secret, or a weak one.
         """
-        previous = [secret.get_secret_value().encode() for secret in _split(self.previous_secrets)]
+        previous = split_secrets(self.previous_secrets)
         if self.secret is not None:
-            return [self.secret.get_secret_value().encode(), *previous]
-        path = self.secret_file or self._generated_secret()
-        try:
-            lines = path.read_text("utf-8").split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadSecret(f"{path} cannot be read ({type(error).__name__}).") from error
-        if not lines:
-            raise BadSecret(f"{path} is empty. Write a secret to it: openssl rand -hex 32")
-        for line in lines:
-            check_secret(line)
-        return [*(line.encode() for line in lines), *previous]
-
-    def _generated_secret(self) -> Path:
-        """Return the file of the generated secret in the data folder; create it once."""
-        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path, new = self.data_dir / "secret", self.data_dir / f"secret.{os.getpid()}"
-        if not path.exists():
-            new.touch(mode=0o600)
-            new.write_text(secrets.token_hex(32))
-            try:
-                path.hardlink_to(new)  # fails if another process was first
-            except FileExistsError:
-                pass
-            finally:
-                new.unlink()
-        return path
-
-
-class BadSecret(ValueError):
-    """A secret is missing or weak."""
-
-
-def check_secret(secret: str) -> None:
-    """Check the length and the variety of a secret.
-
-    Raises:
-        BadSecret: with the command that creates one.
-    """
-    remedy = "Create a random one: openssl rand -hex 32"
-    if len(secret) < MIN_SECRET_LENGTH:
-        raise BadSecret(f"The secret has fewer than {MIN_SECRET_LENGTH} characters. {remedy}")
-    common = ("secret", "change", "password", "default", "example", "polystore")
-    if len(set(secret)) < MIN_DISTINCT_CHARACTERS or secret.lower().startswith(common):
-        raise BadSecret(f"The secret is easy to guess. {remedy}")
-
-
-def _split(joined: SecretStr | None) -> list[SecretStr]:
-    if joined is None:
-        return []
-    return [SecretStr(secret.strip()) for secret in joined.get_secret_value().split(",")]
+            current = [self.secret.get_secret_value()]
+        else:
+            current = read_secrets(self.secret_file or generated_secret(self.data_dir))
+        return [secret.encode() for secret in (*current, *previous)]

@@ -1,4 +1,4 @@
-"""``polystore demo``. Its traffic is tested in test_serve.py."""
+"""``polystore demo``. Its effect is tested in test_serve.py."""
 
 from tests.fixtures.cli import run_cli
 

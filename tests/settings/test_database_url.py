@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from asyncpg import connect_utils
 
-from service.database_url import parse_database_url, with_database, without_password
+from service.settings.database_url import parse_database_url, with_database, without_password
 
 # The forms in which managed services hand out URLs; hosts and names are invented.
 HANDED_OUT = {
