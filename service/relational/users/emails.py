@@ -65,17 +65,10 @@ def _validate(text: str) -> str:
         raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from error
 
 
-def _printable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not contain the NUL character")
-    return text
-
-
-_Sent = Annotated[
+# Not checked until the stored emails are known: see stored_emails.py.
+AnyEmail = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=MAX_LENGTH),
     Field(json_schema_extra={"format": "email"}),
 ]
-Email = Annotated[_Sent, AfterValidator(_validate)]
-# Not checked until the stored emails are known: see stored_emails.py.
-AnyEmail = Annotated[_Sent, AfterValidator(_printable)]
+Email = Annotated[AnyEmail, AfterValidator(_validate)]
