@@ -36,8 +36,9 @@ DECLARE
     threshold int;
     step int;
 BEGIN
-    domain := translate(
-        normalize(lower(normalize(domain, NFKD) COLLATE pg_c_utf8), NFKC), U&'\3002', '.');
+    domain := lower(normalize(domain, NFD) COLLATE pg_c_utf8);
+    domain := normalize(lower(normalize(domain, NFKD) COLLATE pg_c_utf8), NFC);
+    domain := translate(domain, U&'\3002', '.');
     IF position('xn--' IN domain) = 0 THEN
         RETURN key || domain;
     END IF;
