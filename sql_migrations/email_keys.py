@@ -1,7 +1,7 @@
 """The function ``email_key``: two emails are the same if their keys are equal.
 
-Written in SQL alone, so that a unique index guards the rule whoever writes. It is the same on every
-server: the collation ``pg_c_utf8`` is built into PostgreSQL 17 and newer, whatever the locale.
+Written in SQL alone, so that a unique index guards the rule for every writer. It gives the same on
+every server, because the collation ``pg_c_utf8`` is built into PostgreSQL 17 and newer.
 
 - White space around the email is left out.
 - The part before the @ is compared without case, in NFC. Lowered in NFD, İ stays another letter

@@ -20,7 +20,7 @@ _PRIVILEGED = ("status", "is_active", "role", "password", "email_verified")
 
 
 class UserChanges(UserRepository):
-    """Of fields that users may not choose for themselves, each change demands ``users:admin``."""
+    """A change of what users may not choose for themselves demands ``users:admin``."""
 
     async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
         values = changes(change)

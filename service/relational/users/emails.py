@@ -1,4 +1,4 @@
-"""Emails: which are accepted, and the form in which they are stored.
+"""Emails that are accepted, and the form in which they are stored.
 
 An email that is sent is checked with email-validator, without asking DNS. It is stored trimmed and
 in NFC, its domain in lower case and in Unicode: ``Ada@EXAMPLE.com`` as ``Ada@example.com``, a
@@ -37,7 +37,7 @@ _REASONS = {
 
 
 class EmailNotValid(ValueError):
-    """The text is not an email that is accepted; ``str()`` says why, and what to send."""
+    """The text is not an email that is accepted; ``str()`` has the reason and what to send."""
 
 
 def normalize_email(text: str) -> str:

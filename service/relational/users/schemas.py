@@ -34,7 +34,7 @@ Bio = Annotated[Text, Field(max_length=5000)]
 
 
 class UserFields(RequestModel):
-    """What a user consists of when all of it is sent."""
+    """The fields of a user, in a request that has all of them."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""Which emails are accepted, in which form they are stored, and what a refusal says."""
+"""Emails that are accepted, the form in which they are stored, and the text of a refusal."""
 
 import re
 from typing import NoReturn
