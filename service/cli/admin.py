@@ -32,7 +32,7 @@ from service.stores.sql.engine import open_sql
 
 T = TypeVar("T")
 CREDENTIALS_FILE = "credentials.json"
-USERNAME, EMAIL, DEMO = "admin", "admin@polystore.local", "demo"
+USERNAME, EMAIL, DEMO = "admin", "admin@polystore.example", "demo"
 DEMO_SCOPES = (
     "users:admin", "posts:admin", "comments:admin", "tags:admin", "items:admin", "item_types:admin",
     "predictions:admin", "metrics:read", "catalog:admin", "orders:admin",
@@ -135,7 +135,7 @@ def create_administrator(urls: StoreUrls, settings: Settings, email: str, userna
     async def work(session: AsyncSession) -> str:
         password = secrets.token_urlsafe(PASSWORD_BYTES)
         user = await upsert_administrator(session, username, email, SecretStr(password))
-        if user.email.lower() != email.lower():
+        if not user.has_email:
             raise UserMismatch(f"User {username} has another email. Choose another --username.")
         return password
 
@@ -190,4 +190,4 @@ async def _create_credentials(session: AsyncSession) -> Credentials:
     user = await upsert_administrator(session, USERNAME, EMAIL, SecretStr(password))
     # This revokes the keys of earlier credentials files that were lost or removed.
     key = await replace_key(session, user.id, DEMO, DEMO_SCOPES)
-    return Credentials(USERNAME, EMAIL, password, key)
+    return Credentials(USERNAME, user.email, password, key)

@@ -95,7 +95,8 @@ def apply(
     """Migrate the schema to its head. Two runs at once are safe: one works, the other waits.
 
     A run after an interruption continues where it stopped. Progress goes to standard error. Exit
-    code 3: processes of an older release need what the next step removes; 6: the schema is ahead.
+    code 3: processes of an older release need what the next step removes, or rows break a rule that
+    it introduces; 6: the schema is ahead.
 
     Example: `polystore migrate apply --json` or `polystore migrate apply --sql > review.sql`
     """

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -18,9 +19,10 @@ from service.cli.admin import (
     load_credentials,
 )
 from service.main import State
+from service.relational.users.emails import normalize_email
 from service.settings import Settings
 from service.stores.embedded import StoreUrls
-from tests.auth.factories import bearer
+from tests.auth.factories import bearer, create_user
 from tests.fixtures.cli import run_cli
 from tests.fixtures.stores import new_database
 
@@ -79,6 +81,42 @@ async def test_credentials_created_again_revoke_the_earlier_key(
         keys.append(load_credentials(new_folder).demo_key)
     responses = [await anonymous_client.get("/v1/me", headers=bearer(key)) for key in keys]
     assert [response.status_code for response in responses] == [401, 200]
+
+
+async def test_credentials_of_a_new_folder_have_a_permitted_email(
+    urls: StoreUrls, new_folder: Settings, anonymous_client: httpx2.AsyncClient
+) -> None:
+    await asyncio.to_thread(ensure_credentials, urls, new_folder)
+    credentials = load_credentials(new_folder)
+    assert normalize_email(credentials.email) == credentials.email
+    assert await log_in(anonymous_client, credentials.email, credentials.password) == 200
+
+
+async def test_credentials_of_an_older_folder_keep_their_email(
+    urls: StoreUrls, new_folder: Settings, state: State, anonymous_client: httpx2.AsyncClient
+) -> None:
+    await create_user(state, "admin", username="admin", email="admin@polystore.local")
+    await asyncio.to_thread(ensure_credentials, urls, new_folder)
+    credentials = load_credentials(new_folder)
+    assert credentials.email == "admin@polystore.local"
+    assert await log_in(anonymous_client, credentials.email, credentials.password) == 200
+
+
+async def log_in(client: httpx2.AsyncClient, username: str, password: str) -> int:
+    form = {"grant_type": "password", "username": username, "password": password}
+    return (await client.post("/v1/auth/token", data=form)).status_code
+
+
+async def test_admin_command_checks_the_email_unless_the_user_has_it(
+    urls: StoreUrls, new_folder: Settings, state: State, anonymous_client: httpx2.AsyncClient
+) -> None:
+    await create_user(state, username="ada", email="Ada..l@example.com")
+    make = partial(create_administrator, urls, new_folder)
+    password = await asyncio.to_thread(make, "ada..l@example.com", "ada")
+    assert await log_in(anonymous_client, "ada..l@example.com", password) == 200
+    for email, username in (("eve..l@example.com", "eve"), ("ada..l@example.com", "eve")):
+        with pytest.raises(UserMismatch, match="two periods in a row; send one such as"):
+            await asyncio.to_thread(make, email, username)
 
 
 async def test_credentials_and_token_are_in_the_audit_trail(

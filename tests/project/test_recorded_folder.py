@@ -221,6 +221,15 @@ def test_password_set_before_the_start_logs_in(restarted: Restarted) -> None:
         assert answer.status_code == 200, answer.text
 
 
+def test_administrator_logs_in_with_the_email_of_the_folder(restarted: Restarted) -> None:
+    kept = json.loads((restarted.data / "credentials.json").read_text("utf-8"))
+    assert kept["email"] == "admin@polystore.local", "a new folder has another"
+    answer = restarted.grant(
+        grant_type="password", username=kept["email"], password=kept["password"]
+    )
+    assert answer.status_code == 200, answer.text
+
+
 def test_invitation_made_before_the_start_is_accepted(restarted: Restarted) -> None:
     invitation, password = RECORDING["invitation"], CREDENTIALS["passwords"]["hedy"]
     token = restarted.grant(grant_type="password", username="hedy", password=password).json()

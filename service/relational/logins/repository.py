@@ -14,6 +14,7 @@ from service.auth.roles import expanded, scopes_of
 from service.core.errors import BadRequest, field_error
 from service.relational.logins.tables import Login
 from service.relational.users.queries import may_act
+from service.relational.users.stored_emails import same_email
 from service.relational.users.tables import User
 
 MAX_CLEARED = 10
@@ -84,9 +85,11 @@ def hash_token(secret: str) -> bytes:
 
 async def find_user(session: AsyncSession, name: str) -> PasswordUser | None:
     """Return the user with this email or username, if they may log in with a password."""
-    column = User.email if "@" in name else User.username  # no username holds an @
+    named = func.lower(User.username) == func.lower(name)
+    if "@" in name:  # no username holds one
+        named = same_email(User.email, name)
     statement = select(User.id, User.role, User.password_hash).where(
-        func.lower(column) == func.lower(name), may_act(), User.password_hash.is_not(None)
+        named, may_act(), User.password_hash.is_not(None)
     )
     return _as_user((await session.execute(statement)).one_or_none())
 

@@ -40,6 +40,7 @@ from service.relational.projects.schemas import (
 from service.relational.projects.tables import Project, ProjectInvitation, ProjectMember
 from service.relational.users.queries import is_deleted as is_deleted_user
 from service.relational.users.repository import UserRepository
+from service.relational.users.stored_emails import same_email, stored_form
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
 from service.stores.sql.listing import SqlListing, projection
@@ -92,7 +93,7 @@ _OPEN = _I.accepted_at.is_(None) & _I.declined_at.is_(None)
 _VALID = _OPEN & (_I.expires_at > func.now())
 _INVITER = User.__table__.alias("inviter")
 _OWN_EMAIL = (
-    select(func.lower(User.email))
+    select(func.email_key(User.email))
     .where(User.id == bindparam("user_id", type_=Uuid), is_deleted_user(False))
     .scalar_subquery()
 )
@@ -106,7 +107,7 @@ RECEIVED = SqlListing(
         "invited_by_username": _INVITER.c.username,
     },
     schema=InvitationToMe,
-    where=(func.lower(_I.email) == _OWN_EMAIL) & is_deleted(False),
+    where=(func.email_key(_I.email) == _OWN_EMAIL) & is_deleted(False),
     source=_I.__table__.join(Project.__table__, Project.id == _I.project_id).join(
         _INVITER, _INVITER.c.id == _I.invited_by
     ),
@@ -148,20 +149,21 @@ class InvitationRepository(SqlRepository[InvitationRead]):
         """Return the new invitation with its secret, of which a hash is stored."""
         own_role = await self._projects.lock_with(project_id, "invite")
         require_reach(own_role, invitation.role)
-        email = func.lower(invitation.email)
+        email = await stored_form(self._session, invitation.email)
         is_member = exists().where(
             ProjectMember.project_id == project_id,
             ProjectMember.user_id == User.id,
-            func.lower(User.email) == email,
+            same_email(User.email, email),
         )
         if await self._session.scalar(select(is_member)):
             raise AlreadyMember
-        same = (_I.project_id == project_id) & (func.lower(_I.email) == email)
+        same = (_I.project_id == project_id) & same_email(_I.email, email)
         expired = delete(_I).where(same, _OPEN, _I.expires_at <= func.now())
         await self._session.execute(expired)
         secret = secrets.token_urlsafe(32)
         values = {
-            **invitation.model_dump(),
+            "email": email,
+            "role": invitation.role,
             "secret_hash": _hash(secret),
             "project_id": project_id,
             "invited_by": self._user_id,

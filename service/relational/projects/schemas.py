@@ -7,7 +7,7 @@ from zlib import crc32
 from pydantic import MISSING, ConfigDict, Field
 
 from service.relational.projects.permissions import ProjectRole
-from service.relational.users.schemas import Email
+from service.relational.users.emails import AnyEmail
 from service.web.pagination import ListQuery
 from service.web.schemas import Moment, Name, RequestModel, Text, Versioned
 
@@ -90,7 +90,7 @@ class InvitationCreate(RequestModel):
         json_schema_extra={"example": {"email": "grace@example.com", "role": "member"}}
     )
 
-    email: Email
+    email: AnyEmail
     role: ProjectRole = "member"
 
 

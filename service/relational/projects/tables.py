@@ -85,7 +85,7 @@ class ProjectInvitation(VersionedTable):
         Index(
             "uq_project_invitations_open",
             "project_id",
-            func.lower(email),
+            func.email_key(email),
             unique=True,
             postgresql_where=_OPEN,
         ),
@@ -98,7 +98,7 @@ class ProjectInvitation(VersionedTable):
         ),
         Index(
             "ix_project_invitations_email",
-            func.lower(email),
+            func.email_key(email),
             "created_at",
             "id",
             postgresql_where=_OPEN,

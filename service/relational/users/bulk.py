@@ -95,8 +95,8 @@ class UserBulk(SqlService):
             User, [{name: row[name] for name in _UNIQUE} for row in refused.values()]
         )
         places = list(refused)
-        for field, column in _UNIQUE.items():
-            same = func.lower(column) == func.lower(wanted.c[field])
+        for field, (column, key) in _UNIQUE.items():
+            same = key(column) == key(wanted.c[field])
             matches = select(wanted.c.nth).join(User, same).order_by(wanted.c.nth)
             error = field_error(pointer=f"/{field}", code=f"{field}_taken", detail="Taken.")
             for nth in await self._session.scalars(matches):
@@ -104,5 +104,5 @@ class UserBulk(SqlService):
         return taken
 
 
-_UNIQUE = {"email": User.email, "username": User.username}
+_UNIQUE = {"email": (User.email, func.email_key), "username": (User.username, func.lower)}
 UserBulkDep = Annotated[UserBulk, Depends(UserBulk.from_request)]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Response
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from uuid_utils.compat import uuid7
 
 from service.auth.caller import Forbidden
@@ -27,7 +27,6 @@ from service.relational.users.schemas import (
     UserCreate,
     UserQuery,
     UserRead,
-    UserUpdate,
 )
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
@@ -35,7 +34,6 @@ from service.stores.sql.fast_read import fetch
 from service.stores.sql.repository import SqlRepository
 from service.stores.sql.session import after_commit
 from service.web.conditional import Expected, JsonResource
-from service.web.schemas import changes
 
 
 class UserNotFound(NotFound):
@@ -77,10 +75,6 @@ class AgeOutOfRange(Refused):
 class UnknownStatus(Refused):
     code, title, pointer = "status", "Unknown status", "/status"
     constraints = "ck_users_status"
-
-
-# Fields that users may not choose for themselves.
-_PRIVILEGED = ("status", "is_active", "role", "password", "email_verified")
 
 
 class UserRepository(SqlRepository[UserRead]):
@@ -136,29 +130,6 @@ class UserRepository(SqlRepository[UserRead]):
         await self.note_roles({values["id"]: user.role})
         return values["id"], JsonResource(str(row.version), row.json)
 
-    async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
-        values = changes(change)
-        privileged = [f"/{name}" for name in _PRIVILEGED if name in values]
-        if privileged:
-            self._caller.require_scope("users:admin", *privileged)
-        if "password" in values:
-            values["password_hash"] = await hash_password(values.pop("password"))
-            # Not now(): a login that waited for the row is younger than this transaction.
-            values["password_changed_at"] = func.clock_timestamp()
-        verified = values.pop("email_verified", None)
-        if verified is not None:
-            values["email_verified_at"] = func.now() if verified else None
-        elif "email" in values:
-            is_same = func.lower(User.email) == func.lower(values["email"])
-            values["email_verified_at"] = case((is_same, User.email_verified_at))
-        before = await self._lock_role(user_id, values)
-        await self._change_user(user_id, values, expected)
-        after = await self.get(user_id)
-        if verified is not None:
-            values["email_verified"] = verified
-        await self._note_change(before, after, values)
-        return after
-
     async def remove(self, user_id: UUID, expected: Expected) -> None:
         """Hide the user; ``restore`` brings them back."""
         await self._change_user(user_id, {"deleted_at": func.now()}, expected)
@@ -200,37 +171,6 @@ class UserRepository(SqlRepository[UserRead]):
     ) -> None:
         await self._change(self._is(user_id), values, expected)
         after_commit(self._session, partial(self._authenticator.invalidate_user, user_id))
-
-    async def _lock_role(self, user_id: UUID, values: Mapping[str, Any]) -> str | None:
-        """Return the role, locked until the transaction ends, if the change is about power."""
-        if "role" not in values and "password_hash" not in values:
-            return None
-        locked = select(User.role).where(User.id == user_id, self.visible()).with_for_update()
-        role = await self._session.scalar(locked)
-        for power in (role, values.get("role")):
-            if power is not None:
-                self.require_reach(power)
-        return role
-
-    async def _note_change(
-        self, before: str | None, after: UserRead, values: Mapping[str, Any]
-    ) -> None:
-        if "password_hash" in values:
-            await self._trail.note(self._session, "password_changed", subject_id=after.id)
-        if before is not None and before != after.role:
-            details = {"before": before, "after": after.role}
-            await self._trail.note(
-                self._session, "role_changed", subject_id=after.id, details=details
-            )
-        changed: dict[str, Any] = {
-            name: values[name]
-            for name in ("status", "is_active", "email_verified")
-            if name in values
-        }
-        if "email" in values:
-            changed["email"] = "changed"
-        if changed:
-            await self._trail.note_all(self._session, "user_changed", [after.id], changed)
 
 
 def new_row(user: UserCreate) -> dict[str, Any]:

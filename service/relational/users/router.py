@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.auth.caller import OPTIONAL_AUTH, needs
 from service.relational.users.bulk import SomeUsersTaken, UserBulkDep
+from service.relational.users.change import UserChangesDep
 from service.relational.users.registration import RegistrationClosed, RegistrationDep
 from service.relational.users.repository import (
     EmailTaken,
@@ -24,6 +25,7 @@ from service.relational.users.schemas import (
     UserEmail,
     UserQuery,
     UserRead,
+    UserReplace,
     UsersRead,
     UserUpdate,
 )
@@ -110,9 +112,21 @@ async def users_deactivate_bulk(
     responses=problems(UserNotFound, EmailTaken, UsernameTaken, if_match=True),
 )
 async def users_update(
-    user_id: UUID, change: UserUpdate, users: Users, expected: IfMatch, reply: Reply
+    user_id: UUID, change: UserUpdate, users: UserChangesDep, expected: IfMatch, reply: Reply
 ) -> UserRead:
     return reply.updated(await users.change(user_id, change, expected))
+
+
+@router.put(
+    "/{user_id}",
+    dependencies=[needs("users:write")],
+    responses=problems(UserNotFound, EmailTaken, UsernameTaken, if_match=True),
+)
+async def users_replace(
+    user_id: UUID, user: UserReplace, users: UserChangesDep, expected: IfMatch, reply: Reply
+) -> UserRead:
+    """Replace the whole user; only a change counts a version. Ids are not yours to choose."""
+    return reply.updated(await users.replace(user_id, user, expected))
 
 
 @router.delete(

@@ -8,6 +8,7 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from service.auth.passwords import Password
 from service.auth.roles import Role
+from service.relational.users.emails import AnyEmail, Email
 from service.web.bulk import Items
 from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Others, Several
@@ -28,7 +29,6 @@ MOST_PASSWORDS_AT_ONCE = 100
 Username = Annotated[
     str, Field(min_length=2, max_length=50, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 ]
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00.]+$")]
 Age = Annotated[StrictInt, Field(ge=0, le=150)]
 AgeFilter = Annotated[int, Field(ge=0, le=150)]
 Status = Literal["active", "inactive", "pending", "suspended"]
@@ -36,11 +36,8 @@ City = Annotated[Text, Field(max_length=200)]
 Bio = Annotated[Text, Field(max_length=5000)]
 
 
-class UserCreate(RequestModel):
-    """A new user. Without a password the user cannot log in.
-
-    ``status``, ``is_active`` and ``role`` are for those with ``users:admin`` to choose.
-    """
+class UserFields(RequestModel):
+    """The fields of a user, in a request that has all of them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -49,7 +46,7 @@ class UserCreate(RequestModel):
     )
 
     username: Username
-    email: Email
+    email: AnyEmail
     name: Name | None = None
     age: Age | None = None
     city: City | None = None
@@ -57,7 +54,24 @@ class UserCreate(RequestModel):
     status: Status = "active"
     is_active: StrictBool = True
     role: Role = "member"
+
+
+class UserCreate(UserFields):
+    """A new user. Without a password the user cannot log in.
+
+    ``status``, ``is_active`` and ``role`` are for those with ``users:admin`` to choose.
+    """
+
+    email: Email
     password: Password | None = None
+
+
+class UserReplace(UserFields):
+    """The whole user: an absent field becomes null, or what it is in a new user.
+
+    ``status``, ``is_active`` and ``role`` stay if a caller without ``users:admin`` leaves them out
+    or sends them as they are. The password stays; an email that is another one is not verified.
+    """
 
 
 class UserUpdate(RequestModel):
@@ -71,7 +85,7 @@ class UserUpdate(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": {"city": "London", "bio": None}})
 
     username: Username | MISSING = MISSING
-    email: Email | MISSING = MISSING
+    email: AnyEmail | MISSING = MISSING
     name: Name | None | MISSING = MISSING
     age: Age | None | MISSING = MISSING
     city: City | None | MISSING = MISSING

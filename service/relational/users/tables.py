@@ -39,7 +39,7 @@ class User(Followed, VersionedTable):
         CheckConstraint("status IN ('active', 'inactive', 'pending', 'suspended')", name="status"),
         CheckConstraint("role IN ('admin', 'editor', 'member', 'service')", name="role"),
         Index("uq_users_username", func.lower(username), unique=True),
-        Index("uq_users_email", func.lower(email), unique=True),
+        Index("uq_users_email", func.email_key(email), unique=True),
         Index("ix_users_created_at_id", "created_at", "id"),
         Index("ix_users_created_xid_id", "created_xid", "id"),
         Index(

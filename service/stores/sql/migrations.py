@@ -30,6 +30,7 @@ from service.stores.sql.connect import ConnectFailed, create_engine
 from sql_migrations.batches import Batches
 from sql_migrations.phases import CONTRACT, OlderProcesses
 from sql_migrations.progress import FinishedMigration, MigrationProgress, ReportLine
+from sql_migrations.refusal import RowsInTheWay
 
 T = TypeVar("T")
 # Short, because an operator waits for the plan.
@@ -120,7 +121,7 @@ class MigrationFailed(Exception):
 
 
 class MigrationRefused(MigrationFailed):
-    """Older processes run, which need what a contract migration removes."""
+    """Older processes need what a migration removes, or rows break a rule that it introduces."""
 
 
 def head_of(url: str) -> str | None:
@@ -161,7 +162,7 @@ def translate_errors(progress: MigrationProgress | None = None) -> Iterator[None
     """Raise MigrationFailed, with a message for operators, for errors of Alembic and database."""
     try:
         yield
-    except OlderProcesses as error:
+    except (OlderProcesses, RowsInTheWay) as error:
         raise MigrationRefused(f"{error}.") from error
     except CommandError as error:
         raise MigrationFailed(f"Alembic refuses: {error}.") from error
@@ -229,7 +230,8 @@ def apply(url: str, log: ReportLine, show: ReportLine | None = None) -> list[Fin
 
     Raises:
         MigrationFailed: The database is not reachable, or a migration failed.
-        MigrationRefused: Older processes run; the migrations before the contract step are done.
+        MigrationRefused: Older processes run, or rows stand in the way; the migrations before that
+            one are done.
     """
     head = head_of(url)
     if state_of(head) is SchemaState.AHEAD:

@@ -14,6 +14,7 @@ from service.relational.posts.repository import PostNotFound, PostRepository
 from service.relational.posts.schemas import PostCreate, PostUpdate
 from service.relational.tags.repository import TagNotFound, TagRepository
 from service.relational.tags.schemas import TagQuery, TagUpdate
+from service.relational.users.change import UserChanges
 from service.relational.users.repository import UserNotFound, UserRepository
 from service.relational.users.schemas import UserUpdate
 from service.stores.sql.context import SqlContext
@@ -153,7 +154,8 @@ async def test_remove_user_hides_them_until_restored(sql_context: SqlContext) ->
     users = UserRepository(sql_context)
     user = await add_user(sql_context)
     await users.remove(user.id, frozenset({1}))
-    for call in (users.get(user.id), users.change(user.id, UserUpdate(age=1), None)):
+    changes = UserChanges(sql_context)
+    for call in (users.get(user.id), changes.change(user.id, UserUpdate(age=1), None)):
         with pytest.raises(UserNotFound):
             await call
     assert (await users.restore(user.id)).version == 3
