@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the functions are made of constants
 """SQL functions that normalise text for search, for the stored text and the typed text alike.
 
 None depends on the locale of the database: letters are those of the collation ``pg_c_utf8``, which
@@ -16,7 +17,7 @@ _DROPPED = (
 )
 # Letters without a decomposition, a form at the end of a word, and digits of other scripts.
 _DIGITS = "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९০১২৩৪৫৬৭৮৯๐๑๒๓๔๕๖๗๘๙"
-_FROM, _TO = "ςøłđħı" + _DIGITS, "σoldhi" + "0123456789" * 5
+_FROM, _TO = "ςøłđħı" + _DIGITS, "σoldhi" + "0123456789" * 5  # noqa: RUF001 - sigma is meant
 _QUOTES = "“”„‟«»"
 _OPTIONS = "LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE"
 # A longer word of a tsvector could exceed its 2,046 bytes. A text can be 18 times as long as what
@@ -107,7 +108,8 @@ FUNCTIONS = {
                 ' ' ORDER BY nth
             ))
             FROM regexp_matches(
-                    translate(fold_text(typed), '{_QUOTES}', '{'"' * len(_QUOTES)}') COLLATE "pg_c_utf8",
+                    translate(fold_text(typed), '{_QUOTES}', '{'"' * len(_QUOTES)}')
+                        COLLATE "pg_c_utf8",
                     '(-?)("[^"]*"?|[^"\s]+)', 'g'
                 ) WITH ORDINALITY AS token (found, nth),
                 btrim(left(search_text(found[2]), {_MOST_OF_WORD})) AS words

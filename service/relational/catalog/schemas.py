@@ -16,6 +16,7 @@ from service.web.schemas import (
     Name,
     RequestModel,
     ResponseModel,
+    Search,
     StrictInt,
     Text,
     Time,
@@ -157,11 +158,9 @@ class ProductQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "name", "-name", "price", "-price", "committed"] = (
         "-created_at"
     )
-    q: Text | None = Field(
+    q: Search | None = Field(
         None,
-        min_length=1,
-        max_length=200,
-        description="beginnings of words in sku, name or description",
+        description="parts of words of sku or name, and beginnings of words of description",
     )
     category_id: UUID | None = Field(None, description="includes all categories below it")
     price__gte: Money | None = None

@@ -8,7 +8,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
-    Text,
     Uuid,
     bindparam,
     exists,
@@ -24,7 +23,7 @@ from service.relational.posts.tables import Post, PostTag
 from service.relational.tags.tables import Tag
 from service.relational.users.tables import User
 from service.stores.sql.fast_read import PreparedQuery, Projection, json_row
-from service.stores.sql.filters import Columns, CustomFilter, limit_negations
+from service.stores.sql.filters import Columns, CustomFilter, has_words
 from service.stores.sql.json_listing import JsonListing
 from service.stores.sql.listing import projection
 
@@ -74,7 +73,7 @@ def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> JsonList
         filters=_FILTERS,
         custom={
             "tag": CustomFilter(_has_tag, Uuid),
-            "q": CustomFilter(_matches_words, Text, limit_negations),
+            "q": has_words(Post.search),
         },
         source=_source(expand),
         large=Post.__table__.c.content,
@@ -109,10 +108,3 @@ def _has_tag(tag_id: Any) -> ColumnElement[bool]:
     The planner knows the id, because a tag of half of all posts needs another plan.
     """
     return exists().where(PostTag.post_id == Post.id, PostTag.tag_id == tag_id)
-
-
-def _matches_words(words: Any) -> ColumnElement[bool]:
-    matches: ColumnElement[bool] = Post.search.bool_op("@@")(
-        func.websearch_to_tsquery("english", words)
-    )
-    return matches

@@ -15,6 +15,7 @@ from service.web.schemas import (
     Name,
     RequestModel,
     ResponseModel,
+    Search,
     StrictBool,
     Text,
     Time,
@@ -126,10 +127,8 @@ class PostsOfQuery(OffsetQuery):
     """Query of the list of one user's posts."""
 
     sort: Literal["created_at", "-created_at", "views", "-views", "committed"] = "-created_at"
-    q: Text | None = Field(
+    q: Search | None = Field(
         None,
-        min_length=1,
-        max_length=200,
         description='words of title or content, as in a search engine: `motor -"end of life"`',
     )
     tag: Text | None = Field(None, max_length=60, description="a tag's name, in any case")

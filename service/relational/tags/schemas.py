@@ -8,9 +8,17 @@ from pydantic import MISSING, ConfigDict, Field
 
 from service.web.bulk import Items
 from service.web.pagination import OffsetQuery
-from service.web.schemas import Moment, RequestModel, ResponseModel, Text, Versioned
+from service.web.schemas import (
+    Moment,
+    RequestModel,
+    ResponseModel,
+    Search,
+    Text,
+    Versioned,
+    VisibleText,
+)
 
-TagName = Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
+TagName = Annotated[VisibleText, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
 
 
 class TagCreate(RequestModel):
@@ -55,4 +63,5 @@ class TagBrief(ResponseModel):
 
 class TagQuery(OffsetQuery):
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
+    q: Search | None = Field(None, description="parts of words of the name")
     name__prefix: Text | None = Field(None, description="the beginning of the name, in any case")

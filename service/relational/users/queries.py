@@ -4,12 +4,12 @@ from functools import cache
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select
 
 from service.relational.users.schemas import EmailQuery, UserEmail, UserQuery, UserRead
 from service.relational.users.tables import User
 from service.stores.sql.fast_read import PreparedQuery, json_row
-from service.stores.sql.filters import Columns, CustomFilter, quote_words, words_begin_in
+from service.stores.sql.filters import Columns, has_parts
 from service.stores.sql.json_listing import JsonListing
 from service.stores.sql.listing import projection
 
@@ -22,7 +22,7 @@ _FILTERS: Columns = {
     "is_active": User.is_active,
     "created_at": User.created_at,
 }
-_WORDS = CustomFilter(lambda typed: words_begin_in(User.search, typed), Text, quote_words)
+_PARTS = has_parts(User.search, User.username, User.name, User.city, User.email)
 _TABLE = cast("Table", User.__table__)
 NEW_USER = insert(_TABLE).returning(User.version, json_row(SHOWN).label("json"))
 
@@ -64,7 +64,7 @@ def users(*, everybody: bool, deleted: bool) -> JsonListing:
         SHOWN,
         where=where,
         filters=_FILTERS,
-        custom={"q": _WORDS},
+        custom={"q": _PARTS},
         elsewhere=["deleted"],
     )
 

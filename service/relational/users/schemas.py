@@ -15,6 +15,7 @@ from service.web.schemas import (
     Name,
     RequestModel,
     ResponseModel,
+    Search,
     StrictBool,
     StrictInt,
     Text,
@@ -131,11 +132,9 @@ class UsersRead(ResponseModel):
 
 class UserQuery(OffsetQuery):
     sort: Literal["created_at", "-created_at", "username", "-username", "committed"] = "-created_at"
-    q: Text | None = Field(
+    q: Search | None = Field(
         None,
-        min_length=1,
-        max_length=200,
-        description="words that begin words of username, name or city",
+        description="parts of words of username, name, city or email",
     )
     name: Text | None = Field(None, description="the whole name, in any case")
     name__prefix: Text | None = Field(None, description="the beginning of the name, in any case")

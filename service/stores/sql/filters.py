@@ -5,11 +5,18 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, bindparam, func
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    SQLColumnExpression,
+    Text,
+    all_,
+    bindparam,
+    func,
+    literal_column,
+)
 from sqlalchemy.sql.functions import Function
 
-# From 30 hyphens on, with white space and the operators that are ignored between them.
-_NEGATED_PAIRS = re.compile(r"(-[\s!&|()]*+)(?:-[\s!&|()]*+-[\s!&|()]*+){14,}(?=-)")
 Condition = ColumnElement[bool]
 Columns = Mapping[str, SQLColumnExpression[Any]]
 
@@ -47,13 +54,13 @@ class CustomFilter(NamedTuple):
 def compare(name: str, columns: Columns) -> Condition:
     """Return the condition of ``field__op``; its value is the parameter of the same name.
 
-    A column that is ``lower(…)`` is compared with the lowered value.
+    A column within a function is compared with the value within the same function.
     """
     field, _, op = name.partition("__")
     column: Any = columns[field]
     value: Any = bindparam(name, type_=column.type)
-    if isinstance(column, Function) and column.name == "lower":
-        value = func.lower(value)
+    if isinstance(column, Function):
+        value = getattr(func, column.name)(value)
     return OPERATORS[op](column, value)
 
 
@@ -73,22 +80,28 @@ def prepare_value(name: str, value: Any) -> Any:
     return value
 
 
-def quote_words(typed: str) -> str:
-    """Return the words of a search for to_tsquery, quoted so that nothing typed is an operator."""
-    quoted = re.sub(r"(['\\])", r"\1\1", typed)
-    return " & ".join(f"'{word}':*" for word in dict.fromkeys(quoted.split()))
+def has_parts(vector: Any, *searched: Any) -> CustomFilter:
+    """Return the filter of rows in which each word that was typed is part of a word.
 
-
-def limit_negations(typed: str) -> str:
-    """Return the words of a search for websearch_to_tsquery, without endless negation.
-
-    Each hyphen negates what follows, and PostgreSQL fails at 33 of them in a row. Pairs of them
-    negate nothing and are dropped.
+    ``vector`` is the indexed column over the columns ``searched``. It has the parts of three
+    letters; the patterns exclude rows in which they are no neighbours. A word of one or two letters
+    must begin a word.
     """
-    return _NEGATED_PAIRS.sub(r"\1", typed)
+
+    def condition(typed: Any) -> Condition:
+        words = func.search_text(func.concat_ws(literal_column("' '"), *searched), type_=Text)
+        patterns = func.search_patterns(typed, type_=ARRAY(Text))
+        has_all: Condition = vector.bool_op("@@")(func.search_query(typed))
+        return has_all & words.like(all_(patterns))
+
+    return CustomFilter(condition, Text)
 
 
-def words_begin_in(vector: Any, words: Any) -> Condition:
-    """Match rows where each word, quoted by ``quote_words``, begins a word of ``vector``."""
-    matches: Condition = vector.bool_op("@@")(func.to_tsquery("simple", words))
-    return matches
+def has_words(vector: Any) -> CustomFilter:
+    """Return the filter of texts that match a query as search engines have it."""
+
+    def condition(typed: Any) -> Condition:
+        matches: Condition = vector.bool_op("@@")(func.search_websearch(typed))
+        return matches
+
+    return CustomFilter(condition, Text)
