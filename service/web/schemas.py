@@ -17,6 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from service.web.text import composed, visible_name, without_nul
+
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 MAX_ITEMS = 1000
@@ -59,12 +61,6 @@ class Versioned(ResponseModel):
     def etag_value(self) -> str:
         """Return the version, and after a dot the counter that changes without a new version."""
         return str(self.version)
-
-
-def _printable(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("must not contain the NUL character")
-    return value
 
 
 def _in_range(value: datetime) -> datetime:
@@ -147,9 +143,12 @@ def _rfc3339(value: Any) -> Any:
     raise ValueError(TIME_DETAIL)
 
 
-Text = Annotated[str, AfterValidator(_printable)]
-Name = Annotated[Text, Field(min_length=1, max_length=200)]
+ExactText = Annotated[str, AfterValidator(without_nul)]  # comes back as it was sent
+Text = Annotated[ExactText, AfterValidator(composed)]
+VisibleText = Annotated[Text, AfterValidator(visible_name)]
+Name = Annotated[VisibleText, Field(min_length=1, max_length=200)]
 LongText = Annotated[Text, Field(max_length=100_000)]
+Search = Annotated[Text, Field(min_length=1, max_length=200)]
 StrictInt = Annotated[int, Field(strict=True)]
 StrictBool = Annotated[bool, Field(strict=True)]
 Time = Annotated[

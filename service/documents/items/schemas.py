@@ -14,9 +14,9 @@ from service.web.schemas import (
     Name,
     RequestModel,
     ResponseModel,
-    Text,
     Time,
     Versioned,
+    VisibleText,
 )
 from service.web.strict_json import LargeIntegers
 
@@ -31,7 +31,7 @@ Attributes = Annotated[
         "Integers have at most 34 digits."
     ),
 ]
-Tag = Annotated[Text, Field(min_length=1, max_length=60)]
+Tag = Annotated[VisibleText, Field(min_length=1, max_length=60)]
 TagList = Annotated[list[Tag], Field(max_length=50)]
 
 

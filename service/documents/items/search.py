@@ -6,7 +6,9 @@ executes nothing that a client sends.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
+from os.path import commonprefix
 from typing import Any, NoReturn
 
 from bson.decimal128 import Decimal128
@@ -24,6 +26,8 @@ _FIELDS = frozenset(("name", "type", "tags", "price", "created_at", "updated_at"
 _FIELD_DETAIL = (
     "Name a fixed field, attributes.<path>, or a JSON Pointer such as /attributes/home.dest."
 )
+# Kept in NFC today; older items may have NFD.
+_NAMES = frozenset(("name", "tags"))
 _time, _money = TypeAdapter[Time](Time), TypeAdapter[Money](Money)
 Path = tuple[object, ...]  # of a part of the body
 
@@ -99,9 +103,29 @@ def _scalar(field: str, value: Any, path: Path) -> Any:
     return to_bson(value)
 
 
+def name_forms(name: str) -> list[str]:
+    """Return the forms in which a name may be stored: NFC, and NFD if it differs."""
+    return list(dict.fromkeys(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+
+
+def _forms(field: str, value: Any, path: Path) -> list[Any]:
+    """Return the stored values that are equal to the value."""
+    stored = _scalar(field, value, path)
+    is_name = field in _NAMES and isinstance(stored, str)
+    return name_forms(stored) if is_name else [stored]
+
+
+def _equal(operator: str, of_many: str) -> Callable[[str, Any, Path], Document]:
+    def build(field: str, value: Any, path: Path) -> Document:
+        forms = _forms(field, value, path)
+        return {operator: forms[0]} if len(forms) == 1 else {of_many: forms}
+
+    return build
+
+
 def _compared(operator: str) -> Callable[[str, Any, Path], Document]:
     def build(field: str, value: Any, path: Path) -> Document:
-        return {operator: _scalar(field, value, path)}
+        return {operator: _forms(field, value, path)[0]}
 
     return build
 
@@ -110,7 +134,7 @@ def _listed(operator: str) -> Callable[[str, Any, Path], Document]:
     def build(field: str, value: Any, path: Path) -> Document:
         if not isinstance(value, list) or len(value) > MAX_VALUES:
             _refuse(path, f"Send a list of at most {MAX_VALUES} values.")
-        return {operator: [_scalar(field, item, path) for item in value]}
+        return {operator: [form for item in value for form in _forms(field, item, path)]}
 
     return build
 
@@ -121,18 +145,25 @@ def _exists(_field: str, value: Any, path: Path) -> Document:
     return {"$exists": value}
 
 
-def _prefix(_field: str, value: Any, path: Path) -> Document:
+def _prefix(field: str, value: Any, path: Path) -> Document:
     if not isinstance(value, str) or not 1 <= len(value) <= 200:
         _refuse(path, "Send text of 1 to 200 characters for prefix.")
-    return {"$regex": "^" + re.escape(value)}
+    forms = name_forms(value) if field in _NAMES else [value]
+    # The index serves what all forms have in common.
+    common = commonprefix(forms)  # noqa: RUF071 - of characters
+    ends = [re.escape(form[len(common) :]) for form in forms]
+    end = ends[0] if len(ends) == 1 else f"(?:{'|'.join(ends)})"
+    return {"$regex": "^" + re.escape(common) + end}
 
 
 def _contains(field: str, value: Any, path: Path) -> Document:
-    return {"$elemMatch": {"$eq": _scalar(field, value, path)}}
+    return {"$elemMatch": {"$in": _forms(field, value, path)}}
 
 
 _OPERATORS: dict[str, Callable[[str, Any, Path], Document]] = {
-    **{op: _compared(f"${op}") for op in ("eq", "ne", "gt", "gte", "lt", "lte")},
+    "eq": _equal("$eq", "$in"),
+    "ne": _equal("$ne", "$nin"),
+    **{op: _compared(f"${op}") for op in ("gt", "gte", "lt", "lte")},
     **{op: _listed(f"${op}") for op in ("in", "nin")},
     "exists": _exists,
     "prefix": _prefix,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from service.web.pagination import ListQuery
-from service.web.schemas import Moment, RequestModel, StrictInt, Text, Versioned
+from service.web.schemas import ExactText, Moment, RequestModel, StrictInt, Versioned
 
 MAX_DAYS = 3650
 Days = Annotated[StrictInt, Field(ge=1, le=MAX_DAYS)]
@@ -35,4 +35,4 @@ class RetentionRead(Versioned):
 
 class RetentionQuery(ListQuery):
     sort: Literal["model", "-model"] = "model"
-    model: Text | None = Field(None, description="the rule of this model or pattern")
+    model: ExactText | None = Field(None, description="the rule of this model or pattern")

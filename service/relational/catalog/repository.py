@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, any_, func, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, func, update
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -20,7 +20,7 @@ from service.relational.catalog.schemas import (
 from service.relational.catalog.stock_movements import lock_products, record_stocks
 from service.relational.catalog.tables import Product
 from service.stores.sql.fast_read import Projection
-from service.stores.sql.filters import CustomFilter, quote_words, words_begin_in
+from service.stores.sql.filters import CustomFilter, has_parts
 from service.stores.sql.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
@@ -74,7 +74,7 @@ def _listing(shown: Projection | None = None, **options: ExecutableOption) -> Sq
         },
         custom={
             "category_id": CustomFilter(lambda ids: Product.category_id == any_(ids), ARRAY(Uuid)),
-            "q": CustomFilter(lambda q: words_begin_in(Product.search, q), Text, quote_words),
+            "q": has_parts(Product.search, Product.sku, Product.name, Product.description),
         },
         elsewhere=["in_stock", "deleted"],
         schema=ProductRead,

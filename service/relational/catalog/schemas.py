@@ -18,6 +18,7 @@ from service.web.schemas import (
     Name,
     RequestModel,
     ResponseModel,
+    Search,
     StrictInt,
     Text,
     Time,
@@ -161,11 +162,9 @@ class ProductExpand(RequestModel):
 
 class ProductQuery(OffsetQuery):
     sort: Annotated[str, Sorting("created_at", "name", "price", committed=True)] = "-created_at"
-    q: Text | None = Field(
+    q: Search | None = Field(
         None,
-        min_length=1,
-        max_length=200,
-        description="beginnings of words in sku, name or description",
+        description="parts of words of sku or name, and beginnings of words of description",
     )
     sku: FilterText | None = Field(None, description="the whole sku, in any case")
     sku__in: Several[FilterText] | None = None

@@ -37,7 +37,7 @@ class Category(VersionedTable):
         Index(
             "uq_categories_name",
             "parent_id",
-            func.lower(name),
+            func.fold_name(name),
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
@@ -62,9 +62,7 @@ class Product(Followed, VersionedTable):
         ForeignKey("categories.id", name="fk_products_category_id")
     )
     deleted_at: Mapped[datetime | None]
-    search: Mapped[Any] = search_vector(
-        "to_tsvector('simple', sku || ' ' || name || ' ' || description)"
-    )
+    search: Mapped[Any] = search_vector()
 
     category: Mapped[Category | None] = relationship(lazy="raise")
 

@@ -7,9 +7,9 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field, SecretStr
 
 from service.auth.passwords import Password, TypedPassword
 from service.relational.users.schemas import UserRead
-from service.web.schemas import RequestModel, ResponseModel, Text
+from service.web.schemas import ExactText, RequestModel, ResponseModel, Text
 
-Word = Annotated[Text, Field(max_length=1000)]
+Word = Annotated[ExactText, Field(max_length=1000)]
 Secret = Annotated[SecretStr, Field(max_length=4000)]
 
 

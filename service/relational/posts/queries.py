@@ -10,7 +10,6 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
-    Text,
     Uuid,
     bindparam,
     exists,
@@ -35,7 +34,7 @@ from service.relational.users.queries import SHOWN as SHOWN_OF_USER
 from service.relational.users.queries import visible_users
 from service.relational.users.tables import User
 from service.stores.sql.fast_read import PreparedQuery, Projection, json_object, json_row
-from service.stores.sql.filters import Columns, CustomFilter, limit_negations
+from service.stores.sql.filters import Columns, CustomFilter, has_words
 from service.stores.sql.json_listing import JsonListing
 from service.stores.sql.listing import projection
 
@@ -89,7 +88,7 @@ def posts(expand: frozenset[str], *, everything: bool, drafts: bool) -> JsonList
         filters=_FILTERS,
         custom={
             "tag": CustomFilter(_has_tag, Uuid),
-            "q": CustomFilter(_matches_words, Text, limit_negations),
+            "q": has_words(Post.search),
         },
         source=_source(expand),
         large=_sizes(expand),
@@ -163,10 +162,3 @@ def _has_tag(tag_id: Any) -> ColumnElement[bool]:
     The planner knows the id, because a tag of half of all posts needs another plan.
     """
     return exists().where(PostTag.post_id == Post.id, PostTag.tag_id == tag_id)
-
-
-def _matches_words(words: Any) -> ColumnElement[bool]:
-    matches: ColumnElement[bool] = Post.search.bool_op("@@")(
-        func.websearch_to_tsquery("english", words)
-    )
-    return matches

@@ -18,6 +18,7 @@ from service.web.schemas import (
     Name,
     RequestModel,
     ResponseModel,
+    Search,
     StrictBool,
     Text,
     Time,
@@ -165,10 +166,8 @@ class PostsOfQuery(OffsetQuery):
     sort: Annotated[str, Sorting("created_at", "views", then=["title"], committed=True)] = (
         "-created_at"
     )
-    q: Text | None = Field(
+    q: Search | None = Field(
         None,
-        min_length=1,
-        max_length=200,
         description='words of title or content, as in a search engine: `motor -"end of life"`',
     )
     tag: Text | None = Field(None, max_length=60, description="a tag's name, in any case")

@@ -28,7 +28,7 @@ class Post(Followed, VersionedTable):
     tags: Mapped[list[Tag]] = relationship(
         secondary="post_tags", order_by=Tag.name, lazy="raise", viewonly=True
     )
-    search: Mapped[Any] = search_vector("to_tsvector('english', title || ' ' || content)")
+    search: Mapped[Any] = search_vector()
 
     __table_args__ = (
         CheckConstraint("published = (published_at IS NOT NULL)", name="published_has_date"),

@@ -12,6 +12,7 @@ from service.core.errors import Conflict, NotFound, field_error
 from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
 from service.stores.sql.bulk import any_of, insert_missing, read_rows, unnest_rows
+from service.stores.sql.filters import has_parts
 from service.stores.sql.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.bulk import BulkItems
@@ -25,7 +26,7 @@ class TagNotFound(NotFound):
 
 class TagNameTaken(Conflict):
     code, title, pointer = "tag_name_taken", "Tag name already taken", "/name"
-    detail = "Choose another name; upper and lower case are the same."
+    detail = "Choose another name; case and accents written as two characters do not matter."
     constraints = "uq_tags_name"
 
 
@@ -46,12 +47,13 @@ class TagRepository(SqlRepository[TagRead]):
         TagQuery,
         projection(Tag, TagRead),
         schema=TagRead,
-        filters={"name": func.lower(Tag.name), "created_at": Tag.created_at},
+        filters={"name": func.fold_name(Tag.name), "created_at": Tag.created_at},
+        custom={"q": has_parts(Tag.search, Tag.name)},
     )
 
     async def find(self, name: str) -> UUID | None:
         """Return the id of the tag of this name, whatever the case."""
-        named = select(Tag.id).where(func.lower(Tag.name) == func.lower(name))
+        named = select(Tag.id).where(func.fold_name(Tag.name) == func.fold_name(name))
         return await self._session.scalar(named)
 
     async def put(self, tag: TagCreate) -> tuple[TagRead, bool]:
@@ -107,7 +109,7 @@ class TagRepository(SqlRepository[TagRead]):
             wanted = unnest_rows(Tag, rows)
             locked = (
                 select(wanted.c.name.label("typed"), *self.listing.columns)
-                .join_from(wanted, Tag, func.lower(Tag.name) == func.lower(wanted.c.name))
+                .join_from(wanted, Tag, func.fold_name(Tag.name) == func.fold_name(wanted.c.name))
                 .order_by(Tag.id)
                 .with_for_update(read=True, key_share=True, of=Tag)
             )

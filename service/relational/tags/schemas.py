@@ -10,9 +10,17 @@ from service.web.bulk import Items
 from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, FilterText, Several
 from service.web.pagination import OffsetQuery
-from service.web.schemas import Moment, RequestModel, ResponseModel, Text, Time, Versioned
+from service.web.schemas import (
+    Moment,
+    RequestModel,
+    ResponseModel,
+    Search,
+    Time,
+    Versioned,
+    VisibleText,
+)
 
-TagName = Annotated[Text, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
+TagName = Annotated[VisibleText, Field(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
 
 
 class TagCreate(RequestModel):
@@ -57,6 +65,7 @@ class TagBrief(ResponseModel):
 
 class TagQuery(OffsetQuery):
     sort: Annotated[str, Sorting("name", "created_at")] = "name"
+    q: Search | None = Field(None, description="parts of words of the name")
     name: FilterText | None = Field(None, description="the whole name, in any case")
     name__in: Several[FilterText] | None = None
     name__prefix: FilterText | None = Field(

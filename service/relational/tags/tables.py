@@ -1,9 +1,11 @@
 """Table of tags."""
 
+from typing import Any
+
 from sqlalchemy import Index, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.stores.sql.base import VersionedTable
+from service.stores.sql.base import VersionedTable, search_vector
 
 
 class Tag(VersionedTable):
@@ -12,14 +14,16 @@ class Tag(VersionedTable):
     __tablename__ = "tags"
 
     name: Mapped[str] = mapped_column(String(60))
+    search: Mapped[Any] = search_vector()
 
     __table_args__ = (
-        Index("uq_tags_name", func.lower(name), unique=True),
+        Index("uq_tags_name", func.fold_name(name), unique=True),
         Index(
             "ix_tags_name_prefix",
-            func.lower(name).label("name_lower"),
-            postgresql_ops={"name_lower": "text_pattern_ops"},
+            func.fold_name(name).label("name_folded"),
+            postgresql_ops={"name_folded": "text_pattern_ops"},
         ),
         Index("ix_tags_name_id", "name", "id"),
         Index("ix_tags_created_at_id", "created_at", "id"),
+        Index("ix_tags_search", "search", postgresql_using="gin"),
     )

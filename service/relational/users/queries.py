@@ -4,12 +4,12 @@ from functools import cache
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, Text, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select
 
 from service.relational.users.schemas import EmailQuery, UserEmail, UserQuery, UserRead
 from service.relational.users.tables import NO_AGE, NO_TEXT, User
 from service.stores.sql.fast_read import PreparedQuery, json_row
-from service.stores.sql.filters import Columns, CustomFilter, quote_words, words_begin_in
+from service.stores.sql.filters import Columns, has_parts
 from service.stores.sql.json_listing import JsonListing
 from service.stores.sql.listing import projection
 
@@ -21,7 +21,7 @@ _FILTERS: Columns = {
     "status": User.status,
     "role": User.role,
     "username": func.lower(User.username),
-    "email": func.lower(User.email),
+    "email": func.email_key(User.email),
     "is_active": User.is_active,
     "created_at": User.created_at,
 }
@@ -29,9 +29,9 @@ _SORTS: Columns = {
     "name": func.coalesce(User.name, NO_TEXT),
     "city": func.coalesce(User.city, NO_TEXT),
     "age": func.coalesce(User.age, NO_AGE),
-    "email": func.lower(User.email),
+    "email": func.email_key(User.email),
 }
-_WORDS = CustomFilter(lambda typed: words_begin_in(User.search, typed), Text, quote_words)
+_PARTS = has_parts(User.search, User.username, User.name, User.city, User.email)
 _TABLE = cast("Table", User.__table__)
 NEW_USER = insert(_TABLE).returning(User.version, json_row(SHOWN).label("json"))
 
@@ -74,7 +74,7 @@ def users(*, everybody: bool, deleted: bool) -> JsonListing:
         where=where,
         sorts=_SORTS,
         filters=_FILTERS,
-        custom={"q": _WORDS},
+        custom={"q": _PARTS},
         elsewhere=["deleted"],
     )
 

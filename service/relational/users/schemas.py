@@ -18,6 +18,7 @@ from service.web.schemas import (
     Name,
     RequestModel,
     ResponseModel,
+    Search,
     StrictBool,
     StrictInt,
     Text,
@@ -151,11 +152,9 @@ class UserQuery(OffsetQuery):
         str,
         Sorting("created_at", "username", "name", "email", "age", then=["city"], committed=True),
     ] = "-created_at"
-    q: Text | None = Field(
+    q: Search | None = Field(
         None,
-        min_length=1,
-        max_length=200,
-        description="words that begin words of username, name or city",
+        description="parts of words of username, name, city or email",
     )
     username: FilterText | None = Field(None, description="in any case")
     username__in: Several[FilterText] | None = None

@@ -30,9 +30,7 @@ class User(Followed, VersionedTable):
     password_changed_at: Mapped[datetime | None]
     email_verified_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
-    search: Mapped[Any] = search_vector(
-        "to_tsvector('simple', username || ' ' || coalesce(name, '') || ' ' || coalesce(city, ''))"
-    )
+    search: Mapped[Any] = search_vector()
 
     __table_args__ = (
         CheckConstraint("age BETWEEN 0 AND 150", name="age"),

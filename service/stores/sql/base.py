@@ -8,7 +8,6 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
-    Computed,
     MetaData,
     Text,
     Uuid,
@@ -86,8 +85,6 @@ class Followed:
     )
 
 
-def search_vector(expression: str) -> Any:
-    """Return a stored tsvector column over ``expression``; index it with GIN."""
-    return mapped_column(
-        TSVECTOR, Computed(expression, persisted=True), sort_order=99, deferred=True
-    )
+def search_vector() -> Any:
+    """Return a tsvector column, which a trigger of its migration fills; index it with GIN."""
+    return mapped_column(TSVECTOR, nullable=True, sort_order=99, deferred=True)

@@ -77,7 +77,7 @@ def insert_missing(
     by = new_rows.c[ordered_by]
     names = list(rows[0])
     ordered = select(*[new_rows.c[name] for name in names], *computed.values()).order_by(
-        func.lower(by) if isinstance(by.type, String) else by, new_rows.c.nth
+        func.fold_name(by) if isinstance(by.type, String) else by, new_rows.c.nth
     )
     statement = insert_or(table).from_select([*names, *computed], ordered, include_defaults=False)
     return statement.on_conflict_do_nothing()

@@ -5,11 +5,20 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, Text, any_, bindparam, func
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    SQLColumnExpression,
+    Text,
+    all_,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.sql.functions import Function
 
-# From 30 hyphens on, with white space and the operators that are ignored between them.
-_NEGATED_PAIRS = re.compile(r"(-[\s!&|()]*+)(?:-[\s!&|()]*+-[\s!&|()]*+){14,}(?=-)")
 Condition = ColumnElement[bool]
 Columns = Mapping[str, SQLColumnExpression[Any]]
 
@@ -56,26 +65,25 @@ class CustomFilter(NamedTuple):
 def compare(name: str, columns: Columns) -> Condition:
     """Return the condition of ``field__op``; its value is the parameter of the same name.
 
-    A column that is ``lower(…)`` is compared with the lowered value, or with lowered values that
-    are separated by commas.
+    A column within a function is compared with the value within the same function.
     """
     field, _, op = name.partition("__")
     column: Any = columns[field]
-    several = op in _SEVERAL
     if op == _PRESENT:
         is_present: Condition = column.is_not(None)
         return is_present
-    if _is_lower(column):
-        value: Any = func.lower(bindparam(name, type_=Text))
-        if several:
-            value = func.string_to_array(value, ",", type_=ARRAY(Text))
-    else:
-        value = bindparam(name, type_=ARRAY(column.type) if several else column.type)
+    several = op in _SEVERAL
+    value: Any = bindparam(name, type_=ARRAY(column.type) if several else column.type)
+    if isinstance(column, Function):
+        within = getattr(func, column.name)
+        value = _each(within, name) if several else within(value)
     return OPERATORS[op](column, value)
 
 
-def _is_lower(column: Any) -> bool:
-    return isinstance(column, Function) and column.name == "lower"
+def _each(within: Callable[[Any], Any], name: str) -> Any:
+    """Return the array of a parameter, each value within a function."""
+    value = func.unnest(bindparam(name, type_=ARRAY(Text))).column_valued("value")
+    return func.array(select(within(value)).scalar_subquery(), type_=ARRAY(Text))
 
 
 def inserted_before_running(xid: Any) -> Condition:
@@ -87,34 +95,40 @@ def inserted_before_running(xid: Any) -> Condition:
     return is_older
 
 
-def prepare(name: str, value: Any, columns: Columns) -> tuple[str, dict[str, Any]]:
+def prepare(name: str, value: Any) -> tuple[str, dict[str, Any]]:
     """Return the name of a filter for :func:`compare`, and the value if the condition has one."""
     field, _, op = name.partition("__")
     if op == "null":
         return (name if value else f"{field}__{_PRESENT}"), {}
     if op == "prefix":
         value = re.sub(r"([%_/])", r"/\1", value) + "%"
-    elif op in _SEVERAL and _is_lower(columns[field]):
-        value = ",".join(value)
+    elif op in _SEVERAL:
+        value = list(value)
     return name, {name: value}
 
 
-def quote_words(typed: str) -> str:
-    """Return the words of a search for to_tsquery, quoted so that nothing typed is an operator."""
-    quoted = re.sub(r"(['\\])", r"\1\1", typed)
-    return " & ".join(f"'{word}':*" for word in dict.fromkeys(quoted.split()))
+def has_parts(vector: Any, *searched: Any) -> CustomFilter:
+    """Return the filter of rows in which each word that was typed is part of a word.
 
-
-def limit_negations(typed: str) -> str:
-    """Return the words of a search for websearch_to_tsquery, without endless negation.
-
-    Each hyphen negates what follows, and PostgreSQL fails at 33 of them in a row. Pairs of them
-    negate nothing and are dropped.
+    ``vector`` is the indexed column over the columns ``searched``. It has the parts of three
+    letters; the patterns exclude rows in which they are no neighbours. A word of one or two letters
+    must begin a word.
     """
-    return _NEGATED_PAIRS.sub(r"\1", typed)
+
+    def condition(typed: Any) -> Condition:
+        words = func.search_text(func.concat_ws(literal_column("' '"), *searched), type_=Text)
+        patterns = func.search_patterns(typed, type_=ARRAY(Text))
+        has_all: Condition = vector.bool_op("@@")(func.search_query(typed))
+        return has_all & words.like(all_(patterns))
+
+    return CustomFilter(condition, Text)
 
 
-def words_begin_in(vector: Any, words: Any) -> Condition:
-    """Match rows where each word, quoted by ``quote_words``, begins a word of ``vector``."""
-    matches: Condition = vector.bool_op("@@")(func.to_tsquery("simple", words))
-    return matches
+def has_words(vector: Any) -> CustomFilter:
+    """Return the filter of texts that match a query as search engines have it."""
+
+    def condition(typed: Any) -> Condition:
+        matches: Condition = vector.bool_op("@@")(func.search_websearch(typed))
+        return matches
+
+    return CustomFilter(condition, Text)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.documents.predictions.ids import ID_SCHEMA
 from service.documents.predictions.ingest.schemas import IntakeError
 from service.web.pagination import ListQuery
-from service.web.schemas import Moment, ResponseModel, Text
+from service.web.schemas import ExactText, Moment, ResponseModel
 
 MAX_REPLAYED = 100
 PairState = Literal["waiting", "whole", "logged", "refused"]
@@ -87,7 +87,7 @@ class HalvesReplayQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: Text | None = None
+    model: ExactText | None = None
     after: UUID | None = None
     limit: int = Field(MAX_REPLAYED, ge=1, le=MAX_REPLAYED)
 
@@ -97,4 +97,4 @@ class PendingPairQuery(ListQuery):
 
     sort: Literal["received_at", "-received_at"] = "-received_at"
     state: PairState = "waiting"
-    model: Text | None = None
+    model: ExactText | None = None

@@ -12,9 +12,9 @@ from service.documents.predictions.ids import NULLABLE_ID, AnyId
 from service.documents.predictions.ingest.schemas import IntakeError, StreamLineError
 from service.documents.predictions.label_values import SentLabel
 from service.stores.mongo.client import Document
-from service.web.schemas import RequestModel, StrictBool, Text, Time
+from service.web.schemas import ExactText, RequestModel, StrictBool, Time
 
-Source = Annotated[Text, Field(min_length=1, max_length=200)]
+Source = Annotated[ExactText, Field(min_length=1, max_length=200)]
 ResultStatus = Annotated[int, Meta(extra_json_schema={"enum": [200, 201, 404, 409, 410, 422]})]
 
 

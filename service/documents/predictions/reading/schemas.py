@@ -8,9 +8,9 @@ from service.documents.predictions.ids import AnyId, PredictionKey, ReadId
 from service.documents.predictions.label_values import LabelValue
 from service.web.pagination import ListQuery
 from service.web.schemas import (
+    ExactText,
     Moment,
     ResponseModel,
-    Text,
     Time,
     Versioned,
 )
@@ -84,7 +84,7 @@ class PredictionDetail(PredictionRead):
 
 
 _Tag = Annotated[
-    Text,
+    ExactText,
     Field(
         pattern="^[^=]*=",
         max_length=2000,
@@ -97,12 +97,12 @@ _Tag = Annotated[
 class _Filters(BaseModel):
     """Filters of every reader of the log."""
 
-    model: Text | None = None
-    version: Text | None = None
+    model: ExactText | None = None
+    version: ExactText | None = None
     status: Status | None = None
     role: Role | None = None
-    trace_id: Text | None = None
-    request_id: Text | None = None
+    trace_id: ExactText | None = None
+    request_id: ExactText | None = None
     tag: _Tag | None = None
 
 

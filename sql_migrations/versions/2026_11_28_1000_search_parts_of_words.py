@@ -1,0 +1,149 @@
+"""Search parts of words, and compare names in one form, whatever the locale of the database.
+
+Triggers fill the columns ``search`` of users, tags, products and posts from now on. No table is
+rewritten: the generated columns become plain ones, and rows that are there are filled in batches.
+Their old words are found meanwhile. Names of users and their cities are composed (NFC) as well.
+Names of tags and categories that are one name now are listed and refused.
+"""
+
+from alembic import context, op
+from alembic.util.exc import CommandError
+from sqlalchemy import text
+
+from sql_migrations.batches import Batches
+from sql_migrations.search_functions import FUNCTIONS, VECTORS
+
+revision = "202611281000"
+down_revision = "202611271400"
+branch_labels = None
+depends_on = None
+PHASE = "expand"
+
+COMPOSE_NAMES = Batches(
+    table="users",
+    where="(coalesce(name, '') || ' ' || coalesce(city, '')) IS NOT NFC NORMALIZED",
+    columns="id",
+    change="""\
+UPDATE users
+SET name = normalize(name), city = normalize(city), version = version + 1, updated_at = now()
+FROM batch WHERE users.id = batch.id""",
+)
+FILLS = [
+    Batches(
+        table=table,
+        where=f"search IS DISTINCT FROM {vector.format(row='')}",
+        columns="id",
+        change=f"UPDATE {table} SET search = {vector.format(row=f'{table}.')} "  # noqa: S608
+        f"FROM batch WHERE {table}.id = batch.id",
+    )
+    for table, (_, vector) in VECTORS.items()
+]
+BATCHES = FILLS[0]  # read by `polystore migrate plan`, which shows one number of rows
+# Each name, the rest of its definition with the function, and whether it is unique.
+INDEXES = {
+    "uq_tags_name": ("ON tags ({name}(name))", "UNIQUE"),
+    "ix_tags_name_prefix": ("ON tags ({name}(name) text_pattern_ops)", ""),
+    "uq_categories_name": (
+        "ON categories (parent_id, {name}(name)) NULLS NOT DISTINCT",
+        "UNIQUE",
+    ),
+}
+GENERATED = {
+    "users": "to_tsvector('simple', username || ' ' || coalesce(name, '') || ' ' || "
+    "coalesce(city, ''))",
+    "products": "to_tsvector('simple', sku || ' ' || name || ' ' || description)",
+    "posts": "to_tsvector('english', title || ' ' || content)",
+}
+
+
+class NamesCollide(CommandError):
+    """Names that were different are one in the form in which they are compared from now on."""
+
+
+def upgrade() -> None:
+    for signature, body in FUNCTIONS.items():
+        op.execute(f"CREATE OR REPLACE FUNCTION {signature} {body}")
+    if not context.is_offline_mode():
+        refuse_collisions("tags", "fold_name(name)")
+        refuse_collisions("categories", "parent_id, fold_name(name)")
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TABLE tags ADD COLUMN IF NOT EXISTS search tsvector")
+        for table, (columns, vector) in VECTORS.items():
+            fill_from_now_on(table, columns, vector)
+    COMPOSE_NAMES.run()
+    for fill in FILLS:
+        fill.run()
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")  # a build waits for older transactions, nobody for it
+        build("ix_tags_search", "ON tags USING gin (search)")
+        op.execute("ALTER TABLE tags ALTER COLUMN search SET STATISTICS 1000")
+        for name, (definition, unique) in INDEXES.items():
+            replace(name, definition.format(name="fold_name"), unique)
+        op.execute("SET lock_timeout = '5s'")
+
+
+def refuse_collisions(table: str, compared: str) -> None:
+    """Raise NamesCollide with the names of a table that are one in the compared form."""
+    same = f"""
+        SELECT string_agg(format('%s (%s)', name, id), ' and ' ORDER BY id) FROM {table}
+        GROUP BY {compared} HAVING count(*) > 1 ORDER BY 1 LIMIT 20
+    """  # noqa: S608
+    found = list(op.get_bind().scalars(text(same)))
+    if found:
+        raise NamesCollide(
+            f"Names of {table} are one name in Unicode's composed form: {'; '.join(found)}. "
+            "Rename or remove all but one of each, then run it again"
+        )
+
+
+def fill_from_now_on(table: str, columns: tuple[str, ...], vector: str) -> None:
+    """Let a trigger fill ``search``; it is there before the generated value ends."""
+    op.execute(f"""
+        CREATE OR REPLACE FUNCTION {table}_fill_search() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.search := {vector.format(row="NEW.")};
+            RETURN NEW;
+        END $$
+    """)
+    op.execute(f"""
+        CREATE OR REPLACE TRIGGER {table}_search
+        BEFORE INSERT OR UPDATE OF {", ".join(columns)} ON {table}
+        FOR EACH ROW EXECUTE FUNCTION {table}_fill_search()
+    """)
+    op.execute(f"ALTER TABLE {table} ALTER COLUMN search DROP EXPRESSION IF EXISTS")
+
+
+def build(name: str, definition: str, unique: str = "") -> None:
+    """Build an index; an invalid one, which a failed build has left, is replaced."""
+    op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+    op.execute(f"CREATE {unique} INDEX CONCURRENTLY {name} {definition}")
+
+
+def replace(name: str, definition: str, unique: str) -> None:
+    """Build an index beside the one of its name, then let it take its place."""
+    build(f"{name}_new", definition, unique)
+    op.execute(f"""
+        DO $$ BEGIN
+            DROP INDEX {name};
+            ALTER INDEX {name}_new RENAME TO {name};
+        END $$
+    """)
+
+
+def downgrade() -> None:
+    """Generate the columns anew, which rewrites the tables."""
+    with op.get_context().autocommit_block():
+        for name, (definition, unique) in INDEXES.items():
+            replace(name, definition.format(name="lower"), unique)
+    op.execute("ALTER TABLE tags DROP COLUMN search CASCADE")
+    for table in VECTORS:
+        op.execute(f"DROP FUNCTION {table}_fill_search() CASCADE")  # and the trigger that calls it
+    for table, expression in GENERATED.items():
+        op.execute(f"""
+            ALTER TABLE {table} DROP COLUMN search,
+                ADD COLUMN search tsvector GENERATED ALWAYS AS ({expression}) STORED
+        """)
+        op.execute(f"ALTER TABLE {table} ALTER COLUMN search SET STATISTICS 1000")
+        op.execute(f"CREATE INDEX ix_{table}_search ON {table} USING gin (search)")
+    for signature in reversed(FUNCTIONS):
+        op.execute(f"DROP FUNCTION {signature}")
