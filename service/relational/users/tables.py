@@ -2,11 +2,16 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, SmallInteger, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.stores.sql.base import Followed, VersionedTable, search_vector
+
+
+# The owner of what is kept of erased users. Its migration makes it; triggers keep it deleted.
+TOMBSTONE_ID = UUID("00000000-0000-7000-8000-ffffffffffff")
 
 
 class User(Followed, VersionedTable):
@@ -45,6 +50,8 @@ class User(Followed, VersionedTable):
             "id",
             postgresql_where=text("deleted_at IS NOT NULL"),
         ),
+        # For the authors of posts.
+        Index("ix_users_deleted_id", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_users_username_id", "username", "id"),
         Index(
             "ix_users_name_prefix",
