@@ -39,7 +39,7 @@ INDEXES = {
     "ix_transfers_created_by": ("transfers", "created_by", None),
     "ix_stock_movements_user_id": ("stock_movements", "user_id", "user_id IS NOT NULL"),
 }
-# No address of the API accepts this username or this email. ON CONFLICT: it may be there already.
+# The API accepts neither such a username nor such an email.
 MAKE_TOMBSTONE = f"""
     INSERT INTO users (id, username, email, status, is_active, deleted_at)
     VALUES ('{TOMBSTONE}', '(erased)', '(erased)', 'inactive', false, now())
@@ -47,7 +47,7 @@ MAKE_TOMBSTONE = f"""
 """  # noqa: S608 - a constant
 FUNCTIONS = {
     "users_refuse_tombstone": """
-        RAISE EXCEPTION 'the owner of what is kept of erased users stays deleted, without a password'
+        RAISE EXCEPTION 'the tombstone stays deleted and without a password'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_users_tombstone';
     """,
     "users_keep": f"""
@@ -73,7 +73,7 @@ FUNCTIONS = {
         UPDATE orders SET user_id = '{TOMBSTONE}', version = version + 1, updated_at = now()
         WHERE user_id = OLD.id;
         RETURN OLD;
-    """,
+    """,  # noqa: S608 - a constant
     # Roles and states are no names, even of a user who is called "editor".
     "users_redact": f"""
         UPDATE stock_movements SET user_id = '{TOMBSTONE}' WHERE user_id = OLD.id;
@@ -99,7 +99,7 @@ FUNCTIONS = {
             ), '{{}}')
         WHERE user_id = OLD.id OR subject_id = OLD.id;
         RETURN NULL;
-    """,
+    """,  # noqa: S608 - a constant
 }
 TRIGGERS = {
     "users_keep_tombstone": f"""

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from service.stores.sql.base import Followed, VersionedTable, search_vector
 
-
 # The owner of what is kept of erased users. Its migration makes it; triggers keep it deleted.
 TOMBSTONE_ID = UUID("00000000-0000-7000-8000-ffffffffffff")
 
