@@ -12,13 +12,20 @@ from service.relational.erasure.repository import PasswordMissing
 from service.relational.erasure.schemas import Erased, UserErase
 from service.relational.logins.own_password import OwnPassword
 from service.relational.users.repository import UserNotFound
-from service.stores.sql.context import SqlService
+from service.stores.sql.context import SqlContext, SqlService
 from service.stores.sql.session import after_commit
 from service.web.conditional import Expected
 
 
 class Erasure(SqlService):
-    """One transaction: the user's row is locked first, so that their own writes wait and fail."""
+    """Ends the user's logins and keys; then removes the user in one transaction.
+
+    It locks their row first, so that their own writes under way end, and others fail.
+    """
+
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        self._authenticator = context.authenticator
 
     async def erase(self, user_id: UUID, proof: UserErase | None, expected: Expected) -> Erased:
         """Remove the user and what belongs to them; return what was removed and what is kept.
@@ -32,15 +39,22 @@ class Erasure(SqlService):
         if not self._caller.has_scope("users:admin"):
             await self._require_proof(user_id, proof)
         session = self._session
+        await repository.begin(session)  # a replay ends here
+        await self._end_credentials(user_id, expected)
         await repository.lock(session, user_id, expected)
-        await repository.require_nothing_owned(session, user_id)
         removed, kept = await repository.count(session, user_id)
         await repository.remove(session, user_id)
         trail = AuditTrail(self._context.request, self._caller)
         is_self = user_id == self._caller.user_id
         await trail.note(session, "user_erased", subject_id=user_id, with_address=not is_self)
-        after_commit(session, partial(self._context.authenticator.invalidate_user, user_id))
+        after_commit(session, partial(self._authenticator.invalidate_user, user_id))
         return Erased(id=user_id, removed=removed, kept=kept)
+
+    async def _end_credentials(self, user_id: UUID, expected: Expected) -> None:
+        """End them in a transaction of its own, so that requests to come are refused."""
+        end = partial(repository.end_credentials, user_id=user_id, expected=expected)
+        await self._context.store.run(end, writes=True)
+        self._authenticator.invalidate_user(user_id)
 
     async def _require_proof(self, user_id: UUID, proof: UserErase | None) -> None:
         if user_id != self._caller.user_id:
