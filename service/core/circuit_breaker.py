@@ -157,13 +157,15 @@ class CircuitBreaker:
         """The calls that go on after their request got its response."""
         return len(self._detached)
 
-    def deadline(self, spent: float = 0.0) -> Deadline:
+    def deadline(self, spent: float = 0.0, seconds: float | None = None) -> Deadline:
         """Return a deadline that has not started; ``spent`` seconds of its time are used up.
+
+        ``seconds`` is another limit than that of every call.
 
         Raises:
             Unavailable: no time is left.
         """
-        left = self.seconds - spent - WAITED.get()
+        left = (seconds or self.seconds) - spent - WAITED.get()
         if left <= 0:
             raise self._too_slow()
         return Deadline(left, self.circuit)

@@ -13,6 +13,7 @@ from service.relational.catalog import bulk_router as product_bulk
 from service.relational.catalog import category_router as categories
 from service.relational.catalog import file_router as product_files
 from service.relational.catalog import router as products
+from service.relational.erasure import router as erasure
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
 from service.relational.orders import router as orders
@@ -33,7 +34,7 @@ ROUTERS = [
     module.router
     for module in (
         orders, product_files, product_bulk, products, categories, accounts, transfers, projects,
-        members, invitations, comments, tags, logins, me, api_keys, audit, reports,
+        members, invitations, comments, tags, logins, me, api_keys, audit, reports, erasure,
     )
 ]  # fmt: skip
 SCHEMAS = product_files.SCHEMAS

@@ -36,10 +36,15 @@ class Policy:
     direct: bool = False
     read_only: bool = False
     own_sessions: bool = False
+    seconds: float | None = None
 
 
 def policy(
-    *, direct: bool = False, read_only: bool = False, own_sessions: bool = False
+    *,
+    direct: bool = False,
+    read_only: bool = False,
+    own_sessions: bool = False,
+    seconds: float | None = None,
 ) -> Callable[[F], F]:
     """Set the policy of an endpoint; place it below ``@router.get(…)``.
 
@@ -47,6 +52,7 @@ def policy(
         direct: the endpoint is called without FastAPI, which only documents it.
         read_only: the store treats the request as a read, whatever its method.
         own_sessions: the endpoint opens its sessions itself; the store's route opens none.
+        seconds: the deadline in the store, instead of that of the settings.
 
     Raises:
         TypeError: a direct endpoint is not ``(request: Request) -> Response``.
@@ -55,7 +61,7 @@ def policy(
     def mark(endpoint: F) -> F:
         if direct and not _takes_only_request(endpoint):
             raise TypeError(f"{endpoint.__name__} is direct: (request: Request) -> Response")
-        vars(endpoint)[_POLICY] = Policy(direct, read_only, own_sessions)
+        vars(endpoint)[_POLICY] = Policy(direct, read_only, own_sessions, seconds)
         return endpoint
 
     return mark

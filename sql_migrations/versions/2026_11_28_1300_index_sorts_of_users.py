@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "202611281300"
-down_revision = "202611271400"
+down_revision = "202611281200"
 branch_labels = None
 depends_on = None
 PHASE = "expand"

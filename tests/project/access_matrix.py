@@ -103,6 +103,8 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "users_replace is_active": AccessRow(401, 403, 404, 403, 200, {**USER, "is_active": False}),
     "users_delete": owned(204),
     "users_restore": admins(200),
+    "users_erase": AccessRow(401, 403, 404, 422, 200),
+    "users_erase with a password": AccessRow(401, 403, 404, 403, 200, {"password": "wrong one"}),
     "tags_create": admins(201, body={"name": "~new"}),
     "tags_put_bulk": admins(200, body={"items": [{"name": "~new"}]}),
     "tags_list": logged_in(200),

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from service.relational.users.tables import TOMBSTONE_ID
 from tests.fixtures.stores import connected
 from tests.sql_migrations.one_connection import OneConnection
 
@@ -137,7 +138,8 @@ def all_rows(database: OneConnection) -> Rows:
 
 def fill_empty_tables(database: OneConnection) -> None:
     """Insert rows into each empty table, as its columns are at this revision."""
-    empty = [name for name, rows in all_rows(database).items() if not rows and name in ROWS]
+    found = all_rows(database)
+    empty = [name for name in found if not _filled(found[name]) and name in ROWS]
     database.execute(*(ROWS[name] for name in ROWS if name in empty))
 
 
@@ -147,9 +149,14 @@ def changed_rows(before: Rows, after: Rows) -> list[tuple[str, Any]]:
         (table, (old, new))
         for table, rows in before.items()
         if table in after and table != "alembic_version"
-        for old, new in _common_columns(rows, after[table])
+        for old, new in _common_columns(_filled(rows), _filled(after[table]))
         if old != new
     ]
+
+
+def _filled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows without the tombstone, which a migration makes and none removes."""
+    return [row for row in rows if row.get("id") != str(TOMBSTONE_ID)]
 
 
 def _common_columns(

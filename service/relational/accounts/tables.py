@@ -90,6 +90,7 @@ class Transfer(Followed, IdTable):
             postgresql_where=text("reverses_id IS NOT NULL"),
         ),
         Index("ix_transfers_created_at_id", "created_at", "id"),
+        Index("ix_transfers_created_by", "created_by"),
         Index("ix_transfers_created_xid_id", "created_xid", "id"),
     )
 

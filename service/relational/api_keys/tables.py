@@ -16,7 +16,9 @@ class ApiKey(VersionedTable):
 
     __tablename__ = "api_keys"
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_api_keys_user_id"))
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", name="fk_api_keys_user_id", ondelete="CASCADE")
+    )
     name: Mapped[str] = mapped_column(String(200))
     secret_hash: Mapped[bytes]
     previous_hash: Mapped[bytes | None]

@@ -46,9 +46,12 @@ class AuditTrail:
         subject_id: UUID | None = None,
         by: Caller | None = None,
         details: Mapping[str, Any] | None = None,
+        with_address: bool = True,
     ) -> None:
         """Write one entry; ``by`` is who acted, if the request has no caller yet."""
         entry = {**self._entry(act, by or self._caller, details), "subject_id": subject_id}
+        if not with_address:
+            entry["address"] = None
         await session.execute(insert(AuditEvent).values(**entry))
 
     async def note_all(

@@ -19,6 +19,7 @@ Act = Literal[
     "user_changed",
     "user_deleted",
     "user_restored",
+    "user_erased",
     "key_created",
     "key_rotated",
     "key_revoked",

@@ -112,4 +112,7 @@ class StockMovement(IdTable):
         CheckConstraint("change <> 0", name="change"),
         CheckConstraint("stock_after >= 0", name="stock_after"),
         Index("ix_stock_movements_product_id", "product_id", "created_at", "id"),
+        Index(
+            "ix_stock_movements_user_id", "user_id", postgresql_where=text("user_id IS NOT NULL")
+        ),
     )

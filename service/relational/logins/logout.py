@@ -7,21 +7,18 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.access_tokens import Keyring
-from service.auth.caller import Forbidden, InvalidToken, Unauthenticated, address_of
-from service.auth.passwords import hash_password, verify_password
+from service.auth.caller import InvalidToken, address_of
+from service.auth.passwords import hash_password
 from service.auth.rate_limits import RateLimiter
 from service.core.errors import BadRequest
 from service.relational.api_keys.verification import PREFIX as KEY_PREFIX
 from service.relational.audit.repository import AuditTrail
 from service.relational.logins import repository as logins
+from service.relational.logins.own_password import OwnPassword, WrongPassword
 from service.relational.logins.repository import InvalidGrant, hash_token
 from service.relational.logins.schemas import PasswordChange, RevokeRequest
 from service.relational.logins.token_grants import PREFIX, parse_refresh
 from service.stores.sql.context import SqlContext, SqlService
-
-
-class WrongPassword(Forbidden):
-    code, title, pointer = "wrong_password", "Current password is wrong", "/current_password"
 
 
 class UnsupportedToken(BadRequest):
@@ -30,9 +27,7 @@ class UnsupportedToken(BadRequest):
     extra_fields = {"error": "unsupported_token_type"}
 
 
-class PeopleOnly(Forbidden):
-    code, title = "people_only", "API keys cannot do this"
-    detail = "Log in with a password: POST /v1/auth/token."
+_CURRENT = "/current_password"
 
 
 class Logout(SqlService):
@@ -86,34 +81,18 @@ class Logout(SqlService):
             PeopleOnly: the caller is an API key.
             WrongPassword: the current password is another.
         """
-        user_id = self._caller.user_id
-        if self._caller.key_id is not None or user_id is None:
-            raise PeopleOnly
-        self._rates.count("guess", self._address, str(user_id))
-        user = await self._sql.run(
-            lambda session: logins.find_user_by_id(session, user_id), writes=False
-        )
-        if user is None:
-            raise Unauthenticated
-        matches, _ = await verify_password(body.current_password, user.password_hash)
-        if not matches:
-            await self._sql.run(self._note_failure, writes=True)
-            raise WrongPassword
+        user = await OwnPassword(self._context).check(body.current_password, _CURRENT)
         hashed = await hash_password(body.new_password)
 
         async def change(session: AsyncSession) -> bool:
             changed = await logins.change_password(session, user, hashed, ends_logins=True)
             if changed:
-                await self._trail.note(session, "password_changed", subject_id=user_id)
+                await self._trail.note(session, "password_changed", subject_id=user.id)
             return changed
 
         if not await self._sql.run(change, writes=True):
-            raise WrongPassword
-        self._rates.forget("guess", self._address, str(user_id))
-        self._authenticator.invalidate_user(user_id)
-
-    async def _note_failure(self, session: AsyncSession) -> None:
-        await self._trail.note(session, "login_failed", subject_id=self._caller.user_id)
+            raise WrongPassword(_CURRENT)
+        self._authenticator.invalidate_user(user.id)
 
 
 LogoutDep = Annotated[Logout, Depends(Logout.from_request)]

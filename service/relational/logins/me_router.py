@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from service.auth.caller import CurrentCaller, Unauthenticated, needs
-from service.relational.logins.logout import LogoutDep, PeopleOnly, WrongPassword
+from service.relational.logins.logout import LogoutDep
+from service.relational.logins.own_password import PeopleOnly, WrongPassword
 from service.relational.logins.schemas import MeRead, PasswordChange
 from service.relational.users.repository import UserNotFound, Users
 from service.stores.sql.route import SqlRoute

@@ -16,7 +16,9 @@ class Login(VersionedTable):
 
     __tablename__ = "logins"
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_logins_user_id"))
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", name="fk_logins_user_id", ondelete="CASCADE")
+    )
     token_hash: Mapped[bytes]
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
     expires_at: Mapped[datetime]

@@ -17,7 +17,9 @@ class Post(Followed, VersionedTable):
 
     __tablename__ = "posts"
 
-    author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_posts_author_id"))
+    author_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", name="fk_posts_author_id", ondelete="CASCADE")
+    )
     title: Mapped[str] = mapped_column(String(200))
     slug: Mapped[str] = mapped_column(String(120))
     content: Mapped[str] = mapped_column(String(100_000))
@@ -68,7 +70,9 @@ class Comment(VersionedTable):
     post_id: Mapped[UUID] = mapped_column(
         ForeignKey("posts.id", name="fk_comments_post_id", ondelete="CASCADE")
     )
-    author_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_comments_author_id"))
+    author_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", name="fk_comments_author_id", ondelete="CASCADE")
+    )
     content: Mapped[str] = mapped_column(String(10_000))
     post: Mapped[Post] = relationship(lazy="raise")
     author: Mapped[User] = relationship(lazy="raise")

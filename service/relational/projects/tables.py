@@ -30,6 +30,7 @@ class Project(VersionedTable):
 
     __table_args__ = (
         Index("ix_projects_created_at_id", "created_at", "id"),
+        Index("ix_projects_created_by", "created_by"),
         Index(
             "ix_projects_deleted",
             "created_at",
@@ -47,7 +48,9 @@ class ProjectMember(VersionedTable):
     project_id: Mapped[UUID] = mapped_column(
         ForeignKey("projects.id", name="fk_project_members_project_id", ondelete="CASCADE")
     )
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fk_project_members_user_id"))
+    user_id: Mapped[UUID] = mapped_column(
+        ForeignKey("users.id", name="fk_project_members_user_id", ondelete="CASCADE")
+    )
     role: Mapped[str] = mapped_column(String(20))
     project: Mapped[Project] = relationship(lazy="raise", back_populates="members")
     user: Mapped[User] = relationship(lazy="raise")
@@ -71,7 +74,7 @@ class ProjectInvitation(VersionedTable):
     email: Mapped[str] = mapped_column(String(254))
     role: Mapped[str] = mapped_column(String(20))
     invited_by: Mapped[UUID] = mapped_column(
-        ForeignKey("users.id", name="fk_project_invitations_invited_by")
+        ForeignKey("users.id", name="fk_project_invitations_invited_by", ondelete="CASCADE")
     )
     secret_hash: Mapped[bytes | None]  # None for an invitation from before there were secrets
     expires_at: Mapped[datetime]
@@ -82,6 +85,9 @@ class ProjectInvitation(VersionedTable):
     __table_args__ = (
         CheckConstraint(_A_ROLE, name="role"),
         CheckConstraint("accepted_at IS NULL OR declined_at IS NULL", name="answered_once"),
+        # Where a user is erased: answered invitations, too.
+        Index("ix_project_invitations_invited_by", "invited_by"),
+        Index("ix_project_invitations_to", func.email_key(email)),
         Index(
             "uq_project_invitations_open",
             "project_id",

@@ -20,7 +20,8 @@ from service.relational.reports.schemas import (
     TopAuthor,
     TopPeriod,
 )
-from service.relational.users.tables import User
+from service.relational.users.queries import is_deleted
+from service.relational.users.tables import TOMBSTONE_ID, User
 from service.stores.sql.context import SqlService
 
 
@@ -51,6 +52,7 @@ class ReportRepository(SqlService):
         return await self._report(period, [Sale.model_validate(row) for row in rows])
 
     async def top_authors(self, period: TopPeriod) -> PeriodReport[TopAuthor]:
+        """Return the authors of the published posts that were seen most; no deleted users."""
         since, until = period.bounds()
         by_author = (
             select(
@@ -65,7 +67,7 @@ class ReportRepository(SqlService):
         )
         statement = (
             select(by_author, User.username)
-            .join(User, User.id == by_author.c.author_id)
+            .join(User, (User.id == by_author.c.author_id) & is_deleted(False))
             .order_by(by_author.c.views.desc(), by_author.c.posts.desc(), by_author.c.author_id)
             .limit(period.limit)
         )
@@ -94,11 +96,11 @@ class ReportRepository(SqlService):
     async def user_growth(self, period: Period) -> PeriodReport[Growth]:
         day, since, until = _day(User.created_at), *period.bounds()
         before = await self._session.scalar(
-            select(func.count()).select_from(User).where(User.created_at < since)
+            select(func.count()).where(User.created_at < since, User.id != TOMBSTONE_ID)
         )
         statement = (
             select(day.label("day"), func.count().label("new"))
-            .where(User.created_at >= since, User.created_at < until)
+            .where(User.created_at >= since, User.created_at < until, User.id != TOMBSTONE_ID)
             .group_by(day)
             .order_by(day)
         )

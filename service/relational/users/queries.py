@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select
 
 from service.relational.users.schemas import EmailQuery, UserEmail, UserQuery, UserRead
-from service.relational.users.tables import NO_AGE, NO_TEXT, User
+from service.relational.users.tables import NO_AGE, NO_TEXT, TOMBSTONE_ID, User
 from service.stores.sql.fast_read import PreparedQuery, json_row
 from service.stores.sql.filters import Columns, has_parts
 from service.stores.sql.json_listing import JsonListing
@@ -37,8 +37,10 @@ NEW_USER = insert(_TABLE).returning(User.version, json_row(SHOWN).label("json"))
 
 
 def is_deleted(deleted: bool) -> ColumnElement[bool]:
-    """Return the condition of deleted users, or of the others."""
-    return User.deleted_at.is_not(None) if deleted else User.deleted_at.is_(None)
+    """Return the condition of deleted users without the tombstone, or of the others."""
+    if deleted:
+        return User.deleted_at.is_not(None) & (User.id != TOMBSTONE_ID)
+    return User.deleted_at.is_(None)
 
 
 def may_act() -> ColumnElement[bool]:

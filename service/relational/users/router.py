@@ -136,7 +136,10 @@ async def users_replace(
     responses=problems(UserNotFound, if_match=True),
 )
 async def users_delete(user_id: UUID, users: Users, expected: IfMatch) -> None:
-    """Hide the user; restore brings them back."""
+    """Hide the user, who cannot log in any more, and their posts; restore brings all back.
+
+    Their comments on posts of others stay. `POST …/erase` removes everything for good.
+    """
     await users.remove(user_id, expected)
 
 

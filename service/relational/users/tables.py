@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, SmallInteger, String, func, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -10,6 +11,8 @@ from service.stores.sql.base import Followed, VersionedTable, search_vector
 
 # A user without a name or an age is sorted as these, before all others.
 NO_TEXT, NO_AGE = literal_column("''", String), literal_column("'-1'::smallint", SmallInteger)
+# The owner of what is kept of erased users. Its migration makes it; triggers keep it deleted.
+TOMBSTONE_ID = UUID("00000000-0000-7000-8000-ffffffffffff")
 
 
 class User(Followed, VersionedTable):
@@ -46,6 +49,8 @@ class User(Followed, VersionedTable):
             "id",
             postgresql_where=text("deleted_at IS NOT NULL"),
         ),
+        # For the authors of posts.
+        Index("ix_users_deleted_id", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_users_username_id", "username", "id"),
         Index("ix_users_name_id", func.coalesce(name, NO_TEXT), "id"),
         Index("ix_users_age_id", func.coalesce(age, NO_AGE), "id"),

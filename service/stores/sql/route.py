@@ -30,7 +30,8 @@ class SqlRoute(Route):
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         sql: SqlStore = request.state.sql
         # One time limit for both, because PostgreSQL authenticates as well.
-        deadline = sql.breaker.deadline(spent=request.state.authentication_seconds)
+        spent, seconds = request.state.authentication_seconds, self.policy.seconds
+        deadline = sql.breaker.deadline(spent, seconds)
         work = _write if self.writes else _read
         return await sql.breaker.run(
             work(sql, request, endpoint, deadline), deadline, writes=self.writes
