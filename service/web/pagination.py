@@ -47,12 +47,12 @@ class ListQuery(BaseModel):
 
     limit: Annotated[
         int,
-        BeforeValidator(_coerced),
         Field(
             ge=1,
             description=f"items a page, at most {MAX_LIMIT}; a larger number is taken as that. "
             "A page of over 8 MiB ends earlier, with a next_cursor; with an offset it is refused",
         ),
+        BeforeValidator(_coerced),
     ] = DEFAULT_LIMIT
     cursor: str | None = Field(None, max_length=1000, description="next_cursor of the page before")
     sort: str = "-created_at"

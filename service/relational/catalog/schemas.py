@@ -10,6 +10,7 @@ from pydantic import MISSING, ConfigDict, Field, JsonValue
 from service.web.bulk import Items
 from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
+    EXAMPLE_ID,
     Currency,
     Moment,
     Money,
@@ -41,6 +42,10 @@ class CategoryCreate(RequestModel):
 
 class CategoryUpdate(RequestModel):
     """A merge patch: an absent field is unchanged; a ``parent_id`` of null moves it to the top."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"description": "For beans, not for capsules."}}
+    )
 
     name: Name | MISSING = MISSING
     description: Description | MISSING = MISSING
@@ -85,6 +90,8 @@ class ProductCreate(RequestModel):
 class ProductUpdate(RequestModel):
     """A merge patch: an absent field is unchanged; a new ``stock`` is recorded as a count."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"price": "239.00", "stock": 58}})
+
     sku: Sku | MISSING = MISSING
     name: Name | MISSING = MISSING
     description: Description | MISSING = MISSING
@@ -123,6 +130,10 @@ class ProductRead(Versioned):
 class ProductPatch(ProductUpdate):
     """A merge patch of one product, if it still has the ``version``."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"id": EXAMPLE_ID, "price": "239.00", "version": 1}}
+    )
+
     id: UUID
     version: StrictInt | MISSING = MISSING
 
@@ -134,11 +145,19 @@ class ProductsCreate(RequestModel):
 
 
 class ProductsUpdate(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"items": [{"id": EXAMPLE_ID, "price": "239.00", "version": 1}]}
+        }
+    )
+
     items: Items[ProductPatch]
 
 
 class ProductsDelete(RequestModel):
     """The ids of the products to delete."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_ID]}})
 
     items: Items[UUID]
 

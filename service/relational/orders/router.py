@@ -45,6 +45,7 @@ async def orders_create(
 
 @router.get("", dependencies=[needs("orders:read")], responses=problems())
 async def orders_list(query: Annotated[OrderQuery, Query()], orders: Orders) -> Page[OrderRead]:
+    """List your orders."""
     return await orders.list(query)
 
 
@@ -54,6 +55,7 @@ async def orders_list(query: Annotated[OrderQuery, Query()], orders: Orders) -> 
     responses=problems(OrderNotFound, cached=True),
 )
 async def orders_get(order_id: UUID, orders: Orders, reply: Reply) -> OrderRead:
+    """Return one order with its lines."""
     return reply.ok(await orders.get(order_id))
 
 
@@ -77,6 +79,7 @@ async def orders_pay(
 async def orders_fulfill(
     order_id: UUID, transitions: OrderTransitionsDep, expected: IfMatch, reply: Reply
 ) -> OrderRead:
+    """Mark a paid order as delivered."""
     return reply.updated(await transitions.fulfill(order_id, expected))
 
 

@@ -40,6 +40,7 @@ router = APIRouter(tags=["posts"], route_class=SqlRoute)
     responses=problems(AuthorUnknown, SlugTaken),
 )
 async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead:
+    """Write a post, as a draft unless `published` is true."""
     made = await posts.add(post)
     return reply.created(made, made.id)
 
@@ -53,6 +54,7 @@ async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead
 )
 @policy(direct=True)
 async def posts_list(request: Request) -> Response:
+    """List your own posts and those that are published."""
     posts = PostRepository(SqlContext.of(request, Response()))
     return await posts.list_json(read_query(PostQuery, request))
 
@@ -66,6 +68,7 @@ async def posts_list(request: Request) -> Response:
 async def posts_list_of_user(
     user_id: UUID, query: Annotated[PostsOfQuery, Query()], posts: Posts
 ) -> Response:
+    """List the posts of one author."""
     return await posts.list_of(user_id, query)
 
 
@@ -78,6 +81,7 @@ async def posts_list_of_user(
 async def posts_get(
     post_id: UUID, query: Annotated[PostExpand, Query()], posts: Posts, reply: Reply
 ) -> Response:
+    """Return one post; `expand` nests its author and tags."""
     return reply.ok_json(await posts.get_json(post_id, query.expand))
 
 
@@ -89,6 +93,7 @@ async def posts_get(
 async def posts_update(
     post_id: UUID, change: PostUpdate, posts: Posts, expected: IfMatch, reply: Reply
 ) -> PostRead:
+    """Change some fields of a post."""
     return reply.updated(await posts.change(post_id, change, expected))
 
 
@@ -119,6 +124,7 @@ async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: R
     responses=problems(PostNotFound, if_match=True),
 )
 async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
+    """Make a post a draft again."""
     return reply.updated(await posts.unpublish(post_id, expected))
 
 

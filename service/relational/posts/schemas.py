@@ -10,6 +10,7 @@ from service.relational.tags.schemas import TagBrief, TagName
 from service.web.bulk import Items
 from service.web.pagination import OffsetQuery
 from service.web.schemas import (
+    EXAMPLE_ID,
     LongText,
     Moment,
     Name,
@@ -52,6 +53,10 @@ class PostCreate(RequestModel):
 
 class PostUpdate(RequestModel):
     """A merge patch: an absent field is unchanged; ``tags`` replaces all tags."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"title": "Two stores, one API", "tags": []}}
+    )
 
     title: Name | MISSING = MISSING
     slug: Slug | MISSING = MISSING
@@ -98,6 +103,8 @@ class PostsCreate(RequestModel):
 
 class PostIds(RequestModel):
     """The ids of posts."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_ID]}})
 
     items: Items[UUID]
 
@@ -146,12 +153,16 @@ class PostQuery(PostsOfQuery):
 class CommentCreate(RequestModel):
     """A new comment of the caller, or of another user with ``comments:admin``."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"content": "Well said."}})
+
     author_id: UUID | None = None
     content: CommentText
 
 
 class CommentUpdate(RequestModel):
     """A merge patch: an absent field is unchanged."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"content": "Well said, and true."}})
 
     content: CommentText | MISSING = MISSING
 

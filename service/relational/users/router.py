@@ -62,6 +62,7 @@ async def users_create(user: UserCreate, registration: RegistrationDep, reply: R
 )
 @policy(direct=True)
 async def users_list(request: Request) -> Response:
+    """List the users that you see, the newest first."""
     users = UserRepository(SqlContext.of(request, Response()))
     return await users.list_json(read_query(UserQuery, request))
 
@@ -111,6 +112,7 @@ async def users_deactivate_bulk(
     responses=problems(UserNotFound, cached=True),
 )
 async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
+    """Return one user."""
     return reply.ok_json(await users.get_json(user_id))
 
 
@@ -122,6 +124,7 @@ async def users_get(user_id: UUID, users: Users, reply: Reply) -> Response:
 async def users_update(
     user_id: UUID, change: UserUpdate, users: Users, expected: IfMatch, reply: Reply
 ) -> UserRead:
+    """Change some fields of a user."""
     return reply.updated(await users.change(user_id, change, expected))
 
 
@@ -142,4 +145,5 @@ async def users_delete(user_id: UUID, users: Users, expected: IfMatch) -> None:
     responses=problems(UserNotFound),
 )
 async def users_restore(user_id: UUID, users: Users, reply: Reply) -> UserRead:
+    """Bring a deleted user back."""
     return reply.updated(await users.restore(user_id))

@@ -17,6 +17,21 @@ _DATA = {
 }
 
 
+_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "01930d6e-7a00-7000-8000-000000000004",
+    "source": "/models/fraud",
+    "type": PREDICTION_TYPE,
+    "data": {
+        "timestamp": "2026-01-05T08:00:00Z",
+        "model": "fraud",
+        "version": "7",
+        "features": {"amount": 118.5, "country": "FR"},
+        "output": {"label": 0, "score": 0.07},
+    },
+}
+
+
 def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -55,15 +70,21 @@ SCHEMAS: dict[str, Any] = {
 
 REQUEST: dict[str, Any] = {
     "parameters": [
-        {"name": f"ce-{name}", "in": "header", "schema": _TIME if name == "time" else _TEXT}
+        {
+            "name": f"ce-{name}",
+            "in": "header",
+            "description": f"`{name}` of a CloudEvent in binary mode",
+            # Without a format, because a generated client could not write a time into a header.
+            "schema": {**_TEXT, "pattern": TIME_PATTERN} if name == "time" else _TEXT,
+        }
         for name in ("specversion", "id", "source", "type", "time")
     ],
     "requestBody": {
         "required": True,
         "content": {
-            STRUCTURED: {"schema": _ref("CloudEvent")},
-            BATCH: {"schema": _ref("CloudEventBatch")},
-            "application/json": {"schema": _ref("CloudEventData")},
+            STRUCTURED: {"schema": _ref("CloudEvent"), "example": _EVENT},
+            BATCH: {"schema": _ref("CloudEventBatch"), "example": [_EVENT]},
+            "application/json": {"schema": _ref("CloudEventData"), "example": _EVENT["data"]},
         },
     },
 }
