@@ -39,7 +39,7 @@ router = APIRouter(prefix="/api_keys", tags=["access"], route_class=SqlRoute)
     responses=problems(KeyOwnerUnknown, KeyTooStrong, KeysMakeNoKeys, AlreadyOver, ShownOnce),
 )
 async def api_keys_create(key: ApiKeyCreate, keys: ApiKeys, reply: Reply) -> ApiKeySecret:
-    """Create a key. Its secret is in this response and is never shown again."""
+    """Create an API key. Its secret is in this response and is never shown again."""
     made = await keys.add(key)
     reply.no_store()
     return reply.created(made, made.id)

@@ -35,8 +35,9 @@ router = APIRouter(prefix="/orders", tags=["orders"], route_class=SqlRoute)
 async def orders_create(
     order: OrderCreate, placement: OrderPlacementDep, reply: Reply
 ) -> OrderRead:
-    """Take all lines from the stock at current prices, or nothing; errors names the short lines.
+    """Place an order.
 
+    Take all lines from the stock at current prices, or nothing; `errors` names the short lines.
     Send an Idempotency-Key, so that a repeated request orders nothing more.
     """
     made = await placement.place(order)
@@ -91,5 +92,5 @@ async def orders_fulfill(
 async def orders_cancel(
     order_id: UUID, transitions: OrderTransitionsDep, expected: IfMatch, reply: Reply
 ) -> OrderRead:
-    """Return the quantities of the order to the stock."""
+    """Cancel the order and return its quantities to the stock."""
     return reply.updated(await transitions.cancel(order_id, expected))

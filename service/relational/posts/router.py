@@ -134,5 +134,5 @@ async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply:
     responses=problems(PostNotFound),
 )
 async def posts_count_view(post_id: UUID, posts: Posts, reply: Reply) -> PostRead:
-    """Count one view. The version stays, so that readers do not disturb editors."""
+    """Count one view of the post. The version stays, so that readers do not disturb editors."""
     return reply.updated(await posts.count_view(post_id))

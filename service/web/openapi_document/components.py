@@ -38,7 +38,7 @@ def _header(description: str, example: str, kind: str = "string") -> dict[str, A
 HEADERS = {
     "ETag": _header("The version of the object, for If-Match and If-None-Match.", '"3"'),
     "Location": _header(
-        "The address of the new object.", "/v1/users/01930d6e-7a00-7000-8000-000000000001"
+        "The address of the object.", "/v1/users/01930d6e-7a00-7000-8000-000000000001"
     ),
     "Link": _header(
         "The address of the next page, if there is one (RFC 8288).",

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from service.auth.caller import access_of
 from service.core.errors import Conflict
+from service.web.conditional import reply_builder
 from service.web.idempotency_key import requested_key
 from service.web.openapi import header_references, problems
 from service.web.openapi_document.components import (
@@ -88,9 +89,10 @@ def _complete_responses(operation: dict[str, Any], route: APIRoute, *, takes_key
     names = _success_headers(route, takes_key=takes_key)
     for status, response in operation["responses"].items():
         shared = _SHARED.get(response.get("$ref", ""))
-        if shared is not None and response.get("description") == shared["description"]:
-            del response["description"]
-        elif shared is None:
+        if shared is not None:
+            if status == "default" or response["description"] == shared["description"]:
+                del response["description"]
+        else:
             found = names if status.startswith("2") else ["X-Request-Id"]
             response["headers"] = {**header_references(*found), **response.get("headers", {})}
             if response["description"] == "Successful Response":
@@ -104,7 +106,7 @@ def _success_headers(route: APIRoute, *, takes_key: bool) -> list[str]:
     model = route.response_model
     is_model = isinstance(model, type)
     names = []
-    if is_model and issubclass(model, Versioned):
+    if is_model and issubclass(model, Versioned) and _depends_on(route.dependant, reply_builder):
         names += ["ETag", *(["Location"] if route.status_code == 201 else [])]
     if is_model and "page" in getattr(model, "model_fields", {}):
         names.append("Link")

@@ -20,13 +20,24 @@ _NAMES = {
 
 
 def describe_parameters(parameters: Iterable[dict[str, Any]]) -> None:
-    """Describe each parameter, once: FastAPI repeats its description and its name in the schema."""
+    """Describe each parameter once, and leave out null, which an address cannot hold.
+
+    FastAPI repeats the description and the name in the schema.
+    """
     for parameter in parameters:
-        schema = parameter["schema"]
+        schema = parameter["schema"] = _without_null(parameter["schema"])
         schema.pop("title", None)
         text = parameter.get("description") or schema.get("description") or _described(parameter)
         schema.pop("description", None)
         parameter["description"] = text
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    if {"type": "null"} not in schema.get("anyOf", ()):
+        return dict(schema)
+    kinds = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
+    others = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**others, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})}
 
 
 def _described(parameter: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from service.documents.predictions.cloudevents.envelope import BATCH, STRUCTURED
 from service.documents.predictions.cloudevents.identity import SIDE_OF_TYPE
 from service.documents.predictions.cloudevents.prediction_event import PREDICTION_TYPE
 from service.documents.predictions.cloudevents.schemas import CloudEventRead, CloudEventsRead
-from service.web.openapi import struct_content, struct_schemas
+from service.web.openapi import header_references, struct_content, struct_schemas
 from service.web.schemas import MAX_ITEMS, TIME_PATTERN
 
 _TEXT = {"type": "string"}
@@ -22,6 +22,7 @@ _EVENT: dict[str, Any] = {
     "id": "01930d6e-7a00-7000-8000-000000000004",
     "source": "/models/fraud",
     "type": PREDICTION_TYPE,
+    "time": "2026-01-05T08:00:01Z",
     "data": {
         "timestamp": "2026-01-05T08:00:00Z",
         "model": "fraud",
@@ -76,6 +77,7 @@ REQUEST: dict[str, Any] = {
             "description": f"`{name}` of a CloudEvent in binary mode",
             # Without a format, because a generated client could not write a time into a header.
             "schema": {**_TEXT, "pattern": TIME_PATTERN} if name == "time" else _TEXT,
+            "example": _EVENT[name],
         }
         for name in ("specversion", "id", "source", "type", "time")
     ],
@@ -93,8 +95,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A duplicate, or a batch without errors",
         "content": {"application/json": _EITHER},
+        "headers": header_references("Location"),
     },
-    201: {"description": "The events are durable", **struct_content(CloudEventRead)},
+    201: {
+        "description": "The events are durable",
+        **struct_content(CloudEventRead),
+        "headers": header_references("Location"),
+    },
     202: {
         "description": "The message is durable and waits for its partner",
         **struct_content(CloudEventRead),

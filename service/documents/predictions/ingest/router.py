@@ -63,7 +63,11 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
     status_code=201,
     dependencies=[WRITES],
     responses={
-        200: {**struct_content(IntakeResult), "description": "A duplicate: it was stored before"},
+        200: {
+            **struct_content(IntakeResult),
+            "description": "A duplicate: it was stored before",
+            "headers": header_references("Location"),
+        },
         201: {
             **struct_content(IntakeResult),
             "description": "The event is durable",
