@@ -37,13 +37,33 @@ def complete_document(
         if f"#/components/responses/{name}" in used
     }
     components["headers"] = HEADERS
-    components.setdefault("securitySchemes", {})["api_key"] = {
+    _complete_security(document)
+    for _, schema in schemas_in(document):
+        _complete_schema(schema)
+
+
+def _complete_security(document: dict[str, Any]) -> None:
+    """Declare bearer tokens, and name the scopes that some operation requires."""
+    schemes = document["components"]["securitySchemes"]
+    schemes["api_key"] = {
         "type": "http",
         "scheme": "bearer",
         "description": "An API key, `pk_<id>_<secret>`, or any other token.",
     }
-    for _, schema in schemas_in(document):
-        _complete_schema(schema)
+    required = {
+        scope
+        for path in document["paths"].values()
+        for operation in path.values()
+        for requirement in operation["security"]
+        for scope in requirement.get("bearer", ())
+    }
+    flow = schemes["bearer"]["flows"]["password"]
+    # An ``admin`` shows more of the same operation.
+    flow["scopes"] = {
+        name: text
+        for name, text in flow["scopes"].items()
+        if name in required or name.endswith(":admin")
+    }
 
 
 def _references(node: Any) -> set[str]:
