@@ -117,6 +117,16 @@ def test_openapi_idempotency_key_is_declared_where_it_works(exchanges: list[Exch
     assert works > 10
 
 
+def test_openapi_lines_sent_as_bytes_are_answered_as_bytes(exchanges: list[Exchange]) -> None:
+    kinds = {
+        name: first.headers["content-type"]
+        for name, kind, _, first, _ in exchanges
+        if kind == BYTES
+    }
+    streams = ("predictions_stream", "labels_stream", "products_import")
+    assert kinds == dict.fromkeys(streams, BYTES)
+
+
 async def test_openapi_if_none_match_is_declared_where_it_works(sender: Sender) -> None:
     wrong, count = [], 0
     for name, method, path, operation in sender.operations("get"):
