@@ -68,13 +68,13 @@ class Readiness(ResponseModel):
     mongodb: MongoHealth
 
 
-@router.get("/livez", dependencies=[PUBLIC])
+@router.get("/livez", dependencies=[PUBLIC], responses=problems())
 async def livez() -> Alive:
     """Report that the process runs. A store that is down is no reason to restart it."""
     return Alive()
 
 
-@router.get("/readyz", dependencies=[PUBLIC], responses={503: {"model": Readiness}})
+@router.get("/readyz", dependencies=[PUBLIC], responses={**problems(), 503: {"model": Readiness}})
 async def readyz(request: Request, response: Response) -> Readiness:
     """Report whether both stores respond and the schema has what this release needs.
 

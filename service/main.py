@@ -45,15 +45,11 @@ from service.web.middleware import (
     RequestMiddleware,
     SecurityHeadersMiddleware,
 )
-from service.web.openapi import with_schemas
+from service.web.openapi_document.complete import complete_document
+from service.web.openapi_document.introduction import INTRODUCTION, TAGS
 from service.web.problems import answer_error
 from service.web.route import add_routes
 from service.web.streaming import LargeResponses, SlowReaderMiddleware
-
-DESCRIPTION = """
-Rows in PostgreSQL, documents and prediction logs in MongoDB. A 2xx means the data is durable;
-every error is `application/problem+json` and names the problem, its place and the remedy.
-"""
 
 
 class State(TypedDict):
@@ -99,7 +95,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title="Polystore",
         version="0.1.0",
-        description=DESCRIPTION,
+        description=INTRODUCTION,
+        openapi_tags=TAGS,
+        servers=[{"url": "/"}],
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         lifespan=_lifespan(settings, settings.signing_secrets(), metrics),
         docs_url="/docs" if settings.docs else None,
         redoc_url=None,
@@ -218,7 +217,8 @@ def _describe_schemas(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            with_schemas(fastapi_openapi(), documents.SCHEMAS | relational.SCHEMAS)
+            schemas = documents.SCHEMAS | relational.SCHEMAS
+            complete_document(fastapi_openapi(), app.routes, schemas)
         return fastapi_openapi()
 
     app.openapi = openapi  # type: ignore[method-assign] # as in FastAPI's manual

@@ -20,7 +20,7 @@ RESOURCES = {
     "catalog": "categories and products",
     "orders": "orders",
     "reports": "reports",
-    "projects": "projects one is a member of",
+    "projects": "projects and their members",
     "accounts": "accounts",
     "transfers": "transfers between accounts",
     "items": "items",
@@ -32,14 +32,23 @@ RESOURCES = {
     "metrics": "figures for Prometheus",
 }
 LEVELS = {
-    "read": "see {}: one's own, and what is public",
-    "write": "make {}, and change one's own",
-    "admin": "see and change all {}",
+    "read": "see {}: your own, and what is public",
+    "write": "create {}, and change your own",
+    "admin": "see and change all {}; includes read and write",
+}
+# Everybody with the scope sees and changes the same objects.
+WITHOUT_OWNER = {
+    "tags", "catalog", "reports", "item_types", "predictions", "retention", "audit", "metrics"
+}  # fmt: skip
+LEVELS_WITHOUT_OWNER = {
+    "read": "see {}",
+    "write": "create and change {}",
+    "admin": "see and change {}; includes read and write",
 }
 SCOPES = {
     f"{resource}:{level}": verb.format(objects)
     for resource, objects in RESOURCES.items()
-    for level, verb in LEVELS.items()
+    for level, verb in (LEVELS_WITHOUT_OWNER if resource in WITHOUT_OWNER else LEVELS).items()
 }
 
 ROLE_SCOPES: Mapping[str, frozenset[str]] = {

@@ -60,7 +60,10 @@ def _etags(header: str) -> list[tuple[bool, str]]:
 async def expected_versions(
     if_match: Annotated[
         str | None,
-        Header(description='The ETag you read, such as `"3"`; 412 if it has changed since.'),
+        Header(
+            alias="If-Match",
+            description='The ETag you read, such as `"3"`; 412 if it has changed since.',
+        ),
     ] = None,
 ) -> Expected:
     """Return the versions If-Match allows; None allows any.
@@ -143,8 +146,8 @@ def _matches(header: str, etag: str) -> bool:
 async def reply_builder(
     request: Request,
     response: Response,
-    if_none_match: Annotated[
-        str | None, Header(description="The ETag of your copy; 304 if it is still good.")
+    if_none_match: Annotated[  # the document has it where a 304 is declared
+        str | None, Header(include_in_schema=False)
     ] = None,
 ) -> ReplyBuilder:
     """The dependency behind ``reply: Reply``."""

@@ -12,9 +12,12 @@ from fastapi import Request
 from starlette.types import Receive, Scope, Send
 
 from service.core.errors import ServiceError
+from service.core.media_types import parse_media_type
 from service.web.streaming import DeferredResponse
 
 NDJSON = "application/x-ndjson"
+# Generated clients send lines as bytes, because few generators know the type of NDJSON.
+BYTES = "application/octet-stream"
 
 
 async def lines_of(
@@ -61,7 +64,10 @@ class LinesResponse(DeferredResponse):
         """Yield the lines of the response; an error before the first line is the response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if parse_media_type(request.headers.get("content-type", "")) == BYTES:
+            self.headers["content-type"] = BYTES  # what a client sends, it can read
         try:
-            await self._respond(self.lines(Request(scope, receive)), send)
+            await self._respond(self.lines(request), send)
         except ServiceError as error:
             await self._send_error(error, scope, receive, send)

@@ -45,12 +45,12 @@ class ListQuery(FilterQuery):
 
     limit: Annotated[
         int,
-        BeforeValidator(_coerced),
         Field(
             ge=1,
             description=f"items a page, at most {MAX_LIMIT}; a larger number is taken as that. "
             "A page of over 8 MiB ends earlier, with a next_cursor; with an offset it is refused",
         ),
+        BeforeValidator(_coerced),
     ] = DEFAULT_LIMIT
     cursor: str | None = Field(
         None, max_length=MAX_CURSOR, description="next_cursor of the page before"

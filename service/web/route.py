@@ -4,7 +4,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -89,6 +89,8 @@ class _ReadRequest(Request):
 
 class Route(APIRoute):
     """Strict about caller, content type, JSON, query and path; the stores' routes build on it."""
+
+    keeps_responses: ClassVar[bool] = False  # of its POSTs, by their Idempotency-Key
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self.policy: Policy = getattr(endpoint, _POLICY, Policy())

@@ -22,6 +22,7 @@ from service.web.text import composed, visible_name, without_nul
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 MAX_ITEMS = 1000
+EXAMPLE_ID = "01930d6e-7a00-7000-8000-000000000001"  # of an object in examples
 MAX_TIME_CHARS = 1000
 TIME_PATTERN = (
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
@@ -151,15 +152,18 @@ LongText = Annotated[Text, Field(max_length=100_000)]
 Search = Annotated[Text, Field(min_length=1, max_length=200)]
 StrictInt = Annotated[int, Field(strict=True)]
 StrictBool = Annotated[bool, Field(strict=True)]
+_time_text = PlainSerializer(format_time, return_type=str, when_used="json")
+_time_out = WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization")
 Time = Annotated[
     AwareDatetime,
     BeforeValidator(_rfc3339),
     AfterValidator(_in_range),
     Field(json_schema_extra={"pattern": TIME_PATTERN}),
-    PlainSerializer(format_time, return_type=str, when_used="json"),
+    _time_text,
+    _time_out,
 ]
 # As it comes from a store, which has no others: what goes out is not checked again.
-Moment = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_used="json")]
+Moment = Annotated[datetime, _time_text, _time_out]
 _MoneyText = PlainSerializer(_format_money, return_type=str, when_used="json")
 _SignedOut = _money_schema(r"^-?[0-9]+\.[0-9]{2}$", "serialization")
 # Goes out as text with two decimals, for a JSON number passes through binary floats.

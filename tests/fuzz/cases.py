@@ -7,13 +7,15 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from service.web.ndjson import BYTES
+from tests.fixtures.client import statuses_of
 from tests.fuzz.hostile_values import CANARY, HEADERS, PATHS, QUERIES
 from tests.fuzz.mutations import mutated_bytes, mutated_tree
 from tests.fuzz.objects import Objects
 from tests.fuzz.wire import request_bytes
 from tests.project.access_matrix import ACCESS_MATRIX
 
-JSON, FORM, NDJSON = "application/json", "application/x-www-form-urlencoded", "application/x-ndjson"
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 ENDLESS = {"predictions_tail"}  # a response that has no end
 RENEW_AFTER = 100  # cases, until objects that were deleted and changed are created anew
 KINDS = ("valid", "tree", "bytes", "header", "query", "path")
@@ -57,6 +59,7 @@ def _operation(
     name = described["operationId"]
     content = described.get("requestBody", {}).get("content", {})
     schema = next(iter(content.values()))["schema"] if content else {}
+    schema = schema.get("contentSchema", schema)  # of each line
     schema = document["components"]["schemas"].get(
         schema.get("$ref", "").rsplit("/", 1)[-1], schema
     )
@@ -73,7 +76,7 @@ def _operation(
             entry["name"] for entry in described.get("parameters", []) if entry["in"] == "query"
         ],
         fields=list(schema.get("properties", {})),
-        statuses=frozenset(described["responses"]),
+        statuses=statuses_of(described),
     )
 
 
@@ -142,7 +145,7 @@ def _body(operation: Operation, kind: str, valid: dict[str, Any], random: Random
         body = mutated_tree(valid, operation.fields, random)
     elif kind == "bytes":
         body = mutated_bytes(plain, random)
-    if operation.kind == NDJSON and random.random() < 0.5:
+    if operation.kind == BYTES and random.random() < 0.5:
         return b"\n".join([plain, body, plain]) + b"\n"
     return body
 

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from hypothesis.internal import lambda_sources
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
+from schemathesis import Response
+from schemathesis.checks import CheckContext
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.generation.case import Case
@@ -26,10 +28,16 @@ from service.auth import passwords
 from service.main import State, create_app
 from service.settings import Settings
 from tests.auth.factories import create_user
+from tests.fixtures.client import statuses_of
 
 pytestmark = pytest.mark.openapi
 
-CHECKS = ["not_a_server_error", "status_code_conformance", "response_schema_conformance"]
+CHECKS = [
+    "not_a_server_error",
+    "named_status",
+    "response_schema_conformance",
+    "response_headers_conformance",
+]
 PHASES = ["examples", "coverage", "fuzzing"]
 # A method on /v1/users/bulk that only /v1/users/{user_id} has is refused for the id, with 422.
 SEED = 20261120
@@ -47,6 +55,16 @@ STREAMS = [
     "/v1/products/import",
     "/v1/predictions/tail",  # it has no end
 ]
+
+
+@schemathesis.check
+def named_status(_context: CheckContext, response: Response, case: Case[Any]) -> None:
+    """Refuse a status that neither the operation nor ``default`` names.
+
+    405 is the answer to a method that the path does not have.
+    """
+    known = statuses_of(case.operation.definition.raw) | {"405"}
+    assert str(response.status_code) in known, f"{response.status_code} is not in {sorted(known)}"
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from service.web import streaming
 from service.web.ndjson import LinesResponse
 from service.web.streaming import SlowReaderMiddleware, StreamedResponse
 
-HTTP = {"type": "http", "path": "/"}
+HTTP = {"type": "http", "path": "/", "headers": []}
 
 
 class Pieces(StreamedResponse):

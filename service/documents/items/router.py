@@ -44,6 +44,7 @@ router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)
     ),
 )
 async def items_create(item: ItemCreate, items: Items, key: SentKey, reply: Reply) -> ItemRead:
+    """Create an item with free attributes."""
     created, replayed = await items.add(item, key)
     return reply.created(created, created.id, replayed=replayed)
 
@@ -55,6 +56,7 @@ async def items_create(item: ItemCreate, items: Items, key: SentKey, reply: Repl
     responses=problems(),
 )
 async def items_list(query: Annotated[ItemQuery, Query()], items: Items) -> Response:
+    """List items."""
     return await items.list(query)
 
 
@@ -76,6 +78,7 @@ async def items_search(search: ItemSearch, items: Items) -> Response:
     responses=problems(ItemNotFound, cached=True),
 )
 async def items_get(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
+    """Return one item."""
     return reply.ok(await items.get(item_id))
 
 
@@ -116,6 +119,7 @@ async def items_replace(
 async def items_update(
     item_id: UUID, change: ItemUpdate, items: Items, expected: IfMatch, reply: Reply
 ) -> ItemRead:
+    """Change some fields and attributes of an item."""
     return reply.updated(await items.change(item_id, change, expected))
 
 
@@ -136,4 +140,5 @@ async def items_delete(item_id: UUID, items: Items, expected: IfMatch) -> None:
     responses=problems(ItemNotFound),
 )
 async def items_restore(item_id: UUID, items: Items, reply: Reply) -> ItemRead:
+    """Bring a deleted item back."""
     return reply.updated(await items.restore(item_id))

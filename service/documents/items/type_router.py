@@ -20,6 +20,7 @@ NameInPath = Annotated[TypeName, Path(alias="name")]
 
 @router.get("", dependencies=[needs("item_types:read")], responses=problems())
 async def item_types_list(types: ItemTypes) -> ItemTypesRead:
+    """List the item types."""
     return ItemTypesRead(items=await types.list())
 
 
@@ -29,6 +30,7 @@ async def item_types_list(types: ItemTypes) -> ItemTypesRead:
     responses=problems(ItemTypeNotFound, cached=True),
 )
 async def item_types_get(type_name: NameInPath, types: ItemTypes, reply: Reply) -> ItemTypeRead:
+    """Return one item type with its JSON Schema."""
     return reply.ok(await types.get(type_name))
 
 
@@ -51,4 +53,5 @@ async def item_types_put(
     responses=problems(ItemTypeNotFound, if_match=True),
 )
 async def item_types_delete(type_name: NameInPath, types: ItemTypes, expected: IfMatch) -> None:
+    """Delete an item type; its items stay, and are not validated any more."""
     await types.remove(type_name, expected)

@@ -45,6 +45,7 @@ async def retention_list(
 async def version_retention_get(
     model: Model, version: Version, retention: Retention, reply: Reply
 ) -> RetentionRead:
+    """Return the rule of one version of a model."""
     return reply.ok(await retention.get(RuleKey(model, version)))
 
 
@@ -71,6 +72,7 @@ async def version_retention_delete(
 
 @router.get(MODEL, dependencies=[READ_SCOPE], responses=READ_ERRORS)
 async def model_retention_get(model: Model, retention: Retention, reply: Reply) -> RetentionRead:
+    """Return the rule of a model."""
     return reply.ok(await retention.get(RuleKey(model)))
 
 

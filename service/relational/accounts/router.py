@@ -35,6 +35,7 @@ router = APIRouter(prefix="/accounts", tags=["accounts"], route_class=SqlRoute)
     responses=problems(OwnerUnknown),
 )
 async def accounts_create(account: AccountCreate, accounts: Accounts, reply: Reply) -> AccountRead:
+    """Open an account with a balance of zero."""
     made = await accounts.add(account)
     return reply.created(made, made.id)
 
@@ -43,6 +44,7 @@ async def accounts_create(account: AccountCreate, accounts: Accounts, reply: Rep
 async def accounts_list(
     query: Annotated[AccountQuery, Query()], accounts: Accounts
 ) -> Page[AccountRead]:
+    """List your accounts."""
     return await accounts.list(query)
 
 
@@ -52,6 +54,7 @@ async def accounts_list(
     responses=problems(AccountNotFound, cached=True),
 )
 async def accounts_get(account_id: UUID, accounts: Accounts, reply: Reply) -> AccountRead:
+    """Return one account with its balance."""
     return reply.ok(await accounts.get(account_id))
 
 
@@ -63,6 +66,7 @@ async def accounts_get(account_id: UUID, accounts: Accounts, reply: Reply) -> Ac
 async def accounts_update(
     account_id: UUID, change: AccountUpdate, accounts: Accounts, expected: IfMatch, reply: Reply
 ) -> AccountRead:
+    """Rename an account."""
     return reply.updated(await accounts.change(account_id, change, expected))
 
 

@@ -42,6 +42,8 @@ class AccountCreate(RequestModel):
 class AccountUpdate(RequestModel):
     """A merge patch: an absent field is unchanged."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "Holidays"}})
+
     name: Name | MISSING = MISSING
 
 

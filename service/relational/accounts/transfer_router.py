@@ -44,6 +44,7 @@ async def transfers_create(
 async def transfers_list(
     query: Annotated[TransferQuery, Query()], transfers: Transfers
 ) -> Page[TransferRead]:
+    """List the transfers from and to your accounts."""
     return await transfers.list(query)
 
 
@@ -53,6 +54,7 @@ async def transfers_list(
     responses=problems(TransferNotFound, cached=True),
 )
 async def transfers_get(transfer_id: UUID, transfers: Transfers, reply: Reply) -> TransferRead:
+    """Return one transfer."""
     return reply.ok(await transfers.get(transfer_id))
 
 

@@ -39,7 +39,7 @@ router = APIRouter(prefix="/api_keys", tags=["access"], route_class=SqlRoute)
     responses=problems(KeyOwnerUnknown, KeyTooStrong, KeysMakeNoKeys, AlreadyOver, ShownOnce),
 )
 async def api_keys_create(key: ApiKeyCreate, keys: ApiKeys, reply: Reply) -> ApiKeySecret:
-    """Create a key. Its secret is in this response and is never shown again."""
+    """Create an API key. Its secret is in this response and is never shown again."""
     made = await keys.add(key)
     reply.no_store()
     return reply.created(made, made.id)
@@ -47,6 +47,7 @@ async def api_keys_create(key: ApiKeyCreate, keys: ApiKeys, reply: Reply) -> Api
 
 @router.get("", dependencies=[needs("api_keys:read")], responses=problems())
 async def api_keys_list(query: Annotated[ApiKeyQuery, Query()], keys: ApiKeys) -> Page[ApiKeyRead]:
+    """List your API keys, without their secrets."""
     return await keys.list(query)
 
 
@@ -56,6 +57,7 @@ async def api_keys_list(query: Annotated[ApiKeyQuery, Query()], keys: ApiKeys) -
     responses=problems(ApiKeyNotFound, cached=True),
 )
 async def api_keys_get(key_id: UUID, keys: ApiKeys, reply: Reply) -> ApiKeyRead:
+    """Return one API key, without its secret."""
     return reply.ok(await keys.get(key_id))
 
 

@@ -43,6 +43,8 @@ class ApiKeyCreate(RequestModel):
 
 
 class ApiKeyRotate(RequestModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"overlap_seconds": 600}})
+
     overlap_seconds: Annotated[StrictInt, Field(ge=0, le=LONGEST_OVERLAP)] = Field(
         3600, description="seconds for which the old secret stays valid"
     )

@@ -18,5 +18,5 @@ router = APIRouter(prefix="/audit_events", tags=["access"], route_class=SqlRoute
 async def audit_events_list(
     query: Annotated[AuditQuery, Query()], events: AuditEvents
 ) -> Page[AuditEventRead]:
-    """Acts that matter for security, newest first."""
+    """List the acts that matter for security, newest first."""
     return await events.list(query)

@@ -38,6 +38,7 @@ READS, WRITES = needs("catalog:read"), needs("catalog:write")
 async def categories_create(
     category: CategoryCreate, categories: Categories, reply: Reply
 ) -> CategoryRead:
+    """Add a category, at the top of the tree or below another."""
     made = await categories.add(category)
     return reply.created(made, made.id)
 
@@ -46,6 +47,7 @@ async def categories_create(
 async def categories_list(
     query: Annotated[CategoryQuery, Query()], categories: Categories
 ) -> Page[CategoryRead]:
+    """List categories by name."""
     return await categories.list(query)
 
 
@@ -55,6 +57,7 @@ async def categories_list(
     responses=problems(CategoryNotFound, cached=True),
 )
 async def categories_get(category_id: UUID, categories: Categories, reply: Reply) -> CategoryRead:
+    """Return one category."""
     return reply.ok(await categories.get(category_id))
 
 

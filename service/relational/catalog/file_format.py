@@ -36,7 +36,7 @@ from service.core.errors import (
 from service.core.media_types import parse_charset, parse_media_type
 from service.relational.catalog.file_schemas import ProductLine
 from service.relational.catalog.schemas import ProductCreate, ProductRead
-from service.web.ndjson import lines_of
+from service.web.ndjson import BYTES, lines_of
 from service.web.problems import invalid_value
 from service.web.strict_json import parse_body
 
@@ -211,5 +211,6 @@ _FORMATS: Mapping[str, Format] = {
     "application/x-ndjson": "ndjson",
     "application/ndjson": "ndjson",
     "application/jsonl": "ndjson",
+    BYTES: "ndjson",
     "text/csv": "csv",
 }

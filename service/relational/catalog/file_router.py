@@ -10,9 +10,10 @@ from service.relational.catalog.export_file import ProductExportDep
 from service.relational.catalog.file_format import BadHeader
 from service.relational.catalog.file_schemas import ExportQuery, LoadLine, ProductLine
 from service.relational.catalog.import_file import ProductImportResponse
+from service.relational.catalog.schemas import EXAMPLE
 from service.web.decompress import InvalidEncoding
 from service.web.ndjson import NDJSON
-from service.web.openapi import problems, struct_content, struct_schemas
+from service.web.openapi import lines_body, lines_content, problems, struct_schemas
 from service.web.route import Route
 
 router = APIRouter(prefix="/products", tags=["catalog"], route_class=Route)
@@ -27,26 +28,16 @@ PRODUCT = ProductLine.model_json_schema()
     response_class=ProductImportResponse,
     dependencies=[needs("catalog:write")],
     responses={
-        200: {
-            "description": "One line per at most 200 records of the file",
-            **struct_content(LoadLine, NDJSON),
-        },
+        200: lines_content(LoadLine, "One line per at most 200 records of the file"),
         **problems(BadHeader, InvalidEncoding),
     },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                NDJSON: {"schema": PRODUCT},
-                "text/csv": {"schema": {"type": "string", "properties": {}}},
-            },
-        }
-    },
+    openapi_extra=lines_body(PRODUCT, EXAMPLE),
 )
 async def products_import(request: Request) -> Response:
     """Create or change one product per line, by its sku; report after 200 records at most.
 
-    Fields and columns that are absent stay as they are. The body may be compressed
+    The body is NDJSON, or a CSV with `Content-Type: text/csv`. Fields and columns that are absent
+    stay as they are. The body may be compressed
     (`Content-Encoding: gzip` or `zstd`). A CSV is delimited by commas, semicolons or tabs, as its
     header is, in the charset of its Content-Type, else UTF-8. Its columns have the names of the
     fields, in any case; others are reported as `ignored_columns`. An empty cell is an empty
@@ -62,7 +53,10 @@ async def products_import(request: Request) -> Response:
     responses={
         200: {
             "description": "One product per line",
-            "content": {NDJSON: {}, "text/csv": {}},
+            "content": {
+                NDJSON: {"schema": PRODUCT},
+                "text/csv": {"schema": {"type": "string"}},
+            },
         },
         **problems(),
     },

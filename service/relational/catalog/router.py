@@ -41,6 +41,7 @@ READS, WRITES = needs("catalog:read"), needs("catalog:write")
     responses=problems(SkuTaken, CategoryUnknown, BadPrice),
 )
 async def products_create(product: ProductCreate, products: Products, reply: Reply) -> ProductRead:
+    """Add a product; its `stock` is its first movement."""
     made = await products.add(product)
     return reply.created(made, made.id)
 
@@ -49,6 +50,7 @@ async def products_create(product: ProductCreate, products: Products, reply: Rep
 async def products_list(
     query: Annotated[ProductQuery, Query()], products: Products
 ) -> Page[ProductRead]:
+    """List products."""
     return await products.list_products(query)
 
 
@@ -60,6 +62,7 @@ async def products_list(
 async def products_get(
     product_id: UUID, query: Annotated[ProductExpand, Query()], products: Products, reply: Reply
 ) -> ProductRead:
+    """Return one product."""
     return reply.ok(await products.get(product_id, query.expand))
 
 
@@ -75,6 +78,7 @@ async def products_update(
     expected: IfMatch,
     reply: Reply,
 ) -> ProductRead:
+    """Change some fields of a product."""
     return reply.updated(await products.change(product_id, change, expected))
 
 
@@ -91,6 +95,7 @@ async def products_delete(product_id: UUID, products: Products, expected: IfMatc
 
 @router.post("/{product_id}/restore", dependencies=[WRITES], responses=problems(ProductNotFound))
 async def products_restore(product_id: UUID, products: Products, reply: Reply) -> ProductRead:
+    """Bring a deleted product back."""
     return reply.updated(await products.restore(product_id))
 
 

@@ -12,6 +12,7 @@ from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Several
 from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
+    EXAMPLE_ID,
     Currency,
     Moment,
     Money,
@@ -44,6 +45,10 @@ class CategoryCreate(RequestModel):
 
 class CategoryUpdate(RequestModel):
     """A merge patch: an absent field is unchanged; a ``parent_id`` of null moves it to the top."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"description": "For beans, not for capsules."}}
+    )
 
     name: Name | MISSING = MISSING
     description: Description | MISSING = MISSING
@@ -92,6 +97,8 @@ class ProductCreate(RequestModel):
 class ProductUpdate(RequestModel):
     """A merge patch: an absent field is unchanged; a new ``stock`` is recorded as a count."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"price": "239.00", "stock": 58}})
+
     sku: Sku | MISSING = MISSING
     name: Name | MISSING = MISSING
     description: Description | MISSING = MISSING
@@ -130,6 +137,10 @@ class ProductRead(Versioned):
 class ProductPatch(ProductUpdate):
     """A merge patch of one product, if it still has the ``version``."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"id": EXAMPLE_ID, "price": "239.00", "version": 1}}
+    )
+
     id: UUID
     version: StrictInt | MISSING = MISSING
 
@@ -141,11 +152,19 @@ class ProductsCreate(RequestModel):
 
 
 class ProductsUpdate(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"items": [{"id": EXAMPLE_ID, "price": "239.00", "version": 1}]}
+        }
+    )
+
     items: Items[ProductPatch]
 
 
 class ProductsDelete(RequestModel):
     """The ids of the products to delete."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_ID]}})
 
     items: Items[UUID]
 

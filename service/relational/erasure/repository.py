@@ -121,7 +121,7 @@ async def _errors(
 async def count(session: AsyncSession, user_id: UUID) -> tuple[Removed, Kept]:
     """Return how many rows the erasure of a locked user will remove, and how many it keeps."""
     own_posts = select(Post.id).where(Post.author_id == user_id)
-    email = select(func.lower(User.email)).where(User.id == user_id).scalar_subquery()
+    email = select(func.email_key(User.email)).where(User.id == user_id).scalar_subquery()
     invited = ProjectInvitation.invited_by == user_id
     gone = Project.deleted_at.is_not(None) & _is_last_owner(user_id)
     used = exists().where(Entry.account_id == Account.id)
@@ -135,7 +135,7 @@ async def count(session: AsyncSession, user_id: UUID) -> tuple[Removed, Kept]:
         "projects": _number(Project, gone),
         "memberships": _number(ProjectMember, ProjectMember.user_id == user_id),
         "invitations": _number(
-            ProjectInvitation, or_(invited, func.lower(ProjectInvitation.email) == email)
+            ProjectInvitation, or_(invited, func.email_key(ProjectInvitation.email) == email)
         ),
         "accounts": _number(Account, owned, ~used),
         "api_keys": _number(ApiKey, ApiKey.user_id == user_id),

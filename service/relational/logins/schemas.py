@@ -16,7 +16,16 @@ Secret = Annotated[SecretStr, Field(max_length=4000)]
 class TokenRequest(BaseModel):
     """A form of RFC 6749, sections 4.3, 4.4 and 6; unknown fields are ignored."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "example": {
+                "grant_type": "password",
+                "username": "ada@example.com",
+                "password": "a long sentence",
+            }
+        },
+    )
 
     grant_type: Word = Field(description="`password`, `refresh_token` or `client_credentials`")
     username: Annotated[Text, Field(max_length=254)] | None = Field(
@@ -32,7 +41,9 @@ class TokenRequest(BaseModel):
 class RevokeRequest(BaseModel):
     """A form of RFC 7009."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(
+        frozen=True, json_schema_extra={"example": {"token": "the refresh token or access token"}}
+    )
 
     token: Secret
     token_type_hint: Word | None = None
@@ -63,5 +74,14 @@ class MeRead(UserRead):
 
 
 class PasswordChange(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "current_password": "a long sentence",
+                "new_password": "another long sentence",
+            }
+        }
+    )
+
     current_password: TypedPassword
     new_password: Password

@@ -35,8 +35,9 @@ router = APIRouter(prefix="/orders", tags=["orders"], route_class=SqlRoute)
 async def orders_create(
     order: OrderCreate, placement: OrderPlacementDep, reply: Reply
 ) -> OrderRead:
-    """Take all lines from the stock at current prices, or nothing; errors names the short lines.
+    """Place an order.
 
+    Take all lines from the stock at current prices, or nothing; `errors` names the short lines.
     Send an Idempotency-Key, so that a repeated request orders nothing more.
     """
     made = await placement.place(order)
@@ -45,6 +46,7 @@ async def orders_create(
 
 @router.get("", dependencies=[needs("orders:read")], responses=problems())
 async def orders_list(query: Annotated[OrderQuery, Query()], orders: Orders) -> Page[OrderRead]:
+    """List your orders."""
     return await orders.list(query)
 
 
@@ -54,6 +56,7 @@ async def orders_list(query: Annotated[OrderQuery, Query()], orders: Orders) -> 
     responses=problems(OrderNotFound, cached=True),
 )
 async def orders_get(order_id: UUID, orders: Orders, reply: Reply) -> OrderRead:
+    """Return one order with its lines."""
     return reply.ok(await orders.get(order_id))
 
 
@@ -77,6 +80,7 @@ async def orders_pay(
 async def orders_fulfill(
     order_id: UUID, transitions: OrderTransitionsDep, expected: IfMatch, reply: Reply
 ) -> OrderRead:
+    """Mark a paid order as delivered."""
     return reply.updated(await transitions.fulfill(order_id, expected))
 
 
@@ -88,5 +92,5 @@ async def orders_fulfill(
 async def orders_cancel(
     order_id: UUID, transitions: OrderTransitionsDep, expected: IfMatch, reply: Reply
 ) -> OrderRead:
-    """Return the quantities of the order to the stock."""
+    """Cancel the order and return its quantities to the stock."""
     return reply.updated(await transitions.cancel(order_id, expected))

@@ -26,6 +26,7 @@ router = APIRouter(prefix="/posts/{post_id}/comments", tags=["comments"], route_
 async def comments_create(
     post_id: UUID, comment: CommentCreate, comments: Comments, reply: Reply
 ) -> CommentRead:
+    """Comment on a post."""
     made = await comments.add(post_id, comment)
     return reply.created(made, made.id)
 
@@ -34,6 +35,7 @@ async def comments_create(
 async def comments_list(
     post_id: UUID, query: Annotated[CommentQuery, Query()], comments: Comments
 ) -> Page[CommentRead]:
+    """List the comments on a post."""
     return await comments.list_of(post_id, query)
 
 
@@ -45,6 +47,7 @@ async def comments_list(
 async def comments_get(
     post_id: UUID, comment_id: UUID, comments: Comments, reply: Reply
 ) -> CommentRead:
+    """Return one comment."""
     return reply.ok(await comments.get_of(post_id, comment_id))
 
 
@@ -61,6 +64,7 @@ async def comments_update(
     expected: IfMatch,
     reply: Reply,
 ) -> CommentRead:
+    """Change the text of your comment."""
     return reply.updated(await comments.change(post_id, comment_id, change, expected))
 
 
@@ -73,4 +77,5 @@ async def comments_update(
 async def comments_delete(
     post_id: UUID, comment_id: UUID, comments: Comments, expected: IfMatch
 ) -> None:
+    """Delete a comment."""
     await comments.remove_of(post_id, comment_id, expected)

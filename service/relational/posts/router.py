@@ -42,6 +42,7 @@ router = APIRouter(tags=["posts"], route_class=SqlRoute)
     responses=problems(AuthorUnknown, SlugTaken, TagUnknown),
 )
 async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead:
+    """Write a post, as a draft unless `published` is true."""
     made = await posts.add(post)
     return reply.created(made, made.id)
 
@@ -55,6 +56,7 @@ async def posts_create(post: PostCreate, posts: Posts, reply: Reply) -> PostRead
 )
 @policy(direct=True)
 async def posts_list(request: Request) -> Response:
+    """List your own posts and those that are published."""
     posts = PostRepository(SqlContext.of(request, Response()))
     return await posts.list_json(read_query(PostQuery, request))
 
@@ -68,6 +70,7 @@ async def posts_list(request: Request) -> Response:
 async def posts_list_of_user(
     user_id: UUID, query: Annotated[PostsOfQuery, Query()], posts: Posts
 ) -> Response:
+    """List the posts of one author."""
     return await posts.list_of(user_id, query)
 
 
@@ -80,6 +83,7 @@ async def posts_list_of_user(
 async def posts_get(
     post_id: UUID, query: Annotated[PostExpand, Query()], posts: Posts, reply: Reply
 ) -> Response:
+    """Return one post; `expand` nests its author and tags."""
     return reply.ok_json(await posts.get_json(post_id, query.expand))
 
 
@@ -106,6 +110,7 @@ async def posts_replace(
 async def posts_update(
     post_id: UUID, change: PostUpdate, posts: Posts, expected: IfMatch, reply: Reply
 ) -> PostRead:
+    """Change some fields of a post."""
     return reply.updated(await posts.change(post_id, change, expected))
 
 
@@ -136,6 +141,7 @@ async def posts_publish(post_id: UUID, posts: Posts, expected: IfMatch, reply: R
     responses=problems(PostNotFound, if_match=True),
 )
 async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply: Reply) -> PostRead:
+    """Make a post a draft again."""
     return reply.updated(await posts.unpublish(post_id, expected))
 
 
@@ -145,5 +151,5 @@ async def posts_unpublish(post_id: UUID, posts: Posts, expected: IfMatch, reply:
     responses=problems(PostNotFound),
 )
 async def posts_count_view(post_id: UUID, posts: Posts, reply: Reply) -> PostRead:
-    """Count one view. The version stays, so that readers do not disturb editors."""
+    """Count one view of the post. The version stays, so that readers do not disturb editors."""
     return reply.updated(await posts.count_view(post_id))

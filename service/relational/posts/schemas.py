@@ -13,6 +13,7 @@ from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, FilterText, Several
 from service.web.pagination import OffsetQuery
 from service.web.schemas import (
+    EXAMPLE_ID,
     LongText,
     Moment,
     Name,
@@ -78,6 +79,10 @@ class PostUpdate(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"example": {"published": True}})
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"title": "Two stores, one API", "tags": []}}
+    )
+
     title: Name | MISSING = MISSING
     slug: Slug | MISSING = MISSING
     content: LongText | MISSING = MISSING
@@ -136,6 +141,8 @@ class PostsCreate(RequestModel):
 
 class PostIds(RequestModel):
     """The ids of posts."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_ID]}})
 
     items: Items[UUID]
 
@@ -214,12 +221,16 @@ class AuthorExpand(RequestModel):
 class CommentCreate(RequestModel):
     """A new comment of the caller, or of another user with ``comments:admin``."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"content": "Well said."}})
+
     author_id: UUID | None = None
     content: CommentText
 
 
 class CommentUpdate(RequestModel):
     """A merge patch: an absent field is unchanged."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"content": "Well said, and true."}})
 
     content: CommentText | MISSING = MISSING
 

@@ -78,6 +78,7 @@ async def invitations_list(
 async def invitations_get(
     project_id: UUID, invitation_id: UUID, invitations: Invitations, reply: Reply
 ) -> InvitationRead:
+    """Return one invitation of a project."""
     return reply.ok(await invitations.get_of(project_id, invitation_id))
 
 
@@ -133,4 +134,5 @@ async def invitations_accept(
 async def invitations_decline(
     invitation_id: UUID, invitations: Invitations, reply: Reply
 ) -> InvitationRead:
+    """Decline an invitation to you."""
     return reply.updated(await invitations.decline(invitation_id))

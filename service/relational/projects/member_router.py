@@ -26,6 +26,7 @@ router = APIRouter(prefix="/projects/{project_id}", tags=["projects"], route_cla
 async def project_members_list(
     project_id: UUID, query: Annotated[MemberQuery, Query()], members: Members
 ) -> Page[MemberRead]:
+    """List the members of a project."""
     return await members.list_of(project_id, query)
 
 
@@ -37,6 +38,7 @@ async def project_members_list(
 async def project_members_get(
     project_id: UUID, user_id: UUID, members: Members, reply: Reply
 ) -> MemberRead:
+    """Return one member of a project."""
     return reply.ok(await members.get_of(project_id, user_id))
 
 

@@ -52,6 +52,7 @@ async def projects_list(
     responses=problems(ProjectNotFound, cached=True),
 )
 async def projects_get(project_id: UUID, projects: Projects, reply: Reply) -> ProjectRead:
+    """Return one project and your role in it."""
     return reply.ok(await projects.get(project_id))
 
 
@@ -63,6 +64,7 @@ async def projects_get(project_id: UUID, projects: Projects, reply: Reply) -> Pr
 async def projects_update(
     project_id: UUID, change: ProjectUpdate, projects: Projects, expected: IfMatch, reply: Reply
 ) -> ProjectRead:
+    """Change some fields of a project."""
     return reply.updated(await projects.change(project_id, change, expected))
 
 
@@ -83,4 +85,5 @@ async def projects_delete(project_id: UUID, projects: Projects, expected: IfMatc
     responses=problems(ProjectNotFound, ProjectRoleTooWeak),
 )
 async def projects_restore(project_id: UUID, projects: Projects, reply: Reply) -> ProjectRead:
+    """Bring a deleted project back."""
     return reply.updated(await projects.restore(project_id))

@@ -52,6 +52,7 @@ async def tags_put_bulk(body: TagsPut, query: Bulk, tags: Tags) -> Response:
 
 @router.get("", dependencies=[needs("tags:read")], responses=problems())
 async def tags_list(query: Annotated[TagQuery, Query()], tags: Tags) -> Page[TagRead]:
+    """List tags by name."""
     return await tags.list(query)
 
 
@@ -61,6 +62,7 @@ async def tags_list(query: Annotated[TagQuery, Query()], tags: Tags) -> Page[Tag
     responses=problems(TagNotFound, cached=True),
 )
 async def tags_get(tag_id: UUID, tags: Tags, reply: Reply) -> TagRead:
+    """Return one tag."""
     return reply.ok(await tags.get(tag_id))
 
 
@@ -72,6 +74,7 @@ async def tags_get(tag_id: UUID, tags: Tags, reply: Reply) -> TagRead:
 async def tags_update(
     tag_id: UUID, change: TagUpdate, tags: Tags, expected: IfMatch, reply: Reply
 ) -> TagRead:
+    """Rename a tag, on all posts that have it."""
     return reply.updated(await tags.change(tag_id, change, expected))
 
 

@@ -32,6 +32,8 @@ class TagCreate(RequestModel):
 class TagUpdate(RequestModel):
     """A merge patch: an absent field is unchanged."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "storage"}})
+
     name: TagName | MISSING = MISSING
 
 

@@ -64,6 +64,7 @@ async def users_create(user: UserCreate, registration: RegistrationDep, reply: R
 )
 @policy(direct=True)
 async def users_list(request: Request) -> Response:
+    """List the users that you see, the newest first."""
     users = UserRepository(SqlContext.of(request, Response()))
     return await users.list_json(read_query(UserQuery, request))
 
@@ -114,6 +115,7 @@ async def users_deactivate_bulk(
 async def users_update(
     user_id: UUID, change: UserUpdate, users: UserChangesDep, expected: IfMatch, reply: Reply
 ) -> UserRead:
+    """Change some fields of a user."""
     return reply.updated(await users.change(user_id, change, expected))
 
 
@@ -149,4 +151,5 @@ async def users_delete(user_id: UUID, users: Users, expected: IfMatch) -> None:
     responses=problems(UserNotFound),
 )
 async def users_restore(user_id: UUID, users: Users, reply: Reply) -> UserRead:
+    """Bring a deleted user back."""
     return reply.updated(await users.restore(user_id))

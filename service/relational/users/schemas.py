@@ -14,6 +14,7 @@ from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Others, Several
 from service.web.pagination import OffsetQuery
 from service.web.schemas import (
+    EXAMPLE_ID,
     Moment,
     Name,
     RequestModel,
@@ -132,11 +133,19 @@ def _few_passwords(users: list[UserCreate]) -> list[UserCreate]:
 
 
 class UserBulkCreate(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"items": [{"username": "alan", "email": "alan@example.com"}]}
+        }
+    )
+
     items: Annotated[Items[UserCreate], AfterValidator(_few_passwords)]
 
 
 class UserBulkDeactivate(RequestModel):
     """The ids of the users to deactivate."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_ID]}})
 
     items: Items[UUID]
 

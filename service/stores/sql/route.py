@@ -27,6 +27,8 @@ from service.web.route import Endpoint, Route
 class SqlRoute(Route):
     """Route class of PostgreSQL features: ``APIRouter(route_class=SqlRoute)``."""
 
+    keeps_responses = True
+
     async def visit(self, request: Request, endpoint: Endpoint) -> Response:
         sql: SqlStore = request.state.sql
         # One time limit for both, because PostgreSQL authenticates as well.

@@ -15,9 +15,9 @@ from starlette.requests import ClientDisconnect
 
 from service.core.errors import FieldError, ServiceError, field_error
 from service.documents.predictions.ingest.limiter import IntakeLimiter
-from service.web.ndjson import NDJSON, lines_of, stopped
+from service.web.ndjson import BYTES, NDJSON, lines_of, stopped
 
-STREAM_TYPES = (NDJSON, "application/jsonl", "application/ndjson")
+STREAM_TYPES = (NDJSON, "application/jsonl", "application/ndjson", BYTES)
 MAX_CHUNK_LINES, MAX_CHUNK_BYTES = 500, 4_194_304
 R = TypeVar("R")
 

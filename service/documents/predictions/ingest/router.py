@@ -22,13 +22,30 @@ from service.documents.predictions.ingest.schemas import (
 )
 from service.documents.predictions.ingest.stream import EventStreamResponse
 from service.documents.predictions.ingest.writer import writer_for
-from service.web.ndjson import NDJSON
-from service.web.openapi import problems, struct_body, struct_content, struct_schemas
+from service.web.openapi import (
+    header_references,
+    lines_body,
+    lines_content,
+    problems,
+    schema_reference,
+    struct_body,
+    struct_content,
+    struct_schemas,
+)
 from service.web.route import Route, policy
 
 # The writer calls the store when the body is complete; a stream does so for each chunk.
 router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=Route)
 WRITES = needs("predictions:write")
+EVENT = {
+    "prediction_id": "01930d6e-7a00-7000-8000-000000000003",
+    "timestamp": "2026-01-05T08:00:00Z",
+    "model": "fraud",
+    "version": "7",
+    "features": {"amount": 118.5, "country": "FR"},
+    "output": {"label": 0, "score": 0.07},
+    "latency_ms": 12.5,
+}
 SCHEMAS = struct_schemas(EventBatch, BatchRead, StreamLine)
 
 
@@ -46,11 +63,19 @@ def body_limits(max_batch_bytes: int) -> dict[str, int]:
     status_code=201,
     dependencies=[WRITES],
     responses={
-        200: {**struct_content(IntakeResult), "description": "A duplicate: it was stored before"},
-        201: {**struct_content(IntakeResult), "description": "The event is durable"},
+        200: {
+            **struct_content(IntakeResult),
+            "description": "A duplicate: it was stored before",
+            "headers": header_references("Location"),
+        },
+        201: {
+            **struct_content(IntakeResult),
+            "description": "The event is durable",
+            "headers": header_references("Location"),
+        },
         **problems(PredictionConflict, ModelForbidden, *BODY_ERRORS),
     },
-    openapi_extra=struct_body(Event),
+    openapi_extra=struct_body(Event, example=EVENT),
 )
 @policy(direct=True)
 async def predictions_create(request: Request) -> Response:
@@ -72,7 +97,7 @@ async def predictions_create(request: Request) -> Response:
         207: {**struct_content(BatchRead), "description": "Some are conflicts or rejected"},
         **problems(NotABatch, *BODY_ERRORS),
     },
-    openapi_extra=struct_body(EventBatch),
+    openapi_extra=struct_body(EventBatch, example={"items": [EVENT]}),
 )
 async def predictions_create_batch(request: Request) -> Response:
     """Log up to 1,000 events; each has a result of its own, in the order of the request."""
@@ -91,8 +116,11 @@ async def predictions_create_batch(request: Request) -> Response:
     status_code=200,
     dependencies=[WRITES],
     response_class=EventStreamResponse,
-    responses={200: struct_content(StreamLine, NDJSON), **problems(*BODY_ERRORS)},
-    openapi_extra=struct_body(Event, NDJSON),
+    responses={
+        200: lines_content(StreamLine, "One line per 500 lines of the request"),
+        **problems(*BODY_ERRORS),
+    },
+    openapi_extra=lines_body(schema_reference(Event), EVENT),
 )
 async def predictions_stream(request: Request) -> Response:
     """Log any number of events, one per line; the response gets a line after every 500.

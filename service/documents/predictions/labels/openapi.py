@@ -4,8 +4,14 @@ from typing import Any
 
 from service.documents.predictions.labels.label import Label, LabelBatch
 from service.documents.predictions.labels.schemas import LabelBatchRead, LabelLine
-from service.web.ndjson import NDJSON
-from service.web.openapi import struct_body, struct_content, struct_schemas
+from service.web.openapi import (
+    lines_body,
+    lines_content,
+    schema_reference,
+    struct_body,
+    struct_content,
+    struct_schemas,
+)
 
 SCHEMAS = struct_schemas(LabelBatch, LabelBatchRead, LabelLine)
 _JSON = "application/json"
@@ -32,10 +38,7 @@ BATCH_RESPONSES: dict[int | str, dict[str, Any]] = {
     },
     207: {"description": "Some labels were rejected", **struct_content(LabelBatchRead)},
 }
-STREAM_REQUEST = struct_body(Label, NDJSON, _LABEL)
+STREAM_REQUEST = lines_body(schema_reference(Label), _LABEL)
 STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "One line per 500 lines of the request",
-        **struct_content(LabelLine, NDJSON, {"committed_through": 1, **_COUNTS, "errors": []}),
-    }
+    200: lines_content(LabelLine, "One line per 500 lines of the request")
 }
