@@ -36,9 +36,13 @@ from service.stores.mongo.client import MongoStore, open_mongo
 from service.stores.sql.engine import SqlStore, open_sql
 from service.stores.sql.pool import SQL_LOGGER
 from service.stores.sql.processes import registered
+from service.web import welcome
 from service.web.body_limit import BodyLimitMiddleware
+from service.web.compression import CompressionMiddleware
 from service.web.conditional import NotModified, answer_not_modified
 from service.web.direct_route import DirectRouteMiddleware
+from service.web.documentation import add_documentation
+from service.web.head_requests import HeadMiddleware
 from service.web.middleware import (
     Draining,
     ErrorMiddleware,
@@ -100,10 +104,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         servers=[{"url": "/"}],
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         lifespan=_lifespan(settings, settings.signing_secrets(), metrics),
-        docs_url="/docs" if settings.docs else None,
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
-        swagger_ui_parameters={"persistAuthorization": True},
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
         # FastAPI would look for a tracer at each request (5 µs, measured); see /metrics.
@@ -112,6 +115,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (*documents.HOT_ROUTERS, *relational.HOT_ROUTERS):
         add_routes(app, "/v1", router)
     add_routes(app, "", health.router)
+    add_routes(app, "", welcome.router)
+    if settings.docs:
+        add_documentation(app)
     for router in (*relational.ROUTERS, *documents.ROUTERS):
         add_routes(app, "/v1", router)
     for error in (ServiceError, RequestValidationError, HTTPException):
@@ -132,12 +138,14 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         limits=documents.body_limits(settings.max_batch_bytes) | relational.BODY_LIMITS,
     )
     app.add_middleware(ErrorMiddleware)
+    app.add_middleware(CompressionMiddleware)
     app.add_middleware(SlowReaderMiddleware)
+    app.add_middleware(HeadMiddleware)
     if settings.cors_origins:  # tokens travel in a header that pages set, so there are no cookies
         app.add_middleware(
             CORSMiddleware,
             allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=[
                 "ETag", "Location", "Link", "X-Request-Id", "Retry-After", "RateLimit",

@@ -12,6 +12,7 @@ from typing import cast
 import httptools
 import structlog
 from typing_extensions import override
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -19,14 +20,15 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
+from service.cli.close_delimited import close_delimited
 from service.core.errors import BadRequest, HeadersTooLarge, ServiceError, Unavailable
 from service.core.request_id import begin_request
 from service.web.body_limit import LINGER_SECONDS
 from service.web.middleware import API_HEADERS
 from service.web.problems import problem
 
-# A head fits into a few packets: slow networks need a second or two. The time also covers silent
-# connections, and those kept alive, which uvicorn ends after 5 s unless a byte arrives.
+# A head fits into a few packets: slow networks need a second or two. The time also covers new
+# connections that stay silent; those kept alive may be silent for POLYSTORE_KEEP_ALIVE_SECONDS.
 HEAD_SECONDS = 10.0
 # A process answers some thousand requests per second, so a thousand clients at once are its limit.
 MAX_CONNECTIONS = 1_000
@@ -88,7 +90,7 @@ class Connections(ServerState):
     def close_late(self, now: float) -> None:
         """End the connections whose head has not arrived in time; ``now`` is the loop's time."""
         for connection in self._all():
-            if connection.awaits_head and now - connection.idle_since > HEAD_SECONDS:
+            if connection.awaits_head and now - connection.idle_since > connection.head_seconds:
                 connection.end_wait()
         if self._closed:  # one line, however many there are
             self.log.warning("too_many_connections", limit=self.limit, closed=self._closed)
@@ -126,6 +128,12 @@ class HttpProtocol(HttpToolsProtocol):
         scope: object = self.scope  # None before the first request
         return scope is not None and (self._last is None or self._last.scope is not scope)
 
+    @property
+    def head_seconds(self) -> float:
+        """How long the next head may take, counted from ``idle_since``."""
+        is_kept_alive = self._last is not None and not self._has_begun_head
+        return self.timeout_keep_alive if is_kept_alive else HEAD_SECONDS
+
     def end_wait(self) -> None:
         """Refuse a head that has begun; close a connection without one, which awaits no answer."""
         if self._has_begun_head:
@@ -154,6 +162,18 @@ class HttpProtocol(HttpToolsProtocol):
         self._unfinished_bytes += received
         if self._unfinished_bytes > MAX_UNFINISHED_HEAD_BYTES:
             self._refuse(HeadersTooLarge())
+
+    @override
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.scope["http_version"] == "1.0":
+            app = close_delimited(app, cycle)
+        super()._start_asgi_task(cycle, app)
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._last is not None:
+            self.idle_since = self.loop.time()  # the time of its head, not of the silence before
 
     @override
     def on_headers_complete(self) -> None:

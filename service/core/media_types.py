@@ -2,10 +2,18 @@
 
 from email.message import Message
 
+_JSON_PATCH = "application/json-patch+json"  # RFC 6902: a list of operations; we take RFC 7396
+
 
 def parse_media_type(content_type: str) -> str:
     """Return the media type of a Content-Type, in lower case and without parameters."""
     return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(media_type: str) -> bool:
+    """Return whether a body of this type is read as a JSON object."""
+    is_derived = media_type.startswith("application/") and media_type.endswith("+json")
+    return media_type == "application/json" or (is_derived and media_type != _JSON_PATCH)
 
 
 def parse_charset(content_type: str) -> str | None:

@@ -105,17 +105,17 @@ class Settings(BaseSettings):
     )
     workers: int = Field(1, ge=1, le=256, description="processes that serve")
     drain_seconds: float = Field(2.0, ge=0, description="how long /readyz fails before the end")
+    keep_alive_seconds: int = Field(75, ge=1, description="how long an idle connection stays open")
     log_level: LogLevel = Field("INFO", description="`INFO` logs one line per request")
     log_json: bool | None = Field(
         None, description="log JSON objects; unset: unless the output is a terminal"
     )
 
     token: SecretStr | None = Field(
-        None,
-        description="credential of `demo` and `load`; unset: the demo key of the data folder",
+        None, description="credential of `demo` and `load`; unset: the data folder's demo key"
     )
     registration: bool = Field(True, description="allow anyone to register a user")
-    docs: bool = Field(True, description="serve /docs and /openapi.json")
+    docs: bool = Field(True, description="serve /docs, /redoc and /openapi.json")
     cors_origins: str = Field("", description="allowed CORS origins, comma-separated; empty: none")
     trusted_proxies: str = Field(
         "", description="addresses whose X-Forwarded-For is trusted, comma-separated"

@@ -22,17 +22,9 @@ _SECURITY_HEADERS = [
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
 ]
-API_HEADERS = [
-    *_SECURITY_HEADERS,
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-]
-_CDN = "https://cdn.jsdelivr.net"  # from where FastAPI's page of docs loads Swagger UI
-_DOCS_POLICY = (
-    f"default-src 'self'; script-src 'self' 'unsafe-inline' {_CDN}; "
-    f"style-src 'self' 'unsafe-inline' {_CDN}; img-src 'self' data: https://fastapi.tiangolo.com; "
-    "frame-ancestors 'none'"
-).encode()
-_DOCS_HEADERS = [*_SECURITY_HEADERS, (b"content-security-policy", _DOCS_POLICY)]
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+API_HEADERS = [*_SECURITY_HEADERS, _POLICY]
+_VARY = (b"vary", b"Accept-Encoding")
 _NO_CACHE = (b"cache-control", b"private, no-cache")
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
@@ -97,7 +89,7 @@ class RequestMiddleware:
 
 
 class SecurityHeadersMiddleware:
-    """Adds the headers that browsers obey."""
+    """Adds the headers that browsers and caches obey; a page may bring a policy of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -106,12 +98,14 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        added = _DOCS_HEADERS if scope["path"].startswith("/docs") else API_HEADERS
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], *added]
-                if b"cache-control" not in dict(headers):
+                own = dict(message["headers"])
+                headers = [*_varied(message["headers"], own.get(b"vary")), *_SECURITY_HEADERS]
+                if _POLICY[0] not in own:
+                    headers.append(_POLICY)
+                if _NO_CACHE[0] not in own:
                     headers.append(_NO_CACHE)
                 if scope.get("scheme") == "https":
                     headers.append(_HSTS)
@@ -119,6 +113,16 @@ class SecurityHeadersMiddleware:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _varied(headers: list[tuple[bytes, bytes]], vary: bytes | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers with the coding in one Vary, so that a cache keeps a copy for each."""
+    if vary is None:
+        return [*headers, _VARY]
+    if _VARY[1].lower() in vary.lower():
+        return headers
+    others = [header for header in headers if header[0] != _VARY[0]]
+    return [*others, (_VARY[0], vary + b", " + _VARY[1])]
 
 
 class ErrorMiddleware:

@@ -55,9 +55,13 @@ def stopped(committed_through: int, error: ServiceError) -> bytes:
 
 
 class LinesResponse(DeferredResponse):
-    """A response that is written while the request is still being received."""
+    """A response that is written while the request is still being received.
 
-    media_type = NDJSON
+    It is not compressed, because each of its short lines would be flushed by itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NDJSON, {"Cache-Control": "private, no-cache, no-transform"})
 
     @abstractmethod
     def lines(self, request: Request) -> AsyncGenerator[bytes]:

@@ -27,6 +27,7 @@ from service.core.errors import (
     ServiceError,
     TooLarge,
     UnknownParameter,
+    UnsupportedMedia,
     field_error,
     printable,
 )
@@ -38,6 +39,7 @@ PROBLEM_BASE = "https://polystore.dev/problems/"
 MAX_BYTES = 4000  # of the body of a response
 MAX_PART = 200  # characters of a part of a pointer, which is as long as a feature's name may be
 MAX_PATH = 200
+ACCEPT_PATCH = "application/merge-patch+json, application/json"  # RFC 5789
 _NO_SCHEMAS: Mapping[str, object] = {}
 
 
@@ -127,9 +129,11 @@ async def answer_error(request: Request, error: Exception) -> Response:
         error = invalid_input(error.errors(), _schemas_of(request.scope["route"]))
     elif isinstance(error, HTTPException):
         kind = _KINDS.get(error.status_code, BadRequest)
-        headers = {"Allow": _allowed(request)} if kind is MethodNotAllowed else error.headers
+        headers = _allowed(request) if kind is MethodNotAllowed else error.headers
         error = kind(headers=headers)
     assert isinstance(error, ServiceError)  # noqa: S101 - the kinds main.py registers
+    if isinstance(error, UnsupportedMedia) and request.method == "PATCH":
+        error.headers.setdefault("Accept-Patch", ACCEPT_PATCH)
     return problem(error, request.url.path)
 
 
@@ -143,9 +147,13 @@ def _query_types(dependant: Dependant) -> list[object]:
     return [*own, *chain.from_iterable(map(_query_types, dependant.dependencies))]
 
 
-def _allowed(request: Request) -> str:
+def _allowed(request: Request) -> dict[str, str]:
     """Return the methods of all routes of an address (RFC 9110); Starlette names the first only."""
     routes = [
         route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE
     ]
-    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
+    methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
+    if "GET" in methods:
+        methods.add("HEAD")  # which HeadMiddleware answers
+    accepted = {"Accept-Patch": ACCEPT_PATCH} if "PATCH" in methods else {}
+    return {"Allow": ", ".join(sorted(methods)), **accepted}

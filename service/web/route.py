@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.auth.caller import Access, Authenticator, access_of, is_access
 from service.core.errors import BadRequest, Refused, UnknownParameter, UnsupportedMedia, field_error
+from service.core.media_types import is_json, parse_media_type
 from service.web.bulk import ItemReaders, items_apart, validate_items
 from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
 from service.web.strict_json import LargeIntegers, fields_marked, parse_body
@@ -212,7 +213,7 @@ def _check_address(request: Request, *, takes_query: bool) -> None:
 
 
 def _check_form(request: Request) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = parse_media_type(request.headers.get("content-type", ""))
     if kind != "application/x-www-form-urlencoded" or "content-encoding" in request.headers:
         raise UnsupportedMedia("Send a form: Content-Type: application/x-www-form-urlencoded.")
 
@@ -228,11 +229,10 @@ async def _read_json(
     if not body:
         error = field_error(pointer="", code="missing", detail="A JSON object is required.")
         raise Refused("The body is empty.", errors=[error])
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" and not (
-        kind.startswith("application/") and kind.endswith("+json")
-    ):
-        raise UnsupportedMedia("Send JSON with Content-Type: application/json.")
+    if not is_json(parse_media_type(request.headers.get("content-type", ""))):
+        raise UnsupportedMedia(
+            "Send JSON with Content-Type: application/json; a PATCH is a JSON Merge Patch."
+        )
     value = await parse_body(body, apart, large_integers)
     await validate_items(value, apart)
     return _ReadRequest(request, body, value)

@@ -25,6 +25,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.core.errors import ServiceError, Unavailable
+from service.web.head_requests import HEAD_ONLY
 from service.web.problems import problem
 
 PIECE_BYTES = 65_536  # the server's buffer holds as much, and one piece more
@@ -74,7 +75,8 @@ class StreamedResponse(DeferredResponse):
         """Yield the body; an error before the first piece is the response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        writing = asyncio.create_task(self._respond(self.pieces(), send))
+        pieces = _no_pieces() if scope.get(HEAD_ONLY) else self.pieces()
+        writing = asyncio.create_task(self._respond(pieces, send))
         listening = asyncio.create_task(_until_disconnect(receive))
         try:
             await asyncio.wait((writing, listening), return_when=asyncio.FIRST_COMPLETED)
@@ -87,6 +89,11 @@ class StreamedResponse(DeferredResponse):
             writing.result()
         except ServiceError as error:
             await self._send_error(error, scope, receive, send)
+
+
+async def _no_pieces() -> AsyncGenerator[bytes]:
+    """Yield an empty piece, so that the headers are those of a response in pieces."""
+    yield b""
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -218,11 +225,11 @@ async def _send_body(body: bytes, receive: Receive, send: Send, *, more: bool = 
             async with asyncio.timeout(WRITE_SECONDS):
                 await send(message)
         except TimeoutError:
-            _abort_connection(receive)
+            abort_connection(receive)
             raise ClientDisconnect from None
 
 
-def _abort_connection(receive: Receive) -> None:
+def abort_connection(receive: object) -> None:
     """Reset the connection without sending what the server and the kernel have buffered.
 
     The server would only close it after the client has read that. ASGI has no message for it, so

@@ -2,12 +2,14 @@
 
 import asyncio
 import resource
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
 
 from service.cli import connections, server
 from service.main import State
+from service.settings import Settings
 from tests.documents.predictions.live_server import (
     chunk,
     connect,
@@ -49,20 +51,49 @@ async def test_head_that_never_ends_is_408(state: State, short_heads: None, befo
         writer.close()
 
 
-@pytest.mark.parametrize("before", [b"", GET], ids=["first", "kept alive"])
 @pytest.mark.parametrize("sent", [b"", b"\r\n\r\n"], ids=["silent", "empty lines"])
 async def test_connection_without_request_is_closed(
-    state: State, short_heads: None, before: bytes, sent: bytes
+    state: State, short_heads: None, sent: bytes
 ) -> None:
     async with serving(state) as port:
         reader, writer = await connect(port)
-        if before:
-            writer.write(before)
-            assert (await read_answer(reader)).status == 200
         writer.write(sent)
-        async with asyncio.timeout(4):  # uvicorn's own limit is 5 s
+        async with asyncio.timeout(30):
             assert await reader.read() == b""
         writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"\r\n\r\n"], ids=["silent", "empty lines"])
+async def test_kept_alive_connection_is_closed_after_its_time(
+    state: State, short_heads: None, sent: bytes
+) -> None:
+    """It outlives one that never sent a request."""
+    async with serving(state, keep_alive_seconds=1) as port:
+        reader, writer = await connect(port)
+        other_reader, other_writer = await connect(port)
+        writer.write(GET)
+        assert (await read_answer(reader)).status == 200
+        writer.write(sent)
+        async with asyncio.timeout(30):
+            assert await other_reader.read() == b""
+        other_writer.close()
+        writer.write(GET)
+        assert (await read_answer(reader)).status == 200
+        writer.write(sent)
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
+
+
+def test_keep_alive_is_that_of_the_settings(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "create_app", lambda _settings: None)
+    monkeypatch.setattr(server, "gc", Mock())
+    monkeypatch.setattr("sys.setswitchinterval", lambda _seconds: None)
+    assert settings.keep_alive_seconds > 60, "a balancer would use connections that are closed"
+    changed = settings.model_copy(update={"keep_alive_seconds": 7})
+    assert server.configure(changed).timeout_keep_alive == 7
 
 
 async def test_body_may_take_longer_than_a_head(state: State, short_heads: None) -> None:

@@ -121,10 +121,38 @@ async def test_response_headers_by_scope(
     (start,) = await send_through(app, **scope)
     names = {
         b"x-request-id", b"cache-control", b"x-content-type-options", b"x-frame-options",
-        b"referrer-policy", b"content-security-policy",
+        b"referrer-policy", b"content-security-policy", b"vary",
     }  # fmt: skip
     assert dict(start["headers"]).keys() == names | headers.keys()
     assert dict(start["headers"]).items() >= headers.items()
+
+
+@pytest.mark.parametrize(
+    ("own", "vary"),
+    [
+        ([], b"Accept-Encoding"),
+        ([(b"vary", b"Origin")], b"Origin, Accept-Encoding"),
+        ([(b"vary", b"accept-encoding, Origin")], b"accept-encoding, Origin"),
+    ],
+)
+async def test_coding_is_in_one_vary(
+    logged: CapturingLogger, own: list[tuple[bytes, bytes]], vary: bytes
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": own})
+
+    (start,) = await send_through(app)
+    assert [value for name, value in start["headers"] if name == b"vary"] == [vary]
+
+
+async def test_page_may_bring_a_policy_of_its_own(logged: CapturingLogger) -> None:
+    own = [(b"content-security-policy", b"default-src 'self'")]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": own})
+
+    (start,) = await send_through(app)
+    assert [header for header in start["headers"] if header[0] == own[0][0]] == own
 
 
 async def test_response_headers_of_an_error_are_kept(logged: CapturingLogger) -> None:

@@ -88,7 +88,7 @@ def test_pointer_outside_of_the_body_names_its_place() -> None:
 
 
 async def test_unknown_address_is_404(client: httpx2.AsyncClient) -> None:
-    for path in ("/", "/v1", "/v1/nothing", "/v1//items", "/../etc/passwd"):
+    for path in ("/v1", "/v1/nothing", "/v1//items", "/../etc/passwd"):
         response = await client.get(path)
         assert (response.status_code, response.json()["code"]) == (404, "no_such_address"), path
         assert response.json()["instance"] == response.request.url.path
@@ -101,7 +101,40 @@ async def test_other_method_is_405_with_all_allowed(
 ) -> None:
     response = await client.request(method, path)
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
-    assert response.headers["allow"] == "GET, POST"
+    assert response.headers["allow"] == "GET, HEAD, POST"
+    assert "accept-patch" not in response.headers
+
+
+@pytest.mark.parametrize("media_type", ["application/json-patch+json", "text/plain", None])
+@pytest.mark.parametrize("path", ["/v1/items/x", "/v1/products/bulk"])
+async def test_patch_of_another_type_is_415_with_those_accepted(
+    client: httpx2.AsyncClient, path: str, media_type: str | None
+) -> None:
+    headers = {} if media_type is None else {"Content-Type": media_type}
+    refused = await client.patch(path, content=b"[]", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_media_type")
+    others = await client.options(path)
+    for answer in (refused, others):
+        accepted = answer.headers["accept-patch"]
+        assert accepted == "application/merge-patch+json, application/json"
+
+
+async def test_merge_patch_is_accepted_and_json_patch_never(client: httpx2.AsyncClient) -> None:
+    item = (await client.post("/v1/items", json={"name": "x"})).json()
+    for media_type, status in [
+        ("application/merge-patch+json", 200),
+        ("application/Merge-Patch+JSON; charset=utf-8", 200),
+        ("application/json-patch+json", 415),
+        ("application/JSON-Patch+json; charset=utf-8", 415),
+    ]:
+        headers = {"Content-Type": media_type}
+        changed = await client.patch(
+            f"/v1/items/{item['id']}", content=b'{"name": "y"}', headers=headers
+        )
+        assert changed.status_code == status, media_type
+    posted = await client.post("/v1/items", content=b"{}", headers=headers)
+    assert posted.status_code == 415
+    assert "accept-patch" not in posted.headers
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,8 @@ class PostUpdate(RequestModel):
     both, replace all tags.
     """
 
-    model_config = ConfigDict(json_schema_extra={"example": {"published": True}})
-
     model_config = ConfigDict(
-        json_schema_extra={"example": {"title": "Two stores, one API", "tags": []}}
+        json_schema_extra={"example": {"title": "Two stores, one API", "published": True}}
     )
 
     title: Name | MISSING = MISSING

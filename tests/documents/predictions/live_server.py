@@ -59,19 +59,21 @@ async def serving(
     Without an ``authenticator`` every caller is an administrator.
     """
     app = _application(state["settings"], **settings)
+    changed = state["settings"].model_copy(update=settings)
     config = uvicorn.Config(
         _with_state(
             app,
             {
                 **state,
                 "authenticator": authenticator or FakeAuthenticator(ADMINISTRATOR),
-                "settings": state["settings"].model_copy(update=settings),
+                "settings": changed,
             },
         ),
         port=0,
         http=HttpProtocol,
         lifespan="off",
         log_config=None,
+        timeout_keep_alive=changed.keep_alive_seconds,
         timeout_graceful_shutdown=1,
     )
     server = _Server(config, ShutdownSignal(), 0)

@@ -1,0 +1,90 @@
+"""/docs and /redoc, with scripts and styles of our own address, so that they need no internet.
+
+Swagger UI and ReDoc come with the package fastapi-offline. Addresses on the pages are relative, so
+that they hold below the prefix of a proxy.
+"""
+
+import base64
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import fastapi_offline
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import HTMLResponse
+from starlette.types import Scope
+from typing_extensions import override
+
+ASSETS = "docs/assets"
+_ASSETS_FOLDER = Path(fastapi_offline.__file__).parent / "static"
+_INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_SWAGGER_UI = {
+    "persistAuthorization": True,
+    "docExpansion": "none",
+    "filter": True,
+    "validatorUrl": None,  # a service of others, which would get the document
+}
+
+
+class _Assets(StaticFiles):
+    """Files that a browser keeps for a day, and then asks for again with their ETag."""
+
+    @override
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response
+
+
+def add_documentation(app: FastAPI) -> None:
+    """Add both pages and their files; the application has ``/openapi.json`` already."""
+    icon = f"{ASSETS}/favicon.png"
+    swagger_ui = get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title=f"{app.title}: Swagger UI",
+        swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{ASSETS}/swagger-ui.css",
+        swagger_favicon_url=icon,
+        swagger_ui_parameters=_SWAGGER_UI,
+    )
+    redoc = get_redoc_html(
+        openapi_url="openapi.json",
+        title=f"{app.title}: ReDoc",
+        redoc_js_url=f"{ASSETS}/redoc.standalone.js",
+        redoc_favicon_url=icon,
+        with_google_fonts=False,
+    )
+    # ReDoc writes its styles into the page, and searches in a worker that it makes from text.
+    _add_page(app, "/docs", swagger_ui, "style-src 'self'")
+    _add_page(app, "/redoc", redoc, "style-src 'unsafe-inline'; worker-src blob:")
+    app.mount(f"/{ASSETS}", _Assets(directory=_ASSETS_FOLDER))
+
+
+def _add_page(app: FastAPI, path: str, page: HTMLResponse, also: str) -> None:
+    html = bytes(page.body)
+    hashes = "".join(f" {hash_source(text)}" for text in _INLINE_SCRIPT.findall(html.decode()))
+    policy = (
+        f"default-src 'none'; script-src 'self'{hashes}; {also}; "
+        "img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+    async def answer(_request: Request) -> Response:
+        return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+
+    app.add_route(path, answer, include_in_schema=False)
+
+
+def hash_source(text: str) -> str:
+    """Return the source of a Content-Security-Policy that permits this inline script or style."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -1,0 +1,55 @@
+"""/docs and /redoc: their files and what they permit the browser."""
+
+import re
+
+import httpx2
+import pytest
+
+from service.web.documentation import hash_source
+
+
+@pytest.mark.parametrize(("path", "scripts"), [("/docs", 1), ("/redoc", 0)])
+async def test_page_permits_its_own_scripts_alone(
+    anonymous_client: httpx2.AsyncClient, path: str, scripts: int
+) -> None:
+    page = await anonymous_client.get(path)
+    policy = page.headers["content-security-policy"]
+    found = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    assert len(found) == scripts
+    allowed = re.search(r"script-src ([^;]*);", policy)
+    assert allowed
+    assert allowed[1].split() == ["'self'", *map(hash_source, found)]
+    assert policy.startswith("default-src 'none'")
+    assert page.headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_page_names_no_other_host_and_its_files_may_be_cached(
+    anonymous_client: httpx2.AsyncClient, path: str
+) -> None:
+    page = await anonymous_client.get(path)
+    assert "//" not in re.sub(r"//.*\n|<!--.*?-->", "", page.text)
+    files = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(files) >= 2
+    for file in files:
+        answer = await anonymous_client.get(f"/{file}")
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=86400"
+        headers = {"If-None-Match": answer.headers["etag"]}
+        assert (await anonymous_client.get(f"/{file}", headers=headers)).status_code == 304
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "../core.py", "..%2Fcore.py", ""])
+async def test_other_files_are_404(anonymous_client: httpx2.AsyncClient, name: str) -> None:
+    assert (await anonymous_client.get(f"/docs/assets/{name}")).status_code == 404
+
+
+async def test_part_of_a_file_is_not_compressed(anonymous_client: httpx2.AsyncClient) -> None:
+    address = "/docs/assets/swagger-ui.css"
+    whole = await anonymous_client.get(address)
+    part = await anonymous_client.get(address, headers={"Range": "bytes=0-1999"})
+    assert (part.status_code, part.content) == (206, whole.content[:2000])
+    assert "content-encoding" not in part.headers
+    assert "accept-ranges" not in whole.headers
+    headers = {"Range": "bytes=0-1999", "If-Range": whole.headers["etag"]}
+    assert (await anonymous_client.get(address, headers=headers)).status_code == 200
