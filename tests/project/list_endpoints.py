@@ -14,8 +14,8 @@ _LONG_AGO, _NEVER = "1970-01-01T00:00:00Z", "2199-01-01T00:00:00Z"
 _TIMES = {"created_at__gte": (_NEVER, HALFWAY), "created_at__lt": (_LONG_AGO, HALFWAY)}
 _WHOSE = (numbered(FEW), numbered(MANY))
 EXPANDS = {
-    "posts_list": "author,tags",
-    "posts_list_of_user": "author,tags",
+    "posts_list": "author,tags,comments",
+    "posts_list_of_user": "author,tags,comments",
     "products_list": "category",
 }
 # What each filter is asked for: what few rows have, then what many have.
