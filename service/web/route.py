@@ -149,11 +149,10 @@ class Route(APIRoute):
 
     @property
     def _takes_query(self) -> bool:
-        """Whether the endpoint has query parameters; a direct one only describes them."""
-        if self.policy.direct:
-            described = (self.openapi_extra or {}).get("parameters", ())
-            return any(parameter["in"] == "query" for parameter in described)
-        return _takes_query(self.dependant)
+        """Whether the endpoint has query parameters, or reads them itself and describes them."""
+        described = (self.openapi_extra or {}).get("parameters", ())
+        names = {parameter["name"] for parameter in described if parameter["in"] == "query"}
+        return bool(names - {"fields"}) or _takes_query(self.dependant)
 
     @property
     def _fields(self) -> frozenset[str]:

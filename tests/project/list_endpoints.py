@@ -16,8 +16,8 @@ _TIMES = {"created_at__gte": (_NEVER, HALFWAY), "created_at__lt": (_LONG_AGO, HA
 _WHOSE = (numbered(FEW), numbered(MANY))
 SEVERAL = {"in", "ne", "null"}  # asked in few orders, as the planner treats them like equality
 EXPANDS = {
-    "posts_list": "author,tags",
-    "posts_list_of_user": "author,tags",
+    "posts_list": "author,tags,comments",
+    "posts_list_of_user": "author,tags,comments",
     "products_list": "category",
 }
 # What each filter is asked for: what few rows have, then what many have.

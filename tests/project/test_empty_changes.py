@@ -39,17 +39,17 @@ async def test_patch_of_no_field_leaves_the_resource_as_it_is(
         etag = {"If-Match": before.headers["etag"]}
         for headers in (owner, {**owner, **etag}):
             answer = await client.patch(address, json={}, headers=headers)
-            if (answer.status_code, seen(answer)) != (200, seen(before)):
+            if (answer.status_code, state_of(answer)) != (200, state_of(before)):
                 wrong.append((name, answer.status_code, answer.text, before.text))
         after = await client.get(address, headers=owner)
         stale = await client.patch(address, json={}, headers={**owner, **STALE})
-        if (seen(after), stale.status_code) != (seen(before), 412):
+        if (state_of(after), stale.status_code) != (state_of(before), 412):
             wrong.append((name, stale.status_code, after.text, before.text))
     assert not wrong
     assert len(patches(app)) > 8
 
 
-def seen(answer: httpx2.Response) -> tuple[Any, str | None]:
+def state_of(answer: httpx2.Response) -> tuple[Any, str | None]:
     return answer.json(), answer.headers.get("etag")
 
 

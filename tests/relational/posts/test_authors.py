@@ -34,6 +34,8 @@ async def test_expand_posts_nests_the_newest_in_the_order_of_the_list(
     assert "content" not in shown
     assert nested["posts"] == [{name: post[name] for name in shown} for post in listed]
     assert (await client.get(address)).json() == author, "nested only on request"
+    some = (await client.get(address, params={**POSTS, "fields": "id,posts"})).json()
+    assert some == {"id": author["id"], "posts": nested["posts"]}
 
 
 async def test_expand_posts_shows_a_stranger_published_posts_alone(

@@ -76,14 +76,14 @@ async def test_expand_comments_of_large_pages_ends_early(
     )
     async with state["sql"].engine.begin() as connection:
         await connection.execute(comments, {"nested": NESTED})
-    seen: list[Any] = []
+    found: list[Any] = []
     query: dict[str, Any] = {**COMMENTS, "limit": 200}
     while True:
         page = (await client.get("/v1/posts", params=query)).json()
-        seen += page["items"]
+        found += page["items"]
         if not page["page"]["has_more"]:
             break
         query["cursor"] = page["page"]["next_cursor"]
     assert query.keys() >= {"cursor"}
-    assert [post["id"] for post in seen] == [post["id"] for post in reversed(posts)]
-    assert {len(post["comments"]) for post in seen} == {NESTED}
+    assert [post["id"] for post in found] == [post["id"] for post in reversed(posts)]
+    assert {len(post["comments"]) for post in found} == {NESTED}
