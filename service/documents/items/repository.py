@@ -20,7 +20,7 @@ from service.documents.items.documents import (
 from service.documents.items.item_types import ItemTypeRepository
 from service.documents.items.merge_patch import merge
 from service.documents.items.schemas import ItemCreate, ItemQuery, ItemRead, ItemSearch, ItemUpdate
-from service.documents.items.search import compile_search, name_forms
+from service.documents.items.search import any_form, compile_search
 from service.stores.mongo.client import CODEC, Document, now
 from service.stores.mongo.context import MongoContext
 from service.stores.mongo.errors import violated_index
@@ -74,7 +74,7 @@ class ItemRepository(MongoRepository[ItemRead]):
             "price": "price",
             "created_at": "created_at",
         },
-        elsewhere=["name", "tag", "deleted"],
+        elsewhere=["name", "name__in", "tag", "tag__in", "deleted"],
     )
     searches = MongoListing(ITEMS, ItemSearch, elsewhere=["where"])
 
@@ -93,11 +93,16 @@ class ItemRepository(MongoRepository[ItemRead]):
         return {"deleted_at": {"$ne": None}, **self._own()}
 
     async def list(self, query: ItemQuery) -> Response:
-        where = [self._deleted() if query.deleted else self.visible()]
-        for field, name in (("name", query.name), ("tags", query.tag)):
-            if name is not None:
-                where.append({field: {"$in": name_forms(name)}})
-        return await self.listing.json_page(self._context, query, self._write, *where, codec=CODEC)
+        visible = self._deleted() if query.deleted else self.visible()
+        named = [
+            any_form("name", query.name),
+            any_form("name", *query.name__in or ()),
+            any_form("tags", query.tag),
+            any_form("tags", *query.tag__in or ()),
+        ]
+        return await self.listing.json_page(
+            self._context, query, self._write, visible, *named, codec=CODEC
+        )
 
     async def search(self, search: ItemSearch) -> Response:
         conditions = self.visible(), compile_search(search.where)

@@ -108,6 +108,12 @@ def name_forms(name: str) -> list[str]:
     return list(dict.fromkeys(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
 
 
+def any_form(field: str, *names: str | None) -> Document:
+    """Return the filter of documents with one of the names, in any form; {} without a name."""
+    forms = [form for name in names if name is not None for form in name_forms(name)]
+    return {field: {"$in": forms}} if forms else {}
+
+
 def _forms(field: str, value: Any, path: Path) -> list[Any]:
     """Return the stored values that are equal to the value."""
     stored = _scalar(field, value, path)
