@@ -67,7 +67,7 @@ def upgrade() -> None:
         refuse_collisions("tags", "fold_name(name)")
         refuse_collisions("categories", "parent_id, fold_name(name)")
     with op.get_context().autocommit_block():
-        op.execute("ALTER TABLE tags ADD COLUMN IF NOT EXISTS search tsvector")
+        op.execute("ALTER TABLE tags ADD COLUMN IF NOT EXISTS search tsvector DEFAULT '' NOT NULL")
         for table, (columns, vector) in VECTORS.items():
             fill_from_now_on(table, columns, vector)
     COMPOSE_NAMES.run()
@@ -110,7 +110,10 @@ def fill_from_now_on(table: str, columns: tuple[str, ...], vector: str) -> None:
         BEFORE INSERT OR UPDATE OF {", ".join(columns)} ON {table}
         FOR EACH ROW EXECUTE FUNCTION {table}_fill_search()
     """)
-    op.execute(f"ALTER TABLE {table} ALTER COLUMN search DROP EXPRESSION IF EXISTS")
+    op.execute(
+        f"ALTER TABLE {table} ALTER COLUMN search DROP EXPRESSION IF EXISTS, "
+        "ALTER COLUMN search DROP DEFAULT"
+    )
 
 
 def build(name: str, definition: str, unique: str = "") -> None:
@@ -141,7 +144,7 @@ def downgrade() -> None:
     for table, expression in GENERATED.items():
         op.execute(f"""
             ALTER TABLE {table} DROP COLUMN search,
-                ADD COLUMN search tsvector GENERATED ALWAYS AS ({expression}) STORED
+                ADD COLUMN search tsvector GENERATED ALWAYS AS ({expression}) STORED NOT NULL
         """)
         op.execute(f"ALTER TABLE {table} ALTER COLUMN search SET STATISTICS 1000")
         op.execute(f"CREATE INDEX ix_{table}_search ON {table} USING gin (search)")

@@ -22,7 +22,7 @@ EXPANDS = {
 FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "users_list": {
         **_TIMES,
-        "q": ("seldom", "grace", "name"),
+        "q": ("eldom", "grac", "ame", "example", "ho gr", "seldom 7722"),
         "name": ("seldom 7722", "grace hopper"),
         "name__prefix": ("seldom", "name"),
         "city": ("nowhere", "paris", "london"),
@@ -34,7 +34,7 @@ FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
         "deleted": (True,),
     },
     "users_list_emails": {"is_active": (False, True)},
-    "tags_list": {"name__prefix": ("tag7777", "tag")},
+    "tags_list": {"q": ("g7777", "tag"), "name__prefix": ("tag7777", "tag")},
     "posts_list": {
         **_TIMES,
         "q": ("seldom", "sometimes", "everywhere"),
@@ -52,7 +52,7 @@ FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "categories_list": {"parent_id": (numbered(11), numbered(1))},
     "products_list": {
         **_TIMES,
-        "q": ("seldom", "sometimes", "every"),
+        "q": ("seldom", "sometimes", "every", "s-77", "very"),
         "category_id": (numbered(500), numbered(2), numbered(1)),
         "price__gte": ("9999.00", "10.00"),
         "price__lte": ("0.00", "400.00"),

@@ -12,8 +12,10 @@ from sqlalchemy import (
     Text,
     all_,
     bindparam,
+    case,
     func,
     literal_column,
+    true,
 )
 from sqlalchemy.sql.functions import Function
 
@@ -89,10 +91,19 @@ def has_parts(vector: Any, *searched: Any) -> CustomFilter:
     """
 
     def condition(typed: Any) -> Condition:
-        words = func.search_text(func.concat_ws(literal_column("' '"), *searched), type_=Text)
-        patterns = func.search_patterns(typed, type_=ARRAY(Text))
-        has_all: Condition = vector.bool_op("@@")(func.search_query(typed))
-        return has_all & words.like(all_(patterns))
+        given = func.concat_ws(literal_column("' '"), *searched, type_=Text)
+        patterns = all_(func.search_patterns(typed, type_=ARRAY(Text)))
+        # Cheap tests come first, because search_text() takes 10 µs. In a CASE they hardly change
+        # the planner's estimate of the rows that the index finds, which LIKE divides by 200.
+        is_certain = vector.bool_op("@@")(func.search_certain(typed))
+        has_plainly = func.lower(given.collate("C")).like(patterns)
+        has_all = case(
+            (is_certain, true()),
+            (has_plainly, true()),
+            else_=func.search_text(given, type_=Text).like(patterns),
+        )
+        may_have: Condition = vector.bool_op("@@")(func.search_query(typed))
+        return may_have & has_all
 
     return CustomFilter(condition, Text)
 
