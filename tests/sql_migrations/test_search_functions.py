@@ -23,7 +23,7 @@ SELECT search_text(t), fold_name(t), to_tsvector('english', search_text(t))::tex
        search_vector(left(t, 2000), '')::text, search_query(left(t, 150))::text,
        search_patterns(left(t, 150)), search_certain(left(t, 150))::text,
        search_websearch(left(t, 150))::text
-FROM unnest($1::text[]) WITH ORDINALITY AS given (t, n) ORDER BY n
+FROM unnest($1::text[]) WITH ORDINALITY AS samples (t, n) ORDER BY n
 """
 
 
@@ -62,12 +62,12 @@ def test_normalisation_in_another_locale_is_the_same(
     execute(
         other, *(f"CREATE FUNCTION {signature} {body}" for signature, body in FUNCTIONS.items())
     )
-    given = list(texts())
-    here, there = fetch(url, NORMALISED, given), fetch(other, NORMALISED, given)
+    samples = list(texts())
+    here, elsewhere = fetch(url, NORMALISED, samples), fetch(other, NORMALISED, samples)
     lower = "SELECT lower('É') = 'é'"
     if locale == "c":
         assert (fetch(url, lower)[0][0], fetch(other, lower)[0][0]) == (True, False)
-    assert [n for n, row in enumerate(here) if row != there[n]] == []
+    assert [n for n, row in enumerate(here) if row != elsewhere[n]] == []
 
 
 @pytest.mark.parametrize(

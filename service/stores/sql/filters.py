@@ -91,16 +91,16 @@ def has_parts(vector: Any, *searched: Any) -> CustomFilter:
     """
 
     def condition(typed: Any) -> Condition:
-        given = func.concat_ws(literal_column("' '"), *searched, type_=Text)
+        searched_text = func.concat_ws(literal_column("' '"), *searched, type_=Text)
         patterns = all_(func.search_patterns(typed, type_=ARRAY(Text)))
         # Cheap tests come first, because search_text() takes 10 µs. In a CASE they hardly change
         # the planner's estimate of the rows that the index finds, which LIKE divides by 200.
         is_certain = vector.bool_op("@@")(func.search_certain(typed))
-        has_plainly = func.lower(given.collate("C")).like(patterns)
+        has_plainly = func.lower(searched_text.collate("C")).like(patterns)
         has_all = case(
             (is_certain, true()),
             (has_plainly, true()),
-            else_=func.search_text(given, type_=Text).like(patterns),
+            else_=func.search_text(searched_text, type_=Text).like(patterns),
         )
         may_have: Condition = vector.bool_op("@@")(func.search_query(typed))
         return may_have & has_all

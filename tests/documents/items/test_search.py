@@ -242,7 +242,7 @@ async def test_name_in_either_form_is_found_whichever_is_stored(
     item = await make_item(client, name="old")
     await state["mongo"].database["items"].update_one({"name": "old"}, {"$set": old})
     assert item["name"] == "old"
-    for name, tag in (("Jos\u00e9", "caf\u00e9"), ("Jose\u0301", "cafe\u0301")):
+    for name, tag in (("Jos\u00e9", "café"), ("Jose\u0301", "cafe\u0301")):
         for query in ({"name": name}, {"tag": tag}):
             found = (await client.get("/v1/items", params=query)).json()["items"]
             assert len(found) == 2, query

@@ -139,13 +139,13 @@ async def test_name_in_two_forms_is_one_tag(client: httpx2.AsyncClient, state: S
     async with state["sql"].engine.begin() as connection:
         values = {"id": uuid4(), "name": old}
         await connection.execute(text("INSERT INTO tags (id, name) VALUES (:id, :name)"), values)
-    for name in ("caf\u00e9", "CAFE\u0301"):
+    for name in ("café", "CAFE\u0301"):
         answer = await client.post("/v1/tags", json={"name": name})
         assert (answer.status_code, answer.json()["code"]) == (409, "tag_name_taken")
         found = await client.get("/v1/tags", params={"name__prefix": name})
         assert [tag["name"] for tag in found.json()["items"]] == [old]
-    post = await make_post(client, tags=["caf\u00e9"])
-    posts = (await client.get("/v1/posts", params={"tag": "CAF\u00c9"})).json()["items"]
+    post = await make_post(client, tags=["café"])
+    posts = (await client.get("/v1/posts", params={"tag": "CAFÉ"})).json()["items"]
     assert [found["id"] for found in posts] == [post["id"]]
 
 
