@@ -23,6 +23,7 @@ _OPTIONS = "LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE"
 # A longer word of a tsvector could exceed its 2,046 bytes. A text can be 18 times as long as what
 # was typed, and a tsvector holds 1 MB.
 _MOST_OF_WORD, _MOST_OF_TEXT = 200, 200_000
+_MOST_OF_PARTS = 2_000  # because substr() reads a text from its start
 
 FUNCTIONS = {
     # The form in which names are compared: composed, in lower case.
@@ -59,7 +60,7 @@ FUNCTIONS = {
     # The words of both texts, and the parts of the first.
     "search_vector(in_parts text, in_words text)": f"""
         RETURNS tsvector {_OPTIONS} RETURN array_to_tsvector(
-            search_parts(search_text(in_parts)) || ARRAY(
+            search_parts(left(search_text(in_parts), {_MOST_OF_PARTS})) || ARRAY(
                 SELECT left(word, {_MOST_OF_WORD})
                 FROM string_to_table(search_text(in_parts || ' ' || in_words), ' ') AS word
                 WHERE word <> ''
@@ -86,14 +87,29 @@ FUNCTIONS = {
             FROM unnest(search_terms(typed)) AS term
         )
     """,
-    # Each term begins a word, or its parts are among those of the text. The condition
-    # search_text(…) LIKE ALL (search_patterns(typed)) excludes parts that are not neighbours.
+    # What is certain without the text: each term begins a word, or is a part of three letters. No
+    # vector has the word '=', which stands for a term of several words.
+    "search_certain(typed text)": f"""
+        RETURNS tsquery {_OPTIONS} RETURN (
+            SELECT string_agg(
+                CASE WHEN term LIKE '% %' THEN '''='''
+                    WHEN length(term) = 3 THEN format('(''%s'':* | ''=%s'')', term, term)
+                    ELSE format('''%s'':*', term) END,
+                ' & '
+            )::tsquery
+            FROM unnest(search_terms(typed)) AS term
+        )
+    """,
+    # Each term begins a word, or its parts are among those of the text, perhaps not as neighbours.
+    # Only parts that do not overlap, and the last, because the planner takes them as independent.
     "search_query(typed text)": f"""
         RETURNS tsquery {_OPTIONS} RETURN (
             SELECT string_agg(
                 '(''' || replace(term, ' ', ''' & ''') || ''':*' || coalesce(' | ' || (
                     SELECT string_agg('''' || part || '''', ' & ')
-                    FROM unnest(search_parts(search_pattern(term))) AS part
+                    FROM search_pattern(term) AS pattern,
+                        unnest(search_parts(pattern)) WITH ORDINALITY AS parts (part, nth)
+                    WHERE nth % 3 = 1 OR nth = length(pattern) - 2
                 ), '') || ')', ' & '
             )::tsquery
             FROM unnest(search_terms(typed)) AS term

@@ -97,6 +97,10 @@ async def fill_tables(engine: LargeDatasetEngine) -> None:
     superuser = await asyncpg.connect(engine.superuser_url)
     for table in reversed(METADATA.sorted_tables):
         await superuser.execute(f"ALTER TABLE {table.name} SET UNLOGGED")
+        if "search" in table.c:
+            await superuser.execute(
+                f"ALTER TABLE {table.name} ENABLE ALWAYS TRIGGER {table.name}_search"
+            )
     todo = iter(TABLES.items())
 
     async def fill() -> None:

@@ -24,7 +24,7 @@ EXPANDS = {
 FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "users_list": {
         **_TIMES,
-        "q": ("seldom", "grace", "name"),
+        "q": ("eldom", "grac", "ame", "example", "ho gr", "seldom 7722"),
         "username": ("NOBODY",),
         "username__in": ("nobody,nothing",),
         "email": ("User7@example.com",),
@@ -52,6 +52,7 @@ FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "users_list_emails": {**_TIMES, "is_active": (False, True)},
     "tags_list": {
         **_TIMES,
+        "q": ("g7777", "tag"),
         "name": ("TAG7777", "none"),
         "name__in": ("tag7,tag8,none",),
         "name__prefix": ("tag7777", "tag"),
@@ -84,7 +85,7 @@ FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     },
     "products_list": {
         **_TIMES,
-        "q": ("seldom", "sometimes", "every"),
+        "q": ("seldom", "sometimes", "every", "s-77", "very"),
         "sku": ("s-77", "none"),
         "sku__in": ("s-77,S-78,none",),
         "name": ("none",),

@@ -63,7 +63,13 @@ def parameters(app: FastAPI) -> list[Parameter]:
 
 def test_parameters_every_search_is_found(parameters: list[Parameter]) -> None:
     searches = {path for path, name in parameters if name == "q"}
-    assert searches == {"/v1/users", "/v1/posts", "/v1/users/{user_id}/posts", "/v1/products"}
+    assert searches == {
+        "/v1/users",
+        "/v1/posts",
+        "/v1/users/{user_id}/posts",
+        "/v1/products",
+        "/v1/tags",
+    }
 
 
 @pytest.mark.parametrize(

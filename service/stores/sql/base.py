@@ -87,4 +87,4 @@ class Followed:
 
 def search_vector() -> Any:
     """Return a tsvector column, which a trigger of its migration fills; index it with GIN."""
-    return mapped_column(TSVECTOR, nullable=True, sort_order=99, deferred=True)
+    return mapped_column(TSVECTOR, sort_order=99, deferred=True)

@@ -13,9 +13,11 @@ from sqlalchemy import (
     all_,
     any_,
     bindparam,
+    case,
     func,
     literal_column,
     select,
+    true,
 )
 from sqlalchemy.sql.functions import Function
 
@@ -116,10 +118,19 @@ def has_parts(vector: Any, *searched: Any) -> CustomFilter:
     """
 
     def condition(typed: Any) -> Condition:
-        words = func.search_text(func.concat_ws(literal_column("' '"), *searched), type_=Text)
-        patterns = func.search_patterns(typed, type_=ARRAY(Text))
-        has_all: Condition = vector.bool_op("@@")(func.search_query(typed))
-        return has_all & words.like(all_(patterns))
+        searched_text = func.concat_ws(literal_column("' '"), *searched, type_=Text)
+        patterns = all_(func.search_patterns(typed, type_=ARRAY(Text)))
+        # Cheap tests come first, because search_text() takes 10 µs. In a CASE they hardly change
+        # the planner's estimate of the rows that the index finds, which LIKE divides by 200.
+        is_certain = vector.bool_op("@@")(func.search_certain(typed))
+        has_plainly = func.lower(searched_text.collate("C")).like(patterns)
+        has_all = case(
+            (is_certain, true()),
+            (has_plainly, true()),
+            else_=func.search_text(searched_text, type_=Text).like(patterns),
+        )
+        may_have: Condition = vector.bool_op("@@")(func.search_query(typed))
+        return may_have & has_all
 
     return CustomFilter(condition, Text)
 

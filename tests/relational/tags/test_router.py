@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from service.main import State
 from tests.relational.posts.factories import make_post
@@ -143,3 +144,26 @@ async def test_bulk_put_concurrent_same_names_create_each_once(
     assert deadlocked == []
     ids = [{tag["id"] for tag in answer.json()["items"]} for answer in answers]
     assert len(set.union(*ids)) == 1000
+
+
+async def test_name_in_two_forms_is_one_tag(client: httpx2.AsyncClient, state: State) -> None:
+    old = "cafe\u0301"  # as it was stored before
+    async with state["sql"].engine.begin() as connection:
+        values = {"id": uuid4(), "name": old}
+        await connection.execute(text("INSERT INTO tags (id, name) VALUES (:id, :name)"), values)
+    for name in ("café", "CAFE\u0301"):
+        answer = await client.post("/v1/tags", json={"name": name})
+        assert (answer.status_code, answer.json()["code"]) == (409, "tag_name_taken")
+        found = await client.get("/v1/tags", params={"name__prefix": name})
+        assert [tag["name"] for tag in found.json()["items"]] == [old]
+    post = await make_post(client, tags=["café"])
+    posts = (await client.get("/v1/posts", params={"tag": "CAFÉ"})).json()["items"]
+    assert [found["id"] for found in posts] == [post["id"]]
+
+
+async def test_search_of_tags_finds_parts(client: httpx2.AsyncClient) -> None:
+    for name in ("data-bases", "node.js", "Größe"):
+        await make_tag(client, name)
+    for q, names in (("base", ["data-bases"]), ("js", ["node.js"]), ("ross", ["Größe"])):
+        answer = await client.get("/v1/tags", params={"q": q})
+        assert [tag["name"] for tag in answer.json()["items"]] == names

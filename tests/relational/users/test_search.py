@@ -1,4 +1,6 @@
-"""Search of users by prefixes of their names, in the case rules of PostgreSQL."""
+"""Search of users by parts of words, and by prefixes of names in the case rules of PostgreSQL."""
+
+from typing import Any
 
 import httpx2
 import pytest
@@ -34,3 +36,45 @@ async def test_list_few_deleted_users_needs_no_table_scan(
         await client.get("/v1/users?deleted=true")
     async with state["sql"].engine.connect() as connection:
         assert "scan of users" not in await used_indexes(connection, statements[-1])
+
+
+PEOPLE: tuple[dict[str, Any], ...] = (
+    {"username": "gagan", "name": "Gagan Singh", "city": "Göttingen", "email": "g1@mail.example"},
+    {"username": "jose", "name": "Jos\u00e9 «Pepe» Núñez", "city": "São Paulo"},
+    {"username": "acdc", "name": "AC/DC — “Fan”", "city": "Groß-Gerau"},
+    {"username": "noise", "name": "Gaga Aganoff ndc", "city": "xac"},
+)
+
+
+@pytest.mark.parametrize(
+    ("q", "usernames"),
+    [
+        ("agan", "gagan noise"),
+        ("agan SING", "gagan"),
+        ("otting", "gagan"),
+        ("g1@mail.example", "gagan"),
+        ("g1@mail", "gagan"),
+        ("JOSE", "jose"),
+        ("jose\u0301", "jose"),
+        ("pepe", "jose"),
+        ("unez", "jose"),
+        ("aulo sao", "jose"),
+        ("AC/DC", "acdc"),
+        ("ac-dc", "acdc"),
+        ("dc", "acdc"),
+        ("fan", "acdc"),
+        ("GROSS-ger", "acdc"),
+        ("gagag", ""),
+        ("ganoffn", ""),
+        ("ingh gott", "gagan"),
+        ("ndx", ""),
+        ("😀", ""),
+        ("%", ""),
+    ],
+)
+async def test_search_parts_of_words_are_found(
+    client: httpx2.AsyncClient, q: str, usernames: str
+) -> None:
+    await make_users(client, *PEOPLE)
+    users = (await client.get("/v1/users", params={"q": q})).json()["items"]
+    assert {user["username"] for user in users} == set(usernames.split())
