@@ -147,7 +147,7 @@ class List(NamedTuple):
                     yield from ({"sort": sort, name: value} for value in values)
             if self.expand is not None:
                 yield {"sort": sort, "expand": self.expand}
-            if self.takes_numbers and self.is_default(sort):
+            if self.takes_numbers and self.is_default(sort) and sort != "committed":
                 yield {"sort": sort, "page": 3}
 
     def is_default(self, sort: str) -> bool:

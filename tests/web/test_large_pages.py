@@ -16,6 +16,7 @@ from service.web.large_pages import LargePage, PageTooLarge, end_early, in_batch
 from service.web.streaming import LARGE_BYTES, LargeResponses
 from tests.documents.predictions.factories import make_event, make_events, post_batch
 from tests.relational.posts.factories import make_post
+from tests.relational.users.factories import make_user
 from tests.web.test_streaming import Connection
 
 PAGE = large_pages.PAGE_BYTES
@@ -89,7 +90,9 @@ async def pages_of(client: httpx2.AsyncClient, path: str, **query: Any) -> list[
 @pytest.mark.usefixtures("small_pages")
 async def test_posts_of_any_size_are_listed_once_in_order(client: httpx2.AsyncClient) -> None:
     lengths = [10, 99_000, 5_000, 99_000, 99_000, 10, *[90_000] * 9, 4_097]
-    ids = [(await make_post(client, content="\u00e9" * length))["id"] for length in lengths]
+    author = (await make_user(client))["id"]
+    texts = ["\u00e9" * length for length in lengths]
+    ids = [(await make_post(client, author_id=author, content=text))["id"] for text in texts]
     for query in ({}, {"expand": "author"}, {"fields": "id,content"}):
         pages = await pages_of(client, "/v1/posts", sort="created_at", limit=200, **query)
         assert len(pages) > 2
@@ -98,8 +101,11 @@ async def test_posts_of_any_size_are_listed_once_in_order(client: httpx2.AsyncCl
         assert [len(post["content"]) for post in posts] == lengths
         assert ("author" in posts[1]) == ("expand" in query)
         assert (set(posts[1]) == {"id", "content"}) == ("fields" in query)
-    refused = await client.get("/v1/posts", params={"limit": 200, "offset": 0})
-    assert (refused.status_code, refused.json()["code"]) == (422, "page_too_large")
+    assert len(await pages_of(client, f"/v1/users/{author}/posts", limit=200)) > 2
+    for counted in ({"limit": 200, "offset": 0}, {"page": 1, "page_size": 200}):
+        for address in ("/v1/posts", f"/v1/users/{author}/posts"):
+            refused = await client.get(address, params=counted)
+            assert (refused.status_code, refused.json()["code"]) == (422, "page_too_large")
 
 
 @pytest.mark.usefixtures("small_pages")

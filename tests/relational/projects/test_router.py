@@ -133,6 +133,8 @@ async def test_deleted_project_is_hidden_until_owner_restores_it(user_factory: U
     )
     path = f"/projects/{project['id']}"
     assert (await owner.request("DELETE", path)).status_code == 204
+    page = await owner.request_json("GET", "/projects?deleted=true&count=estimated")
+    assert [(item["id"], type(page["total"])) for item in page["items"]] == [(project["id"], int)]
     for person in (owner, admin, admin_client):
         assert status_and_code(await person.request("GET", path)) == (404, "project_not_found")
         assert status_and_code(await person.request("DELETE", path)) == (404, "project_not_found")
