@@ -158,9 +158,7 @@ class CircuitBreaker:
         return len(self._detached)
 
     def deadline(self, spent: float = 0.0, seconds: float | None = None) -> Deadline:
-        """Return a deadline that has not started; ``spent`` seconds of its time are used up.
-
-        ``seconds`` is another limit than that of every call.
+        """Return a deadline that has not started; ``spent`` of its ``seconds`` are used up.
 
         Raises:
             Unavailable: no time is left.

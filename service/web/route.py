@@ -41,11 +41,7 @@ class Policy:
 
 
 def policy(
-    *,
-    direct: bool = False,
-    read_only: bool = False,
-    own_sessions: bool = False,
-    seconds: float | None = None,
+    *, direct: bool = False, seconds: float | None = None, **flags: bool
 ) -> Callable[[F], F]:
     """Set the policy of an endpoint; place it below ``@router.get(…)``.
 
@@ -53,7 +49,7 @@ def policy(
         direct: the endpoint is called without FastAPI, which only documents it.
         read_only: the store treats the request as a read, whatever its method.
         own_sessions: the endpoint opens its sessions itself; the store's route opens none.
-        seconds: the deadline in the store, instead of that of the settings.
+        seconds: the deadline in the store, instead of the default.
 
     Raises:
         TypeError: a direct endpoint is not ``(request: Request) -> Response``.
@@ -62,7 +58,7 @@ def policy(
     def mark(endpoint: F) -> F:
         if direct and not _takes_only_request(endpoint):
             raise TypeError(f"{endpoint.__name__} is direct: (request: Request) -> Response")
-        vars(endpoint)[_POLICY] = Policy(direct, read_only, own_sessions, seconds)
+        vars(endpoint)[_POLICY] = Policy(direct=direct, seconds=seconds, **flags)
         return endpoint
 
     return mark

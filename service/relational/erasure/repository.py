@@ -68,8 +68,8 @@ async def begin(session: AsyncSession) -> None:
 async def end_credentials(session: AsyncSession, user_id: UUID, expected: Expected) -> None:
     """End the logins and keys of a user who can be erased; raises as ``lock`` does.
 
-    Else the user's requests could lock their row for reading one after the other, and whoever wants
-    it alone would wait for all of them.
+    Else the erasure could wait without end: requests of the user lock their row for reading one
+    after the other, and no lock for writing fits between.
     """
     await lock(session, user_id, expected, alone=False)
     for table in (Login, ApiKey):
@@ -178,12 +178,12 @@ async def remove(session: AsyncSession, user_id: UUID) -> None:
         AccountNotEmpty, LastOwner: by constraints, if an account or a project came meanwhile.
     """
     own_posts = select(Post.id).where(Post.author_id == user_id)
-    given = {"user_id": TOMBSTONE_ID, "version": Order.version + 1}
+    anonymous = {"user_id": TOMBSTONE_ID, "version": Order.version + 1}
     for table, condition, change in (
         (Comment, Comment.author_id == user_id, delete(Comment)),
         (Comment, Comment.post_id.in_(own_posts), delete(Comment)),
         (Post, Post.author_id == user_id, delete(Post)),
-        (Order, Order.user_id == user_id, update(Order).values(**given)),
+        (Order, Order.user_id == user_id, update(Order).values(**anonymous)),
         (
             Transfer,
             Transfer.created_by == user_id,

@@ -42,7 +42,7 @@ class Kept(ResponseModel):
 
 
 class Erased(ResponseModel):
-    """What the erasure of a user did."""
+    """The rows that the erasure of a user removed, and those that are kept."""
 
     id: UUID
     removed: Removed

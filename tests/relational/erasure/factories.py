@@ -82,9 +82,9 @@ async def _make_accounts(user: ProjectUser, admin: ProjectUser) -> None:
     bank = await admin.request_json("POST", "/accounts", {**account, "may_overdraw": True})
     await user.request_json("POST", "/accounts", account)
     used = await user.request_json("POST", "/accounts", account)
-    there = {"from_account_id": bank["id"], "to_account_id": used["id"], "amount": "5.00"}
+    paid = {"from_account_id": bank["id"], "to_account_id": used["id"], "amount": "5.00"}
     back = {"from_account_id": used["id"], "to_account_id": bank["id"], "amount": "5.00"}
-    await admin.request_json("POST", "/transfers", there)
+    await admin.request_json("POST", "/transfers", paid)
     await user.request_json("POST", "/transfers", back)
 
 

@@ -27,7 +27,7 @@ async def author(client: httpx2.AsyncClient) -> dict[str, Any]:
     return await make_user(client)
 
 
-async def seen(client: httpx2.AsyncClient, author_id: str) -> dict[str, int]:
+async def count_visible(client: httpx2.AsyncClient, author_id: str) -> dict[str, int]:
     """Return how many posts each list shows and counts."""
     found = {}
     for query in (
@@ -56,19 +56,19 @@ async def test_posts_of_a_deleted_user_are_hidden_until_the_restore(
         f"{path}/comments",
         f"{path}/comments/{comment['id']}",
     ]
-    assert set((await seen(reader, author["id"])).values()) == {1}
+    assert set((await count_visible(reader, author["id"])).values()) == {1}
     etag = (await reader.get(path)).headers["etag"]
     assert (await client.delete(f"/v1/users/{author['id']}")).status_code == 204
-    assert set((await seen(reader, author["id"])).values()) == {0}
+    assert set((await count_visible(reader, author["id"])).values()) == {0}
     assert {(await reader.get(single)).status_code for single in singles} == {404}
     assert (await reader.get(path, headers={"If-None-Match": etag})).status_code == 404
     assert (await reader.post(f"{path}/views")).status_code == 404
     answer = await reader.post(f"{path}/comments", json={"content": "x"})
     assert answer.status_code == 404
-    assert set((await seen(client, author["id"])).values()) == {1}, "administrators see it"
+    assert set((await count_visible(client, author["id"])).values()) == {1}, "administrators see it"
     assert {(await client.get(single)).status_code for single in singles} == {200}
     assert (await client.post(f"/v1/users/{author['id']}/restore")).status_code == 200
-    assert set((await seen(reader, author["id"])).values()) == {1}
+    assert set((await count_visible(reader, author["id"])).values()) == {1}
     assert {(await reader.get(single)).status_code for single in singles} == {200}
 
 
@@ -92,7 +92,7 @@ async def test_comment_of_a_deleted_user_on_posts_of_others_stays(
     assert listed == [comment]
 
 
-async def test_other_posts_stay_among_those_of_deleted_users(
+async def test_posts_of_others_stay_among_posts_of_deleted_users(
     client: httpx2.AsyncClient, reader: httpx2.AsyncClient, author: dict[str, Any]
 ) -> None:
     for _ in range(3):
