@@ -1,4 +1,4 @@
-"""The service does what the document says of examples, Idempotency-Key and If-None-Match."""
+"""The service does what the document promises of examples, Idempotency-Key and If-None-Match."""
 
 import json
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Rules of linters for the OpenAPI document (those of Redocly that matter), and our own.
 
-Each rule yields a sentence per fault, which says what to add.
+Each rule yields a sentence per fault, which names what to add.
 """
 
 import re
@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 
-from service.web.openapi_document.schema_walk import schemas_in
+from service.web.openapi_document.nested_schemas import schemas_in
 
 Document = dict[str, Any]
 Rule = Callable[[Document], Iterator[str]]

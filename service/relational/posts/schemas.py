@@ -219,7 +219,7 @@ class AuthorExpand(RequestModel):
 class CommentCreate(RequestModel):
     """A new comment of the caller, or of another user with ``comments:admin``."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"content": "Well said."}})
+    model_config = ConfigDict(json_schema_extra={"example": {"content": "Clearly written."}})
 
     author_id: UUID | None = None
     content: CommentText
@@ -228,7 +228,9 @@ class CommentCreate(RequestModel):
 class CommentUpdate(RequestModel):
     """A merge patch: an absent field is unchanged."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"content": "Well said, and true."}})
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"content": "Clearly written, and true."}}
+    )
 
     content: CommentText | MISSING = MISSING
 

@@ -8,8 +8,8 @@ from starlette.routing import BaseRoute
 
 from service.web.openapi import Problem
 from service.web.openapi_document.components import HEADERS, shared_responses
+from service.web.openapi_document.nested_schemas import schemas_in
 from service.web.openapi_document.operations import complete_operation
-from service.web.openapi_document.schema_walk import schemas_in
 
 
 def complete_document(

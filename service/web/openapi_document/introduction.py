@@ -19,7 +19,7 @@ fills `total`, `fields=id,created_at` selects fields. A filter is `field=` or `f
 
 ## Errors
 
-An error is `application/problem+json` (RFC 9457). `code` is for programs, `detail` says what to do,
+An error is `application/problem+json` (RFC 9457). `code` is for programs, `detail` is the remedy,
 and `errors` names each place of the input as a JSON Pointer. An unknown field is 422, an unknown
 query parameter 400. After 429 and 503, wait the seconds of `Retry-After`.
 

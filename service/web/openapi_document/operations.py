@@ -1,4 +1,4 @@
-"""What an operation inherits from its route: summary, scopes, headers, parameters, responses."""
+"""Complete an operation from its route: summary, scopes, headers, parameters, responses."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ _SHARED = {f"#/components/responses/{name}": part for name, part in shared_respo
 
 
 def complete_operation(operation: dict[str, Any], route: APIRoute) -> None:
-    """Add to an operation of FastAPI's document what its route says."""
+    """Add to an operation of FastAPI's document what its route declares."""
     _describe(operation, route)
     _secure(operation, route)
     parameters: list[dict[str, Any]] = operation.setdefault("parameters", [])
@@ -85,7 +85,7 @@ def _depends_on(dependant: Dependant, call: object) -> bool:
 
 
 def _complete_responses(operation: dict[str, Any], route: APIRoute, *, takes_key: bool) -> None:
-    """Declare the headers of responses, and let references speak for themselves."""
+    """Declare the headers of responses, and drop what references repeat."""
     names = _success_headers(route, takes_key=takes_key)
     for status, response in operation["responses"].items():
         shared = _SHARED.get(response.get("$ref", ""))

@@ -68,8 +68,8 @@ async def kept_patch(reply: Reply, expected: IfMatch) -> Thing:
 
 def document() -> dict[str, Any]:
     app = FastAPI()
-    for each in (router, keeping):
-        add_routes(app, "", each)
+    for routes in (router, keeping):
+        add_routes(app, "", routes)
     found = app.openapi()
     complete_document(found, app.routes, {})
     return found
@@ -114,7 +114,7 @@ def test_operation_idempotency_key_belongs_to_posts_that_keep_it() -> None:
     assert "409" in PATHS["/kept"]["post"]["responses"]
 
 
-def test_operation_headers_are_those_that_its_route_sends() -> None:
+def test_operation_declares_the_headers_that_its_route_sends() -> None:
     assert headers(PATHS["/things/one"]["get"]) == {"ETag", "X-Request-Id"}
     assert headers(PATHS["/things"]["get"]) == {"Link", "X-Request-Id"}
     assert headers(PATHS["/things"]["post"], "201") == {

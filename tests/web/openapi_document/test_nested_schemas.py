@@ -1,11 +1,11 @@
-"""The walk finds schemas, and takes no example for one."""
+"""Every nested schema is found, and no example is taken for one."""
 
-from service.web.openapi_document.schema_walk import schemas_in
+from service.web.openapi_document.nested_schemas import schemas_in
 
 INNER = {"type": "array"}
 
 
-def test_walk_finds_nested_schemas_by_their_pointers() -> None:
+def test_schemas_in_finds_nested_ones_by_their_pointers() -> None:
     document = {
         "components": {
             "schemas": {
@@ -23,7 +23,7 @@ def test_walk_finds_nested_schemas_by_their_pointers() -> None:
     ]
 
 
-def test_walk_passes_over_examples_and_responses_of_data() -> None:
+def test_schemas_in_passes_over_examples_and_defaults() -> None:
     media = {"example": {"schema": INNER}, "schema": {"default": {"items": INNER}}}
     document = {"paths": {"/x": {"get": {"responses": {"200": {"content": {"a/b": media}}}}}}}
     assert [schema for _, schema in schemas_in(document)] == [media["schema"]]
