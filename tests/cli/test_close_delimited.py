@@ -27,11 +27,11 @@ async def read_all(port: int, request: str) -> tuple[bytes, bytes]:
 async def test_response_without_length_ends_with_the_connection(
     state: State, reset_stores: None, monkeypatch: pytest.MonkeyPatch, pieces: list[bytes]
 ) -> None:
-    async def given(_response: object) -> AsyncGenerator[bytes]:
+    async def sent_pieces(_response: object) -> AsyncGenerator[bytes]:
         for piece in pieces:
             yield piece
 
-    monkeypatch.setattr(ProductExportResponse, "pieces", given)
+    monkeypatch.setattr(ProductExportResponse, "pieces", sent_pieces)
     async with serving(state) as port:
         head, body = await read_all(port, "GET /v1/products/export")
     assert head.startswith(b"http/1.1 200")

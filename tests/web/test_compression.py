@@ -179,7 +179,7 @@ async def test_problem_and_page_are_compressed_and_a_replay_is_stored_plain(
     assert (refused.status_code, refused.headers["content-encoding"]) == (422, "zstd")
 
 
-async def test_vary_is_there_without_accept_encoding(state: State) -> None:
+async def test_response_varies_without_accept_encoding(state: State) -> None:
     async with serving(state) as port:
         reader, writer = await connect(port)
         writer.write(b"GET /livez HTTP/1.0\r\nHost: x\r\n\r\n")

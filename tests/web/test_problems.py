@@ -107,7 +107,7 @@ async def test_other_method_is_405_with_all_allowed(
 
 @pytest.mark.parametrize("media_type", ["application/json-patch+json", "text/plain", None])
 @pytest.mark.parametrize("path", ["/v1/items/x", "/v1/products/bulk"])
-async def test_patch_of_another_type_is_415_with_those_accepted(
+async def test_patch_of_another_type_is_415_and_names_the_right_ones(
     client: httpx2.AsyncClient, path: str, media_type: str | None
 ) -> None:
     headers = {} if media_type is None else {"Content-Type": media_type}
