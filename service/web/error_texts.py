@@ -38,7 +38,7 @@ _TEXTS = {
     "literal_error": "Send {expected}.",
     "enum": "Send {expected}.",
     "union_tag_invalid": "Send one of {expected_tags} as {discriminator}.",
-    "union_tag_not_found": "Send {discriminator}, which says what kind of object this is.",
+    "union_tag_not_found": "Send {discriminator}, the kind of this object.",
     "uuid_version": "Send a UUID of version {expected_version}.",
     "decimal_max_digits": "Send at most {max_digits} digits.",
     "decimal_max_places": "Send at most {decimal_places} decimals.",

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Request
 
 from service.auth.access_tokens import Claims, Keyring
-from service.auth.caller import InvalidTicket
+from service.auth.caller import InvalidTicket, Unauthenticated
 from service.documents.predictions.reading.schemas import PredictionFilters
 from service.documents.predictions.tail.schemas import TailTicketCreate, TailTicketRead
 from service.stores.mongo.context import MongoService
@@ -46,13 +46,15 @@ class TailTickets(MongoService):
         """Return a ticket of the caller for the tail with these filters.
 
         Raises:
+            Unauthenticated: the caller is no user.
             ModelForbidden: the caller's key is bound to other models.
         """
         caller, request = self._caller, self._context.request
+        if caller.user_id is None:
+            raise Unauthenticated
         caller.require_model(body.model)
         keyring: Keyring = request.state.keyring
         path = request.url.path.removesuffix("/tickets")
-        assert caller.user_id is not None  # noqa: S101 - the route needs a scope
         claims = Claims(
             caller.user_id, frozenset((SCOPE,)), caller.login_id, caller.key_id, caller.secret_id
         )
