@@ -13,7 +13,7 @@ from service.web.lists.sorting import Sort
 
 
 class Key(NamedTuple):
-    """What rows are ordered by, one of several."""
+    """One of the columns that rows are ordered by."""
 
     column: Any
     descending: bool
