@@ -70,10 +70,10 @@ async def test_kept_alive_connection_is_closed_after_its_time(
     """It outlives one that never sent a request."""
     async with serving(state, keep_alive_seconds=1) as port:
         reader, writer = await connect(port)
-        other_reader, other_writer = await connect(port)
         writer.write(GET)
         assert (await read_answer(reader)).status == 200
         writer.write(sent)
+        other_reader, other_writer = await connect(port)
         async with asyncio.timeout(30):
             assert await other_reader.read() == b""
         other_writer.close()
