@@ -36,14 +36,12 @@ from service.stores.mongo.client import MongoStore, open_mongo
 from service.stores.sql.engine import SqlStore, open_sql
 from service.stores.sql.pool import SQL_LOGGER
 from service.stores.sql.processes import registered
-from service.web import welcome
-from service.web.body_limit import BodyLimitMiddleware
-from service.web.compression import CompressionMiddleware
 from service.web.conditional import NotModified, answer_not_modified
 from service.web.direct_route import DirectRouteMiddleware
-from service.web.documentation import add_documentation
-from service.web.head_requests import HeadMiddleware
-from service.web.middleware import (
+from service.web.middleware.body_limit import BodyLimitMiddleware
+from service.web.middleware.compression import CompressionMiddleware
+from service.web.middleware.head_requests import HeadMiddleware
+from service.web.middleware.requests import (
     Draining,
     ErrorMiddleware,
     RequestMiddleware,
@@ -51,6 +49,8 @@ from service.web.middleware import (
 )
 from service.web.openapi_document.complete import complete_document
 from service.web.openapi_document.introduction import INTRODUCTION, TAGS
+from service.web.pages import welcome
+from service.web.pages.documentation import add_documentation
 from service.web.problems import answer_error
 from service.web.route import add_routes
 from service.web.streaming import LargeResponses, SlowReaderMiddleware

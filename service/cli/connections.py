@@ -23,8 +23,8 @@ from uvicorn.server import ServerState
 from service.cli.close_delimited import close_delimited
 from service.core.errors import BadRequest, HeadersTooLarge, ServiceError, Unavailable
 from service.core.request_id import begin_request
-from service.web.body_limit import LINGER_SECONDS
-from service.web.middleware import API_HEADERS
+from service.web.middleware.body_limit import LINGER_SECONDS
+from service.web.middleware.requests import API_HEADERS
 from service.web.problems import problem
 
 # A head fits into a few packets: slow networks need a second or two. The time also covers new

@@ -19,7 +19,7 @@ from typing_extensions import override
 from service.cli.connections import Connections, HttpProtocol
 from service.main import create_app
 from service.settings import Settings
-from service.web.middleware import Draining
+from service.web.middleware.requests import Draining
 
 GRACE_SECONDS = 10
 TICKS_PER_SECOND = 10  # uvicorn's

@@ -19,10 +19,10 @@ from pydantic_core import to_json
 
 from service.core.cooperative import run_cooperatively
 from service.core.errors import MAX_ERRORS, Conflict, FieldError, Refused, ServiceError, field_error
+from service.web.bodies.strict_json import InvalidItem
 from service.web.openapi import ProblemError, problems
 from service.web.problems import invalid_value
 from service.web.schemas import MAX_ITEMS, RequestModel, ResponseModel, Versioned
-from service.web.strict_json import InvalidItem
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -11,7 +11,7 @@ from fastapi import Request
 
 from service.auth.caller import Authenticator, Caller
 from service.settings import Settings
-from service.web.pagination import Paginator
+from service.web.lists.pagination import Paginator
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from service.core.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from service.web.ndjson import BYTES, NDJSON
+from service.web.bodies.ndjson import BYTES, NDJSON
 from service.web.problems import PROBLEM_JSON
 
 

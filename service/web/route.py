@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.auth.caller import Access, Authenticator, access_of, is_access
 from service.core.errors import BadRequest, Refused, UnknownParameter, UnsupportedMedia, field_error
 from service.core.media_types import is_json, parse_media_type
+from service.web.bodies.strict_json import LargeIntegers, fields_marked, parse_body
 from service.web.bulk import ItemReaders, items_apart, validate_items
-from service.web.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
-from service.web.strict_json import LargeIntegers, fields_marked, parse_body
+from service.web.lists.sparse_fields import fields_in, parse_fields, select_fields, with_parameter
 from service.web.text_parameter import TextConvertor
 
 Endpoint = Callable[[Request], Awaitable[Response]]

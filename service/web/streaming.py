@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.core.errors import ServiceError, Unavailable
-from service.web.head_requests import HEAD_ONLY
+from service.web.middleware.head_requests import HEAD_ONLY
 from service.web.problems import problem
 
 PIECE_BYTES = 65_536  # the server's buffer holds as much, and one piece more

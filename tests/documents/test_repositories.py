@@ -39,7 +39,7 @@ from service.documents.retention.repository import (
 from service.documents.retention.schemas import RetentionQuery, RetentionWrite
 from service.stores.mongo.client import Database
 from service.web.idempotency_key import KeyReused, RequestedKey
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 from tests.fixtures.databases import make_context
 
 COLOURED = ItemTypeWrite(json_schema={"type": "object", "required": ["colour"]})

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from service.web.ndjson import BYTES
+from service.web.bodies.ndjson import BYTES
 from tests.fixtures.client import statuses_of
 from tests.fuzz.hostile_values import CANARY, HEADERS, PATHS, QUERIES
 from tests.fuzz.mutations import mutated_bytes, mutated_tree

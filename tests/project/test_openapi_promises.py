@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.main import State
-from service.web.ndjson import BYTES
+from service.web.bodies.ndjson import BYTES
 from tests.project.access_data import AccessData
 from tests.project.access_matrix import ACCESS_MATRIX
 from tests.project.test_openapi_rules import operations, resolved

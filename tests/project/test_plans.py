@@ -19,7 +19,7 @@ from service.main import State, create_app
 from service.relational.metadata import METADATA
 from service.settings import Settings
 from service.web.lists.page_numbers import MOST_COUNTED
-from service.web.pagination import DEFAULT_LIMIT
+from service.web.lists.pagination import DEFAULT_LIMIT
 from tests.fixtures.client import client_as, member_caller
 from tests.project.large_dataset import (
     FEW,

@@ -13,7 +13,7 @@ from service.documents.predictions.reading.schemas import PredictionQuery
 from service.relational.posts.schemas import PostQuery
 from service.relational.users.schemas import UserQuery
 from service.web.direct_route import query_parameters, read_query
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 from service.web.route import Route, policy
 
 DIRECT = {

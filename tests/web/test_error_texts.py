@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import core_schema
 
 from service.web.error_texts import MAX_NAMES, names_at, sentence, unknown_name
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 from service.web.problems import invalid_value
 from service.web.schemas import RequestModel
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from service.core.errors import Unavailable
 from service.web import streaming
-from service.web.ndjson import LinesResponse
+from service.web.bodies.ndjson import LinesResponse
 from service.web.streaming import SlowReaderMiddleware, StreamedResponse
 
 HTTP = {"type": "http", "path": "/", "headers": []}

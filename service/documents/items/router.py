@@ -23,8 +23,8 @@ from service.documents.items.search import BadSearch
 from service.stores.mongo.route import MongoRoute
 from service.web.conditional import IfMatch, Reply
 from service.web.idempotency_key import KeyReused, SentKey
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 from service.web.route import policy
 
 router = APIRouter(prefix="/items", tags=["items"], route_class=MongoRoute)

@@ -6,8 +6,9 @@ from uuid import UUID
 from pydantic import MISSING, BeforeValidator, ConfigDict, Field
 
 from service.stores.mongo.json_values import from_bson
+from service.web.bodies.strict_json import LargeIntegers
+from service.web.lists.pagination import ListQuery, OffsetQuery
 from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Several
-from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
     Moment,
     Money,
@@ -18,7 +19,6 @@ from service.web.schemas import (
     Versioned,
     VisibleText,
 )
-from service.web.strict_json import LargeIntegers
 
 TypeName = Annotated[
     str, Field(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")

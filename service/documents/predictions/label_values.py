@@ -14,7 +14,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from service.stores.mongo.json_values import MAX_WHOLE, TOO_LARGE, to_bson
-from service.web.strict_json import INT64, OUT_OF_RANGE, LargeIntegers
+from service.web.bodies.strict_json import INT64, OUT_OF_RANGE, LargeIntegers
 
 MAX_LABEL_BYTES = 65_536  # as JSON in UTF-8
 LABEL_DETAIL = f"Send a label of at most {MAX_LABEL_BYTES} bytes as JSON, not null."

@@ -15,7 +15,7 @@ from service.stores.mongo.context import MongoContext
 from service.stores.mongo.listing import MongoListing
 from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 
 
 class RuleNotFound(NotFound):

@@ -18,8 +18,8 @@ from service.documents.retention.schemas import (
 )
 from service.stores.mongo.route import MongoRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(tags=["retention"], route_class=MongoRoute)
 READ_SCOPE, ADMIN_SCOPE = needs("retention:read"), needs("retention:admin")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 from service.web.schemas import ExactText, Moment, RequestModel, StrictInt, Versioned
 
 MAX_DAYS = 3650

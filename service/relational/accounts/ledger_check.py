@@ -6,7 +6,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.relational.accounts.tables import Account, Entry, Transfer
-from service.stores.sql.listing import AnySelect
+from service.stores.sql.lists.listing import AnySelect
 
 MAX_IDS = 5
 

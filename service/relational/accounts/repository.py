@@ -21,10 +21,10 @@ from service.relational.accounts.schemas import (
 from service.relational.accounts.tables import Account, Entry
 from service.relational.users.repository import UserRepository
 from service.stores.sql.context import SqlContext
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 from service.web.schemas import changes
 
 

@@ -22,8 +22,8 @@ from service.relational.accounts.schemas import (
 )
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/accounts", tags=["accounts"], route_class=SqlRoute)
 

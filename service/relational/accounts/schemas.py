@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import MISSING, ConfigDict, Field
 
+from service.web.lists.pagination import ListQuery
 from service.web.lists.values import BEFORE, FROM
-from service.web.pagination import ListQuery
 from service.web.schemas import (
     Currency,
     Moment,

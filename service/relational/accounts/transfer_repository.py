@@ -12,8 +12,8 @@ from service.relational.accounts.repository import ids_owned_by
 from service.relational.accounts.schemas import TransferQuery, TransferRead
 from service.relational.accounts.tables import Account, Entry, Transfer
 from service.stores.sql.context import SqlContext, SqlService
-from service.stores.sql.listing import SqlListing
-from service.web.pagination import Page
+from service.stores.sql.lists.listing import SqlListing
+from service.web.lists.pagination import Page
 
 
 class TransferNotFound(NotFound):

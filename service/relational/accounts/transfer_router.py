@@ -20,8 +20,8 @@ from service.relational.accounts.transfer import (
 from service.relational.accounts.transfer_repository import TransferNotFound, Transfers
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/transfers", tags=["transfers"], route_class=SqlRoute)
 

@@ -28,7 +28,7 @@ from service.relational.audit.repository import AuditTrail, note_command
 from service.relational.users.queries import may_act
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.stores.sql.session import after_commit
 

@@ -26,8 +26,8 @@ from service.relational.api_keys.schemas import (
 from service.stores.sql.idempotency import ShownOnce
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/api_keys", tags=["access"], route_class=SqlRoute)
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from service.auth.roles import Scope
+from service.web.lists.pagination import ListQuery
 from service.web.lists.values import BEFORE, FROM
-from service.web.pagination import ListQuery
 from service.web.schemas import Moment, Name, RequestModel, StrictInt, Time, Versioned
 
 LONGEST_OVERLAP = 7 * 24 * 3600

@@ -15,8 +15,8 @@ from service.relational.audit.schemas import Act, AuditEventRead, AuditQuery
 from service.relational.audit.tables import AuditEvent
 from service.stores.sql.bulk import insert_missing
 from service.stores.sql.context import SqlService
-from service.stores.sql.listing import SqlListing, projection
-from service.web.pagination import Page
+from service.stores.sql.lists.listing import SqlListing, projection
+from service.web.lists.pagination import Page
 
 EVENTS = SqlListing(
     AuditEvent,

@@ -8,8 +8,8 @@ from service.auth.caller import needs
 from service.relational.audit.repository import AuditEvents
 from service.relational.audit.schemas import AuditEventRead, AuditQuery
 from service.stores.sql.route import SqlRoute
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/audit_events", tags=["access"], route_class=SqlRoute)
 

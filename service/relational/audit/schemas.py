@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from service.web.lists.pagination import ListQuery
 from service.web.lists.values import BEFORE, FROM, Several
-from service.web.pagination import ListQuery
 from service.web.schemas import Moment, ResponseModel, Time
 
 Act = Literal[

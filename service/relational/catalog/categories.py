@@ -17,7 +17,7 @@ from service.relational.catalog.schemas import (
 )
 from service.relational.catalog.tables import Category
 from service.stores.sql.bulk import any_of
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
 from service.web.schemas import changes

@@ -22,8 +22,8 @@ from service.relational.catalog.schemas import (
 )
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/categories", tags=["catalog"], route_class=SqlRoute)
 READS, WRITES = needs("catalog:read"), needs("catalog:write")

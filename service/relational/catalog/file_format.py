@@ -36,9 +36,9 @@ from service.core.errors import (
 from service.core.media_types import parse_charset, parse_media_type
 from service.relational.catalog.file_schemas import ProductLine
 from service.relational.catalog.schemas import ProductCreate, ProductRead
-from service.web.ndjson import BYTES, lines_of
+from service.web.bodies.ndjson import BYTES, lines_of
+from service.web.bodies.strict_json import parse_body
 from service.web.problems import invalid_value
-from service.web.strict_json import parse_body
 
 Format = Literal["ndjson", "csv"]
 # Import reads them, and export writes them, so that an exported file can be imported.

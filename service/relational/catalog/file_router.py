@@ -11,8 +11,8 @@ from service.relational.catalog.file_format import BadHeader
 from service.relational.catalog.file_schemas import ExportQuery, LoadLine, ProductLine
 from service.relational.catalog.import_file import ProductImportResponse
 from service.relational.catalog.schemas import EXAMPLE
-from service.web.decompress import InvalidEncoding
-from service.web.ndjson import NDJSON
+from service.web.bodies.decompress import InvalidEncoding
+from service.web.bodies.ndjson import NDJSON
 from service.web.openapi import lines_body, lines_content, problems, struct_schemas
 from service.web.route import Route
 

@@ -28,8 +28,8 @@ from service.relational.catalog.file_schemas import LoadFault, LoadLine
 from service.relational.catalog.repository import CategoryUnknown
 from service.relational.catalog.upsert import lock_skus_shared, upsert_products
 from service.stores.sql.engine import SqlStore
-from service.web.decompress import decompressed
-from service.web.ndjson import LinesResponse, stopped
+from service.web.bodies.decompress import decompressed
+from service.web.bodies.ndjson import LinesResponse, stopped
 from service.web.schemas import changes
 
 LINES_PER_TRANSACTION, BYTES_PER_TRANSACTION = 200, 2**20

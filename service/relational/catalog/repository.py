@@ -20,11 +20,11 @@ from service.relational.catalog.schemas import (
 from service.relational.catalog.stock_movements import lock_products, record_stocks
 from service.relational.catalog.tables import Product
 from service.stores.sql.fast_read import Projection
-from service.stores.sql.filters import CustomFilter, has_parts
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.filters import CustomFilter, has_parts
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 from service.web.schemas import changes
 
 

@@ -27,8 +27,8 @@ from service.relational.catalog.stock_adjustments import StockAdjustmentsDep
 from service.relational.catalog.stock_movements import NoMovement, NotEnoughStock
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/products", tags=["catalog"], route_class=SqlRoute)
 READS, WRITES = needs("catalog:read"), needs("catalog:write")

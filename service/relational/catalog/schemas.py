@@ -8,9 +8,9 @@ from zlib import crc32
 from pydantic import MISSING, ConfigDict, Field, JsonValue
 
 from service.web.bulk import Items
+from service.web.lists.pagination import ListQuery, OffsetQuery
 from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Several
-from service.web.pagination import ListQuery, OffsetQuery
 from service.web.schemas import (
     EXAMPLE_ID,
     Currency,

@@ -10,8 +10,8 @@ from service.relational.catalog.schemas import MovementQuery, MovementRead, Prod
 from service.relational.catalog.stock_movements import lock_products, move_stock
 from service.relational.catalog.tables import StockMovement
 from service.stores.sql.context import SqlContext, SqlService
-from service.stores.sql.listing import SqlListing, projection
-from service.web.pagination import Page
+from service.stores.sql.lists.listing import SqlListing, projection
+from service.web.lists.pagination import Page
 
 MOVEMENTS = SqlListing(
     StockMovement,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import selectinload
 from service.core.errors import Conflict, NotFound, Refused
 from service.relational.orders.schemas import OrderQuery, OrderRead
 from service.relational.orders.tables import Order
-from service.stores.sql.listing import SqlListing
+from service.stores.sql.lists.listing import SqlListing
 from service.stores.sql.repository import SqlRepository
 
 

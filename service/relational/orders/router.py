@@ -20,8 +20,8 @@ from service.relational.orders.schemas import OrderCreate, OrderQuery, OrderRead
 from service.relational.orders.transitions import OrderTransitionsDep
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/orders", tags=["orders"], route_class=SqlRoute)
 

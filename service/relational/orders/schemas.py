@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from service.web.lists.pagination import ListQuery
 from service.web.lists.values import BEFORE, FROM, Others, Several
-from service.web.pagination import ListQuery
 from service.web.schemas import (
     Moment,
     Money,

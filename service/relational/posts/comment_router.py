@@ -6,13 +6,18 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from service.auth.caller import needs
+from service.relational.posts.comment_schemas import (
+    CommentCreate,
+    CommentQuery,
+    CommentRead,
+    CommentUpdate,
+)
 from service.relational.posts.comments import CommentNotFound, Comments
 from service.relational.posts.repository import AuthorUnknown, PostNotFound
-from service.relational.posts.schemas import CommentCreate, CommentQuery, CommentRead, CommentUpdate
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/posts/{post_id}/comments", tags=["comments"], route_class=SqlRoute)
 

@@ -7,16 +7,21 @@ from fastapi import Depends
 from sqlalchemy import ColumnElement, exists, select
 
 from service.core.errors import NotFound
+from service.relational.posts.comment_schemas import (
+    CommentCreate,
+    CommentQuery,
+    CommentRead,
+    CommentUpdate,
+)
 from service.relational.posts.queries import visible_posts
 from service.relational.posts.repository import AuthorUnknown, PostNotFound
-from service.relational.posts.schemas import CommentCreate, CommentQuery, CommentRead, CommentUpdate
 from service.relational.posts.tables import Comment, Post
 from service.relational.users.repository import UserRepository
 from service.stores.sql.context import SqlContext
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 from service.web.schemas import changes
 
 

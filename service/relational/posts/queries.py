@@ -34,9 +34,9 @@ from service.relational.users.queries import SHOWN as SHOWN_OF_USER
 from service.relational.users.queries import visible_users
 from service.relational.users.tables import User
 from service.stores.sql.fast_read import PreparedQuery, Projection, json_object, json_row
-from service.stores.sql.filters import Columns, CustomFilter, has_words
-from service.stores.sql.json_listing import JsonListing
-from service.stores.sql.listing import projection
+from service.stores.sql.lists.filters import Columns, CustomFilter, has_words
+from service.stores.sql.lists.json_listing import JsonListing
+from service.stores.sql.lists.listing import projection
 
 SHOWN = projection(Post, PostRead, without=EXPANDABLE)
 _AUTHOR: Projection = {"id": User.id, "username": User.username, "name": User.name}

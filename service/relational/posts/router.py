@@ -28,8 +28,8 @@ from service.stores.sql.context import SqlContext
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
 from service.web.direct_route import query_parameters, read_query
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 from service.web.route import policy
 
 router = APIRouter(tags=["posts"], route_class=SqlRoute)

@@ -1,4 +1,4 @@
-"""Schemas of posts and comments."""
+"""Schemas of posts, and of what is nested in them and in their authors."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -9,9 +9,9 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field, ValidationInfo
 from service.relational.tags.schemas import TagBrief, TagName
 from service.relational.users.schemas import UserRead
 from service.web.bulk import Items
+from service.web.lists.pagination import OffsetQuery
 from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, FilterText, Several
-from service.web.pagination import OffsetQuery
 from service.web.schemas import (
     EXAMPLE_ID,
     LongText,
@@ -40,7 +40,6 @@ def _with_names(tag_ids: list[UUID], fields: ValidationInfo) -> list[UUID]:
 Slug = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 TagNames = Annotated[list[TagName], Field(max_length=MAX_TAGS)]
 TagIds = Annotated[list[UUID], Field(max_length=MAX_TAGS), AfterValidator(_with_names)]
-CommentText = Annotated[Text, Field(min_length=1, max_length=10_000)]
 
 
 class PostCreate(RequestModel):
@@ -214,38 +213,3 @@ class AuthorRead(UserRead):
 
 class AuthorExpand(RequestModel):
     expand: Literal["posts"] | None = Field(None, description="`posts`: nests the newest posts")
-
-
-class CommentCreate(RequestModel):
-    """A new comment of the caller, or of another user with ``comments:admin``."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"content": "Clearly written."}})
-
-    author_id: UUID | None = None
-    content: CommentText
-
-
-class CommentUpdate(RequestModel):
-    """A merge patch: an absent field is unchanged."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"example": {"content": "Clearly written, and true."}}
-    )
-
-    content: CommentText | MISSING = MISSING
-
-
-class CommentRead(Versioned):
-    id: UUID
-    post_id: UUID
-    author_id: UUID
-    content: str
-    created_at: Moment
-    updated_at: Moment
-
-
-class CommentQuery(OffsetQuery):
-    sort: Literal["created_at", "-created_at"] = "created_at"
-    author_id: UUID | None = Field(None, description="comments of this user")
-    created_at__gte: Time | None = Field(None, description=FROM)
-    created_at__lt: Time | None = Field(None, description=BEFORE)

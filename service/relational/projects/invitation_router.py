@@ -29,8 +29,8 @@ from service.relational.projects.schemas import (
 from service.stores.sql.idempotency import ShownOnce
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(tags=["projects"], route_class=SqlRoute)
 OF_PROJECT = "/projects/{project_id}/invitations"

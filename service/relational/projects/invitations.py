@@ -43,10 +43,10 @@ from service.relational.users.repository import UserRepository
 from service.relational.users.stored_emails import same_email, stored_form
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 
 LIFETIME = timedelta(days=14)
 

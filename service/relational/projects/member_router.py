@@ -16,8 +16,8 @@ from service.relational.projects.repository import ProjectNotFound, ProjectRoleT
 from service.relational.projects.schemas import MemberQuery, MemberRead, MemberUpdate
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/projects/{project_id}", tags=["projects"], route_class=SqlRoute)
 

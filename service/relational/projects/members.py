@@ -15,10 +15,10 @@ from service.relational.projects.schemas import MemberQuery, MemberRead, MemberU
 from service.relational.projects.tables import ProjectMember
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 from service.web.schemas import changes
 
 

@@ -31,10 +31,10 @@ from service.relational.projects.schemas import (
 from service.relational.projects.tables import Project, ProjectMember
 from service.relational.users.repository import UserRepository
 from service.stores.sql.context import SqlContext
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.pagination import ListQuery, Page
+from service.web.lists.pagination import ListQuery, Page
 from service.web.schemas import changes
 
 

@@ -20,8 +20,8 @@ from service.relational.projects.schemas import (
 )
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/projects", tags=["projects"], route_class=SqlRoute)
 

@@ -8,7 +8,7 @@ from pydantic import MISSING, ConfigDict, Field
 
 from service.relational.projects.permissions import ProjectRole
 from service.relational.users.emails import AnyEmail
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 from service.web.schemas import Moment, Name, RequestModel, Text, Versioned
 
 Description = Annotated[Text, Field(max_length=5000)]

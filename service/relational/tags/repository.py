@@ -12,8 +12,8 @@ from service.core.errors import Conflict, NotFound, field_error
 from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
 from service.stores.sql.bulk import any_of, insert_missing, read_rows, unnest_rows
-from service.stores.sql.filters import has_parts
-from service.stores.sql.listing import SqlListing, projection
+from service.stores.sql.lists.filters import has_parts
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.bulk import BulkItems
 from service.web.conditional import Expected

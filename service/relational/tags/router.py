@@ -19,8 +19,8 @@ from service.relational.tags.schemas import (
 from service.stores.sql.route import SqlRoute
 from service.web.bulk import Bulk, BulkItems, bulk_problems
 from service.web.conditional import IfMatch, Reply
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 
 router = APIRouter(prefix="/tags", tags=["tags"], route_class=SqlRoute)
 

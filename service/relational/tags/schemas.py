@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from service.web.bulk import Items
+from service.web.lists.pagination import OffsetQuery
 from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, FilterText, Several
-from service.web.pagination import OffsetQuery
 from service.web.schemas import (
     Moment,
     RequestModel,

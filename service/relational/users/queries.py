@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select
 from service.relational.users.schemas import EmailQuery, UserEmail, UserQuery, UserRead
 from service.relational.users.tables import NO_AGE, NO_TEXT, TOMBSTONE_ID, User
 from service.stores.sql.fast_read import PreparedQuery, json_row
-from service.stores.sql.filters import Columns, has_parts
-from service.stores.sql.json_listing import JsonListing
-from service.stores.sql.listing import projection
+from service.stores.sql.lists.filters import Columns, has_parts
+from service.stores.sql.lists.json_listing import JsonListing
+from service.stores.sql.lists.listing import projection
 
 SHOWN = projection(User, UserRead)
 _FILTERS: Columns = {

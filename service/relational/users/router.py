@@ -34,8 +34,8 @@ from service.stores.sql.route import SqlRoute
 from service.web.bulk import Bulk, BulkItems, bulk_problems
 from service.web.conditional import IfMatch, Reply
 from service.web.direct_route import query_parameters, read_query
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 from service.web.route import policy
 
 router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)

@@ -10,9 +10,9 @@ from service.auth.passwords import Password
 from service.auth.roles import Role
 from service.relational.users.emails import AnyEmail, Email
 from service.web.bulk import Items
+from service.web.lists.pagination import OffsetQuery
 from service.web.lists.sorting import Sorting
 from service.web.lists.values import BEFORE, FROM, WITHOUT, FilterText, Others, Several
-from service.web.pagination import OffsetQuery
 from service.web.schemas import (
     EXAMPLE_ID,
     Moment,

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 
 from service.stores.mongo.client import Database, MongoStore
 from service.web.context import RequestContext
-from service.web.pagination import Paginator
+from service.web.lists.pagination import Paginator
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
-from service.web.strict_json import INT64, OUT_OF_RANGE
+from service.web.bodies.strict_json import INT64, OUT_OF_RANGE
 
 MAX_DIGITS = 34
 MAX_WHOLE = 10**MAX_DIGITS - 1

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from service.stores.mongo.client import Document
-from service.web.large_pages import SMALL_BYTES
+from service.web.lists.large_pages import SMALL_BYTES
 
 _FOUND = "found"
 

@@ -29,11 +29,11 @@ from service.stores.mongo.large_documents import (
     sizes_of,
     small_or_size,
 )
-from service.web.large_pages import end_early, in_batches
 from service.web.lists.cursors import Cursor
+from service.web.lists.large_pages import end_early, in_batches
 from service.web.lists.page_numbers import MOST_COUNTED, Total
+from service.web.lists.pagination import COUNTED, ListQuery, Page
 from service.web.lists.sorting import parse_sort
-from service.web.pagination import COUNTED, ListQuery, Page
 from service.web.streaming import LARGE_BYTES
 
 T = TypeVar("T")

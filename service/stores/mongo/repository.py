@@ -14,7 +14,7 @@ from service.stores.mongo.context import MongoContext, MongoService
 from service.stores.mongo.filters import all_of, as_expected
 from service.stores.mongo.listing import MongoListing
 from service.web.conditional import Expected
-from service.web.pagination import ListQuery, Page
+from service.web.lists.pagination import ListQuery, Page
 from service.web.schemas import ResponseModel
 
 R = TypeVar("R", bound=ResponseModel)

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.stores.sql.engine import SqlStore
 from service.web.context import RequestContext
-from service.web.pagination import Paginator
+from service.web.lists.pagination import Paginator
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,9 @@ from service.auth.caller import NotYours
 from service.core.errors import Collision, NotFound, PreconditionFailed
 from service.stores.sql.base import VersionedTable
 from service.stores.sql.context import SqlService
-from service.stores.sql.listing import SqlListing
+from service.stores.sql.lists.listing import SqlListing
 from service.web.conditional import Expected
-from service.web.pagination import ListQuery, Page
+from service.web.lists.pagination import ListQuery, Page
 from service.web.schemas import ResponseModel
 
 R = TypeVar("R", bound=ResponseModel)

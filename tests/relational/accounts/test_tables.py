@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.main import State
 from service.relational.accounts.schemas import AccountQuery, EntryQuery, TransferQuery
 from service.stores.sql.errors import translate_sql_error
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 from tests.fixtures.client import client_as, member_caller
 from tests.relational.accounts.factories import assert_ledger_balanced, make_account, make_transfer
 from tests.relational.users.statements import fill, recorded_statements, used_indexes

@@ -6,7 +6,7 @@ import httpx2
 
 from service.main import State
 from service.relational.posts.schemas import PostQuery
-from service.web.pagination import OffsetQuery
+from service.web.lists.pagination import OffsetQuery
 from tests.relational.users.statements import fill, recorded_statements, used_indexes
 
 _PAGE = "FROM posts"

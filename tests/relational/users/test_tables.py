@@ -6,7 +6,7 @@ import httpx2
 
 from service.main import State
 from service.relational.users.schemas import UserQuery
-from service.web.pagination import OffsetQuery
+from service.web.lists.pagination import OffsetQuery
 from tests.relational.users.statements import fill, recorded_statements, used_indexes
 
 MANY_USERS = """

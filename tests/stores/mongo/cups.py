@@ -12,7 +12,7 @@ from service.stores.mongo.client import Document, now
 from service.stores.mongo.listing import MongoListing
 from service.stores.mongo.repository import MongoRepository
 from service.web.conditional import Expected
-from service.web.pagination import OffsetQuery, Page
+from service.web.lists.pagination import OffsetQuery, Page
 from service.web.schemas import Versioned
 
 CUPS = "cups"

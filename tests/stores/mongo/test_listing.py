@@ -14,7 +14,7 @@ from service.auth.caller import Caller
 from service.stores.mongo.client import Database
 from service.stores.mongo.listing import MongoListing
 from service.web.lists.cursors import BadCursor
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 from tests.fixtures.databases import make_context
 from tests.stores.mongo.cups import CUPS, CupQuery, CupRead, CupRepository
 

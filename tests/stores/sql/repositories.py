@@ -11,7 +11,7 @@ from service.relational.tags.tables import Tag
 from service.relational.users.repository import UserRepository
 from service.relational.users.schemas import UserCreate, UserRead
 from service.stores.sql.context import SqlContext
-from service.stores.sql.listing import SqlListing
+from service.stores.sql.lists.listing import SqlListing
 from tests.fixtures.client import member_caller
 from tests.relational.users.factories import user_body
 

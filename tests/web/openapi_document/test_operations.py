@@ -7,9 +7,9 @@ from fastapi import APIRouter, FastAPI, Query
 from service.auth.caller import OPTIONAL_AUTH, PUBLIC, needs
 from service.web.conditional import IfMatch, Reply
 from service.web.idempotency_key import SentKey
+from service.web.lists.pagination import ListQuery, Page
 from service.web.openapi import problems
 from service.web.openapi_document.complete import complete_document
-from service.web.pagination import ListQuery, Page
 from service.web.route import Route, add_routes
 from service.web.schemas import Versioned
 

@@ -27,8 +27,8 @@ from service.documents.predictions.cloudevents.attributes import (
     invalid,
 )
 from service.documents.predictions.cloudevents.json_data import read_json, split_array, write_json
+from service.web.bodies.strict_json import InvalidJson, InvalidUtf8, TooDeep
 from service.web.schemas import MAX_ITEMS
-from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 ContentMode = Literal["binary", "structured", "batch"]

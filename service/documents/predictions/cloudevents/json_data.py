@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from service.documents.predictions.ingest.decode import load
+from service.web.bodies.strict_json import InvalidJson, InvalidUtf8, TooDeep
 from service.web.schemas import MAX_ITEMS
-from service.web.strict_json import InvalidJson, InvalidUtf8, TooDeep
 
 _SPACE = b" \t\r\n"
 # Each skips strings and lists without lists, then finds a bracket, a comma between items, or the

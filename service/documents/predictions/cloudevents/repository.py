@@ -10,7 +10,7 @@ from service.documents.predictions.documents import PENDING_PAIRS
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoService
 from service.stores.mongo.listing import MongoListing
-from service.web.pagination import Page
+from service.web.lists.pagination import Page
 
 LISTING = MongoListing(
     PENDING_PAIRS,

@@ -36,8 +36,8 @@ from service.documents.predictions.ids import to_uuid
 from service.documents.predictions.ingest.body import BODY_ERRORS, BufferedBody
 from service.documents.predictions.ingest.schemas import to_response
 from service.stores.mongo.route import MongoRoute
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 from service.web.route import policy
 
 

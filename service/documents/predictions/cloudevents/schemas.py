@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.documents.predictions.ids import ID_SCHEMA
 from service.documents.predictions.ingest.schemas import IntakeError
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 from service.web.schemas import ExactText, Moment, ResponseModel
 
 MAX_REPLAYED = 100

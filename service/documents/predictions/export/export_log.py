@@ -21,7 +21,7 @@ from service.documents.predictions.export.row_formats import (
 from service.documents.predictions.export.schemas import ExportQuery
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoService
-from service.web.ndjson import NDJSON
+from service.web.bodies.ndjson import NDJSON
 from service.web.permission_recheck import PermissionRecheck
 from service.web.streaming import StreamedResponse
 

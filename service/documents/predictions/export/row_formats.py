@@ -14,7 +14,7 @@ from service.documents.predictions.reading.encoding import encode_json, to_respo
 from service.documents.predictions.reading.labels import LABEL_COLUMNS, label_columns
 from service.documents.predictions.reading.schemas import PredictionRead
 from service.stores.mongo.client import Document
-from service.web.ndjson import NDJSON
+from service.web.bodies.ndjson import NDJSON
 
 COLUMNS = tuple(PredictionRead.model_fields)
 JSON_COLUMNS = frozenset(("features", "output", "error", "tags", "nonfinite", "label"))

@@ -5,7 +5,7 @@ from fastapi import Request
 from service.core.errors import TooLarge, UnsupportedMedia
 from service.core.media_types import parse_media_type
 from service.documents.predictions.ingest.limiter import IntakeLimiter, TooMuchInFlight
-from service.web.decompress import InvalidEncoding, decompressed
+from service.web.bodies.decompress import InvalidEncoding, decompressed
 
 # The errors that each of these bodies can cause, for ``problems(…)``.
 BODY_ERRORS = (TooLarge, InvalidEncoding, TooMuchInFlight)

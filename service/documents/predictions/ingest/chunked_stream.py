@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from service.core.errors import FieldError, ServiceError, field_error
 from service.documents.predictions.ingest.limiter import IntakeLimiter
-from service.web.ndjson import BYTES, NDJSON, lines_of, stopped
+from service.web.bodies.ndjson import BYTES, NDJSON, lines_of, stopped
 
 STREAM_TYPES = (NDJSON, "application/jsonl", "application/ndjson", BYTES)
 MAX_CHUNK_LINES, MAX_CHUNK_BYTES = 500, 4_194_304

@@ -14,9 +14,9 @@ from service.core.errors import Refused, ServiceError, field_error
 from service.documents.predictions.ingest.describe import first_error
 from service.documents.predictions.ingest.event import Event, PlainEvent
 from service.documents.predictions.ingest.read_event import Rejected, read_in_parts
+from service.web.bodies.strict_json import InvalidJson, load_json
 from service.web.problems import pointer_to
 from service.web.schemas import MAX_ITEMS
-from service.web.strict_json import InvalidJson, load_json
 
 _Parts = Iterator[Event | Rejected | None]
 DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

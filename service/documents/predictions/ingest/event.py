@@ -16,9 +16,9 @@ from service.core.errors import FieldError, field_error
 from service.documents.predictions.clock import future_violation
 from service.documents.predictions.ids import ID_SCHEMA
 from service.documents.predictions.reading.schemas import NonfiniteName, Role, Status
+from service.web.bodies.strict_json import INT64
 from service.web.problems import pointer_to
 from service.web.schemas import EARLIEST, LATEST, TIME_PATTERN
-from service.web.strict_json import INT64
 
 DEFAULT_EVENT_BYTES = 1_048_576
 # The last part is for Python only, whose $ also matches before a trailing newline.

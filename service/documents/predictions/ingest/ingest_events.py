@@ -14,7 +14,7 @@ from service.documents.predictions.ingest.schemas import IntakeResult, ResultSta
 from service.documents.predictions.ingest.writer import PredictionWriter
 from service.documents.retention.rules import Rules
 from service.stores.mongo.client import Document, now
-from service.web.strict_json import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
+from service.web.bodies.strict_json import DuplicateKey, InvalidJson, InvalidUtf8, TooDeep
 
 STATUS: dict[str, ResultStatus] = {"created": 201, "duplicate": 200, "conflict": 409}
 _FORBIDDEN = field_error(

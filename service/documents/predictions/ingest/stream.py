@@ -23,8 +23,8 @@ from service.documents.predictions.ingest.schemas import (
     totals,
 )
 from service.documents.predictions.ingest.writer import writer_for
-from service.web.decompress import decompressed
-from service.web.ndjson import LinesResponse
+from service.web.bodies.decompress import decompressed
+from service.web.bodies.ndjson import LinesResponse
 
 
 class EventIngest(StreamIngest[IntakeResult]):

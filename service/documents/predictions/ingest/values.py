@@ -18,8 +18,8 @@ from service.stores.mongo.json_values import (
     loses_database,
     to_bson,
 )
+from service.web.bodies.strict_json import INT64, MAX_DEPTH, OUT_OF_RANGE, TooDeep
 from service.web.problems import pointer_to
-from service.web.strict_json import INT64, MAX_DEPTH, OUT_OF_RANGE, TooDeep
 
 Path = tuple[object, ...]
 _CONTAINERS = (dict, list)

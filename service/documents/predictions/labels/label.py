@@ -25,9 +25,9 @@ from service.documents.predictions.label_values import (
 )
 from service.documents.predictions.labels.schemas import LabelWrite, WithdrawalWrite
 from service.stores.mongo.client import Document
+from service.web.bodies.strict_json import INT64
 from service.web.problems import invalid_value
 from service.web.schemas import EARLIEST, MAX_ITEMS, TIME_PATTERN, to_milliseconds
-from service.web.strict_json import INT64
 
 _ID = {"description": "A UUID, or other text."}
 _VALUE = {"description": f"Any JSON but null, of at most {MAX_LABEL_BYTES} bytes."}

@@ -19,8 +19,8 @@ from service.documents.predictions.labels.repository import LabelRepository
 from service.documents.predictions.labels.schemas import LabelLine, LabelResult, count_codes
 from service.stores.mongo.client import now
 from service.stores.mongo.context import MongoContext
-from service.web.decompress import decompressed
-from service.web.ndjson import LinesResponse
+from service.web.bodies.decompress import decompressed
+from service.web.bodies.ndjson import LinesResponse
 
 
 class LabelIngest(StreamIngest[LabelResult]):

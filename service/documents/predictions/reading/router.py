@@ -15,8 +15,8 @@ from service.documents.predictions.reading.schemas import (
 from service.stores.mongo.context import MongoContext
 from service.stores.mongo.route import MongoRoute
 from service.web.direct_route import query_parameters, read_query
+from service.web.lists.pagination import Page
 from service.web.openapi import problems
-from service.web.pagination import Page
 from service.web.route import policy
 
 router = APIRouter(prefix="/predictions", tags=["predictions"], route_class=MongoRoute)

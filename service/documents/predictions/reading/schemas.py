@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.documents.predictions.ids import AnyId, PredictionKey, ReadId
 from service.documents.predictions.label_values import LabelValue
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 from service.web.schemas import (
     ExactText,
     Moment,

@@ -22,7 +22,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from service.stores.sql.base import Base, IdTable
 from service.stores.sql.fast_read import Projection
-from service.stores.sql.filters import (
+from service.stores.sql.lists.filters import (
     OPERATORS,
     Columns,
     Condition,
@@ -31,8 +31,8 @@ from service.stores.sql.filters import (
     inserted_before_running,
 )
 from service.stores.sql.lists.keyset import after, keys_of
+from service.web.lists.pagination import ListQuery
 from service.web.lists.sorting import COMMITTED, parse_sort
-from service.web.pagination import ListQuery
 from service.web.schemas import ResponseModel
 
 AnySelect = Select[*tuple[Any, ...]]

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.stores.sql.fast_read import PreparedQuery, fetch
 from service.stores.sql.lists.statements import AnySelect
 from service.web.lists.page_numbers import MOST_COUNTED, Total
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 
 
 async def count_items(

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from service.core.errors import Refused
-from service.web.strict_json import parse_json
+from service.web.bodies.strict_json import parse_json
 from tests.documents.predictions.factories import make_event, post_batch
 
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from service.auth.caller import PUBLIC
-from service.web.documentation import hash_source
 from service.web.negotiation import weight_of_type
+from service.web.pages.documentation import hash_source
 from service.web.route import Route
 from service.web.schemas import ResponseModel
 

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
-from service.web.ndjson import NDJSON
+from service.web.bodies.ndjson import NDJSON
 from service.web.negotiation import parse_weights
 from service.web.problems import PROBLEM_JSON
 

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from service.main import State
-from service.web import body_limit
+from service.web.middleware import body_limit
 from tests.documents.predictions.factories import as_lines, make_events
 from tests.documents.predictions.live_server import (
     chunk,

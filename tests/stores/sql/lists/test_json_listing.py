@@ -16,7 +16,7 @@ from service.relational.users.repository import UserRepository
 from service.relational.users.schemas import UserQuery
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
-from service.web.pagination import ListQuery
+from service.web.lists.pagination import ListQuery
 from tests.relational.users.factories import user_body
 from tests.stores.sql.repositories import add_user
 

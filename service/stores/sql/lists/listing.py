@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.stores.sql.filters import Condition, prepare
+from service.stores.sql.lists.filters import Condition, prepare
 from service.stores.sql.lists.keyset import cursor_values
 from service.stores.sql.lists.partial_rows import reader_of
 from service.stores.sql.lists.statements import (
@@ -26,8 +26,8 @@ from service.stores.sql.lists.statements import (
 from service.stores.sql.lists.totals import count_items
 from service.web.lists.cursors import Cursor
 from service.web.lists.page_numbers import Total
+from service.web.lists.pagination import ListQuery, Page, Paginator
 from service.web.lists.sorting import COMMITTED, parse_sort
-from service.web.pagination import ListQuery, Page, Paginator
 
 T = TypeVar("T")
 START = Cursor((0,), UUID(int=0))  # of a list that is followed

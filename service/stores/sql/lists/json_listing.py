@@ -21,12 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.stores.sql.context import SqlContext
 from service.stores.sql.engine import SqlStore
 from service.stores.sql.fast_read import PreparedQuery, fetch, json_row
-from service.stores.sql.listing import SqlListing
+from service.stores.sql.lists.listing import SqlListing
 from service.stores.sql.lists.statements import SHAPES_KEPT, SORT_VALUE, QueryShape
-from service.web.large_pages import SMALL_BYTES, end_early, in_batches
 from service.web.lists.cursors import Cursor
+from service.web.lists.large_pages import SMALL_BYTES, end_early, in_batches
+from service.web.lists.pagination import COUNTED, ListQuery
 from service.web.lists.sorting import parse_sort
-from service.web.pagination import COUNTED, ListQuery
 from service.web.streaming import LARGE_BYTES
 
 

@@ -11,8 +11,8 @@ from fastapi import Request
 from service.core.errors import Unavailable
 from service.main import State
 from service.stores.mongo.client import MongoStore
-from service.web import large_pages
-from service.web.large_pages import LargePage, PageTooLarge, end_early, in_batches
+from service.web.lists import large_pages
+from service.web.lists.large_pages import LargePage, PageTooLarge, end_early, in_batches
 from service.web.streaming import LARGE_BYTES, LargeResponses
 from tests.documents.predictions.factories import make_event, make_events, post_batch
 from tests.relational.posts.factories import make_post

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.core.errors import ServiceError
-from service.web.strict_json import parse_body, parse_json
+from service.web.bodies.strict_json import parse_body, parse_json
 
 DEEP = 32
 

@@ -5,7 +5,7 @@ import re
 import httpx2
 import pytest
 
-from service.web.documentation import hash_source
+from service.web.pages.documentation import hash_source
 
 
 @pytest.mark.parametrize(("path", "scripts"), [("/docs", 1), ("/redoc", 0)])

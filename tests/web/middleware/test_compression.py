@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.main import State
-from service.web.compression import CompressionMiddleware, choose_coding
+from service.web.middleware.compression import CompressionMiddleware, choose_coding
 from tests.documents.predictions.live_server import connect, serving
 from tests.relational.posts.factories import make_post
 

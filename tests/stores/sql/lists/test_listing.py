@@ -13,10 +13,10 @@ from service.relational.tags.repository import TagRepository
 from service.relational.tags.schemas import TagQuery, TagRead
 from service.relational.tags.tables import Tag
 from service.stores.sql.context import SqlContext
-from service.stores.sql.filters import CustomFilter
-from service.stores.sql.listing import SqlListing
+from service.stores.sql.lists.filters import CustomFilter
+from service.stores.sql.lists.listing import SqlListing
 from service.web.lists.cursors import BadCursor
-from service.web.pagination import OffsetQuery
+from service.web.lists.pagination import OffsetQuery
 from tests.stores.sql.repositories import add_tags, add_user, as_member
 
 pytestmark = pytest.mark.usefixtures("no_row_is_left")

@@ -12,9 +12,9 @@ from fastapi import Request, Response
 from pydantic import MISSING, BeforeValidator, Field, model_validator
 
 from service.core.signing import Signer
-from service.web.large_pages import LargePage
 from service.web.lists.cursors import MAX_CURSOR, Cursor, read_cursor, write_cursor
 from service.web.lists.filter_query import FilterQuery
+from service.web.lists.large_pages import LargePage
 from service.web.lists.page_numbers import (
     MAX_OFFSET,
     MOST_COUNTED,

@@ -10,7 +10,11 @@ from structlog.testing import CapturingLogger
 
 from service.core.metrics import Metrics
 from service.main import State
-from service.web.middleware import ErrorMiddleware, RequestMiddleware, SecurityHeadersMiddleware
+from service.web.middleware.requests import (
+    ErrorMiddleware,
+    RequestMiddleware,
+    SecurityHeadersMiddleware,
+)
 from tests.documents.predictions.live_server import connect, read_answer, serving
 
 

@@ -1,0 +1,1 @@
+"""Bodies of requests: decompressed, split into lines, parsed strictly."""

@@ -1,0 +1,1 @@
+"""Pages for people: the welcome at ``/``, and the documentation of the API."""
