@@ -1,4 +1,4 @@
-"""Parts of the queries of lists, the same for both stores: sorts, sets of values, cursors.
+"""Lists, the same for both stores: their queries, sorts, sets of values, cursors, pages, fields.
 
 ``pagination.py`` puts them together. A page is found by a cursor, an offset or its number.
 """

@@ -1,4 +1,4 @@
-"""Parts of lists from PostgreSQL: their statements, orders, totals and rows with few fields.
+"""Lists from PostgreSQL: filters, statements, orders, totals, and rows with few fields.
 
-``listing.py`` and ``json_listing.py`` put them together. Nothing here depends on a request.
+``listing.py`` and ``json_listing.py`` put them together; the latter writes JSON in PostgreSQL.
 """

@@ -78,11 +78,11 @@ def compare(name: str, columns: Columns) -> Condition:
     value: Any = bindparam(name, type_=ARRAY(column.type) if several else column.type)
     if isinstance(column, Function):
         within = getattr(func, column.name)
-        value = _each(within, name) if several else within(value)
+        value = _array_within(within, name) if several else within(value)
     return OPERATORS[op](column, value)
 
 
-def _each(within: Callable[[Any], Any], name: str) -> Any:
+def _array_within(within: Callable[[Any], Any], name: str) -> Any:
     """Return the array of a parameter, each value within a function."""
     value = func.unnest(bindparam(name, type_=ARRAY(Text))).column_valued("value")
     return func.array(select(within(value)).scalar_subquery(), type_=ARRAY(Text))
