@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +18,11 @@ from service.auth.caller import Caller
 from service.auth.roles import scopes_of
 from service.main import State, create_app
 from service.relational.metadata import METADATA
+from service.relational.posts.schemas import NESTED
 from service.settings import Settings
 from service.web.lists.page_numbers import MOST_COUNTED
 from service.web.lists.pagination import DEFAULT_LIMIT
+from service.web.lists.sorting import COMMITTED
 from tests.fixtures.client import client_as, member_caller
 from tests.project.large_dataset import (
     FEW,
@@ -47,10 +50,15 @@ MOST_OF_ALL = 10 * PAGE
 MOST_OF_SOME = round(2 * math.sqrt(PAGE * ROWS))
 # The owner of the busiest account: the entries of all their accounts are sorted.
 MANY_ENTRIES = {("many", "transfers_list"): 2 * ROWS // SHARE + 200}
-# Rows are inserted in about the order of created_at: a first page passes over the older half.
+# Rows are inserted in about the order of created_at, and tags are named in it: a first page passes
+# over the older half.
+NAMED_IN_ORDER = defaultdict[str, list[str]](list, tags_list=["name"])
 MOST_OF_OLDER = ROWS // 2 + MOST_OF_ALL
-# A page by number counts in any order, so that reading a table until then is as good.
-MOST_OF_COUNT = MOST_COUNTED + MOST_OF_SOME
+# A page by number counts in any order, so that reading a table until then is as good; a caller sees
+# two thirds of the posts.
+MOST_OF_COUNT = 2 * MOST_COUNTED
+# The newest comments of each post, for their sizes and for themselves.
+MOST_OF_COMMENTS = MOST_OF_ALL + 3 * PAGE * NESTED
 SMALL_TABLES = {"categories"}
 SHORT_LIVED = {"idempotency_keys", "logins", "service_processes"}  # in no list
 CALLERS = {
@@ -155,8 +163,10 @@ def most_allowed(
     """Return how many rows a statement of a list may read or sort."""
     if is_count(statement):
         return MOST_OF_COUNT
-    if query["sort"] == "committed" and "created_at__gte" in query:
+    if "created_at__gte" in query and query["sort"] in (COMMITTED, *NAMED_IN_ORDER[endpoint.name]):
         return MOST_OF_OLDER
+    if "comments" in query.get("expand", ""):
+        return MOST_OF_COMMENTS
     filtered = "{" in endpoint.path or (len(query) > 1 and "expand" not in query)
     tied = "," in query["sort"]  # rows of one value of the first field are sorted by the next
     most = MANY_ENTRIES.get((who, endpoint.name), MOST_OF_SOME)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select
 from service.relational.users.schemas import EmailQuery, UserEmail, UserQuery, UserRead
 from service.relational.users.tables import NO_AGE, NO_TEXT, TOMBSTONE_ID, User
 from service.stores.sql.fast_read import PreparedQuery, json_row
-from service.stores.sql.lists.filters import Columns, has_parts
+from service.stores.sql.lists.filters import Columns, any_within, has_parts
 from service.stores.sql.lists.json_listing import JsonListing
 from service.stores.sql.lists.listing import projection
 
@@ -32,6 +32,7 @@ _SORTS: Columns = {
     "email": func.email_key(User.email),
 }
 _PARTS = has_parts(User.search, User.username, User.name, User.city, User.email)
+_EMAIL_IN = any_within(func.email_key(User.email))
 _TABLE = cast("Table", User.__table__)
 NEW_USER = insert(_TABLE).returning(User.version, json_row(SHOWN).label("json"))
 
@@ -76,7 +77,7 @@ def users(*, everybody: bool, deleted: bool) -> JsonListing:
         where=where,
         sorts=_SORTS,
         filters=_FILTERS,
-        custom={"q": _PARTS},
+        custom={"q": _PARTS, "email__in": _EMAIL_IN},
         elsewhere=["deleted"],
     )
 

@@ -67,7 +67,8 @@ class CustomFilter(NamedTuple):
 def compare(name: str, columns: Columns) -> Condition:
     """Return the condition of ``field__op``; its value is the parameter of the same name.
 
-    A column within a function is compared with the value within the same function.
+    A column within a function is compared with the value within the same function, or with
+    values that are separated by commas.
     """
     field, _, op = name.partition("__")
     column: Any = columns[field]
@@ -75,17 +76,24 @@ def compare(name: str, columns: Columns) -> Condition:
         is_present: Condition = column.is_not(None)
         return is_present
     several = op in _SEVERAL
-    value: Any = bindparam(name, type_=ARRAY(column.type) if several else column.type)
     if isinstance(column, Function):
-        within = getattr(func, column.name)
-        value = _array_within(within, name) if several else within(value)
+        value: Any = getattr(func, column.name)(bindparam(name, type_=Text))
+        if several:  # one text, which the planner turns into an array that it knows
+            value = func.string_to_array(value, ",", type_=ARRAY(Text))
+    else:
+        value = bindparam(name, type_=ARRAY(column.type) if several else column.type)
     return OPERATORS[op](column, value)
 
 
-def _array_within(within: Callable[[Any], Any], name: str) -> Any:
-    """Return the array of a parameter, each value within a function."""
-    value = func.unnest(bindparam(name, type_=ARRAY(Text))).column_valued("value")
-    return func.array(select(within(value)).scalar_subquery(), type_=ARRAY(Text))
+def any_within(column: Function[Any]) -> CustomFilter:
+    """Return the filter ``field__in`` of a function that must see each value alone."""
+
+    def condition(values: Any) -> Condition:
+        value = func.unnest(values).column_valued("value")
+        within = select(getattr(func, column.name)(value)).scalar_subquery()
+        return _any_of(column, func.array(within, type_=ARRAY(Text)))
+
+    return CustomFilter(condition, ARRAY(Text), list)
 
 
 def inserted_before_running(xid: Any) -> Condition:
@@ -97,7 +105,7 @@ def inserted_before_running(xid: Any) -> Condition:
     return is_older
 
 
-def prepare(name: str, value: Any) -> tuple[str, dict[str, Any]]:
+def prepare(name: str, value: Any, columns: Columns) -> tuple[str, dict[str, Any]]:
     """Return the name of a filter for :func:`compare`, and the value if the condition has one."""
     field, _, op = name.partition("__")
     if op == "null":
@@ -105,7 +113,7 @@ def prepare(name: str, value: Any) -> tuple[str, dict[str, Any]]:
     if op == "prefix":
         value = re.sub(r"([%_/])", r"/\1", value) + "%"
     elif op in _SEVERAL:
-        value = list(value)
+        value = ",".join(value) if isinstance(columns[field], Function) else list(value)
     return name, {name: value}
 
 

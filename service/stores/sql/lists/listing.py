@@ -74,7 +74,7 @@ class SqlListing(ListStatements):
                 filters[name] = self._custom[name].prepare(value)
                 names.append(name)
             elif name.partition("__")[0] in self._filters:
-                prepared, parameters = prepare(name, value)
+                prepared, parameters = prepare(name, value, self._filters)
                 names.append(prepared)
                 filters |= parameters
         followed = (COMMITTED,) if query.sort == COMMITTED else ()
