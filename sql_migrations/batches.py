@@ -54,7 +54,7 @@ class Batches:
         with op.get_context().autocommit_block():
             connection = op.get_bind()
             if progress is not None:
-                progress.set_total(connection.scalar(self.count))
+                progress.add_to_total(connection.scalar(self.count))
             for rows in self.run_batches(connection):
                 if progress is not None:
                     progress.advance(rows)

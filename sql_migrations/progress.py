@@ -52,9 +52,9 @@ class MigrationProgress:
         self._steps = steps
         self._start_step()
 
-    def set_total(self, rows: int) -> None:
-        """Set the number of rows that the running data migration has to change."""
-        self._rows, self._total_rows = self._rows or 0, rows
+    def add_to_total(self, rows: int) -> None:
+        """Add rows that the running data migration has to change, in one of its batches."""
+        self._rows, self._total_rows = self._rows or 0, self._total_rows + rows
 
     def advance(self, rows: int) -> None:
         """Count a committed batch of ``rows``."""

@@ -13,7 +13,7 @@ from sql_migrations.email_keys import CREATE_EMAIL_KEY
 from tests.fixtures.stores import connected
 from tests.sql_migrations.rows import ADA, BEN, ONE, ROWS, TWO, execute, fetch
 
-BEFORE, AFTER = "202611271400", "202611281100"
+BEFORE, AFTER = "202611281000", "202611281100"
 LABELS = (
     "münchen", "bücher-für-alle", "ü", "-ü", "a-ü-b", "faß", "пример", "ελλάδα", "例え",
     "日本語ドメイン", "안녕하세요세계", "الجزائر", "मरुभूमि", "𐌰𐌱", "правда" * 5,

@@ -45,7 +45,8 @@ def test_apply_on_a_terminal_shows_the_rows_that_are_done(old_database: str) -> 
     ]
     counts = [match[0] for state in states if (match := re.search(r"[\d,]+ of 2,500 rows", state))]
     shown = [count for count in dict.fromkeys(counts) if not count.startswith("0 ")]
-    assert shown == [f"{n} of 2,500 rows" for n in ("1,000", "2,000", "2,500")]
+    # A later migration fills the columns that are searched, of each table in turn.
+    assert shown[:3] == [f"{n} of 2,500 rows" for n in ("1,000", "2,000", "2,500")]
 
 
 def test_apply_to_a_log_writes_the_state_now_and_then(
@@ -140,7 +141,7 @@ def test_plan_counts_the_rows_of_a_data_migration(old_database: str, empty_datab
     assert [step["data"] for step in pending[:3]] == [True, False, False]
     assert "2,500 rows now, 1,000 at a time" in run_migrate(old_database, "plan").stdout
     pending = json.loads(run_migrate(empty_database, "plan", "--json").stdout)["pending"]
-    assert [step["rows"] for step in pending if step["data"]] == [0]
+    assert [step["rows"] for step in pending if step["data"]] == [0, 0]
 
 
 def test_down_lists_what_is_lost_before_it_asks(old_database: str) -> None:
