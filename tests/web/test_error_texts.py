@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import core_schema
 
 from service.web.error_texts import MAX_NAMES, names_at, sentence, unknown_name
+from service.web.lists.page_numbers import PageTooFar
 from service.web.lists.pagination import ListQuery
 from service.web.problems import invalid_value
 from service.web.schemas import RequestModel
@@ -62,6 +63,8 @@ def test_sentence_of_each_field_of_each_request_is_ours(app: FastAPI) -> None:
             for value in WRONG:
                 try:
                     model.model_validate({field.alias or name: value})
+                except PageTooFar as error:
+                    assert OF_OTHERS.search(error.detail) is None
                 except ValidationError as error:
                     kinds.update(fault["type"] for fault in error.errors())
                     faults = invalid_value(error, "body", model).errors

@@ -163,7 +163,7 @@ def _prefix(field: str, value: Any, path: Path) -> Document:
 
 
 def _contains(field: str, value: Any, path: Path) -> Document:
-    return {"$elemMatch": {"$in": _forms(field, value, path)}}
+    return {"$elemMatch": _equal("$eq", "$in")(field, value, path)}
 
 
 _OPERATORS: dict[str, Callable[[str, Any, Path], Document]] = {
