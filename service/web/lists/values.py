@@ -20,7 +20,7 @@ MOST_CHARS = 2000  # of all values, so that the address of the next page has roo
 
 def _split(value: Any) -> Any:
     """Return the values of a parameter; of a repeated parameter the last one counts."""
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         value = value[-1]
     if not isinstance(value, str):
         return value
@@ -70,7 +70,7 @@ class Others:
         return {"type": "string", "enum": list(self._choices)}
 
     def _others(self, value: Any) -> Any:
-        if isinstance(value, list):
+        if isinstance(value, list) and value:
             value = value[-1]
         if isinstance(value, tuple):
             return value  # of a query that was read

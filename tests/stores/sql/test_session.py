@@ -114,7 +114,8 @@ async def test_create_user_every_field_is_stored_and_returned(
     shown = {name: value for name, value in answer.json().items() if name in example}
     assert shown == {name: value for name, value in example.items() if name != "password"}
     async with state["sql"].engine.connect() as connection:
-        row = (await connection.execute(text("SELECT * FROM users"))).mappings().one()
+        found = await connection.execute(text("SELECT * FROM users WHERE username = 'grace'"))
+        row = found.mappings().one()
     assert {name: row[name] for name in shown} == shown
     assert row["password_hash"].startswith("$argon2id$")
 

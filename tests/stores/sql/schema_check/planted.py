@@ -50,7 +50,8 @@ TABLES_AND_COLUMNS = {
     "changed column orders.state type": "ALTER TABLE orders ALTER state TYPE text",
     "changed column samples.label collation": "ALTER TABLE samples ALTER label TYPE text",
     "changed column users.email nullability": "ALTER TABLE users ALTER email DROP NOT NULL",
-    "changed column users.age nullability": "ALTER TABLE users ALTER age SET NOT NULL",
+    "changed column users.deleted_at nullability": ""
+    "ALTER TABLE users ALTER deleted_at SET NOT NULL",
     "invalid column users.status nullability": "ALTER TABLE users ALTER status DROP NOT NULL;"
     "ALTER TABLE users ADD CONSTRAINT later NOT NULL status NOT VALID",
     "changed column users.is_active default": "ALTER TABLE users ALTER is_active SET DEFAULT false",

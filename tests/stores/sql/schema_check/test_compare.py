@@ -84,7 +84,7 @@ def test_compare_failed_concurrent_index_is_invalid_and_mended(
         "DROP INDEX uq_tags_name",
         "INSERT INTO tags (id, name) VALUES (gen_random_uuid(), 'a'), (gen_random_uuid(), 'A')",
     )
-    build = "CREATE UNIQUE INDEX CONCURRENTLY uq_tags_name ON tags (lower(name))"
+    build = "CREATE UNIQUE INDEX CONCURRENTLY uq_tags_name ON tags (fold_name(name))"
     with pytest.raises(asyncpg.UniqueViolationError):
         server.execute("failed", build)
     server.execute("failed", "TRUNCATE tags CASCADE")
