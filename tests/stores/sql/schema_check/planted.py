@@ -33,6 +33,7 @@ TABLES_AND_COLUMNS = {
     "changed table stock_movements kind": "ALTER TABLE stock_movements RENAME TO kept;"
     "ALTER INDEX pk_stock_movements RENAME TO kept_1;"
     "ALTER INDEX ix_stock_movements_product_id RENAME TO kept_2;"
+    "ALTER INDEX ix_stock_movements_user_id RENAME TO kept_3;"
     "CREATE VIEW stock_movements AS SELECT * FROM kept",
     "changed table idempotency_keys persistence": "ALTER TABLE idempotency_keys SET UNLOGGED",
     "changed table samples row_security": "ALTER TABLE samples DISABLE ROW LEVEL SECURITY",
