@@ -186,8 +186,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         assert isinstance(env_settings, EnvSettingsSource)  # noqa: S101 - for mypy
-        env_file = read_env_file(settings_cls)
-        env_settings.env_vars = merge(settings_cls, env_settings.env_vars, env_file)
+        env_settings.env_vars = merge(settings_cls, env_settings.env_vars, read_env_file())
         return init_settings, env_settings
 
     @field_validator("database_url", "reporting_database_url", "migration_database_url")
@@ -208,11 +207,13 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_secrets(self) -> Self:
-        """Refuse weak secrets, except with embedded engines, which listen on loopback only."""
-        if self.database_url is not None or self.mongodb_url is not None:
-            if self.secret is not None:
-                check_secret(self.secret.get_secret_value())
-            for secret in split_secrets(self.previous_secrets):
+        """Refuse weak secrets; with embedded engines, which listen on loopback only, blank ones."""
+        secrets = split_secrets(self.previous_secrets)
+        if self.secret is not None:
+            secrets.append(self.secret.get_secret_value())
+        has_servers = self.database_url is not None or self.mongodb_url is not None
+        for secret in secrets:
+            if has_servers or not secret.strip():
                 check_secret(secret)
         return self
 

@@ -29,10 +29,14 @@ def check_secret(secret: str) -> None:
 
 
 def split_secrets(joined: SecretStr | None) -> list[str]:
-    """Return the secrets of a list with commas, or of a file with one per line."""
+    """Return the secrets of a list with commas, or of a file with one per line.
+
+    Blank ones are left out: anybody could sign with them.
+    """
     if joined is None:
         return []
-    return [secret.strip() for secret in re.split("[,\n]", joined.get_secret_value())]
+    parts = re.split("[,\n]", joined.get_secret_value())
+    return [part.strip() for part in parts if part.strip()]
 
 
 def read_secrets(path: Path) -> list[str]:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from service.settings.settings import Settings
 from service.settings.variables import (
     ENV_FILE_VARIABLE,
+    FILE_SUFFIX,
     PREFIX,
     file_names,
     names_of,
@@ -28,7 +29,7 @@ def unknown_variables() -> list[str]:
     fields = Settings.model_fields.items()
     known = {variable for name, field in fields for variable in names_of(name, field)}
     known |= {*file_names(Settings), ENV_FILE_VARIABLE.lower()}
-    names = {name.lower() for name in (*os.environ, *read_env_file(Settings))}
+    names = {name.lower() for name in (*os.environ, *read_env_file())}
     return [
         _sentence(name, known)
         for name in sorted(names - known)
@@ -37,6 +38,9 @@ def unknown_variables() -> list[str]:
 
 
 def _sentence(name: str, known: set[str]) -> str:
+    value = name.removesuffix(FILE_SUFFIX)
+    if value != name and value in known:
+        return f"{name.upper()} is not a setting: only secrets have files. Set {value.upper()}."
     rests = [other.removeprefix(PREFIX) for other in known if other.startswith(PREFIX)]
     nearest = get_close_matches(name.removeprefix(PREFIX), rests, n=1)
     advice = f"The nearest name is {(PREFIX + nearest[0]).upper()}." if nearest else ""

@@ -5,16 +5,18 @@ Names are in lower case, as pydantic-settings compares them. No message repeats 
 
 import os
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 
+from dotenv.parser import parse_stream
 from pydantic import AliasChoices, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, DotEnvSettingsSource
+from pydantic_settings import BaseSettings
 
 PREFIX = "polystore_"
 ENV_FILE_VARIABLE = "POLYSTORE_ENV_FILE"
 """Names another file than ``.env``; empty: none is read. Only the environment has it."""
-_FILE = "_file"
+FILE_SUFFIX = "_file"
 Variables = Mapping[str, str | None]
 
 
@@ -31,24 +33,21 @@ def names_of(name: str, field: FieldInfo) -> tuple[str, ...]:
 
 
 def file_names(settings: type[BaseSettings]) -> dict[str, str]:
-    """Return the ``…_file`` variables, each with the variable whose value is in the file.
-
-    Every secret has one but ``secret``: ``secret_file`` is a setting itself.
-    """
-    fields = settings.model_fields
+    """Return the ``…_file`` variables of all secrets, each with the variable of the value."""
     return {
-        f"{variable}{_FILE}": variable
-        for name, field in fields.items()
-        if SecretStr in getattr(field.annotation, "__args__", ()) and name + _FILE not in fields
+        f"{variable}{FILE_SUFFIX}": variable
+        for name, field in settings.model_fields.items()
+        if SecretStr in getattr(field.annotation, "__args__", ())
         for variable in names_of(name, field)
     }
 
 
-def read_env_file(settings: type[BaseSettings]) -> Variables:
+def read_env_file() -> Variables:
     """Return the variables of ``.env`` in the working directory, or of POLYSTORE_ENV_FILE.
 
     Raises:
-        BadVariable: the file cannot be read, or the environment names one that is missing.
+        BadVariable: the file or a line of it cannot be read, or the environment names a missing
+            file.
     """
     named = os.environ.get(ENV_FILE_VARIABLE)
     path = Path(".env" if named is None else named)
@@ -58,22 +57,38 @@ def read_env_file(settings: type[BaseSettings]) -> Variables:
     if not is_file:
         raise BadVariable(f"{ENV_FILE_VARIABLE} names {path}, which is no file.")
     try:
-        return DotEnvSettingsSource(settings, env_file=path).env_vars
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadVariable(f"{path} cannot be read ({type(error).__name__}).") from None
+    return dict(_parse(path, text))
+
+
+def _parse(path: Path, text: str) -> Iterator[tuple[str, str]]:
+    """Yield the variables that are not empty. ``${X}`` stays, because a password may have it."""
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            source = binding.original.string
+            blank_lines = source[: -len(source.lstrip())].count("\n")
+            raise BadVariable(
+                f"Line {binding.original.line + blank_lines} of {path} cannot be read. "
+                "Write NAME=value, with both quotes or none."
+            )
+        if binding.key and binding.value:
+            yield binding.key.lower(), binding.value
 
 
 def merge(settings: type[BaseSettings], environment: Variables, env_file: Variables) -> Variables:
     """Return the variables of both, with the content of the files that they name.
 
-    A setting that the environment has in any form is not taken from the file.
+    A setting that the environment has in any form is not taken from the file. ``secret_file`` is a
+    setting itself, whose file is read later.
 
     Raises:
         BadVariable: one of them gives a value and a file, or a file cannot be read.
     """
-    merged = dict(environment)
+    merged = {name: value for name, value in environment.items() if not _is_service(name, value)}
     for forms in _forms(settings):
-        source = environment if any(form in environment for form in forms) else env_file
+        source = merged if any(form in merged for form in forms) else env_file
         merged |= {form: source[form] for form in forms if form in source}
     for named, variable in file_names(settings).items():
         path = merged.get(named)
@@ -83,8 +98,17 @@ def merge(settings: type[BaseSettings], environment: Variables, env_file: Variab
             raise BadVariable(
                 f"{variable.upper()} and {named.upper()} are both set. Unset one of them."
             )
-        merged[variable] = _content(named.upper(), Path(path))
+        if named.removeprefix(PREFIX) not in settings.model_fields:
+            merged[variable] = _content(named.upper(), Path(path))
     return merged
+
+
+def _is_service(name: str, value: str | None) -> bool:
+    """Return whether Kubernetes set the variable, which is named as the setting of the port.
+
+    It sets POLYSTORE_PORT=tcp://10.0.0.1:8000 in each container beside a Service named polystore.
+    """
+    return name == f"{PREFIX}port" and (value or "").startswith("tcp://")
 
 
 def _forms(settings: type[BaseSettings]) -> Iterator[tuple[str, ...]]:
@@ -92,7 +116,8 @@ def _forms(settings: type[BaseSettings]) -> Iterator[tuple[str, ...]]:
     files = file_names(settings)
     for name, field in settings.model_fields.items():
         names = names_of(name, field)
-        yield (*names, *(named for named, variable in files.items() if variable in names))
+        if files.keys().isdisjoint(names):
+            yield (*names, *(named for named, variable in files.items() if variable in names))
 
 
 def _content(variable: str, path: Path) -> str:

@@ -12,6 +12,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from service.cli.demo.client import find_or_create
+from service.cli.demo.records import create_records
 from service.cli.serve import AddressInUse, _listen
 from service.cli.server import Server, ShutdownSignal
 from service.settings import Settings
@@ -91,6 +93,30 @@ def test_demo_served_folder_second_run_adds_nothing(served: RunningService, data
         assert {path: len(client.get(f"/{path}").json()["items"]) for path in expected} == (
             expected
         )
+
+
+def test_demo_restores_what_was_deleted_and_recreates_posts(served: RunningService) -> None:
+    records = ("users", "posts", "items", "products")
+    with httpx2.Client(base_url=served.url, headers=served.headers, timeout=10) as client:
+        first = create_records(client)
+        paths = [f"/v1/{name}/{first[name.removesuffix('s')]}" for name in records]
+        for _ in range(2):  # the second time, the post is one that took the place of another
+            for path in reversed(paths):
+                client.delete(path).raise_for_status()
+            second = create_records(client)
+            assert {**second, "post": None} == {**first, "post": None}
+            paths[1] = f"/v1/posts/{second['post']}"
+            assert [client.get(path).status_code for path in paths] == [200] * 4
+        assert create_records(client) == second
+
+
+def test_demo_restores_what_was_deleted_after_its_key_expired(served: RunningService) -> None:
+    body = {"username": "expired", "email": "expired@example.com"}
+    with httpx2.Client(base_url=served.url, headers=served.headers, timeout=10) as client:
+        made = client.post("/v1/users", json=body).json()["id"]  # without a key, as after a day
+        client.delete(f"/v1/users/{made}").raise_for_status()
+        assert find_or_create(client, "/v1/users", "username", body, q="expired") == made
+        assert client.get(f"/v1/users/{made}").status_code == 200
 
 
 def test_doctor_served_folder_is_ok_without_passwords(data_dir: str) -> None:

@@ -1,11 +1,16 @@
 """The settings: variables, secrets, and errors that do not show them."""
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from service.auth.access_tokens import Claims, Keyring
+from service.auth.caller import InvalidToken
+from service.core.signing import Signer
 from service.main import StoresNotConfigured, create_app
 from service.settings import BadSecret, Settings
 
@@ -80,6 +85,23 @@ def test_signing_secrets_file_and_previous_keep_their_order(tmp_path: Path) -> N
     assert Settings(secret_file=path).signing_secrets() == [new.encode(), old.encode()]
     settings = Settings(secret=SecretStr(new), previous_secrets=SecretStr(f"{old}, {old}"))
     assert settings.signing_secrets() == [new.encode(), old.encode(), old.encode()]
+
+
+@pytest.mark.parametrize("previous", ["abc,", ",abc", " , abc,,", "abc\n\n", "\nabc", ","])
+def test_signing_secrets_blank_previous_ones_verify_nothing(previous: str) -> None:
+    settings = Settings(secret=SecretStr("now"), previous_secrets=SecretStr(previous))
+    assert not Signer(settings.signing_secrets()).verify(Signer([b""]).sign(b"x"), b"x")
+    anybody = Keyring([b""], issuer=settings.token_issuer, audience=settings.token_audience)
+    forged = anybody.sign(Claims(uuid4(), frozenset({"users:admin"})), timedelta(hours=1))
+    with pytest.raises(InvalidToken):
+        Keyring.of(settings).read(forged)
+    assert settings.signing_secrets() == [b"now", *([b"abc"] if "abc" in previous else [])]
+
+
+@pytest.mark.parametrize("secret", ["", " ", "\t\n"])
+def test_settings_blank_secret_is_refused_with_embedded_engines(secret: str) -> None:
+    with pytest.raises(ValidationError, match="openssl rand"):
+        Settings(secret=SecretStr(secret))
 
 
 @pytest.mark.parametrize("text", ["", "short\n"])

@@ -25,6 +25,15 @@ def test_unknown_variables_name_the_nearest(
     assert sentence == f"{name.upper()} is not a setting. The nearest name is {nearest}."
 
 
+def test_unknown_variables_file_of_no_secret_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POLYSTORE_PORT_FILE", "port")
+    assert unknown_variables() == [
+        "POLYSTORE_PORT_FILE is not a setting: only secrets have files. Set POLYSTORE_PORT."
+    ]
+
+
 def test_unknown_variables_leave_out_settings_and_kubernetes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -41,6 +50,14 @@ def test_command_reports_unknown_variables_of_env_file_once(tmp_path: Path) -> N
     result = run_cli("demo", "--url", "http://127.0.0.1:9", POLYSTORE_ENV_FILE=str(path))
     assert result.stderr.count("POLYSTORE_QQQQQQQQ is not a setting. It has no effect.") == 1
     assert "sesame" not in result.output + result.stderr
+
+
+def test_command_with_bad_line_in_env_file_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "my.env"
+    path.write_text("POLYSTORE_TOKEN 'sesame\n")
+    result = run_cli("doctor", POLYSTORE_ENV_FILE=str(path))
+    assert (result.exit_code, result.stderr.count(f"Line 1 of {path} cannot be read")) == (5, 1)
+    assert not any(word in result.stderr for word in ("sesame", "dotenv"))
 
 
 def test_command_with_unreadable_env_file_is_one_sentence(tmp_path: Path) -> None:

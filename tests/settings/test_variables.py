@@ -53,6 +53,52 @@ def test_env_file_is_named_or_switched_off(monkeypatch: pytest.MonkeyPatch) -> N
         Settings()
 
 
+def test_env_file_below_secret_file_of_environment_gives_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text(f"POLYSTORE_SECRET={'f' * 32}\n")
+    Path("secrets").write_text("9f2c41d07b6e48a5b3d1e0c7f8a94625\n")
+    monkeypatch.setenv("POLYSTORE_SECRET_FILE", "secrets")
+    assert Settings().signing_secrets() == [b"9f2c41d07b6e48a5b3d1e0c7f8a94625"]
+
+
+def test_env_file_with_secret_file_below_secret_of_environment_is_unread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text("POLYSTORE_SECRET_FILE=missing\n")
+    monkeypatch.setenv("POLYSTORE_SECRET", "of the environment")
+    assert Settings().signing_secrets() == [b"of the environment"]
+
+
+@pytest.mark.parametrize("value", ["a${HOME}b", "a$b", "${UNSET:-c}d", "$${e}"])
+def test_env_file_value_with_dollar_is_taken_as_written(value: str) -> None:
+    Path(".env").write_text(f'POLYSTORE_TOKEN={value}\nMONGODB_URL="mongodb://u:{value}@h"\n')
+    settings = Settings()
+    assert secret_of(settings.token) == value
+    assert secret_of(settings.mongodb_url) == f"mongodb://u:{value}@h"
+
+
+@pytest.mark.parametrize("bad", ['POLYSTORE_TOKEN="sesame', "PORT: 8123", "MONGODB_URL='a'b"])
+def test_env_file_bad_line_is_refused_by_file_and_line(
+    bad: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path(".env").write_text(f"# ports\nPORT=8123\n\n\n{bad}\nHOST=h\n")
+    with pytest.raises(BadVariable) as error:
+        Settings()
+    assert str(error.value).startswith("Line 5 of .env cannot be read. Write NAME=value")
+    assert "sesame" not in "".join(format_exception(error.value))
+    assert caplog.records == []  # python-dotenv itself warns without the name of the file
+
+
+def test_port_of_a_kubernetes_service_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYSTORE_PORT", "tcp://10.0.0.1:8000")
+    assert Settings().port == 8000
+    Path(".env").write_text("POLYSTORE_PORT=8123\n")
+    assert Settings().port == 8123
+    monkeypatch.setenv("POLYSTORE_PORT", "8124")
+    assert Settings().port == 8124
+
+
 def test_env_file_that_is_no_text_is_refused() -> None:
     Path(".env").write_bytes(b"PORT=\xff\xfe")
     with pytest.raises(BadVariable, match=r"\.env cannot be read"):
@@ -62,7 +108,7 @@ def test_env_file_that_is_no_text_is_refused() -> None:
 def test_secrets_all_have_a_variable_for_a_file() -> None:
     secret = [name for name, field in Settings.model_fields.items() if "Secret" in str(field)]
     files = {named for named in file_names(Settings) if named.startswith("polystore_")}
-    assert files | {"polystore_secret_file"} == {f"polystore_{name}_file" for name in secret}
+    assert files == {f"polystore_{name}_file" for name in secret}
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
@@ -82,11 +128,19 @@ def test_secret_file_named_in_env_file_is_read(monkeypatch: pytest.MonkeyPatch) 
     assert secret_of(Settings().database_url) == "postgresql://h/environment"
 
 
-def test_secret_file_beside_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["MONGODB_URL", "POLYSTORE_SECRET"])
+@pytest.mark.parametrize("in_env_file", [True, False])
+def test_secret_file_beside_value_is_refused(
+    variable: str, in_env_file: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = {variable: "mongodb://h", f"{variable}_FILE": "url"}
     Path("url").write_text(URL)
-    monkeypatch.setenv("MONGODB_URL", "mongodb://h")
-    monkeypatch.setenv("MONGODB_URL_FILE", "url")
-    with pytest.raises(BadVariable, match="MONGODB_URL and MONGODB_URL_FILE are both set"):
+    if in_env_file:
+        Path(".env").write_text("".join(f"{name}={value}\n" for name, value in both.items()))
+    else:
+        for name, value in both.items():
+            monkeypatch.setenv(name, value)
+    with pytest.raises(BadVariable, match=f"{variable} and {variable}_FILE are both set"):
         Settings()
 
 

@@ -1,4 +1,4 @@
-"""Users, posts with tags, products, an order each, and items: found, or created where missing."""
+"""Users, posts with tags, products, an order each, and items: found, restored, or created."""
 
 from typing import Any
 
@@ -55,9 +55,9 @@ def _user(client: httpx2.Client, name: str, full_name: str, city: str) -> str:
 
 
 def _post(client: httpx2.Client, user_id: str, title: str, content: str, tag: str) -> str:
-    body = {"author_id": user_id, "title": title, "content": content, "published": True}
-    tags = ["demo", tag]
-    return find_or_create(client, "/v1/posts", "title", {**body, "tags": tags}, author_id=user_id)
+    body: dict[str, Any] = {"author_id": user_id, "title": title, "content": content}
+    body |= {"published": True, "tags": ["demo", tag]}
+    return find_or_create(client, "/v1/posts", "title", body, restorable=False, author_id=user_id)
 
 
 def _item(client: httpx2.Client, name: str, attributes: dict[str, Any]) -> str:

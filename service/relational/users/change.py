@@ -29,24 +29,23 @@ class UserChanges(UserRepository):
         return await self._apply(user_id, values, expected)
 
     async def replace(self, user_id: UUID, user: UserReplace, expected: Expected) -> UserRead:
-        """Change the fields that differ from what is sent; that may be none.
+        """Change all that users choose for themselves, and privileged fields that are sent.
 
-        Fields that the caller may not choose stay if they are absent.
+        Privileged fields and an email that are sent as they are stored count as unchanged: they
+        need no scope, and the audit trail does not mention them.
         """
         values = user.model_dump()
-        if not self._sees_everybody:
-            for name in set(_PRIVILEGED) & values.keys() - user.model_fields_set:
-                del values[name]
         values["email"] = await stored_form(self._session, user.email, User.id == user_id)
-        columns = [getattr(User, name) for name in values]
+        compared = [name for name in ("email", *_PRIVILEGED) if name in values]
+        columns = [getattr(User, name) for name in compared]
         locked = select(*columns).where(User.id == user_id, self.visible()).with_for_update()
         stored = (await self._session.execute(locked)).one_or_none()
         if stored is None:
             raise UserNotFound
-        differing = {
-            name: value for name, value in values.items() if value != stored._mapping[name]
-        }
-        return await self._apply(user_id, differing, expected)
+        for name, value in zip(compared, stored, strict=True):
+            if values[name] == value:
+                del values[name]
+        return await self._apply(user_id, values, expected)
 
     async def _apply(self, user_id: UUID, values: dict[str, Any], expected: Expected) -> UserRead:
         privileged = [f"/{name}" for name in _PRIVILEGED if name in values]

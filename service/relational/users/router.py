@@ -127,7 +127,7 @@ async def users_update(
 async def users_replace(
     user_id: UUID, user: UserReplace, users: UserChangesDep, expected: IfMatch, reply: Reply
 ) -> UserRead:
-    """Replace the whole user; only a change counts a version. Ids are not yours to choose."""
+    """Replace the whole user. Absent privileged fields and the password stay."""
     return reply.updated(await users.replace(user_id, user, expected))
 
 

@@ -39,7 +39,7 @@ Bio = Annotated[Text, Field(max_length=5000)]
 
 
 class UserFields(RequestModel):
-    """The fields of a user, in a request that has all of them."""
+    """The fields that users may choose for themselves, in a request that has all of them."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -53,9 +53,6 @@ class UserFields(RequestModel):
     age: Age | None = None
     city: City | None = None
     bio: Bio | None = None
-    status: Status = "active"
-    is_active: StrictBool = True
-    role: Role = "member"
 
 
 class UserCreate(UserFields):
@@ -65,15 +62,22 @@ class UserCreate(UserFields):
     """
 
     email: Email
+    status: Status = "active"
+    is_active: StrictBool = True
+    role: Role = "member"
     password: Password | None = None
 
 
 class UserReplace(UserFields):
-    """The whole user: an absent field becomes null, or what it is in a new user.
+    """The whole user: an absent field becomes null.
 
-    ``status``, ``is_active`` and ``role`` stay if a caller without ``users:admin`` leaves them out
-    or sends them as they are. The password stays; an email that is another one is not verified.
+    ``status``, ``is_active`` and ``role`` stay if they are absent; to change them demands
+    ``users:admin``. The password stays; an email that is another one is not verified.
     """
+
+    status: Status | MISSING = MISSING
+    is_active: StrictBool | MISSING = MISSING
+    role: Role | MISSING = MISSING
 
 
 class UserUpdate(RequestModel):
