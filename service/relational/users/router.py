@@ -127,7 +127,10 @@ async def users_update(
 async def users_replace(
     user_id: UUID, user: UserReplace, users: UserChangesDep, expected: IfMatch, reply: Reply
 ) -> UserRead:
-    """Replace the whole user; only a change counts a version. Ids are not yours to choose."""
+    """Replace the whole user; only a change counts a version.
+
+    It creates no user: an unknown id is 404.
+    """
     return reply.updated(await users.replace(user_id, user, expected))
 
 
