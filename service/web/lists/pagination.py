@@ -94,7 +94,13 @@ class ListQuery(FilterQuery):
 class OffsetQuery(ListQuery):
     """Query of lists whose pages are also found by an offset or by their number."""
 
-    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="items to skip, instead of a cursor")
+    offset: int = Field(
+        0,
+        ge=0,
+        le=MAX_OFFSET,
+        description="items to skip, instead of a cursor: add the items of each page, not `limit`, "
+        "because the first page may end early",
+    )
     page: int | None = Field(
         None, ge=1, description="number of the page from 1, instead of a cursor; fills `total`"
     )
