@@ -258,6 +258,7 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "version_retention_get": admins(200),
     "version_retention_put": admins(200, body=RETENTION),
     "version_retention_delete": admins(204),
+    "welcome": open_to_all(200),
     "livez": open_to_all(200),
     "readyz": open_to_all(200),
     "metrics": admins(200),

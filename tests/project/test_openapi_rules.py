@@ -217,7 +217,7 @@ def models_below(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from models_below(model)
 
 
-def test_openapi_examples_are_those_of_the_models(app: FastAPI) -> None:
+def test_openapi_examples_equal_the_examples_of_models(app: FastAPI) -> None:
     """Also their nulls, which FastAPI leaves out."""
     known = app.openapi()["components"]["schemas"]
     written = {name: schema["example"] for name, schema in known.items() if "example" in schema}

@@ -28,7 +28,7 @@ def test_parameter_without_description_gets_one(name: str, place: str, text: str
 
 
 @pytest.mark.parametrize("name", ["city", "name__prefix", "after", "__in"])
-def test_parameter_whose_name_says_too_little_is_refused(name: str) -> None:
+def test_parameter_without_description_or_operator_is_refused(name: str) -> None:
     with pytest.raises(Undescribed, match=name):
         described(name, type="string")
 
