@@ -106,7 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(settings, settings.signing_secrets(), metrics),
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json" if settings.docs else None,
+        openapi_url=None,  # it would be serialized for each request; see add_documentation
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
         # FastAPI would look for a tracer at each request (5 µs, measured); see /metrics.

@@ -58,6 +58,7 @@ def test_generated_client_writes_and_reads_what_it_promises(generated: tuple[str
     url, token = generated
     with module("client").AuthenticatedClient(base_url=url, token=token) as client:
         check_users(client)
+        check_posts(client)
         check_predictions(client)
 
 
@@ -76,6 +77,20 @@ def check_users(client: Generated) -> None:
     assert taken.code in {"email_taken", "username_taken"}
     found = module("api.users.users_list").sync(client=client, created_at_gte=began, limit=200)
     assert name in {item.username for item in found.items}
+    found = module("api.users.users_list").sync(client=client, page=2, page_size=1)
+    assert (len(found.items), found.page.limit, found.total_pages == found.total) == (1, 1, True)
+
+
+def check_posts(client: Generated) -> None:
+    models = module("models")
+    new = models.PostCreate(title="Pages", tags=["client"])
+    post = module("api.posts.posts_create").sync(client=client, body=new)
+    comment = models.CommentCreate(content="Clear.")
+    made = module("api.comments.comments_create").sync(post.id, client=client, body=comment)
+    nested = module("api.posts.posts_get").sync(post.id, client=client, expand="comments,tags")
+    assert [(item.id, item.content) for item in nested.comments] == [(made.id, "Clear.")]
+    assert [tag.name for tag in nested.tags] == ["client"]
+    assert not post.comments
 
 
 def check_predictions(client: Generated) -> None:

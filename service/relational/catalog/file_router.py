@@ -49,6 +49,7 @@ async def products_import(request: Request) -> Response:
 
 @router.get(
     "/export",
+    response_class=Response,  # else application/json is declared too
     dependencies=[needs("catalog:read")],
     responses={
         200: {

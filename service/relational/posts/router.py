@@ -83,7 +83,10 @@ async def posts_list_of_user(
 async def posts_get(
     post_id: UUID, query: Annotated[PostExpand, Query()], posts: Posts, reply: Reply
 ) -> Response:
-    """Return one post; `expand` nests its author and tags."""
+    """Return one post; `expand` nests its author, tags and comments.
+
+    Of the comments it nests the newest 20.
+    """
     return reply.ok_json(await posts.get_json(post_id, query.expand))
 
 

@@ -53,7 +53,7 @@ class PostCreate(RequestModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "title": "Two stores, one house",
+                "title": "Two stores, one API",
                 "content": "Rows here, documents there.",
                 "tags": ["databases"],
             }
@@ -123,6 +123,9 @@ class PostRead(Versioned):
     updated_at: Moment
     author: AuthorBrief | MISSING = MISSING
     tags: list[TagBrief] | MISSING = MISSING
+    comments: list[CommentBrief] | MISSING = Field(
+        MISSING, description=f"the newest {NESTED}; GET /v1/posts/{{post_id}}/comments has all"
+    )
 
     def etag_value(self) -> str:
         return f"{self.version}.{self.views}"
@@ -157,7 +160,10 @@ def _known(expand: str) -> str:
     return expand
 
 
-Expand = Annotated[str, AfterValidator(_known)]
+_NAME = f"({'|'.join(EXPANDABLE)})"
+Expand = Annotated[
+    str, AfterValidator(_known), Field(json_schema_extra={"pattern": f"^{_NAME}(,{_NAME})*$"})
+]
 
 
 class PostExpand(RequestModel):

@@ -127,7 +127,10 @@ async def users_update(
 async def users_replace(
     user_id: UUID, user: UserReplace, users: UserChangesDep, expected: IfMatch, reply: Reply
 ) -> UserRead:
-    """Replace the whole user. Absent privileged fields and the password stay."""
+    """Replace the whole user. Absent privileged fields and the password stay.
+
+    It creates no user: an unknown id is 404.
+    """
     return reply.updated(await users.replace(user_id, user, expected))
 
 

@@ -32,7 +32,7 @@ from service.stores.mongo.large_documents import (
 from service.web.lists.cursors import Cursor
 from service.web.lists.large_pages import end_early, in_batches
 from service.web.lists.page_numbers import MOST_COUNTED, Total
-from service.web.lists.pagination import COUNTED, ListQuery, Page
+from service.web.lists.pagination import ListQuery, Page
 from service.web.lists.sorting import parse_sort
 from service.web.streaming import LARGE_BYTES
 
@@ -176,8 +176,7 @@ class MongoListing:
         if self._projection is None:
             found = [read_found(document) for document in documents]
         page, last = query.split_page(found)
-        by_offset = start is None and not query.model_fields_set.isdisjoint(COUNTED)
-        page, last = end_early(page, last, sizes_of(page), by_offset=by_offset)
+        page, last = end_early(page, last, sizes_of(page), by_offset=query.by_offset)
         end = None if last is None else cursor_of(last, sort)
         if end is None and query.sort == self._followed:
             end = cursor_of(page[-1], sort) if page else start or START

@@ -28,7 +28,6 @@ from service.web.schemas import ResponseModel
 
 T = TypeVar("T")
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
-COUNTED = {"offset", "page", "page_size"}  # a query with one finds its page by counting items
 
 
 def _coerced(value: Any) -> Any:
@@ -48,7 +47,8 @@ class ListQuery(FilterQuery):
         Field(
             ge=1,
             description=f"items a page, at most {MAX_LIMIT}; a larger number is taken as that. "
-            "A page of over 8 MiB ends earlier, with a next_cursor; with an offset it is refused",
+            "A page of over 8 MiB ends earlier, with a next_cursor; behind an offset and by number "
+            "it is refused",
         ),
         BeforeValidator(_coerced),
     ] = DEFAULT_LIMIT
@@ -77,6 +77,11 @@ class ListQuery(FilterQuery):
         """The number of the page, if it is found by that."""
         return None
 
+    @property
+    def by_offset(self) -> bool:
+        """Whether the page is found by counting items, so that the next one is too."""
+        return self.skip > 0 or self.number is not None
+
     def split_page(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
         """Return the items of the page, and its last item if there are more.
 
@@ -89,7 +94,13 @@ class ListQuery(FilterQuery):
 class OffsetQuery(ListQuery):
     """Query of lists whose pages are also found by an offset or by their number."""
 
-    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="items to skip, instead of a cursor")
+    offset: int = Field(
+        0,
+        ge=0,
+        le=MAX_OFFSET,
+        description="items to skip, instead of a cursor: add the items of each page, not `limit`, "
+        "because the first page may end early",
+    )
     page: int | None = Field(
         None, ge=1, description="number of the page from 1, instead of a cursor; fills `total`"
     )
@@ -116,8 +127,9 @@ class OffsetQuery(ListQuery):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
+        # By values, because generated clients send defaults too.
         if self.number is not None:
-            others = not self.model_fields_set.isdisjoint(("cursor", "offset", "limit"))
+            others = self.cursor is not None or self.offset != 0 or self.limit != DEFAULT_LIMIT
             if others or self.sort == COMMITTED:
                 raise ValueError(
                     "page and page_size go without cursor, offset, limit and sort=committed"

@@ -17,7 +17,8 @@ PARAMETER = {
     "name": "fields",
     "in": "query",
     "required": False,
-    "description": "only these fields, of each item if it is a list: `id,created_at`",
+    "description": "only these fields, of each item if it is a list: `id,created_at`. The others "
+    "are absent, even those that the schema requires: read such a response as plain JSON",
     "schema": {"type": "string"},
 }
 

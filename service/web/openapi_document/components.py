@@ -41,7 +41,8 @@ HEADERS = {
         "The address of the object.", "/v1/users/01930d6e-7a00-7000-8000-000000000001"
     ),
     "Link": _header(
-        "The address of the next page, if there is one (RFC 8288).",
+        "The addresses of the pages around (RFC 8288): `next` if there is one, and of a page by "
+        "number also `prev`, `first` and `last`.",
         '</v1/users?limit=50&cursor=…>; rel="next"',
     ),
     "Retry-After": _header("Seconds to wait before the next attempt.", "1", "integer"),

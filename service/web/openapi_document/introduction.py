@@ -14,8 +14,10 @@ Each operation names the scope that it requires.
 
 A list answers `{"items": […], "page": {"limit", "next_cursor", "has_more"}, "total"}`. Send
 `next_cursor` as `cursor`, with the same filters and `sort`, until `has_more` is false; the `Link`
-header has the whole address. `limit` is at most 200. `sort=-created_at` is descending, `count`
-fills `total`, `fields=id,created_at` selects fields. A filter is `field=` or `field__gte=`.
+header has the whole address. `limit` is at most 200. Some lists also have `page` with `page_size`,
+and `offset`, for the first 10,000 items. `sort=-created_at` is descending, `count` fills `total`,
+`fields=id,created_at` selects fields. A filter is `field=` or `field__op=`: `gte` and `lt` compare,
+`in` takes one of several values, `ne` another value, `null` no value.
 
 ## Errors
 
@@ -39,6 +41,8 @@ object; `PATCH` is a JSON Merge Patch: an absent field is unchanged, `null` remo
 
 Ids are UUIDs. Times are RFC 3339 with an offset, in responses UTC with milliseconds. Money is text
 with two decimals: `"12.50"`.
+
+Each `GET` is also a `HEAD`. Send `Accept-Encoding` to get a compressed response: zstd, br or gzip.
 """
 
 _DESCRIPTIONS = {

@@ -16,7 +16,7 @@ from service.web.openapi_document.components import (
     IF_NONE_MATCH,
     shared_responses,
 )
-from service.web.openapi_document.parameters import describe_parameters
+from service.web.openapi_document.parameters import describe_parameters, without_null
 from service.web.route import Route
 from service.web.schemas import Versioned
 
@@ -38,6 +38,7 @@ def complete_operation(operation: dict[str, Any], route: APIRoute) -> None:
     if not parameters:
         del operation["parameters"]
     describe_parameters(parameters)
+    _complete_body(operation, route)
     _complete_responses(operation, route, takes_key=takes_key)
 
 
@@ -82,6 +83,20 @@ def _takes_key(route: APIRoute) -> bool:
 
 def _depends_on(dependant: Dependant, call: object) -> bool:
     return any(item.call is call or _depends_on(item, call) for item in dependant.dependencies)
+
+
+def _complete_body(operation: dict[str, Any], route: APIRoute) -> None:
+    """Leave out the null of a body that may be absent, and write examples again.
+
+    FastAPI leaves out the nulls of examples; in a merge patch they remove a value.
+    """
+    declared = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        content["schema"] = without_null(content["schema"])
+        if "$ref" in content["schema"]:
+            content["schema"].pop("title", None)  # the name of the endpoint's parameter
+        if "example" in declared.get(kind, {}):
+            content["example"] = declared[kind]["example"]
 
 
 def _complete_responses(operation: dict[str, Any], route: APIRoute, *, takes_key: bool) -> None:

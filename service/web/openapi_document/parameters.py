@@ -1,5 +1,6 @@
-"""Descriptions of parameters that say no more than their names: ids, sorts and filters."""
+"""Parameters: each has a description, and none a default that clients would send."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,20 +20,33 @@ _NAMES = {
 }
 
 
+class Undescribed(Exception):
+    """A parameter has no description."""
+
+
 def describe_parameters(parameters: Iterable[dict[str, Any]]) -> None:
     """Describe each parameter once, and leave out null, which an address cannot hold.
 
-    FastAPI repeats the description and the name in the schema.
+    FastAPI repeats the description and the name in the schema. A default is named in the
+    description, because generated clients send each ``default`` with every request.
+
+    Raises:
+        Undescribed: its name does not say what it does.
     """
     for parameter in parameters:
-        schema = parameter["schema"] = _without_null(parameter["schema"])
+        schema = parameter["schema"] = without_null(parameter["schema"])
         schema.pop("title", None)
         text = parameter.get("description") or schema.get("description") or _described(parameter)
         schema.pop("description", None)
+        default = schema.pop("default", None)
+        if default is not None:
+            value = default if isinstance(default, str) else json.dumps(default)
+            text = f"{text} (default: `{value}`)"
         parameter["description"] = text
 
 
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+def without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of what may be absent, for which FastAPI writes null."""
     if {"type": "null"} not in schema.get("anyOf", ()):
         return dict(schema)
     kinds = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
@@ -50,4 +64,4 @@ def _described(parameter: dict[str, Any]) -> str:
     field, _, operator = name.rpartition("__")
     if operator in _OPERATORS and field:
         return _OPERATORS[operator].format(field=field)
-    return f"only with this `{name}`"
+    raise Undescribed(f"Describe the parameter {name}, with Field(description=…).")

@@ -1,22 +1,26 @@
-"""/docs and /redoc, with scripts and styles of our own address, so that they need no internet.
+"""/openapi.json, and /docs and /redoc with scripts and styles of our own address.
 
-Swagger UI and ReDoc come with the package fastapi-offline. Addresses on the pages are relative, so
-that they hold below the prefix of a proxy.
+Swagger UI and ReDoc come with the package fastapi-offline, so that they need no internet. Addresses
+on the pages are relative, so that they hold below the prefix of a proxy.
 """
 
 import base64
 import hashlib
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import fastapi_offline
+import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import HTMLResponse
 from starlette.types import Scope
 from typing_extensions import override
+
+from service.web.conditional import JsonResource, ReplyBuilder
 
 ASSETS = "docs/assets"
 _ASSETS_FOLDER = Path(fastapi_offline.__file__).parent / "static"
@@ -46,7 +50,8 @@ class _Assets(StaticFiles):
 
 
 def add_documentation(app: FastAPI) -> None:
-    """Add both pages and their files; the application has ``/openapi.json`` already."""
+    """Add the document, both pages and their files."""
+    _add_document(app)
     icon = f"{ASSETS}/favicon.png"
     swagger_ui = get_swagger_ui_html(
         openapi_url="openapi.json",
@@ -67,6 +72,22 @@ def add_documentation(app: FastAPI) -> None:
     _add_page(app, "/docs", swagger_ui, "style-src 'self'")
     _add_page(app, "/redoc", redoc, "style-src 'unsafe-inline'; worker-src blob:")
     app.mount(f"/{ASSETS}", _Assets(directory=_ASSETS_FOLDER))
+
+
+def _add_document(app: FastAPI) -> None:
+    @lru_cache(4)  # of one address, unless a proxy sends several prefixes
+    def written(prefix: str) -> JsonResource:
+        document = app.openapi()
+        if prefix:
+            document = {**document, "servers": [{"url": prefix}, *document.get("servers", [])]}
+        text = msgspec.json.encode(document).decode()
+        return JsonResource(hashlib.sha256(text.encode()).hexdigest()[:16], text)
+
+    async def answer(request: Request) -> Response:
+        reply = ReplyBuilder(request, Response(), request.headers.get("if-none-match"))
+        return reply.ok_json(written(request.scope.get("root_path", "").rstrip("/")))
+
+    app.add_route("/openapi.json", answer, include_in_schema=False)
 
 
 def _add_page(app: FastAPI, path: str, page: HTMLResponse, also: str) -> None:

@@ -9,6 +9,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 
 from service.auth.caller import PUBLIC
 from service.web.negotiation import weight_of_type
+from service.web.openapi import problems
 from service.web.pages.documentation import hash_source
 from service.web.route import Route
 from service.web.schemas import ResponseModel
@@ -52,7 +53,7 @@ router = APIRouter(tags=["health"], route_class=Route)
     "/",
     dependencies=[PUBLIC],
     response_model=Welcome,
-    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **problems()},
 )
 async def welcome(request: Request) -> Response:
     """Return the addresses of the service: a page if `Accept` prefers `text/html`, else JSON."""

@@ -1,5 +1,6 @@
 """Posts with their newest comments nested, alone and in pages."""
 
+import re
 from typing import Any
 
 import httpx2
@@ -39,6 +40,30 @@ async def test_expand_comments_nests_the_newest_of_each_post(
     assert [len(post["comments"]) for post in page.json()["items"]] == [NESTED, 2, 0]
     both = (await client.get("/v1/posts", params={"expand": "comments,author,tags"})).json()
     assert {"author", "tags", "comments"} <= both["items"][0].keys()
+
+
+async def test_expand_comments_goes_with_fields(client: httpx2.AsyncClient) -> None:
+    post = await make_post(client)
+    comment = await make_comment(client, post)
+    query = {**COMMENTS, "fields": "id,comments"}
+    one = (await client.get(f"/v1/posts/{post['id']}", params=query)).json()
+    assert one.keys() == {"id", "comments"}
+    assert [nested["id"] for nested in one["comments"]] == [comment["id"]]
+    for address in ("/v1/posts", f"/v1/users/{post['author_id']}/posts"):
+        assert (await client.get(address, params=query)).json()["items"] == [one]
+    alone = await client.get(f"/v1/posts/{post['id']}", params={"fields": "id,comments"})
+    assert alone.json() == {"id": post["id"]}
+
+
+async def test_expand_is_documented_as_it_is_read(client: httpx2.AsyncClient, app: FastAPI) -> None:
+    post = await make_post(client)
+    for path, address in (("/v1/posts", "/v1/posts"), ("/v1/posts/{post_id}", post["id"])):
+        parameters = app.openapi()["paths"][path]["get"]["parameters"]
+        pattern = next(one["schema"]["pattern"] for one in parameters if one["name"] == "expand")
+        for value in ("author", "comments,tags", "tags,tags", "", "tags,", "posts", "tags author"):
+            url = address if address.startswith("/") else f"/v1/posts/{address}"
+            status = (await client.get(url, params={"expand": value})).status_code
+            assert (status == 200) == bool(re.search(pattern, value)), value
 
 
 async def test_expand_comments_etag_changes_with_a_comment(client: httpx2.AsyncClient) -> None:

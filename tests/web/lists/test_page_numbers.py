@@ -75,12 +75,24 @@ async def test_page_without_size_has_fifty_and_size_without_page_is_the_first(
     assert (await client.get(address, params={"page_size": 999})).json()["page"]["limit"] == 200
 
 
-@pytest.mark.parametrize("other", ["cursor=x", "offset=0", "limit=5", "sort=committed"])
+@pytest.mark.parametrize("other", ["cursor=x", "offset=1", "limit=5", "sort=committed"])
 async def test_page_with_another_place_is_422(client: httpx2.AsyncClient, other: str) -> None:
     for place in ("page=1", "page_size=5"):
         answer = await client.get(f"/v1/users?{place}&{other}")
         assert answer.status_code == 422, other
-        assert "Page and page_size go without" in answer.json()["errors"][0]["detail"]
+        assert "page_size go without" in answer.json()["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("address", LISTS)
+async def test_page_with_defaults_of_other_places_is_the_page(
+    client: httpx2.AsyncClient, address: str
+) -> None:
+    await fill(client, 3)
+    place: dict[str, Any] = {"page": 2, "page_size": 2, "sort": "created_at"}
+    alone = await client.get(address, params=place)
+    sent = await client.get(address, params={**place, "limit": 50, "offset": 0, "count": "none"})
+    assert sent.json() == alone.json()
+    assert (len(sent.json()["items"]), sent.json()["total_pages"]) == (1, 2)
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "1.5", ""])

@@ -1,10 +1,10 @@
-"""Parameters that say no more than their names are described, and none allows null."""
+"""Every parameter is described, and none has a null or a default."""
 
 from typing import Any
 
 import pytest
 
-from service.web.openapi_document.parameters import describe_parameters
+from service.web.openapi_document.parameters import Undescribed, describe_parameters
 
 
 def described(name: str, place: str = "query", **schema: Any) -> dict[str, Any]:
@@ -19,14 +19,25 @@ def described(name: str, place: str = "query", **schema: Any) -> dict[str, Any]:
         ("post_id", "path", "The id of the post."),
         ("model", "path", "The model."),
         ("sort", "query", "the order of the items; `-` stands for descending"),
-        ("city", "query", "only with this `city`"),
         ("price__gte", "query", "only with `price` of at least this"),
         ("created_at__lt", "query", "only with `created_at` below this; of times, before it"),
-        ("name__prefix", "query", "only with this `name__prefix`"),
     ],
 )
 def test_parameter_without_description_gets_one(name: str, place: str, text: str) -> None:
     assert described(name, place, type="string")["description"] == text
+
+
+@pytest.mark.parametrize("name", ["city", "name__prefix", "after", "__in"])
+def test_parameter_without_description_or_operator_is_refused(name: str) -> None:
+    with pytest.raises(Undescribed, match=name):
+        described(name, type="string")
+
+
+@pytest.mark.parametrize(("default", "text"), [(0, "0"), (False, "false"), ("none", "none")])
+def test_parameter_default_moves_into_its_text(default: object, text: str) -> None:
+    parameter = described("city", description="in any case", default=default)
+    assert parameter["description"] == f"in any case (default: `{text}`)"
+    assert parameter["schema"] == {}
 
 
 def test_parameter_keeps_its_own_description_once() -> None:
@@ -37,6 +48,8 @@ def test_parameter_keeps_its_own_description_once() -> None:
 
 def test_parameter_of_text_or_null_is_text() -> None:
     text, null = {"type": "string", "maxLength": 9}, {"type": "null"}
-    assert described("city", anyOf=[text, null], default=None)["schema"] == text
+    city = described("city", anyOf=[text, null], default=None, description="in any case")
+    assert (city["schema"], city["description"]) == (text, "in any case")
     number = {"type": "number"}
-    assert described("price", anyOf=[text, number, null])["schema"] == {"anyOf": [text, number]}
+    price = described("price", anyOf=[text, number, null], description="in euros")
+    assert price["schema"] == {"anyOf": [text, number]}

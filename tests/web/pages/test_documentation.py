@@ -1,9 +1,10 @@
-"""/docs and /redoc: their files and what they permit the browser."""
+"""/openapi.json, /docs and /redoc: their files and what they permit the browser."""
 
 import re
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from service.web.pages.documentation import hash_source
 
@@ -53,3 +54,24 @@ async def test_part_of_a_file_is_not_compressed(anonymous_client: httpx2.AsyncCl
     assert "accept-ranges" not in whole.headers
     headers = {"Range": "bytes=0-1999", "If-Range": whole.headers["etag"]}
     assert (await anonymous_client.get(address, headers=headers)).status_code == 200
+
+
+async def test_document_has_an_etag_and_is_written_once(
+    anonymous_client: httpx2.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await anonymous_client.get("/openapi.json")
+    assert first.json() == app.openapi()
+    monkeypatch.setattr(app, "openapi", None)
+    headers = {"If-None-Match": first.headers["etag"]}
+    again = await anonymous_client.get("/openapi.json", headers=headers)
+    assert (again.status_code, again.content) == (304, b"")
+    other = await anonymous_client.get("/openapi.json", headers={"If-None-Match": '"other"'})
+    assert (other.status_code, other.content) == (200, first.content)
+
+
+async def test_document_behind_a_prefix_names_it_as_server(app: FastAPI) -> None:
+    transport = httpx2.ASGITransport(app, root_path="/shop")
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        document = (await client.get("/shop/openapi.json")).json()
+    assert document["servers"] == [{"url": "/shop"}, {"url": "/"}]
+    assert document["paths"] == app.openapi()["paths"]

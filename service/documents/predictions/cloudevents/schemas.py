@@ -87,8 +87,8 @@ class HalvesReplayQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: ExactText | None = None
-    after: UUID | None = None
+    model: ExactText | None = Field(None, description="pairs of this model")
+    after: UUID | None = Field(None, description="`next_after` of the replay before")
     limit: int = Field(MAX_REPLAYED, ge=1, le=MAX_REPLAYED)
 
 
@@ -96,5 +96,5 @@ class PendingPairQuery(ListQuery):
     """Filters of the list; ``count=exact`` returns how many pairs match."""
 
     sort: Literal["received_at", "-received_at"] = "-received_at"
-    state: PairState = "waiting"
-    model: ExactText | None = None
+    state: PairState = Field("waiting", description="pairs in this state")
+    model: ExactText | None = Field(None, description="pairs of this model")

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from service.documents.predictions.reading.schemas import (
     PredictionItem,
     StoredPredictionFilters,
@@ -13,7 +15,7 @@ ExportFormat = Literal["ndjson", "csv", "parquet"]
 class ExportQuery(StoredPredictionFilters):
     not_filters = frozenset(("format", "labels", "labelled"))
 
-    format: ExportFormat = "ndjson"
+    format: ExportFormat = Field("ndjson", description="the format of the file")
 
 
 class ExportLine(PredictionItem):

@@ -84,8 +84,10 @@ class WithdrawalWrite(RequestModel):
 class WithdrawalQuery(RequestModel):
     """Which label to withdraw: the one that was observed last, then, or by this source."""
 
-    observed_at: Time | None = None
-    source: Source | None = None
+    observed_at: Time | None = Field(
+        None, description="the label observed at this time, not the one observed last"
+    )
+    source: Source | None = Field(None, description="the last label of this source")
 
     def matches(self, step: Document) -> bool:
         """Return whether a step of a history is such a label."""

@@ -97,12 +97,12 @@ _Tag = Annotated[
 class _Filters(BaseModel):
     """Filters of every reader of the log."""
 
-    model: ExactText | None = None
-    version: ExactText | None = None
-    status: Status | None = None
-    role: Role | None = None
-    trace_id: ExactText | None = None
-    request_id: ExactText | None = None
+    model: ExactText | None = Field(None, description="predictions of this model")
+    version: ExactText | None = Field(None, description="predictions of this version of a model")
+    status: Status | None = Field(None, description="predictions with this status")
+    role: Role | None = Field(None, description="predictions of models in this role")
+    trace_id: ExactText | None = Field(None, description="predictions of this trace")
+    request_id: ExactText | None = Field(None, description="predictions of this request")
     tag: _Tag | None = None
 
 

@@ -25,7 +25,7 @@ from service.stores.sql.lists.listing import SqlListing
 from service.stores.sql.lists.statements import SHAPES_KEPT, SORT_VALUE, QueryShape
 from service.web.lists.cursors import Cursor
 from service.web.lists.large_pages import SMALL_BYTES, end_early, in_batches
-from service.web.lists.pagination import COUNTED, ListQuery
+from service.web.lists.pagination import ListQuery
 from service.web.lists.sorting import parse_sort
 from service.web.streaming import LARGE_BYTES
 
@@ -70,8 +70,7 @@ class JsonListing(SqlListing):
         found = await fetch(session, self._json_of(shape), parameters)
         page, last = query.split_page(found)
         sizes = self._sizes(page)
-        by_offset = not shape.after_cursor and not query.model_fields_set.isdisjoint(COUNTED)
-        page, last = end_early(page, last, sizes, by_offset=by_offset)
+        page, last = end_early(page, last, sizes, by_offset=query.by_offset)
         end = self._end(query, paginator, page, last)
         visible = {name: parameters[name] for name in self._by_ids.names & parameters.keys()}
         if sum(sizes[: len(page)]) > LARGE_BYTES:
