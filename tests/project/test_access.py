@@ -79,6 +79,8 @@ async def test_access_each_caller_gets_the_status_of_the_matrix(
     Any other success means new data for the next request.
     """
     operation, row, wrong = name.partition(" ")[0], ACCESS_MATRIX[name], []
+    if operation == "users_erase":
+        access_data.forget()  # an owner of accounts with money is not erased
     for caller in sorted(CALLERS, key=lambda caller: getattr(row, caller) < 400):
         request = await request_of(operation, row, access_data, app)
         credentials = await access_data.headers(caller, operation)

@@ -80,7 +80,8 @@ class ListQuery(FilterQuery):
     @property
     def by_offset(self) -> bool:
         """Whether the page is found by counting items, so that the next one is too."""
-        return self.skip > 0 or self.number is not None
+        counts = self.number is not None or "offset" in self.model_fields_set
+        return counts and self.cursor is None
 
     def split_page(self, found: Sequence[T]) -> tuple[Sequence[T], T | None]:
         """Return the items of the page, and its last item if there are more.
@@ -98,8 +99,7 @@ class OffsetQuery(ListQuery):
         0,
         ge=0,
         le=MAX_OFFSET,
-        description="items to skip, instead of a cursor: add the items of each page, not `limit`, "
-        "because the first page may end early",
+        description="items to skip, instead of a cursor",
     )
     page: int | None = Field(
         None, ge=1, description="number of the page from 1, instead of a cursor; fills `total`"

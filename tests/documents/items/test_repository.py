@@ -123,12 +123,12 @@ async def test_list_large_items_end_early_or_are_refused_by_offset(
 ) -> None:
     """A shorter page would lose items, because the next offset would skip them."""
     items = [await make_item(client, attributes={"x": "y" * 1_000_000}) for _ in range(10)]
-    for place in ({"limit": 50, "offset": 1}, {"page": 1}):
-        response = await client.get("/v1/items", params=place)
+    for offset in (0, 1):
+        response = await client.get("/v1/items", params={"limit": 50, "offset": offset})
         assert (response.status_code, response.json()["code"]) == (422, "page_too_large")
         (error,) = response.json()["errors"]
         assert (error["pointer"], "8 of them fit" in error["detail"]) == ("/query/limit", True)
-    first = (await client.get("/v1/items", params={"limit": 50, "offset": 0})).json()
+    first = (await client.get("/v1/items", params={"limit": 50})).json()
     cursor = first["page"]["next_cursor"]
     assert len(first["items"]) == 8
     rest = (await client.get("/v1/items", params={"limit": 50, "cursor": cursor})).json()

@@ -102,8 +102,7 @@ async def test_posts_of_any_size_are_listed_once_in_order(client: httpx2.AsyncCl
         assert ("author" in posts[1]) == ("expand" in query)
         assert (set(posts[1]) == {"id", "content"}) == ("fields" in query)
     assert len(await pages_of(client, f"/v1/users/{author}/posts", limit=200)) > 2
-    assert len(await pages_of(client, "/v1/posts", limit=200, offset=0)) > 2
-    for counted in ({"limit": 200, "offset": 1}, {"page": 1, "page_size": 200}):
+    for counted in ({"limit": 200, "offset": 0}, {"page": 1, "page_size": 200}):
         for address in ("/v1/posts", f"/v1/users/{author}/posts"):
             refused = await client.get(address, params=counted)
             assert (refused.status_code, refused.json()["code"]) == (422, "page_too_large")
