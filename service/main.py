@@ -138,8 +138,8 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         limits=documents.body_limits(settings.max_batch_bytes) | relational.BODY_LIMITS,
     )
     app.add_middleware(ErrorMiddleware)
+    app.add_middleware(SlowReaderMiddleware)  # a slot is for the length without a coding
     app.add_middleware(CompressionMiddleware)
-    app.add_middleware(SlowReaderMiddleware)
     app.add_middleware(HeadMiddleware)
     if settings.cors_origins:  # tokens travel in a header that pages set, so there are no cookies
         app.add_middleware(
@@ -149,7 +149,8 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
             allow_headers=["*"],
             expose_headers=[
                 "ETag", "Location", "Link", "X-Request-Id", "Retry-After", "RateLimit",
-                "RateLimit-Policy", "Idempotency-Replayed",
+                "RateLimit-Policy", "Idempotency-Replayed", "Complete-Until",
+                "Content-Disposition", "WWW-Authenticate", "Accept-Patch",
             ],
         )  # fmt: skip
     app.add_middleware(SecurityHeadersMiddleware)

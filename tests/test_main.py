@@ -52,6 +52,18 @@ async def test_error_has_cors_headers(
     assert response.headers["access-control-allow-origin"] == PAGE
 
 
+async def test_page_can_read_every_documented_header(
+    cors_client: httpx2.AsyncClient, app: FastAPI
+) -> None:
+    response = await cors_client.get("/livez", headers={"Origin": PAGE})
+    exposed = set(response.headers["access-control-expose-headers"].split(", "))
+    operations = [item for path in app.openapi()["paths"].values() for item in path.values()]
+    answers = [answer for operation in operations for answer in operation["responses"].values()]
+    documented = {name for answer in answers for name in answer.get("headers", {})}
+    assert "Complete-Until" in documented
+    assert {*documented, "WWW-Authenticate", "Accept-Patch", "Content-Disposition"} <= exposed
+
+
 async def test_page_can_read_the_error_of_a_failed_export(settings: Settings) -> None:
     """The error of a response that would be streamed has CORS headers too."""
     nowhere = {

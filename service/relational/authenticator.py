@@ -42,7 +42,7 @@ MAX_NOTED = 10_000
 
 
 class SqlAuthenticator:
-    """Implements :class:`service.auth.caller.Gatekeeper`."""
+    """Implements :class:`service.auth.caller.Authenticator`."""
 
     def __init__(self, sql: SqlStore, keyring: Keyring, rates: RateLimiter) -> None:
         self._sql, self._keyring, self._rates = sql, keyring, rates

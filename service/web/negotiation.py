@@ -1,8 +1,32 @@
-"""The weights of Accept and Accept-Encoding (RFC 9110, 12.4.2)."""
+"""Lists in headers (RFC 9110, 5.3), and the weights of Accept and Accept-Encoding (12.4.2)."""
 
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+
+Headers = list[tuple[bytes, bytes]]
+_LISTS = frozenset(
+    (
+        b"accept",
+        b"accept-encoding",
+        b"cache-control",
+        b"content-encoding",
+        b"if-match",
+        b"if-none-match",
+    )
+)
+
+
+def join_lists(headers: Headers) -> Headers:
+    """Return the headers with each list in one line, because readers take only one."""
+    lists: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        if name in _LISTS:
+            lists.setdefault(name, []).append(value)
+    if all(len(values) == 1 for values in lists.values()):
+        return headers
+    others = [header for header in headers if header[0] not in lists]
+    return [*others, *((name, b", ".join(values)) for name, values in lists.items())]
 
 
 @lru_cache(maxsize=64)  # clients send few different headers, and the same ones with each request

@@ -227,6 +227,8 @@ async def _send_body(body: bytes, receive: Receive, send: Send, *, more: bool = 
         except TimeoutError:
             abort_connection(receive)
             raise ClientDisconnect from None
+        if end < len(body):
+            await asyncio.sleep(0)  # others run between pieces, each of which may be compressed
 
 
 def abort_connection(receive: object) -> None:

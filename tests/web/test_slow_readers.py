@@ -30,6 +30,22 @@ async def test_body_is_sent_whole_in_pieces(size: int) -> None:
     ]
 
 
+async def test_others_run_between_the_pieces_of_a_body() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    connection, others = Connection(), asyncio.create_task(other())
+    app = SlowReaderMiddleware(Response(bytes(9 * PIECE_BYTES)))
+    await app(http_scope(), connection.receive, connection.send)
+    others.cancel()
+    assert turns >= 8
+
+
 class Transport:
     """The transport of uvicorn's request."""
 

@@ -125,7 +125,7 @@ def _error_of_head(scope: Scope, limit: int) -> ServiceError | None:
         for name in _SINGLE_HEADERS:
             if names.count(name) > 1:
                 return DuplicateHeader(f"Send the header {name.decode()} once.")
-    if not headers.get(b"host"):
+    if not headers.get(b"host") and scope["http_version"] != "1.0":  # RFC 9112, 3.2
         return BadRequest("The Host header is missing.")
     length = headers.get(b"content-length", b"0")
     if limit and length.isdigit() and int(length) > limit:

@@ -4,8 +4,8 @@ The ETag `"3"` of a response becomes `"3-gzip"` when it is compressed. If-Match 
 take it with and without the coding.
 
 These are sent as they are: responses below a kilobyte, types that are compressed already, tails,
-and what has ``Cache-Control: no-store`` or ``no-transform``. A secret comes with ``no-store``: its
-length beside chosen text would betray it (the BREACH attack).
+what has ``Cache-Control: no-store`` or ``no-transform``, and what closes the connection. A secret
+comes with ``no-store``: its length beside chosen text would betray it (the BREACH attack).
 """
 
 import re
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
 from service.web.bodies.ndjson import NDJSON
-from service.web.negotiation import parse_weights
+from service.web.negotiation import join_lists, parse_weights
 from service.web.problems import PROBLEM_JSON
 
 MINIMUM_BYTES = 1_024
@@ -53,6 +53,7 @@ class CompressionMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["headers"] = join_lists(scope["headers"])
         headers = dict(scope["headers"])
         accepted = headers.get(b"accept-encoding")
         coded_tags = _read_tags(scope, headers, accepted)
@@ -91,17 +92,20 @@ class CompressionMiddleware:
 
 def _may_be_compressed(start: Message) -> bool:
     headers = dict(start["headers"])
-    kept = headers.get(b"cache-control", b"")
-    return b"set-cookie" not in headers and not any(word in kept for word in _KEPT_AS_IT_IS)
+    if b"set-cookie" in headers or headers.get(b"connection") == b"close":
+        return False  # a coding would hold back what BodyLimitMiddleware sends before it lingers
+    return not any(word in headers.get(b"cache-control", b"") for word in _KEPT_AS_IT_IS)
 
 
 def _read_tags(
     scope: Scope, headers: dict[bytes, bytes], accepted: bytes | None
 ) -> dict[bytes, bytes]:
-    """Remove the codings from If-Match and If-None-Match; return the tags of If-None-Match by ETag.
+    """Remove the codings from If-Match and If-None-Match in the scope.
 
-    A tag stays in If-None-Match if the client does not accept its coding. A 304 would otherwise
-    let a cache answer with a copy that this client cannot read.
+    Return the first tag of If-None-Match with a coding, by its ETag without one. A tag stays in
+    If-None-Match if Accept-Encoding refuses its coding: a 304 would let a cache answer with a copy
+    that this client cannot read. Without Accept-Encoding, each coding is accepted (RFC 9110,
+    12.5.3).
     """
     if b"if-match" not in headers and b"if-none-match" not in headers:
         return {}
@@ -141,5 +145,4 @@ def _written_tags(start: Message, coded_tags: dict[bytes, bytes]) -> list[tuple[
     return [
         (name, b'%b-%b"' % (value[:-1], coding) if name == b"etag" else value)
         for name, value in headers
-        if name != b"accept-ranges"  # ranges are of the response without a coding
     ]

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from service.main import State
+from service.web.middleware import body_limit
 from tests.documents.predictions.live_server import (
     chunk,
     connect,
@@ -31,6 +32,19 @@ async def test_body_declared_too_large_is_413_before_it_is_sent(
         response = await exchange(port, head)
     assert (response.status, response.problem["code"]) == (413, "body_too_large")
     assert response.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("coding", ["zstd", "br", "gzip"])
+async def test_problem_is_sent_before_the_rest_of_the_body_is_discarded(
+    state: State, reset_stores: None, monkeypatch: pytest.MonkeyPatch, coding: str
+) -> None:
+    monkeypatch.setattr(body_limit, "LINGER_SECONDS", 300.0)
+    length = f"Content-Length: {100 * MEGABYTE}"
+    async with serving(state) as port:
+        head = request_head("/v1/items", KIND, length, f"Accept-Encoding: {coding}")
+        response = await exchange(port, head)
+    assert (response.status, response.problem["code"]) == (413, "body_too_large")
+    assert int(response.headers["content-length"]) == len(response.body)
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/v1/items", KIND), ("/v1/auth/token", FORM)])
@@ -141,9 +155,16 @@ async def test_head_with_a_single_header_twice_is_400(
 
 
 async def test_head_with_a_list_header_twice_is_read(state: State, reset_stores: None) -> None:
-    sent = b"GET /v1/items HTTP/1.1\r\nHost: x\r\nAccept: a/b\r\nAccept: */*\r\n\r\n"
+    sent = b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nAccept: */*;q=0.1\r\n\r\n"
+    swapped = b"GET / HTTP/1.1\r\nHost: x\r\nAccept: */*;q=0.1\r\nAccept: text/html\r\n\r\n"
     async with serving(state) as port:
-        assert (await exchange(port, sent)).status == 200
+        kinds = [(await exchange(port, text)).headers["content-type"] for text in (sent, swapped)]
+    assert kinds == ["text/html; charset=utf-8"] * 2
+
+
+async def test_head_of_http_1_0_needs_no_host(state: State, reset_stores: None) -> None:
+    async with serving(state) as port:
+        assert (await exchange(port, b"GET /v1/items HTTP/1.0\r\n\r\n")).status == 200
 
 
 @pytest.mark.parametrize(

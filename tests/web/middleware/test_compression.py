@@ -1,5 +1,6 @@
 """Compressed responses: which they are, by which coding, and with which ETag."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
@@ -8,10 +9,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from service.main import State
+from service.web import streaming
 from service.web.middleware.compression import CompressionMiddleware, choose_coding
+from service.web.streaming import LARGE_BYTES
 from tests.documents.predictions.live_server import connect, serving
 from tests.relational.posts.factories import make_post
 
+GZIP = ("Accept-Encoding", "gzip")
 LONG = b'{"text": "' + b"word " * 400 + b'"}'
 
 
@@ -38,14 +42,19 @@ def test_coding_is_that_of_the_largest_weight(accepted: str, coding: str | None)
     assert choose_coding(accepted) == coding
 
 
-async def send_through(response: Response, **headers: str) -> httpx2.Response:
-    """Return what a client gets of a response behind the middleware."""
+def through(response: Response) -> httpx2.AsyncClient:
+    """Return a client of a response behind the middleware."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await response(scope, receive, send)
 
     transport = httpx2.ASGITransport(CompressionMiddleware(app))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:
+    return httpx2.AsyncClient(transport=transport, base_url="http://x")
+
+
+async def send_through(response: Response, **headers: str) -> httpx2.Response:
+    """Return what a client gets of a response behind the middleware."""
+    async with through(response) as client:
         return await client.get("/", headers=headers)
 
 
@@ -65,6 +74,7 @@ async def test_long_response_is_compressed_and_its_etag_names_the_coding(coding:
         pytest.param(Response(LONG[:1023], media_type="application/json"), id="short"),
         pytest.param(Response(LONG, headers={"Cache-Control": "no-store"}), id="secret"),
         pytest.param(Response(LONG, headers={"Set-Cookie": "a=b"}), id="cookie"),
+        pytest.param(Response(LONG, headers={"Connection": "close"}), id="last of a connection"),
         pytest.param(Response(LONG, headers={"Cache-Control": "a, no-transform"}), id="stream"),
         pytest.param(Response(LONG, headers={"Content-Encoding": "x"}), id="coded already"),
         pytest.param(Response(LONG, media_type="text/event-stream"), id="tail"),
@@ -91,6 +101,40 @@ async def test_response_is_sent_as_it_is(response: Response) -> None:
 async def test_client_gets_no_coding_that_it_does_not_want(headers: dict[str, str]) -> None:
     answer = await send_through(Response(LONG, media_type="application/json"), **headers)
     assert "content-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("lines", "coding"),
+    [
+        ([GZIP, ("Accept-Encoding", "deflate")], "gzip"),
+        ([("Accept-Encoding", "deflate"), GZIP], "gzip"),
+        ([("Accept-Encoding", "gzip;q=0.5"), ("X", "y"), ("Accept-Encoding", "br")], "br"),
+        ([GZIP, ("Cache-Control", "no-transform"), ("Cache-Control", "max-age=0")], None),
+        ([GZIP, ("Cache-Control", "max-stale"), ("Cache-Control", "max-age=0")], "gzip"),
+    ],
+)
+async def test_list_in_several_lines_is_one_list(
+    lines: list[tuple[str, str]], coding: str | None
+) -> None:
+    response = Response(LONG, media_type="application/json")
+    async with through(response) as client:
+        answer = await client.send(httpx2.Request("GET", "http://x/", headers=lines))
+    assert answer.headers.get("content-encoding") == coding
+
+
+async def test_large_body_takes_a_slot_for_its_length_before_coding(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"name": "x", "attributes": {"text": "word " * (LARGE_BYTES // 5)}}
+    item = (await client.post("/v1/items", json=body)).json()
+    address = f"/v1/items/{item['id']}"
+    answer = await client.get(address)
+    assert (answer.json(), answer.headers["content-encoding"]) == (item, "zstd")
+    monkeypatch.setattr(streaming, "SLOT_SECONDS", 0.01)
+    async with AsyncExitStack() as slots:
+        for _ in range(streaming.SLOTS):
+            await slots.enter_async_context(state["large_responses"].slot())
+        assert (await client.get(address)).status_code == 503
 
 
 async def test_each_piece_of_an_exported_file_is_flushed() -> None:

@@ -14,12 +14,13 @@ from fastapi import Depends, Request
 from fastapi.sse import format_sse_event
 from typing_extensions import override
 
+from service.auth.caller import InvalidTicket
 from service.core.errors import ServiceError, Unavailable
 from service.documents.predictions.reading.encoding import to_json
 from service.documents.predictions.tail.inserted_events import InsertedEvents
 from service.documents.predictions.tail.resume_tokens import ResumeTokens
 from service.documents.predictions.tail.schemas import TailQuery
-from service.documents.predictions.tail.tickets import require_opens
+from service.documents.predictions.tail.tickets import longest_tail, require_opens
 from service.stores.mongo.change_streams import ChangeStreams
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoService
@@ -47,7 +48,7 @@ class TailResponse(StreamedResponse):
         self._shutdown_event: asyncio.Event = state.shutdown_event
         self._heartbeat: float = state.settings.tail_heartbeat_seconds
         self._tokens, self._events = ResumeTokens(state.signer), events
-        self._permission = permission
+        self._permission, self._ends_at = permission, time.monotonic() + longest_tail(request)
 
     @override
     async def pieces(self) -> AsyncGenerator[bytes]:
@@ -64,6 +65,8 @@ class TailResponse(StreamedResponse):
         sent_at = time.monotonic()
         try:
             while not self._shutdown_event.is_set():
+                if time.monotonic() > self._ends_at:
+                    raise InvalidTicket("Request the next one; a tail goes on for an hour at most.")
                 await self._permission.check()
                 document = await self._next()
                 if document is not None:

@@ -62,7 +62,7 @@ async def predictions_create_tail_ticket(
     """Issue a ticket for the tail with these filters, for a browser's `EventSource`.
 
     It opens this tail for 60 seconds, reconnects included. An open tail goes on until its login or
-    key ends. Keep the address out of logs and of links.
+    key ends, and for an hour at most. Keep the address out of logs and of links.
     """
     response.headers["Cache-Control"] = NO_STORE
     return tickets.issue(body)

@@ -168,6 +168,42 @@ async def test_ticket_of_bound_key_needs_its_model(
     await ticket_for(anonymous_client, bearer(key), model="fraud-eu")
 
 
+async def test_tail_opened_by_ticket_ends_after_its_longest_time(
+    anonymous_client: httpx2.AsyncClient,
+    admin: LoggedInUser,
+    client: httpx2.AsyncClient,
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A tail that was opened by the header goes on."""
+    monkeypatch.setattr(tickets, "TAIL_SECONDS", 0.0)
+    query = await ticket_for(anonymous_client, admin.headers)
+    async with open_tail(port, headers={}, **query) as tail, asyncio.timeout(30):
+        reason = await read_end(tail)
+    assert (reason["status"], reason["code"]) == (401, "invalid_ticket")
+    assert "hour" in reason["detail"]
+    async with open_tail(port, headers=admin.headers) as tail:
+        event = make_event()
+        await post_batch(client, [event])
+        assert await tail.events(1) == [event["prediction_id"]]
+
+
+async def test_ticket_for_an_address_too_long_is_refused_when_issued(
+    anonymous_client: httpx2.AsyncClient, admin: LoggedInUser
+) -> None:
+    async def issue(length: int) -> httpx2.Response:
+        filters = {"tag": "a=b", "model": "é" * length}
+        return await anonymous_client.post(f"{TAIL}/tickets", json=filters, headers=admin.headers)
+
+    shortest = len((await issue(0)).json()["url"])
+    fits = (tickets.MAX_URL_BYTES - shortest) // len("%C3%A9")
+    refused = await issue(fits + 1)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/model")
+    url = (await issue(fits)).json()["url"]
+    answer = await anonymous_client.get(f"{url}&after={'x' * 1000}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_event_id")
+
+
 async def test_ticket_is_in_no_log_problem_or_metric(
     anonymous_client: httpx2.AsyncClient,
     admin: LoggedInUser,
