@@ -31,10 +31,16 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 COUNTED = {"offset", "page", "page_size"}  # a query with one finds its page by counting items
 
 
+def _decimal(value: Any) -> Any:
+    """Read decimal digits, however many and of any script; leave all else to the validator."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value.lstrip("0")[:10] or "0")
+    return value
+
+
 def _coerced(value: Any) -> Any:
     """Reduce a larger limit to the maximum; leave invalid values to the validator."""
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value.lstrip("0")[:10] or "0")
+    value = _decimal(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return min(value, MAX_LIMIT)
     return value
@@ -89,8 +95,10 @@ class ListQuery(FilterQuery):
 class OffsetQuery(ListQuery):
     """Query of lists whose pages are also found by an offset or by their number."""
 
-    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="items to skip, instead of a cursor")
-    page: int | None = Field(
+    offset: Annotated[int, BeforeValidator(_decimal)] = Field(
+        0, ge=0, le=MAX_OFFSET, description="items to skip, instead of a cursor"
+    )
+    page: Annotated[int | None, BeforeValidator(_decimal)] = Field(
         None, ge=1, description="number of the page from 1, instead of a cursor; fills `total`"
     )
     page_size: Annotated[int | None, BeforeValidator(_coerced)] = Field(

@@ -26,7 +26,10 @@ def _split(value: Any) -> Any:
         return value
     if len(value) > MOST_CHARS:
         raise PydanticCustomError("too_long", f"Send at most {MOST_CHARS} characters")
-    return list(dict.fromkeys(value.split(",")))
+    values = list(dict.fromkeys(value.split(",")))
+    if "" in values:
+        raise PydanticCustomError("empty", "Send values separated by commas, none of them empty")
+    return values
 
 
 # Descriptions of filters that many lists have.
