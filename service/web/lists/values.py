@@ -25,11 +25,8 @@ def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if len(value) > MOST_CHARS:
-        raise PydanticCustomError("too_long", f"Send at most {MOST_CHARS} characters")
-    values = list(dict.fromkeys(value.split(",")))
-    if "" in values:
-        raise PydanticCustomError("empty", "Send values separated by commas, none of them empty")
-    return values
+        raise PydanticCustomError("values", f"Send at most {MOST_CHARS} characters")
+    return list(dict.fromkeys(value.split(",")))
 
 
 # Descriptions of filters that many lists have.
