@@ -11,6 +11,7 @@ from service.relational.tags.tables import Tag
 from service.relational.users.repository import UserRepository
 from service.relational.users.schemas import UserCreate, UserRead
 from service.stores.sql.context import SqlContext
+from service.stores.sql.lists.filters import has_parts
 from service.stores.sql.lists.listing import SqlListing
 from tests.fixtures.client import member_caller
 from tests.relational.users.factories import user_body
@@ -20,7 +21,10 @@ class TagEntityRepository(TagRepository):
     """Tags read as entities instead of columns."""
 
     listing = SqlListing(
-        Tag, TagQuery, filters={"name": func.lower(Tag.name), "created_at": Tag.created_at}
+        Tag,
+        TagQuery,
+        filters={"name": func.fold_name(Tag.name), "created_at": Tag.created_at},
+        custom={"q": has_parts(Tag.search, Tag.name)},
     )
 
 
