@@ -7,17 +7,24 @@ of a model, is not changed.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
-# No width, or they turn the direction of the text: two names that look alike would differ.
+# Controls and breaks of lines, and what has no width or no ink, or turns the direction of the text:
+# two names that look alike would differ.
 _HIDDEN = re.compile(
-    "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e00ff]"
 )
-# Zero-width joiner and non-joiner: between letters of some scripts, and between emoji.
-_JOINERS = re.compile("[\u200c\u200d]")
-_JOINED = ("L", "M", "S")  # letters, marks and symbols
-_WITHOUT_INK = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-)  # not space by category
+# Zero-width joiner and non-joiner, and selectors of the variant of the character before.
+_JOINERS, _SELECTORS = "\u200c\u200d", re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_AROUND = re.compile(f"[{_JOINERS}]|{_SELECTORS.pattern}")
+# A flag of a region, such as that of Wales, and a digit in a keycap.
+_EMOJI = re.compile("\U0001f3f4[\U000e0030-\U000e007a]{3,6}\U000e007f|[0-9#*]\ufe0f\u20e3")
+_EMOJI_OF_LATIN = "©®‼⁉™ℹ〰"  # noqa: RUF001 - emoji that are punctuation, letters or old signs
+_FIRST_WITHOUT_CASE = (
+    "\u0590"  # where Hebrew begins; ª and º are of the same category as its letters
+)
 
 
 def without_nul(value: str) -> str:
@@ -40,23 +47,49 @@ def visible_name(value: str) -> str:
     """
     if not any(map(_is_visible, value)):
         raise ValueError("must have a visible character; send a name that a reader can see")
-    hidden = _HIDDEN.search(value) or next(
-        (found for found in _JOINERS.finditer(value) if not _joins(value, found.start())), None
-    )
+    hidden = next(_hidden_in(_EMOJI.sub("", value)), None)
     if hidden is not None:
         raise ValueError(
-            f"must not contain U+{ord(hidden[0]):04X}, which is invisible or changes the direction "
+            f"must not contain U+{ord(hidden):04X}, which is invisible or changes the direction "
             "of text; remove it"
         )
     return value
 
 
 def _is_visible(char: str) -> bool:
-    return unicodedata.category(char)[0] not in "ZC" and char not in _WITHOUT_INK
+    return (
+        unicodedata.category(char)[0] not in "ZC"
+        and char != "\u2800"  # not space by category
+        and not _HIDDEN.match(char)
+    )
 
 
-def _joins(value: str, place: int) -> bool:
-    """Return whether the character has letters or symbols on both sides."""
-    if not 0 < place < len(value) - 1:
-        return False
-    return all(unicodedata.category(value[n])[0] in _JOINED for n in (place - 1, place + 1))
+def _hidden_in(value: str) -> Iterator[str]:
+    if value.isascii() and value.isprintable():
+        return
+    yield from _HIDDEN.findall(value)
+    for found in _AROUND.finditer(value):
+        before, after = value[: found.start()], value[found.end() :]
+        if found[0] in _JOINERS:
+            belongs = _joins(_base(before)) and (_joins(after[:1]) or _is_mark(after[:1]))
+        else:
+            belongs = _joins(before[-1:])
+        if not belongs:
+            yield found[0]
+
+
+def _base(before: str) -> str:
+    """Return the last character without its marks, selectors among them."""
+    return next((char for char in reversed(before) if not _is_mark(char)), "")
+
+
+def _is_mark(char: str) -> bool:
+    return char != "" and unicodedata.category(char)[0] == "M"
+
+
+def _joins(char: str) -> bool:
+    """Return whether it is a letter of a script without case, or an emoji or another symbol."""
+    if char == "" or char in _EMOJI_OF_LATIN:
+        return char != ""
+    category = unicodedata.category(char)
+    return char >= _FIRST_WITHOUT_CASE and (category == "Lo" or category[0] == "S")

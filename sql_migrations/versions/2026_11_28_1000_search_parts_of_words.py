@@ -2,15 +2,14 @@
 
 Triggers fill the columns ``search`` of users, tags, products and posts from now on. No table is
 rewritten: the generated columns become plain ones, and rows that are there are filled in batches.
-Their old words are found meanwhile. Names of users and their cities are composed (NFC) as well.
-Names of tags and categories that are one name now are listed and refused.
+Their old words are found meanwhile. Names, titles and cities are composed (NFC) as well, so that
+filters find them. Names of tags and categories that are one name now are listed and refused.
 """
 
-from alembic import context, op
-from alembic.util.exc import CommandError
-from sqlalchemy import text
+from alembic import op
 
 from sql_migrations.batches import Batches
+from sql_migrations.refusal import refuse_while_rows
 from sql_migrations.search_functions import FUNCTIONS, VECTORS
 
 revision = "202611281000"
@@ -19,15 +18,25 @@ branch_labels = None
 depends_on = None
 PHASE = "expand"
 
-COMPOSE_NAMES = Batches(
-    table="users",
-    where="(coalesce(name, '') || ' ' || coalesce(city, '')) IS NOT NFC NORMALIZED",
-    columns="id",
-    change="""\
-UPDATE users
-SET name = normalize(name), city = normalize(city), version = version + 1, updated_at = now()
-FROM batch WHERE users.id = batch.id""",
-)
+# Filters compare these as they are stored, and what a client sends is composed. Some characters are
+# longer composed: a text that would not fit into its column stays as it is.
+COMPOSED = [
+    Batches(
+        table=table,
+        where=f"{column} IS NOT NFC NORMALIZED AND length(normalize({column})) <= {length}",
+        columns="id",
+        change=f"UPDATE {table} SET {column} = normalize({column}), "  # noqa: S608
+        f"version = version + 1, updated_at = now() FROM batch WHERE {table}.id = batch.id",
+    )
+    for table, column, length in (
+        ("users", "name", 200),
+        ("users", "city", 200),
+        ("tags", "name", 60),
+        ("categories", "name", 200),
+        ("products", "name", 200),
+        ("posts", "title", 200),
+    )
+]
 FILLS = [
     Batches(
         table=table,
@@ -56,16 +65,11 @@ GENERATED = {
 }
 
 
-class NamesCollide(CommandError):
-    """Names that were different are one in the form in which they are compared from now on."""
-
-
 def upgrade() -> None:
     for signature, body in FUNCTIONS.items():
         op.execute(f"CREATE OR REPLACE FUNCTION {signature} {body}")
-    if not context.is_offline_mode():
-        refuse_collisions("tags", "fold_name(name)")
-        refuse_collisions("categories", "parent_id, fold_name(name)")
+    refuse_collisions("tags", "fold_name(name)")
+    refuse_collisions("categories", "parent_id, fold_name(name)")
     with op.get_context().autocommit_block():
         op.execute("ALTER TABLE tags ADD COLUMN IF NOT EXISTS search tsvector DEFAULT '' NOT NULL")
         for table, (columns, vector) in VECTORS.items():
@@ -73,36 +77,31 @@ def upgrade() -> None:
         op.execute(
             "-- squawk-ignore ban-drop-default\nALTER TABLE tags ALTER COLUMN search DROP DEFAULT"
         )
-    COMPOSE_NAMES.run()
-    for fill in FILLS:
-        fill.run()
+    for batches in (*COMPOSED, *FILLS):
+        batches.run()
     with op.get_context().autocommit_block():
-        op.execute("SET lock_timeout = 0")  # a build waits for older transactions, nobody for it
-        build("ix_tags_search", "ON tags USING gin (search)")
         op.execute("ALTER TABLE tags ALTER COLUMN search SET STATISTICS 1000")
+        build("ix_tags_search", "ON tags USING gin (search)")
         for name, (definition, unique) in INDEXES.items():
             replace(name, definition.format(name="fold_name"), unique)
-        op.execute("SET lock_timeout = '5s'")
 
 
 def refuse_collisions(table: str, compared: str) -> None:
-    """Raise NamesCollide with the names of a table that are one in the compared form."""
-    same = f"""
-        SELECT string_agg(format('%s (%s)', name, id), ' and ' ORDER BY id) FROM {table}
-        GROUP BY {compared} HAVING count(*) > 1 ORDER BY 1 LIMIT 20
-    """  # noqa: S608
-    found = list(op.get_bind().scalars(text(same)))
-    if found:
-        raise NamesCollide(
-            f"Names of {table} are one name in Unicode's composed form: {'; '.join(found)}. "
-            "Rename or remove all but one of each, then run it again"
-        )
+    """Refuse while names of a table are one in the form in which they are compared from now on."""
+    refuse_while_rows(
+        f"SELECT string_agg(format('%s (%s)', name, id), ' and ' ORDER BY id) FROM {table} "  # noqa: S608
+        f"GROUP BY {compared} HAVING count(*) > 1 ORDER BY 1",
+        f"Names of {table} are one name in Unicode's composed form:",
+        "Rename or remove all but one of each",
+    )
 
 
 def fill_from_now_on(table: str, columns: tuple[str, ...], vector: str) -> None:
     """Let a trigger fill ``search``; it is there before the generated value ends."""
+    # pg_restore fills tables with an empty search_path.
     op.execute(f"""
-        CREATE OR REPLACE FUNCTION {table}_fill_search() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE OR REPLACE FUNCTION {table}_fill_search() RETURNS trigger LANGUAGE plpgsql
+        SET search_path FROM CURRENT AS $$
         BEGIN
             NEW.search := {vector.format(row="NEW.")};
             RETURN NEW;
@@ -122,19 +121,35 @@ def fill_from_now_on(table: str, columns: tuple[str, ...], vector: str) -> None:
 
 def build(name: str, definition: str, unique: str = "") -> None:
     """Build an index; an invalid one, which a failed build has left, is replaced."""
-    op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-    op.execute(f"CREATE {unique} INDEX CONCURRENTLY {name} {definition}")
+    waiting(
+        f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
+        f"CREATE {unique} INDEX CONCURRENTLY {name} {definition}",
+    )
 
 
 def replace(name: str, definition: str, unique: str) -> None:
-    """Build an index beside the one of its name, then let it take its place."""
+    """Build an index beside the one of its name, then let it take its place.
+
+    Interrupted at any point, a repetition finds an index that guards, and leaves no other behind.
+    """
+    waiting(f"DROP INDEX CONCURRENTLY IF EXISTS {name}_old")
     build(f"{name}_new", definition, unique)
+    # Both at once, so that the name in an error is always the one that the service knows.
     op.execute(f"""
         DO $$ BEGIN
-            DROP INDEX {name};
+            ALTER INDEX {name} RENAME TO {name}_old;
             ALTER INDEX {name}_new RENAME TO {name};
         END $$
     """)
+    waiting(f"DROP INDEX CONCURRENTLY {name}_old")
+
+
+def waiting(*statements: str) -> None:
+    """Execute what waits for older transactions as long as they last; no request waits for it."""
+    op.execute("SET lock_timeout = 0")
+    for statement in statements:
+        op.execute(statement)
+    op.execute("SET lock_timeout = '5s'")
 
 
 def downgrade() -> None:

@@ -84,6 +84,11 @@ def test_key_of_two_mailboxes_differs(url: str) -> None:
     assert keys(url, "", "@", "no email", "a@b@C.de") == ["", "@", "no email", "a@b@c.de"]
 
 
+def test_key_of_the_longest_email_is_bounded(url: str) -> None:
+    for domain in ("\ufdfa" * 248, "xn--a." + "\ufdfa" * 240):
+        assert [len(key) for key in keys(url, f"a@{domain}")] == [320]
+
+
 def test_migration_lists_same_emails_and_changes_nothing(empty_database: str) -> None:
     invitations = ROWS["project_invitations"].replace("jean@example.com", "zoe@münchen.de")
     other = invitations.replace(ONE, TWO, 1).replace("münchen", "xn--mnchen-3ya")

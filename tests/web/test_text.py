@@ -11,7 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from service.web.schemas import ExactText, Name, Text
 
 name, text = TypeAdapter[str](Name), TypeAdapter[str](Text)
-HIDDEN = "\u200b\u2060\ufeff\u200e\u200f\u202a\u202e\u2066\u2069\u00ad\u061c"
+HIDDEN = (
+    "\u200b\u2060\ufeff\u200e\u200f\u202a\u202e\u2066\u2069\u00ad\u061c\u034f\u115f\u1160\u3164"
+    "\uffa0\u17b4\u17b5\u180b\u180d\u2028\u2029\x01\n\t\x7f\x85\U000e0000\U000e0001\U000e0061\U000e007f"
+)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u00a0\u3000", "\u200b", "\u2800", "\u3164"])
@@ -28,7 +31,28 @@ def test_name_with_a_hidden_character_is_refused(hidden: str, form: str) -> None
 
 
 @pytest.mark.parametrize(
-    "sent", ["\u200dAda", "Ada\u200c", "A \u200dda", "1\u200d2", "a\u200d\u200db"]
+    "sent",
+    [
+        *("\u200dAda", "Ada\u200c", "A \u200dda", "1\u200d2", "a\u200d\u200db", "ad\u200dmin"),
+        *(
+            "ad\u200cmin",
+            "x\u030c\u200dy",
+            "я\u200dя",
+            "ª\u200dª",
+            "م\u200c",
+            "م\u200c\u200cن",
+            "👩\u200da",
+        ),
+        *(
+            "admin\ufe0f",
+            "a\U000e0100",
+            "1\ufe0f",
+            "x\u030c\ufe0f",
+            "☎\ufe0f\ufe0f",
+            "👩\U000e0067\U000e007f",
+        ),
+        *("🏴\U000e0067\U000e0062", "\U000e0067🏴"),
+    ],
 )
 def test_name_with_a_joiner_that_joins_nothing_is_refused(sent: str) -> None:
     with pytest.raises(ValidationError, match="remove it"):
@@ -37,7 +61,32 @@ def test_name_with_a_joiner_that_joins_nothing_is_refused(sent: str) -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    ["👩\u200d💻", "👩🏽\u200d🚀", "🏳\ufe0f\u200d🌈", "می\u200cخواهم", "ക്\u200dഷ", "O'Brien", "1"],
+    [
+        *(
+            "👩\u200d💻",
+            "👩🏽\u200d🚀",
+            "🏳\ufe0f\u200d🌈",
+            "می\u200cخواهم",
+            "ക്\u200dഷ",
+            "O'Brien",
+            "1",
+        ),
+        *(
+            "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f",
+            "1\ufe0f\u20e3",
+            "©\ufe0f",
+            "ℹ\ufe0f",
+        ),
+        *(
+            "葛\U000e0100城",
+            "র\u200d\u09cdয",
+            "শ্রী",
+            "🙂\u200d↔\ufe0f",
+            "x\u030c",
+            "José María",
+            "李小龍",
+        ),
+    ],
 )
 def test_name_as_people_write_it_is_kept(sent: str) -> None:
     assert name.validate_python(sent) == sent

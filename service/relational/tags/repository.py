@@ -113,7 +113,11 @@ class TagRepository(SqlRepository[TagRead]):
                 .order_by(Tag.id)
                 .with_for_update(read=True, key_share=True, of=Tag)
             )
-            tags |= await read_rows(TagRead, await self._session.execute(locked), "typed")
+            found = await read_rows(TagRead, await self._session.execute(locked), "typed")
+            if not found:
+                # An index of another release compares them otherwise; they would never be found.
+                raise RuntimeError(f"tags are neither made nor found: {missing}")
+            tags |= found
         return tags, made
 
 

@@ -230,14 +230,14 @@ async def _count(collection: MongoCollection, where: Document, query: ListQuery)
 
     A page by number counts MOST_COUNTED documents at most; a longer list has at least one more.
     """
-    if query.count == "exact" or (query.count == "estimated" and where):
-        return Total(await collection.count_documents(where))
-    if query.count == "estimated":
-        return Total(await collection.estimated_document_count(), is_estimated=True)
-    if query.number is None:
+    if query.number is not None and query.count != "exact":
+        counted = await collection.count_documents(where, limit=MOST_COUNTED + 1)
+        return Total(counted, is_estimated=counted > MOST_COUNTED)
+    if query.count == "none":
         return None
-    counted = await collection.count_documents(where, limit=MOST_COUNTED + 1)
-    return Total(counted, is_estimated=counted > MOST_COUNTED)
+    if query.count == "estimated" and not where:
+        return Total(await collection.estimated_document_count(), is_estimated=True)
+    return Total(await collection.count_documents(where))
 
 
 async def _decode(batch: bytes, codec: CodecOptions[Document]) -> list[Document]:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,8 @@ from service.core.errors import BadRequest
 from service.core.signing import SIGNATURE_BYTES, Signer
 from service.web.lists.sorting import MOST_FIELDS
 
-# A sort value is at most an email: 254 characters of up to 4 bytes, with its kind and lengths.
+# A sort value has 254 characters of up to 4 bytes, with its kind and lengths. The key of an email
+# may have 320; the name and the city that users are also sorted by have 200.
 _VALUE_BYTES = 4 * 254 + 16
 # … with signature and id, in base64.
 MAX_CURSOR = (SIGNATURE_BYTES + 20 + MOST_FIELDS * _VALUE_BYTES) // 3 * 4 + 4
@@ -57,15 +59,21 @@ def read_cursor(text: str, made_for: bytes, signer: Signer) -> Cursor:
     except (binascii.Error, UnicodeError) as error:
         raise BadCursor from error
     signature, packed = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
-    if not signer.verify(signature, _message(made_for, packed)):
+    # The format of earlier releases, because who follows a list keeps its cursor for good.
+    is_json = packed.startswith(b"[")
+    message = b"%b\0%b" % (packed, made_for) if is_json else _message(made_for, packed)
+    if not signer.verify(signature, message):
         raise BadCursor
+    if is_json:
+        kind, value, key = json.loads(packed)
+        return Cursor((_KINDS[kind](value),), UUID(key))
     key, *parts = msgspec.msgpack.decode(packed)
     values = zip(parts[::2], parts[1::2], strict=True)
     return Cursor(tuple(_KINDS[kind](value) for kind, value in values), UUID(bytes=key))
 
 
 def _message(made_for: bytes, packed: bytes) -> bytes:
-    # The format is signed, so that cursors of an earlier one are refused; JSON has no zero byte.
+    # The format is signed, so that none is taken for another; JSON has no zero byte.
     return b"2%b\0%b" % (made_for, packed)
 
 

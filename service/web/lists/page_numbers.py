@@ -1,8 +1,9 @@
 """Pages found by their number: totals, and the addresses of the pages around one."""
 
 import math
+from collections.abc import Collection
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote_plus, urlencode
 
 from fastapi import Request
 
@@ -11,6 +12,7 @@ from service.core.errors import Refused
 MAX_OFFSET = 10_000
 MOST_COUNTED = 10_000  # items that a page by number counts exactly: some milliseconds of work
 _PLACES = {"cursor", "offset", "page", "page_size"}
+_AS_SENT = "%!$'()*+,/:;=?@"  # what a query may have beside letters and digits (RFC 3986, 3.4)
 
 
 class PageTooFar(Refused):
@@ -59,14 +61,29 @@ class Around(NamedTuple):
 
 
 def link_header(request: Request, places: dict[str, dict[str, Any]]) -> str:
-    """Return the Link header to these places of the list; relative, to work behind any proxy."""
-    others = [pair for pair in request.query_params.multi_items() if pair[0] not in _PLACES]
+    """Return the Link header to these places of the list; relative, to work behind any proxy.
+
+    The other parameters stay as they were sent, so that the address becomes no longer than needed.
+    """
     fields = request.scope.get("fields")
-    if fields is not None:
-        others.append(("fields", fields))
+    added = {} if fields is None else {"fields": fields}
     links = []
     for relation, place in places.items():
-        kept = [pair for pair in others if pair[0] not in place]
-        address = f"{request.url.path}?{urlencode([*kept, *place.items()])}"
-        links.append(f'<{address}>; rel="{relation}"')
+        kept = other_pairs(request.scope["query_string"], {*_PLACES, *place})
+        pairs = [*kept, urlencode({**added, **place}, safe=",")]
+        links.append(f'<{request.url.path}?{"&".join(pairs)}>; rel="{relation}"')
     return ", ".join(links)
+
+
+def address_bytes(path: bytes, query: bytes) -> int:
+    """Return the length of an address without the parameters that the service itself adds to it."""
+    return len(path) + len("&".join(other_pairs(query, {*_PLACES, "limit"})))
+
+
+def other_pairs(query: bytes, names: Collection[str]) -> list[str]:
+    """Return the parameters of a query with other names, each encoded as it was sent."""
+    return [
+        quote(pair, safe=_AS_SENT)
+        for pair in query.split(b"&")
+        if pair and unquote_plus(pair.partition(b"=")[0].decode("latin-1")) not in names
+    ]

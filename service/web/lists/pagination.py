@@ -30,10 +30,16 @@ T = TypeVar("T")
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 
 
+def _decimal(value: Any) -> Any:
+    """Read decimal digits, however many and of any script; leave all else to the validator."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value.lstrip("0")[:10] or "0")
+    return value
+
+
 def _coerced(value: Any) -> Any:
     """Reduce a larger limit to the maximum; leave invalid values to the validator."""
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value.lstrip("0")[:10] or "0")
+    value = _decimal(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return min(value, MAX_LIMIT)
     return value
@@ -95,13 +101,10 @@ class ListQuery(FilterQuery):
 class OffsetQuery(ListQuery):
     """Query of lists whose pages are also found by an offset or by their number."""
 
-    offset: int = Field(
-        0,
-        ge=0,
-        le=MAX_OFFSET,
-        description="items to skip, instead of a cursor",
+    offset: Annotated[int, BeforeValidator(_decimal)] = Field(
+        0, ge=0, le=MAX_OFFSET, description="items to skip, instead of a cursor"
     )
-    page: int | None = Field(
+    page: Annotated[int | None, BeforeValidator(_decimal)] = Field(
         None, ge=1, description="number of the page from 1, instead of a cursor; fills `total`"
     )
     page_size: Annotated[int | None, BeforeValidator(_coerced)] = Field(

@@ -5,13 +5,14 @@ The whole response is built first, so that ETag and cursor do not depend on the 
 
 from collections.abc import Mapping
 from typing import Any, get_args
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel
 
 from service.core.errors import Refused, field_error
+from service.web.lists.page_numbers import other_pairs
 
 PARAMETER = {
     "name": "fields",
@@ -58,8 +59,7 @@ def parse_fields(request: Request, known: frozenset[str]) -> frozenset[str]:
         detail = f"The fields are {', '.join(sorted(known))}; separate several by commas."
         error = field_error(pointer="/query/fields", code="unknown_field", detail=detail)
         raise Refused("Field does not exist.", errors=[error])
-    others = [(name, value) for name, value in pairs if name != "fields"]
-    request.scope["query_string"] = urlencode(others).encode()
+    request.scope["query_string"] = "&".join(other_pairs(query, {"fields"})).encode()
     request.scope["fields"] = requested[-1]  # for the address of the next page
     return wanted
 

@@ -25,7 +25,7 @@ def _split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if len(value) > MOST_CHARS:
-        raise PydanticCustomError("too_long", f"Send at most {MOST_CHARS} characters")
+        raise PydanticCustomError("values", f"Send at most {MOST_CHARS} characters")
     return list(dict.fromkeys(value.split(",")))
 
 

@@ -16,9 +16,13 @@ from service.core.errors import (
     ServiceError,
     TooLarge,
 )
+from service.web.lists.cursors import MAX_CURSOR
+from service.web.lists.page_numbers import address_bytes
 from service.web.problems import problem
 
 MAX_HEADER_BYTES, MAX_ADDRESS_BYTES = 16_384, 8_192
+# Of the parameters that find a page, which the service adds to an address that it took.
+MAX_PLACE_BYTES = MAX_CURSOR + 200
 LINGER_SECONDS = 0.5
 WHOLE_BODY_SECONDS = 60.0  # because a byte now and then would keep a slot for ever
 # A proxy and the service may each take another one of two (RFC 9110, 5.3).
@@ -117,7 +121,7 @@ def _error_of_head(scope: Scope, limit: int) -> ServiceError | None:
     """Return what is wrong with a request before its body is read."""
     if sum(map(len, chain.from_iterable(scope["headers"]))) > MAX_HEADER_BYTES:
         return HeadersTooLarge()
-    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
+    if _is_too_long(scope["raw_path"], scope["query_string"]):
         return AddressTooLong()
     headers = dict[bytes, bytes](scope["headers"])
     if len(headers) < len(scope["headers"]):
@@ -131,6 +135,14 @@ def _error_of_head(scope: Scope, limit: int) -> ServiceError | None:
     if limit and length.isdigit() and int(length) > limit:
         return _too_large(limit)
     return None
+
+
+def _is_too_long(path: bytes, query: bytes) -> bool:
+    length = len(path) + len(query)
+    if length <= MAX_ADDRESS_BYTES // 3:  # short enough, even if each byte has to be encoded
+        return False
+    too_long = length > MAX_ADDRESS_BYTES + MAX_PLACE_BYTES
+    return too_long or address_bytes(path, query) > MAX_ADDRESS_BYTES
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -1,6 +1,7 @@
 """Single rows of repositories: get, change and remove; all changes are rolled back."""
 
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,8 @@ from service.relational.tags.schemas import TagQuery, TagUpdate
 from service.relational.users.change import UserChanges
 from service.relational.users.repository import UserNotFound, UserRepository
 from service.relational.users.schemas import UserUpdate
+from service.stores.sql.base import Base
+from service.stores.sql.bulk import insert_missing
 from service.stores.sql.context import SqlContext
 from tests.stores.sql.repositories import add_tags, add_user, as_member
 
@@ -190,3 +193,17 @@ async def test_change_that_always_loses_is_a_collision(
     monkeypatch.setattr(any_tags, "_changeable", lambda _expected: [false()])
     with pytest.raises(Collision):
         await any_tags.remove(tag.id, None)
+
+
+async def test_put_tag_that_the_index_compares_otherwise_raises(
+    sql_context: SqlContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with an index of another release, by which the name is another tag's."""
+    (other,) = await add_tags(sql_context, "other")
+
+    def insert_as_other(table: type[Base], rows: list[Any], **by: Any) -> Any:
+        return insert_missing(table, [{**row, "name": other.name} for row in rows], **by)
+
+    monkeypatch.setattr("service.relational.tags.repository.insert_missing", insert_as_other)
+    with pytest.raises(RuntimeError, match="neither made nor found"):
+        await add_tags(sql_context, "new")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from service.core.signing import Signer
 from service.web.lists.cursors import MAX_CURSOR, BadCursor, Cursor, read_cursor, write_cursor
 from service.web.lists.sorting import MOST_FIELDS
+from service.web.schemas import EXAMPLE_ID
 from tests.documents.items.factories import make_item
 from tests.relational.users.factories import make_user
 
@@ -52,6 +53,36 @@ def test_read_cursor_of_another_list_is_refused() -> None:
         read_cursor(text, LIST.replace(b"users", b"posts"), SIGNER)
 
 
+# Written by the release before for b"a secret", /v1/users and no filters.
+@pytest.mark.parametrize(
+    ("sort", "value", "text"),
+    [
+        (
+            "committed",
+            12345,
+            (
+                "w1Kg7XkbzkvbDuYw4tePXVsiaW50IiwgMTIzNDUsICIwMTkzMGQ2ZS03YTAwLTcwMDAtODAwMC0wMDAw"
+                "MDAwMDAwMDEiXQ=="
+            ),
+        ),
+        (
+            "-created_at",
+            datetime(2026, 11, 1, 12, 0, 0, 123000, UTC),
+            (
+                "zEloLw3AB8oE5cTIBsVbPFsiZGF0ZXRpbWUiLCAiMjAyNi0xMS0wMSAxMjowMDowMC4xMjMwMDArMDA6"
+                "MDAiLCAiMDE5MzBkNmUtN2EwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAxIl0="
+            ),
+        ),
+    ],
+)
+def test_read_cursor_of_the_release_before_is_taken(sort: str, value: Any, text: str) -> None:
+    made_for = json.dumps(["/v1/users", sort, {}]).encode()
+    assert read_cursor(text, made_for, SIGNER) == Cursor((value,), UUID(EXAMPLE_ID))
+    for other, signer in ((LIST, SIGNER), (made_for, Signer([b"another"]))):
+        with pytest.raises(BadCursor):
+            read_cursor(text, other, signer)
+
+
 # Of each list, the text that it is sorted by, as long as its schema allows.
 TEXTS: dict[str, dict[str, int]] = {
     "users_list": {"username": 50, "name": 200, "city": 200, "email": 254},
@@ -84,7 +115,7 @@ def test_every_list_sorted_by_text_is_among_the_texts(app: FastAPI) -> None:
     assert found == {name: set(texts) for name, texts in TEXTS.items()}
 
 
-HOSTILE = ("😀", "ж", "\x01", '"', "\\", "'", "é\u0301")
+HOSTILE = ("😀", "ж", '"', "\\", "'", "é\u0301")
 
 
 async def walk(client: httpx2.AsyncClient, address: str, **query: Any) -> list[str]:

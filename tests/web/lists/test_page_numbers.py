@@ -104,7 +104,9 @@ async def test_page_number_invalid_is_422(client: httpx2.AsyncClient, page: str)
 async def test_page_beyond_the_cap_is_refused_with_the_cursor_as_advice(
     client: httpx2.AsyncClient,
 ) -> None:
-    assert (await client.get("/v1/users?page=101&page_size=100")).json()["items"] == []
+    arabic = "page=\u0661\u0660\u0661&page_size=\u0661\u0660\u0660"  # 101 and 100
+    for query in ("page=101&page_size=100", arabic):
+        assert (await client.get(f"/v1/users?{query}")).json()["items"] == []
     for query in ("page=102&page_size=100", "page=202", f"page={'9' * 40}&page_size=1"):
         answer = await client.get(f"/v1/users?{query}")
         assert (answer.status_code, answer.json()["code"]) == (422, "page_too_far")
@@ -123,6 +125,11 @@ async def test_total_beyond_the_bound_is_estimated(
     assert answer.json()["total_is_estimated"] is True
     assert answer.json()["total"] >= 5
     assert set(links(answer)) == {"next"}, "the last page is not known"
+    few = "name=none" if address == "/v1/items" else "city=none"
+    for query, total in ((f"page=1&{few}", 0), ("page=1", 5)):
+        body = (await client.get(f"{address}?{query}&count=estimated")).json()
+        assert body["total_is_estimated"] == (total > 4), query
+        assert body["total"] >= total
     body = (await client.get(address, params={"page": 1, "count": "exact"})).json()
     assert (body["total"], body["total_is_estimated"]) == (6, False)
 

@@ -1,11 +1,14 @@
 """Cursors, limits, offsets and Link headers."""
 
 import base64
+import re
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
 
+from service.web.middleware.body_limit import MAX_ADDRESS_BYTES
 from tests.relational.posts.factories import make_comment, make_post
 from tests.relational.users.factories import iterate_pages, make_user, make_users
 
@@ -26,6 +29,43 @@ async def test_link_header_leads_to_the_next_page(client: httpx2.AsyncClient) ->
     assert [user["id"] for user in second.json()["items"]] == [user["id"] for user in made[3:]]
     assert second.json()["page"] == {"limit": 2, "next_cursor": None, "has_more": False}
     assert "link" not in second.headers
+
+
+@pytest.mark.parametrize("place", ["limit=1", "page_size=1", "offset=0&limit=1"])
+async def test_next_address_of_the_longest_is_taken(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """With filters of 2,000 characters, and text of the longest in the cursor."""
+    monkeypatch.setattr("service.web.lists.page_numbers.MAX_OFFSET", 0)  # a cursor follows a page
+    smile = "\U0001f600"
+    made = [await make_user(client, name=smile * 199 + end, city=smile * 200) for end in "ab"]
+    others = ",".join([f"{n:0>240}" for n in range(7)])
+    address = f"/v1/users?{place}&sort=name,city&fields=id,name"
+    for column in ("username", "email"):
+        address += f"&{column}__in={','.join(user[column] for user in made)},{others}"
+    address += f"&city__in={quote(smile * 200)}"
+    address += "&city__null=false" * ((MAX_ADDRESS_BYTES - len(address)) // 17)
+    found = []
+    for _ in made:
+        answer = await client.get(address)
+        assert answer.status_code == 200, answer.text
+        found += [user["id"] for user in answer.json()["items"]]
+        following = re.findall('<([^>]*)>; rel="next"', answer.headers.get("link", ""))
+        address = following[0] if following else ""
+    assert (found, address) == ([user["id"] for user in made], "")
+
+
+async def test_link_keeps_the_query_as_it_was_sent(client: httpx2.AsyncClient) -> None:
+    await make_users(client, {}, {})
+    sent = "status__in=active,pending&sort=-created_at&%63ount=exact&age__null=%74rue"
+    answer = await client.get(f"/v1/users?offset=0&{sent}&limit=1")
+    address, _, cursor = answer.headers["link"].partition("&cursor=")
+    assert (address, cursor != "") == (f"</v1/users?{sent}&limit=1", True)
+
+
+async def test_address_too_long_without_its_cursor_is_414(client: httpx2.AsyncClient) -> None:
+    for query in (f"cursor=x&name={'n' * 8_200}", f"cursor={'x' * 13_000}", "name=" + "<" * 3_000):
+        assert (await client.get(f"/v1/users?{query}")).status_code == 414, query[:10]
 
 
 async def test_cursor_with_other_limit_continues(client: httpx2.AsyncClient) -> None:

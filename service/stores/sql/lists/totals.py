@@ -25,7 +25,7 @@ async def count_items(
     """
     if query.count == "exact":
         return Total(await _count(session, matches, values))
-    if query.count == "none":
+    if query.number is not None:
         counted = await _count(session, matches.limit(MOST_COUNTED + 1), values)
         if counted <= MOST_COUNTED:
             return Total(counted)
