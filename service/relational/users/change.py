@@ -25,7 +25,7 @@ class UserChanges(UserRepository):
     async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
         values = changes(change)
         if "email" in values:
-            values["email"] = await stored_form(self._session, values["email"], User.id == user_id)
+            values["email"] = await self._stored_form(user_id, values["email"])
         return await self._apply(user_id, values, expected)
 
     async def replace(self, user_id: UUID, user: UserReplace, expected: Expected) -> UserRead:
@@ -37,7 +37,7 @@ class UserChanges(UserRepository):
         if not self._sees_everybody:
             for name in set(_PRIVILEGED) & values.keys() - user.model_fields_set:
                 del values[name]
-        values["email"] = await stored_form(self._session, user.email, User.id == user_id)
+        values["email"] = await self._stored_form(user_id, user.email)
         columns = [getattr(User, name) for name in values]
         locked = select(*columns).where(User.id == user_id, self.visible()).with_for_update()
         stored = (await self._session.execute(locked)).one_or_none()
@@ -47,6 +47,10 @@ class UserChanges(UserRepository):
             name: value for name, value in values.items() if value != stored._mapping[name]
         }
         return await self._apply(user_id, differing, expected)
+
+    async def _stored_form(self, user_id: UUID, email: str) -> str:
+        owner = (User.id == user_id) & self.visible()
+        return await stored_form(self._session, email, owner)
 
     async def _apply(self, user_id: UUID, values: dict[str, Any], expected: Expected) -> UserRead:
         privileged = [f"/{name}" for name in _PRIVILEGED if name in values]
