@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from service.core.errors import printable
-from service.web.schemas import composed, without_nul
+from service.web.text import composed, without_nul
 
 MAX_LENGTH = 254  # RFC 5321; checked first, because email-validator takes long for long texts
 MAX_REASON = 150

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.core.errors import Refused, field_error
 from service.relational.users.emails import EmailNotValid, normalize_email
-from service.relational.users.queries import is_deleted
 from service.relational.users.tables import User
 
 
@@ -48,7 +47,7 @@ async def invited_form(session: AsyncSession, email: str) -> str:
     try:
         return normalize_email(email)
     except EmailNotValid as error:
-        await _stored(session, email, is_deleted(False), error)
+        await _stored(session, email, User.deleted_at.is_(None), error)
         return email
 
 
