@@ -7,7 +7,8 @@ default is the tombstone would take any INSERT that forgets the owner.
 
 - ``users_keep`` runs before the row and its cascades go. An account with money breaks
   ck_accounts_closed_is_empty, a project without another owner ck_project_members_last_owner.
-- ``users_redact`` runs after the cascades, so that it sees what they waited for.
+- ``users_redact`` runs after the cascades, so that it sees what they waited for. Of much that it
+  would do, the service does slices before, with the same two functions.
 
 Going down leaves the tombstone, because rows belong to it: an ordinary deleted user for the release
 before. Each table is changed in a transaction of its own, so that no lock waits for another table.

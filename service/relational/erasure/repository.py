@@ -59,7 +59,7 @@ class OwnsSomething(Conflict):
 
 class PasswordMissing(Refused):
     code, title, pointer = "password_missing", "Password is missing", "/password"
-    detail = "Send your own password, or credentials with users:admin."
+    detail = "Send your own password, or log in as an administrator."
 
 
 class TombstoneStays(Conflict):
