@@ -115,7 +115,7 @@ FUNCTIONS = {
         WHERE user_id = OLD.id;
         RETURN OLD;
     """,  # noqa: S608 - a constant
-    # A transaction that forgot the responses up to some time says so in the setting.
+    # The setting is the time up to which the transaction has forgotten responses.
     "users_redact": f"""
         UPDATE stock_movements SET user_id = '{TOMBSTONE}' WHERE user_id = OLD.id;
         PERFORM users_forget_responses(

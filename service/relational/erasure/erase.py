@@ -36,7 +36,7 @@ class Erasure(SqlService):
 
         Raises:
             UserNotFound: there is no such user whom the caller sees.
-            PeopleOnly: the caller is an API key. Whoever finds one could erase everybody.
+            PeopleOnly: the caller is an API key. A stolen one could erase everybody.
             PasswordMissing, WrongPassword, TooOften: the caller proved nothing.
             PreconditionFailed: the user has another version.
             OwnsSomething: a project would have no owner, or an account has money.

@@ -134,14 +134,14 @@ async def test_erase_holds_one_connection_at_a_time(
 ) -> None:
     """Else erasures that fill the pool would wait for one another."""
     user = (await make_person(state, auth_client)).user
-    end, held = repository.end_credentials, []
+    end, counts = repository.end_credentials, []
     pool: Any = state["sql"].engine.pool
 
     async def end_credentials(*arguments: Any, **named: Any) -> Any:
         ended = await end(*arguments, **named)
-        held.append(pool.checkedout())
+        counts.append(pool.checkedout())
         return ended
 
     monkeypatch.setattr(repository, "end_credentials", end_credentials)
     await admin.request_json("POST", f"/users/{user.id}/erase", idempotency_key="1")
-    assert held == [1]
+    assert counts == [1]
