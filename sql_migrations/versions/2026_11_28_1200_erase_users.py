@@ -7,7 +7,8 @@ default is the tombstone would take any INSERT that forgets the owner.
 
 - ``users_keep`` runs before the row and its cascades go. An account with money breaks
   ck_accounts_closed_is_empty, a project without another owner ck_project_members_last_owner.
-- ``users_redact`` runs after the cascades, so that it sees what they waited for.
+- ``users_redact`` runs after the cascades, so that it sees what they waited for. Of much that it
+  would do, the service does slices before, with the same two functions.
 
 Going down leaves the tombstone, because rows belong to it: an ordinary deleted user for the release
 before. Each table is changed in a transaction of its own, so that no lock waits for another table.
@@ -23,6 +24,7 @@ depends_on = None
 PHASE = "expand"
 
 TOMBSTONE = "00000000-0000-7000-8000-ffffffffffff"
+FORGOTTEN_UNTIL = "polystore.responses_forgotten_until"
 CASCADES = {
     "posts": ("fk_posts_author_id", "author_id"),
     "comments": ("fk_comments_author_id", "author_id"),
@@ -40,18 +42,57 @@ INDEXES = {
     "ix_stock_movements_user_id": ("stock_movements", "user_id", "user_id IS NOT NULL"),
 }
 # The API accepts neither such a username nor such an email.
-MAKE_TOMBSTONE = f"""
+INSERT_TOMBSTONE = f"""
     INSERT INTO users (id, username, email, status, is_active, deleted_at)
     VALUES ('{TOMBSTONE}', '(erased)', '(erased)', 'inactive', false, now())
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id) DO
 """  # noqa: S608 - a constant
+# The service calls them for some rows at a time, so that little is left for users_redact.
+SHARED = {
+    # Roles and states are no names, even of a user who is called "editor".
+    "users_redact_events(person users, event_ids uuid[])": f"""
+        UPDATE audit_events SET
+            user_id = CASE WHEN user_id = person.id THEN '{TOMBSTONE}' ELSE user_id END,
+            subject_id = CASE WHEN subject_id = person.id THEN '{TOMBSTONE}' ELSE subject_id END,
+            address = CASE WHEN user_id <> person.id THEN address END,
+            details = coalesce((
+                SELECT jsonb_object_agg(key, CASE WHEN EXISTS (
+                    SELECT FROM (VALUES
+                        (person.id::text, true), (person.email, true),
+                        (person.username, key NOT IN ('before', 'after', 'status')),
+                        (person.name, key NOT IN ('before', 'after', 'status'))
+                    ) AS words (word, applies)
+                    WHERE applies AND word <> ''
+                        AND position(lower(word) IN lower(value::text)) > 0
+                ) THEN '"[erased]"' ELSE value END)
+                FROM jsonb_each(details)
+            ), '{{}}')
+        WHERE id = ANY(event_ids) AND (user_id = person.id OR subject_id = person.id);
+    """,  # noqa: S608 - a constant
+    # A response about a user has their id, one about an invitation to them their email, in the
+    # form that the inviter typed. The table holds the responses of a day.
+    "users_forget_responses(person users, after timestamptz, until timestamptz)": """
+        DELETE FROM idempotency_keys
+        WHERE created_at > coalesce(after, '-infinity')
+            AND created_at <= coalesce(until, 'infinity')
+            AND EXISTS (
+                SELECT FROM unnest(ARRAY(
+                    SELECT convert_to(person.id::text, 'UTF8')
+                    UNION SELECT convert_to(to_json(person.email)::text, 'UTF8')
+                    UNION SELECT convert_to(to_json(email)::text, 'UTF8') FROM project_invitations
+                    WHERE email_key(email) = email_key(person.email)
+                )) AS word
+                WHERE position(word IN body) > 0
+            );
+    """,
+}
 FUNCTIONS = {
     "users_refuse_tombstone": """
         RAISE EXCEPTION 'the tombstone stays deleted and without a password'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ck_users_tombstone';
     """,
     "users_keep": f"""
-        {MAKE_TOMBSTONE};
+        {INSERT_TOMBSTONE} NOTHING;
         DELETE FROM projects
         WHERE deleted_at IS NOT NULL AND id IN (
             SELECT project_id FROM project_members WHERE user_id = OLD.id AND role = 'owner'
@@ -74,30 +115,16 @@ FUNCTIONS = {
         WHERE user_id = OLD.id;
         RETURN OLD;
     """,  # noqa: S608 - a constant
-    # Roles and states are no names, even of a user who is called "editor".
+    # The setting is the time up to which the transaction has forgotten responses.
     "users_redact": f"""
         UPDATE stock_movements SET user_id = '{TOMBSTONE}' WHERE user_id = OLD.id;
+        PERFORM users_forget_responses(
+            OLD, nullif(current_setting('{FORGOTTEN_UNTIL}', true), '')::timestamptz, NULL
+        );
         DELETE FROM project_invitations WHERE email_key(email) = email_key(OLD.email);
-        -- Every response about a user has their id. The table holds those of a day.
-        DELETE FROM idempotency_keys
-        WHERE position(convert_to(OLD.id::text, 'UTF8') IN body) > 0;
-        UPDATE audit_events SET
-            user_id = CASE WHEN user_id = OLD.id THEN '{TOMBSTONE}' ELSE user_id END,
-            subject_id = CASE WHEN subject_id = OLD.id THEN '{TOMBSTONE}' ELSE subject_id END,
-            address = CASE WHEN user_id <> OLD.id THEN address END,
-            details = coalesce((
-                SELECT jsonb_object_agg(key, CASE WHEN EXISTS (
-                    SELECT FROM (VALUES
-                        (OLD.id::text, true), (OLD.email, true),
-                        (OLD.username, key NOT IN ('before', 'after', 'status')),
-                        (OLD.name, key NOT IN ('before', 'after', 'status'))
-                    ) AS words (word, applies)
-                    WHERE applies AND word <> ''
-                        AND position(lower(word) IN lower(value::text)) > 0
-                ) THEN '"[erased]"' ELSE value END)
-                FROM jsonb_each(details)
-            ), '{{}}')
-        WHERE user_id = OLD.id OR subject_id = OLD.id;
+        PERFORM users_redact_events(OLD, ARRAY(
+            SELECT id FROM audit_events WHERE user_id = OLD.id OR subject_id = OLD.id
+        ));
         RETURN NULL;
     """,  # noqa: S608 - a constant
 }
@@ -148,30 +175,44 @@ def upgrade() -> None:
         op.execute("SET lock_timeout = '5s'")
         for table, (name, column) in CASCADES.items():
             _refer_to_users(table, name, column, "ON DELETE CASCADE")
-    for name, body in FUNCTIONS.items():
-        op.execute(
-            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql "
-            f"AS $$BEGIN{body}END$$"
-        )
-    for name, rest in TRIGGERS.items():
-        op.execute(f"CREATE OR REPLACE TRIGGER {name} {rest}")
-    op.execute(MAKE_TOMBSTONE)
+        for name, body in SHARED.items():
+            _create_function(name, "void", body)
+        for name, body in FUNCTIONS.items():
+            _create_function(f"{name}()", "trigger", body)
+        for name, rest in TRIGGERS.items():
+            op.execute(f"CREATE OR REPLACE TRIGGER {name} {rest}")
+    # After a downgrade the release before may have restored the tombstone, or set its password.
+    op.execute(f"""
+        {INSERT_TOMBSTONE} UPDATE
+        SET deleted_at = coalesce(users.deleted_at, now()), password_hash = NULL
+    """)  # noqa: S608 - constants
 
 
 def downgrade() -> None:
     """Leave the tombstone: rows belong to it, and the release before sees a deleted user."""
-    for name in ("users_refuse_tombstone", "users_keep", "users_redact"):
-        op.execute(f"DROP FUNCTION {name}() CASCADE")  # and the triggers that call it
-    op.execute("DROP TRIGGER transfers_keep ON transfers")
-    op.execute("""
-        CREATE OR REPLACE TRIGGER transfers_stay BEFORE UPDATE OR DELETE ON transfers
-        FOR EACH ROW EXECUTE FUNCTION ledger_refuse('ck_transfers_immutable')
-    """)
     with op.get_context().autocommit_block():
+        for name in ("users_refuse_tombstone", "users_keep", "users_redact"):
+            op.execute(f"DROP FUNCTION IF EXISTS {name}() CASCADE")  # and the triggers that call it
+        for name in SHARED:
+            op.execute(f"DROP FUNCTION IF EXISTS {name}")
+        op.execute("""
+            CREATE OR REPLACE TRIGGER transfers_stay BEFORE UPDATE OR DELETE ON transfers
+            FOR EACH ROW EXECUTE FUNCTION ledger_refuse('ck_transfers_immutable')
+        """)
+        op.execute("DROP TRIGGER IF EXISTS transfers_keep ON transfers")
         for table, (name, column) in CASCADES.items():
             _refer_to_users(table, name, column, "")
+        op.execute("SET lock_timeout = 0")  # a drop waits for older transactions, as a build does
         for name, (table, _, _) in INDEXES.items():
             op.drop_index(name, table_name=table, postgresql_concurrently=True, if_exists=True)
+        op.execute("SET lock_timeout = '5s'")
+
+
+def _create_function(name: str, returns: str, body: str) -> None:
+    op.execute(
+        f"CREATE OR REPLACE FUNCTION {name} RETURNS {returns} LANGUAGE plpgsql "
+        f"AS $$BEGIN{body}END$$"
+    )
 
 
 def _refer_to_users(table: str, name: str, column: str, action: str) -> None:

@@ -32,5 +32,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
         for index in INDEXES:
             op.drop_index(index, table_name="users", postgresql_concurrently=True, if_exists=True)
+        op.execute("SET lock_timeout = '5s'")

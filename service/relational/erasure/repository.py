@@ -1,45 +1,54 @@
-"""Erasure of users in PostgreSQL: what is in the way, what there is, and the removal itself."""
+"""Erasure of users in PostgreSQL: what is in the way, and the removal itself."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Select,
+    String,
+    Uuid,
+    cast,
+    column,
     delete,
-    exists,
     func,
-    or_,
+    literal,
     select,
     true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from service.core.errors import Conflict, FieldError, PreconditionFailed, Refused, field_error
-from service.relational.accounts.tables import Account, Entry, Transfer
+from service.relational.accounts.tables import Account, Transfer
 from service.relational.api_keys.tables import ApiKey
 from service.relational.audit.tables import AuditEvent
 from service.relational.catalog.tables import StockMovement
-from service.relational.erasure.schemas import Kept, Removed
+from service.relational.erasure.queries import is_about, is_last_owner
 from service.relational.logins.tables import Login
 from service.relational.orders.tables import Order
 from service.relational.posts.tables import Comment, Post
-from service.relational.projects.tables import Project, ProjectInvitation, ProjectMember
+from service.relational.projects.tables import Project
 from service.relational.users.repository import UserNotFound
 from service.relational.users.tables import TOMBSTONE_ID, User
 from service.stores.sql.base import IdTable
 from service.stores.sql.bulk import any_of
+from service.stores.sql.idempotency import IdempotencyKey
 from service.web.conditional import Expected
 
-# Comments, posts, orders and transfers go before the user, so many at a time that no statement
+# What can be many rows is removed or changed before the user, so many at a time that no statement
 # takes long.
 SLICE = 2_000
-# The limit of a statement, below that of the driver (5 s). The last one reads the responses of a
-# day to requests with an Idempotency-Key: 0.3 s for 200,000 (measured).
+# The limit of a statement, below that of the driver (5 s).
 STATEMENT_SECONDS = 4.5
+# Well below that, so that a wait for a lock is reported as such: the outcome is then known.
+LOCK_SECONDS = 3.0
+LONGEST_REQUEST = timedelta(minutes=1)  # no request on PostgreSQL takes as long
+FORGOTTEN_UNTIL = "polystore.responses_forgotten_until"  # as users_redact reads it
 MAX_SHOWN = 20
 
 
@@ -50,7 +59,7 @@ class OwnsSomething(Conflict):
 
 class PasswordMissing(Refused):
     code, title, pointer = "password_missing", "Password is missing", "/password"
-    detail = "Send your own password, or credentials with users:admin."
+    detail = "Send your own password, or log in as an administrator."
 
 
 class TombstoneStays(Conflict):
@@ -59,22 +68,30 @@ class TombstoneStays(Conflict):
 
 
 async def begin(session: AsyncSession) -> None:
-    """Let each statement of the transaction, and each wait for a lock, take STATEMENT_SECONDS."""
-    limit, local = f"{STATEMENT_SECONDS}s", true()
-    names = ("statement_timeout", "lock_timeout")
-    await session.execute(select(*(func.set_config(name, limit, local) for name in names)))
+    """Limit each statement of the transaction, and each wait for a lock."""
+    limits = {"statement_timeout": STATEMENT_SECONDS, "lock_timeout": LOCK_SECONDS}
+    settings = (func.set_config(name, f"{limit}s", true()) for name, limit in limits.items())
+    await session.execute(select(*settings))
 
 
-async def end_credentials(session: AsyncSession, user_id: UUID, expected: Expected) -> None:
+async def end_credentials(
+    session: AsyncSession, user_id: UUID, expected: Expected
+) -> tuple[int, Sequence[UUID]]:
     """End the logins and keys of a user who can be erased; raises as ``lock`` does.
+
+    Returns how many logins, and the ids of the keys.
 
     Else the erasure could wait without end: requests of the user lock their row for reading one
     after the other, and no lock for writing fits between.
     """
     await lock(session, user_id, expected, alone=False)
-    for table in (Login, ApiKey):
-        valid = (table.user_id == user_id) & table.revoked_at.is_(None)
-        await session.execute(update(table).where(valid).values(revoked_at=func.now()))
+    login = (Login.user_id == user_id) & Login.revoked_at.is_(None)
+    end = update(Login).where(login).values(revoked_at=func.now())
+    logins = await session.execute(end.returning(Login.id))
+    key = (ApiKey.user_id == user_id) & ApiKey.revoked_at.is_(None)
+    revoked = {"revoked_at": func.now(), "version": ApiKey.version + 1}
+    keys = await session.scalars(update(ApiKey).where(key).values(revoked).returning(ApiKey.id))
+    return len(logins.all()), keys.all()
 
 
 async def lock(
@@ -99,7 +116,7 @@ async def lock(
 
 
 async def _require_nothing_owned(session: AsyncSession, user_id: UUID) -> None:
-    projects = select(Project.id).where(_is_last_owner(user_id), Project.deleted_at.is_(None))
+    projects = select(Project.id).where(is_last_owner(user_id), Project.deleted_at.is_(None))
     accounts = select(Account.id).where(Account.owner_id == user_id, Account.balance != 0)
     errors = [
         *await _errors(
@@ -116,59 +133,6 @@ async def _errors(
 ) -> Sequence[FieldError]:
     found = await session.scalars(ids.limit(MAX_SHOWN))
     return [field_error(f"/{kind}/{key}", OwnsSomething.code, detail) for key in found]
-
-
-async def count(session: AsyncSession, user_id: UUID) -> tuple[Removed, Kept]:
-    """Return how many rows the erasure of a locked user will remove, and how many it keeps."""
-    own_posts = select(Post.id).where(Post.author_id == user_id)
-    email = select(func.email_key(User.email)).where(User.id == user_id).scalar_subquery()
-    invited = ProjectInvitation.invited_by == user_id
-    gone = Project.deleted_at.is_not(None) & _is_last_owner(user_id)
-    used = exists().where(Entry.account_id == Account.id)
-    owned = Account.owner_id == user_id
-    acted = or_(AuditEvent.user_id == user_id, AuditEvent.subject_id == user_id)
-    removed = {
-        "posts": _number(Post, Post.author_id == user_id),
-        "comments": _number(
-            Comment, or_(Comment.author_id == user_id, Comment.post_id.in_(own_posts))
-        ),
-        "projects": _number(Project, gone),
-        "memberships": _number(ProjectMember, ProjectMember.user_id == user_id),
-        "invitations": _number(
-            ProjectInvitation, or_(invited, func.email_key(ProjectInvitation.email) == email)
-        ),
-        "accounts": _number(Account, owned, ~used),
-        "api_keys": _number(ApiKey, ApiKey.user_id == user_id),
-        "logins": _number(Login, Login.user_id == user_id),
-    }
-    kept = {
-        "orders": _number(Order, Order.user_id == user_id),
-        "accounts": _number(Account, owned, used),
-        "transfers": _number(Transfer, Transfer.created_by == user_id),
-        "projects": _number(Project, Project.created_by == user_id, ~gone),
-        "stock_movements": _number(StockMovement, StockMovement.user_id == user_id),
-        "audit_events": _number(AuditEvent, acted),
-    }
-    return Removed(**await _numbers(session, removed)), Kept(**await _numbers(session, kept))
-
-
-async def _numbers(session: AsyncSession, counted: dict[str, Any]) -> dict[str, int]:
-    columns = [number.label(name) for name, number in counted.items()]
-    return dict((await session.execute(select(*columns))).one()._mapping)
-
-
-def _number(table: type[IdTable], *conditions: ColumnElement[bool]) -> Any:
-    return select(func.count()).select_from(table).where(*conditions).scalar_subquery()
-
-
-def _is_last_owner(user_id: UUID) -> ColumnElement[bool]:
-    """Return the condition of projects whose only owner is the user."""
-    own, other = aliased(ProjectMember), aliased(ProjectMember)
-    owned = select(own.project_id).where(own.user_id == user_id, own.role == "owner")
-    others = exists().where(
-        other.project_id == Project.id, other.role == "owner", other.user_id != user_id
-    )
-    return Project.id.in_(owned) & ~others
 
 
 async def remove(session: AsyncSession, user_id: UUID) -> None:
@@ -189,10 +153,52 @@ async def remove(session: AsyncSession, user_id: UUID) -> None:
             Transfer.created_by == user_id,
             update(Transfer).values(created_by=TOMBSTONE_ID),
         ),
+        (
+            StockMovement,
+            StockMovement.user_id == user_id,
+            update(StockMovement).values(user_id=TOMBSTONE_ID),
+        ),
     ):
-        # Not by LIMIT: each slice would read again what the slices before it removed.
-        ids = (await session.scalars(select(table.id).where(condition))).all()
-        for start in range(0, len(ids), SLICE):
-            slice_of_ids = ids[start : start + SLICE]
-            await session.execute(change.where(any_of(table.id, slice_of_ids)))
+        async for ids in _slices(session, table, condition):
+            await session.execute(change.where(any_of(table.id, ids)))
+    async for ids in _slices(session, AuditEvent, is_about(user_id)):
+        events = literal(ids, ARRAY(Uuid))
+        await _call(session, user_id, func.users_redact_events, events)
+    await _forget_responses(session, user_id)
     await session.execute(delete(User).where(User.id == user_id))
+
+
+async def _slices(
+    session: AsyncSession, table: type[IdTable], condition: ColumnElement[bool]
+) -> AsyncIterator[Sequence[UUID]]:
+    """Yield the ids of rows, SLICE at a time.
+
+    Not by LIMIT: each slice would read again what the slices before it removed.
+    """
+    ids = (await session.scalars(select(table.id).where(condition))).all()
+    for start in range(0, len(ids), SLICE):
+        yield ids[start : start + SLICE]
+
+
+async def _forget_responses(session: AsyncSession, user_id: UUID) -> None:
+    """Delete the stored responses that name the user; each statement reads SLICE of them.
+
+    No index finds them. The trigger reads only those from the last minute on, because a request
+    that began before has ended: what it stored was read here.
+    """
+    time = IdempotencyKey.created_at
+    nth = func.row_number().over(order_by=time).label("nth")
+    numbered = select(time, nth).subquery()
+    lasts = select(numbered.c.created_at).where(numbered.c.nth % SLICE == 0)
+    until = [*await session.scalars(lasts.order_by(numbered.c.nth)), None]
+    for bounds in pairwise([None, *until]):
+        times = [literal(bound, time.type) for bound in bounds]
+        await _call(session, user_id, func.users_forget_responses, *times)
+    read = cast(func.now() - LONGEST_REQUEST, String)
+    await session.execute(select(func.set_config(FORGOTTEN_UNTIL, read, true())))
+
+
+async def _call(session: AsyncSession, user_id: UUID, function: Any, *arguments: Any) -> None:
+    """Call a function of the migration ``erase_users`` with the user's row."""
+    row: ColumnElement[Any] = column(User.__tablename__)
+    await session.execute(select(function(row, *arguments)).where(User.id == user_id))

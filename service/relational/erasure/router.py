@@ -33,7 +33,7 @@ async def users_erase(
 ) -> Erased:
     """Erase a user for good, deleted or not. It takes `users:admin`, or your own password.
 
-    Posts, comments, memberships, invitations, keys and logins are removed. Orders, transfers, used
-    accounts and the audit trail are kept, and name the user no more.
+    API keys may not. Posts, comments, memberships, invitations, keys and logins are removed.
+    Orders, transfers, used accounts and the audit trail are kept, and name the user no more.
     """
     return await erasure.erase(user_id, proof, expected)

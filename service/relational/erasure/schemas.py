@@ -10,7 +10,7 @@ from service.web.schemas import RequestModel, ResponseModel
 
 
 class UserErase(RequestModel):
-    """Proof that you are the user. Callers with ``users:admin`` need none."""
+    """Proof that you are the user. Administrators need none."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"password": "a long sentence"}})
 

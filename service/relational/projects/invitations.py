@@ -1,8 +1,11 @@
 """Invitations into projects in PostgreSQL.
 
 An invitation does not reveal whether its email has an account; the user with this email finds it in
-their list. The service sends no mail, and users state their own email. So an invitation is accepted
-with its secret, which the inviter passes on, or by a user whose email an administrator verified.
+their list. There is one exception: an email that is not accepted today, as root@localhost, can be
+invited if a user has it, and else is refused.
+
+The service sends no mail, and users state their own email. So an invitation is accepted with its
+secret, which the inviter passes on, or by a user whose email an administrator verified.
 """
 
 import hashlib
@@ -40,7 +43,7 @@ from service.relational.projects.schemas import (
 from service.relational.projects.tables import Project, ProjectInvitation, ProjectMember
 from service.relational.users.queries import is_deleted as is_deleted_user
 from service.relational.users.repository import UserRepository
-from service.relational.users.stored_emails import same_email, stored_form
+from service.relational.users.stored_emails import invited_form, same_email
 from service.relational.users.tables import User
 from service.stores.sql.context import SqlContext
 from service.stores.sql.lists.listing import SqlListing, projection
@@ -149,7 +152,7 @@ class InvitationRepository(SqlRepository[InvitationRead]):
         """Return the new invitation with its secret, of which a hash is stored."""
         own_role = await self._projects.lock_with(project_id, "invite")
         require_reach(own_role, invitation.role)
-        email = await stored_form(self._session, invitation.email)
+        email = await invited_form(self._session, invitation.email)
         is_member = exists().where(
             ProjectMember.project_id == project_id,
             ProjectMember.user_id == User.id,

@@ -25,7 +25,7 @@ class UserChanges(UserRepository):
     async def change(self, user_id: UUID, change: UserUpdate, expected: Expected) -> UserRead:
         values = changes(change)
         if "email" in values:
-            values["email"] = await stored_form(self._session, values["email"], User.id == user_id)
+            values["email"] = await self._stored_form(user_id, values["email"])
         return await self._apply(user_id, values, expected)
 
     async def replace(self, user_id: UUID, user: UserReplace, expected: Expected) -> UserRead:
@@ -35,7 +35,7 @@ class UserChanges(UserRepository):
         need no scope, and the audit trail does not mention them.
         """
         values = user.model_dump()
-        values["email"] = await stored_form(self._session, user.email, User.id == user_id)
+        values["email"] = await self._stored_form(user_id, user.email)
         compared = [name for name in ("email", *_PRIVILEGED) if name in values]
         columns = [getattr(User, name) for name in compared]
         locked = select(*columns).where(User.id == user_id, self.visible()).with_for_update()
@@ -46,6 +46,10 @@ class UserChanges(UserRepository):
             if values[name] == value:
                 del values[name]
         return await self._apply(user_id, values, expected)
+
+    async def _stored_form(self, user_id: UUID, email: str) -> str:
+        owner = (User.id == user_id) & self.visible()
+        return await stored_form(self._session, email, owner)
 
     async def _apply(self, user_id: UUID, values: dict[str, Any], expected: Expected) -> UserRead:
         privileged = [f"/{name}" for name in _PRIVILEGED if name in values]

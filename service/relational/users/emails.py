@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from service.core.errors import printable
+from service.web.text import composed, without_nul
 
 MAX_LENGTH = 254  # RFC 5321; checked first, because email-validator takes long for long texts
 MAX_REASON = 150
@@ -66,9 +67,12 @@ def _validate(text: str) -> str:
 
 
 # Not checked until the stored emails are known: see stored_emails.py.
+# It is a Text, trimmed before its length is checked.
 AnyEmail = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=MAX_LENGTH),
+    AfterValidator(without_nul),
+    AfterValidator(composed),
     Field(json_schema_extra={"format": "email"}),
 ]
 Email = Annotated[AnyEmail, AfterValidator(_validate)]

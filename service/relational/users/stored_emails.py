@@ -21,18 +21,42 @@ def same_email(column: Any, email: Any) -> ColumnElement[bool]:
     return is_same
 
 
-async def stored_form(session: AsyncSession, email: str, *owner: ColumnElement[bool]) -> str:
-    """Return the email as it is stored; one that is not accepted today, as a user has it already.
+async def stored_form(session: AsyncSession, email: str, owner: ColumnElement[bool]) -> str:
+    """Return the email as it is stored; one that is not accepted today, as its owner has it.
+
+    ``owner`` is the condition of users who may have it. The caller sees all of them, else the
+    answer reveals who has the email.
 
     Raises:
-        Refused: it is not accepted, and no user (no ``owner``, if given) has it.
+        Refused: it is not accepted, and no ``owner`` has it.
     """
     try:
         return normalize_email(email)
     except EmailNotValid as error:
-        known = select(User.email).where(same_email(User.email, email), *owner)
-        stored = await session.scalar(known)
-        if stored is None:
-            refused = field_error(pointer="/email", code="email", detail=str(error))
-            raise Refused(f"{error}.", errors=[refused]) from error
-        return stored
+        return await _stored(session, email, owner, error)
+
+
+async def invited_form(session: AsyncSession, email: str) -> str:
+    """Return the email of an invitation as it is stored; one that is not accepted today, as typed.
+
+    The answer reveals that there is a user with such an email, but not how the user wrote it.
+
+    Raises:
+        Refused: it is not accepted, and no user who is not deleted has it.
+    """
+    try:
+        return normalize_email(email)
+    except EmailNotValid as error:
+        await _stored(session, email, User.deleted_at.is_(None), error)
+        return email
+
+
+async def _stored(
+    session: AsyncSession, email: str, owner: ColumnElement[bool], error: EmailNotValid
+) -> str:
+    known = select(User.email).where(same_email(User.email, email), owner)
+    stored = await session.scalar(known)
+    if stored is None:
+        refused = field_error(pointer="/email", code="email", detail=str(error))
+        raise Refused(f"{error}.", errors=[refused]) from error
+    return stored

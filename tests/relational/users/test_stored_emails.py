@@ -2,6 +2,7 @@
 
 from collections import Counter
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -18,6 +19,12 @@ FORMS = [
     ("ωmega@example.gr", "ΩMEGA@example.gr"),
     ("zoe@münchen.de", "Zoe@XN--MNCHEN-3YA.de"),
 ]
+TOMBSTONE = text("""
+    INSERT INTO users (id, username, email, status, is_active, deleted_at)
+    VALUES
+        ('00000000-0000-7000-8000-ffffffffffff', '(erased)', '(erased)', 'inactive', false, now())
+    ON CONFLICT (id) DO NOTHING
+""")
 REFUSED_TODAY = ("A..b@example.com", "root@localhost", '"q"@x.de', "a\u200bb@x.de")
 
 
@@ -125,6 +132,63 @@ async def test_user_with_an_old_email_is_invited_by_it(
     again = await owner.request("POST", path, {"email": email.upper()})
     assert (again.status_code, again.json()["code"]) == (409, "already_invited")
     assert (await accept(guest, invitation)).status_code == 200
+
+
+async def test_old_email_is_not_revealed_by_a_change_of_its_owner(
+    anonymous_client: httpx2.AsyncClient, state: State
+) -> None:
+    users = UserFactory(state, anonymous_client)
+    caller, owner = await users.create(), await users.create(email="root@localhost")
+    for method, body in (("PATCH", {}), ("PUT", {"username": "somebody"})):
+        answers = [
+            await caller.request(method, f"/users/{user_id}", {**body, "email": email})
+            for user_id in (owner.id, uuid4())
+            for email in ("root@localhost", "toor@localhost")
+        ]
+        assert [answer.status_code for answer in answers] == [422] * 4
+        assert {answer.json()["detail"] for answer in answers} == {answers[-1].json()["detail"]}
+
+
+async def test_invitation_by_an_old_email_shows_what_was_typed(
+    anonymous_client: httpx2.AsyncClient, state: State
+) -> None:
+    users = UserFactory(state, anonymous_client)
+    owner, guest = await users.create(), await users.create(email="Root@localhost")
+    project = await make_project(owner)
+    invitation = await invite(owner, project, " rooT@Localhost ")
+    assert invitation["email"] == "rooT@Localhost"
+    assert (await accept(guest, invitation)).status_code == 200
+
+
+async def test_invitation_by_an_old_email_of_no_present_user_is_refused(
+    anonymous_client: httpx2.AsyncClient, client: httpx2.AsyncClient, state: State
+) -> None:
+    users = UserFactory(state, anonymous_client)
+    owner, gone = await users.create(), await users.create(email="root@localhost")
+    path = f"/projects/{(await make_project(owner))['id']}/invitations"
+    async with state["sql"].engine.begin() as connection:
+        await connection.execute(TOMBSTONE)
+    assert (await owner.request("POST", path, {"email": gone.email})).status_code == 201
+    assert (await client.delete(f"/v1/users/{gone.id}")).status_code == 204
+    for email in (gone.email.upper(), "(erased)"):
+        refused = await owner.request("POST", path, {"email": email})
+        assert refused.status_code == 422, refused.text
+
+
+async def test_email_with_nul_is_refused_at_its_place(
+    anonymous_client: httpx2.AsyncClient, client: httpx2.AsyncClient, state: State
+) -> None:
+    owner = await UserFactory(state, anonymous_client).create()
+    email = {"email": "a\0b@example.com"}
+    project = await make_project(owner)
+    for refused in (
+        await owner.request("PATCH", f"/users/{owner.id}", email),
+        await owner.request("POST", f"/projects/{project['id']}/invitations", email),
+        await client.post("/v1/users", json={**user_body(), **email}),
+        await client.put(f"/v1/users/{owner.id}", json={"username": "x", **email}),
+    ):
+        assert refused.status_code == 422
+        assert [error["pointer"] for error in refused.json()["errors"]] == ["/email"]
 
 
 async def test_invitation_to_another_form_of_the_email_is_received(
