@@ -13,7 +13,7 @@ from service.relational.erasure import repository
 from service.relational.erasure.queries import count
 from service.relational.erasure.repository import PasswordMissing
 from service.relational.erasure.schemas import Erased, UserErase
-from service.relational.logins.own_password import OwnPassword, PeopleOnly
+from service.relational.logins.own_password import OwnPassword
 from service.relational.users.repository import UserNotFound
 from service.stores.sql.context import SqlContext, SqlService
 from service.stores.sql.session import after_commit
@@ -36,25 +36,27 @@ class Erasure(SqlService):
 
         Raises:
             UserNotFound: there is no such user whom the caller sees.
-            PeopleOnly: the caller is an API key. A stolen one could erase everybody.
-            PasswordMissing, WrongPassword, TooOften: the caller proved nothing.
+            RoleTooStrong: the caller is an API key, and the user an administrator.
+            PeopleOnly, PasswordMissing, WrongPassword, TooOften: the caller proved nothing.
             PreconditionFailed: the user has another version.
             OwnsSomething: a project would have no owner, or an account has money.
         """
-        if self._caller.key_id is not None:
-            raise PeopleOnly
         if not self._caller.has_scope("users:admin"):
             await self._require_proof(user_id, proof)
         await self._end_credentials(user_id, expected)
         session = self._session
         await repository.begin(session)  # a replay ends here
-        await repository.lock(session, user_id, expected)
+        await repository.lock(session, user_id, expected, by_key=self._is_key)
         removed, kept = await count(session, user_id)
         await repository.remove(session, user_id)
         is_self = user_id == self._caller.user_id
         await self._trail.note(session, "user_erased", subject_id=user_id, with_address=not is_self)
         after_commit(session, partial(self._authenticator.invalidate_user, user_id))
         return Erased(id=user_id, removed=removed, kept=kept)
+
+    @property
+    def _is_key(self) -> bool:
+        return self._caller.key_id is not None
 
     async def _end_credentials(self, user_id: UUID, expected: Expected) -> None:
         """End them in a transaction of its own, so that requests to come are refused.
@@ -63,7 +65,9 @@ class Erasure(SqlService):
         """
 
         async def end(session: AsyncSession) -> None:
-            logins, keys = await repository.end_credentials(session, user_id, expected)
+            logins, keys = await repository.end_credentials(
+                session, user_id, expected, by_key=self._is_key
+            )
             if logins:
                 await self._trail.note(session, "token_revoked", subject_id=user_id)
             await self._trail.note_all(session, "key_revoked", keys, {})

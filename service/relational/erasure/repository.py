@@ -33,7 +33,7 @@ from service.relational.logins.tables import Login
 from service.relational.orders.tables import Order
 from service.relational.posts.tables import Comment, Post
 from service.relational.projects.tables import Project
-from service.relational.users.repository import UserNotFound
+from service.relational.users.repository import RoleTooStrong, UserNotFound
 from service.relational.users.tables import TOMBSTONE_ID, User
 from service.stores.sql.base import IdTable
 from service.stores.sql.bulk import any_of
@@ -75,7 +75,7 @@ async def begin(session: AsyncSession) -> None:
 
 
 async def end_credentials(
-    session: AsyncSession, user_id: UUID, expected: Expected
+    session: AsyncSession, user_id: UUID, expected: Expected, *, by_key: bool
 ) -> tuple[int, Sequence[UUID]]:
     """End the logins and keys of a user who can be erased; raises as ``lock`` does.
 
@@ -84,7 +84,7 @@ async def end_credentials(
     Else the erasure could wait without end: requests of the user lock their row for reading one
     after the other, and no lock for writing fits between.
     """
-    await lock(session, user_id, expected, alone=False)
+    await lock(session, user_id, expected, by_key=by_key, alone=False)
     login = (Login.user_id == user_id) & Login.revoked_at.is_(None)
     end = update(Login).where(login).values(revoked_at=func.now())
     logins = await session.execute(end.returning(Login.id))
@@ -95,7 +95,12 @@ async def end_credentials(
 
 
 async def lock(
-    session: AsyncSession, user_id: UUID, expected: Expected, *, alone: bool = True
+    session: AsyncSession,
+    user_id: UUID,
+    expected: Expected,
+    *,
+    by_key: bool,
+    alone: bool = True,
 ) -> None:
     """Lock a user, deleted or not; nobody writes in their name until the transaction ends.
 
@@ -103,14 +108,18 @@ async def lock(
 
     Raises:
         UserNotFound: there is no such user.
+        RoleTooStrong: an API key, which may have been stolen, would erase an administrator.
         PreconditionFailed: their version is none of ``expected``.
         OwnsSomething: with an error for each project and account that is in the way.
     """
-    user = select(User.version).where(User.id == user_id, User.id != TOMBSTONE_ID)
-    version = await session.scalar(user.with_for_update(read=not alone, key_share=not alone))
-    if version is None:
+    user = select(User.version, User.role).where(User.id == user_id, User.id != TOMBSTONE_ID)
+    locked = await session.execute(user.with_for_update(read=not alone, key_share=not alone))
+    row = locked.one_or_none()
+    if row is None:
         raise UserNotFound
-    if expected is not None and version not in expected:
+    if by_key and row.role == "admin":
+        raise RoleTooStrong
+    if expected is not None and row.version not in expected:
         raise PreconditionFailed
     await _require_nothing_owned(session, user_id)
 

@@ -9,7 +9,7 @@ from service.relational.erasure.erase import ErasureDep
 from service.relational.erasure.repository import OwnsSomething, PasswordMissing
 from service.relational.erasure.schemas import Erased, UserErase
 from service.relational.logins.own_password import PeopleOnly, WrongPassword
-from service.relational.users.repository import UserNotFound
+from service.relational.users.repository import RoleTooStrong, UserNotFound
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch
 from service.web.openapi import problems
@@ -24,7 +24,13 @@ router = APIRouter(prefix="/users", tags=["users"], route_class=SqlRoute)
     "/{user_id}/erase",
     dependencies=[needs("users:write")],
     responses=problems(
-        UserNotFound, OwnsSomething, PasswordMissing, WrongPassword, PeopleOnly, if_match=True
+        UserNotFound,
+        OwnsSomething,
+        PasswordMissing,
+        WrongPassword,
+        PeopleOnly,
+        RoleTooStrong,
+        if_match=True,
     ),
 )
 @policy(seconds=ERASE_SECONDS)
@@ -33,7 +39,8 @@ async def users_erase(
 ) -> Erased:
     """Erase a user for good, deleted or not. It takes `users:admin`, or your own password.
 
-    API keys may not. Posts, comments, memberships, invitations, keys and logins are removed.
-    Orders, transfers, used accounts and the audit trail are kept, and name the user no more.
+    An API key with it erases no administrator. Posts, comments, memberships, invitations, keys and
+    logins are removed. Orders, transfers, used accounts and the audit trail are kept, and name the
+    user no more.
     """
     return await erasure.erase(user_id, proof, expected)
