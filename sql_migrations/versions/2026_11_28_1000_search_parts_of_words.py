@@ -98,10 +98,8 @@ def refuse_collisions(table: str, compared: str) -> None:
 
 def fill_from_now_on(table: str, columns: tuple[str, ...], vector: str) -> None:
     """Let a trigger fill ``search``; it is there before the generated value ends."""
-    # pg_restore fills tables with an empty search_path.
     op.execute(f"""
-        CREATE OR REPLACE FUNCTION {table}_fill_search() RETURNS trigger LANGUAGE plpgsql
-        SET search_path FROM CURRENT AS $$
+        CREATE OR REPLACE FUNCTION {table}_fill_search() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             NEW.search := {vector.format(row="NEW.")};
             RETURN NEW;

@@ -51,8 +51,10 @@ MOST_OF_SOME = round(2 * math.sqrt(PAGE * ROWS))
 # The owner of the busiest account: the entries of all their accounts are sorted.
 MANY_ENTRIES = {("many", "transfers_list"): 2 * ROWS // SHARE + 200}
 # Rows are inserted in about the order of created_at, and tags are named in it: a first page passes
-# over the older half.
-NAMED_IN_ORDER = defaultdict[str, list[str]](list, tags_list=["name"])
+# over the older half. The index of emails has no id, so that the newer part may be sorted instead.
+NAMED_IN_ORDER = defaultdict[str, list[str]](
+    list, tags_list=["name"], users_list=["email"], users_list_emails=["email"]
+)
 MOST_OF_OLDER = ROWS // 2 + MOST_OF_ALL
 # A page by number counts in any order, so that reading a table until then is as good; a caller sees
 # two thirds of the posts.

@@ -58,19 +58,6 @@ def test_migration_composes_what_filters_compare(old_database: str) -> None:
     assert fetch(old_database, indexes) == []
 
 
-def test_tables_are_filled_with_an_empty_search_path(old_database: str) -> None:
-    """As pg_restore does."""
-    upgrade(old_database)
-    changes = (
-        f"UPDATE public.{table} SET {column} = 'Other' WHERE id = '{key}'"
-        for table, column, key in COLUMNS
-    )
-    execute(old_database, "SET LOCAL search_path = ''", *changes)
-    for table in ("users", "tags", "products"):
-        query = f"SELECT count(*) FROM {table} WHERE search @@ search_query('ther')"
-        assert fetch(old_database, query)[0][0] > 0
-
-
 def test_migration_lists_names_that_are_one(old_database: str) -> None:
     execute(old_database, f"UPDATE tags SET name = '{NFC}' WHERE id = '{TWO}'")
     with pytest.raises(migrations.MigrationRefused, match=f"{NFD} .{ONE}. and {NFC} .{TWO}."):

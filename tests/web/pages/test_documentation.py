@@ -5,7 +5,9 @@ import re
 import httpx2
 import pytest
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
+from service.main import State
 from service.web.pages.documentation import hash_source
 
 
@@ -81,8 +83,11 @@ async def test_document_has_an_etag_and_is_written_once(
     assert (other.status_code, other.content) == (200, first.content)
 
 
-async def test_document_behind_a_prefix_names_it_as_server(app: FastAPI) -> None:
-    transport = httpx2.ASGITransport(app, root_path="/shop")
+async def test_document_behind_a_prefix_names_it_as_server(app: FastAPI, state: State) -> None:
+    async def behind(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "root_path": "/shop", "state": dict(state)}, receive, send)
+
+    transport = httpx2.ASGITransport(behind)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         document = (await client.get("/shop/openapi.json")).json()
     assert document["servers"] == [{"url": "/shop"}, {"url": "/"}]
