@@ -111,13 +111,17 @@ def ambiguous_paths(document: Document) -> Iterator[str]:
 def security(document: Document) -> Iterator[str]:
     schemes = document["components"]["securitySchemes"]
     known = schemes["bearer"]["flows"]["password"]["scopes"]
+    unused = set(schemes)
     for name, _, operation in operations(document):
         if "security" not in operation:
             yield f"{name}: state its access in dependencies=[…]"
         for requirement in operation.get("security", ()):
+            unused -= requirement.keys()
             for scheme, scopes in requirement.items():
                 if scheme not in schemes or set(scopes) - set(known):
                     yield f"{name}: declare the scheme {scheme} with {scopes}"
+    if unused:
+        yield f"no operation names the schemes {unused}"
 
 
 def responses(document: Document) -> Iterator[str]:

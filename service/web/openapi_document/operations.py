@@ -63,14 +63,16 @@ def _access_text(route: APIRoute) -> str:
 
 
 def _secure(operation: dict[str, Any], route: APIRoute) -> None:
-    """Name both schemes wherever credentials are read, and none where they are not."""
+    """Name all schemes that a route reads, and none where it reads no credentials."""
     access = access_of(route.dependencies)
     scopes = list(access.scopes or ())
-    both: list[dict[str, list[str]]] = [{"bearer": scopes}, {"api_key": []}]
+    read: list[dict[str, list[str]]] = [{"bearer": scopes}, {"api_key": []}]
+    if access.takes_ticket:
+        read.append({"ticket": []})
     if not access.asks:
         operation["security"] = []
     else:
-        operation["security"] = [{}, *both] if access.scopes is None else both
+        operation["security"] = [{}, *read] if access.scopes is None else read
 
 
 def _takes_key(route: APIRoute) -> bool:
