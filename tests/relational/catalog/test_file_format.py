@@ -68,7 +68,8 @@ def _record(lines: int) -> bytes:
 async def test_read_rows_twice_as_long_takes_less_than_three_times(
     once: bytes, twice: bytes, file_format: Format
 ) -> None:
-    shorter = min([(await _read(once, file_format))[0] for _ in range(5)])
-    longer, turns = min([await _read(twice, file_format) for _ in range(5)])
-    assert longer < 3 * shorter
+    pairs = [(await _read(once, file_format), await _read(twice, file_format)) for _ in range(5)]
+    # Of neighbours in time, because other work on the machine slows both.
+    assert min(longer / shorter for (shorter, _), (longer, _) in pairs) < 3
+    turns = pairs[0][1][1]
     assert turns > 5
