@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ def generated(service_folder: Path, tmp_path: Path) -> Iterator[tuple[str, str]]
                 *("--path", document, "--output-path", tmp_path / PACKAGE),
                 "--fail-on-warning",
             ],
+            # It looks for ruff, which formats what it writes.
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             check=True,
             timeout=120,
         )

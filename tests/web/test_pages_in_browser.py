@@ -91,7 +91,7 @@ async def test_docs_send_the_key_that_was_entered(visit: Visit) -> None:
 async def test_redoc_needs_no_internet(visit: Visit) -> None:
     """It wants the logo of its maker, which the policy of the page forbids."""
     await visit.page.goto(f"{visit.address}/redoc")
-    await visit.page.get_by_role("heading", name="Polystore").wait_for()
+    await visit.page.get_by_role("heading", name="Polystore", level=1).wait_for()
     await visit.page.get_by_placeholder("Search...").fill("transfer")
     await visit.page.locator("[data-role='search:results'] [role='menuitem']").first.wait_for()
     assert all(address.endswith("/logo-mini.svg") for address in visit.outside)
