@@ -29,8 +29,8 @@ test-fast: .venv/dev ## Runs the part of it that takes less than a minute
 	@$(BIN)/pytest -m "not ($(SLOW) or $(APART))"
 
 test-all: .venv/dev ## Runs the tests that `make test` leaves out
-	@$(BIN)/pytest -m "($(APART)) and not chaos"
-	@$(BIN)/pytest -m chaos -n0  # alone, because it judges times
+	@$(BIN)/pytest -m "($(APART)) and not (chaos or failover)"
+	@$(BIN)/pytest -m "chaos or failover" -n0  # alone, because they judge times
 
 chaos: .venv/dev ## Breaks stores, network and clients under load for 10 minutes (CHAOS="--full" for an hour, "--help")
 	@$(BIN)/python -m tests.chaos --report chaos.json $(CHAOS)
