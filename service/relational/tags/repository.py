@@ -8,13 +8,13 @@ from fastapi import Depends
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
-from service.core.errors import Conflict, NotFound, field_error
+from service.core.errors import Collision, Conflict, NotFound, field_error
 from service.relational.tags.schemas import TagCreate, TagQuery, TagRead, TagUpdate
 from service.relational.tags.tables import Tag
 from service.stores.sql.bulk import any_of, insert_missing, read_rows, unnest_rows
 from service.stores.sql.lists.filters import has_parts
 from service.stores.sql.lists.listing import SqlListing, projection
-from service.stores.sql.repository import SqlRepository
+from service.stores.sql.repository import MAX_TRIES, SqlRepository
 from service.web.bulk import BulkItems
 from service.web.conditional import Expected
 from service.web.schemas import changes
@@ -98,9 +98,13 @@ class TagRepository(SqlRepository[TagRead]):
         """Return the tags of :meth:`lock_all`, and the ids of those made.
 
         All transactions make tags in one order, so that no two wait for each other.
+
+        Raises:
+            Collision: others removed the tags each time, or the index of another release compares
+                names otherwise.
         """
         tags: dict[str, TagRead] = {}
-        made = set[UUID]()
+        made, vain_rounds = set[UUID](), 0
         while missing := [name for name in dict.fromkeys(names) if name not in tags]:
             rows = [{"id": uuid7(), "name": name} for name in missing]
             into = insert_missing(Tag, rows, ordered_by="name").returning(Tag.id)
@@ -114,9 +118,9 @@ class TagRepository(SqlRepository[TagRead]):
                 .with_for_update(read=True, key_share=True, of=Tag)
             )
             found = await read_rows(TagRead, await self._session.execute(locked), "typed")
-            if not found:
-                # An index of another release compares them otherwise; they would never be found.
-                raise RuntimeError(f"tags are neither made nor found: {missing}")
+            vain_rounds += not found
+            if vain_rounds == MAX_TRIES:
+                raise Collision
             tags |= found
         return tags, made
 
