@@ -28,6 +28,8 @@ RESOURCES = {
     "predictions": "predictions and their feedback",
     "retention": "rules of how long predictions are kept",
     "api_keys": "API keys",
+    "experiments": "experiments and their runs: shared ones, and those of your projects",
+    "models": "registered models and their versions: shared ones, and those of your projects",
     "audit": "the audit trail",
     "metrics": "figures for Prometheus",
 }
@@ -38,7 +40,8 @@ LEVELS = {
 }
 # Everybody with the scope sees and changes the same objects.
 WITHOUT_OWNER = {
-    "tags", "catalog", "reports", "item_types", "predictions", "retention", "audit", "metrics"
+    "tags", "catalog", "reports", "item_types", "predictions", "retention", "experiments", "models",
+    "audit", "metrics",
 }  # fmt: skip
 LEVELS_WITHOUT_OWNER = {
     "read": "see {}",
@@ -60,6 +63,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
             "accounts:read", "accounts:write", "transfers:read", "transfers:write",
             "items:admin", "item_types:admin", "predictions:read", "retention:read",
             "reports:read", "api_keys:read", "api_keys:write",
+            "experiments:read", "experiments:write", "models:read", "models:write",
         }
     ),
     "member": frozenset(
@@ -69,6 +73,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
             "accounts:read", "accounts:write", "transfers:read", "transfers:write",
             "projects:read", "projects:write", "items:read", "items:write", "item_types:read",
             "api_keys:read", "api_keys:write",
+            "experiments:read", "experiments:write", "models:read", "models:write",
         }
     ),
     "service": frozenset(
@@ -77,6 +82,7 @@ ROLE_SCOPES: Mapping[str, frozenset[str]] = {
             "orders:read", "accounts:read", "transfers:read", "projects:read", "items:read",
             "items:write", "item_types:read", "predictions:read", "predictions:write",
             "retention:read", "metrics:read",
+            "experiments:read", "experiments:write", "models:read", "models:write",
         }
     ),
 }  # fmt: skip

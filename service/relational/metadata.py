@@ -6,17 +6,19 @@ from service.relational.accounts import tables as accounts
 from service.relational.api_keys import tables as api_keys
 from service.relational.audit import tables as audit
 from service.relational.catalog import tables as catalog
+from service.relational.experiments import tables as experiments
 from service.relational.logins import tables as logins
 from service.relational.orders import tables as orders
 from service.relational.posts import tables as posts
 from service.relational.projects import tables as projects
+from service.relational.runs import tables as runs
 from service.relational.tags import tables as tags
 from service.relational.users import tables as users
 from service.stores.sql import idempotency, processes
 from service.stores.sql.base import Base
 
 OWNERS = (
-    accounts, api_keys, audit, catalog, idempotency, logins, orders, posts, processes, projects,
-    tags, users
+    accounts, api_keys, audit, catalog, experiments, idempotency, logins, orders, posts, processes,
+    projects, runs, tags, users
 )  # fmt: skip
 METADATA: MetaData = Base.metadata

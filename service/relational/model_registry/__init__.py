@@ -1,0 +1,1 @@
+"""A feature under construction."""
