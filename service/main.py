@@ -47,6 +47,7 @@ from service.web.middleware.requests import (
     RequestMiddleware,
     SecurityHeadersMiddleware,
 )
+from service.web.mlflow.messages import ROOTS
 from service.web.openapi_document.complete import complete_document
 from service.web.openapi_document.introduction import INTRODUCTION, TAGS
 from service.web.pages import welcome
@@ -112,20 +113,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # FastAPI would look for a tracer at each request (5 µs, measured); see /metrics.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for router in (*documents.HOT_ROUTERS, *relational.HOT_ROUTERS):
-        add_routes(app, "/v1", router)
-    add_routes(app, "", health.router)
-    add_routes(app, "", welcome.router)
-    if settings.docs:
-        add_documentation(app)
-    for router in (*relational.ROUTERS, *documents.ROUTERS):
-        add_routes(app, "/v1", router)
+    _add_routes(app, docs=settings.docs)
     for error in (ServiceError, RequestValidationError, HTTPException):
         app.add_exception_handler(error, answer_error)
     app.add_exception_handler(NotModified, answer_not_modified)
     _add_middleware(app, settings, metrics)
     _describe_schemas(app)
     return app
+
+
+def _add_routes(app: FastAPI, *, docs: bool) -> None:
+    for router in (*documents.HOT_ROUTERS, *relational.HOT_ROUTERS):
+        add_routes(app, "/v1", router)
+    add_routes(app, "", health.router)
+    add_routes(app, "", welcome.router)
+    if docs:
+        add_documentation(app)
+    for router in (*relational.ROUTERS, *documents.ROUTERS):
+        add_routes(app, "/v1", router)
+    for root in ROOTS:
+        for router in (*relational.MLFLOW_ROUTERS, *documents.MLFLOW_ROUTERS):
+            add_routes(app, root, router)
 
 
 def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:

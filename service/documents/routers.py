@@ -4,6 +4,8 @@ A request tries the routes one after the other, about 0.8 µs each (measured): t
 first. ``/predictions/tail`` is before ``/predictions/{prediction_id}``, which would match it too.
 """
 
+from fastapi import APIRouter
+
 from service.documents.items import router as items
 from service.documents.items import type_router as item_types
 from service.documents.predictions.cloudevents import openapi as cloudevent_openapi
@@ -20,6 +22,7 @@ HOT_ROUTERS = [
     module.router for module in (intake, cloudevents, export, tail, predictions)
 ]  # fmt: skip
 ROUTERS = [module.router for module in (items, item_types, labels, retention)]
+MLFLOW_ROUTERS: list[APIRouter] = []  # below each of service.web.mlflow.messages.ROOTS
 SCHEMAS = intake.SCHEMAS | label_openapi.SCHEMAS | cloudevent_openapi.SCHEMAS
 
 

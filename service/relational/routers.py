@@ -5,6 +5,8 @@ first. ``/posts/bulk`` is before ``/posts/{post_id}``, and ``/users/emails`` bef
 ``/users/{user_id}``, which would match them too.
 """
 
+from fastapi import APIRouter
+
 from service.relational.accounts import router as accounts
 from service.relational.accounts import transfer_router as transfers
 from service.relational.api_keys import router as api_keys
@@ -37,6 +39,7 @@ ROUTERS = [
         members, invitations, comments, tags, logins, me, api_keys, audit, reports, erasure,
     )
 ]  # fmt: skip
+MLFLOW_ROUTERS: list[APIRouter] = []  # below each of service.web.mlflow.messages.ROOTS
 SCHEMAS = product_files.SCHEMAS
 BODY_LIMITS = {
     **product_files.BODY_LIMITS,

@@ -33,6 +33,7 @@ from service.core.errors import (
 )
 from service.core.request_id import current_request_id
 from service.web.error_texts import names_at, sentence, unknown_name
+from service.web.mlflow.errors import as_mlflow, is_mlflow
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEM_BASE = "https://polystore.dev/problems/"
@@ -45,15 +46,17 @@ _NO_SCHEMAS: Mapping[str, object] = {}
 
 def problem(error: ServiceError, request_path: str) -> Response:
     """Return the response of an error."""
+    status, added = as_mlflow(error) if is_mlflow(request_path) else (error.status, {})
     body: dict[str, Any] = {
         "type": PROBLEM_BASE + error.code.replace("_", "-"),
         "title": error.title,
-        "status": error.status,
+        "status": status,
         "detail": error.message,
         "instance": printable(request_path, MAX_PATH),
         "code": error.code,
         "request_id": current_request_id(),
         **error.extra_fields,
+        **added,
     }
     if error.errors:
         shown = _fitting(error.errors, MAX_BYTES - _size(body) - len('"errors_left_off":1000,'))
@@ -61,7 +64,7 @@ def problem(error: ServiceError, request_path: str) -> Response:
         left_off = len(error.errors) - len(shown) + error.errors_left_off
         if left_off:
             body["errors_left_off"] = left_off
-    return JSONResponse(body, error.status, error.headers, media_type=PROBLEM_JSON)
+    return JSONResponse(body, status, error.headers, media_type=PROBLEM_JSON)
 
 
 def _fitting(errors: Sequence[FieldError], max_bytes: int) -> list[FieldError]:

@@ -88,6 +88,7 @@ class Route(APIRoute):
     """Strict about caller, content type, JSON, query and path; the stores' routes build on it."""
 
     keeps_responses: ClassVar[bool] = False  # of its POSTs, by their Idempotency-Key
+    ignores_parameters: ClassVar[bool] = False  # that the endpoint does not know
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self.policy: Policy = getattr(endpoint, _POLICY, Policy())
@@ -111,17 +112,16 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint: Endpoint = self.endpoint if self.policy.direct else self._without_access()
-        takes_query, fields = self._takes_query, self._fields
-        access = self._access
+        takes_query = self.ignores_parameters or self._takes_query
+        fields, access = self._fields, self._access
         body = None if self.body_field is None else self.body_field.field_info
         takes_form, apart = isinstance(body, Form), items_apart(body)
         large_integers = fields_marked(body, LargeIntegers)
-        own_sessions = self.policy.own_sessions
 
         async def handle(request: Request) -> Response:
-            state = request.state
+            state, began = request.state, time.monotonic()
             authenticator: Authenticator = state.authenticator
-            state.access, began = access, time.monotonic()
+            state.access = access
             state.caller = await authenticator.authenticate(request, access)
             state.authentication_seconds = time.monotonic() - began
             wanted = parse_fields(request, fields)
@@ -131,7 +131,9 @@ class Route(APIRoute):
                 await request.body()  # FastAPI would answer 400 to an error while it reads a form
             elif body is not None and (body.is_required() or await request.body()):
                 request = await _read_json(request, apart, large_integers)
-            visited = endpoint(request) if own_sessions else self.visit(request, endpoint)
+            visited = (
+                endpoint(request) if self.policy.own_sessions else self.visit(request, endpoint)
+            )
             return select_fields(await visited, wanted)
 
         return handle

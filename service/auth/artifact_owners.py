@@ -1,0 +1,44 @@
+"""What the artifacts in MongoDB ask of the runs and logged models in PostgreSQL.
+
+``service.main`` hands the implementations of relational features to document features.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+from uuid import UUID
+
+from service.auth.caller import Caller
+
+
+class ArtifactRoot(NamedTuple):
+    """The owner of artifacts: a run, or a logged model, of an experiment."""
+
+    experiment_id: UUID
+    kind: Literal["run", "model"]
+    owner_id: UUID
+
+
+class ArtifactOwners(Protocol):
+    """Decides who may see and change the artifacts of a run or logged model."""
+
+    async def require(self, caller: Caller, root: ArtifactRoot, *, writes: bool) -> None:
+        """Return if the caller may read, or write, below this root.
+
+        Raises:
+            NotFound: it does not exist in this experiment, or the caller does not see it.
+            Forbidden: the caller sees it and may not write.
+            Refused: it is deleted, and takes no writes.
+        """
+
+    async def find(self, caller: Caller, kind: Literal["run", "model"], key: UUID) -> ArtifactRoot:
+        """Return the root of a run or logged model that the caller sees; raise NotFound."""
+
+
+class ArtifactRemovals(Protocol):
+    """Roots whose owner was purged in PostgreSQL: their artifacts are to be removed."""
+
+    async def pending(self, limit: int) -> Sequence[ArtifactRoot]:
+        """Return the oldest roots to remove, at most ``limit``."""
+
+    async def done(self, roots: Sequence[ArtifactRoot]) -> None:
+        """Forget roots without artifacts; repeating it changes nothing."""

@@ -1,0 +1,39 @@
+"""Errors on MLflow's addresses: problems, with what MLflow's clients read beside."""
+
+from service.core.errors import ServiceError
+
+ERROR_CODES = {
+    400: "INVALID_PARAMETER_VALUE",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    501: "NOT_IMPLEMENTED",
+    503: "TEMPORARILY_UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+# By our own code, where the status does not tell.
+CODES = {
+    "no_such_address": "ENDPOINT_NOT_FOUND",
+    "method_not_allowed": "ENDPOINT_NOT_FOUND",
+    "experiment_name_taken": "RESOURCE_ALREADY_EXISTS",
+    "registered_model_name_taken": "RESOURCE_ALREADY_EXISTS",
+}
+KEPT = {401, 403, 404, 405, 408, 416, 429, 501, 503, 504}
+SHOWN = 3  # places in a message
+
+
+def is_mlflow(path: str) -> bool:
+    """Return whether a path is below MLflow's addresses."""
+    return path.startswith(("/api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/"))
+
+
+def as_mlflow(error: ServiceError) -> tuple[int, dict[str, str]]:
+    """Return the status of an error on MLflow's addresses, and the members it adds to a problem.
+
+    A client repeats 408, 429 and 5xx, and raises the others at once.
+    """
+    status = error.status if error.status in KEPT or error.status >= 500 else 400
+    code = CODES.get(error.code) or ERROR_CODES.get(status, "INTERNAL_ERROR")
+    places = [f"{one['pointer']}: {one['detail']}" for one in error.errors[:SHOWN]]
+    return status, {"error_code": code, "message": " ".join([error.message, *places])}

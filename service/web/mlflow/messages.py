@@ -1,0 +1,60 @@
+"""Requests and responses on MLflow's addresses."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, get_args, get_origin
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from service.web.problems import invalid_value
+
+# MLflow's own pages call every address again below /ajax-api.
+ROOTS = ("/api", "/ajax-api")
+M = TypeVar("M", bound="MlflowRequest")
+
+
+class MlflowRequest(BaseModel):
+    """Base of requests. An unset field may be null; int64 may be text; unknown fields are ignored.
+
+    Floats may be ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class MlflowResponse(BaseModel):
+    """Base of responses. Fields that are None are left out, so an empty list is None."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True, ser_json_inf_nan="strings")
+
+
+def request_of(model: type[M]) -> Any:
+    """Return the dependency that reads ``model`` from the query of a GET, or else from the body.
+
+    ``wanted: Annotated[RunsGet, request_of(RunsGet)]``. A DELETE has a body too. An empty body is
+    an empty object, and its content type does not matter.
+    """
+    lists = frozenset(
+        name for name, field in model.model_fields.items() if _is_list(field.annotation)
+    )
+
+    async def read(request: Request) -> M:
+        try:
+            if request.method == "GET":
+                return model.model_validate(_query(request, lists))
+            return model.model_validate_json(await request.body() or b"{}")
+        except ValidationError as error:
+            where = "query" if request.method == "GET" else "body"
+            raise invalid_value(error, where, model) from error
+
+    reader: Callable[[Request], Coroutine[Any, Any, M]] = read
+    return Depends(reader)
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
+
+
+def _query(request: Request, lists: frozenset[str]) -> dict[str, Any]:
+    query = request.query_params
+    return {name: query.getlist(name) if name in lists else query[name] for name in query}
