@@ -1,19 +1,30 @@
 """Experiments in PostgreSQL, with their tags."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
+from sqlalchemy import ColumnElement, Text, delete, func, literal_column, select, type_coerce, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from service.auth.caller import Forbidden
 from service.core.errors import Conflict, NotFound
 from service.relational.experiments.schemas import (
     ExperimentCreate,
+    ExperimentQuery,
     ExperimentRead,
     ExperimentUpdate,
 )
+from service.relational.experiments.tables import DEFAULT_ID, Experiment, ExperimentTag
+from service.relational.experiments.visibility import editable_experiment, visible_experiment
+from service.relational.projects.repository import ProjectRepository
+from service.stores.sql.context import SqlContext
+from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
+from service.web.lists.pagination import ListQuery, Page
+from service.web.schemas import changes
 
 
 class ExperimentNotFound(NotFound):
