@@ -92,8 +92,3 @@ PageSize = Annotated[Int64, Field(ge=1, le=MAX_PAGE)]
 """The size of a page; more is refused, not cut."""
 Text = Annotated[str, AfterValidator(without_nul)]
 Key = Annotated[str, _Key]
-
-
-def cut(length: int) -> AfterValidator:
-    """Return the validator that keeps the first ``length`` characters of a text, as MLflow does."""
-    return AfterValidator(lambda text: text[:length])
