@@ -125,7 +125,7 @@ def create_inputs() -> None:
         reference("run_datasets", "dataset_id", "datasets", "CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "dataset_id", name=op.f("pk_run_datasets")),
     )
-    op.create_index("ix_run_datasets_dataset_id", "run_datasets", ["dataset_id"])
+    op.create_index("ix_run_datasets_dataset_id", "run_datasets", ["dataset_id", "context"])
     contexts = ["experiment_id", "context", "run_id"]
     op.create_index("ix_run_datasets_context", "run_datasets", contexts)
     op.create_table(

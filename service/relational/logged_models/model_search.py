@@ -1,57 +1,30 @@
-"""Search of logged models in the search language, answered as MLflow's clients read it.
-
-A clause on a metric finds models of which any point matches; the order is by the latest point.
-"""
+"""Search of logged models in the search language, answered as MLflow's clients read it."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, literal, or_, select, true
-from sqlalchemy.orm import aliased
+from sqlalchemy import ARRAY, Select, Text, Uuid, any_, cast, literal, select
 
-from service.core.errors import NotFound
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
-from service.relational.logged_models.queries import hex_of, model_json
-from service.relational.logged_models.repository import LoggedModelNotFound
-from service.relational.logged_models.tables import (
-    LoggedModel,
-    LoggedModelMetric,
-    LoggedModelParam,
-    LoggedModelTag,
+from service.relational.logged_models.model_names import (
+    ModelOrder,
+    OfDataset,
+    measured_on,
+    ordering,
+    searchable,
 )
+from service.relational.logged_models.queries import model_json
+from service.relational.logged_models.repository import LoggedModelNotFound
+from service.relational.logged_models.tables import LoggedModel
 from service.relational.search_language.conditions import condition
-from service.relational.search_language.errors import InvalidOrder
 from service.relational.search_language.grammar import parse_filter
-from service.relational.search_language.ordering import Ordering, OrderBy
 from service.relational.search_language.page_tokens import PageTokens
-from service.relational.search_language.searchable import Attribute, Keyed, Searchable
-from service.relational.search_language.tree import Name
 from service.stores.sql.context import SqlService
 
-MODEL_PREFIX, STATUS_PREFIX = "m-", "LOGGED_MODEL_"
-_M, _METRIC = LoggedModel, LoggedModelMetric
-
-
-class OfDataset(NamedTuple):
-    """Metrics about a dataset; of any digest if there is none."""
-
-    name: str
-    digest: str | None = None
-
-    def condition(self, metric: Any) -> ColumnElement[bool]:
-        of_digest = metric.dataset_digest == self.digest if self.digest else true()
-        return and_(metric.dataset_name == self.name, of_digest)
-
-
-class ModelOrder(NamedTuple):
-    """``metrics.<key>``, of a dataset if it names one, or the name of an attribute."""
-
-    field: str
-    descending: bool = False
-    dataset: OfDataset | None = None
+_M = LoggedModel
 
 
 class ModelSearch(NamedTuple):
@@ -93,14 +66,14 @@ class ModelReader(SqlService):
             InvalidFilter, InvalidOrder: with the place in the text.
             BadCursor: the page token is of another search.
         """
-        order = _ordering(wanted)
+        order = ordering(wanted.order, wanted.experiment_ids)
         tokens = self._tokens(wanted)
         within = _M.experiment_id == any_(literal(list(wanted.experiment_ids), ARRAY(Uuid)))
-        matches = condition(parse_filter(wanted.filter), _searchable(wanted.datasets))
+        matches = condition(parse_filter(wanted.filter), searchable(wanted.datasets))
         statement = self._models().add_columns(*order.columns())
         statement = order.apply(statement.where(within, _M.deleted_at.is_(None), matches))
         if wanted.datasets:
-            statement = statement.where(_measured_on(wanted.datasets))
+            statement = statement.where(measured_on(wanted.datasets))
         end = tokens.read(wanted.page_token)
         if end is not None:
             statement = statement.where(order.after(end))
@@ -111,10 +84,13 @@ class ModelReader(SqlService):
         return ModelsFound([row.model for row in shown], token)
 
     def _models(self) -> Select[Any]:
-        from_both = select(model_json().cast(TextOfJson).label("model")).select_from(_M)
+        found = select(cast(model_json(), Text).label("model")).select_from(_M)
         of_experiment = Experiment.id == _M.experiment_id
-        return from_both.join(Experiment, of_experiment).where(visible_experiment(self._caller))
+        return found.join(Experiment, of_experiment).where(visible_experiment(self._caller))
 
     def _tokens(self, wanted: ModelSearch) -> PageTokens:
         same = wanted._replace(limit=0, page_token=None)
         return PageTokens(self._context.request.state.signer, "logged_models", *same)
+
+
+ModelReading = Annotated[ModelReader, Depends(ModelReader.from_request)]
