@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, get_args, get_origin
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from service.core.errors import ServiceError
@@ -34,6 +34,12 @@ class Empty(MlflowResponse):
 
 
 EMPTY = Empty()
+
+
+def json_answer(**members: str | None) -> Response:
+    """Return an object of members that are JSON already; those that are None are left out."""
+    parts = [f'"{name}":{text}' for name, text in members.items() if text is not None]
+    return Response(f"{{{','.join(parts)}}}", media_type="application/json")
 
 
 def request_of(model: type[M]) -> Any:
