@@ -19,6 +19,8 @@ from service.relational.erasure import router as erasure
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
 from service.relational.mlflow import server_router as mlflow_server
+from service.relational.mlflow.logged_models import input_router as mlflow_inputs
+from service.relational.mlflow.logged_models import router as mlflow_logged_models
 from service.relational.orders import router as orders
 from service.relational.posts import author_router as authors
 from service.relational.posts import bulk_router as post_bulk
@@ -43,10 +45,13 @@ ROUTERS = [
 MLFLOW_ROOT = mlflow_server.root_router
 MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages.ROOTS
     mlflow_server.router,
+    mlflow_inputs.router,
+    mlflow_logged_models.router,
 ]
 SCHEMAS = product_files.SCHEMAS
 BODY_LIMITS = {
     **product_files.BODY_LIMITS,
+    **mlflow_inputs.BODY_LIMITS,
     "/v1/auth/token": MAX_FORM_BYTES,
     "/v1/auth/revoke": MAX_FORM_BYTES,
 }

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
 from service.relational.logged_models.queries import hex_of
@@ -152,7 +153,7 @@ def _latest(experiment_ids: Sequence[UUID], key: str, dataset: OfDataset | None)
             _METRIC.key == key,
             _about(_METRIC, [dataset] if dataset else ()),
         )
-        .distinct(_METRIC.model_id)
+        .ext(distinct_on(_METRIC.model_id))
         .order_by(_METRIC.model_id, *newest)
         .subquery()
     )

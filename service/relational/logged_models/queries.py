@@ -18,7 +18,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, insert
+from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, distinct_on, insert
 
 from service.relational.experiments.tables import DEFAULT_ID, Experiment
 from service.relational.logged_models.tables import (
@@ -47,7 +47,7 @@ def latest_metrics() -> ColumnElement[Any]:
     latest = (
         select(_METRIC)
         .where(_METRIC.model_id == LoggedModel.id)
-        .distinct(*by)
+        .ext(distinct_on(*by))
         .order_by(*by, *newest)
         .correlate(LoggedModel)
         .subquery()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import Depends
 from sqlalchemy import (
@@ -71,7 +71,7 @@ class ModelTagNotFound(NotFound):
 class NewModel(NamedTuple):
     """A logged model to make; it is PENDING, because its artifacts are uploaded later."""
 
-    name: str
+    name: str | None = None
     model_type: str | None = None
     source_run_id: UUID | None = None
     params: Mapping[str, str] = {}
@@ -123,7 +123,7 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         await self._require_run(model.source_run_id)
         values = {
             "experiment_id": experiment_id,
-            "name": model.name,
+            "name": model.name or f"model-{uuid4().hex[:8]}",
             "model_type": model.model_type,
             "source_run_id": model.source_run_id,
             "status": "PENDING",

@@ -18,10 +18,12 @@ from service.relational.mlflow.logged_models.input_schemas import (
 )
 from service.relational.mlflow.logged_models.router import Nothing
 from service.relational.mlflow.route import MlflowRoute
-from service.web.mlflow.messages import request_of
+from service.web.mlflow.messages import ROOTS, request_of
 from service.web.route import policy
 
 router = APIRouter(prefix="/2.0/mlflow", route_class=MlflowRoute)
+MAX_BYTES = 32 * 2**20  # a dataset's profile has up to 16 MiB, and JSON escapes its quotes
+BODY_LIMITS = {f"{root}/2.0/mlflow/runs/log-inputs": MAX_BYTES for root in ROOTS}
 
 
 @router.post("/runs/log-inputs", dependencies=[needs("experiments:write")])
