@@ -28,6 +28,13 @@ class MlflowResponse(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, ser_json_inf_nan="strings")
 
 
+class Empty(MlflowResponse):
+    """The answer ``{}``."""
+
+
+EMPTY = Empty()
+
+
 def request_of(model: type[M]) -> Any:
     """Return the dependency that reads ``model`` from the query of a GET, or else from the body.
 
