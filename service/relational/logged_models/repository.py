@@ -35,6 +35,7 @@ from service.relational.logged_models.schemas import (
     ModelStatus,
 )
 from service.relational.logged_models.tables import LoggedModel, LoggedModelParam, LoggedModelTag
+from service.relational.runs.schemas import MAX_PARAM
 from service.relational.runs.tables import Run
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
@@ -215,6 +216,7 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         if not params:
             return
         table = LoggedModelParam
+        params = {key: value[:MAX_PARAM] for key, value in params.items()}
         same = {"model_id": model_id, "experiment_id": experiment_id}
         await self._session.execute(add_rows(table, _rows(params), **same))
         own = (table.model_id == model_id) & (table.key == any_(literal(list(params), ARRAY(Text))))
