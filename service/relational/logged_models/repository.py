@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import Depends
 from sqlalchemy import (
@@ -35,6 +35,7 @@ from service.relational.logged_models.schemas import (
     ModelStatus,
 )
 from service.relational.logged_models.tables import LoggedModel, LoggedModelParam, LoggedModelTag
+from service.relational.runs.names import invented_name
 from service.relational.runs.schemas import MAX_PARAM
 from service.relational.runs.tables import Run
 from service.stores.sql.lists.listing import SqlListing, projection
@@ -124,7 +125,7 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         await self._require_run(model.source_run_id)
         values = {
             "experiment_id": experiment_id,
-            "name": model.name or f"model-{uuid4().hex[:8]}",
+            "name": model.name or invented_name(),
             "model_type": model.model_type,
             "source_run_id": model.source_run_id,
             "status": "PENDING",
