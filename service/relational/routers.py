@@ -23,6 +23,8 @@ from service.relational.mlflow import experiment_router as mlflow_experiments
 from service.relational.mlflow import log_router as mlflow_log
 from service.relational.mlflow import run_router as mlflow_runs
 from service.relational.mlflow import server_router as mlflow_server
+from service.relational.mlflow.logged_models import input_router as mlflow_inputs
+from service.relational.mlflow.logged_models import router as mlflow_logged_models
 from service.relational.orders import router as orders
 from service.relational.posts import author_router as authors
 from service.relational.posts import bulk_router as post_bulk
@@ -52,10 +54,13 @@ MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages
     mlflow_runs.router,
     mlflow_experiments.router,
     mlflow_server.router,
+    mlflow_inputs.router,
+    mlflow_logged_models.router,
 ]
 SCHEMAS = product_files.SCHEMAS
 BODY_LIMITS = {
     **product_files.BODY_LIMITS,
+    **mlflow_inputs.BODY_LIMITS,
     "/v1/auth/token": MAX_FORM_BYTES,
     "/v1/auth/revoke": MAX_FORM_BYTES,
 }

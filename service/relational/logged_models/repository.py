@@ -35,6 +35,8 @@ from service.relational.logged_models.schemas import (
     ModelStatus,
 )
 from service.relational.logged_models.tables import LoggedModel, LoggedModelParam, LoggedModelTag
+from service.relational.runs.names import invented_name
+from service.relational.runs.schemas import MAX_PARAM
 from service.relational.runs.tables import Run
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
@@ -71,7 +73,7 @@ class ModelTagNotFound(NotFound):
 class NewModel(NamedTuple):
     """A logged model to make; it is PENDING, because its artifacts are uploaded later."""
 
-    name: str
+    name: str | None = None
     model_type: str | None = None
     source_run_id: UUID | None = None
     params: Mapping[str, str] = {}
@@ -123,7 +125,7 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         await self._require_run(model.source_run_id)
         values = {
             "experiment_id": experiment_id,
-            "name": model.name,
+            "name": model.name or invented_name(),
             "model_type": model.model_type,
             "source_run_id": model.source_run_id,
             "status": "PENDING",
@@ -215,6 +217,7 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         if not params:
             return
         table = LoggedModelParam
+        params = {key: value[:MAX_PARAM] for key, value in params.items()}
         same = {"model_id": model_id, "experiment_id": experiment_id}
         await self._session.execute(add_rows(table, _rows(params), **same))
         own = (table.model_id == model_id) & (table.key == any_(literal(list(params), ARRAY(Text))))

@@ -5,12 +5,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from service.relational.runs.schemas import MetricValue
 from service.web.lists.pagination import ListQuery
 from service.web.schemas import ExactText, Moment, ResponseModel
 
 ModelStatus = Literal["PENDING", "READY", "UPLOAD_FAILED"]
-# A float of 64 bits; JSON has no number for the others.
-MetricValue = float | Literal["NaN", "Infinity", "-Infinity"]
 
 
 class LatestModelMetric(ResponseModel):
