@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from service.auth.caller import needs
-from service.relational.experiments.repository import Experiments
+from service.relational.experiments.repository import ExperimentNotFound, Experiments
 from service.relational.experiments.search_experiments import ExperimentSearchDep
 from service.relational.mlflow.experiment_schemas import (
     DEFAULT_PAGE,
@@ -88,15 +88,21 @@ async def mlflow_experiments_update(
 
 @router.post("/delete", dependencies=WRITES)
 async def mlflow_experiments_delete(wanted: Wanted, experiments: Experiments) -> Empty:
-    """Delete an experiment with its runs."""
-    await experiments.remove(experiment_id(wanted.experiment_id))
+    """Delete an experiment with its runs; a deleted one is unknown, as on MLflow's server."""
+    key = experiment_id(wanted.experiment_id)
+    if (await experiments.get(key)).deleted_at is not None:
+        raise ExperimentNotFound
+    await experiments.remove(key)
     return EMPTY
 
 
 @router.post("/restore", dependencies=WRITES)
 async def mlflow_experiments_restore(wanted: Wanted, experiments: Experiments) -> Empty:
-    """Restore an experiment, with the runs that were deleted with it."""
-    await experiments.restore(experiment_id(wanted.experiment_id))
+    """Restore an experiment with the runs that were deleted with it; none that is active."""
+    key = experiment_id(wanted.experiment_id)
+    if (await experiments.get(key)).deleted_at is None:
+        raise ExperimentNotFound
+    await experiments.restore(key)
     return EMPTY
 
 

@@ -35,11 +35,12 @@ async def test_experiment_created_is_read_in_mlflows_shape(client: httpx2.AsyncC
 
 async def test_name_taken_is_400_already_exists(client: httpx2.AsyncClient) -> None:
     key = await new_experiment(client, name="churn")
-    await post(client, DELETE, experiment_id=key)
-    for _ in range(2):
+    for path in (DELETE, RESTORE):
         status, code, _ = await refused(client, "/experiments/create", name="churn")
         assert (status, code) == (400, "RESOURCE_ALREADY_EXISTS")
-        await post(client, RESTORE, experiment_id=key)
+        await post(client, path, experiment_id=key)
+        again = await refused(client, path, experiment_id=key)
+        assert again[:2] == (404, "RESOURCE_DOES_NOT_EXIST")
     other = await new_experiment(client)
     found = await refused(client, UPDATE, experiment_id=other, new_name="churn")
     assert found[:2] == (400, "RESOURCE_ALREADY_EXISTS")

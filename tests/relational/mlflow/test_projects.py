@@ -75,7 +75,6 @@ WRITES = [
     ("/runs/log-model", {"model_json": "{}"}),
     ("/experiments/update", {"experiment_id": "~", "new_name": "x"}),
     ("/experiments/delete", {"experiment_id": "~"}),
-    ("/experiments/restore", {"experiment_id": "~"}),
     ("/experiments/set-experiment-tag", {"experiment_id": "~", "key": "a"}),
     ("/experiments/delete-experiment-tag", {"experiment_id": "~", "key": "a"}),
 ]
