@@ -17,6 +17,7 @@ from service.relational.catalog import file_router as product_files
 from service.relational.catalog import router as products
 from service.relational.erasure import router as erasure
 from service.relational.experiments import router as experiments
+from service.relational.logged_models import router as logged_models
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
 from service.relational.mlflow import experiment_router as mlflow_experiments
@@ -42,9 +43,9 @@ HOT_ROUTERS = [users.router, authors.router, post_bulk.router, posts.router]
 ROUTERS = [
     module.router
     for module in (
-        runs, experiments, orders, product_files, product_bulk, products, categories, accounts,
-        transfers, projects, members, invitations, comments, tags, logins, me, api_keys, audit,
-        reports, erasure,
+        runs, experiments, logged_models, orders, product_files, product_bulk, products, categories,
+        accounts, transfers, projects, members, invitations, comments, tags, logins, me, api_keys,
+        audit, reports, erasure,
     )
 ]  # fmt: skip
 MLFLOW_ROOT = mlflow_server.root_router

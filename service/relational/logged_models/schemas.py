@@ -42,18 +42,16 @@ class LoggedModelRead(ResponseModel):
 
 class LoggedModelQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    name: ExactText | None = None
+    name: ExactText | None = Field(None, description="the exact name")
 
 
 class DatasetRead(ResponseModel):
-    """A dataset; ``source``, ``schema`` and ``profile`` are text as clients wrote them."""
+    """A dataset as a run's input; MLflow's addresses answer its schema and profile too."""
 
     name: str
     digest: str
     source_type: str
-    source: str
-    schema_: str | None = Field(alias="schema", validation_alias="schema")
-    profile: str | None
+    source: str = Field(description="where it is, as the client wrote it: mostly JSON")
     context: str | None = Field(description="what the run used it for, such as `training`")
     tags: dict[str, str]
 
