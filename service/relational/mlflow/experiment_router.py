@@ -1,4 +1,4 @@
-"""MLflow's addresses of experiments; their search is in ``search_router.py``."""
+"""MLflow's addresses of experiments."""
 
 from typing import Annotated
 
@@ -6,7 +6,9 @@ from fastapi import APIRouter
 
 from service.auth.caller import needs
 from service.relational.experiments.repository import Experiments
+from service.relational.experiments.search_experiments import ExperimentSearchDep
 from service.relational.mlflow.experiment_schemas import (
+    DEFAULT_PAGE,
     ExperimentAnswer,
     ExperimentByName,
     ExperimentCreate,
@@ -14,12 +16,15 @@ from service.relational.mlflow.experiment_schemas import (
     ExperimentDeleteTag,
     ExperimentRead,
     ExperimentSetTag,
+    ExperimentsFound,
+    ExperimentsSearch,
     ExperimentUpdate,
     ExperimentWanted,
 )
 from service.relational.mlflow.ids import experiment_id, experiment_text
 from service.relational.mlflow.route import MlflowRoute
 from service.web.mlflow.messages import EMPTY, Empty, request_of
+from service.web.route import policy
 
 router = APIRouter(prefix="/2.0/mlflow/experiments", route_class=MlflowRoute)
 READS, WRITES = [needs("experiments:read")], [needs("experiments:write")]
@@ -49,6 +54,26 @@ async def mlflow_experiments_get_by_name(
     """Return the experiment of a name, deleted or not."""
     stored = await experiments.get_by_name(wanted.experiment_name)
     return ExperimentAnswer(experiment=ExperimentRead.of(stored))
+
+
+@router.api_route("/search", methods=["GET", "POST"], dependencies=READS)
+@policy(read_only=True)
+async def mlflow_experiments_search(
+    wanted: Annotated[ExperimentsSearch, request_of(ExperimentsSearch)],
+    experiments: ExperimentSearchDep,
+) -> ExperimentsFound:
+    """Return a page of experiments."""
+    found = await experiments.search(
+        limit=wanted.max_results or DEFAULT_PAGE,
+        filter_text=wanted.filter,
+        order_by=wanted.order_by or (),
+        view=wanted.view_type or "ACTIVE_ONLY",
+        token=wanted.page_token or None,
+    )
+    return ExperimentsFound(
+        experiments=[ExperimentRead.of(stored) for stored in found.experiments] or None,
+        next_page_token=found.next_token,
+    )
 
 
 @router.post("/update", dependencies=WRITES)

@@ -1,6 +1,5 @@
 """Requests of MLflow's addresses of experiments, and an experiment as it is answered."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field
@@ -13,19 +12,14 @@ from service.relational.experiments.schemas import (
 from service.relational.experiments.schemas import ExperimentCreate as NewExperiment
 from service.relational.experiments.schemas import ExperimentRead as StoredExperiment
 from service.relational.mlflow.ids import experiment_text
+from service.relational.mlflow.times import milliseconds
 from service.web.mlflow.messages import MlflowRequest, MlflowResponse
 from service.web.mlflow.values import Key, PageSize, Text, ViewType
 
 DEFAULT_PAGE = 1000
-EPOCH, MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 Id = Annotated[Text, Field(min_length=1)]
 # Clients send an empty location for none.
 Location = Annotated[ArtifactLocation | None, BeforeValidator(lambda text: text or None)]
-
-
-def milliseconds(moment: datetime) -> int:
-    """Return the milliseconds since 1970."""
-    return (moment - EPOCH) // MILLISECOND
 
 
 class ExperimentTag(MlflowRequest):
@@ -54,7 +48,7 @@ class ExperimentByName(MlflowRequest):
     experiment_name: Text
 
 
-class ExperimentSearch(MlflowRequest):
+class ExperimentsSearch(MlflowRequest):
     max_results: PageSize | None = None
     page_token: Text | None = None
     filter: Text | None = None

@@ -5,8 +5,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from service.relational.logged_models.log_metrics import ModelPoint
+from service.relational.mlflow.ids import model_id
 from service.relational.mlflow.run_schemas import RunTag, RunWanted
-from service.relational.runs.log import Point
+from service.relational.runs.schemas import Point
 from service.web.mlflow.messages import MlflowRequest
 from service.web.mlflow.values import Int64, Key, Number, Text, Timestamp
 
@@ -65,11 +67,25 @@ class LogModel(RunWanted):
     model_json: Text
 
 
-def points(metrics: Iterable[Metric] | None) -> list[Point]:
-    """Return the points of metrics."""
+def points(metrics: Iterable[Metric]) -> list[Point]:
+    """Return the points of the run's metrics."""
+    return [Point(one.key, one.value, one.timestamp, one.step or 0) for one in metrics]
+
+
+def model_points(metrics: Iterable[Metric]) -> list[ModelPoint]:
+    """Return the points that belong to logged models too; raise NotFound for what is no id."""
     return [
-        Point(metric.key, metric.value, metric.timestamp, metric.step or 0)
-        for metric in metrics or ()
+        ModelPoint(
+            model_id(one.model_id),
+            one.key,
+            one.value,
+            one.timestamp,
+            one.step or 0,
+            one.dataset_name or "",
+            one.dataset_digest or "",
+        )
+        for one in metrics
+        if one.model_id
     ]
 
 

@@ -39,7 +39,7 @@ class RunUpdate(RunWanted):
     run_name: Text | None = None
 
 
-class RunSearch(MlflowRequest):
+class RunsSearch(MlflowRequest):
     experiment_ids: list[Text] | None = None
     filter: Text | None = None
     run_view_type: ViewType | None = None

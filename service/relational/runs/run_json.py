@@ -75,7 +75,7 @@ def _run(page: TableClause) -> ColumnElement[str]:
         .correlate(page)
         .scalar_subquery()
     )
-    empty = literal_column("'{}'::json")
+    empty: Any = literal_column("'{}'::json")
     fields: dict[str, Any] = {name: run[name] for name in OWN_FIELDS}
     for name, values in (("params", params), ("tags", tags), ("metrics", metrics)):
         fields[name] = func.coalesce(values, empty)
@@ -120,7 +120,7 @@ def hexadecimal(key: Any) -> ColumnElement[str]:
 
 def experiment_text(key: Any) -> ColumnElement[str]:
     """Return the id of an experiment as MLflow's clients write it; ``0`` is the default one."""
-    default = literal_column(f"'{DEFAULT_ID}'::uuid")
+    default: Any = literal_column(f"'{DEFAULT_ID}'::uuid")
     return case((key == default, literal_column("'0'", Text())), else_=hexadecimal(key))
 
 
@@ -207,12 +207,12 @@ def _whole(rows: Any) -> Any:
 
 
 def _object(fields: dict[str, Any]) -> ColumnElement[Any]:
-    """Return an object of JSON texts without those that are NULL, which ``||`` makes of a member."""
+    """Return an object of JSON texts; a member whose text is NULL is left out."""
     members = [
         literal_column(f"'\"{name}\":'", Text()).concat(cast(value, Text))
         for name, value in fields.items()
     ]
-    comma = literal_column("','")
+    comma: Any = literal_column("','")
     return func.concat(
         literal_column("'{'"), func.concat_ws(comma, *members), literal_column("'}'")
     )
