@@ -26,6 +26,7 @@ from service.relational.search_language.searchable import (
     Attribute,
     Keyed,
     Searchable,
+    uuid_of,
 )
 from service.relational.search_language.tree import Name
 
@@ -56,15 +57,8 @@ def _status(text: str) -> str:
     return text.removeprefix(STATUS_PREFIX)
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 def _model_id(text: str) -> UUID | None:
-    return _uuid(text.removeprefix(MODEL_PREFIX))
+    return uuid_of(text.removeprefix(MODEL_PREFIX))
 
 
 _CREATED = Attribute(_M.created_at, "time")
@@ -75,7 +69,11 @@ _ATTRIBUTES = {
     "status": Attribute(_M.status, sets=True, exact=_M.status, read=_status),
     "model_type": Attribute(_M.model_type, sets=True, nullable=True),
     "source_run_id": Attribute(
-        hexadecimal(_M.source_run_id), sets=True, nullable=True, exact=_M.source_run_id, read=_uuid
+        hexadecimal(_M.source_run_id),
+        sets=True,
+        nullable=True,
+        exact=_M.source_run_id,
+        read=uuid_of,
     ),
     "creation_time": _CREATED,
     "creation_timestamp": _CREATED,

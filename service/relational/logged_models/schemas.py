@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from service.relational.runs.schemas import MetricValue
 from service.web.lists.pagination import ListQuery
@@ -14,6 +14,8 @@ ModelStatus = Literal["PENDING", "READY", "UPLOAD_FAILED"]
 
 class LatestModelMetric(ResponseModel):
     """The point of a metric with the greatest step; of each dataset that it was measured on."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     key: str
     value: MetricValue
