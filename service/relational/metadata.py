@@ -8,6 +8,7 @@ from service.relational.audit import tables as audit
 from service.relational.catalog import tables as catalog
 from service.relational.experiments import tables as experiments
 from service.relational.logins import tables as logins
+from service.relational.model_registry import tables as model_registry
 from service.relational.orders import tables as orders
 from service.relational.posts import tables as posts
 from service.relational.projects import tables as projects
@@ -18,7 +19,7 @@ from service.stores.sql import idempotency, processes
 from service.stores.sql.base import Base
 
 OWNERS = (
-    accounts, api_keys, audit, catalog, experiments, idempotency, logins, orders, posts, processes,
+    accounts, api_keys, audit, catalog, experiments, idempotency, logins, model_registry, orders, posts, processes,
     projects, runs, tags, users
 )  # fmt: skip
 METADATA: MetaData = Base.metadata
