@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("last_number", sa.Integer(), server_default="0", nullable=False),
         *versioned(),
         sa.CheckConstraint(
-            "char_length(name) BETWEEN 1 AND 250", name=op.f("ck_registered_models_name")
+            "char_length(name) BETWEEN 1 AND 256", name=op.f("ck_registered_models_name")
         ),
         sa.ForeignKeyConstraint(
             ["project_id"], ["projects.id"], name="fk_registered_models_project_id"

@@ -37,7 +37,7 @@ class RegisteredModel(VersionedTable):
     last_number: Mapped[int] = mapped_column(Integer, server_default="0")
 
     __table_args__ = (
-        CheckConstraint("char_length(name) BETWEEN 1 AND 250", name="name"),
+        CheckConstraint("char_length(name) BETWEEN 1 AND 256", name="name"),
         Index("uq_registered_models_name", "name", unique=True),
         Index("ix_registered_models_project_id", "project_id", "name"),
         Index("ix_registered_models_created_at_id", "created_at", "id"),
