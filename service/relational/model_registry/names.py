@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from service.web.schemas import ExactText
 
 PROMPT_KEY = "mlflow.prompt.is_prompt"
-MAX_NAME, MAX_ALIAS, MAX_KEY, MAX_VALUE = 256, 255, 250, 100_000
+MAX_NAME, MAX_ALIAS, MAX_VALUE = 256, 255, 100_000
 MAX_NUMBER = 2**31 - 1
 LATEST = "latest"
 Stage = Literal["None", "Staging", "Production", "Archived"]
@@ -22,13 +22,12 @@ STAGES: dict[str, Stage] = {
 SERVING: tuple[Stage, ...] = ("Staging", "Production")
 _ALIAS = re.compile(r"[\w\-]+").fullmatch
 _VERSION = re.compile(r"v?[0-9]+", re.IGNORECASE).fullmatch
-_KEY = re.compile(r"[/\w.\- :]+").fullmatch
-_PATHS = {"", ".", ".."}
+_PATHS = {".", ".."}
 
 
 def _model_name(name: str) -> str:
     if not name.strip() or "/" in name or ":" in name or name in _PATHS:
-        raise ValueError("must not be blank, have / or :, or be a path such as ..")
+        raise ValueError("must not be blank, not have / or :, and not be . or ..")
     return name
 
 
@@ -40,12 +39,6 @@ def _alias(alias: str) -> str:
     return alias
 
 
-def _key(key: str) -> str:
-    if _KEY(key) is None or not _PATHS.isdisjoint(key.split("/")):
-        raise ValueError("must have letters, digits, blanks and _ - . : alone, parts between /")
-    return key
-
-
 def is_prompt(tags: dict[str, str]) -> bool:
     """Return whether tags mark a prompt, which MLflow keeps as a registered model."""
     return tags.get(PROMPT_KEY, "").lower() == "true"
@@ -55,6 +48,5 @@ ModelName = Annotated[
     ExactText, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_model_name)
 ]
 Alias = Annotated[ExactText, Field(min_length=1, max_length=MAX_ALIAS), AfterValidator(_alias)]
-TagKey = Annotated[ExactText, Field(min_length=1, max_length=MAX_KEY), AfterValidator(_key)]
 TagValue = Annotated[ExactText, Field(max_length=MAX_VALUE)]
 VersionNumber = Annotated[int, Field(ge=1, le=MAX_NUMBER)]

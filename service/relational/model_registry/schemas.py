@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import MISSING, ConfigDict, Field
 
+from service.relational.experiments.schemas import Key
 from service.relational.model_registry.names import (
     ModelName,
     Stage,
-    TagKey,
     TagValue,
     VersionNumber,
 )
@@ -19,8 +19,8 @@ from service.web.schemas import ExactText, Moment, RequestModel, Versioned
 MAX_TAGS = 100  # of one request
 FILTER_CHARS = 2000
 Description = Annotated[ExactText, Field(max_length=5000)]
-Tags = Annotated[dict[TagKey, TagValue], Field(max_length=MAX_TAGS)]
-ChangedTags = Annotated[dict[TagKey, TagValue | None], Field(max_length=MAX_TAGS)]
+Tags = Annotated[dict[Key, TagValue], Field(max_length=MAX_TAGS)]
+ChangedTags = Annotated[dict[Key, TagValue | None], Field(max_length=MAX_TAGS)]
 
 
 class RegisteredModelCreate(RequestModel):
