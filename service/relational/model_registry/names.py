@@ -39,6 +39,14 @@ def _alias(alias: str) -> str:
     return alias
 
 
+def number_of(text: str) -> int | None:
+    """Return the number of a version; None for text that is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_NUMBER))):
+        return None
+    number = int(text)
+    return number if 1 <= number <= MAX_NUMBER else None
+
+
 def is_prompt(tags: dict[str, str]) -> bool:
     """Return whether tags mark a prompt, which MLflow keeps as a registered model."""
     return tags.get(PROMPT_KEY, "").lower() == "true"

@@ -38,7 +38,6 @@ from service.stores.sql.context import SqlContext
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
-from service.web.lists.pagination import ListQuery, Page
 from service.web.schemas import changes
 
 ADMIN = "models:admin"

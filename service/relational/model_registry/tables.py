@@ -103,7 +103,9 @@ class ModelVersionTag(Base):
     __tablename__ = "model_version_tags"
 
     version_id: Mapped[UUID] = mapped_column(
-        ForeignKey("model_versions.id", name="fk_model_version_tags_version_id", ondelete="CASCADE"),
+        ForeignKey(
+            "model_versions.id", name="fk_model_version_tags_version_id", ondelete="CASCADE"
+        ),
         primary_key=True,
     )
     key: Mapped[str] = mapped_column(Bytewise, primary_key=True)
@@ -113,7 +115,7 @@ class ModelVersionTag(Base):
 
 
 class ModelAlias(Base):
-    """A name for one version of a model, which moves to another version; it ends with its version."""
+    """A name of one version of a model; it can move to another, and ends with its version."""
 
     __tablename__ = "model_aliases"
 
