@@ -65,8 +65,8 @@ class RegisteredModelRead(Versioned):
 
 class RegisteredModelQuery(ListQuery):
     sort: Annotated[str, Sorting("name", "created_at", "updated_at")] = "name"
-    name: ModelName | None = None
-    project_id: UUID | None = None
+    name: ModelName | None = Field(None, description="the one of this name")
+    project_id: UUID | None = Field(None, description="those of this project")
     filter: Annotated[ExactText, Field(min_length=1, max_length=FILTER_CHARS)] | None = Field(
         None,
         description="in the search language, such as name LIKE 'fraud%' AND tags.team = 'payments';"

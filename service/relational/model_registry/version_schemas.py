@@ -92,5 +92,5 @@ class VersionRead(Versioned):
 
 class VersionQuery(ListQuery):
     sort: Annotated[str, Sorting("number", "created_at", "updated_at")] = "-number"
-    stage: Stage | None = None
-    run_id: OwnerId | None = None
+    stage: Stage | None = Field(None, description="those in this stage")
+    run_id: OwnerId | None = Field(None, description="those of this run")
