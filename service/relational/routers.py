@@ -19,6 +19,8 @@ from service.relational.erasure import router as erasure
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
 from service.relational.mlflow import server_router as mlflow_server
+from service.relational.mlflow.registry import model_router as mlflow_models
+from service.relational.mlflow.registry import version_router as mlflow_versions
 from service.relational.model_registry import router as registered_models
 from service.relational.model_registry import version_router as model_versions
 from service.relational.orders import router as orders
@@ -46,6 +48,8 @@ ROUTERS = [
 MLFLOW_ROOT = mlflow_server.root_router
 MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages.ROOTS
     mlflow_server.router,
+    mlflow_models.router,
+    mlflow_versions.router,
 ]
 SCHEMAS = product_files.SCHEMAS
 BODY_LIMITS = {

@@ -106,7 +106,7 @@ def create_versions() -> None:
     op.create_index("ix_model_versions_stage", table, ["model_id", "stage", "number"])
     op.create_index("ix_model_versions_updated_at_id", table, ["updated_at", "id"])
     op.create_index("ix_model_versions_run_id", table, ["run_id"])
-    op.create_index("ix_model_versions_source", table, [sa.text("left(source, 250)")])
+    op.create_index("ix_model_versions_source", table, ["source"], postgresql_using="hash")
 
 
 def create_tags(table: str, owner: str, owners: str) -> None:

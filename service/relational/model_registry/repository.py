@@ -26,6 +26,7 @@ from service.relational.model_registry.schemas import (
     RegisteredModelRead,
     RegisteredModelUpdate,
 )
+from service.relational.model_registry.searchable import models_where
 from service.relational.model_registry.tables import (
     ModelAlias,
     ModelVersion,
@@ -38,6 +39,7 @@ from service.stores.sql.context import SqlContext
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
+from service.web.lists.pagination import ListQuery, Page
 from service.web.schemas import changes
 
 ADMIN = "models:admin"
@@ -97,6 +99,12 @@ class RegisteredModelRepository(SqlRepository[RegisteredModelRead]):
 
     def own(self) -> ColumnElement[bool]:
         return project_editable(_M.project_id, self._caller, unless=ADMIN)
+
+    async def list(self, query: ListQuery) -> Page[RegisteredModelRead]:
+        """Return a page of models; prompts only where the filter or the name asks for them."""
+        text, name = getattr(query, "filter", None), getattr(query, "name", None)
+        conditions = [] if name and not text else [models_where(text)]
+        return await self._page(query, self.visible(), *conditions)
 
     async def id_of(self, name: str) -> UUID:
         """Return the id of the model of this name; raise RegisteredModelNotFound."""

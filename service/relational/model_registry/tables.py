@@ -93,7 +93,7 @@ class ModelVersion(VersionedTable):
         Index("ix_model_versions_stage", "model_id", "stage", "number"),
         Index("ix_model_versions_updated_at_id", "updated_at", "id"),
         Index("ix_model_versions_run_id", "run_id"),
-        Index("ix_model_versions_source", indexed(source)),
+        Index("ix_model_versions_source", "source", postgresql_using="hash"),  # of any length
     )
 
 

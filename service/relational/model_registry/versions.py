@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends
 from sqlalchemy import ColumnElement, exists, insert, select, update
 
+from service.core.errors import Refused
 from service.relational.model_registry.names import LATEST, Stage, number_of
 from service.relational.model_registry.queries import Tags, names_of, tags_of, write_tags
 from service.relational.model_registry.repository import (
@@ -14,6 +15,7 @@ from service.relational.model_registry.repository import (
     ModelVersionNotFound,
     RegisteredModelRepository,
 )
+from service.relational.model_registry.searchable import OWNER
 from service.relational.model_registry.tables import (
     ModelAlias,
     ModelVersion,
@@ -33,21 +35,25 @@ from service.web.conditional import Expected
 from service.web.lists.pagination import Page
 from service.web.schemas import changes
 
+
+class AliasUnknown(Refused):
+    code, title = "alias_unknown", "Alias names no version of this model"
+
+
 _V, _M = ModelVersion, RegisteredModel
-_OWNER = _M.__table__.alias("owner")
 _UNTOUCHED = {"updated_at": _V.updated_at}  # of a change of tags
 VERSIONS = SqlListing(
     _V,
     VersionQuery,
     {
         **projection(_V, VersionRead, without=("name", "aliases", "tags")),
-        "name": _OWNER.c.name,
+        "name": OWNER.c.name,
         "aliases": names_of(_V.model_id, _V.number),
         "tags": tags_of(ModelVersionTag, _V.id),
     },
     schema=VersionRead,
     filters={"stage": _V.stage, "run_id": _V.run_id},
-    source=_V.__table__.join(_OWNER, _OWNER.c.id == _V.model_id),
+    source=_V.__table__.join(OWNER, OWNER.c.id == _V.model_id),
 )
 
 
@@ -67,30 +73,43 @@ class VersionRepository(SqlRepository[VersionRead]):
     def own(self) -> ColumnElement[bool]:
         return _of_model(project_editable(_M.project_id, self._caller, unless=ADMIN))
 
-    async def number_of(self, model_id: UUID, version: str) -> int:
+    async def number_of(self, model_id: UUID, version: str | int) -> int:
         """Return the number that a number, an alias or ``latest`` names.
 
         Raises:
             ModelVersionNotFound: no alias of the model has this name.
         """
-        number = number_of(version)
-        if number is None:
-            named = select(ModelAlias.number).where(
-                ModelAlias.model_id == model_id, ModelAlias.alias == version
-            )
-            if version.lower() == LATEST:
-                newest = _V.number.desc()
-                named = select(_V.number).where(_V.model_id == model_id).order_by(newest).limit(1)
-            number = await self._session.scalar(named)
+        number = version if isinstance(version, int) else number_of(version)
+        return await self._named(model_id, str(version)) if number is None else number
+
+    async def _named(self, model_id: UUID, alias: str) -> int:
+        named = select(ModelAlias.number).where(
+            ModelAlias.model_id == model_id, ModelAlias.alias == alias
+        )
+        if alias.lower() == LATEST:
+            newest = _V.number.desc()
+            named = select(_V.number).where(_V.model_id == model_id).order_by(newest).limit(1)
+        number = await self._session.scalar(named)
         if number is None:
             raise ModelVersionNotFound
         return number
 
     async def get_of(self, model_id: UUID, version: str | int) -> VersionRead:
         """Return the version that a number or an alias names."""
-        if isinstance(version, str):
-            version = await self.number_of(model_id, version)
-        return await self._get(_is(model_id, version))
+        return await self._get(_is(model_id, await self.number_of(model_id, version)))
+
+    async def by_alias(self, model_id: UUID, alias: str) -> VersionRead:
+        """Return the version of an alias, or the one of the greatest number for ``latest``.
+
+        Raises:
+            AliasUnknown: the model has no such alias; a client of MLflow takes it for its mistake.
+        """
+        try:
+            return await self._get(_is(model_id, await self._named(model_id, alias)))
+        except ModelVersionNotFound:
+            if alias.lower() == LATEST:
+                raise
+            raise AliasUnknown from None
 
     async def list_of(self, model_id: UUID, query: VersionQuery) -> Page[VersionRead]:
         await self.models.get(model_id)
@@ -119,7 +138,7 @@ class VersionRepository(SqlRepository[VersionRead]):
         return await self.get(made)
 
     async def change_of(
-        self, model_id: UUID, version: str, change: VersionUpdate, expected: Expected
+        self, model_id: UUID, version: str | int, change: VersionUpdate, expected: Expected
     ) -> VersionRead:
         """Change fields, stage and tags, if the version is as expected."""
         number = await self.number_of(model_id, version)
@@ -136,7 +155,7 @@ class VersionRepository(SqlRepository[VersionRead]):
         await write_tags(self._session, ModelVersionTag, changed.id, tags)
         return await self._get(_is(model_id, number))
 
-    async def remove_of(self, model_id: UUID, version: str, expected: Expected) -> None:
+    async def remove_of(self, model_id: UUID, version: str | int, expected: Expected) -> None:
         """Remove a version with its aliases; its number is not given again."""
         number = await self.number_of(model_id, version)
         await self.models.touch(model_id, {"description": _M.description})

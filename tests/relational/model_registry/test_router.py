@@ -84,8 +84,7 @@ async def test_alias_moves_and_both_versions_change(client: httpx2.AsyncClient) 
         alias, json={"number": 2}, headers={"If-Match": f'"{first["version"]}"'}
     )
     assert moved.json()["aliases"] == {"champion": 2}
-    one, two = ((await client.get(f"{versions}/{number}")) for number in (1, 2))
-    one, two = await one, await two
+    one, two = [await client.get(f"{versions}/{number}") for number in (1, 2)]
     assert (one.json()["aliases"], two.json()["aliases"]) == ([], ["champion"])
     assert one.headers["etag"] != before
     assert (await client.put(alias, json={"number": 3})).json()["code"] == "model_version_not_found"
