@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends
 
+from service.relational.model_registry.logged_versions import note_version
 from service.relational.model_registry.names import is_prompt
 from service.relational.model_registry.owners import LoggedOwner, logged_model, run_root
 from service.relational.model_registry.sources import (
@@ -46,16 +47,19 @@ class VersionRegistration(SqlService):
             RunNotFound: the caller sees no such run, and no other source is named.
             SourceInvalid: the source is not allowed, or belongs to neither run nor logged model.
         """
-        lineage = await self._lineage(wanted)
+        model = await self._logged_model(wanted)
+        lineage = await self._lineage(wanted, model)
         values = {
             **lineage._asdict(),
             "run_link": wanted.run_link,
             "description": wanted.description,
         }
-        return await self._versions.add(model_id, values, wanted.tags)
+        made = await self._versions.add(model_id, values, wanted.tags)
+        if model is not None:
+            await note_version(self._session, self._caller, model.id, made.name, made.number)
+        return made
 
-    async def _lineage(self, wanted: VersionCreate) -> Lineage:
-        model = await self._logged_model(wanted)
+    async def _lineage(self, wanted: VersionCreate, model: LoggedOwner | None) -> Lineage:
         source = wanted.source or await self._implied_source(wanted, model)
         if is_prompt(wanted.tags):
             if source not in PROMPT_SOURCES:
