@@ -1,4 +1,7 @@
-"""Create logged models, datasets, and what runs read and made."""
+"""Create logged models, datasets, and what runs read and made.
+
+A trigger notes the artifacts of a logged model that is removed, because a foreign key may do that.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,10 +15,23 @@ PHASE = "expand"
 
 BYTEWISE = sa.Text(collation="C")
 TIMESTAMP = postgresql.TIMESTAMP(timezone=True, precision=3)
+NOTE_ARTIFACTS = """
+    CREATE FUNCTION logged_models_note_artifacts() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+        INSERT INTO artifact_removals (owner_id, kind, experiment_id)
+        VALUES (OLD.id, 'model', OLD.experiment_id) ON CONFLICT DO NOTHING;
+        RETURN NULL;
+    END$$
+"""
+TRIGGER = """
+    CREATE TRIGGER logged_models_removed AFTER DELETE ON logged_models
+    FOR EACH ROW EXECUTE FUNCTION logged_models_note_artifacts()
+"""
 
 
 def upgrade() -> None:
     create_models()
+    op.execute(NOTE_ARTIFACTS)
+    op.execute(TRIGGER)
     for table in ("logged_model_params", "logged_model_tags"):
         create_texts(table)
     create_metrics()
@@ -125,7 +141,7 @@ def create_inputs() -> None:
         reference("run_datasets", "dataset_id", "datasets", "CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "dataset_id", name=op.f("pk_run_datasets")),
     )
-    op.create_index("ix_run_datasets_dataset_id", "run_datasets", ["dataset_id"])
+    op.create_index("ix_run_datasets_dataset_id", "run_datasets", ["dataset_id", "context"])
     contexts = ["experiment_id", "context", "run_id"]
     op.create_index("ix_run_datasets_context", "run_datasets", contexts)
     op.create_table(
@@ -152,3 +168,4 @@ def downgrade() -> None:
         "logged_model_params", "logged_models",
     ):  # fmt: skip
         op.drop_table(table)
+    op.execute("DROP FUNCTION logged_models_note_artifacts()")

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Depends
 
 from service.relational.model_registry.logged_versions import note_version
-from service.relational.model_registry.names import is_prompt
 from service.relational.model_registry.owners import LoggedOwner, logged_model, run_root
+from service.relational.model_registry.rules import is_prompt
 from service.relational.model_registry.sources import (
     PROMPT_SOURCES,
     Registered,

@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 
 from service.auth.caller import NotYours, needs
-from service.relational.model_registry.names import Alias
 from service.relational.model_registry.repository import (
     ModelVersionNotFound,
     RegisteredModelNameTaken,
     RegisteredModelNotFound,
     RegisteredModels,
 )
+from service.relational.model_registry.rules import Alias
 from service.relational.model_registry.schemas import (
     AliasUpdate,
     RegisteredModelCreate,

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import MISSING, ConfigDict, Field
 
 from service.relational.experiments.schemas import Key
-from service.relational.model_registry.names import (
+from service.relational.model_registry.rules import (
     ModelName,
     Stage,
     TagValue,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import aliased
 
-from service.relational.model_registry.names import PROMPT_KEY
+from service.relational.model_registry.rules import PROMPT_KEY
 from service.relational.model_registry.tables import (
     ModelVersion,
     ModelVersionTag,

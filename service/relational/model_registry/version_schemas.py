@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import MISSING, ConfigDict, Field, model_validator
 
-from service.relational.model_registry.names import SERVING, Stage
+from service.relational.model_registry.rules import SERVING, Stage
 from service.relational.model_registry.schemas import ChangedTags, Description, Tags
 from service.web.lists.pagination import ListQuery
 from service.web.lists.sorting import Sorting

@@ -8,13 +8,13 @@ from fastapi import Depends
 from sqlalchemy import ARRAY, ColumnElement, Text, any_, exists, insert, literal, select, update
 
 from service.core.errors import Refused
-from service.relational.model_registry.names import LATEST, Stage, number_of
 from service.relational.model_registry.queries import Tags, names_of, tags_of, write_tags
 from service.relational.model_registry.repository import (
     ADMIN,
     ModelVersionNotFound,
     RegisteredModelRepository,
 )
+from service.relational.model_registry.rules import LATEST, Stage, number_of
 from service.relational.model_registry.searchable import OWNER
 from service.relational.model_registry.tables import (
     ModelAlias,

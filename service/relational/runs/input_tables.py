@@ -51,7 +51,7 @@ class RunDataset(Base):
     tags: Mapped[dict[str, str]] = mapped_column(JSONB)
 
     __table_args__ = (
-        Index("ix_run_datasets_dataset_id", "dataset_id"),
+        Index("ix_run_datasets_dataset_id", "dataset_id", "context"),
         Index("ix_run_datasets_context", "experiment_id", "context", "run_id"),
     )
 

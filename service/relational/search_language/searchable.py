@@ -6,6 +6,7 @@ A feature declares them; ``conditions.py`` and ``ordering.py`` turn names into S
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import ColumnElement
 
@@ -138,6 +139,16 @@ class Searchable:
                 return attribute, attribute
             return found, attribute
         return found[name.key], found[name.key]
+
+
+def uuid_of(text: str) -> UUID | None:
+    """Return the id that 32 digits are, or the usual form with hyphens; None for other text."""
+    if len(text) not in (32, 36):
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _some(names: Mapping[str, Any]) -> str:

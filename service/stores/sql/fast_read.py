@@ -29,7 +29,7 @@ from service.stores.sql.session import start_deadline
 
 # A field of a response is a column, or fields nested under its name.
 Projection = Mapping[str, "SQLColumnExpression[Any] | Projection"]
-_DIALECT: Any = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
+DIALECT: Any = dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
 
 
 def _quoted(text: str) -> ColumnElement[str]:
@@ -52,10 +52,10 @@ class PreparedQuery:
     """
 
     def __init__(self, clause: Select[*tuple[Any, ...]], prefix: str = "") -> None:
-        compiled = clause.compile(dialect=_DIALECT)
+        compiled = clause.compile(dialect=DIALECT)
         self.text = f"{prefix}{compiled}"
         self._defaults = {name: compiled.params[name] for name in compiled.positiontup or ()}
-        types = [column.type.result_processor(_DIALECT, None) for column in clause.exported_columns]
+        types = [column.type.result_processor(DIALECT, None) for column in clause.exported_columns]
         if any(types) or compiled.post_compile_params:
             raise TypeError("use columns that need no conversion, and == any_() instead of in_()")
 

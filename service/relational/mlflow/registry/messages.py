@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from service.relational.model_registry.names import (
+from service.relational.model_registry.rules import (
     MAX_NUMBER,
     MAX_VALUE,
     STAGES,

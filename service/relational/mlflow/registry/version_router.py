@@ -27,9 +27,9 @@ from service.relational.mlflow.registry.messages import (
 from service.relational.mlflow.route import MlflowRoute
 from service.relational.model_registry import version_schemas
 from service.relational.model_registry.find import Search, Wanted
-from service.relational.model_registry.names import SERVING
 from service.relational.model_registry.register import Registration
 from service.relational.model_registry.repository import RegisteredModels
+from service.relational.model_registry.rules import SERVING
 from service.relational.model_registry.versions import Versions
 from service.web.mlflow.messages import request_of
 

@@ -1,0 +1,71 @@
+"""Schemas of logged models, and of the inputs and outputs of runs."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from service.relational.runs.schemas import MetricValue
+from service.web.lists.pagination import ListQuery
+from service.web.schemas import ExactText, Moment, ResponseModel
+
+ModelStatus = Literal["PENDING", "READY", "UPLOAD_FAILED"]
+
+
+class LatestModelMetric(ResponseModel):
+    """The point of a metric with the greatest step; of each dataset that it was measured on."""
+
+    key: str
+    value: MetricValue
+    step: int
+    timestamp_ms: int = Field(description="milliseconds since 1970, as the client sent them")
+    run_id: UUID = Field(description="the run that logged it; it may be purged")
+    dataset_name: str | None
+    dataset_digest: str | None
+
+
+class LoggedModelRead(ResponseModel):
+    """A model that was logged in an experiment; PENDING until its artifacts are uploaded."""
+
+    id: UUID
+    experiment_id: UUID
+    name: str
+    model_type: str | None
+    source_run_id: UUID | None = Field(description="null also where the run was purged")
+    status: ModelStatus
+    params: dict[str, str]
+    tags: dict[str, str]
+    metrics: list[LatestModelMetric]
+    created_at: Moment
+    updated_at: Moment
+
+
+class LoggedModelQuery(ListQuery):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    name: ExactText | None = None
+
+
+class DatasetRead(ResponseModel):
+    """A dataset; ``source``, ``schema`` and ``profile`` are text as clients wrote them."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema_: str | None = Field(alias="schema", validation_alias="schema")
+    profile: str | None
+    context: str | None = Field(description="what the run used it for, such as `training`")
+    tags: dict[str, str]
+
+
+class OutputModel(ResponseModel):
+    model_id: UUID
+    step: int
+
+
+class RunInputsRead(ResponseModel):
+    """What a run read, and which logged models it made at which step."""
+
+    datasets: list[DatasetRead]
+    input_models: list[UUID]
+    output_models: list[OutputModel]

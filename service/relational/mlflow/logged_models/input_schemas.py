@@ -1,0 +1,63 @@
+"""Requests of MLflow's addresses of datasets, and of the inputs and outputs of runs."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from service.relational.mlflow.run_schemas import RunWanted
+from service.web.mlflow.messages import MlflowRequest, MlflowResponse
+from service.web.mlflow.values import Int64, Text
+
+MAX_INPUTS = 1000  # of a kind, in a request
+MAX_EXPERIMENTS = 20
+
+
+class InputTag(MlflowRequest):
+    key: Annotated[Text, Field(min_length=1, max_length=255)]
+    value: Annotated[Text, Field(max_length=500)] | None = None
+
+
+class InputDataset(MlflowRequest):
+    name: Annotated[Text, Field(min_length=1, max_length=500)]
+    digest: Annotated[Text, Field(min_length=1, max_length=36)]
+    source_type: Annotated[Text, Field(max_length=36)]
+    source: Annotated[Text, Field(max_length=2**16 - 1)]
+    schema_: Annotated[Text | None, Field(alias="schema", max_length=2**20 - 1)] = None
+    profile: Annotated[Text, Field(max_length=2**24 - 1)] | None = None
+
+
+class LoggedDataset(MlflowRequest):
+    dataset: InputDataset
+    tags: list[InputTag] | None = None
+
+
+class InputModel(MlflowRequest):
+    model_id: Text
+
+
+class OutputModel(InputModel):
+    step: Int64 | None = None
+
+
+class LogInputs(RunWanted):
+    datasets: list[LoggedDataset] | None = Field(None, max_length=MAX_INPUTS)
+    models: list[InputModel] | None = Field(None, max_length=MAX_INPUTS)
+
+
+class LogOutputs(RunWanted):
+    models: list[OutputModel] | None = Field(None, max_length=MAX_INPUTS)
+
+
+class DatasetsSearch(MlflowRequest):
+    experiment_ids: Annotated[list[Text], Field(min_length=1, max_length=MAX_EXPERIMENTS)]
+
+
+class DatasetSummary(MlflowResponse):
+    experiment_id: str
+    name: str
+    digest: str
+    context: str | None
+
+
+class DatasetsFound(MlflowResponse):
+    dataset_summaries: list[DatasetSummary] | None

@@ -1,0 +1,235 @@
+"""Runs as JSON that PostgreSQL writes, on our addresses and on MLflow's.
+
+A page of 1,000 runs has 13,000 values of params, metrics and tags; as objects in Python they take
+longer than all the rest. The statements read ``page``, a subquery of runs with their experiment's
+``artifact_location`` and ``goals``; every child is found by the id of its run.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnClause,
+    ColumnElement,
+    Double,
+    TableClause,
+    Text,
+    case,
+    cast,
+    column,
+    extract,
+    func,
+    literal_column,
+    select,
+    table,
+    union_all,
+)
+
+from service.relational.experiments.tables import DEFAULT_ID, Experiment
+from service.relational.runs.input_tables import Dataset, RunDataset, RunModel
+from service.relational.runs.tables import Run, RunMetric, RunParam, RunTag
+from service.stores.sql.fast_read import DIALECT, json_object
+
+NAME_TAG = "mlflow.runName"
+OWN_FIELDS = (
+    "id", "experiment_id", "name", "user_name", "status", "started_at", "ended_at", "version",
+    "created_at", "updated_at", "deleted_at",
+)  # fmt: skip
+
+
+def mean_of(metric: Any) -> ColumnElement[Any]:
+    """Return the mean of a metric's history without NaN; NULL if there is no number."""
+    mean: ColumnElement[Any] = metric.total.op("/")(func.nullif(metric.count, literal_column("0")))
+    return cast(mean, Double)
+
+
+def best_of(metric: Any, goals: Any, key: Any) -> ColumnElement[Any]:
+    """Return the least or the greatest value, by the goal of the metric; NULL without a goal."""
+    goal = goals.op("->>")(key)
+    return case(
+        (goal == literal_column("'minimize'"), metric.least),
+        (goal == literal_column("'maximize'"), metric.greatest),
+    )
+
+
+def _run(page: TableClause) -> ColumnElement[str]:
+    """Return a run of our addresses: its own fields, params, tags and metrics."""
+    run = page.c
+    params, tags = _pairs(RunParam, page), _pairs(RunTag, page)
+    shown = json_object(
+        {
+            "value": RunMetric.value,
+            "step": RunMetric.step,
+            "timestamp_ms": RunMetric.timestamp,
+            "count": RunMetric.count,
+            "least": RunMetric.least,
+            "greatest": RunMetric.greatest,
+            "mean": mean_of(RunMetric),
+            "best": best_of(RunMetric, run.goals, RunMetric.key),
+        }
+    )
+    metrics = (
+        select(func.json_object_agg(RunMetric.key, shown))
+        .where(RunMetric.run_id == run.id)
+        .correlate(page)
+        .scalar_subquery()
+    )
+    empty: Any = literal_column("'{}'::json")
+    fields: dict[str, Any] = {name: run[name] for name in OWN_FIELDS}
+    for name, values in (("params", params), ("tags", tags), ("metrics", metrics)):
+        fields[name] = func.coalesce(values, empty)
+    return cast(json_object(fields), Text)
+
+
+def _mlflow_run(page: TableClause) -> ColumnElement[str]:
+    """Return a run of MLflow's addresses; empty lists are left out."""
+    run = page.c
+    tags = union_all(
+        select(RunTag.key, RunTag.value).where(RunTag.run_id == run.id).correlate(page),
+        select(literal_column(f"'{NAME_TAG}'").label("key"), run.name.label("value")).correlate(
+            page
+        ),
+    )
+    data = {
+        "metrics": _rows(
+            select(RunMetric.key, RunMetric.value, RunMetric.timestamp, RunMetric.step),
+            RunMetric.run_id == run.id,
+            page,
+        ),
+        "params": _rows(select(RunParam.key, RunParam.value), RunParam.run_id == run.id, page),
+        "tags": _aggregated(tags.subquery("child")),
+    }
+    inputs = {
+        "dataset_inputs": _datasets(page),
+        "model_inputs": _models(page, "input", ("model_id",)),
+    }
+    outputs = {"model_outputs": _models(page, "output", ("model_id", "step"))}
+    parts = [
+        '"info":', _info(run), ',"data":', _object(data), ',"inputs":', _object(inputs),
+        ',"outputs":', _object(outputs),
+    ]  # fmt: skip
+    pieces = [literal_column(f"'{part}'") if isinstance(part, str) else part for part in parts]
+    return func.concat(literal_column("'{'"), *pieces, literal_column("'}'"), type_=Text)
+
+
+def hexadecimal(key: Any) -> ColumnElement[str]:
+    """Return an id as MLflow's clients write it: 32 hexadecimal digits."""
+    return func.replace(cast(key, Text), literal_column("'-'"), literal_column("''"), type_=Text)
+
+
+def experiment_text(key: Any) -> ColumnElement[str]:
+    """Return the id of an experiment as MLflow's clients write it; ``0`` is the default one."""
+    default: Any = literal_column(f"'{DEFAULT_ID}'::uuid")
+    return case((key == default, literal_column("'0'", Text())), else_=hexadecimal(key))
+
+
+def artifact_uri(run_id: Any, experiment_id: Any, location: Any) -> ColumnElement[str]:
+    """Return the address below which a run's artifacts are."""
+    own = literal_column("'mlflow-artifacts:/'", Text()).concat(experiment_text(experiment_id))
+    root: ColumnElement[str] = func.coalesce(location, own, type_=Text)
+    return (
+        root.concat(literal_column("'/'", Text()))
+        .concat(hexadecimal(run_id))
+        .concat(literal_column("'/artifacts'", Text()))
+    )
+
+
+def milliseconds(moment: Any) -> ColumnElement[int]:
+    """Return a time in milliseconds since 1970."""
+    return cast(extract("epoch", moment) * literal_column("1000"), BigInteger)
+
+
+def _info(run: Any) -> ColumnElement[Any]:
+    run_id = hexadecimal(run.id)
+    stage = case(
+        (run.deleted_at.is_(None), literal_column("'active'")),
+        else_=literal_column("'deleted'"),
+    )
+    fields = {
+        "run_id": run_id,
+        "run_uuid": run_id,
+        "run_name": run.name,
+        "experiment_id": experiment_text(run.experiment_id),
+        "user_id": run.user_name,
+        "status": run.status,
+        "start_time": milliseconds(run.started_at),
+        "end_time": milliseconds(run.ended_at),
+        "artifact_uri": artifact_uri(run.id, run.experiment_id, run.artifact_location),
+        "lifecycle_stage": stage,
+    }
+    return func.json_strip_nulls(json_object(fields))
+
+
+def _datasets(page: TableClause) -> Any:
+    entry = func.jsonb_each_text(RunDataset.tags).table_valued("key", "value", name="entry")
+    tags = select(_whole(entry)).scalar_subquery()
+    described = ("name", "digest", "source_type", "source", "schema", "profile")
+    dataset = json_object({name: getattr(Dataset, name) for name in described})
+    fields = {"dataset": dataset, "tags": func.coalesce(tags, literal_column("'[]'::json"))}
+    statement = (
+        select(func.json_agg(func.json_strip_nulls(json_object(fields))))
+        .select_from(RunDataset)
+        .join(Dataset, Dataset.id == RunDataset.dataset_id)
+        .where(RunDataset.run_id == page.c.id)
+        .correlate(page)
+    )
+    return statement.scalar_subquery()
+
+
+def _models(page: TableClause, direction: str, names: tuple[str, ...]) -> Any:
+    text = literal_column("'m-'", Text()).concat(hexadecimal(RunModel.model_id))
+    columns = {"model_id": text.label("model_id"), "step": RunModel.step}
+    return _rows(
+        select(*(columns[name] for name in names)),
+        (RunModel.run_id == page.c.id) & (RunModel.direction == literal_column(f"'{direction}'")),
+        page,
+    )
+
+
+def _pairs(child: Any, page: TableClause) -> Any:
+    """Return the params or tags of a run as an object."""
+    pairs = select(func.json_object_agg(child.key, child.value)).where(child.run_id == page.c.id)
+    return pairs.correlate(page).scalar_subquery()
+
+
+def _rows(statement: Any, where: Any, page: TableClause) -> Any:
+    """Return rows as a JSON array, NULL if there are none; whole rows are the fastest."""
+    return _aggregated(statement.where(where).correlate(page).subquery("child"))
+
+
+def _aggregated(rows: Any) -> Any:
+    return select(_whole(rows)).scalar_subquery()
+
+
+def _whole(rows: Any) -> Any:
+    return func.json_agg(rows.table_valued())
+
+
+def _object(fields: dict[str, Any]) -> ColumnElement[Any]:
+    """Return an object of JSON texts; a member whose text is NULL is left out."""
+    members = [
+        literal_column(f"'\"{name}\":'", Text()).concat(cast(value, Text))
+        for name, value in fields.items()
+    ]
+    comma: Any = literal_column("','")
+    return func.concat(
+        literal_column("'{'"), func.concat_ws(comma, *members), literal_column("'}'")
+    )
+
+
+def _text(shown: Callable[[TableClause], ColumnElement[str]]) -> str:
+    """Return an expression over ``page`` as text, so that no statement compiles it again."""
+    page = table("page", *(_column(name) for name in (*OWN_FIELDS, "artifact_location", "goals")))
+    whole = select(shown(page).label("shown")).select_from(page)
+    text = str(whole.compile(dialect=DIALECT)).removeprefix("SELECT ")
+    return text.rpartition(" AS shown")[0]
+
+
+def _column(name: str) -> ColumnClause[Any]:
+    source = Run.__table__ if name in OWN_FIELDS else Experiment.__table__
+    return column(name, source.c[name].type)
+
+
+RUN_JSON, MLFLOW_RUN_JSON = _text(_run), _text(_mlflow_run)
+"""SQL of a run as JSON; its FROM is the subquery ``page``."""

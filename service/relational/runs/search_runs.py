@@ -1,0 +1,123 @@
+"""Search of runs: one statement a page, which returns each run as the JSON of its answer.
+
+A page begins behind the last run of the page before, by its values in the order; so a run that is
+made meanwhile moves no other run between pages.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
+
+from fastapi import Depends
+from sqlalchemy import Select, Subquery, Text, literal_column, select, true
+
+from service.relational.experiments.tables import Experiment
+from service.relational.experiments.visibility import visible_experiment
+from service.relational.runs.repository import RunNotFound
+from service.relational.runs.run_json import MLFLOW_RUN_JSON, OWN_FIELDS, RUN_JSON
+from service.relational.runs.search_names import run_names, within
+from service.relational.runs.tables import Run
+from service.relational.search_language.conditions import condition
+from service.relational.search_language.grammar import parse_filter
+from service.relational.search_language.ordering import Ordering, parse_order
+from service.relational.search_language.page_tokens import PageTokens
+from service.relational.search_language.searchable import Condition
+from service.stores.sql.context import SqlService
+
+View = Literal["ACTIVE_ONLY", "DELETED_ONLY", "ALL"]
+Shape = Literal["own", "mlflow"]
+_TIES = [(Run.started_at, True), (Run.id, False)]
+_TEXTS = {"own": RUN_JSON, "mlflow": MLFLOW_RUN_JSON}
+
+
+class FoundRuns(NamedTuple):
+    """A page: each run as JSON, and the token of the next page if there is one."""
+
+    texts: Sequence[str]
+    next_token: str | None
+
+
+class RunSearch(SqlService):
+    """Finds what the caller sees; experiments that they do not see have no runs."""
+
+    async def page(
+        self,
+        experiment_ids: Sequence[UUID] | None,
+        *,
+        shape: Shape,
+        limit: int,
+        filter_text: str | None = None,
+        order_by: Sequence[str] = (),
+        view: View = "ACTIVE_ONLY",
+        token: str | None = None,
+    ) -> FoundRuns:
+        """Return a page of runs, the newest first by default.
+
+        Args:
+            experiment_ids: where to search; None: in all, empty: in none.
+            shape: of each run, ours or MLflow's.
+            limit: the most runs of the page.
+            filter_text: of the search language.
+            order_by: names with ASC or DESC; then the start, descending, and the id.
+            view: whether deleted runs are found.
+            token: of the page before.
+
+        Raises:
+            InvalidFilter, InvalidOrder: with the place in the text.
+            BadCursor: the token is of another search.
+        """
+        names = run_names(experiment_ids)
+        matches = condition(parse_filter(filter_text), names)
+        ordering = Ordering.of(parse_order(order_by), names, _TIES)
+        searched = sorted(map(str, set(experiment_ids))) if experiment_ids is not None else None
+        signer = self._context.request.state.signer
+        tokens = PageTokens(signer, "runs", searched, filter_text or "", list(order_by), view)
+        end = tokens.read(token)
+        if experiment_ids is not None and not experiment_ids:
+            return FoundRuns((), None)
+        found = self._visible(within(Run.experiment_id, experiment_ids), _of_view(view), matches)
+        if end is not None:
+            found = found.where(ordering.after(end))
+        # As a constant, because the plan depends on it.
+        most = literal_column(str(limit + 1))
+        page = ordering.apply(found.add_columns(*ordering.columns())).limit(most)
+        keys = [f"_key{place}" for place in range(len(ordering.keys))]
+        rows = (await self._session.execute(_shown(page.subquery("page"), shape, keys))).all()
+        token = tokens.write(ordering.values(rows[limit - 1])) if len(rows) > limit else None
+        return FoundRuns([row.shown for row in rows[:limit]], token)
+
+    async def get(self, run_id: UUID, shape: Shape) -> str:
+        """Return a run as JSON, also a deleted one; raise RunNotFound."""
+        page = self._visible(Run.id == run_id).subquery("page")
+        text: str | None = await self._session.scalar(_shown(page, shape, ()))
+        if text is None:
+            raise RunNotFound
+        return text
+
+    def _visible(self, *conditions: Condition) -> Select[Any]:
+        return (
+            select(
+                *(getattr(Run, name) for name in OWN_FIELDS),
+                Experiment.artifact_location,
+                Experiment.goals,
+            )
+            .select_from(Run)
+            .join(Experiment, Experiment.id == Run.experiment_id)
+            .where(visible_experiment(self._caller), *conditions)
+        )
+
+
+def _of_view(view: View) -> Condition:
+    if view == "ALL":
+        return true()
+    is_active = Run.deleted_at.is_(None)
+    return is_active if view == "ACTIVE_ONLY" else ~is_active
+
+
+def _shown(page: Subquery, shape: Shape, keys: Sequence[str]) -> Select[Any]:
+    """Return the rows of a page in their order, with the values of its keys."""
+    shown = literal_column(_TEXTS[shape], Text).label("shown")
+    return select(shown, *(page.c[key] for key in keys)).select_from(page)
+
+
+RunSearchDep = Annotated[RunSearch, Depends(RunSearch.from_request)]
