@@ -60,7 +60,9 @@ class VersionRegistration(SqlService):
         return made
 
     async def _lineage(self, wanted: VersionCreate, model: LoggedOwner | None) -> Lineage:
-        source = wanted.source or await self._implied_source(wanted, model)
+        source = wanted.source
+        if source is None:
+            source = await self._implied_source(wanted, model)
         if is_prompt(wanted.tags):
             if source not in PROMPT_SOURCES:
                 raise SourceInvalid("Send the source dummy-source for a prompt.")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends
 from sqlalchemy import ARRAY, ColumnElement, Text, any_, exists, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from service.core.errors import Refused
 from service.relational.model_registry.queries import Tags, names_of, tags_of, write_tags
@@ -127,7 +128,7 @@ class VersionRepository(SqlRepository[VersionRead]):
         """Return the version with the greatest number in each stage of each model."""
         newest = (
             select(_V.id)
-            .distinct(_V.model_id, _V.stage)
+            .ext(distinct_on(_V.model_id, _V.stage))
             .where(_V.model_id.in_(model_ids))
             .order_by(_V.model_id, _V.stage, _V.number.desc())
             .correlate(None)

@@ -105,7 +105,7 @@ class LatestWanted(ModelNamed):
 
 
 class VersionCreate(ModelNamed):
-    source: Address
+    source: Annotated[Address, Field(min_length=1)]
     run_id: OwnerId | None = None
     tags: Tags | None = None
     run_link: Address | None = None
