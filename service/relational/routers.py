@@ -26,6 +26,10 @@ from service.relational.mlflow import run_router as mlflow_runs
 from service.relational.mlflow import server_router as mlflow_server
 from service.relational.mlflow.logged_models import input_router as mlflow_inputs
 from service.relational.mlflow.logged_models import router as mlflow_logged_models
+from service.relational.mlflow.registry import model_router as mlflow_models
+from service.relational.mlflow.registry import version_router as mlflow_versions
+from service.relational.model_registry import router as registered_models
+from service.relational.model_registry import version_router as model_versions
 from service.relational.orders import router as orders
 from service.relational.posts import author_router as authors
 from service.relational.posts import bulk_router as post_bulk
@@ -46,7 +50,7 @@ ROUTERS = [
     for module in (
         runs, experiments, logged_models, orders, product_files, product_bulk, products, categories,
         accounts, transfers, projects, members, invitations, comments, tags, logins, me, api_keys,
-        audit, reports, erasure,
+        audit, reports, erasure, registered_models, model_versions,
     )
 ]  # fmt: skip
 MLFLOW_ROOT = mlflow_server.root_router
@@ -55,6 +59,8 @@ MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages
     mlflow_runs.router,
     mlflow_experiments.router,
     mlflow_server.router,
+    mlflow_models.router,
+    mlflow_versions.router,
     mlflow_inputs.router,
     mlflow_logged_models.router,
 ]

@@ -97,6 +97,19 @@ ROWS = {
         INSERT INTO project_invitations (id, project_id, email, role, invited_by, expires_at)
         VALUES ('{ONE}', '{ONE}', 'jean@example.com', 'viewer', '{ADA}', now() + interval '14 d')
     """,
+    "registered_models": f"""
+        INSERT INTO registered_models (id, name, description, project_id, last_number)
+        VALUES ('{ONE}', 'fraud', 'Größe', '{ONE}', 2), ('{TWO}', 'Fraud', NULL, NULL, 0)
+    """,
+    "registered_model_tags": f"""
+        INSERT INTO registered_model_tags VALUES ('{ONE}', 'team', 'payments')
+    """,
+    "model_versions": f"""
+        INSERT INTO model_versions (id, model_id, number, stage, source, location, run_id)
+        VALUES ('{ONE}', '{ONE}', 2, 'Staging', 'models:/a/1', 's3://bucket/a', 'of elsewhere')
+    """,
+    "model_version_tags": f"INSERT INTO model_version_tags VALUES ('{ONE}', 'auc', '0.9')",
+    "model_aliases": f"INSERT INTO model_aliases VALUES ('{ONE}', 'champion', 2)",
     "service_processes": f"""
         INSERT INTO service_processes (id, host, pid, schema_head)
         VALUES ('{ONE}', 'host-1', 7, '202611271200')
