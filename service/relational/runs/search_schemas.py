@@ -3,12 +3,11 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from service.relational.experiments.schemas import Key
 from service.relational.runs.schemas import SPECIAL, RunRead
 from service.web.lists.cursors import MAX_CURSOR
-from service.web.lists.pagination import DEFAULT_LIMIT, Limit
+from service.web.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT, PageInfo, coerced_limit
 from service.web.schemas import EXAMPLE_ID, RequestModel, ResponseModel
 
 MOST_EXPERIMENTS, MOST_COMPARED, MOST_POINTS = 100, 1000, 10_000
@@ -36,6 +35,11 @@ OrderBy = Annotated[
 Experiments = Annotated[
     list[UUID],
     Field(max_length=MOST_EXPERIMENTS, description="search in these alone; empty: in all"),
+]
+Limit = Annotated[
+    int,
+    BeforeValidator(coerced_limit),
+    Field(ge=1, description=f"runs a page, at most {MAX_LIMIT}; a larger number is taken as that"),
 ]
 PageCursor = Annotated[
     str, Field(max_length=MAX_CURSOR, description="next_cursor of the page before")
@@ -110,6 +114,13 @@ class PointRead(ResponseModel):
     value: Number
 
 
+class History(ResponseModel):
+    """Points by time, step and value."""
+
+    items: list[PointRead]
+    page: PageInfo
+
+
 class CompareWanted(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": {"run_ids": [EXAMPLE_ID]}})
 
@@ -152,6 +163,3 @@ class RunExportQuery(RequestModel):
     statistics: bool = Field(
         False, description="columns `best.…`, `least.…`, `greatest.…`, `mean.…` too"
     )
-
-
-MetricKey = Key
