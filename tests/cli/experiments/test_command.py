@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from tests.fixtures.cli import run_cli
 
 @pytest.fixture
 async def url(state: State, reset_stores: None) -> AsyncIterator[str]:
-    """The address of a service with 250 experiments, one of which has two runs."""
+    """The address of a service with 251 experiments, one of which has two runs."""
     async with serving(state) as port:
         address = f"http://127.0.0.1:{port}"
         async with httpx2.AsyncClient(base_url=address, timeout=30) as client:
@@ -53,7 +52,11 @@ async def _json(url: str, *arguments: str) -> Any:
     return json.loads(result.stdout.splitlines()[-1])
 
 
-async def test_experiments_are_listed_shown_and_exported(url: str, tmp_path: Path) -> None:
+def _names(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+async def test_experiments_are_listed_and_shown(url: str) -> None:
     names = [one["name"] for one in (await _json(url, "list"))["items"]]
     assert len(names) == 251  # with Default, on two pages
     assert "churn [red]" in (await _run(url, "list")).stdout
@@ -66,22 +69,25 @@ async def test_experiments_are_listed_shown_and_exported(url: str, tmp_path: Pat
     assert "NaN" in by_id
     assert (await _json(url, "show", "0"))["experiment"]["name"] == "Default"
 
+    unknown = await _run(url, "show", "nothing")
+    assert "no experiment nothing" in unknown.stderr
+
+
+async def test_runs_are_exported_whole_or_not_at_all(url: str, tmp_path: Path) -> None:
     file = tmp_path / "runs.csv"
-    exported = await _json(url, "export", key, str(file), "--filter", "metrics.loss < 1")
+    exported = await _json(url, "export", "churn [red]", str(file), "--filter", "metrics.loss < 1")
     assert exported["bytes"] == file.stat().st_size
     with file.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert [(row["name"], row["metrics.loss"]) for row in rows] == [("run 0", "0.5")]
-    assert os.listdir(tmp_path) == [file.name]
+    assert _names(tmp_path) == [file.name]
 
-    refused = await _run(url, "export", key, str(file))
+    refused = await _run(url, "export", "churn [red]", str(file))
     assert (refused.exit_code, "--force" in refused.stderr) == (5, True)
-    wrong = await _run(url, "export", key, str(file), "--force", "--filter", "loss <")
+    wrong = await _run(url, "export", "churn [red]", str(file), "--force", "--filter", "loss <")
     assert wrong.exit_code == 5
     assert "Filter is not valid" in wrong.stderr
-    assert os.listdir(tmp_path) == [file.name]  # as it was
-    unknown = await _run(url, "show", "nothing")
-    assert "no experiment nothing" in unknown.stderr
+    assert _names(tmp_path) == [file.name]  # as it was
 
 
 def test_list_without_service_names_the_command_to_start_it() -> None:
