@@ -40,6 +40,7 @@ from service.relational.projects import member_router as members
 from service.relational.projects import router as projects
 from service.relational.reports import router as reports
 from service.relational.runs import router as runs
+from service.relational.runs import search_router as run_search
 from service.relational.tags import router as tags
 from service.relational.users import router as users
 
@@ -48,11 +49,12 @@ HOT_ROUTERS = [users.router, authors.router, post_bulk.router, posts.router]
 ROUTERS = [
     module.router
     for module in (
-        runs, experiments, logged_models, orders, product_files, product_bulk, products, categories,
-        accounts, transfers, projects, members, invitations, comments, tags, logins, me, api_keys,
-        audit, reports, erasure, registered_models, model_versions,
+        run_search, runs, experiments, logged_models, orders, product_files, product_bulk, products,
+        categories, accounts, transfers, projects, members, invitations, comments, tags, logins, me,
+        api_keys, audit, reports, erasure, registered_models, model_versions,
     )
 ]  # fmt: skip
+ROUTERS.append(run_search.files)
 MLFLOW_ROOT = mlflow_server.root_router
 MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages.ROOTS
     mlflow_log.router,  # hot

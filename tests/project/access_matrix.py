@@ -257,6 +257,9 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "runs_log": owned(200, body={"params": {"a": "b"}}),
     "runs_set_tag": owned(200, body={"value": "A"}),
     "runs_remove_tag": owned(204, parameters={"key": "run_tag"}),
+    "run_inputs_get": owned(200),
+    "logged_models_list": owned(200),
+    "logged_models_get": AccessRow(401, 403, 404, 404, 404),  # MLflow's clients make them
     "items_create": logged_in(201, body=ITEM),
     "items_create for another": owned(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": logged_in(200),

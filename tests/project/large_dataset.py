@@ -347,6 +347,18 @@ TABLES: dict[str, Iterable[str]] = {
             },
         )
     ],
+    "logged_models": [
+        _rows(
+            "logged_models",
+            {
+                **_ROW,
+                "experiment_id": _OF,
+                "name": "'model ' || n",
+                "status": "'READY'",
+                "deleted_at": "CASE WHEN n % 250 = 9 THEN now() END",
+            },
+        )
+    ],
     # 7,000 more in project 8, and user 8 in some 200 projects more: nobody is in that many.
     "project_members": [
         _rows(

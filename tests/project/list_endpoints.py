@@ -124,11 +124,13 @@ FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "model_versions_list": {
         "stage": ("Archived", "Staging", "Production"),
         "run_id": ("run-7", "none"),
+    },
     "experiments_list": {
         "name": ("experiment 77", "none"),
         "project_id": _WHOSE,
         "deleted": (True,),
     },
+    "logged_models_list": {"name": ("model 77", "none")},
     "project_members_list": {},
     "invitations_list": {},
     "invitations_list_mine": {},

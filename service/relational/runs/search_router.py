@@ -7,16 +7,19 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.auth.caller import needs
+from service.relational.experiments.repository import ExperimentNotFound
 from service.relational.experiments.schemas import Key
 from service.relational.runs.compare import RunComparisonDep, TooMuchToCompare
+from service.relational.runs.export_file import RunExportDep, TooManyColumns
 from service.relational.runs.history import MetricHistoryDep
 from service.relational.runs.repository import RunNotFound
-from service.relational.runs.search_runs import RunSearchDep, View
+from service.relational.runs.search_runs import VIEWS, RunSearchDep
 from service.relational.runs.search_schemas import (
     CompareWanted,
     Comparison,
     History,
     HistoryQuery,
+    RunExportQuery,
     RunFound,
     RunQuery,
     RunSearchWanted,
@@ -27,11 +30,13 @@ from service.web.lists.cursors import BadCursor
 from service.web.lists.page_numbers import link_header
 from service.web.lists.pagination import Page, PageInfo
 from service.web.openapi import problems
-from service.web.route import policy
+from service.web.parquet import ParquetNotInstalled
+from service.web.route import Route, policy
 
 router = APIRouter(tags=["experiments"], route_class=SqlRoute)
 READS = [needs("experiments:read")]
-_VIEWS: dict[str, View] = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
+files = APIRouter(prefix="/experiments", tags=["experiments"], route_class=Route)
+_BYTES = {"type": "string", "format": "binary"}
 
 
 @router.get(
@@ -95,6 +100,33 @@ async def runs_list_history(
     return _page(found.text, query.limit, found.next_token, request)
 
 
+@files.get(
+    "/{experiment_id}/runs/export",
+    response_class=Response,  # else application/json is declared too
+    dependencies=READS,
+    responses={
+        200: {
+            "description": "One run per row",
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/vnd.apache.parquet": {"schema": _BYTES},
+            },
+        },
+        **problems(ExperimentNotFound, InvalidFilter, TooManyColumns, ParquetNotInstalled),
+    },
+)
+async def experiments_export_runs(
+    experiment_id: UUID, query: Annotated[RunExportQuery, Query()], export: RunExportDep
+) -> Response:
+    """Export the runs of an experiment, the newest first, with a column for each key.
+
+    Columns are `params.…`, `metrics.…` (the latest value) and `tags.…`, empty where a run has no
+    value. If the export cannot be completed, the connection is cut. In a CSV, a text that a
+    spreadsheet would take for a formula, or that begins with `'`, has a `'` in front.
+    """
+    return export.export(experiment_id, query)
+
+
 async def _found(
     query: RunQuery | RunSearchWanted,
     experiment_ids: Sequence[UUID],
@@ -107,7 +139,7 @@ async def _found(
         limit=query.limit,
         filter_text=query.filter,
         order_by=query.order_by,
-        view=_VIEWS[query.view],
+        view=VIEWS[query.view],
         token=query.cursor,
     )
     return _page(f"[{','.join(found.texts)}]", query.limit, found.next_token, request)

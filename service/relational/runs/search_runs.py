@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import Depends
 from sqlalchemy import Select, Subquery, Text, literal_column, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
@@ -22,10 +23,11 @@ from service.relational.search_language.grammar import parse_filter
 from service.relational.search_language.ordering import Ordering, parse_order
 from service.relational.search_language.page_tokens import PageTokens
 from service.relational.search_language.searchable import Condition
-from service.stores.sql.context import SqlService
+from service.stores.sql.context import SqlContext, SqlService
 
 View = Literal["ACTIVE_ONLY", "DELETED_ONLY", "ALL"]
 Shape = Literal["own", "mlflow"]
+VIEWS: dict[str, View] = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
 _TIES = [(Run.started_at, True), (Run.id, False)]
 _TEXTS = {"own": RUN_JSON, "mlflow": MLFLOW_RUN_JSON}
 
@@ -38,7 +40,18 @@ class FoundRuns(NamedTuple):
 
 
 class RunSearch(SqlService):
-    """Finds what the caller sees; experiments that they do not see have no runs."""
+    """Finds what the caller sees; experiments that they do not see have no runs.
+
+    ``session`` is one of its own for a file that is sent in pages, else the request's.
+    """
+
+    def __init__(self, context: SqlContext, session: AsyncSession | None = None) -> None:
+        super().__init__(context)
+        self._own_session = session
+
+    @property
+    def _session(self) -> AsyncSession:
+        return super()._session if self._own_session is None else self._own_session
 
     async def page(
         self,
@@ -94,7 +107,7 @@ class RunSearch(SqlService):
             raise RunNotFound
         return text
 
-    def _visible(self, *conditions: Condition) -> Select[Any]:
+    def _visible(self, *conditions: Condition) -> Select[*tuple[Any, ...]]:
         return (
             select(
                 *(getattr(Run, name) for name in OWN_FIELDS),
@@ -114,7 +127,7 @@ def _of_view(view: View) -> Condition:
     return is_active if view == "ACTIVE_ONLY" else ~is_active
 
 
-def _shown(page: Subquery, shape: Shape, keys: Sequence[str]) -> Select[Any]:
+def _shown(page: Subquery, shape: Shape, keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
     """Return the rows of a page in their order, with the values of its keys."""
     shown = literal_column(_TEXTS[shape], Text).label("shown")
     return select(shown, *(page.c[key] for key in keys)).select_from(page)

@@ -12,6 +12,7 @@ from service.web.schemas import EXAMPLE_ID, RequestModel, ResponseModel
 
 MOST_EXPERIMENTS, MOST_COMPARED, MOST_POINTS = 100, 1000, 10_000
 MOST_FILTER_CHARS, MOST_ORDERS = 10_000, 3
+STATISTICS = ("best", "least", "greatest", "mean")
 View = Literal["active", "deleted", "all"]
 Format = Literal["csv", "parquet"]
 _FILTER_DOC = (

@@ -105,7 +105,7 @@ class Ordering:
                 raise InvalidOrder(f"Results cannot be ordered by {name}.", name.at)
         return cls([*keys, *(SortKey(*tie) for tie in ties)], joins)
 
-    def apply(self, statement: Select[Any]) -> Select[Any]:
+    def apply(self, statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         """Return the statement with its rows in this order."""
         for parent, child, on in self.joins:
             statement = statement.outerjoin_from(parent, child, on)
