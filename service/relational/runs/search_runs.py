@@ -79,7 +79,7 @@ class RunSearch(SqlService):
         if end is not None:
             found = found.where(ordering.after(end))
         # As a constant, because the plan depends on it.
-        most = literal_column(str(limit + 1))
+        most: Any = literal_column(str(limit + 1))
         page = ordering.apply(found.add_columns(*ordering.columns())).limit(most)
         keys = [f"_key{place}" for place in range(len(ordering.keys))]
         rows = (await self._session.execute(_shown(page.subquery("page"), shape, keys))).all()

@@ -1,0 +1,180 @@
+"""Histories of metrics: paged, or sampled in SQL, as JSON that PostgreSQL writes.
+
+Points come by timestamp, step and value, the order of their primary key.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+from fastapi import Depends
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Double,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+
+from service.relational.experiments.tables import Experiment
+from service.relational.experiments.visibility import visible_experiment
+from service.relational.runs.repository import RunNotFound
+from service.relational.runs.run_json import hexadecimal
+from service.relational.runs.tables import MetricPoint, Run, RunMetric
+from service.relational.search_language.page_tokens import PageTokens
+from service.stores.sql.context import SqlService
+
+_ORDER = (MetricPoint.timestamp, MetricPoint.step, MetricPoint.value)
+_TYPES = (BigInteger(), BigInteger(), Double())
+
+
+class FoundPoints(NamedTuple):
+    """Points as a JSON array, and the token of the next page if there is one."""
+
+    text: str
+    next_token: str | None
+
+
+class MetricHistory(SqlService):
+    """Reads the histories of runs that the caller sees; unknown runs and keys have none."""
+
+    async def page(
+        self, run_id: UUID, key: str, *, limit: int, token: str | None = None, mlflow: bool = False
+    ) -> FoundPoints:
+        """Return a page of a history: ``[{"timestamp_ms", "step", "value"}]``.
+
+        With ``mlflow``, points are ``{"key", "value", "timestamp", "step"}``.
+
+        Raises:
+            BadCursor: the token is of another history.
+        """
+        tokens = PageTokens(self._context.request.state.signer, "history", run_id, key)
+        end = tokens.read(token)
+        series = self._series([run_id], key).subquery()
+        points = select(*_ORDER).where(
+            MetricPoint.metric_id == select(series.c.metric_id).scalar_subquery()
+        )
+        if end is not None:
+            # As a row, so that the index is entered there; NaN is greater than all.
+            last = (literal(value, type_) for value, type_ in zip(end[:3], _TYPES, strict=True))
+            points = points.where(tuple_(*_ORDER) > tuple_(*last))
+        page = points.order_by(*_ORDER).limit(limit + 1).cte("page")
+        shown = select(page).limit(limit).subquery("shown")
+        columns = _mlflow(shown, key) if mlflow else _own(shown)
+        point = select(*columns).select_from(shown).subquery("point")
+        ends = select(page).offset(limit - 1).limit(2).subquery("ends")
+        text = select(cast(func.json_agg(point.table_valued()), Text)).scalar_subquery()
+        rows = await self._session.execute(
+            select(text, ends).select_from(
+                select(literal(1)).subquery("one").outerjoin(ends, literal_column("true"))
+            )
+        )
+        found = rows.all()
+        written, *values = found[0]
+        following = tokens.write((*values, run_id)) if len(found) > 1 else None
+        return FoundPoints(written or "[]", following)
+
+    async def sample(
+        self,
+        run_ids: Sequence[UUID],
+        key: str,
+        *,
+        points: int,
+        steps: tuple[int, int] | None = None,
+        mlflow: bool = False,
+    ) -> str:
+        """Return some points of the history of each run, chosen by their places, as a JSON array.
+
+        The first and the last one of each run are among them; the others lie evenly between.
+
+        Args:
+            run_ids: at most 100.
+            key: of the metric.
+            points: the most of each run, at least 2.
+            steps: the first and the last step of the interval.
+            mlflow: whether points are as MLflow writes them, with ``run_id``.
+        """
+        series = self._series(run_ids, key).subquery("series")
+        of_run = {"partition_by": series.c.run_id}
+        place = func.row_number().over(**of_run, order_by=_ORDER) - 1
+        numbered = (
+            select(series.c.run_id, *_ORDER, place.label("place"))
+            .add_columns((func.count().over(**of_run) - 1).label("last"))
+            .join(MetricPoint, MetricPoint.metric_id == series.c.metric_id)
+        )
+        if steps is not None:
+            numbered = numbered.where(MetricPoint.step.between(*steps))
+        all_ = numbered.subquery("all_points")
+        return await self._written(_spread(all_, points), key, mlflow=mlflow)
+
+    async def of_runs(self, run_ids: Sequence[UUID], key: str, *, limit: int) -> str:
+        """Return the first points of several runs as MLflow writes them, run after run."""
+        series = self._series(run_ids, key).subquery("series")
+        points = (
+            select(series.c.run_id, *_ORDER)
+            .join(MetricPoint, MetricPoint.metric_id == series.c.metric_id)
+            .order_by(series.c.run_id, *_ORDER)
+            .limit(limit)
+        )
+        return await self._written(points, key, mlflow=True)
+
+    async def require(self, run_id: UUID) -> None:
+        """Raise RunNotFound if the caller sees no such run."""
+        visible = visible_experiment(self._caller)
+        seen = select(Run.id).join(Experiment, Experiment.id == Run.experiment_id)
+        if await self._session.scalar(seen.where(Run.id == run_id, visible)) is None:
+            raise RunNotFound
+
+    def _series(self, run_ids: Sequence[UUID], key: str) -> Select[Any]:
+        """Return the series of a metric of the runs that the caller sees."""
+        return (
+            select(RunMetric.id.label("metric_id"), RunMetric.run_id)
+            .join(Experiment, Experiment.id == RunMetric.experiment_id)
+            .where(
+                RunMetric.run_id == any_(literal(list(run_ids), ARRAY(Uuid))),
+                RunMetric.key == key,
+                visible_experiment(self._caller),
+            )
+        )
+
+    async def _written(self, points: Select[Any], key: str, *, mlflow: bool) -> str:
+        found = points.subquery("found")
+        columns = _mlflow(found, key, run_id=True) if mlflow else _own(found)
+        point = select(*columns).subquery("point")
+        whole = select(cast(func.json_agg(point.table_valued()), Text))
+        return await self._session.scalar(whole) or "[]"
+
+
+def _spread(numbered: Any, points: int) -> Select[Any]:
+    """Return the points whose place begins one of the parts of a history."""
+    place, last = numbered.c.place, numbered.c.last
+    part = (place * (points - 1)).op("/")(func.nullif(last, 0))
+    before = ((place - 1) * (points - 1)).op("/")(func.nullif(last, 0))
+    chosen = or_(place == 0, last < points, part > before)
+    names = ("run_id", "timestamp", "step", "value")
+    return (
+        select(*(numbered.c[name] for name in names))
+        .where(chosen)
+        .order_by(numbered.c.run_id, place)
+    )
+
+
+def _own(points: Any) -> list[Any]:
+    return [points.c.timestamp.label("timestamp_ms"), points.c.step, points.c.value]
+
+
+def _mlflow(points: Any, key: str, *, run_id: bool = False) -> list[Any]:
+    columns = [literal(key, Text).label("key"), points.c.value, points.c.timestamp, points.c.step]
+    return [*columns, hexadecimal(points.c.run_id).label("run_id")] if run_id else columns
+
+
+MetricHistoryDep = Annotated[MetricHistory, Depends(MetricHistory.from_request)]
