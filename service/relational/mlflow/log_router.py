@@ -15,6 +15,7 @@ from service.relational.mlflow.ids import run_id
 from service.relational.mlflow.log_schemas import (
     LogBatch,
     LogMetric,
+    LogModel,
     LogParam,
     Metric,
     SetTag,
@@ -22,6 +23,7 @@ from service.relational.mlflow.log_schemas import (
     points,
     texts,
 )
+from service.relational.mlflow.model_history import ModelHistoryDep
 from service.relational.mlflow.route import MlflowRoute
 from service.relational.mlflow.run_schemas import RunDeleteTag
 from service.relational.runs.log import RunLog, RunLogDep
@@ -82,4 +84,13 @@ async def mlflow_runs_delete_tag(
 ) -> Empty:
     """Delete a tag of a run."""
     await log.remove_tag(run_id(wanted.run_id), wanted.key)
+    return EMPTY
+
+
+@router.post("/log-model", dependencies=WRITES)
+async def mlflow_runs_log_model(
+    wanted: Annotated[LogModel, request_of(LogModel)], history: ModelHistoryDep
+) -> Empty:
+    """Note a model of a client before 3.0, whose artifacts it has uploaded."""
+    await history.add(run_id(wanted.run_id), wanted.model_json)
     return EMPTY

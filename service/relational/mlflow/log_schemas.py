@@ -1,9 +1,10 @@
 """Requests that log to a run: a batch, or one metric, param or tag, which is a batch of one."""
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+import msgspec
+from pydantic import AfterValidator, Field, model_validator
 
 from service.relational.logged_models.log_metrics import ModelPoint
 from service.relational.mlflow.ids import model_id
@@ -61,10 +62,19 @@ class LogBatch(RunWanted):
         return self
 
 
+def _json_object(text: str) -> str:
+    """Return the text of a JSON object; NaN, an array or other text is a ValueError."""
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        return msgspec.json.format(text, indent=-1)
+    except msgspec.MsgspecError:
+        raise ValueError("send the MLmodel file as a JSON object, as text") from None
+
+
 class LogModel(RunWanted):
     """What clients before 3.0 tell of a model that they logged: its MLmodel file, as JSON."""
 
-    model_json: Text
+    model_json: Annotated[Text, AfterValidator(_json_object)]
 
 
 def points(metrics: Iterable[Metric]) -> list[Point]:

@@ -12,7 +12,7 @@ from service.relational.model_registry.repository import (
     RegisteredModelNotFound,
     RegisteredModels,
 )
-from service.relational.model_registry.rules import Alias
+from service.relational.model_registry.rules import Alias, NewAlias
 from service.relational.model_registry.schemas import (
     AliasUpdate,
     RegisteredModelCreate,
@@ -28,7 +28,7 @@ from service.web.openapi import problems
 
 router = APIRouter(prefix="/registered_models", tags=["registered models"], route_class=SqlRoute)
 ONE = "/{registered_model_id}"
-AliasPath = Annotated[Alias, Path(description="letters, digits, _ and -")]
+_TEXT = Path(description="letters, digits, _ and -")
 
 
 @router.post(
@@ -107,7 +107,7 @@ async def registered_models_delete(
 )
 async def model_aliases_put(
     registered_model_id: UUID,
-    alias: AliasPath,
+    alias: Annotated[NewAlias, _TEXT],
     change: AliasUpdate,
     models: RegisteredModels,
     expected: IfMatch,
@@ -125,7 +125,10 @@ async def model_aliases_put(
     responses=problems(RegisteredModelNotFound, NotYours, if_match=True),
 )
 async def model_aliases_delete(
-    registered_model_id: UUID, alias: AliasPath, models: RegisteredModels, expected: IfMatch
+    registered_model_id: UUID,
+    alias: Annotated[Alias, _TEXT],
+    models: RegisteredModels,
+    expected: IfMatch,
 ) -> None:
     """Remove an alias; its version stays."""
     await models.remove_alias(registered_model_id, alias, expected)

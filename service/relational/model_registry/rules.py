@@ -21,7 +21,7 @@ STAGES: dict[str, Stage] = {
 }  # fmt: skip
 SERVING: tuple[Stage, ...] = ("Staging", "Production")
 _ALIAS = re.compile(r"[\w\-]+").fullmatch
-_VERSION = re.compile(r"v?[0-9]+", re.IGNORECASE).fullmatch
+_VERSION = re.compile(r"[vV]\d+").fullmatch
 _PATHS = {".", ".."}
 
 
@@ -35,7 +35,13 @@ def _alias(alias: str) -> str:
     if _ALIAS(alias) is None:
         raise ValueError("must have letters, digits, _ and - alone")
     if alias.lower() == LATEST or _VERSION(alias):
-        raise ValueError("must not be latest, and not look like the number of a version")
+        raise ValueError("must not be latest, and not be as v3")
+    return alias
+
+
+def _is_no_number(alias: str) -> str:
+    if number_of(alias) is not None:
+        raise ValueError("must not be a number, for that names a version")
     return alias
 
 
@@ -56,5 +62,6 @@ ModelName = Annotated[
     ExactText, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_model_name)
 ]
 Alias = Annotated[ExactText, Field(min_length=1, max_length=MAX_ALIAS), AfterValidator(_alias)]
+NewAlias = Annotated[Alias, AfterValidator(_is_no_number)]  # MLflow takes a number for an alias
 TagValue = Annotated[ExactText, Field(max_length=MAX_VALUE)]
 VersionNumber = Annotated[int, Field(ge=1, le=MAX_NUMBER)]

@@ -5,6 +5,7 @@ is named beside it: whoever may read those may read the version. Addresses of ot
 service never opens them. Rules and errors follow MLflow 3.17.
 """
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
@@ -14,6 +15,7 @@ PROMPT_SOURCES = {"dummy-source", "prompt-template"}  # what MLflow's clients se
 MOST_DECODINGS = 10
 _ROUTE = ("api", "2.0", "mlflow-artifacts", "artifacts")
 _LOCAL = {"", "file"}
+_SEPARATOR = re.compile(r"[/\\:]")
 
 
 class SourceInvalid(Refused):
@@ -65,7 +67,7 @@ def address_of(source: str) -> Address:
     except ValueError as error:
         raise SourceInvalid("Send an address, such as s3://bucket/path.") from error
     decoded = _decoded(source)
-    if "\x00" in decoded or ".." in decoded.replace("\\", "/").split("/"):
+    if "\x00" in decoded or ".." in _SEPARATOR.split(decoded):
         raise SourceInvalid("Send an absolute address without .. in it.")
     parts = tuple(_decoded(part) for part in url.path.split("/") if part)
     return Address(url.scheme, url.netloc.lower(), parts)

@@ -99,6 +99,9 @@ async def test_alias_moves_silently_and_unknown_is_400(registry: Registry) -> No
     for alias in ("latest", "v3", "a b", ""):
         refused = {"name": "fraud", "alias": alias, "version": "1"}
         assert await registry.refused("POST", path, **refused) == BAD
+    one = {"name": "fraud", "alias": "1"}  # which only MLflow's addresses take
+    await registry.ask("POST", path, **one, version="2")
+    assert (await registry.ask("GET", path, **one))["model_version"]["version"] == "2"
     for _ in range(2):
         await registry.ask("DELETE", path, **best)
     assert await registry.refused("GET", path, **best) == BAD
