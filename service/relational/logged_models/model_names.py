@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
@@ -20,6 +20,7 @@ from service.relational.logged_models.tables import (
     LoggedModelTag,
 )
 from service.relational.runs.run_json import hexadecimal
+from service.relational.runs.search_names import within
 from service.relational.search_language.errors import InvalidOrder
 from service.relational.search_language.ordering import OrderBy, Ordering
 from service.relational.search_language.searchable import (
@@ -152,7 +153,7 @@ def _latest(experiment_ids: Sequence[UUID], key: str, dataset: OfDataset | None)
     return (
         select(_METRIC)
         .where(
-            _METRIC.experiment_id == any_(literal(list(experiment_ids), ARRAY(Uuid))),
+            within(_METRIC.experiment_id, experiment_ids),
             _METRIC.key == key,
             _about(_METRIC, [dataset] if dataset else ()),
         )

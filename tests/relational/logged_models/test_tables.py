@@ -43,3 +43,14 @@ async def test_removed_experiment_notes_artifacts_of_models(tracking: Tracking) 
     assert (model_id, "model", experiment_id) in await tracking.rows(*removals)
     for column in (LoggedModel.id, LoggedModelMetric.id, Dataset.id):
         assert await tracking.rows(column) == []
+
+
+async def test_purged_run_takes_the_datasets_that_it_alone_read(tracking: Tracking) -> None:
+    runs = {tracking.run: ("a", "b"), tracking.other_run: ("b",)}
+    for run, digests in runs.items():
+        datasets = [{"dataset": {**DATASET, "digest": digest}} for digest in digests]
+        await tracking.call("POST", "/runs/log-inputs", run_id=run, datasets=datasets)
+    await tracking.client.delete(f"/v1/runs/{UUID(tracking.run)}")
+    purged = await tracking.client.post(f"/v1/runs/{UUID(tracking.run)}/purge")
+    assert purged.json()["complete"]
+    assert await tracking.rows(Dataset.digest) == [("b",)]
