@@ -65,7 +65,8 @@ SMALL_TABLES = {"categories"}
 # In no list of ``list_endpoints.py``.
 UNLISTED = {
     "idempotency_keys", "logins", "service_processes", "artifact_removals", "experiment_tags",
-    "runs", "run_params", "run_tags", "run_metrics", "metric_points",
+    "runs", "run_params", "run_tags", "run_metrics", "metric_points", "run_datasets", "run_models",
+    "datasets", "logged_model_params", "logged_model_tags", "logged_model_metrics",
 }  # fmt: skip
 CALLERS = {
     "administrator": Caller(UUID(numbered(FEW)), scopes_of("admin")),
