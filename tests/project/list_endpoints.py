@@ -177,7 +177,10 @@ class List(NamedTuple):
 
 
 def lists_of(app: FastAPI) -> list[List]:
-    """Return the lists on PostgreSQL: the endpoints that take a cursor."""
+    """Return the lists on PostgreSQL: the endpoints that take a cursor and a sort.
+
+    Searches take names with a direction instead; ``test_search_plans.py`` has them.
+    """
     operations = app.openapi()["paths"]
     found = []
     for route in iter_route_contexts(app.routes):
@@ -189,7 +192,7 @@ def lists_of(app: FastAPI) -> list[List]:
             for parameter in operation.get("parameters", ())
             if parameter["in"] == "query"
         }
-        if "cursor" in queries:
+        if {"cursor", "sort"} <= queries.keys():
             name = operation["operationId"]
             filters = frozenset(queries) - PAGING - {"fields"}
             expand = None

@@ -89,15 +89,38 @@ class RunSearch(SqlService):
         if experiment_ids is not None and not experiment_ids:
             return FoundRuns((), None)
         found = self._visible(within(Run.experiment_id, experiment_ids), _of_view(view), matches)
-        if end is not None:
-            found = found.where(ordering.after(end))
-        # As a constant, because the plan depends on it.
-        most: Any = literal_column(str(limit + 1))
-        page = ordering.apply(found.add_columns(*ordering.columns())).limit(most)
-        keys = [f"_key{place}" for place in range(len(ordering.keys))]
-        rows = (await self._session.execute(_shown(page.subquery("page"), shape, keys))).all()
+        rows = await self._rows(found, ordering, end, limit + 1, shape)
         token = tokens.write(ordering.values(rows[limit - 1])) if len(rows) > limit else None
         return FoundRuns([row.shown for row in rows[:limit]], token)
+
+    async def _rows(
+        self,
+        found: Select[*tuple[Any, ...]],
+        ordering: Ordering,
+        end: Sequence[Any] | None,
+        most: int,
+        shape: Shape,
+    ) -> Sequence[Any]:
+        """Return the first rows behind ``end``, each with the values of its keys.
+
+        An order by a metric looks among the numbers first, and among all only if those are few.
+        """
+        found = found.add_columns(*ordering.columns())
+        keys = [f"_key{place}" for place in range(len(ordering.keys))]
+        # As a constant, because the plan depends on it.
+        limit: Any = literal_column(str(most))
+
+        async def read(statement: Select[*tuple[Any, ...]]) -> Sequence[Any]:
+            page = statement.limit(limit).subquery("page")
+            return (await self._session.execute(_shown(page, shape, keys))).all()
+
+        if ordering.sorted and (end is None or end[0] == 0):
+            rows = await read(ordering.apply_to_numbers(found, end))
+            if len(rows) == most:
+                return rows
+        if end is not None:
+            found = found.where(ordering.after(end))
+        return await read(ordering.apply(found))
 
     async def get(self, run_id: UUID, shape: Shape) -> str:
         """Return a run as JSON, also a deleted one; raise RunNotFound."""

@@ -13,8 +13,10 @@ from service.web.schemas import EXAMPLE_ID, RequestModel, ResponseModel
 MOST_EXPERIMENTS, MOST_COMPARED, MOST_POINTS = 100, 1000, 10_000
 MOST_FILTER_CHARS, MOST_ORDERS = 10_000, 3
 STATISTICS = ("best", "least", "greatest", "mean")
-View = Literal["active", "deleted", "all"]
-Format = Literal["csv", "parquet"]
+View = Annotated[
+    Literal["active", "deleted", "all"], Field(description="whether deleted runs are found")
+]
+Format = Annotated[Literal["csv", "parquet"], Field(description="of the file")]
 _FILTER_DOC = (
     "clauses of attributes, `params`, `tags`, `metrics`, `best`, `least`, `greatest`, `mean` and "
     "`datasets`, joined by AND, OR and parentheses: `metrics.loss < 0.5 AND params.optimizer = "
