@@ -13,8 +13,9 @@ from service.core.errors import Refused
 
 PROMPT_SOURCES = {"dummy-source", "prompt-template"}  # what MLflow's clients send for prompts
 MOST_DECODINGS = 10
-_ROUTE = ("api", "2.0", "mlflow-artifacts", "artifacts")
 _LOCAL = {"", "file"}
+# Artifacts of this service, or of one like it: MLflow's clients send their credentials there.
+_SERVED = {"mlflow-artifacts", "http", "https"}
 _SEPARATOR = re.compile(r"[/\\:]")
 
 
@@ -40,20 +41,6 @@ class Address(NamedTuple):
         """Return whether it is ``root`` or below it."""
         same = (self.scheme, self.host) == (root.scheme, root.host)
         return same and bool(root.parts) and self.parts[: len(root.parts)] == root.parts
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is a path of the client's machine."""
-        return self.scheme in _LOCAL
-
-    @property
-    def is_here(self) -> bool:
-        """Whether it leads to artifacts of this service, or of one like it."""
-        if self.scheme == "mlflow-artifacts":
-            return True
-        places = range(len(self.parts) - len(_ROUTE) + 1)
-        has_route = any(self.parts[at : at + len(_ROUTE)] == _ROUTE for at in places)
-        return self.scheme in {"http", "https"} and has_route
 
 
 def address_of(source: str) -> Address:
@@ -115,7 +102,7 @@ def require_owner(
         SourceInvalid: it belongs to neither.
     """
     of_run = address.scheme == "runs"
-    if not (of_run or address.is_local or address.is_here):
+    if not (of_run or address.scheme in _LOCAL | _SERVED):
         return
     if model_root is not None:
         if of_run or not address.lies_in(address_of(model_root)):

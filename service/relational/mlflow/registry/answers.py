@@ -29,9 +29,9 @@ class ModelVersion(MlflowResponse):
     creation_timestamp: int
     last_updated_timestamp: int
     current_stage: str
-    description: str | None
+    description: str
     source: str
-    run_id: str | None
+    run_id: str
     run_link: str | None
     status: str
     status_message: str | None
@@ -47,9 +47,9 @@ class ModelVersion(MlflowResponse):
             creation_timestamp=milliseconds(version.created_at),
             last_updated_timestamp=milliseconds(version.updated_at),
             current_stage=version.stage,
-            description=version.description,
+            description=version.description or "",  # as MLflow's server has it
             source=version.source,
-            run_id=version.run_id,
+            run_id=version.run_id or "",
             run_link=version.run_link,
             status=version.status,
             status_message=version.status_message,

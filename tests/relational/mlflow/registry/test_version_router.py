@@ -95,7 +95,7 @@ async def test_version_tags_and_description_change(registry: Registry) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "s3://b/m", "hdfs://host/m", "dbfs:/m", "https://elsewhere.example.com/m",
+        "s3://b/m", "hdfs://host/m", "dbfs:/m",
         "{root}", "{root}/model", "runs:/{run}/model",
     ],
 )  # fmt: skip
@@ -116,7 +116,7 @@ async def test_source_elsewhere_or_of_the_run_is_allowed(
         "mlflow-artifacts:/0/other/artifacts/m", "mlflow-artifacts://host/0/{run}/artifacts",
         "http://h/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts", "runs:/other/model",
         "runs://host/{run}/model", "models:/m-" + "0" * 32, "models:/none/1", "models://host/a/1",
-        "models:/a", "http://[",
+        "models:/a", "http://[", "https://elsewhere.example.com/m",
     ],
 )  # fmt: skip
 async def test_source_of_another_owner_is_refused(
