@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "202611281402"
-down_revision = "202611281400"
+down_revision = "202611281401"
 branch_labels = None
 depends_on = None
 PHASE = "expand"
