@@ -1,7 +1,8 @@
 """MLflow's addresses that log to a run: a request is one transaction, all or nothing.
 
 Two of them are called for each step of a training: ``log-metric`` and ``log-batch``. They are
-direct: FastAPI's search among the routes and its dependencies took 0.8 of 1.2 ms (measured).
+direct: without the statement a request takes 0.24 ms instead of 1.1 (measured), because FastAPI
+looks through all routes and solves dependencies.
 """
 
 from collections.abc import Sequence
