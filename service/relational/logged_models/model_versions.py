@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import Text, case, cast, func, literal
+from sqlalchemy import Text, case, cast, literal, literal_column
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from service.relational.logged_models.repository import LoggedModelRepository
@@ -35,7 +35,7 @@ class ModelVersionsTag(SqlService):
         """
         experiment_id = await self._models.require(model_id)
         added = literal([{"name": name, "version": str(version)}], JSONB)
-        is_list = LoggedModelTag.value.op("IS JSON")(func.ARRAY)
+        is_list = LoggedModelTag.value.bool_op("IS JSON")(literal_column("ARRAY"))
         stored = cast(LoggedModelTag.value, JSONB)
         put = insert(LoggedModelTag).values(
             model_id=model_id,
