@@ -1,8 +1,8 @@
 """Rules of where the files of a version may be.
 
 An address that leads into this service must lie below the artifacts of the run or logged model that
-is named beside it: whoever may read those may read the version. Addresses of other stores pass; the
-service never opens them. Rules and errors follow MLflow 3.17.
+is named beside it, so that a version shows no artifacts to more callers. Addresses of other stores
+pass; the service never opens them. Rules and errors follow MLflow 3.17.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Who sees and changes a registered model: everybody, or the members of its project."""
+"""Access to registered models: shared ones, and ones of a project."""
 
 from typing import Any
 

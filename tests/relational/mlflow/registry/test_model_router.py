@@ -25,7 +25,7 @@ async def test_model_has_the_shape_of_mlflow(registry: Registry) -> None:
     assert found["aliases"] == [{"alias": "best", "version": "1"}]
 
 
-async def test_model_errors_are_those_of_mlflow(registry: Registry) -> None:
+async def test_model_refusals_have_the_codes_of_mlflow(registry: Registry) -> None:
     await registry.make_model()
     create = "registered-models/create"
     assert await registry.refused("POST", create, name="fraud") == TAKEN

@@ -1,6 +1,7 @@
 """MLflow's addresses of versions: numbers, stages, sources, tags and searches."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -187,12 +188,32 @@ async def test_search_pages_of_versions_are_whole(registry: Registry) -> None:
     await registry.make_model()
     for _ in range(3):
         await registry.make_version()
-    path, seen, token = "model-versions/search", list[str](), None
+    path, numbers, token = "model-versions/search", list[str](), None
     while True:
         wanted = {"max_results": 2, **({"page_token": token} if token else {})}
         page = await registry.ask("GET", path, **wanted)
-        seen += [one["version"] for one in page["model_versions"]]
+        numbers += [one["version"] for one in page["model_versions"]]
         token = page.get("next_page_token")
         if token is None:
             break
-    assert seen == ["3", "2", "1"]
+    assert numbers == ["3", "2", "1"]
+
+
+async def test_version_of_a_logged_model_keeps_it(registry: Registry) -> None:
+    await registry.make_model()
+    made = await registry.ask("POST", "logged-models", experiment_id="0", name="m")
+    model_id, root = (made["model"]["info"][field] for field in ("model_id", "artifact_uri"))
+    version = await registry.make_version(source=f"models:/{model_id}", model_id=model_id)
+    assert version["model_id"] == model_id
+    uri = await registry.ask("GET", "model-versions/get-download-uri", name="fraud", version="1")
+    assert uri == {"artifact_uri": root}
+    await registry.make_version(source=f"{root}/model.pkl", model_id=model_id)
+    tags = (await registry.ask("GET", f"logged-models/{model_id}"))["model"]["info"]["tags"]
+    named = {tag["key"]: json.loads(tag["value"]) for tag in tags}["mlflow.modelVersions"]
+    assert [(one["name"], str(one["version"])) for one in named] == [("fraud", "1"), ("fraud", "2")]
+    for source in (f"models:/m-{'0' * 32}", f"runs:/{'0' * 32}/m", "mlflow-artifacts:/0/x"):
+        sent = {"name": "fraud", "source": source, "model_id": model_id}
+        assert await registry.refused("POST", "model-versions/create", **sent) == BAD
+    unknown = f"m-{uuid4().hex}"
+    sent = {"name": "fraud", "source": f"models:/{unknown}", "model_id": unknown}
+    assert await registry.refused("POST", "model-versions/create", **sent) == BAD
