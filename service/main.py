@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service import health
 from service.auth.access_tokens import Keyring
+from service.auth.artifact_owners import ArtifactOwners
 from service.auth.caller import Authenticator
 from service.auth.rate_limits import RateLimiter
 from service.core.errors import ServiceError
@@ -29,6 +30,7 @@ from service.documents.predictions.keep_retention import RetentionUpkeep
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
+from service.relational.mlflow.artifact_owners import SqlArtifactOwners
 from service.settings import Settings, unknown_variables
 from service.stores.mongo.background import background_jobs
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
@@ -70,6 +72,7 @@ class State(TypedDict):
     keyring: Keyring
     rates: RateLimiter
     authenticator: Authenticator
+    artifact_owners: ArtifactOwners
     shared_writer: SharedWriter
     intake_limiter: IntakeLimiter
     large_responses: LargeResponses
@@ -212,6 +215,7 @@ def _lifespan(
                     keyring=keyring,
                     rates=rates,
                     authenticator=authenticator,
+                    artifact_owners=SqlArtifactOwners(sql),
                     shared_writer=shared_writer,
                     large_responses=LargeResponses(),
                     intake_limiter=limiter,

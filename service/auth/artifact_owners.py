@@ -1,4 +1,4 @@
-"""What the artifacts in MongoDB ask of the runs and logged models in PostgreSQL.
+"""Protocols between the artifacts in MongoDB and the runs and logged models in PostgreSQL.
 
 ``service.main`` hands the implementations of relational features to document features.
 """
@@ -9,12 +9,14 @@ from uuid import UUID
 
 from service.auth.caller import Caller
 
+ArtifactKind = Literal["run", "model"]
+
 
 class ArtifactRoot(NamedTuple):
     """The owner of artifacts: a run, or a logged model, of an experiment."""
 
     experiment_id: UUID
-    kind: Literal["run", "model"]
+    kind: ArtifactKind
     owner_id: UUID
 
 
@@ -27,10 +29,10 @@ class ArtifactOwners(Protocol):
         Raises:
             NotFound: it does not exist in this experiment, or the caller does not see it.
             Forbidden: the caller sees it and may not write.
-            Refused: it is deleted, and takes no writes.
+            Conflict: it is deleted, and takes no writes.
         """
 
-    async def find(self, caller: Caller, kind: Literal["run", "model"], key: UUID) -> ArtifactRoot:
+    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> ArtifactRoot:
         """Return the root of a run or logged model that the caller sees; raise NotFound."""
 
 

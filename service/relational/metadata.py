@@ -9,6 +9,7 @@ from service.relational.catalog import tables as catalog
 from service.relational.experiments import tables as experiments
 from service.relational.logged_models import tables as logged_models
 from service.relational.logins import tables as logins
+from service.relational.model_registry import tables as model_registry
 from service.relational.orders import tables as orders
 from service.relational.posts import tables as posts
 from service.relational.projects import tables as projects
@@ -20,7 +21,7 @@ from service.stores.sql import idempotency, processes
 from service.stores.sql.base import Base
 
 OWNERS = (
-    accounts, api_keys, audit, catalog, experiments, idempotency, logged_models, logins, orders,
-    posts, processes, projects, run_inputs, runs, tags, users
+    accounts, api_keys, audit, catalog, experiments, idempotency, logged_models, logins,
+    model_registry, orders, posts, processes, projects, run_inputs, runs, tags, users
 )  # fmt: skip
 METADATA: MetaData = Base.metadata

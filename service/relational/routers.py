@@ -17,9 +17,19 @@ from service.relational.catalog import file_router as product_files
 from service.relational.catalog import router as products
 from service.relational.erasure import router as erasure
 from service.relational.experiments import router as experiments
+from service.relational.logged_models import router as logged_models
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
+from service.relational.mlflow import experiment_router as mlflow_experiments
+from service.relational.mlflow import log_router as mlflow_log
+from service.relational.mlflow import run_router as mlflow_runs
 from service.relational.mlflow import server_router as mlflow_server
+from service.relational.mlflow.logged_models import input_router as mlflow_inputs
+from service.relational.mlflow.logged_models import router as mlflow_logged_models
+from service.relational.mlflow.registry import model_router as mlflow_models
+from service.relational.mlflow.registry import version_router as mlflow_versions
+from service.relational.model_registry import router as registered_models
+from service.relational.model_registry import version_router as model_versions
 from service.relational.orders import router as orders
 from service.relational.posts import author_router as authors
 from service.relational.posts import bulk_router as post_bulk
@@ -39,19 +49,27 @@ HOT_ROUTERS = [users.router, authors.router, post_bulk.router, posts.router]
 ROUTERS = [
     module.router
     for module in (
-        run_search, runs, experiments, orders, product_files, product_bulk, products, categories,
-        accounts, transfers, projects, members, invitations, comments, tags, logins, me, api_keys,
-        audit, reports, erasure,
+        run_search, runs, experiments, logged_models, orders, product_files, product_bulk, products,
+        categories, accounts, transfers, projects, members, invitations, comments, tags, logins, me,
+        api_keys, audit, reports, erasure, registered_models, model_versions,
     )
 ]  # fmt: skip
 ROUTERS.append(run_search.files)
 MLFLOW_ROOT = mlflow_server.root_router
 MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages.ROOTS
+    mlflow_log.router,  # hot
+    mlflow_runs.router,
+    mlflow_experiments.router,
     mlflow_server.router,
+    mlflow_models.router,
+    mlflow_versions.router,
+    mlflow_inputs.router,
+    mlflow_logged_models.router,
 ]
 SCHEMAS = product_files.SCHEMAS
 BODY_LIMITS = {
     **product_files.BODY_LIMITS,
+    **mlflow_inputs.BODY_LIMITS,
     "/v1/auth/token": MAX_FORM_BYTES,
     "/v1/auth/revoke": MAX_FORM_BYTES,
 }

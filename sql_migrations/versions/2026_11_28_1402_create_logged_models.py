@@ -1,21 +1,37 @@
-"""Create logged models, datasets, and what runs read and made."""
+"""Create logged models, datasets, and what runs read and made.
+
+A trigger notes the artifacts of a logged model that is removed, because a foreign key may do that.
+"""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "202611281402"
-down_revision = "202611281400"
+down_revision = "202611281401"
 branch_labels = None
 depends_on = None
 PHASE = "expand"
 
 BYTEWISE = sa.Text(collation="C")
 TIMESTAMP = postgresql.TIMESTAMP(timezone=True, precision=3)
+NOTE_ARTIFACTS = """
+    CREATE FUNCTION logged_models_note_artifacts() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+        INSERT INTO artifact_removals (owner_id, kind, experiment_id)
+        VALUES (OLD.id, 'model', OLD.experiment_id) ON CONFLICT DO NOTHING;
+        RETURN NULL;
+    END$$
+"""
+TRIGGER = """
+    CREATE TRIGGER logged_models_removed AFTER DELETE ON logged_models
+    FOR EACH ROW EXECUTE FUNCTION logged_models_note_artifacts()
+"""
 
 
 def upgrade() -> None:
     create_models()
+    op.execute(NOTE_ARTIFACTS)
+    op.execute(TRIGGER)
     for table in ("logged_model_params", "logged_model_tags"):
         create_texts(table)
     create_metrics()
@@ -152,3 +168,4 @@ def downgrade() -> None:
         "logged_model_params", "logged_models",
     ):  # fmt: skip
         op.drop_table(table)
+    op.execute("DROP FUNCTION logged_models_note_artifacts()")

@@ -17,6 +17,7 @@ from tests.project.access_matrix import (
     COMMENT,
     EXPERIMENT,
     ITEM,
+    MODEL_VERSION,
     PREDICTION,
     PRODUCT,
     PROJECT,
@@ -28,13 +29,17 @@ ROLES = {"owner": "member", "other": "member", "admin": "admin"}
 
 
 class Resource(NamedTuple):
-    """Its creator and request; ``name`` replaces the id where a PUT names it, ``then`` follows."""
+    """Its creator and request; ``name`` replaces the id where a PUT names it, ``then`` follows.
+
+    ``key`` is the field of the response that the address has, instead of the id.
+    """
 
     creator: str
     path: str
     body: Mapping[str, Any]
     name: str = ""
     then: str = ""
+    key: str = "id"
 
 
 def transfer(sender: str, receiver: str, amount: str) -> dict[str, str]:
@@ -69,6 +74,18 @@ RESOURCES = {
     "transfer_id": Resource("admin", "/transfers", transfer("~bank_id", "~account_id", "1.00")),
     "sent_transfer_id": Resource(
         "owner", "/transfers", transfer("~account_id", "~bank_id", "0.01")
+    ),
+    "registered_model_id": Resource(
+        "owner", "/registered_models", {"name": "~new", "project_id": "~project_id"}
+    ),
+    "number_or_alias": Resource(
+        "owner", "/registered_models/{registered_model_id}/versions", MODEL_VERSION, key="number"
+    ),
+    "alias": Resource(
+        "owner",
+        "/registered_models/{registered_model_id}/aliases/champion",
+        {"number": "~number_or_alias"},
+        name="champion",
     ),
     "name": Resource(
         "admin", "/item_types/device", {"json_schema": {"type": "object"}}, name="device"
@@ -142,7 +159,9 @@ class AccessData:
         )
         assert answer.is_success, answer.text
         created = answer.json()
-        self._values[name] = str(resource.name or created.get("id") or created.get("prediction_id"))
+        self._values[name] = str(
+            resource.name or created.get(resource.key) or created.get("prediction_id")
+        )
         if "secret" in created:
             self._values["secret"] = created["secret"]
         if resource.then:

@@ -64,6 +64,7 @@ ACCOUNT = {"name": "Savings", "currency": "EUR"}
 TRANSFER = {"from_account_id": "~account_id", "to_account_id": "~bank_id", "amount": "1.00"}
 TRANSFER_FROM_BANK = {**TRANSFER, "from_account_id": "~bank_id", "to_account_id": "~account_id"}
 RETENTION = {"days": 30}
+MODEL_VERSION = {"source": "s3://bucket/model"}
 EXPERIMENT = {"name": "~new", "project_id": "~project_id"}
 RUN = {"experiment_id": "~experiment_id"}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
@@ -191,6 +192,21 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "projects_update creator": AccessRow(401, 403, 422, 422, 422, {"created_by": "~other"}),
     "projects_delete": owned(204),
     "projects_restore": owned(200),
+    "registered_models_create": logged_in(201, body={"name": "~new"}),
+    "registered_models_create in a project": owned(
+        201, body={"name": "~new", "project_id": "~project_id"}
+    ),
+    "registered_models_list": logged_in(200),
+    "registered_models_get": owned(200),
+    "registered_models_update": owned(200, body={"tags": {"team": "payments"}}),
+    "registered_models_delete": owned(204),
+    "model_aliases_put": owned(200, body={"number": "~number_or_alias"}),
+    "model_aliases_delete": owned(204),
+    "model_versions_create": owned(201, body=MODEL_VERSION),
+    "model_versions_list": owned(200),
+    "model_versions_get": owned(200),
+    "model_versions_update": owned(200, body={"stage": "Production"}),
+    "model_versions_delete": owned(204),
     "projects_leave": AccessRow(401, 403, 404, 409, 404),
     "project_members_list": owned(200),
     "project_members_get": owned(200),
@@ -246,6 +262,9 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "runs_log": owned(200, body={"params": {"a": "b"}}),
     "runs_set_tag": owned(200, body={"value": "A"}),
     "runs_remove_tag": owned(204, parameters={"key": "run_tag"}),
+    "run_inputs_get": owned(200),
+    "logged_models_list": owned(200),
+    "logged_models_get": AccessRow(401, 403, 404, 404, 404),  # MLflow's clients make them
     "items_create": logged_in(201, body=ITEM),
     "items_create for another": owned(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": logged_in(200),

@@ -347,6 +347,18 @@ TABLES: dict[str, Iterable[str]] = {
             },
         )
     ],
+    "logged_models": [
+        _rows(
+            "logged_models",
+            {
+                **_ROW,
+                "experiment_id": _OF,
+                "name": "'model ' || n",
+                "status": "'READY'",
+                "deleted_at": "CASE WHEN n % 250 = 9 THEN now() END",
+            },
+        )
+    ],
     # 7,000 more in project 8, and user 8 in some 200 projects more: nobody is in that many.
     "project_members": [
         _rows(
@@ -388,6 +400,49 @@ TABLES: dict[str, Iterable[str]] = {
                 "declined_at": "CASE WHEN n % 3 = 0 THEN now() END",
             },
         )
+    ],
+    # One in SHARE is of project 8, half of the others of none.
+    "registered_models": [
+        _rows(
+            "registered_models",
+            {
+                **_ROW,
+                "name": "'model-' || n",
+                "project_id": f"CASE WHEN n % 2 = 0 OR n % {SHARE} = 0 THEN {_OF} END",
+                "last_number": "1",
+            },
+        )
+    ],
+    "registered_model_tags": [
+        _rows(
+            "registered_model_tags",
+            {
+                "model_id": _id("n"),
+                "key": _rare("kind", "'mlflow.prompt.is_prompt'", "'team'"),
+                "value": _rare("kind", "'true'", _rare("team", "'seldom'", "'often'")),
+            },
+        )
+    ],
+    # Model 8 has one in SHARE of all versions.
+    "model_versions": [
+        _rows(
+            "model_versions",
+            {
+                **_ROW,
+                "model_id": _OF,
+                "number": "n",
+                "stage": _rare("stage", "'Archived'", "'Production'", "'Staging'"),
+                "source": "'s3://bucket/' || n",
+                "location": "'s3://bucket/' || n",
+                "run_id": "'run-' || n",
+            },
+        )
+    ],
+    "model_version_tags": [
+        _rows("model_version_tags", {"version_id": _id("n"), "key": "'auc'", "value": "n % 100"})
+    ],
+    "model_aliases": [
+        _rows("model_aliases", {"model_id": _OF, "alias": "'alias-' || n", "number": "n"})
     ],
     "api_keys": [
         _rows(

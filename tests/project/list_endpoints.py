@@ -110,11 +110,27 @@ FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "entries_list": _TIMES,
     "transfers_list": {**_TIMES, "account_id": _WHOSE},
     "projects_list": {"deleted": (True,), "my_role": ("owner", "viewer", "admin")},
+    "registered_models_list": {
+        "name": ("model-77", "none"),
+        "project_id": _WHOSE,
+        "filter": (
+            "name = 'model-77'",
+            "name IN ('model-77', 'model-78')",
+            "tags.team = 'seldom'",
+            "tags.team = 'often'",
+            "tags.`mlflow.prompt.is_prompt` = 'true'",
+        ),
+    },
+    "model_versions_list": {
+        "stage": ("Archived", "Staging", "Production"),
+        "run_id": ("run-7", "none"),
+    },
     "experiments_list": {
         "name": ("experiment 77", "none"),
         "project_id": _WHOSE,
         "deleted": (True,),
     },
+    "logged_models_list": {"name": ("model 77", "none")},
     "project_members_list": {},
     "invitations_list": {},
     "invitations_list_mine": {},

@@ -98,6 +98,19 @@ ROWS = {
         INSERT INTO project_invitations (id, project_id, email, role, invited_by, expires_at)
         VALUES ('{ONE}', '{ONE}', 'jean@example.com', 'viewer', '{ADA}', now() + interval '14 d')
     """,
+    "registered_models": f"""
+        INSERT INTO registered_models (id, name, description, project_id, last_number)
+        VALUES ('{ONE}', 'fraud', 'Größe', '{ONE}', 2), ('{TWO}', 'Fraud', NULL, NULL, 0)
+    """,
+    "registered_model_tags": f"""
+        INSERT INTO registered_model_tags VALUES ('{ONE}', 'team', 'payments')
+    """,
+    "model_versions": f"""
+        INSERT INTO model_versions (id, model_id, number, stage, source, location, run_id)
+        VALUES ('{ONE}', '{ONE}', 2, 'Staging', 'models:/a/1', 's3://bucket/a', 'of elsewhere')
+    """,
+    "model_version_tags": f"INSERT INTO model_version_tags VALUES ('{ONE}', 'auc', '0.9')",
+    "model_aliases": f"INSERT INTO model_aliases VALUES ('{ONE}', 'champion', 2)",
     "experiments": f"""
         INSERT INTO experiments (id, name, project_id, goals)
         VALUES ('{ONE}', 'Größe', '{ONE}', '{{"loss": "minimize"}}')
@@ -126,6 +139,32 @@ ROWS = {
         INSERT INTO artifact_removals (owner_id, kind, experiment_id)
         VALUES ('{TWO}', 'run', '{ONE}')
     """,
+    "logged_models": f"""
+        INSERT INTO logged_models (id, experiment_id, name, source_run_id, status)
+        VALUES ('{ONE}', '{ONE}', 'Größe', '{ONE}', 'READY')
+    """,
+    "logged_model_params": f"""
+        INSERT INTO logged_model_params (model_id, experiment_id, key, value)
+        VALUES ('{ONE}', '{ONE}', 'C', '1.0')
+    """,
+    "logged_model_tags": f"""
+        INSERT INTO logged_model_tags (model_id, experiment_id, key, value)
+        VALUES ('{ONE}', '{ONE}', 'team', 'A')
+    """,
+    "logged_model_metrics": f"""
+        INSERT INTO logged_model_metrics (model_id, run_id, experiment_id, key, step, timestamp,
+                                          value)
+        VALUES ('{ONE}', '{ONE}', '{ONE}', 'loss', 1, 1, 'NaN')
+    """,
+    "datasets": f"""
+        INSERT INTO datasets (id, experiment_id, name, digest, source_type, source)
+        VALUES ('{ONE}', '{ONE}', 'iris', 'a1b2', 'local', '{{}}')
+    """,
+    "run_datasets": f"""
+        INSERT INTO run_datasets (run_id, dataset_id, experiment_id, context, tags)
+        VALUES ('{ONE}', '{ONE}', '{ONE}', 'training', '{{"mlflow.data.context": "training"}}')
+    """,
+    "run_models": f"INSERT INTO run_models VALUES ('{ONE}', 'output', '{ONE}', 3)",
     "service_processes": f"""
         INSERT INTO service_processes (id, host, pid, schema_head)
         VALUES ('{ONE}', 'host-1', 7, '202611271200')

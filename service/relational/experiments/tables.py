@@ -24,8 +24,8 @@ def indexed(value: Any) -> Any:
 class Experiment(VersionedTable):
     """An experiment; shared by all, or with ``project_id`` by the members of a project.
 
-    The name stays taken after deletion, until the experiment is purged. ``goals`` says for a
-    metric's key whether a smaller or a greater value is better: ``minimize`` or ``maximize``.
+    The name stays taken after deletion, until the experiment is purged. ``goals`` has ``minimize``
+    or ``maximize`` for the key of a metric.
     """
 
     __tablename__ = "experiments"

@@ -1,7 +1,7 @@
 """Which datasets the runs of some experiments read, and what for."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
@@ -18,7 +18,9 @@ MOST_SUMMARIES = 1000  # as MLflow's server has it; the address knows no pages
 class DatasetSearch(SqlService):
     """Finds datasets of experiments that the caller sees."""
 
-    async def summaries(self, experiment_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    async def summaries(
+        self, experiment_ids: Sequence[UUID]
+    ) -> Sequence[Row[UUID, str, str, str | None]]:
         """Return experiment_id, name, digest and context, each once, in this order."""
         shown = Dataset.experiment_id, Dataset.name, Dataset.digest, RunDataset.context
         statement = (

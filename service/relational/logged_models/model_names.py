@@ -8,19 +8,27 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, literal, or_, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
-from service.relational.logged_models.queries import hex_of
+from service.relational.logged_models.queries import model_text
 from service.relational.logged_models.tables import (
     LoggedModel,
     LoggedModelMetric,
     LoggedModelParam,
     LoggedModelTag,
 )
+from service.relational.runs.run_json import hexadecimal
+from service.relational.runs.search_names import within
 from service.relational.search_language.errors import InvalidOrder
 from service.relational.search_language.ordering import OrderBy, Ordering
-from service.relational.search_language.searchable import Attribute, Keyed, Searchable
+from service.relational.search_language.searchable import (
+    Attribute,
+    Keyed,
+    Searchable,
+    uuid_of,
+)
 from service.relational.search_language.tree import Name
 
 MODEL_PREFIX, STATUS_PREFIX = "m-", "LOGGED_MODEL_"
@@ -51,25 +59,22 @@ def _status(text: str) -> str:
 
 
 def _model_id(text: str) -> UUID | None:
-    return _uuid(text.removeprefix(MODEL_PREFIX))
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
+    return uuid_of(text.removeprefix(MODEL_PREFIX))
 
 
 _CREATED = Attribute(_M.created_at, "time")
 _UPDATED = Attribute(_M.updated_at, "time")
 _ATTRIBUTES = {
     "name": Attribute(_M.name, sets=True),
-    "model_id": Attribute(hex_of(_M.id, MODEL_PREFIX), sets=True, exact=_M.id, read=_model_id),
+    "model_id": Attribute(model_text(_M.id), sets=True, exact=_M.id, read=_model_id),
     "status": Attribute(_M.status, sets=True, exact=_M.status, read=_status),
     "model_type": Attribute(_M.model_type, sets=True, nullable=True),
     "source_run_id": Attribute(
-        hex_of(_M.source_run_id), sets=True, nullable=True, exact=_M.source_run_id, read=_uuid
+        hexadecimal(_M.source_run_id),
+        sets=True,
+        nullable=True,
+        exact=_M.source_run_id,
+        read=uuid_of,
     ),
     "creation_time": _CREATED,
     "creation_timestamp": _CREATED,
@@ -148,11 +153,11 @@ def _latest(experiment_ids: Sequence[UUID], key: str, dataset: OfDataset | None)
     return (
         select(_METRIC)
         .where(
-            _METRIC.experiment_id == any_(literal(list(experiment_ids), ARRAY(Uuid))),
+            within(_METRIC.experiment_id, experiment_ids),
             _METRIC.key == key,
             _about(_METRIC, [dataset] if dataset else ()),
         )
-        .distinct(_METRIC.model_id)
+        .ext(distinct_on(_METRIC.model_id))
         .order_by(_METRIC.model_id, *newest)
         .subquery()
     )

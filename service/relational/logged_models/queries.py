@@ -8,25 +8,23 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     ColumnElement,
     Text,
-    case,
-    cast,
     func,
     literal,
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, insert
+from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, distinct_on, insert
 
-from service.relational.experiments.tables import DEFAULT_ID, Experiment
+from service.relational.experiments.tables import Experiment
 from service.relational.logged_models.tables import (
     LoggedModel,
     LoggedModelMetric,
     LoggedModelParam,
     LoggedModelTag,
 )
+from service.relational.runs.run_json import experiment_text, hexadecimal, milliseconds
 from service.stores.sql.base import Base
 
 _METRIC = LoggedModelMetric
@@ -47,7 +45,7 @@ def latest_metrics() -> ColumnElement[Any]:
     latest = (
         select(_METRIC)
         .where(_METRIC.model_id == LoggedModel.id)
-        .distinct(*by)
+        .ext(distinct_on(*by))
         .order_by(*by, *newest)
         .correlate(LoggedModel)
         .subquery()
@@ -67,25 +65,14 @@ def latest_metrics() -> ColumnElement[Any]:
     return of_model.select_from(latest).scalar_subquery()
 
 
-def hex_of(column: Any, prefix: str = "") -> ColumnElement[str]:
-    """Return a UUID as MLflow's clients have it: 32 hexadecimal digits, behind a prefix."""
-    digits: ColumnElement[str] = func.replace(cast(column, Text), "-", "")
-    return literal_column(f"'{prefix}'") + digits if prefix else digits
-
-
-def experiment_text(column: Any) -> ColumnElement[str]:
-    """Return the id of an experiment as MLflow's clients have it."""
-    return case((column == literal_column(f"'{DEFAULT_ID}'::uuid"), "0"), else_=hex_of(column))
-
-
-def milliseconds(column: Any) -> ColumnElement[int]:
-    """Return a time in milliseconds since 1970."""
-    return cast(func.extract("epoch", column) * 1000, BigInteger)
+def model_text(column: Any) -> ColumnElement[str]:
+    """Return the id of a logged model as MLflow's clients write it."""
+    return literal_column("'m-'", Text()).concat(hexadecimal(column))
 
 
 def model_json() -> ColumnElement[Any]:
     """Return a logged model as MLflow answers it; the source has LoggedModel and Experiment."""
-    model, model_id = LoggedModel, hex_of(LoggedModel.id, "m-")
+    model, model_id = LoggedModel, model_text(LoggedModel.id)
     own: ColumnElement[str] = literal_column("'mlflow-artifacts:/'") + experiment_text(
         Experiment.id
     )
@@ -99,7 +86,7 @@ def model_json() -> ColumnElement[Any]:
         artifact_uri=location + "/models/" + model_id + "/artifacts",
         status=literal_column("'LOGGED_MODEL_'") + model.status,
         model_type=model.model_type,
-        source_run_id=hex_of(model.source_run_id),
+        source_run_id=hexadecimal(model.source_run_id),
         tags=_pairs(LoggedModelTag),
     )
     data = _object(params=_pairs(LoggedModelParam), metrics=_points(model_id))
@@ -121,7 +108,7 @@ def _points(model_id: ColumnElement[str]) -> ColumnElement[Any]:
         dataset_name=func.nullif(_METRIC.dataset_name, ""),
         dataset_digest=func.nullif(_METRIC.dataset_digest, ""),
         model_id=model_id,
-        run_id=hex_of(_METRIC.run_id),
+        run_id=hexadecimal(_METRIC.run_id),
     )
     order = _METRIC.key, _METRIC.timestamp, _METRIC.step, _METRIC.value, _METRIC.id
     points = select(func.json_agg(aggregate_order_by(point, *order)))
@@ -145,7 +132,7 @@ def add_rows(table: type[Base], rows: Sequence[Mapping[str, Any]], **same: Any) 
     columns = table.__table__.c
     names = list(rows[0])
     arrays = (literal([row[name] for row in rows], ARRAY(columns[name].type)) for name in names)
-    sent = func.unnest(*arrays).table_valued(*names, with_ordinality="place")
+    sent = func.unnest(*arrays).table_valued(*names, with_ordinality="place").render_derived()
     shared = (literal(value, columns[name].type) for name, value in same.items())
     selected = select(*(sent.c[name] for name in names), *shared).order_by(sent.c.place)
     return insert(table).from_select([*names, *same], selected).on_conflict_do_nothing()

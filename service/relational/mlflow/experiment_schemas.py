@@ -1,28 +1,41 @@
 """Requests of MLflow's addresses of experiments, and an experiment as it is answered."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from service.relational.experiments.schemas import (
+    ArtifactLocation,
+    ExperimentName,
+    ExperimentTagValue,
+)
+from service.relational.experiments.schemas import ExperimentCreate as NewExperiment
+from service.relational.experiments.schemas import ExperimentRead as StoredExperiment
+from service.relational.mlflow.ids import experiment_text
+from service.relational.mlflow.times import milliseconds
 from service.web.mlflow.messages import MlflowRequest, MlflowResponse
 from service.web.mlflow.values import Key, PageSize, Text, ViewType
 
-MAX_TAG_CHARS = 20_000
 DEFAULT_PAGE = 1000
 Id = Annotated[Text, Field(min_length=1)]
-Name = Annotated[Text, Field(min_length=1, max_length=500)]
-TagValue = Annotated[Text, Field(max_length=MAX_TAG_CHARS)]
+# Clients send an empty location for none.
+Location = Annotated[ArtifactLocation | None, BeforeValidator(lambda text: text or None)]
 
 
 class ExperimentTag(MlflowRequest):
     key: Key
-    value: TagValue | None = None
+    value: ExperimentTagValue | None = None
 
 
 class ExperimentCreate(MlflowRequest):
-    name: Name
-    artifact_location: Text | None = None
+    name: ExperimentName
+    artifact_location: Location = None
     tags: list[ExperimentTag] | None = None
+
+    def as_new(self) -> NewExperiment:
+        """Return the experiment to create; the last of several tags of one key counts."""
+        tags = {tag.key: tag.value or "" for tag in self.tags or ()}
+        return NewExperiment(name=self.name, artifact_location=self.artifact_location, tags=tags)
 
 
 class ExperimentWanted(MlflowRequest):
@@ -35,7 +48,7 @@ class ExperimentByName(MlflowRequest):
     experiment_name: Text
 
 
-class ExperimentSearch(MlflowRequest):
+class ExperimentsSearch(MlflowRequest):
     max_results: PageSize | None = None
     page_token: Text | None = None
     filter: Text | None = None
@@ -44,12 +57,11 @@ class ExperimentSearch(MlflowRequest):
 
 
 class ExperimentUpdate(ExperimentWanted):
-    new_name: Name | None = None
+    new_name: ExperimentName | None = None
 
 
-class ExperimentSetTag(ExperimentWanted):
-    key: Key
-    value: TagValue | None = None
+class ExperimentSetTag(ExperimentTag, ExperimentWanted):
+    pass
 
 
 class ExperimentDeleteTag(ExperimentWanted):
@@ -75,6 +87,19 @@ class ExperimentRead(MlflowResponse):
     creation_time: int
     last_update_time: int
     tags: list[Tag] | None
+
+    @classmethod
+    def of(cls, stored: StoredExperiment) -> Self:
+        key = experiment_text(stored.id)
+        return cls(
+            experiment_id=key,
+            name=stored.name,
+            artifact_location=stored.artifact_location or f"mlflow-artifacts:/{key}",
+            lifecycle_stage="active" if stored.deleted_at is None else "deleted",
+            creation_time=milliseconds(stored.created_at),
+            last_update_time=milliseconds(stored.updated_at),
+            tags=[Tag(key=key, value=value) for key, value in stored.tags.items()] or None,
+        )
 
 
 class ExperimentAnswer(MlflowResponse):

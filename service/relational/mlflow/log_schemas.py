@@ -1,20 +1,23 @@
 """Requests that log to a run: a batch, or one metric, param or tag, which is a batch of one."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+import msgspec
+from pydantic import AfterValidator, Field, model_validator
 
+from service.relational.logged_models.log_metrics import ModelPoint
+from service.relational.mlflow.ids import model_id
 from service.relational.mlflow.run_schemas import RunTag, RunWanted
+from service.relational.runs.schemas import Point
 from service.web.mlflow.messages import MlflowRequest
-from service.web.mlflow.values import Int64, Key, Number, Text, Timestamp, cut
+from service.web.mlflow.values import Int64, Key, Number, Text, Timestamp
 
-MAX_PARAM_CHARS = 6000
 MAX_METRICS, MAX_PARAMS, MAX_TAGS, MAX_TOGETHER = 1000, 100, 100, 1000
-ParamValue = Annotated[Text, cut(MAX_PARAM_CHARS)]
 
 
 class Metric(MlflowRequest):
-    """A point of a metric. With ``model_id`` it belongs to a logged model too."""
+    """A point of a metric; with ``model_id`` it is a logged model's too."""
 
     key: Key
     value: Number
@@ -26,8 +29,10 @@ class Metric(MlflowRequest):
 
 
 class Param(MlflowRequest):
+    """A param; its value is empty if it is absent, and cut if it is long."""
+
     key: Key
-    value: ParamValue | None = None
+    value: Text | None = None
 
 
 class LogMetric(Metric, RunWanted):
@@ -48,21 +53,52 @@ class LogBatch(RunWanted):
     tags: list[RunTag] | None = Field(None, max_length=MAX_TAGS)
 
     @model_validator(mode="after")
-    def _not_too_many(self) -> "LogBatch":
+    def _within_limits(self) -> Self:
         count = sum(map(len, (self.metrics or (), self.params or (), self.tags or ())))
         if count > MAX_TOGETHER:
             raise ValueError(f"send at most {MAX_TOGETHER} metrics, params and tags together")
-        return self
-
-    @model_validator(mode="after")
-    def _each_param_once(self) -> "LogBatch":
-        keys = [param.key for param in self.params or ()]
-        if len(set(keys)) < len(keys):
+        if len(texts(self.params)) < len(self.params or ()):
             raise ValueError("send each param once")
         return self
 
 
-class LogModel(RunWanted):
-    """What clients before 3.0 say of a model that they have logged: its MLmodel file as JSON."""
+def _json_object(text: str) -> str:
+    """Return the text of a JSON object; NaN, an array or other text is a ValueError."""
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        return msgspec.json.format(text, indent=-1)
+    except msgspec.MsgspecError:
+        raise ValueError("send the MLmodel file as a JSON object, as text") from None
 
-    model_json: Text
+
+class LogModel(RunWanted):
+    """What clients before 3.0 tell of a model that they logged: its MLmodel file, as JSON."""
+
+    model_json: Annotated[Text, AfterValidator(_json_object)]
+
+
+def points(metrics: Iterable[Metric]) -> list[Point]:
+    """Return the points of the run's metrics."""
+    return [Point(one.key, one.value, one.timestamp, one.step or 0) for one in metrics]
+
+
+def model_points(metrics: Iterable[Metric]) -> list[ModelPoint]:
+    """Return the points that belong to logged models too; raise NotFound for what is no id."""
+    return [
+        ModelPoint(
+            model_id(one.model_id),
+            one.key,
+            one.value,
+            one.timestamp,
+            one.step or 0,
+            one.dataset_name or "",
+            one.dataset_digest or "",
+        )
+        for one in metrics
+        if one.model_id
+    ]
+
+
+def texts(pairs: Iterable[Param | RunTag] | None) -> dict[str, str]:
+    """Return params or tags by their keys; the last of several of one key counts."""
+    return {pair.key: pair.value or "" for pair in pairs or ()}

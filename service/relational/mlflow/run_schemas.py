@@ -5,27 +5,18 @@ from typing import Annotated
 from pydantic import AliasChoices, Field
 
 from service.web.mlflow.messages import MlflowRequest
-from service.web.mlflow.values import (
-    Key,
-    Milliseconds,
-    PageSize,
-    RunStatus,
-    Text,
-    ViewType,
-    cut,
-)
+from service.web.mlflow.values import Key, Milliseconds, PageSize, RunStatus, Text, ViewType
 
-MAX_TAG_CHARS = 8000
 DEFAULT_PAGE = 1000
-RunId = Annotated[
-    Text, Field(min_length=1, validation_alias=AliasChoices("run_id", "run_uuid"))
-]  # clients send both; those before 1.0 knew run_uuid alone
-TagValue = Annotated[Text, cut(MAX_TAG_CHARS)]
+# Clients send both names; those before 1.0 know `run_uuid` alone.
+RunId = Annotated[Text, Field(min_length=1, validation_alias=AliasChoices("run_id", "run_uuid"))]
 
 
 class RunTag(MlflowRequest):
+    """A tag; its value is empty if it is absent, and cut if it is long."""
+
     key: Key
-    value: TagValue | None = None
+    value: Text | None = None
 
 
 class RunCreate(MlflowRequest):
@@ -48,7 +39,7 @@ class RunUpdate(RunWanted):
     run_name: Text | None = None
 
 
-class RunSearch(MlflowRequest):
+class RunsSearch(MlflowRequest):
     experiment_ids: list[Text] | None = None
     filter: Text | None = None
     run_view_type: ViewType | None = None

@@ -28,7 +28,7 @@ _STATUSES = "status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')"
 
 
 class Run(VersionedTable):
-    """A run; ``deleted_with_experiment`` tells which runs a restored experiment brings back."""
+    """A run; a restored experiment brings those back that were ``deleted_with_experiment``."""
 
     __tablename__ = "runs"
 

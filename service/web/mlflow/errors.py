@@ -23,6 +23,7 @@ KEPT = {401, 403, 404, 405, 408, 416, 429, 501, 503, 504}
 SHOWN = 3  # places in a message
 # MLflow's clients send Basic if they have a name and a password.
 CHALLENGE = 'Basic realm="polystore"'
+IN_CLIENTS = "In MLflow's clients, set MLFLOW_TRACKING_TOKEN to it."
 
 
 def is_mlflow(path: str) -> bool:
@@ -46,4 +47,4 @@ def _message(error: ServiceError) -> str:
     """Return what to correct and where, because clients show the message alone."""
     places = [f"{one['pointer'][1:] or 'body'}: {one['detail']}" for one in error.errors[:SHOWN]]
     says_itself = [] if places and type(error) is Refused else [error.message]
-    return " ".join([*says_itself, *places])
+    return " ".join([*says_itself, *places, *([IN_CLIENTS] if error.status == 401 else [])])

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, get_args, get_origin
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from service.core.errors import ServiceError
 from service.web.problems import invalid_value
 
 # MLflow's own pages call every address again below /ajax-api.
@@ -28,6 +29,19 @@ class MlflowResponse(BaseModel):
     model_config = ConfigDict(frozen=True, from_attributes=True, ser_json_inf_nan="strings")
 
 
+class Empty(MlflowResponse):
+    """The answer ``{}``."""
+
+
+EMPTY = Empty()
+
+
+def json_answer(**members: str | None) -> Response:
+    """Return an object of members that are JSON already; those that are None are left out."""
+    parts = [f'"{name}":{text}' for name, text in members.items() if text is not None]
+    return Response(f"{{{','.join(parts)}}}", media_type="application/json")
+
+
 def request_of(model: type[M]) -> Any:
     """Return the dependency that reads ``model`` from the query of a GET, or else from the body.
 
@@ -39,15 +53,32 @@ def request_of(model: type[M]) -> Any:
     )
 
     async def read(request: Request) -> M:
+        if request.method != "GET":
+            return await read_body(model, request)
         try:
-            if request.method == "GET":
-                return model.model_validate(_query(request, lists))
-            return model.model_validate_json(await request.body() or b"{}")
-        except ValidationError as error:  # a pointer begins with the field in both
-            raise invalid_value(error, "body", model) from error
+            return model.model_validate(_query(request, lists))
+        except ValidationError as error:
+            raise _refused(error, model) from error
 
     reader: Callable[[Request], Coroutine[Any, Any, M]] = read
     return Depends(reader)
+
+
+async def read_body(model: type[M], request: Request) -> M:
+    """Return the body of a request.
+
+    Raises:
+        ServiceError: it does not fit ``model``; each error has its pointer.
+    """
+    try:
+        return model.model_validate_json(await request.body() or b"{}")
+    except ValidationError as error:
+        raise _refused(error, model) from error
+
+
+def _refused(error: ValidationError, model: type[BaseModel]) -> ServiceError:
+    """Return the error; a pointer begins with the field, in the query too."""
+    return invalid_value(error, "body", model)
 
 
 def _is_list(annotation: Any) -> bool:

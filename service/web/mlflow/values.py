@@ -11,10 +11,11 @@ from service.web.text import without_nul
 MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 MAX_MILLISECONDS = 253_402_300_799_999  # the end of the year 9999
 MAX_KEY_CHARS = 250
-# The parts of a key are those of a path: not empty, and neither `.` nor `..`. Rust's \w has no
-# other numerals than digits, Python's and so MLflow's has: `R²` is a key.
-_PART = r"(?:\.{0,2}[\w\p{N}\- :]|\.{3})[\w\p{N}.\- :]*"
-KEY_PATTERN = f"^{_PART}(?:/{_PART})*$"
+# A key is its own normalised path and begins neither with / nor with .. (MLflow's rule). Rust's \w
+# has no numerals but digits, and MLflow's has: `R²` is a key.
+_LETTER = r"[\w\p{N}\- :]"
+_PART = rf"(?:\.{{0,2}}{_LETTER}|\.{{3}})[\w\p{{N}}.\- :]*"
+KEY_PATTERN = rf"^\.?{_LETTER}[\w\p{{N}}.\- :]*(?:/{_PART})*$"
 _DIGITS = r"^-?[0-9]{1,19}$"
 
 
@@ -60,7 +61,7 @@ class _Key:
             core_schema.str_schema(strict=True, max_length=MAX_KEY_CHARS, pattern=KEY_PATTERN),
             custom_error_type="key",
             custom_error_message=f"Send a key of 1 to {MAX_KEY_CHARS} letters, digits, blanks and "
-            "_ - . : /, without empty parts, . or .. between its slashes",
+            "_ - . : / that does not begin with / or .. and has no empty part, . or .. in its path",
         )
 
 
@@ -91,8 +92,3 @@ PageSize = Annotated[Int64, Field(ge=1, le=MAX_PAGE)]
 """The size of a page; more is refused, not cut."""
 Text = Annotated[str, AfterValidator(without_nul)]
 Key = Annotated[str, _Key]
-
-
-def cut(length: int) -> AfterValidator:
-    """Return the validator that keeps the first ``length`` characters of a text, as MLflow does."""
-    return AfterValidator(lambda text: text[:length])

@@ -1,4 +1,4 @@
-"""Purge: what it removes, in which parts, and what it leaves to the job of the artifacts."""
+"""Purge: its result, its parts, and the notes for the job that removes artifacts."""
 
 from typing import Any
 

@@ -16,25 +16,26 @@ from service.relational.mlflow.logged_models.input_schemas import (
     LogInputs,
     LogOutputs,
 )
-from service.relational.mlflow.logged_models.router import Nothing
 from service.relational.mlflow.route import MlflowRoute
-from service.web.mlflow.messages import request_of
+from service.web.mlflow.messages import EMPTY, ROOTS, Empty, request_of
 from service.web.route import policy
 
 router = APIRouter(prefix="/2.0/mlflow", route_class=MlflowRoute)
+MAX_BYTES = 32 * 2**20  # a dataset's profile has up to 16 MiB, and JSON escapes its quotes
+BODY_LIMITS = {f"{root}/2.0/mlflow/runs/log-inputs": MAX_BYTES for root in ROOTS}
 
 
 @router.post("/runs/log-inputs", dependencies=[needs("experiments:write")])
 async def mlflow_runs_log_inputs(
     wanted: Annotated[LogInputs, request_of(LogInputs)], inputs: RunInputsDep
-) -> Nothing:
+) -> Empty:
     """Add datasets and logged models to the inputs of a run."""
     await inputs.log(
         run_id(wanted.run_id),
         datasets=[_input(one) for one in wanted.datasets or ()],
         models=[model_id(one.model_id) for one in wanted.models or ()],
     )
-    return Nothing()
+    return EMPTY
 
 
 def _input(sent: LoggedDataset) -> DatasetInput:
@@ -53,11 +54,11 @@ def _input(sent: LoggedDataset) -> DatasetInput:
 @router.post("/runs/outputs", dependencies=[needs("experiments:write")])
 async def mlflow_runs_log_outputs(
     wanted: Annotated[LogOutputs, request_of(LogOutputs)], inputs: RunInputsDep
-) -> Nothing:
+) -> Empty:
     """Add logged models to the outputs of a run."""
     models = [(model_id(one.model_id), one.step or 0) for one in wanted.models or ()]
     await inputs.log_outputs(run_id(wanted.run_id), models)
-    return Nothing()
+    return EMPTY
 
 
 @router.post("/experiments/search-datasets", dependencies=[needs("experiments:read")])

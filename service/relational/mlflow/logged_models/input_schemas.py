@@ -22,7 +22,7 @@ class InputDataset(MlflowRequest):
     digest: Annotated[Text, Field(min_length=1, max_length=36)]
     source_type: Annotated[Text, Field(max_length=36)]
     source: Annotated[Text, Field(max_length=2**16 - 1)]
-    schema_: Annotated[Text, Field(alias="schema", max_length=2**20 - 1)] | None = None
+    schema_: Annotated[Text | None, Field(alias="schema", max_length=2**20 - 1)] = None
     profile: Annotated[Text, Field(max_length=2**24 - 1)] | None = None
 
 

@@ -23,15 +23,11 @@ from service.relational.mlflow.logged_models.schemas import (
     SearchedDataset,
 )
 from service.relational.mlflow.route import MlflowRoute
-from service.web.mlflow.messages import MlflowResponse, request_of
+from service.web.mlflow.messages import EMPTY, Empty, request_of
 from service.web.route import policy
 
 router = APIRouter(prefix="/2.0/mlflow/logged-models", route_class=MlflowRoute)
 READ, WRITE = [needs("experiments:read")], [needs("experiments:write")]
-
-
-class Nothing(MlflowResponse):
-    """The answer ``{}``."""
 
 
 def _texts(pairs: list[ModelParam] | list[ModelTag] | None) -> dict[str, str]:
@@ -112,32 +108,32 @@ async def mlflow_logged_models_finish(
 
 
 @router.delete("/{model}", dependencies=WRITE)
-async def mlflow_logged_models_delete(model: str, models: LoggedModels) -> Nothing:
+async def mlflow_logged_models_delete(model: str, models: LoggedModels) -> Empty:
     """Delete a logged model, so that no search finds it."""
     await models.hide(model_id(model))
-    return Nothing()
+    return EMPTY
 
 
 @router.post("/{model}/params", dependencies=WRITE)
 async def mlflow_logged_models_add_params(
     model: str, wanted: Annotated[ModelParams, request_of(ModelParams)], models: LoggedModels
-) -> Nothing:
+) -> Empty:
     """Add params to a logged model."""
     await models.add_params(model_id(model), _texts(wanted.params))
-    return Nothing()
+    return EMPTY
 
 
 @router.patch("/{model}/tags", dependencies=WRITE)
 async def mlflow_logged_models_set_tags(
     model: str, wanted: Annotated[ModelTags, request_of(ModelTags)], models: LoggedModels
-) -> Nothing:
+) -> Empty:
     """Set tags of a logged model."""
     await models.set_tags(model_id(model), _texts(wanted.tags))
-    return Nothing()
+    return EMPTY
 
 
 @router.delete("/{model}/tags/{key:path}", dependencies=WRITE)
-async def mlflow_logged_models_delete_tag(model: str, key: str, models: LoggedModels) -> Nothing:
+async def mlflow_logged_models_delete_tag(model: str, key: str, models: LoggedModels) -> Empty:
     """Remove a tag of a logged model; 404 if there is none."""
     await models.remove_tag(model_id(model), key)
-    return Nothing()
+    return EMPTY

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.web.mlflow.messages import MlflowRequest
-from service.web.mlflow.values import Key, Text, cut_text, results
+from service.web.mlflow.values import Key, PageSize, Text
 
-MAX_PARAM_CHARS, MAX_TAG_CHARS = 6000, 100_000
+MAX_TAG_CHARS = 100_000
 MAX_TEXTS = 1000  # params or tags of a request; clients send 100
-MAX_PAGE, DEFAULT_PAGE = 50_000, 50
+DEFAULT_PAGE = 50
 _FORBIDDEN = "/:.%\"'"
 
 
@@ -27,13 +27,14 @@ def _plain_status(value: object) -> object:
 
 
 ModelName = Annotated[Text, Field(max_length=500), AfterValidator(_usable_name)]
-ParamValue = cut_text(MAX_PARAM_CHARS)
 Status = Annotated[Literal["PENDING", "READY", "UPLOAD_FAILED"], BeforeValidator(_plain_status)]
 
 
 class ModelParam(MlflowRequest):
+    """A param; its value is empty if it is absent, and cut if it is long."""
+
     key: Key
-    value: ParamValue | None = None  # type: ignore[valid-type]
+    value: Text | None = None
 
 
 class ModelTag(MlflowRequest):
@@ -80,6 +81,6 @@ class ModelsSearch(MlflowRequest):
     experiment_ids: list[Text] | None = None
     filter: Text | None = None
     datasets: list[SearchedDataset] | None = Field(None, max_length=100)
-    max_results: results(MAX_PAGE) = None  # type: ignore[valid-type]
+    max_results: PageSize | None = None
     order_by: list[ModelOrderBy] | None = None
     page_token: Text | None = None

@@ -1,0 +1,1 @@
+"""MLflow's addresses of registered models and their versions, over ``model_registry``."""
