@@ -22,6 +22,7 @@ from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
 from service.relational.mlflow import experiment_router as mlflow_experiments
 from service.relational.mlflow import log_router as mlflow_log
+from service.relational.mlflow import metric_router as mlflow_metrics
 from service.relational.mlflow import run_router as mlflow_runs
 from service.relational.mlflow import server_router as mlflow_server
 from service.relational.mlflow.logged_models import input_router as mlflow_inputs
@@ -59,6 +60,7 @@ MLFLOW_ROOT = mlflow_server.root_router
 MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages.ROOTS
     mlflow_log.router,  # hot
     mlflow_runs.router,
+    mlflow_metrics.router,
     mlflow_experiments.router,
     mlflow_server.router,
     mlflow_models.router,
