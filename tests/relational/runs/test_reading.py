@@ -21,7 +21,13 @@ async def _log(client: Client, run: dict[str, Any], **body: Any) -> None:
 
 async def test_history_comes_by_time_step_and_value_in_pages(client: Client) -> None:
     run = await make_run(client)
-    points = [(1, 2, 1.0), (1, 2, "NaN"), (1, -3, "Infinity"), (0, 9, "-Infinity"), (5, 0, 5e-324)]
+    points: list[tuple[int, int, Any]] = [
+        (1, 2, 1.0),
+        (1, 2, "NaN"),
+        (1, -3, "Infinity"),
+        (0, 9, "-Infinity"),
+        (5, 0, 5e-324),
+    ]
     metrics = [point("a/b c", value, step, time) for time, step, value in points]
     await _log(client, run, metrics=metrics)
     address, cursor, found = f"/v1/runs/{run['id']}/metrics/a%2Fb%20c/history", None, []
@@ -82,7 +88,8 @@ async def exported(client: Client, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of the file of three runs, in pages of two."""
     monkeypatch.setattr(export_file, "MOST_ROWS", 2)
     experiment = await make_experiment(client, goals={"loss": "minimize"})
-    for second, (name, value) in enumerate((("=1+1", 1.5), ("b", "NaN"), ("c", "-Infinity"))):
+    values: dict[str, Any] = {"=1+1": 1.5, "b": "NaN", "c": "-Infinity"}
+    for second, (name, value) in enumerate(values.items()):
         run = await make_run(
             client,
             experiment_id=experiment["id"],

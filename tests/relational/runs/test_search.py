@@ -66,10 +66,10 @@ async def test_search_finds_and_orders_runs(client: Client) -> None:
 
 async def test_search_shows_what_was_logged(client: Client) -> None:
     experiment = await _runs(client)
-    query = {"experiment_id": experiment["id"], "filter": "run_name IN ('x')"}
+    query = {"experiment_id": experiment["id"], "filter": "artifact_uri IN ('x')"}
     refused = await client.get("/v1/runs", params=query)
     assert status_and_code(refused) == (422, "invalid_filter")
-    assert "character 10" in refused.json()["detail"]
+    assert "character 14" in refused.json()["detail"]
     query["filter"] = "run_name = 'b'"
     (run,) = (await client.get("/v1/runs", params=query)).json()["items"]
     assert run["params"] == {"a.b": "b", "same": "1"}
