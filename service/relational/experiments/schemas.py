@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from functools import lru_cache
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -21,6 +22,7 @@ OWN_SCHEME = "mlflow-artifacts:"
 _is_key = re.compile(KEY_PATTERN).fullmatch
 
 
+@lru_cache(10_000)  # a training logs the same few keys again and again
 def usable_key(key: str) -> str:
     """Return the key of a metric, param or tag; charts and artifacts use it as a path.
 
