@@ -23,6 +23,7 @@ from service.core.memory import return_large_blocks
 from service.core.metrics import Metrics
 from service.core.signing import Signer
 from service.documents import routers as documents
+from service.documents.artifacts.sweep import ArtifactSweep
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
 from service.documents.predictions.keep_retention import RetentionUpkeep
@@ -30,7 +31,7 @@ from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
 from service.settings import Settings, unknown_variables
-from service.stores.mongo.background import background_jobs
+from service.stores.mongo.background import Job, background_jobs
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
 from service.stores.mongo.client import MongoStore, open_mongo
 from service.stores.sql.engine import SqlStore, open_sql
@@ -132,6 +133,7 @@ def _add_routes(app: FastAPI, *, docs: bool) -> None:
     for router in (*relational.ROUTERS, *documents.ROUTERS):
         add_routes(app, "/v1", router)
     add_routes(app, "", relational.MLFLOW_ROOT)
+    add_routes(app, "", documents.MLFLOW_ROOT)
     for root in ROOTS:
         for router in (*relational.MLFLOW_ROUTERS, *documents.MLFLOW_ROUTERS):
             add_routes(app, root, router)
@@ -145,6 +147,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         max_body_bytes=settings.max_body_bytes,
         chunk_seconds=settings.body_seconds,
         limits=documents.body_limits(settings.max_batch_bytes) | relational.BODY_LIMITS,
+        files=documents.FILES,
     )
     app.add_middleware(ErrorMiddleware)
     app.add_middleware(SlowReaderMiddleware)  # a slot is for the length without a coding
@@ -194,7 +197,7 @@ def _lifespan(
             lag = EventLoopLag()
             metrics.watch_event_loop(lag)
             rules = RetentionRuleCache(mongo, settings.retention_days)
-            jobs = [RetentionUpkeep(mongo, settings.retention_days)]
+            jobs: list[Job] = [RetentionUpkeep(mongo, settings.retention_days), ArtifactSweep(mongo)]
             async with (
                 lag.sampled(),
                 registered(sql),

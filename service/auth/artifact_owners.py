@@ -9,12 +9,18 @@ from uuid import UUID
 
 from service.auth.caller import Caller
 
+DEFAULT_EXPERIMENT_ID = UUID("00000000-0000-7000-8000-000000000000")
+"""The experiment that MLflow's clients call ``0``."""
+
+
+Kind = Literal["run", "model"]
+
 
 class ArtifactRoot(NamedTuple):
     """The owner of artifacts: a run, or a logged model, of an experiment."""
 
     experiment_id: UUID
-    kind: Literal["run", "model"]
+    kind: Kind
     owner_id: UUID
 
 
@@ -30,7 +36,7 @@ class ArtifactOwners(Protocol):
             Refused: it is deleted, and takes no writes.
         """
 
-    async def find(self, caller: Caller, kind: Literal["run", "model"], key: UUID) -> ArtifactRoot:
+    async def find(self, caller: Caller, kind: Kind, key: UUID) -> ArtifactRoot:
         """Return the root of a run or logged model that the caller sees; raise NotFound."""
 
 

@@ -59,6 +59,7 @@ _DESCRIPTIONS = {
     "projects": "Projects with members, roles and invitations.",
     "items": "Documents with free attributes, and the types that validate them.",
     "predictions": "The log of predictions: intake, labels, lists, exports and a live stream.",
+    "artifacts": "Files of runs and logged models.",
     "retention": "How long the predictions of a model are kept.",
     "health": "Probes and figures for operators.",
 }
