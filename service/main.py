@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service import health
 from service.auth.access_tokens import Keyring
+from service.auth.artifact_owners import ArtifactOwners
 from service.auth.caller import Authenticator
 from service.auth.rate_limits import RateLimiter
 from service.core.errors import ServiceError
@@ -23,13 +24,15 @@ from service.core.memory import return_large_blocks
 from service.core.metrics import Metrics
 from service.core.signing import Signer
 from service.documents import routers as documents
-from service.documents.artifacts.sweep import ArtifactSweep
+from service.documents.artifacts.sweep import ArtifactPurge, ArtifactSweep
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
 from service.documents.predictions.keep_retention import RetentionUpkeep
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
+from service.relational.mlflow.artifact_owners import SqlArtifactOwners
+from service.relational.runs.artifact_removals import PurgedArtifacts
 from service.settings import Settings, unknown_variables
 from service.stores.mongo.background import Job, background_jobs
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
@@ -71,6 +74,7 @@ class State(TypedDict):
     keyring: Keyring
     rates: RateLimiter
     authenticator: Authenticator
+    artifact_owners: ArtifactOwners
     shared_writer: SharedWriter
     intake_limiter: IntakeLimiter
     large_responses: LargeResponses
@@ -197,7 +201,11 @@ def _lifespan(
             lag = EventLoopLag()
             metrics.watch_event_loop(lag)
             rules = RetentionRuleCache(mongo, settings.retention_days)
-            jobs: list[Job] = [RetentionUpkeep(mongo, settings.retention_days), ArtifactSweep(mongo)]
+            jobs: list[Job] = [
+                RetentionUpkeep(mongo, settings.retention_days),
+                ArtifactSweep(mongo),
+                ArtifactPurge(mongo, PurgedArtifacts(sql)),
+            ]
             async with (
                 lag.sampled(),
                 registered(sql),
@@ -215,6 +223,7 @@ def _lifespan(
                     keyring=keyring,
                     rates=rates,
                     authenticator=authenticator,
+                    artifact_owners=SqlArtifactOwners(sql),
                     shared_writer=shared_writer,
                     large_responses=LargeResponses(),
                     intake_limiter=limiter,

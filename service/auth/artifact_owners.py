@@ -1,4 +1,4 @@
-"""What the artifacts in MongoDB ask of the runs and logged models in PostgreSQL.
+"""Protocols between the artifacts in MongoDB and the runs and logged models in PostgreSQL.
 
 ``service.main`` hands the implementations of relational features to document features.
 """
@@ -11,16 +11,14 @@ from service.auth.caller import Caller
 
 DEFAULT_EXPERIMENT_ID = UUID("00000000-0000-7000-8000-000000000000")
 """The experiment that MLflow's clients call ``0``."""
-
-
-Kind = Literal["run", "model"]
+ArtifactKind = Literal["run", "model"]
 
 
 class ArtifactRoot(NamedTuple):
     """The owner of artifacts: a run, or a logged model, of an experiment."""
 
     experiment_id: UUID
-    kind: Kind
+    kind: ArtifactKind
     owner_id: UUID
 
 
@@ -33,10 +31,10 @@ class ArtifactOwners(Protocol):
         Raises:
             NotFound: it does not exist in this experiment, or the caller does not see it.
             Forbidden: the caller sees it and may not write.
-            Refused: it is deleted, and takes no writes.
+            Conflict: it is deleted, and takes no writes.
         """
 
-    async def find(self, caller: Caller, kind: Kind, key: UUID) -> ArtifactRoot:
+    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> ArtifactRoot:
         """Return the root of a run or logged model that the caller sees; raise NotFound."""
 
 

@@ -18,6 +18,8 @@ from service.relational.catalog import router as products
 from service.relational.erasure import router as erasure
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
+from service.relational.mlflow import experiment_router as mlflow_experiments
+from service.relational.mlflow import log_router as mlflow_log
 from service.relational.mlflow import server_router as mlflow_server
 from service.relational.orders import router as orders
 from service.relational.posts import author_router as authors
@@ -42,6 +44,8 @@ ROUTERS = [
 ]  # fmt: skip
 MLFLOW_ROOT = mlflow_server.root_router
 MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages.ROOTS
+    mlflow_log.router,  # hot
+    mlflow_experiments.router,
     mlflow_server.router,
 ]
 SCHEMAS = product_files.SCHEMAS

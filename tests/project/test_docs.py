@@ -20,7 +20,7 @@ from tests.fixtures.service import running_service
 ROOT = Path(__file__).parents[2]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
-RUN = [README, *(DOCS / f"{name}.md" for name in ("http", "predictions", "operations"))]
+RUN = [README, *(DOCS / f"{name}.md" for name in ("http", "mlflow", "predictions", "operations"))]
 UNPREFIXED = {
     "database_url", "reporting_database_url", "migration_database_url", "mongodb_url",
     "host", "port",

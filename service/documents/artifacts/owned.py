@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
-from service.auth.artifact_owners import ArtifactOwners, ArtifactRoot, Kind
+from service.auth.artifact_owners import ArtifactKind, ArtifactOwners, ArtifactRoot
 from service.documents.artifacts.contents import Contents
 from service.documents.artifacts.documents import ArtifactDocument
 from service.documents.artifacts.download import etag_of, respond
@@ -90,7 +90,7 @@ class ArtifactAccess(MongoService):
         await _require(self._context, root, writes=writes)
         return OwnedArtifacts(self._context, root)
 
-    async def of(self, kind: Kind, key: UUID, *, writes: bool = False) -> OwnedArtifacts:
+    async def of(self, kind: ArtifactKind, key: UUID, *, writes: bool = False) -> OwnedArtifacts:
         """Return the artifacts of a run or logged model; raises as the owners do."""
         root = await _owners(self._context.request).find(self._caller, kind, key)
         if writes:

@@ -4,15 +4,15 @@ import re
 from urllib.parse import unquote
 from uuid import UUID
 
-from service.auth.artifact_owners import DEFAULT_EXPERIMENT_ID, ArtifactRoot, Kind
+from service.auth.artifact_owners import DEFAULT_EXPERIMENT_ID, ArtifactKind, ArtifactRoot
 from service.core.errors import BadRequest, NotFound, has_surrogate
 
 MAX_PATH_BYTES = 1024  # in UTF-8; S3's limit of a key
 SCHEME = "mlflow-artifacts:"
 _FORBIDDEN = re.compile(r"[\\#\x00]")
 _DRIVE = re.compile(r"[A-Za-z]:")
-_RUN: Kind = "run"
-_MODEL: Kind = "model"
+_RUN: ArtifactKind = "run"
+_MODEL: ArtifactKind = "model"
 
 
 class BadPath(BadRequest):

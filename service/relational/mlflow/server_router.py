@@ -1,4 +1,4 @@
-"""What a client asks about the server itself: does it run, and what can it do?"""
+"""Routes that tell a client that the server runs, and what it can do."""
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse

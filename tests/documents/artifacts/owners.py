@@ -5,7 +5,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from service.auth.artifact_owners import ArtifactRoot, Kind
+from service.auth.artifact_owners import ArtifactKind, ArtifactRoot
 from service.auth.caller import Caller, Forbidden
 from service.core.errors import NotFound, Refused, Unavailable
 
@@ -27,7 +27,7 @@ class KnownOwners:
         self.is_down = False
         self.asked: list[bool] = []  # for each question, whether it was about writing
 
-    def add(self, kind: Kind = "run") -> ArtifactRoot:
+    def add(self, kind: ArtifactKind = "run") -> ArtifactRoot:
         root = ArtifactRoot(uuid7(), kind, uuid7())
         self.roots[root.owner_id] = root
         return root
@@ -43,7 +43,7 @@ class KnownOwners:
         if writes and root.owner_id in self.deleted:
             raise Refused("It is deleted.")
 
-    async def find(self, caller: Caller, kind: Kind, key: UUID) -> ArtifactRoot:
+    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> ArtifactRoot:
         root = self.roots.get(key)
         if root is None or root.kind != kind:
             await self.require(caller, ArtifactRoot(key, kind, key), writes=False)
