@@ -16,6 +16,7 @@ from service.relational.catalog import category_router as categories
 from service.relational.catalog import file_router as product_files
 from service.relational.catalog import router as products
 from service.relational.erasure import router as erasure
+from service.relational.experiments import router as experiments
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
 from service.relational.mlflow import experiment_router as mlflow_experiments
@@ -30,6 +31,7 @@ from service.relational.projects import invitation_router as invitations
 from service.relational.projects import member_router as members
 from service.relational.projects import router as projects
 from service.relational.reports import router as reports
+from service.relational.runs import router as runs
 from service.relational.tags import router as tags
 from service.relational.users import router as users
 
@@ -38,8 +40,9 @@ HOT_ROUTERS = [users.router, authors.router, post_bulk.router, posts.router]
 ROUTERS = [
     module.router
     for module in (
-        orders, product_files, product_bulk, products, categories, accounts, transfers, projects,
-        members, invitations, comments, tags, logins, me, api_keys, audit, reports, erasure,
+        runs, experiments, orders, product_files, product_bulk, products, categories, accounts,
+        transfers, projects, members, invitations, comments, tags, logins, me, api_keys, audit,
+        reports, erasure,
     )
 ]  # fmt: skip
 MLFLOW_ROOT = mlflow_server.root_router

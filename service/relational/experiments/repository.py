@@ -1,15 +1,24 @@
 """Experiments in PostgreSQL, with their tags."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import ColumnElement, Text, delete, func, literal_column, select, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    column,
+    delete,
+    func,
+    select,
+    table,
+    text,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from service.auth.caller import Forbidden
-from service.core.errors import Conflict, NotFound
+from service.core.errors import Conflict, NotFound, Refused
 from service.relational.experiments.schemas import (
     ExperimentCreate,
     ExperimentQuery,
@@ -18,7 +27,7 @@ from service.relational.experiments.schemas import (
 )
 from service.relational.experiments.tables import DEFAULT_ID, Experiment, ExperimentTag
 from service.relational.experiments.visibility import editable_experiment, visible_experiment
-from service.relational.projects.repository import ProjectRepository
+from service.relational.projects.repository import ProjectNotFound, ProjectRepository
 from service.stores.sql.context import SqlContext
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
@@ -29,6 +38,20 @@ from service.web.schemas import changes
 
 class ExperimentNotFound(NotFound):
     code, title = "experiment_not_found", "Experiment does not exist"
+
+
+class ExperimentGone(ExperimentNotFound):
+    constraints = ("fk_runs_experiment_id", "fk_experiment_tags_experiment_id")
+
+
+class ExperimentProjectGone(ProjectNotFound):
+    constraints = "fk_experiments_project_id"
+
+
+class ExperimentNameLength(Refused):
+    code, title, pointer = "experiment_name", "Name of an experiment is too long", "/name"
+    detail = "Send a name of 1 to 500 characters."
+    constraints = "ck_experiments_name"
 
 
 class ExperimentNameTaken(Conflict):
@@ -56,42 +79,163 @@ class DefaultStays(Conflict):
     detail = "It takes the runs of clients that name no experiment; use another experiment."
 
 
-class ExperimentRepository(SqlRepository[ExperimentRead]):
-    """As written next."""
+_T = ExperimentTag
+_TAGS = (
+    select(func.coalesce(func.jsonb_object_agg(_T.key, _T.value), text("'{}'::jsonb")))
+    .where(_T.experiment_id == Experiment.id)
+    .correlate(Experiment)
+    .scalar_subquery()
+)
+_SHOWN = {
+    **projection(Experiment, ExperimentRead, without=("tags",)),
+    "tags": type_coerce(_TAGS, JSONB),
+}
+# Runs stand above experiments, which name only what they change of them.
+_RUNS = table(
+    "runs",
+    *map(column, ("experiment_id", "deleted_at", "deleted_with_experiment", "version")),
+    column("updated_at"),
+)
 
-    async def get(self, key: UUID) -> ExperimentRead:
-        """Return an experiment, deleted or not; raise ExperimentNotFound."""
-        raise NotImplementedError
+
+class ExperimentRepository(SqlRepository[ExperimentRead]):
+    """Experiments that the caller sees; of a project's, its editors change them.
+
+    Rows of several tables are locked in this order: the project, the experiment, its tags, its
+    runs.
+    """
+
+    table, schema, missing = Experiment, ExperimentRead, ExperimentNotFound
+    not_own = ExperimentReadOnly
+    listing = SqlListing(
+        Experiment,
+        ExperimentQuery,
+        _SHOWN,
+        schema=ExperimentRead,
+        filters={"name": Experiment.name, "project_id": Experiment.project_id},
+        elsewhere=["deleted"],
+    )
+
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        self._projects = ProjectRepository(context)
+
+    def visible(self) -> ColumnElement[bool]:
+        return visible_experiment(self._caller)
+
+    def own(self) -> ColumnElement[bool]:
+        return editable_experiment(self._caller)
 
     async def get_by_name(self, name: str) -> ExperimentRead:
-        """As ``get``, by name."""
-        raise NotImplementedError
+        """Return the experiment of this name, as ``get`` deleted or not."""
+        return await self._get(Experiment.name == name)
+
+    async def list(self, query: ListQuery) -> Page[ExperimentRead]:
+        is_null = Experiment.deleted_at.is_(None)
+        is_wanted = ~is_null if getattr(query, "deleted", False) else is_null
+        return await self._page(query, self.visible(), is_wanted)
 
     async def add(self, experiment: ExperimentCreate) -> ExperimentRead:
-        raise NotImplementedError
+        """Return the new experiment; raise ProjectNotFound or ProjectRoleTooWeak."""
+        if experiment.project_id is not None:
+            await self._projects.lock_with(experiment.project_id, "edit")
+        values = experiment.model_dump(exclude={"tags"})
+        made = insert(Experiment).values(**values).returning(Experiment.id)
+        key = (await self._session.execute(made)).scalar_one()
+        if experiment.tags:
+            await self._session.execute(
+                insert(_T), [{"experiment_id": key, "key": name, "value": value}
+                             for name, value in experiment.tags.items()]
+            )  # fmt: skip
+        return await self.get(key)
 
     async def change(
         self, key: UUID, change: ExperimentUpdate, expected: Expected = None
     ) -> ExperimentRead:
-        """Raises ExperimentDeleted, ExperimentNameTaken, ExperimentReadOnly …"""
-        raise NotImplementedError
+        """Change some fields.
+
+        Raises:
+            ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted.
+            DefaultStays: it would belong to a project.
+            ProjectNotFound, ProjectRoleTooWeak: of the project that it would belong to.
+        """
+        values = changes(change)
+        project_id = values.get("project_id")
+        if project_id is not None:
+            if key == DEFAULT_ID:
+                raise DefaultStays
+            await self._projects.lock_with(project_id, "edit")
+        await self._lock_active(key)
+        await self._change(self._is(key), values, expected)
+        return await self.get(key)
 
     async def rename(self, key: UUID, name: str) -> None:
-        raise NotImplementedError
+        """Change the name; raises as ``change``."""
+        await self._lock_active(key)
+        await self._change(self._is(key), {"name": name}, None)
 
     async def remove(self, key: UUID, expected: Expected = None) -> None:
-        """Mark it and its active runs deleted; idempotent."""
-        raise NotImplementedError
+        """Delete it with its active runs, until it is restored; repeating it changes nothing."""
+        if not await self._lock(key):
+            await self._change(self._is(key), {"deleted_at": func.now()}, expected)
+            of_it = (_RUNS.c.experiment_id == key) & _RUNS.c.deleted_at.is_(None)
+            await self._change_runs(of_it, deleted_at=func.now(), deleted_with_experiment=True)
 
     async def restore(self, key: UUID) -> ExperimentRead:
-        raise NotImplementedError
+        """Bring it back with the runs that were deleted with it."""
+        if await self._lock(key):
+            await self._change(self._is(key), {"deleted_at": None}, None)
+            of_it = (_RUNS.c.experiment_id == key) & _RUNS.c.deleted_with_experiment
+            await self._change_runs(of_it, deleted_at=None, deleted_with_experiment=False)
+        return await self.get(key)
 
     async def set_tag(self, key: UUID, name: str, value: str) -> None:
-        raise NotImplementedError
+        """Set a tag; the same value again changes nothing. Raises as ``change``."""
+        await self._lock_active(key)
+        sent = insert(_T).values(experiment_id=key, key=name, value=value)
+        put = sent.on_conflict_do_update(
+            index_elements=["experiment_id", "key"],
+            set_={"value": value},
+            where=_T.value != value,
+        ).returning(_T.key)
+        if await self._session.scalar(put) is not None:
+            await self._change(self._is(key), {"updated_at": func.now()}, None)
 
     async def remove_tag(self, key: UUID, name: str) -> None:
-        """Raises ExperimentTagNotFound."""
-        raise NotImplementedError
+        """Remove a tag; raises as ``change``, and ExperimentTagNotFound."""
+        await self._lock_active(key)
+        is_it = (_T.experiment_id == key) & (_T.key == name)
+        if await self._session.scalar(delete(_T).where(is_it).returning(_T.key)) is None:
+            raise ExperimentTagNotFound
+        await self._change(self._is(key), {"updated_at": func.now()}, None)
+
+    async def _lock_active(self, key: UUID) -> None:
+        if await self._lock(key):
+            raise ExperimentDeleted
+
+    async def _lock(self, key: UUID) -> bool:
+        """Return whether it is deleted; it stays so until the transaction ends.
+
+        Raises:
+            ExperimentNotFound: there is none that the caller sees.
+            ExperimentReadOnly: the caller may not change it.
+        """
+        locked = (
+            select(Experiment.deleted_at.is_not(None), self.own())
+            .where(self._is(key), self.visible())
+            .with_for_update(key_share=True, of=Experiment)
+        )
+        row = (await self._session.execute(locked)).one_or_none()
+        if row is None:
+            raise ExperimentNotFound
+        is_deleted, is_own = row
+        if not is_own:
+            raise ExperimentReadOnly
+        return bool(is_deleted)
+
+    async def _change_runs(self, where: ColumnElement[bool], **values: Any) -> None:
+        values |= {"version": _RUNS.c.version + 1, "updated_at": func.now()}
+        await self._session.execute(update(_RUNS).where(where).values(**values))
 
 
 Experiments = Annotated[ExperimentRepository, Depends(ExperimentRepository.from_request)]

@@ -42,7 +42,7 @@ def usable_location(location: str) -> str:
     """
     if location.startswith((OWN_SCHEME, "runs:")):
         raise ValueError(
-            "must be of another store, such as s3://bucket/path; leave it out to keep artifacts here"
+            "must be of another store, such as s3://bucket/path; null keeps artifacts here"
         )
     return location
 
@@ -85,7 +85,7 @@ class ExperimentUpdate(RequestModel):
     goals: Goals | MISSING = MISSING
 
 
-class TagWrite(RequestModel):
+class ExperimentTagWrite(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": {"value": "A"}})
 
     value: ExperimentTagValue

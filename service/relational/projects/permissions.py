@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 ProjectRole = Literal["owner", "admin", "member", "viewer"]
-Right = Literal["read", "leave", "edit", "invite", "change_roles", "remove_members", "delete"]
+Right = Literal[
+    "read", "leave", "edit", "invite", "change_roles", "remove_members", "purge", "delete"
+]
 
 
 class Rights(NamedTuple):
@@ -21,12 +23,14 @@ class Rights(NamedTuple):
 RIGHTS: Mapping[ProjectRole, Rights] = {
     "owner": Rights(
         to=frozenset(
-            {"read", "leave", "edit", "invite", "change_roles", "remove_members", "delete"}
+            {"read", "leave", "edit", "invite", "change_roles", "remove_members", "purge", "delete"}
         ),
         over=frozenset({"owner", "admin", "member", "viewer"}),
     ),
     "admin": Rights(
-        to=frozenset({"read", "leave", "edit", "invite", "change_roles", "remove_members"}),
+        to=frozenset(
+            {"read", "leave", "edit", "invite", "change_roles", "remove_members", "purge"}
+        ),
         over=frozenset({"admin", "member", "viewer"}),
     ),
     "member": Rights(to=frozenset({"read", "leave", "edit"}), over=frozenset()),

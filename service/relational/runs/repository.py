@@ -2,15 +2,31 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
+from sqlalchemy import ColumnElement, func, select
+from uuid_utils.compat import uuid7
 
-from service.core.errors import Conflict, NotFound
-from service.relational.runs.schemas import RunStatus
-from service.stores.sql.context import SqlService
+from service.core.errors import Conflict, NotFound, Refused
+from service.relational.experiments.repository import (
+    ExperimentDeleted,
+    ExperimentNotFound,
+    ExperimentReadOnly,
+)
+from service.relational.experiments.tables import Experiment
+from service.relational.experiments.visibility import editable_experiment, visible_experiment
+from service.relational.runs.names import invented_name
+from service.relational.runs.queries import ADD_RUN
+from service.relational.runs.schemas import MAX_TAG, RunRead, RunStatus
+from service.relational.runs.tables import Run
+from service.stores.sql.lists.listing import SqlListing, projection
+from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
+from service.web.lists.pagination import ListQuery
+
+NAME_TAG = "mlflow.runName"  # it is the run's name, and no row of run_tags
 
 
 class RunNotFound(NotFound):
@@ -27,33 +43,30 @@ class RunTagNotFound(NotFound):
     code, title = "tag_not_found", "There is no such tag"
 
 
-class RunNameDiffers(Conflict):
-    code, title = "run_name_differs", "Run has two names"
+class RunNameDiffers(Refused):
+    code, title, pointer = "run_name_differs", "Run has two names", "/name"
     detail = "Send the name alone, or the same value in the tag mlflow.runName."
 
 
-class RunRow(NamedTuple):
-    """A run's own fields."""
-
-    id: UUID
-    experiment_id: UUID
-    name: str
-    user_name: str
-    status: str
-    started_at: datetime
-    ended_at: datetime | None
-    deleted_at: datetime | None
-    version: int
-    created_at: datetime
-    updated_at: datetime
+class UnknownRunStatus(Refused):
+    code, title, pointer = "run_status", "Unknown status of a run", "/status"
+    constraints = "ck_runs_status"
 
 
-class RunRepository(SqlService):
-    """As written next."""
+class RunRepository(SqlRepository[RunRead]):
+    """Callers see the runs of the experiments that they see, deleted or not.
 
-    async def get(self, run_id: UUID) -> RunRow:
-        """Return a run that the caller sees, deleted or not; raise RunNotFound."""
-        raise NotImplementedError
+    Rows are locked in this order: the experiment, the run, what it has logged.
+    """
+
+    table, schema, missing, not_own = Run, RunRead, RunNotFound, ExperimentReadOnly
+    listing = SqlListing(Run, ListQuery, projection(Run, RunRead), schema=RunRead)
+
+    def visible(self) -> ColumnElement[bool]:
+        return _of_experiment(visible_experiment(self._caller))
+
+    def own(self) -> ColumnElement[bool]:
+        return _of_experiment(editable_experiment(self._caller))
 
     async def add(
         self,
@@ -63,13 +76,28 @@ class RunRepository(SqlService):
         user_name: str | None = None,
         started_at: datetime | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> RunRow:
-        """Make a run; its name is that of the tag mlflow.runName, or invented; None: now, caller.
+    ) -> RunRead:
+        """Return a new run, by default of the caller, from now on, with an invented name.
 
         Raises:
-            ExperimentNotFound, ExperimentDeleted, ExperimentReadOnly, RunNameDiffers.
+            ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted.
+            RunNameDiffers: the tag mlflow.runName has another name.
         """
-        raise NotImplementedError
+        rows = {key: value[:MAX_TAG] for key, value in (tags or {}).items()}
+        tagged = rows.pop(NAME_TAG, None)
+        if name and tagged and name != tagged:
+            raise RunNameDiffers
+        name = name or tagged or invented_name()
+        texts = list(rows), list(rows.values())
+        arguments = uuid7(), name, user_name, started_at, *texts, self._caller.user_id
+        row = await ADD_RUN.row(self._session, self._caller, experiment_id, *arguments)
+        if row is None:
+            raise ExperimentNotFound
+        if not row["editable"]:
+            raise ExperimentReadOnly
+        if row["is_deleted"]:
+            raise ExperimentDeleted
+        return RunRead(**row)
 
     async def update(
         self,
@@ -78,17 +106,60 @@ class RunRepository(SqlService):
         status: RunStatus | None = None,
         ended_at: datetime | None = None,
         name: str | None = None,
-    ) -> RunRow:
-        """Change what is not None. Raises RunNotFound, RunDeleted, ExperimentReadOnly."""
-        raise NotImplementedError
+    ) -> RunRead:
+        """Change what is not None; raises as ``change``."""
+        sent = {"status": status, "ended_at": ended_at, "name": name}
+        return await self.change(run_id, {key: one for key, one in sent.items() if one is not None})
 
-    async def remove(self, run_id: UUID, expected: Expected = None) -> None:
-        """Mark it deleted; idempotent."""
-        raise NotImplementedError
+    async def change(
+        self, run_id: UUID, values: Mapping[str, Any], expected: Expected = None
+    ) -> RunRead:
+        """Change some fields; raises RunNotFound, ExperimentReadOnly or RunDeleted."""
+        if await self._lock(run_id):
+            raise RunDeleted
+        await self._change(self._is(run_id), values, expected)
+        return await self.get(run_id)
 
-    async def restore(self, run_id: UUID) -> RunRow:
-        """Bring it back; idempotent. Raises ExperimentDeleted."""
-        raise NotImplementedError
+    async def remove(self, key: UUID, expected: Expected = None) -> None:
+        """Delete it, until it is restored; repeating it changes nothing."""
+        if not await self._lock(key):
+            await self._change(self._is(key), {"deleted_at": func.now()}, expected)
+
+    async def restore(self, run_id: UUID) -> RunRead:
+        """Bring it back; raises ExperimentDeleted too."""
+        experiment = (
+            select(Experiment.deleted_at.is_not(None))
+            .join(Run, Run.experiment_id == Experiment.id)
+            .where(self._is(run_id), self.visible())
+            .with_for_update(read=True, of=Experiment)
+        )
+        of_deleted = await self._session.scalar(experiment)
+        if await self._lock(run_id):
+            if of_deleted:
+                raise ExperimentDeleted
+            values = {"deleted_at": None, "deleted_with_experiment": False}
+            await self._change(self._is(run_id), values, None)
+        return await self.get(run_id)
+
+    async def _lock(self, run_id: UUID) -> bool:
+        """Return whether it is deleted; it stays so until the transaction ends."""
+        locked = (
+            select(Run.deleted_at.is_not(None), self.own())
+            .where(self._is(run_id), self.visible())
+            .with_for_update(key_share=True, of=Run)
+        )
+        row = (await self._session.execute(locked)).one_or_none()
+        if row is None:
+            raise RunNotFound
+        is_deleted, is_own = row
+        if not is_own:
+            raise ExperimentReadOnly
+        return bool(is_deleted)
+
+
+def _of_experiment(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    of_run = select(Experiment.id).where(Experiment.id == Run.experiment_id, condition)
+    return of_run.correlate(Run).exists()
 
 
 Runs = Annotated[RunRepository, Depends(RunRepository.from_request)]

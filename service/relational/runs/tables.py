@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     Text,
     false,
+    func,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -128,3 +129,19 @@ class MetricPoint(Base):
     timestamp: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     step: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     value: Mapped[float] = mapped_column(Double, primary_key=True)
+
+
+class ArtifactRemoval(Base):
+    """A purged run or logged model, whose artifacts in MongoDB are to be removed."""
+
+    __tablename__ = "artifact_removals"
+
+    owner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    experiment_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('run', 'model')", name="kind"),
+        Index("ix_artifact_removals_created_at", "created_at", "owner_id"),
+    )

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
-from service.auth.caller import NotYours
+from service.auth.caller import Forbidden, NotYours
 from service.core.errors import Collision, NotFound, PreconditionFailed
 from service.stores.sql.base import VersionedTable
 from service.stores.sql.context import SqlService
@@ -41,6 +41,7 @@ class SqlRepository(SqlService, Generic[R]):
     table: ClassVar[type[VersionedTable]]
     schema: type[R]
     missing: ClassVar[type[NotFound]]
+    not_own: ClassVar[type[Forbidden]] = NotYours
     listing: SqlListing
 
     def visible(self) -> ColumnElement[bool]:
@@ -104,7 +105,7 @@ class SqlRepository(SqlService, Generic[R]):
 
         Raises:
             NotFound: no such row that the caller sees, as the kind ``missing``.
-            NotYours: the caller sees it and may not change it.
+            Forbidden: the caller sees it and may not change it, as the kind ``not_own``.
             PreconditionFailed: its version is none of ``expected``.
             Collision: others removed and restored it each time.
         """
@@ -143,4 +144,4 @@ class SqlRepository(SqlService, Generic[R]):
         if is_own is None:
             raise self.missing
         if not is_own:
-            raise NotYours
+            raise self.not_own
