@@ -78,7 +78,7 @@ async def test_path_that_leaves_its_root_is_refused(
     for method in ("GET", "PUT", "DELETE"):
         assert (await client.request(method, url)).status_code == 400, method
     listed = await client.get(f"{ours(root)}?path={path.removesuffix('/')}%5C")
-    assert listed.status_code == 400
+    assert listed.status_code in (400, 422)
 
 
 async def test_wrong_digest_stores_nothing(client: httpx2.AsyncClient, root: ArtifactRoot) -> None:
