@@ -64,6 +64,8 @@ ACCOUNT = {"name": "Savings", "currency": "EUR"}
 TRANSFER = {"from_account_id": "~account_id", "to_account_id": "~bank_id", "amount": "1.00"}
 TRANSFER_FROM_BANK = {**TRANSFER, "from_account_id": "~bank_id", "to_account_id": "~account_id"}
 RETENTION = {"days": 30}
+EXPERIMENT = {"name": "~new", "project_id": "~project_id"}
+RUN = {"experiment_id": "~experiment_id"}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
 
 ACCESS_MATRIX: dict[str, AccessRow] = {
@@ -220,6 +222,25 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "transfers_reverse what they sent": AccessRow(
         401, 403, 404, 403, 200, parameters={"transfer_id": "sent_transfer_id"}
     ),
+    "experiments_create": owned(201, body=EXPERIMENT),
+    "experiments_create for all": logged_in(201, body={"name": "~new"}),
+    "experiments_list": logged_in(200),
+    "experiments_get": owned(200),
+    "experiments_update": owned(200, body={"goals": {"loss": "minimize"}}),
+    "experiments_delete": owned(204),
+    "experiments_restore": owned(200),
+    "experiments_purge": AccessRow(401, 403, 404, 409, 409),
+    "experiments_set_tag": owned(200, body={"value": "A"}),
+    "experiments_remove_tag": owned(204),
+    "runs_create": owned(201, body=RUN),
+    "runs_get": owned(200),
+    "runs_update": owned(200, body={"status": "FINISHED"}),
+    "runs_delete": owned(204),
+    "runs_restore": owned(200),
+    "runs_purge": AccessRow(401, 403, 404, 409, 409),
+    "runs_log": owned(200, body={"params": {"a": "b"}}),
+    "runs_set_tag": owned(200, body={"value": "A"}),
+    "runs_remove_tag": owned(204, parameters={"key": "run_tag"}),
     "items_create": logged_in(201, body=ITEM),
     "items_create for another": owned(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": logged_in(200),

@@ -110,6 +110,11 @@ FILTERS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "entries_list": _TIMES,
     "transfers_list": {**_TIMES, "account_id": _WHOSE},
     "projects_list": {"deleted": (True,), "my_role": ("owner", "viewer", "admin")},
+    "experiments_list": {
+        "name": ("experiment 77", "none"),
+        "project_id": _WHOSE,
+        "deleted": (True,),
+    },
     "project_members_list": {},
     "invitations_list": {},
     "invitations_list_mine": {},

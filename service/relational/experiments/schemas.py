@@ -107,6 +107,6 @@ class ExperimentRead(Versioned):
 
 class ExperimentQuery(ListQuery):
     sort: Literal["created_at", "-created_at", "name", "-name"] = "-created_at"
-    name: ExperimentName | None = None
-    project_id: UUID | None = None
+    name: ExperimentName | None = Field(None, description="the one with this name")
+    project_id: UUID | None = Field(None, description="those of this project")
     deleted: bool = Field(False, description="list deleted experiments instead")

@@ -42,7 +42,13 @@ class Experiment(VersionedTable):
     __table_args__ = (
         CheckConstraint("char_length(name) BETWEEN 1 AND 500", name="name"),
         Index("uq_experiments_name", "name", unique=True),
-        Index("ix_experiments_project_id", "project_id"),
+        Index("ix_experiments_project_id", "project_id", "created_at", "id"),
+        Index(
+            "ix_experiments_deleted",
+            "created_at",
+            "id",
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
         Index("ix_experiments_created_at_id", "created_at", "id"),
         Index("ix_experiments_updated_at_id", "updated_at", "id"),
     )

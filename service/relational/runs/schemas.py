@@ -26,7 +26,7 @@ INT64 = 2**63
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, str) and value not in SPECIAL:
+    if isinstance(value, bool) or (isinstance(value, str) and value not in SPECIAL):
         raise ValueError('must be a number, or "NaN", "Infinity" or "-Infinity"')
     return value
 

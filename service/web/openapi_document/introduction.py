@@ -57,6 +57,7 @@ _DESCRIPTIONS = {
     "accounts": "Accounts with a balance in one currency, and their entries.",
     "transfers": "Movements of money between two accounts.",
     "projects": "Projects with members, roles and invitations.",
+    "experiments": "Experiments and their runs: params, metrics and tags of trainings.",
     "items": "Documents with free attributes, and the types that validate them.",
     "predictions": "The log of predictions: intake, labels, lists, exports and a live stream.",
     "artifacts": "Files of runs and logged models.",

@@ -1,0 +1,84 @@
+"""Purge: what it removes, in which parts, and what it leaves to the job of the artifacts."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import func, select, table
+
+from service.main import State
+from service.relational.runs import purge
+from service.relational.runs.artifact_removals import PurgedArtifacts
+from tests.relational.experiments.factories import make_experiment, make_run, point
+from tests.relational.projects.factories import status_and_code
+
+TABLES = ("runs", "run_params", "run_tags", "run_metrics", "metric_points")
+
+
+async def sizes(state: State) -> list[int]:
+    async with state["sql"].engine.connect() as connection:
+        counts = [select(func.count()).select_from(table(name)) for name in TABLES]
+        return [await connection.scalar(count) or 0 for count in counts]
+
+
+async def make_full_run(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:
+    run = await make_run(client, tags={"a": "b"}, **fields)
+    metrics = [point(key, 1, step) for key in ("x", "y") for step in range(5)]
+    batch = {"metrics": metrics, "params": {"p": "1"}}
+    assert (await client.post(f"/v1/runs/{run['id']}/log", json=batch)).status_code == 200
+    return run
+
+
+async def test_purged_run_is_gone_and_its_artifacts_are_noted(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    run, kept = await make_full_run(client), await make_full_run(client)
+    path = f"/v1/runs/{run['id']}"
+    assert status_and_code(await client.post(f"{path}/purge")) == (409, "not_deleted")
+    await client.delete(path)
+    answer = await client.post(f"{path}/purge")
+    assert answer.json() == {"complete": True, "runs": 1, "points": 10, "runs_left": 0}
+    assert await sizes(state) == [1, 1, 1, 2, 10]
+    for answer in (await client.get(path), await client.post(f"{path}/purge")):
+        assert status_and_code(answer) == (404, "run_not_found")
+    assert (await client.get(f"/v1/runs/{kept['id']}")).status_code == 200
+    removals = PurgedArtifacts(state["sql"])
+    (root,) = await removals.pending(10)
+    assert [str(root.experiment_id), root.kind, str(root.owner_id)] == [
+        run["experiment_id"], "run", run["id"],
+    ]  # fmt: skip
+    for _ in range(2):
+        await removals.done([root])
+    assert await removals.pending(10) == []
+
+
+async def test_experiment_is_purged_in_parts(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "MAX_RUNS", 2)
+    experiment = await make_experiment(client, tags={"a": "b"})
+    for _ in range(3):
+        await make_full_run(client, experiment_id=experiment["id"])
+    path = f"/v1/experiments/{experiment['id']}"
+    assert status_and_code(await client.post(f"{path}/purge")) == (409, "not_deleted")
+    await client.delete(path)
+    first = (await client.post(f"{path}/purge")).json()
+    assert first == {"complete": False, "runs": 2, "points": 20, "runs_left": 1}
+    second = (await client.post(f"{path}/purge")).json()
+    assert second == {"complete": True, "runs": 1, "points": 10, "runs_left": 0}
+    assert status_and_code(await client.get(path)) == (404, "experiment_not_found")
+    assert await sizes(state) == [0] * 5
+    assert len(await PurgedArtifacts(state["sql"]).pending(10)) == 3
+
+
+async def test_long_history_is_purged_in_parts(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "MAX_POINTS", 4)
+    run = await make_full_run(client)
+    await client.delete(f"/v1/runs/{run['id']}")
+    parts = [(await client.post(f"/v1/runs/{run['id']}/purge")).json() for _ in range(3)]
+    assert [(part["complete"], part["points"], part["runs_left"]) for part in parts] == [
+        (False, 4, 1), (False, 4, 1), (True, 2, 0),
+    ]  # fmt: skip
+    assert await sizes(state) == [0] * 5
