@@ -24,17 +24,16 @@ from service.core.memory import return_large_blocks
 from service.core.metrics import Metrics
 from service.core.signing import Signer
 from service.documents import routers as documents
-from service.documents.artifacts.sweep import ArtifactPurge, ArtifactSweep
+from service.documents.jobs import background_work
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
-from service.documents.predictions.keep_retention import RetentionUpkeep
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
 from service.relational.mlflow.artifact_owners import SqlArtifactOwners
 from service.relational.runs.artifact_removals import PurgedArtifacts
 from service.settings import Settings, unknown_variables
-from service.stores.mongo.background import Job, background_jobs
+from service.stores.mongo.background import background_jobs
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
 from service.stores.mongo.client import MongoStore, open_mongo
 from service.stores.sql.engine import SqlStore, open_sql
@@ -201,16 +200,12 @@ def _lifespan(
             lag = EventLoopLag()
             metrics.watch_event_loop(lag)
             rules = RetentionRuleCache(mongo, settings.retention_days)
-            jobs: list[Job] = [
-                RetentionUpkeep(mongo, settings.retention_days),
-                ArtifactSweep(mongo),
-                ArtifactPurge(mongo, PurgedArtifacts(sql)),
-            ]
+            jobs = background_work(mongo, settings, PurgedArtifacts(sql))
             async with (
                 lag.sampled(),
                 registered(sql),
                 rules.refreshing(),
-                background_jobs(mongo, jobs if settings.background_jobs else []),
+                background_jobs(mongo, jobs),
             ):
                 yield State(
                     sql=sql,

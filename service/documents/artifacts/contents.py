@@ -1,4 +1,4 @@
-"""Contents in GridFS's format: chunks, and a document that says how many bytes they are.
+"""Contents in GridFS's format: chunks, and a document with their length.
 
 Motor's GridFS bucket is not used. It holds a connection without a deadline for each of its calls,
 buffers 48 MB of an upload, and makes indexes of its own.

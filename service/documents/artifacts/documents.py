@@ -19,7 +19,7 @@ CHUNK_BYTES = 1_048_576  # with GridFS's 255 KiB an upload took twice as long (m
 # A slower upload is refused, so that its content is surely unpublished when it is removed.
 UPLOAD_TIME = timedelta(hours=6)
 UPLOAD_KEPT = timedelta(hours=24)
-# Who reads a content that is replaced or deleted meanwhile has so long to come to its end.
+# A reader of a content that is replaced or deleted meanwhile has so long to come to its end.
 READERS_TIME = timedelta(minutes=15)
 # A chunk may arrive so long after its upload was given up, because a call on MongoDB was detached.
 LATE_WRITES = timedelta(minutes=1)
@@ -66,7 +66,7 @@ class FileDocument(TypedDict):
 
 def leftover(file_id: UUID | str, remove_at: datetime) -> Leftover:
     """Return a leftover; in an update ``file_id`` is an expression such as ``$file_id``."""
-    return {"file_id": file_id, "remove_at": remove_at}  # type: ignore[typeddict-item] # as said
+    return {"file_id": file_id, "remove_at": remove_at}  # type: ignore[typeddict-item] # see above
 
 
 def swap_in(file_id: UUID, length: int, sha256: str) -> list[Document]:

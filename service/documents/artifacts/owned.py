@@ -1,4 +1,4 @@
-"""Artifacts of one owner, once PostgreSQL has said that the caller may see or change them."""
+"""Artifacts of one owner, of a caller who may see or change them."""
 
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -56,7 +56,7 @@ class OwnedArtifacts:
 
         Raises:
             ArtifactNotFound: there is neither.
-            PreconditionFailed: the file is not as ``condition`` says.
+            PreconditionFailed: the file does not match ``condition``.
         """
         try:
             await self._artifacts.remove(check_path(path), condition)

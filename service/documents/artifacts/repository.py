@@ -60,7 +60,7 @@ class ArtifactRepository:
         await self._add_leftover(path, file_id, UPLOAD_KEPT)
 
     async def check(self, path: str, condition: Document) -> None:
-        """Raise PreconditionFailed if an announced path is not as ``condition`` says."""
+        """Raise PreconditionFailed if the document of an announced path does not match."""
         if condition and await self._read({"$and": [self._is(path), condition]}) is None:
             raise PreconditionFailed
 
@@ -70,7 +70,7 @@ class ArtifactRepository:
         """Make an announced upload the current content of its path, in one atomic write.
 
         Raises:
-            PreconditionFailed: the document is not as ``condition`` says.
+            PreconditionFailed: the document does not match ``condition``.
             UploadLost: the upload is being removed, or was.
         """
         match = {"file_id": file_id, "remove_at": {"$gt": CONDEMNED}}
@@ -108,7 +108,7 @@ class ArtifactRepository:
 
         Raises:
             ArtifactNotFound: there is none.
-            PreconditionFailed: the document is not as ``condition`` says.
+            PreconditionFailed: the document does not match ``condition``.
         """
         where = {**self._is(path), "file_id": {"$ne": None}}
         found = {"$and": [where, condition]}

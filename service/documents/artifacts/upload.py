@@ -51,7 +51,7 @@ class Upload:
 
         Raises:
             DigestMismatch: a digest in the headers is another.
-            PreconditionFailed: the document is not as ``condition`` says.
+            PreconditionFailed: the document does not match ``condition``.
             TooLarge, BodyTooSlow, UploadLost, ContentIncomplete, Unavailable: nothing was stored.
         """
         if "content-encoding" in self._request.headers:
@@ -75,16 +75,16 @@ class Upload:
 
     async def _receive(self, file_id: UUID) -> tuple[int, bytes]:
         """Write all parts but the last; return the number of its first chunk, and the part."""
-        first, held = 0, b""
+        first, waiting = 0, b""
         async for part in self._parts():
-            if held:
+            if waiting:
                 await self._writing
-                write = self._contents.write(file_id, first, _chunks(held))
+                write = self._contents.write(file_id, first, _chunks(waiting))
                 self._writing = asyncio.create_task(write)
                 first += CALL_CHUNKS
-            held = part
+            waiting = part
         await self._writing
-        return first, held
+        return first, waiting
 
     async def _announce(self, path: str, file_id: UUID, condition: Document) -> None:
         await self._artifacts.announce(path, file_id)

@@ -220,13 +220,13 @@ async def test_list_pages_show_each_child_of_a_folder_once(
     await put(client, ours(root, "topic"))
     for limit in (1, 2, 100):
         query: dict[str, Any] | None = {"path": "top", "limit": limit}
-        seen: list[tuple[str, bool]] = []
+        found: list[tuple[str, bool]] = []
         while query is not None:
             page = (await client.get(ours(root), params=query)).json()
-            seen += [(item["path"], item["is_folder"]) for item in page["items"]]
+            found += [(item["path"], item["is_folder"]) for item in page["items"]]
             cursor = page["page"]["next_cursor"]
             query = None if cursor is None else {**query, "cursor": cursor}
-        assert seen == [
+        assert found == [
             ("top/a", True), ("top/b.txt", False), ("top/b", True), ("top/b0", False),
             ("top/c-d", True), ("top/c", True), ("top/é", False),
         ]  # fmt: skip

@@ -171,7 +171,11 @@ async def test_tag_takes_the_last_value(
 async def test_invalid_batch_is_refused_and_nothing_stored(
     client: httpx2.AsyncClient, state: State, run: dict[str, Any], batch: dict[str, Any]
 ) -> None:
-    valid: dict[str, Any] = {"metrics": [point("ok", 1)], "params": {"ok": "1"}, "tags": {"ok": "1"}}
+    valid: dict[str, Any] = {
+        "metrics": [point("ok", 1)],
+        "params": {"ok": "1"},
+        "tags": {"ok": "1"},
+    }
     merged = {
         name: {**valid[name], **batch[name]} if isinstance(batch.get(name), dict) else
         [*valid[name], *batch[name]] if isinstance(batch.get(name), list) else
