@@ -11,7 +11,13 @@ from service.auth.artifact_owners import ArtifactKind, ArtifactOwners, ArtifactR
 from service.documents.artifacts.contents import Contents
 from service.documents.artifacts.documents import ArtifactDocument
 from service.documents.artifacts.download import etag_of, respond
-from service.documents.artifacts.paths import ArtifactNotFound, check_folder, check_path, root_uri
+from service.documents.artifacts.paths import (
+    SCHEME,
+    ArtifactNotFound,
+    check_folder,
+    check_path,
+    root_uri,
+)
 from service.documents.artifacts.repository import ArtifactRepository, Child
 from service.documents.artifacts.upload import Upload
 from service.stores.mongo.client import Document
@@ -46,7 +52,8 @@ class OwnedArtifacts:
 
     async def put(self, path: str, condition: Document = NO_CONDITION) -> ArtifactDocument:
         """Store the body of the request; raises as :meth:`Upload.run` does."""
-        name = f"{root_uri(self.root).partition('/')[2]}/{check_path(path)}"
+        folder = root_uri(self.root).removeprefix(f"{SCHEME}/")
+        name = f"{folder}/{check_path(path)}"
         upload = Upload(self._context.request, self._contents, self._artifacts, name)
         allowed = partial(_require, self._context, self.root, writes=True)
         return await upload.run(path, condition, allowed)

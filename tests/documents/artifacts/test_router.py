@@ -9,10 +9,15 @@ from urllib.parse import quote
 
 import httpx2
 import pytest
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions
+from gridfs import GridFSBucket
+from pymongo import MongoClient
 
 from service.auth.artifact_owners import ArtifactRoot
 from service.documents.artifacts.documents import CHUNK_BYTES
 from service.main import State
+from service.settings import Settings
 from tests.documents.artifacts.owners import KnownOwners, ours
 
 SIZES = (0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, 2 * CHUNK_BYTES, 2 * CHUNK_BYTES + 1, 5_000_000)
@@ -296,3 +301,18 @@ async def test_file_larger_than_the_limit_is_refused(
         assert answer.status_code == 413
         assert answer.headers["connection"] == "close"
     await put(client, ours(root, "a"), b"x" * (2 * CHUNK_BYTES - 1))
+
+
+async def test_gridfs_of_the_driver_reads_the_newest_content(
+    client: httpx2.AsyncClient, root: ArtifactRoot, settings: Settings
+) -> None:
+    await put(client, ours(root, "a/b.bin"), b"old")
+    data = os.urandom(2 * CHUNK_BYTES + 5)
+    await put(client, ours(root, "a/b.bin"), data)
+    assert settings.mongodb_url is not None
+    name = f"{root.experiment_id.hex}/{root.owner_id.hex}/artifacts/a/b.bin"
+    with MongoClient[Any](settings.mongodb_url.get_secret_value(), tz_aware=True) as driver:
+        codec: CodecOptions[Any] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
+        database = driver.get_database(settings.mongodb_database, codec_options=codec)
+        bucket = GridFSBucket(database, bucket_name="artifacts")
+        assert bucket.open_download_stream_by_name(name).read() == data

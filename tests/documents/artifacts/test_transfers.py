@@ -248,8 +248,7 @@ async def test_transfer_of_64_mib_takes_little_memory(port: int, root: ArtifactR
             yield block
 
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as speaking:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from now on
-        before = peak_bytes()
+        before = reset_peak()
         answer = await speaking.put(ours(root, "a"), content=body())
         assert answer.json()["size"] == count * CHUNK_BYTES
         received = 0
@@ -258,6 +257,12 @@ async def test_transfer_of_64_mib_takes_little_memory(port: int, root: ArtifactR
                 received += len(piece)
         assert received == count * CHUNK_BYTES
         assert peak_bytes() - before < count * CHUNK_BYTES / 2
+
+
+def reset_peak() -> int:
+    """Measure the peak from now on; return the memory in use, in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_bytes()
 
 
 def peak_bytes() -> int:
