@@ -24,13 +24,14 @@ from service.core.memory import return_large_blocks
 from service.core.metrics import Metrics
 from service.core.signing import Signer
 from service.documents import routers as documents
+from service.documents.jobs import background_work
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
-from service.documents.predictions.keep_retention import RetentionUpkeep
 from service.documents.retention.rule_cache import RetentionRuleCache
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
 from service.relational.mlflow.artifact_owners import SqlArtifactOwners
+from service.relational.runs.artifact_removals import PurgedArtifacts
 from service.settings import Settings, unknown_variables
 from service.stores.mongo.background import background_jobs
 from service.stores.mongo.change_streams import ChangeStreams, open_change_streams
@@ -135,6 +136,7 @@ def _add_routes(app: FastAPI, *, docs: bool) -> None:
     for router in (*relational.ROUTERS, *documents.ROUTERS):
         add_routes(app, "/v1", router)
     add_routes(app, "", relational.MLFLOW_ROOT)
+    add_routes(app, "", documents.MLFLOW_ROOT)
     for root in ROOTS:
         for router in (*relational.MLFLOW_ROUTERS, *documents.MLFLOW_ROUTERS):
             add_routes(app, root, router)
@@ -148,6 +150,7 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
         max_body_bytes=settings.max_body_bytes,
         chunk_seconds=settings.body_seconds,
         limits=documents.body_limits(settings.max_batch_bytes) | relational.BODY_LIMITS,
+        files=documents.FILES,
     )
     app.add_middleware(ErrorMiddleware)
     app.add_middleware(SlowReaderMiddleware)  # a slot is for the length without a coding
@@ -197,12 +200,12 @@ def _lifespan(
             lag = EventLoopLag()
             metrics.watch_event_loop(lag)
             rules = RetentionRuleCache(mongo, settings.retention_days)
-            jobs = [RetentionUpkeep(mongo, settings.retention_days)]
+            jobs = background_work(mongo, settings, PurgedArtifacts(sql))
             async with (
                 lag.sampled(),
                 registered(sql),
                 rules.refreshing(),
-                background_jobs(mongo, jobs if settings.background_jobs else []),
+                background_jobs(mongo, jobs),
             ):
                 yield State(
                     sql=sql,

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from service.auth.caller import Caller
 
+DEFAULT_EXPERIMENT_ID = UUID("00000000-0000-7000-8000-000000000000")
+"""The experiment that MLflow's clients call ``0``."""
 ArtifactKind = Literal["run", "model"]
 
 

@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     max_in_flight_bytes: int = Field(
         33_554_432, gt=0, description="size of events received and not yet written; above it: 429"
     )
+    max_artifact_bytes: int = Field(
+        5_368_709_120, gt=0, description="size of one file of a run or logged model"
+    )
     retention_days: int | None = Field(
         None, ge=1, le=3650, description="retention of predictions without a rule; unset: forever"
     )

@@ -45,7 +45,7 @@ def etag_of(resource: Versioned) -> str:
     return f'"{resource.etag_value()}"'
 
 
-def _etags(header: str) -> list[tuple[bool, str]]:
+def read_etags(header: str) -> list[tuple[bool, str]]:
     """Return the (weak, opaque) pairs of a list of entity tags."""
     etags, position = [], 0
     while position < len(header):
@@ -72,7 +72,7 @@ async def expected_versions(
     """
     if if_match is None or if_match.strip() == "*":
         return None
-    versions = [tag.partition(".")[0] for weak, tag in _etags(if_match) if not weak]
+    versions = [tag.partition(".")[0] for weak, tag in read_etags(if_match) if not weak]
     return frozenset(
         int(version) for version in versions if version.isdecimal() and len(version) < 19
     )
@@ -130,7 +130,7 @@ class ReplyBuilder:
         self._response.headers["Cache-Control"] = NO_STORE
 
     def _changed_etag(self, etag: str) -> str:
-        if self._if_none_match is not None and _matches(self._if_none_match, etag):
+        if self._if_none_match is not None and matches_etag(self._if_none_match, etag):
             raise NotModified(etag)
         return etag
 
@@ -138,9 +138,9 @@ class ReplyBuilder:
         return f"{self._request.url.path}/{key}"
 
 
-def _matches(header: str, etag: str) -> bool:
+def matches_etag(header: str, etag: str) -> bool:
     """Compare weakly, as RFC 9110 (13.1.2) asks of If-None-Match."""
-    return header.strip() == "*" or any(f'"{tag}"' == etag for _, tag in _etags(header))
+    return header.strip() == "*" or any(f'"{tag}"' == etag for _, tag in read_etags(header))
 
 
 async def reply_builder(

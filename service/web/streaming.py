@@ -57,7 +57,8 @@ class DeferredResponse(Response, ABC):
     async def _start(self, send: Send) -> None:
         if not self._started:
             self._started = True
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            start = {"type": "http.response.start", "status": self.status_code}
+            await send({**start, "headers": self.raw_headers})
 
     async def _send_error(
         self, error: ServiceError, scope: Scope, receive: Receive, send: Send

@@ -58,6 +58,7 @@ RESOURCES = {
     "experiment_id": Resource("owner", "/experiments", EXPERIMENT),
     "key": Resource("owner", "/experiments/{experiment_id}/tags/a", {"value": "b"}, name="a"),
     "run_id": Resource("owner", "/runs", RUN),
+    "path": Resource("owner", "/runs/{run_id}/artifacts/a.json", {}, name="a.json"),
     "run_tag": Resource("owner", "/runs/{run_id}/tags/a", {"value": "b"}, name="a"),
     "item_id": Resource("owner", "/items", ITEM),
     "key_id": Resource("owner", "/api_keys", API_KEY),

@@ -11,7 +11,7 @@ from tests.fixtures.client import statuses_of
 
 UNVERSIONED = {"/", "/livez", "/readyz", "/metrics"}
 OWN_DOCS = {"/docs", "/docs/assets/{name}", "/redoc", "/openapi.json"}
-MLFLOW = ("/api/", "/ajax-api/", "/health", "/version")
+MLFLOW = ("/api/", "/ajax-api/", "/health", "/version", "/get-artifact")
 
 
 def routes(app: FastAPI) -> list[RouteContext]:

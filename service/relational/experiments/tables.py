@@ -8,9 +8,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from service.auth.artifact_owners import DEFAULT_EXPERIMENT_ID
 from service.stores.sql.base import Base, VersionedTable
 
-DEFAULT_ID = UUID("00000000-0000-7000-8000-000000000000")
+DEFAULT_ID = DEFAULT_EXPERIMENT_ID
 """The experiment of clients that name none; a migration makes it."""
 INDEXED_CHARS = 250  # of a value: an entry of a B-tree has at most 2704 bytes
 Bytewise = Text(collation="C")  # sorts everywhere in the same way

@@ -1,6 +1,7 @@
 """Limits of what is read of a request: its address, its headers and its body."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,12 +43,19 @@ class BodyLimitMiddleware:
         chunk_seconds: the limit between two chunks of a body.
         limits: the limits of single paths; 0 leaves the limit to the endpoint, which never holds
             the whole body.
+        files: the paths whose PUT is a file, which leaves the limit to the endpoint too.
     """
 
     def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int, chunk_seconds: float, limits: Mapping[str, int]
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        chunk_seconds: float,
+        limits: Mapping[str, int],
+        files: re.Pattern[str],
     ) -> None:
-        self.app = app
+        self.app, self.files = app, files
         self.max_body_bytes, self.chunk_seconds, self.limits = max_body_bytes, chunk_seconds, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,6 +63,8 @@ class BodyLimitMiddleware:
             await self.app(scope, receive, send)
             return
         limit = self.limits.get(scope["path"], self.max_body_bytes)
+        if scope["method"] == "PUT" and self.files.match(scope["path"]):
+            limit = 0
         body = _LimitedBody(limit, self.chunk_seconds, receive, send)
         error = _error_of_head(scope, limit)
         if error is None:

@@ -60,6 +60,7 @@ _DESCRIPTIONS = {
     "experiments": "Experiments and their runs: params, metrics and tags of trainings.",
     "items": "Documents with free attributes, and the types that validate them.",
     "predictions": "The log of predictions: intake, labels, lists, exports and a live stream.",
+    "artifacts": "Files of runs and logged models.",
     "retention": "How long the predictions of a model are kept.",
     "registered models": "Names under which versions of models are published, with aliases.",
     "health": "Probes and figures for operators.",
