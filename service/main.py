@@ -131,6 +131,7 @@ def _add_routes(app: FastAPI, *, docs: bool) -> None:
         add_documentation(app)
     for router in (*relational.ROUTERS, *documents.ROUTERS):
         add_routes(app, "/v1", router)
+    add_routes(app, "", relational.MLFLOW_ROOT)
     for root in ROOTS:
         for router in (*relational.MLFLOW_ROUTERS, *documents.MLFLOW_ROUTERS):
             add_routes(app, root, router)

@@ -192,18 +192,20 @@ class SqlAuthenticator:
 
 
 def _token_in(header: str) -> str:
-    """Return a bearer token, or the API key that is the password of HTTP Basic (RFC 7617).
+    """Return a bearer token, or the token that is the password of HTTP Basic (RFC 7617).
 
     HTTP Basic serves clients that are configured with an address alone, such as KServe's logger:
-    ``https://key:pk_…@host``. Only keys are accepted there, no passwords of users.
+    ``https://key:pk_…@host``, and MLflow's, which have a name and a password. The name may be any.
+    The password is an API key or an access token, never that of a user: it would have to be hashed
+    at each request.
     """
     kind, _, token = header.partition(" ")
     token = token.strip()
     if kind.lower() == "basic":
         token = _password_in(token)
-        if not token.startswith(keys.PREFIX):
-            raise Unauthenticated
-    elif kind.lower() != "bearer" or not token:
+    elif kind.lower() != "bearer":
+        raise Unauthenticated
+    if not token:
         raise Unauthenticated
     return token
 

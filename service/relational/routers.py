@@ -18,6 +18,9 @@ from service.relational.catalog import router as products
 from service.relational.erasure import router as erasure
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
+from service.relational.mlflow import server_router as mlflow_server
+from service.relational.model_registry import router as registered_models
+from service.relational.model_registry import version_router as model_versions
 from service.relational.orders import router as orders
 from service.relational.posts import author_router as authors
 from service.relational.posts import bulk_router as post_bulk
@@ -37,9 +40,13 @@ ROUTERS = [
     for module in (
         orders, product_files, product_bulk, products, categories, accounts, transfers, projects,
         members, invitations, comments, tags, logins, me, api_keys, audit, reports, erasure,
+        registered_models, model_versions,
     )
 ]  # fmt: skip
-MLFLOW_ROUTERS: list[APIRouter] = []  # below each of service.web.mlflow.messages.ROOTS
+MLFLOW_ROOT = mlflow_server.root_router
+MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages.ROOTS
+    mlflow_server.router,
+]
 SCHEMAS = product_files.SCHEMAS
 BODY_LIMITS = {
     **product_files.BODY_LIMITS,

@@ -45,6 +45,7 @@ _TEXTS = {
     "decimal_whole_digits": "Send at most {whole_digits} digits before the decimal point.",
     "none_required": "Send null, or leave the field out.",
     "missing_sentinel_error": "Leave the field out.",
+    "json_invalid": "Send JSON in UTF-8.",
     "set_item_not_hashable": "Send text or numbers in the list.",
     **dict.fromkeys(("string_type", "string_unicode", "bytes_type", "invalid_key"), TEXT),
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), _INTEGER),

@@ -77,7 +77,8 @@ def _message(made_for: bytes, packed: bytes) -> bytes:
     return b"2%b\0%b" % (made_for, packed)
 
 
-_AS_THEY_ARE = {"int", "str", "float"}
+_AS_THEY_ARE = {"int", "str", "float", "NoneType"}
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "int": int, "str": str, "float": float, "Decimal": Decimal, "datetime": datetime.fromisoformat,
+    "UUID": UUID, "NoneType": lambda _: None,
 }  # fmt: skip

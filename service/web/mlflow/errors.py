@@ -1,6 +1,6 @@
 """Errors on MLflow's addresses: problems, with what MLflow's clients read beside."""
 
-from service.core.errors import ServiceError
+from service.core.errors import Refused, ServiceError
 
 ERROR_CODES = {
     400: "INVALID_PARAMETER_VALUE",
@@ -21,19 +21,29 @@ CODES = {
 }
 KEPT = {401, 403, 404, 405, 408, 416, 429, 501, 503, 504}
 SHOWN = 3  # places in a message
+# MLflow's clients send Basic if they have a name and a password.
+CHALLENGE = 'Basic realm="polystore"'
 
 
 def is_mlflow(path: str) -> bool:
     """Return whether a path is below MLflow's addresses."""
-    return path.startswith(("/api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/"))
+    return path.startswith(("/api/", "/ajax-api/"))
 
 
 def as_mlflow(error: ServiceError) -> tuple[int, dict[str, str]]:
     """Return the status of an error on MLflow's addresses, and the members it adds to a problem.
 
-    A client repeats 408, 429 and 5xx, and raises the others at once.
+    A client repeats 408, 429 and 5xx, and raises the others at once. A 401 names Basic too.
     """
+    if error.status == 401:
+        error.headers["WWW-Authenticate"] = f"{CHALLENGE}, {error.headers['WWW-Authenticate']}"
     status = error.status if error.status in KEPT or error.status >= 500 else 400
     code = CODES.get(error.code) or ERROR_CODES.get(status, "INTERNAL_ERROR")
-    places = [f"{one['pointer']}: {one['detail']}" for one in error.errors[:SHOWN]]
-    return status, {"error_code": code, "message": " ".join([error.message, *places])}
+    return status, {"error_code": code, "message": _message(error)}
+
+
+def _message(error: ServiceError) -> str:
+    """Return what to correct and where, because clients show the message alone."""
+    places = [f"{one['pointer'][1:] or 'body'}: {one['detail']}" for one in error.errors[:SHOWN]]
+    says_itself = [] if places and type(error) is Refused else [error.message]
+    return " ".join([*says_itself, *places])

@@ -14,12 +14,12 @@ M = TypeVar("M", bound="MlflowRequest")
 
 
 class MlflowRequest(BaseModel):
-    """Base of requests. An unset field may be null; int64 may be text; unknown fields are ignored.
+    """Base of requests: unknown fields are ignored. ``values.py`` has the types of fields.
 
-    Floats may be ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``.
+    A field that may be left out may also be null: ``step: Int64 | None = None``.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class MlflowResponse(BaseModel):
@@ -43,9 +43,8 @@ def request_of(model: type[M]) -> Any:
             if request.method == "GET":
                 return model.model_validate(_query(request, lists))
             return model.model_validate_json(await request.body() or b"{}")
-        except ValidationError as error:
-            where = "query" if request.method == "GET" else "body"
-            raise invalid_value(error, where, model) from error
+        except ValidationError as error:  # a pointer begins with the field in both
+            raise invalid_value(error, "body", model) from error
 
     reader: Callable[[Request], Coroutine[Any, Any, M]] = read
     return Depends(reader)

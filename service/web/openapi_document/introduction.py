@@ -60,6 +60,7 @@ _DESCRIPTIONS = {
     "items": "Documents with free attributes, and the types that validate them.",
     "predictions": "The log of predictions: intake, labels, lists, exports and a live stream.",
     "retention": "How long the predictions of a model are kept.",
+    "registered models": "Names under which versions of models are published, with aliases.",
     "health": "Probes and figures for operators.",
 }
 TAGS = [{"name": name, "description": text} for name, text in _DESCRIPTIONS.items()]
