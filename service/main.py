@@ -27,6 +27,7 @@ from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
 from service.documents.predictions.keep_retention import RetentionUpkeep
 from service.documents.retention.rule_cache import RetentionRuleCache
+from service.overview import router as overview
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
 from service.settings import Settings, unknown_variables
@@ -132,6 +133,7 @@ def _add_routes(app: FastAPI, *, docs: bool) -> None:
     for router in (*relational.ROUTERS, *documents.ROUTERS):
         add_routes(app, "/v1", router)
     add_routes(app, "", relational.MLFLOW_ROOT)
+    add_routes(app, "/v1", overview.router)  # after /models/{model}/retention
     for root in ROOTS:
         for router in (*relational.MLFLOW_ROUTERS, *documents.MLFLOW_ROUTERS):
             add_routes(app, root, router)

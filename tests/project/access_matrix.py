@@ -251,6 +251,9 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "labels_stream": admins(200, body={**LABEL, "prediction_id": "~uuid"}),
     "feedback_put": admins(200, body=LABEL),
     "feedback_delete": admins(404),
+    "models_list": logged_in(200),
+    # Members do not read the log, and the registry has no such model.
+    "models_get": AccessRow(401, 403, 404, 404, 200, parameters={"name": "seen_model"}),
     "retention_list": admins(200),
     "model_retention_get": admins(200),
     "model_retention_put": admins(200, body=RETENTION),

@@ -5,7 +5,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import ColumnElement, Text, delete, func, literal_column, select, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    delete,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from service.auth.caller import Forbidden
