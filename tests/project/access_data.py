@@ -55,7 +55,6 @@ RESOURCES = {
     "product_id": Resource("admin", "/products", PRODUCT),
     "order_id": Resource("owner", "/orders", {"lines": ["~line"]}),
     "prediction_id": Resource("admin", "/predictions", PREDICTION),
-    "seen_model": Resource("admin", "/predictions", PREDICTION, name="fraud"),
     "pair_id": Resource("admin", "/predictions", PREDICTION),  # no pair: no response has its id
     "bank_id": Resource("admin", "/accounts", {**ACCOUNT, "may_overdraw": True}),
     "account_id": Resource("owner", "/accounts", ACCOUNT, then="funding_id"),

@@ -252,8 +252,8 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "feedback_put": admins(200, body=LABEL),
     "feedback_delete": admins(404),
     "models_list": logged_in(200),
-    # Members do not read the log, and the registry has no such model.
-    "models_get": AccessRow(401, 403, 404, 404, 200, parameters={"name": "seen_model"}),
+    # It has a rule, and is neither registered nor in the log.
+    "models_get": logged_in(404, parameters={"name": "model"}),
     "retention_list": admins(200),
     "model_retention_get": admins(200),
     "model_retention_put": admins(200, body=RETENTION),
