@@ -28,6 +28,7 @@ from service.documents.jobs import background_work
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
 from service.documents.retention.rule_cache import RetentionRuleCache
+from service.overview import router as overview
 from service.relational import routers as relational
 from service.relational.authenticator import SqlAuthenticator
 from service.relational.mlflow.artifact_owners import SqlArtifactOwners
@@ -137,6 +138,7 @@ def _add_routes(app: FastAPI, *, docs: bool) -> None:
         add_routes(app, "/v1", router)
     add_routes(app, "", relational.MLFLOW_ROOT)
     add_routes(app, "", documents.MLFLOW_ROOT)
+    add_routes(app, "/v1", overview.router)  # after /models/{model}/retention
     for root in ROOTS:
         for router in (*relational.MLFLOW_ROUTERS, *documents.MLFLOW_ROUTERS):
             add_routes(app, root, router)

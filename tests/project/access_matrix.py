@@ -305,6 +305,9 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "labels_stream": admins(200, body={**LABEL, "prediction_id": "~uuid"}),
     "feedback_put": admins(200, body=LABEL),
     "feedback_delete": admins(404),
+    "models_list": logged_in(200),
+    # It has a rule, and is neither registered nor in the log.
+    "models_get": logged_in(404, parameters={"name": "model"}),
     "retention_list": admins(200),
     "model_retention_get": admins(200),
     "model_retention_put": admins(200, body=RETENTION),

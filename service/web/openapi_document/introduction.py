@@ -63,6 +63,7 @@ _DESCRIPTIONS = {
     "artifacts": "Files of runs and logged models.",
     "retention": "How long the predictions of a model are kept.",
     "registered models": "Names under which versions of models are published, with aliases.",
+    "models": "Models of the registry and of the prediction log, joined by their names.",
     "health": "Probes and figures for operators.",
 }
 TAGS = [{"name": name, "description": text} for name, text in _DESCRIPTIONS.items()]

@@ -230,6 +230,7 @@ async def cutting(port: int, cuts: int) -> AsyncIterator[str]:
             while data := await reader.read(65536):
                 writer.write(data)
                 await writer.drain()
+            writer.write_eof()  # else the service keeps the connection open for a minute
 
     async with await asyncio.start_server(forward, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

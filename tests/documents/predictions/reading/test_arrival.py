@@ -52,8 +52,10 @@ async def test_list_by_arrival_ends_at_the_moment_it_names(
 
 
 async def test_reader_by_arrival_misses_and_repeats_nothing_beside_writers(
-    client: httpx2.AsyncClient,
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Of tests it is 18 s, so long would the reader wait for the last event.
+    monkeypatch.setattr(state["mongo"], "deadline_seconds", 4.0)
     sent: list[str] = []
     done = asyncio.Event()
 
