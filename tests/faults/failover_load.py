@@ -97,6 +97,13 @@ ITEMS = ("item_with_a_key", "item_sent_once")
 STORED_AS = {"events": EVENTS, "labels": LABELS, "items": ITEMS}
 
 
+class Gaps(NamedTuple):
+    """For how many seconds no write of each kind was acknowledged, while elections were held."""
+
+    elections: int
+    seconds: dict[str, float]
+
+
 def response_clock() -> float:
     """Return the seconds of a clock that stands still while this thread needs a processor.
 
@@ -153,19 +160,18 @@ class Load:
             while any(len(self.moments[kind]) < enough[kind] for kind in KINDS):
                 await asyncio.sleep(0.01)
 
-    async def gaps_of(
-        self, fault: Callable[[ReplicaSet], None], members: ReplicaSet
-    ) -> dict[str, float]:
-        """Return for how many seconds no write of each kind was acknowledged because of a fault."""
+    async def gaps_of(self, fault: Callable[[ReplicaSet], None], members: ReplicaSet) -> Gaps:
+        """Give the set a fault, and return for how long no write was acknowledged."""
         await self.more()
+        term = await asyncio.to_thread(members.term)
         began = time.monotonic()
         await asyncio.to_thread(fault, members)
-        await asyncio.to_thread(members.primary)
-        log.info("new primary after %.2f s", time.monotonic() - began)
+        elections = await asyncio.to_thread(members.term) - term
+        log.info("new primary after %.2f s, %d elections", time.monotonic() - began, elections)
         await self.more()
-        gaps = {kind: _longest_gap(began, moments) for kind, moments in self.moments.items()}
-        log.info("no acknowledged write for %.2f s: %s", max(gaps.values()), gaps)
-        return gaps
+        seconds = {kind: _longest_gap(began, moments) for kind, moments in self.moments.items()}
+        log.info("no acknowledged write for %.2f s: %s", max(seconds.values()), seconds)
+        return Gaps(elections, seconds)
 
 
 def _longest_gap(since: float, moments: list[float]) -> float:
