@@ -97,6 +97,13 @@ ITEMS = ("item_with_a_key", "item_sent_once")
 STORED_AS = {"events": EVENTS, "labels": LABELS, "items": ITEMS}
 
 
+class Gaps(NamedTuple):
+    """For how many seconds no write of each kind was acknowledged, while elections were held."""
+
+    elections: int
+    seconds: dict[str, float]
+
+
 def response_clock() -> float:
     """Return the seconds of a clock that stands still while this thread needs a processor.
 
@@ -110,6 +117,7 @@ class Load:
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
+        self.is_over = False
         self.acknowledged: dict[str, list[str]] = {kind: [] for kind in KINDS}
         self.moments: dict[str, list[float]] = {kind: [] for kind in KINDS}
         self.sent: dict[str, list[str]] = {kind: [] for kind in KINDS}
@@ -117,7 +125,7 @@ class Load:
         self.slowest: dict[str, float] = dict.fromkeys(KINDS, 0.0)
 
     async def write(self, kind: str) -> None:
-        while True:
+        while not self.is_over:
             await self._write_until_acknowledged(kind, KINDS[kind]())
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -153,19 +161,18 @@ class Load:
             while any(len(self.moments[kind]) < enough[kind] for kind in KINDS):
                 await asyncio.sleep(0.01)
 
-    async def gaps_of(
-        self, fault: Callable[[ReplicaSet], None], members: ReplicaSet
-    ) -> dict[str, float]:
-        """Return for how many seconds no write of each kind was acknowledged because of a fault."""
+    async def gaps_of(self, fault: Callable[[ReplicaSet], None], members: ReplicaSet) -> Gaps:
+        """Give the set a fault, and return for how long no write was acknowledged."""
         await self.more()
+        term = await asyncio.to_thread(members.term)
         began = time.monotonic()
         await asyncio.to_thread(fault, members)
-        await asyncio.to_thread(members.primary)
-        log.info("new primary after %.2f s", time.monotonic() - began)
+        elections = await asyncio.to_thread(members.term) - term
+        log.info("new primary after %.2f s, %d elections", time.monotonic() - began, elections)
         await self.more()
-        gaps = {kind: _longest_gap(began, moments) for kind, moments in self.moments.items()}
-        log.info("no acknowledged write for %.2f s: %s", max(gaps.values()), gaps)
-        return gaps
+        seconds = {kind: _longest_gap(began, moments) for kind, moments in self.moments.items()}
+        log.info("no acknowledged write for %.2f s: %s", max(seconds.values()), seconds)
+        return Gaps(elections, seconds)
 
 
 def _longest_gap(since: float, moments: list[float]) -> float:
@@ -175,17 +182,21 @@ def _longest_gap(since: float, moments: list[float]) -> float:
 
 @asynccontextmanager
 async def loaded(client: httpx2.AsyncClient) -> AsyncIterator[Load]:
-    """Write all kinds during the block; afterwards no request is under way."""
+    """Write all kinds during the block; afterwards no request is under way.
+
+    Each writer ends with a response, because the service goes on with a request whose client left.
+    """
     load = Load(client)
     tasks = [asyncio.create_task(load.write(kind)) for kind in KINDS for _ in range(WRITERS_EACH)]
     try:
         yield load
+        load.is_over = True
+        await asyncio.wait(tasks, timeout=30)
     finally:
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
-    failed = [error for error in ended if not isinstance(error, asyncio.CancelledError)]
-    assert failed == [], "a writer ended"
+    assert ended == [None] * len(tasks), "a writer failed, or had no response"
 
 
 class Tail:

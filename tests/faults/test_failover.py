@@ -8,6 +8,7 @@ election timeout; ``--log-cli-level=INFO`` shows the figures.
 import asyncio
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from tests.faults.failover_load import (
     KINDS,
     MODEL,
     STORED_AS,
+    Gaps,
     Load,
     Tail,
     Write,
@@ -49,7 +51,9 @@ pytestmark = [pytest.mark.failover, pytest.mark.xdist_group("failover")]
 
 FAULTS = int(os.environ.get("FAILOVER_FAULTS", "3"))
 ELECTION_MS = int(os.environ.get("FAILOVER_ELECTION_MS", "2000"))
-GAP_SECONDS = ELECTION_MS / 1000 + 3
+# After an election: the driver looks for a primary once a second, and an open circuit lets one call
+# a second through.
+LATER_SECONDS = 3.0
 RESPONSE_SECONDS = 2.1
 log = logging.getLogger(__name__)
 
@@ -100,7 +104,7 @@ class Outcome(NamedTuple):
     """The responses to the clients, and the documents on the primary afterwards."""
 
     load: Load
-    gaps: list[dict[str, float]]
+    gaps: list[Gaps]
     tail: Tail
     stored: dict[str, Counter[str]]
 
@@ -154,12 +158,29 @@ def test_failover_responses_are_2xx_or_503_in_time(outcome: Outcome) -> None:
 
 
 def test_failover_lets_every_kind_write_again_in_time(outcome: Outcome) -> None:
-    assert max(gap for gaps in outcome.gaps for gap in gaps.values()) <= GAP_SECONDS
+    """Both secondaries may stand at once; then nobody wins, and the timeout begins again."""
+    late = [
+        (elections, seconds)
+        for elections, seconds in outcome.gaps
+        if max(seconds.values()) > elections * ELECTION_MS / 1000 + LATER_SECONDS
+    ]
+    assert late == []
 
 
 def test_failover_leaves_an_open_tail_complete(outcome: Outcome) -> None:
     tail, sent = outcome.tail, [key for kind in EVENTS for key in outcome.load.sent[kind]]
     assert Counter(tail.received) == Counter(set(sent) & outcome.stored["events"].keys())
+
+
+def test_cut_off_primary_leaves_no_long_election_timeout(members: ReplicaSet) -> None:
+    """The control of the fixture: its long timeout must not outlast the block in any member."""
+    with members.cut_off_primary():
+        pass
+    began = time.monotonic()
+    members.kill_primary()
+    assert members.primary().runs
+    assert time.monotonic() - began < 30  # a member that kept the timeout stands after 60 s
+    members.wait_until_whole()
 
 
 def test_write_of_one_member_is_lost_with_it(members: ReplicaSet) -> None:
