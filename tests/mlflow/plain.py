@@ -28,7 +28,7 @@ class Plain:
         headers = {"Content-Type": "application/json"}
         return self.send("POST", path, content=json.dumps(body), headers=headers)
 
-    def get(self, path: str, **query: Any) -> httpx2.Response:
+    def get(self, path: str, /, **query: Any) -> httpx2.Response:
         return self.send("GET", path, params=query)
 
     def experiment(self) -> str:

@@ -49,7 +49,7 @@ def test_session_has_all_steps(session: list[Step]) -> None:
 @pytest.mark.parametrize("area", AREAS)
 def test_session_agrees_with_the_recording(session: list[Step], area: str) -> None:
     expected = {step.step: step.value for step in recorded() if step.area == area}
-    found = defaultdict(list)
+    found: dict[str, list[str]] = defaultdict(list)
     for step in session:
         if step.area == area:
             found[step.step] += differences(expected[step.step], step.value)

@@ -1,7 +1,8 @@
 """Run the session; write a JSON array with an object per step into the file that is named.
 
-Areas may be named behind it; others are left out then. A step has ``area``, ``step`` and ``value``. Where MLflow's own server is wrong it also has
-``differs`` (the reason) and ``right``. The recording is the array of MLflow's server on PostgreSQL.
+Areas may be named behind it; others are left out then. A step has ``area``, ``step`` and ``value``.
+Where MLflow's own server is wrong it also has ``differs`` (the reason) and ``right``. The recording
+is the array of MLflow's server on PostgreSQL.
 """
 
 import json

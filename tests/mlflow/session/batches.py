@@ -113,8 +113,8 @@ def key_that_is_refused(s: Session) -> Any:
 @step()
 def long_values_are_cut(s: Session) -> Any:
     run = s.new_run()
-    parts = [], [Param("p", "x" * 6001)], [RunTag("t", "x" * 8001)]
-    refused = s.attempt(s.client.log_batch, run, *parts)
+    long_param, long_tag = Param("p", "x" * 6001), RunTag("t", "x" * 8001)
+    refused = s.attempt(s.client.log_batch, run, [], [long_param], [long_tag])
     _, found, tagged = content(s, run)
     return [refused, {key: len(value) for key, value in found.items()}, len(tagged.get("t", ""))]
 

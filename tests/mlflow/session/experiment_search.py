@@ -110,7 +110,8 @@ def pages(s: Session) -> Any:
     seeded(s)
     own, sizes = f"name LIKE '{s.name('x-')}%'", {}
     for size in (1, 2, 3):
-        token, counts = None, []
+        counts: list[int] = []
+        token = None
         while token or not counts:
             page = s.client.search_experiments(
                 filter_string=own, max_results=size, page_token=token, order_by=["name"]

@@ -97,7 +97,8 @@ def models_in_pages(s: Session) -> Any:
     seeded(s)
     own, sizes = f"name LIKE '{s.name('r-')}%'", {}
     for size in (1, 2, 3):
-        token, counts = None, []
+        counts: list[int] = []
+        token = None
         while token or not counts:
             page = s.client.search_registered_models(own, max_results=size, page_token=token)
             counts.append(len(page))

@@ -1,6 +1,7 @@
 """Runs: creation, names, status, deletion."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mlflow.entities import RunTag
@@ -39,12 +40,12 @@ def two_names_that_differ(s: Session) -> Any:
 
 @step()
 def rename_by_update_and_by_tag(s: Session) -> Any:
-    run = s.new_run()
-    names = []
-    for change in (
+    run, names = s.new_run(), []
+    changes: list[Callable[[], Any]] = [
         lambda: s.client.update_run(run, name="second"),
         lambda: s.client.set_tag(run, "mlflow.runName", "third"),
-    ):
+    ]
+    for change in changes:
         change()
         found = s.run(run)
         names.append([found.info.run_name, found.data.tags["mlflow.runName"], found.info.status])
