@@ -20,7 +20,7 @@ AREAS = sorted({step.area for step in recorded()})
 def session(
     mlflow_server: Server, mlflow_python: str, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Step]:
-    """What each step returned to a client in an interpreter of its own."""
+    """Steps as they returned to a client in an interpreter of its own."""
     folder = tmp_path_factory.mktemp("session")
     done = subprocess.run(
         [mlflow_python, "-m", "tests.mlflow.session", str(folder / "steps.json")],

@@ -1,4 +1,4 @@
-"""What differs from run to run becomes what it stands for: ids, times, places of artifacts.
+"""Ids, times and places of artifacts, which differ from run to run, get names that do not.
 
 Ids become names in the order in which they appear in a step: ``run-1``. Times of the session become
 "now". Names of the session lose their prefix, and long repetitions become "x*250".

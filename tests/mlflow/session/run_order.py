@@ -132,7 +132,7 @@ def sizes_of_pages(s: Session) -> Any:
 
 
 @step()
-def token_of_nobody(s: Session) -> Any:
+def token_of_another_server(s: Session) -> Any:
     return [
         s.attempt(s.client.search_runs, [seeded(s)], page_token=token) for token in ("x", "AAAA")
     ]
