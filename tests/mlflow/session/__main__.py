@@ -16,9 +16,8 @@ from tests.mlflow.session.normalise import Normaliser
 from tests.mlflow.session.steps import Session, results
 
 AREAS = (
-    "experiments", "runs", "fluent", "values", "metrics", "batches", "run_filters", "run_order",
+    "experiments", "runs", "fluent", "values", "batches", "run_filters", "run_order",
     "experiment_search", "datasets", "artifacts", "logged_models", "registry", "registry_search",
-    "prompts",
 )  # fmt: skip
 
 
