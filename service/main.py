@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 
 from service import health
 from service.auth.access_tokens import Keyring
@@ -44,6 +43,7 @@ from service.web.conditional import NotModified, answer_not_modified
 from service.web.direct_route import DirectRouteMiddleware
 from service.web.middleware.body_limit import BodyLimitMiddleware
 from service.web.middleware.compression import CompressionMiddleware
+from service.web.middleware.cross_origin import allow_origins
 from service.web.middleware.head_requests import HeadMiddleware
 from service.web.middleware.requests import (
     Draining,
@@ -158,18 +158,8 @@ def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
     app.add_middleware(SlowReaderMiddleware)  # a slot is for the length without a coding
     app.add_middleware(CompressionMiddleware)
     app.add_middleware(HeadMiddleware)
-    if settings.cors_origins:  # tokens travel in a header that pages set, so there are no cookies
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=[origin.strip() for origin in settings.cors_origins.split(",")],
-            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["*"],
-            expose_headers=[
-                "ETag", "Location", "Link", "X-Request-Id", "Retry-After", "RateLimit",
-                "RateLimit-Policy", "Idempotency-Replayed", "Complete-Until",
-                "Content-Disposition", "WWW-Authenticate", "Accept-Patch",
-            ],
-        )  # fmt: skip
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(RequestMiddleware, metrics=metrics)
 
