@@ -101,11 +101,7 @@ class Route(APIRoute):
             self.app = _direct_app(self.get_route_handler())
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Compare the literal beginning of the path first.
-
-        Starlette tries one route after the other by a regular expression, 1.2 µs each (measured)
-        instead of 0.2.
-        """
+        """Compare the literal beginning of the path first: 0.2 µs a route, not 1.2 (measured)."""
         if not scope["path"].startswith(self._literal) and not scope.get("root_path"):
             return Match.NONE, {}
         return super().matches(scope)
