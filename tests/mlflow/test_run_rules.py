@@ -116,7 +116,12 @@ def test_key_that_is_no_path_is_refused(mlflow_client: Plain, key: str) -> None:
 def test_models_of_older_clients_are_appended(mlflow_client: Plain) -> None:
     run = mlflow_client.new_run()
     for path in ("a", "b"):
-        model = {"artifact_path": path, "run_id": run, "utc_time_created": "2026", "flavors": {}}
+        model: dict[str, Any] = {
+            "artifact_path": path,
+            "run_id": run,
+            "utc_time_created": "2026",
+            "flavors": {},
+        }
         body = {"run_id": run, "model_json": json.dumps(model)}
         accepted(mlflow_client.post("/runs/log-model", body))
     history = mlflow_client.data(run)[2]["mlflow.log-model.history"]

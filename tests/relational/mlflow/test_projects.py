@@ -83,7 +83,7 @@ WRITES = [
 async def test_viewer_may_write_nothing_and_stranger_sees_nothing(team: Team) -> None:
     before = await get_run(team.owner, team.run)
     for path, body in WRITES:
-        names = {"run_id": team.run, **body}
+        names: dict[str, Any] = {"run_id": team.run, **body}
         if "experiment_id" in names:
             names["experiment_id"] = team.experiment
         for client, expected in (
