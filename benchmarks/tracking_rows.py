@@ -8,7 +8,9 @@ import asyncpg
 SMALL = "'00000000-0000-7000-8000-00000000a{0:03d}'::uuid"
 _RUNS = """
     INSERT INTO runs (id, experiment_id, name, user_name, status, started_at, ended_at)
-    SELECT gen_random_uuid(), {experiment}, 'run-' || n, 'user' || n % 7,
+    SELECT (lpad(to_hex({number}), 8, '0') || lpad(to_hex(1000000 - n), 24, '0'))::uuid,
+        {experiment},
+        'run-' || n, 'user' || n % 7,
         (ARRAY['FINISHED', 'FAILED', 'RUNNING'])[1 + n % 3], now() - n * interval '1 minute',
         now() - n * interval '1 minute' + interval '30 s'
     FROM generate_series(1, {runs}) AS n
@@ -54,7 +56,7 @@ async def fill(connection: asyncpg.Connection, number: int, runs: int, points: i
     )
     for statement in (_RUNS, _PARAMS, _TAGS, _METRICS, _POINTS):
         await connection.execute(
-            statement.format(experiment=experiment, runs=runs, points=points)
+            statement.format(experiment=experiment, number=number, runs=runs, points=points)
         )
     for table in ("runs", "run_params", "run_tags", "run_metrics", "metric_points"):
         await connection.execute(f"VACUUM ANALYZE {table}")

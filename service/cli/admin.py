@@ -35,7 +35,8 @@ CREDENTIALS_FILE = "credentials.json"
 USERNAME, EMAIL, DEMO = "admin", "admin@polystore.example", "demo"
 DEMO_SCOPES = (
     "users:admin", "posts:admin", "comments:admin", "tags:admin", "items:admin", "item_types:admin",
-    "predictions:admin", "metrics:read", "catalog:admin", "orders:admin",
+    "predictions:admin", "metrics:read", "catalog:admin", "orders:admin", "experiments:admin",
+    "models:admin",
 )  # fmt: skip
 PASSWORD_BYTES = 18
 TOKEN_LIFETIME = timedelta(hours=12)

@@ -7,6 +7,7 @@ import typer
 from service.cli.admin import admin, token
 from service.cli.demo import demo
 from service.cli.doctor import doctor
+from service.cli.experiments import experiments_app
 from service.cli.halves import halves_app
 from service.cli.indexes import indexes_app
 from service.cli.load import load
@@ -40,3 +41,6 @@ app.add_typer(
 )
 app.add_typer(retention_app, name="retention", help="Retention of predictions: plan, apply.")
 app.add_typer(halves_app, name="halves", help="Refused messages of model servers: replay.")
+app.add_typer(
+    experiments_app, name="experiments", help="Experiments: list, show, export their runs."
+)

@@ -17,10 +17,12 @@ from service.relational.catalog import file_router as product_files
 from service.relational.catalog import router as products
 from service.relational.erasure import router as erasure
 from service.relational.experiments import router as experiments
+from service.relational.logged_models import router as logged_models
 from service.relational.logins import me_router as me
 from service.relational.logins import router as logins
 from service.relational.mlflow import experiment_router as mlflow_experiments
 from service.relational.mlflow import log_router as mlflow_log
+from service.relational.mlflow import metric_router as mlflow_metrics
 from service.relational.mlflow import run_router as mlflow_runs
 from service.relational.mlflow import server_router as mlflow_server
 from service.relational.mlflow.logged_models import input_router as mlflow_inputs
@@ -39,6 +41,7 @@ from service.relational.projects import member_router as members
 from service.relational.projects import router as projects
 from service.relational.reports import router as reports
 from service.relational.runs import router as runs
+from service.relational.runs import search_router as run_search
 from service.relational.tags import router as tags
 from service.relational.users import router as users
 
@@ -47,15 +50,17 @@ HOT_ROUTERS = [users.router, authors.router, post_bulk.router, posts.router]
 ROUTERS = [
     module.router
     for module in (
-        runs, experiments, orders, product_files, product_bulk, products, categories, accounts,
-        transfers, projects, members, invitations, comments, tags, logins, me, api_keys, audit,
-        reports, erasure, registered_models, model_versions,
+        run_search, runs, experiments, logged_models, orders, product_files, product_bulk, products,
+        categories, accounts, transfers, projects, members, invitations, comments, tags, logins, me,
+        api_keys, audit, reports, erasure, registered_models, model_versions,
     )
 ]  # fmt: skip
+ROUTERS.append(run_search.files)
 MLFLOW_ROOT = mlflow_server.root_router
 MLFLOW_ROUTERS: list[APIRouter] = [  # below each of service.web.mlflow.messages.ROOTS
     mlflow_log.router,  # hot
     mlflow_runs.router,
+    mlflow_metrics.router,
     mlflow_experiments.router,
     mlflow_server.router,
     mlflow_models.router,

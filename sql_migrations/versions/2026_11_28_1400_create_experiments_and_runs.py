@@ -36,7 +36,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_experiments")),
     )
     op.create_index("uq_experiments_name", "experiments", ["name"], unique=True)
-    op.create_index("ix_experiments_project_id", "experiments", ["project_id"])
+    op.create_index("ix_experiments_project_id", "experiments", ["project_id", "created_at", "id"])
+    op.create_index(
+        "ix_experiments_deleted",
+        "experiments",
+        ["created_at", "id"],
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.create_index("ix_experiments_created_at_id", "experiments", ["created_at", "id"])
     op.create_index("ix_experiments_updated_at_id", "experiments", ["updated_at", "id"])
     op.execute(INSERT_DEFAULT)
@@ -66,7 +72,6 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("experiment_id", sa.Uuid(), nullable=False),
         sa.Column("created_at", TIMESTAMP, server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("kind IN ('run', 'model')", name=op.f("ck_artifact_removals_kind")),
         sa.PrimaryKeyConstraint("owner_id", name=op.f("pk_artifact_removals")),
     )
     op.create_index(

@@ -18,7 +18,7 @@ from tests.fixtures.cli import run_cli
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 GROUPS = {
     "serve", "demo", "load", "token", "admin", "doctor", "migrate", "indexes", "retention",
-    "halves",
+    "halves", "experiments",
 }  # fmt: skip
 
 

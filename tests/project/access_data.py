@@ -15,12 +15,14 @@ from tests.project.access_matrix import (
     ACCOUNT,
     API_KEY,
     COMMENT,
+    EXPERIMENT,
     ITEM,
     MODEL_VERSION,
     PREDICTION,
     PRODUCT,
     PROJECT,
     RETENTION,
+    RUN,
 )
 
 ROLES = {"owner": "member", "other": "member", "admin": "admin"}
@@ -53,6 +55,10 @@ RESOURCES = {
     "invitation_id": Resource(
         "owner", "/projects/{project_id}/invitations", {"email": "~other_email"}
     ),
+    "experiment_id": Resource("owner", "/experiments", EXPERIMENT),
+    "key": Resource("owner", "/experiments/{experiment_id}/tags/a", {"value": "b"}, name="a"),
+    "run_id": Resource("owner", "/runs", RUN),
+    "run_tag": Resource("owner", "/runs/{run_id}/tags/a", {"value": "b"}, name="a"),
     "item_id": Resource("owner", "/items", ITEM),
     "key_id": Resource("owner", "/api_keys", API_KEY),
     "tag_id": Resource("admin", "/tags", {"name": "~new"}),

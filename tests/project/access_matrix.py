@@ -65,6 +65,8 @@ TRANSFER = {"from_account_id": "~account_id", "to_account_id": "~bank_id", "amou
 TRANSFER_FROM_BANK = {**TRANSFER, "from_account_id": "~bank_id", "to_account_id": "~account_id"}
 RETENTION = {"days": 30}
 MODEL_VERSION = {"source": "s3://bucket/model"}
+EXPERIMENT = {"name": "~new", "project_id": "~project_id"}
+RUN = {"experiment_id": "~experiment_id"}
 LABEL = {"label": 1, "observed_at": "2026-01-06T00:00:00Z"}
 
 ACCESS_MATRIX: dict[str, AccessRow] = {
@@ -236,6 +238,33 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "transfers_reverse what they sent": AccessRow(
         401, 403, 404, 403, 200, parameters={"transfer_id": "sent_transfer_id"}
     ),
+    "experiments_create": owned(201, body=EXPERIMENT),
+    "experiments_create for all": logged_in(201, body={"name": "~new"}),
+    "experiments_list": logged_in(200),
+    "experiments_get": owned(200),
+    "experiments_update": owned(200, body={"goals": {"loss": "minimize"}}),
+    "experiments_delete": owned(204),
+    "experiments_restore": owned(200),
+    "experiments_purge": AccessRow(401, 403, 404, 409, 409),
+    "experiments_set_tag": owned(200, body={"value": "A"}),
+    "experiments_remove_tag": owned(204),
+    "experiments_export_runs": owned(200),
+    "runs_list": logged_in(200),
+    "runs_search": logged_in(200, body={}),
+    "runs_compare": owned(200, body={"run_ids": ["~run_id"]}),
+    "runs_list_history": owned(200, parameters={"key": "run_tag"}),
+    "runs_create": owned(201, body=RUN),
+    "runs_get": owned(200),
+    "runs_update": owned(200, body={"status": "FINISHED"}),
+    "runs_delete": owned(204),
+    "runs_restore": owned(200),
+    "runs_purge": AccessRow(401, 403, 404, 409, 409),
+    "runs_log": owned(200, body={"params": {"a": "b"}}),
+    "runs_set_tag": owned(200, body={"value": "A"}),
+    "runs_remove_tag": owned(204, parameters={"key": "run_tag"}),
+    "run_inputs_get": owned(200),
+    "logged_models_list": owned(200),
+    "logged_models_get": AccessRow(401, 403, 404, 404, 404),  # MLflow's clients make them
     "items_create": logged_in(201, body=ITEM),
     "items_create for another": owned(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": logged_in(200),

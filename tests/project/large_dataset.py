@@ -334,6 +334,31 @@ TABLES: dict[str, Iterable[str]] = {
             },
         )
     ],
+    # Every seventh in project 8, another seventh in a project each; the others are of all.
+    "experiments": [
+        _rows(
+            "experiments",
+            {
+                **_ROW,
+                "name": "'experiment ' || n",
+                "project_id": f"CASE n % {SHARE} WHEN 0 THEN {_id(str(MANY))} "
+                f"WHEN 1 THEN {_id('n')} END",
+                "deleted_at": "CASE WHEN n % 250 = 9 THEN now() END",
+            },
+        )
+    ],
+    "logged_models": [
+        _rows(
+            "logged_models",
+            {
+                **_ROW,
+                "experiment_id": _OF,
+                "name": "'model ' || n",
+                "status": "'READY'",
+                "deleted_at": "CASE WHEN n % 250 = 9 THEN now() END",
+            },
+        )
+    ],
     # 7,000 more in project 8, and user 8 in some 200 projects more: nobody is in that many.
     "project_members": [
         _rows(

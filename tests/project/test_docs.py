@@ -20,7 +20,7 @@ from tests.fixtures.service import running_service
 ROOT = Path(__file__).parents[2]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
-SESSION = ("http", "mlflow", "model_registry", "predictions", "operations")
+SESSION = ("http", "experiments", "mlflow", "model_registry", "predictions", "operations")
 RUN = [README, *(DOCS / f"{name}.md" for name in SESSION)]
 UNPREFIXED = {
     "database_url", "reporting_database_url", "migration_database_url", "mongodb_url",

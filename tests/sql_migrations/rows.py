@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from service.relational.experiments.tables import DEFAULT_ID
 from service.relational.users.tables import TOMBSTONE_ID
 from tests.fixtures.stores import connected
 from tests.sql_migrations.one_connection import OneConnection
@@ -110,6 +111,60 @@ ROWS = {
     """,
     "model_version_tags": f"INSERT INTO model_version_tags VALUES ('{ONE}', 'auc', '0.9')",
     "model_aliases": f"INSERT INTO model_aliases VALUES ('{ONE}', 'champion', 2)",
+    "experiments": f"""
+        INSERT INTO experiments (id, name, project_id, goals)
+        VALUES ('{ONE}', 'Größe', '{ONE}', '{{"loss": "minimize"}}')
+    """,
+    "experiment_tags": f"INSERT INTO experiment_tags VALUES ('{ONE}', 'team', 'A')",
+    "runs": f"""
+        INSERT INTO runs (id, experiment_id, name, user_name, status, started_at)
+        VALUES ('{ONE}', '{ONE}', 'calm-owl-7', 'ada', 'RUNNING', '2026-11-20T12:00:00Z')
+    """,
+    "run_params": f"""
+        INSERT INTO run_params (run_id, experiment_id, key, value)
+        VALUES ('{ONE}', '{ONE}', 'lr', '0.1')
+    """,
+    "run_tags": f"""
+        INSERT INTO run_tags (run_id, experiment_id, key, value)
+        VALUES ('{ONE}', '{ONE}', 'team', 'A')
+    """,
+    "run_metrics": f"""
+        INSERT INTO run_metrics (run_id, experiment_id, key, step, timestamp, value, count, total)
+        VALUES ('{ONE}', '{ONE}', 'loss', 1, 1, 'NaN', 0, 0)
+    """,
+    "metric_points": """
+        INSERT INTO metric_points SELECT id, timestamp, step, value FROM run_metrics
+    """,
+    "artifact_removals": f"""
+        INSERT INTO artifact_removals (owner_id, kind, experiment_id)
+        VALUES ('{TWO}', 'run', '{ONE}')
+    """,
+    "logged_models": f"""
+        INSERT INTO logged_models (id, experiment_id, name, source_run_id, status)
+        VALUES ('{ONE}', '{ONE}', 'Größe', '{ONE}', 'READY')
+    """,
+    "logged_model_params": f"""
+        INSERT INTO logged_model_params (model_id, experiment_id, key, value)
+        VALUES ('{ONE}', '{ONE}', 'C', '1.0')
+    """,
+    "logged_model_tags": f"""
+        INSERT INTO logged_model_tags (model_id, experiment_id, key, value)
+        VALUES ('{ONE}', '{ONE}', 'team', 'A')
+    """,
+    "logged_model_metrics": f"""
+        INSERT INTO logged_model_metrics (model_id, run_id, experiment_id, key, step, timestamp,
+                                          value)
+        VALUES ('{ONE}', '{ONE}', '{ONE}', 'loss', 1, 1, 'NaN')
+    """,
+    "datasets": f"""
+        INSERT INTO datasets (id, experiment_id, name, digest, source_type, source)
+        VALUES ('{ONE}', '{ONE}', 'iris', 'a1b2', 'local', '{{}}')
+    """,
+    "run_datasets": f"""
+        INSERT INTO run_datasets (run_id, dataset_id, experiment_id, context, tags)
+        VALUES ('{ONE}', '{ONE}', '{ONE}', 'training', '{{"mlflow.data.context": "training"}}')
+    """,
+    "run_models": f"INSERT INTO run_models VALUES ('{ONE}', 'output', '{ONE}', 3)",
     "service_processes": f"""
         INSERT INTO service_processes (id, host, pid, schema_head)
         VALUES ('{ONE}', 'host-1', 7, '202611271200')
@@ -170,8 +225,8 @@ def changed_rows(before: Rows, after: Rows) -> list[tuple[str, Any]]:
 
 
 def _filled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows without the tombstone, which a migration makes and none removes."""
-    return [row for row in rows if row.get("id") != str(TOMBSTONE_ID)]
+    """Return the rows without the tombstone and Default, which migrations make."""
+    return [row for row in rows if row.get("id") not in {str(TOMBSTONE_ID), str(DEFAULT_ID)}]
 
 
 def _common_columns(

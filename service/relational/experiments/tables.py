@@ -24,8 +24,8 @@ def indexed(value: Any) -> Any:
 class Experiment(VersionedTable):
     """An experiment; shared by all, or with ``project_id`` by the members of a project.
 
-    The name stays taken after deletion, until the experiment is purged. ``goals`` says for a
-    metric's key whether a smaller or a greater value is better: ``minimize`` or ``maximize``.
+    The name stays taken after deletion, until the experiment is purged. ``goals`` has ``minimize``
+    or ``maximize`` for the key of a metric.
     """
 
     __tablename__ = "experiments"
@@ -41,7 +41,13 @@ class Experiment(VersionedTable):
     __table_args__ = (
         CheckConstraint("char_length(name) BETWEEN 1 AND 500", name="name"),
         Index("uq_experiments_name", "name", unique=True),
-        Index("ix_experiments_project_id", "project_id"),
+        Index("ix_experiments_project_id", "project_id", "created_at", "id"),
+        Index(
+            "ix_experiments_deleted",
+            "created_at",
+            "id",
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
         Index("ix_experiments_created_at_id", "created_at", "id"),
         Index("ix_experiments_updated_at_id", "updated_at", "id"),
     )

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
@@ -20,12 +20,14 @@ from service.relational.logged_models.tables import (
     LoggedModelTag,
 )
 from service.relational.runs.run_json import hexadecimal
+from service.relational.runs.search_names import within
 from service.relational.search_language.errors import InvalidOrder
 from service.relational.search_language.ordering import OrderBy, Ordering
 from service.relational.search_language.searchable import (
     Attribute,
     Keyed,
     Searchable,
+    uuid_of,
 )
 from service.relational.search_language.tree import Name
 
@@ -56,15 +58,8 @@ def _status(text: str) -> str:
     return text.removeprefix(STATUS_PREFIX)
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 def _model_id(text: str) -> UUID | None:
-    return _uuid(text.removeprefix(MODEL_PREFIX))
+    return uuid_of(text.removeprefix(MODEL_PREFIX))
 
 
 _CREATED = Attribute(_M.created_at, "time")
@@ -75,7 +70,11 @@ _ATTRIBUTES = {
     "status": Attribute(_M.status, sets=True, exact=_M.status, read=_status),
     "model_type": Attribute(_M.model_type, sets=True, nullable=True),
     "source_run_id": Attribute(
-        hexadecimal(_M.source_run_id), sets=True, nullable=True, exact=_M.source_run_id, read=_uuid
+        hexadecimal(_M.source_run_id),
+        sets=True,
+        nullable=True,
+        exact=_M.source_run_id,
+        read=uuid_of,
     ),
     "creation_time": _CREATED,
     "creation_timestamp": _CREATED,
@@ -154,7 +153,7 @@ def _latest(experiment_ids: Sequence[UUID], key: str, dataset: OfDataset | None)
     return (
         select(_METRIC)
         .where(
-            _METRIC.experiment_id == any_(literal(list(experiment_ids), ARRAY(Uuid))),
+            within(_METRIC.experiment_id, experiment_ids),
             _METRIC.key == key,
             _about(_METRIC, [dataset] if dataset else ()),
         )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import ARRAY, Select, Text, Uuid, any_, cast, literal, select
+from sqlalchemy import Select, Text, cast, select
 
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
@@ -19,6 +19,7 @@ from service.relational.logged_models.model_names import (
 from service.relational.logged_models.queries import model_json
 from service.relational.logged_models.repository import LoggedModelNotFound
 from service.relational.logged_models.tables import LoggedModel
+from service.relational.runs.search_names import within
 from service.relational.search_language.conditions import condition
 from service.relational.search_language.grammar import parse_filter
 from service.relational.search_language.page_tokens import PageTokens
@@ -68,10 +69,10 @@ class ModelReader(SqlService):
         """
         order = ordering(wanted.order, wanted.experiment_ids)
         tokens = self._tokens(wanted)
-        within = _M.experiment_id == any_(literal(list(wanted.experiment_ids), ARRAY(Uuid)))
+        of_experiments = within(_M.experiment_id, wanted.experiment_ids)
         matches = condition(parse_filter(wanted.filter), searchable(wanted.datasets))
         statement = self._models().add_columns(*order.columns())
-        statement = order.apply(statement.where(within, _M.deleted_at.is_(None), matches))
+        statement = order.apply(statement.where(of_experiments, _M.deleted_at.is_(None), matches))
         if wanted.datasets:
             statement = statement.where(measured_on(wanted.datasets))
         end = tokens.read(wanted.page_token)

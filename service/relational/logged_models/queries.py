@@ -132,7 +132,7 @@ def add_rows(table: type[Base], rows: Sequence[Mapping[str, Any]], **same: Any) 
     columns = table.__table__.c
     names = list(rows[0])
     arrays = (literal([row[name] for row in rows], ARRAY(columns[name].type)) for name in names)
-    sent = func.unnest(*arrays).table_valued(*names, with_ordinality="place")
+    sent = func.unnest(*arrays).table_valued(*names, with_ordinality="place").render_derived()
     shared = (literal(value, columns[name].type) for name, value in same.items())
     selected = select(*(sent.c[name] for name in names), *shared).order_by(sent.c.place)
     return insert(table).from_select([*names, *same], selected).on_conflict_do_nothing()

@@ -53,6 +53,10 @@ class LoggedModelNotFound(NotFound):
     )
 
 
+class LoggedModelDeleted(Conflict):
+    code, title = "logged_model_deleted", "Logged model is deleted"
+
+
 class SourceRunNotFound(NotFound):
     code, title = "run_not_found", "Source run does not exist"
     constraints = "fk_logged_models_source_run_id"
@@ -92,26 +96,27 @@ _SHOWN = {
 class LoggedModelRepository(SqlRepository[LoggedModelRead]):
     """Logged models are seen and changed with their experiment.
 
-    A deleted one is left out of all reads but MLflow's with ``allow_deleted``.
+    Deleted ones are found by MLflow's clients alone, with ``allow_deleted``.
     """
 
     table, schema, missing = _M, LoggedModelRead, LoggedModelNotFound
     listing = SqlListing(
-        _M, LoggedModelQuery, _SHOWN, schema=LoggedModelRead, filters={"name": _M.name}
+        _M,
+        LoggedModelQuery,
+        _SHOWN,
+        schema=LoggedModelRead,
+        where=_M.deleted_at.is_(None),
+        filters={"name": _M.name},
     )
 
     def visible(self) -> ColumnElement[bool]:
         of_model = Experiment.id == _M.experiment_id
         return exists().where(of_model, visible_experiment(self._caller))
 
-    async def get(self, key: UUID) -> LoggedModelRead:
-        return await self._get(self._is(key) & _M.deleted_at.is_(None))
-
     async def list_of(self, experiment_id: UUID, query: LoggedModelQuery) -> Page[LoggedModelRead]:
         """Return the logged models of an experiment; raise ExperimentNotFound."""
         await self._experiment(experiment_id)
-        of_experiment = _M.experiment_id == experiment_id
-        return await self._page(query, of_experiment, _M.deleted_at.is_(None))
+        return await self._page(query, _M.experiment_id == experiment_id)
 
     async def add(self, experiment_id: UUID, model: NewModel) -> UUID:
         """Return the id of a new model.
@@ -120,18 +125,16 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
             ExperimentNotFound, ExperimentDeleted, ExperimentReadOnly: as in experiments.
             SourceRunNotFound: the caller sees no such run.
         """
-        editable, is_deleted = await self._experiment(experiment_id)
-        _require_writable(editable=editable, is_deleted=is_deleted)
+        _require_writable(*await self._experiment(experiment_id))
         await self._require_run(model.source_run_id)
-        values = {
-            "experiment_id": experiment_id,
-            "name": model.name or invented_name(),
-            "model_type": model.model_type,
-            "source_run_id": model.source_run_id,
-            "status": "PENDING",
-        }
-        made = insert(_M).values(**values).returning(_M.id)
-        model_id: UUID = (await self._session.execute(made)).scalar_one()
+        statement = insert(_M).values(
+            experiment_id=experiment_id,
+            name=model.name or invented_name(),
+            model_type=model.model_type,
+            source_run_id=model.source_run_id,
+            status="PENDING",
+        )
+        model_id: UUID = (await self._session.scalars(statement.returning(_M.id))).one()
         await self._add_params(model_id, experiment_id, model.params)
         await self._put_tags(model_id, experiment_id, model.tags)
         return model_id
@@ -147,7 +150,7 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         await self._set(model_id, {"deleted_at": func.now()})
 
     async def add_params(self, model_id: UUID, params: Mapping[str, str]) -> None:
-        """Add params; raise ModelParamChanged, and store nothing, if one has another value."""
+        """Add params, all or none; raise ModelParamChanged if one has another value."""
         await self._add_params(model_id, await self.require(model_id), params)
 
     async def set_tags(self, model_id: UUID, tags: Mapping[str, str]) -> None:
@@ -158,10 +161,8 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         """Remove a tag; raise ModelTagNotFound if there is none."""
         await self.require(model_id)
         is_tag = (LoggedModelTag.model_id == model_id) & (LoggedModelTag.key == key)
-        removed = await self._session.execute(
-            delete(LoggedModelTag).where(is_tag).returning(LoggedModelTag.key)
-        )
-        if removed.one_or_none() is None:
+        removal = delete(LoggedModelTag).where(is_tag).returning(LoggedModelTag.key)
+        if await self._session.scalar(removal) is None:
             raise ModelTagNotFound
 
     async def require(self, model_id: UUID, *, deleted_too: bool = False) -> UUID:
@@ -175,10 +176,9 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         statement = statement.join(_M, _M.experiment_id == Experiment.id)
         if not deleted_too:
             statement = statement.where(_M.deleted_at.is_(None))
-        row = (await self._session.execute(statement)).one_or_none()
-        if row is None:
+        if (row := (await self._session.execute(statement)).one_or_none()) is None:
             raise LoggedModelNotFound
-        _require_writable(editable=row.editable, is_deleted=row.is_deleted)
+        _require_writable(row.editable, row.is_deleted)
         experiment_id: UUID = row.experiment_id
         return experiment_id
 
@@ -231,16 +231,15 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         same = {"model_id": model_id, "experiment_id": experiment_id}
         put = insert(LoggedModelTag).values([{**same, **row} for row in _rows(tags)])
         new = put.excluded.value
-        await self._session.execute(
-            put.on_conflict_do_update(
-                index_elements=["model_id", "key"],
-                set_={"value": new},
-                where=LoggedModelTag.value != new,
-            )
+        put = put.on_conflict_do_update(
+            index_elements=["model_id", "key"],
+            set_={"value": new},
+            where=LoggedModelTag.value != new,
         )
+        await self._session.execute(put)
 
 
-def _require_writable(*, editable: bool, is_deleted: bool) -> None:
+def _require_writable(editable: bool, is_deleted: bool) -> None:
     if not editable:
         raise ExperimentReadOnly
     if is_deleted:

@@ -17,6 +17,7 @@ from service.relational.experiments.repository import ExperimentReadOnly
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import editable_experiment, visible_experiment
 from service.relational.logged_models.repository import LoggedModelNotFound
+from service.relational.logged_models.schemas import DatasetRead, OutputModel, RunInputsRead
 from service.relational.logged_models.tables import LoggedModel
 from service.relational.runs.input_tables import Dataset, RunDataset, RunModel
 from service.relational.runs.repository import RunDeleted, RunNotFound
@@ -24,6 +25,7 @@ from service.relational.runs.tables import Run
 from service.stores.sql.context import SqlService
 
 CONTEXT_TAG = "mlflow.data.context"
+_DESCRIBED = ("name", "digest", "source_type", "source")
 
 
 class RunOfInputGone(NotFound):
@@ -51,6 +53,34 @@ class DatasetInput(NamedTuple):
 
 class RunInputs(SqlService):
     """Inputs and outputs belong to a run, and are seen and changed with its experiment."""
+
+    async def read(self, run_id: UUID) -> RunInputsRead:
+        """Return the inputs and outputs of a run that the caller sees; raise RunNotFound."""
+        sees = select(Run.id).join(Experiment, Experiment.id == Run.experiment_id)
+        sees = sees.where(Run.id == run_id, visible_experiment(self._caller))
+        if await self._session.scalar(sees) is None:
+            raise RunNotFound
+        datasets = (
+            select(*(getattr(Dataset, name) for name in _DESCRIBED), RunDataset.context)
+            .add_columns(RunDataset.tags)
+            .join(RunDataset, RunDataset.dataset_id == Dataset.id)
+            .where(RunDataset.run_id == run_id)
+            .order_by(Dataset.name, Dataset.digest)
+        )
+        links = select(RunModel.direction, RunModel.model_id, RunModel.step)
+        links = links.where(RunModel.run_id == run_id).order_by(RunModel.step, RunModel.model_id)
+        models = (await self._session.execute(links)).all()
+        return RunInputsRead(
+            datasets=[
+                DatasetRead.model_validate(row) for row in await self._session.execute(datasets)
+            ],
+            input_models=[one.model_id for one in models if one.direction == "input"],
+            output_models=[
+                OutputModel(model_id=one.model_id, step=one.step)
+                for one in models
+                if one.direction == "output"
+            ],
+        )
 
     async def log(
         self,
@@ -139,7 +169,7 @@ class RunInputs(SqlService):
     ) -> dict[tuple[str, str], UUID]:
         names = literal([one.name for one in inputs], ARRAY(Text))
         digests = literal([one.digest for one in inputs], ARRAY(Text))
-        pairs = func.unnest(names, digests).table_valued("name", "digest")
+        pairs = func.unnest(names, digests).table_valued("name", "digest").render_derived()
         wanted = select(pairs.c.name, pairs.c.digest)
         found = select(Dataset.name, Dataset.digest, Dataset.id).where(
             Dataset.experiment_id == experiment_id,

@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from service.relational.runs.schemas import MetricValue
 from service.web.lists.pagination import ListQuery
@@ -14,6 +14,8 @@ ModelStatus = Literal["PENDING", "READY", "UPLOAD_FAILED"]
 
 class LatestModelMetric(ResponseModel):
     """The point of a metric with the greatest step; of each dataset that it was measured on."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     key: str
     value: MetricValue
@@ -42,18 +44,16 @@ class LoggedModelRead(ResponseModel):
 
 class LoggedModelQuery(ListQuery):
     sort: Literal["created_at", "-created_at"] = "-created_at"
-    name: ExactText | None = None
+    name: ExactText | None = Field(None, description="the exact name")
 
 
 class DatasetRead(ResponseModel):
-    """A dataset; ``source``, ``schema`` and ``profile`` are text as clients wrote them."""
+    """A dataset as a run's input; MLflow's addresses answer its schema and profile too."""
 
     name: str
     digest: str
     source_type: str
-    source: str
-    schema_: str | None = Field(alias="schema", validation_alias="schema")
-    profile: str | None
+    source: str = Field(description="where it is, as the client wrote it: mostly JSON")
     context: str | None = Field(description="what the run used it for, such as `training`")
     tags: dict[str, str]
 

@@ -15,6 +15,8 @@ from service.core.errors import Conflict, NotFound
 from service.relational.experiments.repository import ExperimentDeleted, ExperimentReadOnly
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import editable_experiment, visible_experiment
+from service.relational.logged_models.repository import LoggedModelDeleted, LoggedModelNotFound
+from service.relational.logged_models.tables import LoggedModel
 from service.relational.runs.repository import RunDeleted, RunNotFound
 from service.relational.runs.tables import Run
 from service.stores.sql.engine import SqlStore
@@ -37,7 +39,10 @@ class Owner(NamedTuple):
     may_write: bool
 
 
-KINDS: Mapping[ArtifactKind, OwnerKind] = {"run": OwnerKind(Run, RunNotFound, RunDeleted)}
+KINDS: Mapping[ArtifactKind, OwnerKind] = {
+    "run": OwnerKind(Run, RunNotFound, RunDeleted),
+    "model": OwnerKind(LoggedModel, LoggedModelNotFound, LoggedModelDeleted),
+}
 
 
 class SqlArtifactOwners:

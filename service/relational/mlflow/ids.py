@@ -4,6 +4,7 @@ Clients follow these forms: ``models:/m-…`` is a logged model only with 32 dig
 a client that names no experiment writes to ``"0"``. A UUID with hyphens is read too.
 """
 
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from service.core.errors import NotFound
@@ -39,12 +40,12 @@ def model_text(key: UUID) -> str:
     return f"{MODEL_PREFIX}{key.hex}"
 
 
-def known_ids(texts: list[str]) -> list[UUID]:
-    """Return the ids of experiments; texts that are none are left out, as unknown ones are."""
+def known_ids(texts: Sequence[str], read: Callable[[str], UUID] = experiment_id) -> list[UUID]:
+    """Return the ids in texts; those that are none are left out, as unknown ones are."""
     found = []
     for text in texts:
         try:
-            found.append(experiment_id(text))
+            found.append(read(text))
         except NotFound:
             continue
     return found

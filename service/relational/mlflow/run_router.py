@@ -99,10 +99,8 @@ async def mlflow_runs_search(
         view=wanted.run_view_type or "ACTIVE_ONLY",
         token=wanted.page_token or None,
     )
-    token = msgspec.json.encode(found.next_token).decode() if found.next_token else None
-    return json_answer(
-        runs=f"[{','.join(found.texts)}]" if found.texts else None, next_page_token=token
-    )
+    runs = f"[{','.join(found.texts)}]" if found.texts else None
+    return json_answer(runs=runs, next_page_token=found.next_token and f'"{found.next_token}"')
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

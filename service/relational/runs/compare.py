@@ -14,12 +14,13 @@ from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
 from service.relational.runs.repository import RunNotFound
 from service.relational.runs.run_json import best_of, mean_of
+from service.relational.runs.search_schemas import STATISTICS
 from service.relational.runs.tables import Run, RunMetric, RunParam
 from service.stores.sql.context import SqlService
 from service.web.schemas import format_time
 
 MOST_VALUES = 100_000  # of params, and of metrics: half a second of work (measured)
-STATISTICS = ("latest", "best", "least", "greatest", "mean")
+SHOWN = ("latest", *STATISTICS)
 
 
 class TooMuchToCompare(Refused):
@@ -90,20 +91,21 @@ class RunComparison(SqlService):
         found: dict[str, dict[str, list[Any]]] = {}
         for run_id, key, *numbers in await self._values(statement, RunMetric, places):
             if key not in found:
-                found[key] = {name: [None] * len(places) for name in STATISTICS}
-            for name, number in zip(STATISTICS, numbers, strict=True):
+                found[key] = {name: [None] * len(places) for name in SHOWN}
+            for name, number in zip(SHOWN, numbers, strict=True):
                 found[key][name][places[run_id]] = shown_number(number)
         return found
 
     async def _values(
-        self, statement: Select[Any], child: Any, places: Mapping[UUID, int]
+        self, statement: Select[*tuple[Any, ...]], child: Any, places: Mapping[UUID, int]
     ) -> Sequence[Any]:
         """Return the values of these runs; raise TooMuchToCompare before they are read."""
         of_runs = child.run_id == _any(list(places))
         count = await self._session.scalar(select(func.count()).select_from(child).where(of_runs))
         if count is not None and count > MOST_VALUES:
             raise TooMuchToCompare
-        return (await self._session.execute(statement.where(of_runs))).all()
+        rows: Sequence[Any] = (await self._session.execute(statement.where(of_runs))).all()
+        return rows
 
 
 def shown_number(number: float | None) -> float | str | None:

@@ -34,7 +34,7 @@ from service.relational.search_language.page_tokens import PageTokens
 from service.stores.sql.context import SqlService
 
 _ORDER = (MetricPoint.timestamp, MetricPoint.step, MetricPoint.value)
-_TYPES = (BigInteger(), BigInteger(), Double())
+_TYPES: tuple[Any, ...] = (BigInteger(), BigInteger(), Double())
 
 
 class FoundPoints(NamedTuple):
@@ -104,7 +104,7 @@ class MetricHistory(SqlService):
             mlflow: whether points are as MLflow writes them, with ``run_id``.
         """
         series = self._series(run_ids, key).subquery("series")
-        of_run = {"partition_by": series.c.run_id}
+        of_run: dict[str, Any] = {"partition_by": series.c.run_id}
         place = func.row_number().over(**of_run, order_by=_ORDER) - 1
         numbered = (
             select(series.c.run_id, *_ORDER, place.label("place"))
@@ -134,7 +134,7 @@ class MetricHistory(SqlService):
         if await self._session.scalar(seen.where(Run.id == run_id, visible)) is None:
             raise RunNotFound
 
-    def _series(self, run_ids: Sequence[UUID], key: str) -> Select[Any]:
+    def _series(self, run_ids: Sequence[UUID], key: str) -> Select[*tuple[Any, ...]]:
         """Return the series of a metric of the runs that the caller sees."""
         return (
             select(RunMetric.id.label("metric_id"), RunMetric.run_id)
@@ -146,7 +146,7 @@ class MetricHistory(SqlService):
             )
         )
 
-    async def _written(self, points: Select[Any], key: str, *, mlflow: bool) -> str:
+    async def _written(self, points: Select[*tuple[Any, ...]], key: str, *, mlflow: bool) -> str:
         found = points.subquery("found")
         columns = _mlflow(found, key, run_id=True) if mlflow else _own(found)
         point = select(*columns).subquery("point")
@@ -154,7 +154,7 @@ class MetricHistory(SqlService):
         return await self._session.scalar(whole) or "[]"
 
 
-def _spread(numbered: Any, points: int) -> Select[Any]:
+def _spread(numbered: Any, points: int) -> Select[*tuple[Any, ...]]:
     """Return the points whose place begins one of the parts of a history."""
     place, last = numbered.c.place, numbered.c.last
     part = (place * (points - 1)).op("/")(func.nullif(last, 0))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import delete, func, literal, select, text
+from sqlalchemy import delete, exists, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from service.auth.caller import Forbidden
@@ -17,6 +17,7 @@ from service.core.errors import Conflict
 from service.relational.experiments.repository import DefaultStays, ExperimentNotFound
 from service.relational.experiments.tables import DEFAULT_ID, Experiment
 from service.relational.experiments.visibility import purgeable_experiment, visible_experiment
+from service.relational.runs.input_tables import Dataset, RunDataset
 from service.relational.runs.repository import RunNotFound
 from service.relational.runs.schemas import Purged
 from service.relational.runs.tables import ArtifactRemoval, Run, RunMetric
@@ -99,6 +100,8 @@ class Purge(SqlService):
     async def _remove(self, run_ids: Sequence[UUID]) -> tuple[int, int]:
         """Return how many runs and points were removed: of the runs all, or none.
 
+        Datasets that no other run read go with them.
+
         Writers lock the series before they add points, so that none is added to one locked here.
         """
         series = (
@@ -113,6 +116,8 @@ class Purge(SqlService):
         )
         if result.rowcount == MAX_POINTS:
             return 0, MAX_POINTS
+        read = select(RunDataset.dataset_id).where(any_of(RunDataset.run_id, run_ids)).distinct()
+        datasets = (await self._session.scalars(read)).all()
         gone = (
             delete(Run)
             .where(any_of(Run.id, run_ids))
@@ -123,6 +128,8 @@ class Purge(SqlService):
             ["owner_id", "kind", "experiment_id"], select(gone)
         )
         await self._session.execute(noted)
+        is_read = exists().where(RunDataset.dataset_id == Dataset.id)
+        await self._session.execute(delete(Dataset).where(any_of(Dataset.id, datasets), ~is_read))
         return len(run_ids), result.rowcount
 
 

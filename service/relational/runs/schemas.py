@@ -150,7 +150,7 @@ class RunTagWrite(RequestModel):
 
 
 class Purged(ResponseModel):
-    """What a purge removed; repeat the request until ``complete``."""
+    """The result of a purge; repeat the request until it is ``complete``."""
 
     complete: bool
     runs: int

@@ -36,16 +36,16 @@ SYNONYMS = {
     "metric": "metrics", "param": "params", "parameter": "params", "parameters": "params",
     "tag": "tags", "dataset": "datasets",
 }  # fmt: skip
-_NAME = Attribute(Run.name)
+_NAME = Attribute(Run.name, sets=True)
 _STARTED = Attribute(Run.started_at, "time")
 ATTRIBUTES = {
     "run_id": Attribute(hexadecimal(Run.id), sets=True, exact=Run.id, read=uuid_of),
     "run_name": _NAME,
     "run name": _NAME,
     "name": _NAME,
-    "status": Attribute(Run.status),
-    "user_id": Attribute(Run.user_name),
-    "user_name": Attribute(Run.user_name),
+    "status": Attribute(Run.status, sets=True),
+    "user_id": Attribute(Run.user_name, sets=True),
+    "user_name": Attribute(Run.user_name, sets=True),
     "artifact_uri": Attribute(
         artifact_uri(Run.id, Run.experiment_id, Experiment.artifact_location)
     ),
@@ -80,13 +80,15 @@ def run_names(experiment_ids: Sequence[UUID] | None) -> Searchable:
             **options,
         )
 
-    def metrics(value: Callable[[Any, str], Any]) -> Keyed:
-        return keyed(RunMetric, value=value, kind="number")
+    def metrics(value: Callable[[Any, str], Any], **options: Any) -> Keyed:
+        return keyed(RunMetric, value=value, kind="number", **options)
+
+    is_one = experiment_ids is not None and len(experiment_ids) == 1
 
     return Searchable(
         entities={
             "attributes": ATTRIBUTES,
-            "metrics": metrics(lambda metric, _key: metric.value),
+            "metrics": metrics(lambda metric, _key: metric.value, sorted=is_one),
             "params": keyed(RunParam),
             "tags": keyed(RunTag, attributes={NAME_TAG: _NAME}),
             "datasets": _DATASETS,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import Depends
 from sqlalchemy import Select, Subquery, Text, literal_column, select, true
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
@@ -22,10 +23,11 @@ from service.relational.search_language.grammar import parse_filter
 from service.relational.search_language.ordering import Ordering, parse_order
 from service.relational.search_language.page_tokens import PageTokens
 from service.relational.search_language.searchable import Condition
-from service.stores.sql.context import SqlService
+from service.stores.sql.context import SqlContext, SqlService
 
 View = Literal["ACTIVE_ONLY", "DELETED_ONLY", "ALL"]
 Shape = Literal["own", "mlflow"]
+VIEWS: dict[str, View] = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
 _TIES = [(Run.started_at, True), (Run.id, False)]
 _TEXTS = {"own": RUN_JSON, "mlflow": MLFLOW_RUN_JSON}
 
@@ -38,7 +40,18 @@ class FoundRuns(NamedTuple):
 
 
 class RunSearch(SqlService):
-    """Finds what the caller sees; experiments that they do not see have no runs."""
+    """Finds what the caller sees; experiments that they do not see have no runs.
+
+    ``session`` is one of its own for a file that is sent in pages, else the request's.
+    """
+
+    def __init__(self, context: SqlContext, session: AsyncSession | None = None) -> None:
+        super().__init__(context)
+        self._own_session = session
+
+    @property
+    def _session(self) -> AsyncSession:
+        return super()._session if self._own_session is None else self._own_session
 
     async def page(
         self,
@@ -76,15 +89,38 @@ class RunSearch(SqlService):
         if experiment_ids is not None and not experiment_ids:
             return FoundRuns((), None)
         found = self._visible(within(Run.experiment_id, experiment_ids), _of_view(view), matches)
-        if end is not None:
-            found = found.where(ordering.after(end))
-        # As a constant, because the plan depends on it.
-        most: Any = literal_column(str(limit + 1))
-        page = ordering.apply(found.add_columns(*ordering.columns())).limit(most)
-        keys = [f"_key{place}" for place in range(len(ordering.keys))]
-        rows = (await self._session.execute(_shown(page.subquery("page"), shape, keys))).all()
+        rows = await self._rows(found, ordering, end, limit + 1, shape)
         token = tokens.write(ordering.values(rows[limit - 1])) if len(rows) > limit else None
         return FoundRuns([row.shown for row in rows[:limit]], token)
+
+    async def _rows(
+        self,
+        found: Select[*tuple[Any, ...]],
+        ordering: Ordering,
+        end: Sequence[Any] | None,
+        most: int,
+        shape: Shape,
+    ) -> Sequence[Any]:
+        """Return the first rows behind ``end``, each with the values of its keys.
+
+        An order by a metric looks among the numbers first, and among all only if those are few.
+        """
+        found = found.add_columns(*ordering.columns())
+        keys = [f"_key{place}" for place in range(len(ordering.keys))]
+        # As a constant, because the plan depends on it.
+        limit: Any = literal_column(str(most))
+
+        async def read(statement: Select[*tuple[Any, ...]]) -> Sequence[Any]:
+            page = statement.limit(limit).subquery("page")
+            return (await self._session.execute(_shown(page, shape, keys))).all()
+
+        if ordering.sorted and (end is None or end[0] == 0):
+            rows = await read(ordering.apply_to_numbers(found, end))
+            if len(rows) == most:
+                return rows
+        if end is not None:
+            found = found.where(ordering.after(end))
+        return await read(ordering.apply(found))
 
     async def get(self, run_id: UUID, shape: Shape) -> str:
         """Return a run as JSON, also a deleted one; raise RunNotFound."""
@@ -94,7 +130,7 @@ class RunSearch(SqlService):
             raise RunNotFound
         return text
 
-    def _visible(self, *conditions: Condition) -> Select[Any]:
+    def _visible(self, *conditions: Condition) -> Select[*tuple[Any, ...]]:
         return (
             select(
                 *(getattr(Run, name) for name in OWN_FIELDS),
@@ -114,7 +150,7 @@ def _of_view(view: View) -> Condition:
     return is_active if view == "ACTIVE_ONLY" else ~is_active
 
 
-def _shown(page: Subquery, shape: Shape, keys: Sequence[str]) -> Select[Any]:
+def _shown(page: Subquery, shape: Shape, keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
     """Return the rows of a page in their order, with the values of its keys."""
     shown = literal_column(_TEXTS[shape], Text).label("shown")
     return select(shown, *(page.c[key] for key in keys)).select_from(page)

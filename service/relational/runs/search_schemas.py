@@ -3,18 +3,20 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from service.relational.experiments.schemas import Key
 from service.relational.runs.schemas import SPECIAL, RunRead
 from service.web.lists.cursors import MAX_CURSOR
-from service.web.lists.pagination import DEFAULT_LIMIT, Limit
+from service.web.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT, PageInfo, coerced_limit
 from service.web.schemas import EXAMPLE_ID, RequestModel, ResponseModel
 
 MOST_EXPERIMENTS, MOST_COMPARED, MOST_POINTS = 100, 1000, 10_000
 MOST_FILTER_CHARS, MOST_ORDERS = 10_000, 3
-View = Literal["active", "deleted", "all"]
-Format = Literal["csv", "parquet"]
+STATISTICS = ("best", "least", "greatest", "mean")
+View = Annotated[
+    Literal["active", "deleted", "all"], Field(description="whether deleted runs are found")
+]
+Format = Annotated[Literal["csv", "parquet"], Field(description="of the file")]
 _FILTER_DOC = (
     "clauses of attributes, `params`, `tags`, `metrics`, `best`, `least`, `greatest`, `mean` and "
     "`datasets`, joined by AND, OR and parentheses: `metrics.loss < 0.5 AND params.optimizer = "
@@ -36,6 +38,11 @@ OrderBy = Annotated[
 Experiments = Annotated[
     list[UUID],
     Field(max_length=MOST_EXPERIMENTS, description="search in these alone; empty: in all"),
+]
+Limit = Annotated[
+    int,
+    BeforeValidator(coerced_limit),
+    Field(ge=1, description=f"runs a page, at most {MAX_LIMIT}; a larger number is taken as that"),
 ]
 PageCursor = Annotated[
     str, Field(max_length=MAX_CURSOR, description="next_cursor of the page before")
@@ -110,6 +117,13 @@ class PointRead(ResponseModel):
     value: Number
 
 
+class History(ResponseModel):
+    """Points by time, step and value."""
+
+    items: list[PointRead]
+    page: PageInfo
+
+
 class CompareWanted(RequestModel):
     model_config = ConfigDict(json_schema_extra={"example": {"run_ids": [EXAMPLE_ID]}})
 
@@ -152,6 +166,3 @@ class RunExportQuery(RequestModel):
     statistics: bool = Field(
         False, description="columns `best.…`, `least.…`, `greatest.…`, `mean.…` too"
     )
-
-
-MetricKey = Key

@@ -28,7 +28,7 @@ _STATUSES = "status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')"
 
 
 class Run(VersionedTable):
-    """A run; ``deleted_with_experiment`` tells which runs a restored experiment brings back."""
+    """A run; a restored experiment brings those back that were ``deleted_with_experiment``."""
 
     __tablename__ = "runs"
 
@@ -137,11 +137,8 @@ class ArtifactRemoval(Base):
     __tablename__ = "artifact_removals"
 
     owner_id: Mapped[UUID] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)  # of ArtifactRoot
     experiment_id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (
-        CheckConstraint("kind IN ('run', 'model')", name="kind"),
-        Index("ix_artifact_removals_created_at", "created_at", "owner_id"),
-    )
+    __table_args__ = (Index("ix_artifact_removals_created_at", "created_at", "owner_id"),)

@@ -73,6 +73,8 @@ class Ordering:
 
     keys: Sequence[SortKey]
     joins: Sequence[tuple[Any, Any, Condition]] = ()
+    sorted: bool = False
+    """Whether an index has the numbers of the first key in their order."""
 
     @classmethod
     def of(
@@ -92,6 +94,7 @@ class Ordering:
         """
         keys: list[SortKey] = []
         joins: list[tuple[Any, Any, Condition]] = []
+        is_sorted = False
         for name, descending in _distinct(wanted, searchable):
             found, attribute = searchable.find(name, InvalidOrder)
             if isinstance(found, Attribute) and found.order:
@@ -100,18 +103,36 @@ class Ordering:
                 child = found.child()
                 joins.append((found.parent, child, and_(found.on(child), child.key == name.key)))
                 value = found.value(child, name.key)
+                is_sorted = is_sorted or (found.sorted and not keys)
                 keys += _ranked(value, descending, is_text=found.kind == "text")
             else:
                 raise InvalidOrder(f"Results cannot be ordered by {name}.", name.at)
-        return cls([*keys, *(SortKey(*tie) for tie in ties)], joins)
+        return cls([*keys, *(SortKey(*tie) for tie in ties)], joins, is_sorted)
 
-    def apply(self, statement: Select[Any]) -> Select[Any]:
+    def apply(self, statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
         """Return the statement with its rows in this order."""
         for parent, child, on in self.joins:
             statement = statement.outerjoin_from(parent, child, on)
         return statement.order_by(
             *(key.column.desc() if key.descending else key.column for key in self.keys)
         )
+
+    def apply_to_numbers(
+        self, statement: Select[*tuple[Any, ...]], end: Sequence[Any] | None
+    ) -> Select[*tuple[Any, ...]]:
+        """Return the rows whose first key is a number, behind ``end``, in this order.
+
+        They come before all others. An index reads them in order, so that few rows of many are
+        found without sorting all. Only for an order that is ``sorted``.
+        """
+        (parent, child, on), *others = self.joins
+        statement = statement.join_from(parent, child, on)
+        rest = Ordering(self.keys[1:], others)
+        number = rest.keys[0].column
+        statement = statement.where(number < literal(float("nan"), Double))
+        if end is not None:
+            statement = statement.where(rest.after(end[1:]))
+        return rest.apply(statement)
 
     def columns(self) -> list[Any]:
         """Return the values of the keys, ``_key0`` …, to be selected beside the rows."""

@@ -63,6 +63,7 @@ class Keyed:
         kind: ``number`` values may be NaN.
         attributes: keys that are columns of the searched row instead.
         indexed: whether an index holds ``left(value, 250)`` instead of the value.
+        sorted: whether an index has the numbers of a key in their order.
         absent_differs: keys for which ``!=`` also finds rows without the key.
     """
 
@@ -73,6 +74,7 @@ class Keyed:
     kind: Kind = "text"
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     indexed: bool = True
+    sorted: bool = False
     absent_differs: frozenset[str] = frozenset()
     order: bool = True
 

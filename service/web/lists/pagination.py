@@ -37,7 +37,7 @@ def _decimal(value: Any) -> Any:
     return value
 
 
-def _coerced(value: Any) -> Any:
+def coerced_limit(value: Any) -> Any:
     """Reduce a larger limit to the maximum; leave invalid values to the validator."""
     value = _decimal(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -56,7 +56,7 @@ class ListQuery(FilterQuery):
             "A page of over 8 MiB ends earlier, with a next_cursor; behind an offset and by number "
             "it is refused",
         ),
-        BeforeValidator(_coerced),
+        BeforeValidator(coerced_limit),
     ] = DEFAULT_LIMIT
     cursor: str | None = Field(
         None, max_length=MAX_CURSOR, description="next_cursor of the page before"
@@ -107,7 +107,7 @@ class OffsetQuery(ListQuery):
     page: Annotated[int | None, BeforeValidator(_decimal)] = Field(
         None, ge=1, description="number of the page from 1, instead of a cursor; fills `total`"
     )
-    page_size: Annotated[int | None, BeforeValidator(_coerced)] = Field(
+    page_size: Annotated[int | None, BeforeValidator(coerced_limit)] = Field(
         None,
         ge=1,
         description=f"items a page, {DEFAULT_LIMIT} without it; instead of `limit`, at most "

@@ -1,4 +1,4 @@
-"""What is stored of a run, read below the service."""
+"""Rows of a run, read below the service."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What is logged to a run: exact values, totals, repetitions, and refusals that store nothing."""
+"""Batches that a run logs: exact values, totals, repetitions, and refusals that store nothing."""
 
 import math
 from typing import Any
@@ -69,8 +69,8 @@ async def test_values_come_back_exactly(
 ) -> None:
     exact = [5e-324, 1 / 3, 1.7976931348623157e308, -1.7976931348623157e308, 0.1 + 0.2, 2.0**53]
     metrics = [point(f"k{place}", value) for place, value in enumerate(exact)]
-    for special in ("NaN", "Infinity", "-Infinity"):
-        metrics.append(point(special.replace("-", "minus "), special))
+    specials = {"NaN": "NaN", "Infinity": "Infinity", "minus Infinity": "-Infinity"}
+    metrics += [point(key, value) for key, value in specials.items()]
     assert (await logged(client, run, metrics=metrics))["metrics"] == 9
     rows = {row[0]: row for row in await stored(state, SERIES, run)}
     assert [rows[f"k{place}"][3] for place in range(len(exact))] == exact
@@ -171,7 +171,11 @@ async def test_tag_takes_the_last_value(
 async def test_invalid_batch_is_refused_and_nothing_stored(
     client: httpx2.AsyncClient, state: State, run: dict[str, Any], batch: dict[str, Any]
 ) -> None:
-    valid = {"metrics": [point("ok", 1)], "params": {"ok": "1"}, "tags": {"ok": "1"}}
+    valid: dict[str, Any] = {
+        "metrics": [point("ok", 1)],
+        "params": {"ok": "1"},
+        "tags": {"ok": "1"},
+    }
     merged = {
         name: {**valid[name], **batch[name]} if isinstance(batch.get(name), dict) else
         [*valid[name], *batch[name]] if isinstance(batch.get(name), list) else

@@ -49,7 +49,7 @@ async def test_eight_writers_of_the_same_new_keys_lose_nothing(
         assert sum(answer.json()["metrics"] for answer in answers) == WRITERS * 21
     series = await stored(state, SERIES, run)
     assert {row[0]: row[4:6] for row in series} == {
-        **{key: (WRITERS * ROUNDS,) * 2 for key in keys},
+        **dict.fromkeys(keys, (WRITERS * ROUNDS,) * 2),
         **{f"new {turn}": (WRITERS, WRITERS) for turn in range(ROUNDS)},
     }
     assert {row[1] for row in series if row[0] in keys} == {WRITERS * ROUNDS - 1}

@@ -1,10 +1,10 @@
-"""Purge: what it removes, in which parts, and what it leaves to the job of the artifacts."""
+"""Purge: its result, its parts, and the notes for the job that removes artifacts."""
 
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, table
 
 from service.main import State
 from service.relational.runs import purge
@@ -16,9 +16,9 @@ TABLES = ("runs", "run_params", "run_tags", "run_metrics", "metric_points")
 
 
 async def sizes(state: State) -> list[int]:
-    statement = ", ".join(f"(SELECT count(*) FROM {table})" for table in TABLES)
     async with state["sql"].engine.connect() as connection:
-        return list((await connection.execute(text(f"SELECT {statement}"))).one())
+        counts = [select(func.count()).select_from(table(name)) for name in TABLES]
+        return [await connection.scalar(count) or 0 for count in counts]
 
 
 async def make_full_run(client: httpx2.AsyncClient, **fields: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Routes of runs: success and errors; ``test_log.py`` has what is logged."""
+"""Routes of runs: success and errors; ``test_log.py`` has their batches."""
 
 from typing import Any
 from uuid import uuid4

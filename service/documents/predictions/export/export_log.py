@@ -22,18 +22,11 @@ from service.documents.predictions.export.schemas import ExportQuery
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoService
 from service.web.bodies.ndjson import NDJSON
+from service.web.parquet import ParquetNotInstalled
 from service.web.permission_recheck import PermissionRecheck
 from service.web.streaming import StreamedResponse
 
 _PARQUET = "service.documents.predictions.export.parquet"
-
-
-class ParquetNotInstalled(ServiceError):
-    status, code, title = 501, "parquet_not_installed", "This service cannot write Parquet"
-    detail = (
-        "Use format=ndjson or format=csv, or ask the operator to install polystore[export], which "
-        "has the library."
-    )
 
 
 class ExportResponse(StreamedResponse):

@@ -8,11 +8,11 @@ from service.auth.caller import ModelForbidden, needs
 from service.documents.predictions.export.export_log import (
     ExportResponse,
     Exports,
-    ParquetNotInstalled,
 )
 from service.documents.predictions.export.schemas import ExportLine, ExportQuery
 from service.documents.predictions.reading.arrival import HEADER_DOC
 from service.web.openapi import problems
+from service.web.parquet import ParquetNotInstalled
 from service.web.route import Route
 
 # Each page is a call of its own to the store; no slot is held between two pages.

@@ -61,19 +61,20 @@ class Tracking(NamedTuple):
         """Log points of logged models by the run."""
 
         async def write(session: AsyncSession) -> None:
-            request = Request({"type": "http", "state": {"sql_session": session}})
-            context = SqlContext(
-                request=request,
-                caller=ADMINISTRATOR,
-                paginator=None,  # type: ignore[arg-type]
-            )
-            await ModelMetrics(context).add(UUID(self.run), points)
+            await ModelMetrics(context_of(session)).add(UUID(self.run), points)
 
         await self.state["sql"].run(write, writes=True)
 
     async def rows(self, *columns: Any) -> list[Any]:
         async with self.state["sql"].engine.connect() as connection:
             return [*await connection.execute(select(*columns))]
+
+
+def context_of(session: AsyncSession) -> SqlContext:
+    """Return an administrator's request in this session."""
+    request = Request({"type": "http", "state": {"sql_session": session}})
+    paginator: Any = None  # there are no lists
+    return SqlContext(request=request, caller=ADMINISTRATOR, paginator=paginator)
 
 
 @pytest.fixture
