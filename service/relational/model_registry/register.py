@@ -1,13 +1,11 @@
 """Registering a version: of a run, a logged model, another version, or an address elsewhere."""
 
-from contextlib import suppress
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
 
-from service.relational.experiments.repository import ExperimentDeleted, ExperimentReadOnly
-from service.relational.logged_models.model_versions import ModelVersionsTag
+from service.relational.model_registry.logged_versions import note_version
 from service.relational.model_registry.owners import LoggedOwner, logged_model, run_root
 from service.relational.model_registry.rules import is_prompt
 from service.relational.model_registry.sources import (
@@ -39,7 +37,6 @@ class VersionRegistration(SqlService):
     def __init__(self, context: SqlContext) -> None:
         super().__init__(context)
         self._versions = VersionRepository(context)
-        self._versions_tag = ModelVersionsTag(context)
 
     async def register(self, model_id: UUID, wanted: VersionCreate) -> VersionRead:
         """Make the next version of a model.
@@ -59,9 +56,7 @@ class VersionRegistration(SqlService):
         }
         made = await self._versions.add(model_id, values, wanted.tags)
         if model is not None:
-            # A model can be registered by users who only read its experiment.
-            with suppress(ExperimentReadOnly, ExperimentDeleted):
-                await self._versions_tag.add(model.id, made.name, made.number)
+            await note_version(self._session, self._caller, model.id, made.name, made.number)
         return made
 
     async def _lineage(self, wanted: VersionCreate, model: LoggedOwner | None) -> Lineage:

@@ -133,7 +133,9 @@ async def test_names_lead_to_what_was_published(client: httpx2.AsyncClient, stat
     found = {}
 
     async def read(session: AsyncSession) -> None:
-        request = Request({"type": "http", "state": {"sql_session": session}})
+        request = Request(
+            {"type": "http", "state": {"sql_session": session, "authenticator": None}}
+        )
         context = SqlContext(
             request=request,
             caller=ADMINISTRATOR,
