@@ -12,7 +12,6 @@ import time
 from typing import Any
 
 import asyncpg
-import httpx2
 
 from benchmarks.command_line import option_parser, print_rows
 from benchmarks.running_service import RunningService, running_service
@@ -44,12 +43,13 @@ async def seed(database_url: str, points: int) -> list[str]:
 
 def measure(service: RunningService, ids: list[str], rounds: int) -> list[dict[str, Any]]:
     """Return the median of each search in milliseconds; all take turns."""
+    address = f"http://127.0.0.1:{service.port}{PATH}"
     times: dict[str, list[float]] = {name: [] for name in SEARCHES}
-    with httpx2.Client(base_url=service.url, headers=service.headers, timeout=60) as client:
+    with service.client() as client:
         for _ in range(rounds + 1):
             for name, (place, body) in SEARCHES.items():
                 began = time.perf_counter()
-                answer = client.post(PATH, json={"experiment_ids": [ids[place]], **body})
+                answer = client.post(address, json={"experiment_ids": [ids[place]], **body})
                 times[name].append(1000 * (time.perf_counter() - began))
                 answer.raise_for_status()
     medians = {name: statistics.median(taken[1:]) for name, taken in times.items()}

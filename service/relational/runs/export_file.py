@@ -85,10 +85,10 @@ class RunExport(SqlService):
         """Return the columns of the file."""
 
         async def read(session: AsyncSession) -> list[Column]:
-            seen = select(Experiment.id).where(
+            known = select(Experiment.id).where(
                 Experiment.id == experiment_id, visible_experiment(self._caller)
             )
-            if await session.scalar(seen) is None:
+            if await session.scalar(known) is None:
                 raise ExperimentNotFound
             keys = [
                 await _keys(session, child, experiment_id)

@@ -130,8 +130,8 @@ class MetricHistory(SqlService):
     async def require(self, run_id: UUID) -> None:
         """Raise RunNotFound if the caller sees no such run."""
         visible = visible_experiment(self._caller)
-        seen = select(Run.id).join(Experiment, Experiment.id == Run.experiment_id)
-        if await self._session.scalar(seen.where(Run.id == run_id, visible)) is None:
+        known = select(Run.id).join(Experiment, Experiment.id == Run.experiment_id)
+        if await self._session.scalar(known.where(Run.id == run_id, visible)) is None:
             raise RunNotFound
 
     def _series(self, run_ids: Sequence[UUID], key: str) -> Select[*tuple[Any, ...]]:
