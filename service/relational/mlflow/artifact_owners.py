@@ -1,4 +1,4 @@
-"""Whose artifacts are whose: asked by the artifacts in MongoDB, answered from PostgreSQL."""
+"""Owners of artifacts: the artifacts in MongoDB ask, PostgreSQL answers."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,7 +31,7 @@ class OwnerKind(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """What decides about the artifacts of a run or a logged model that the caller sees."""
+    """The facts that decide about the artifacts of a run or a logged model that the caller sees."""
 
     experiment_id: UUID
     deleted_at: datetime | None

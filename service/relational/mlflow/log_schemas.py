@@ -72,7 +72,7 @@ def _json_object(text: str) -> str:
 
 
 class LogModel(RunWanted):
-    """What clients before 3.0 tell of a model that they logged: its MLmodel file, as JSON."""
+    """A model as clients before 3.0 describe it once it is logged: its MLmodel file, as JSON."""
 
     model_json: Annotated[Text, AfterValidator(_json_object)]
 

@@ -1,4 +1,4 @@
-"""Routes that tell a client that the server runs, and what it can do."""
+"""Routes about the server itself: it runs, and what it can do."""
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/3.0/mlflow", route_class=MlflowRoute)
 
 
 class ServerInfo(MlflowResponse):
-    """What this server can do; clients send whole files where multipart is not enabled."""
+    """The abilities of this server; clients send whole files where multipart is not enabled."""
 
     store_type: str = "SqlStore"
     workspaces_enabled: bool = False

@@ -12,7 +12,7 @@ ERROR_CODES = {
     503: "TEMPORARILY_UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-# By our own code, where the status does not tell.
+# By our own code, where the status is not enough.
 CODES = {
     "no_such_address": "ENDPOINT_NOT_FOUND",
     "method_not_allowed": "ENDPOINT_NOT_FOUND",
@@ -46,5 +46,5 @@ def as_mlflow(error: ServiceError) -> tuple[int, dict[str, str]]:
 def _message(error: ServiceError) -> str:
     """Return what to correct and where, because clients show the message alone."""
     places = [f"{one['pointer'][1:] or 'body'}: {one['detail']}" for one in error.errors[:SHOWN]]
-    says_itself = [] if places and type(error) is Refused else [error.message]
-    return " ".join([*says_itself, *places, *([IN_CLIENTS] if error.status == 401 else [])])
+    opening = [] if places and type(error) is Refused else [error.message]
+    return " ".join([*opening, *places, *([IN_CLIENTS] if error.status == 401 else [])])

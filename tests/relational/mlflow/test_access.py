@@ -24,7 +24,7 @@ def addresses(app: FastAPI) -> list[tuple[str, str]]:
     ]
 
 
-def test_every_address_is_there_below_both_roots(app: FastAPI) -> None:
+def test_every_address_is_below_both_roots(app: FastAPI) -> None:
     found = {root: set[tuple[str, str]]() for root in ROOTS}
     for method, path in addresses(app):
         root = next(root for root in ROOTS if path.startswith(root))
@@ -32,7 +32,7 @@ def test_every_address_is_there_below_both_roots(app: FastAPI) -> None:
     assert found["/api/"] <= found["/ajax-api/"]
 
 
-def test_addresses_that_ask_nobody_are_those_about_the_server(app: FastAPI) -> None:
+def test_open_addresses_concern_the_server_alone(app: FastAPI) -> None:
     routes = [
         context.original_route
         for context in iter_route_contexts(app.routes)
@@ -45,7 +45,7 @@ def test_addresses_that_ask_nobody_are_those_about_the_server(app: FastAPI) -> N
     } == OPEN
 
 
-async def test_nobody_is_asked_for_credentials_everywhere(
+async def test_anonymous_caller_is_refused_everywhere(
     app: FastAPI, anonymous_client: httpx2.AsyncClient
 ) -> None:
     for method, path in addresses(app):

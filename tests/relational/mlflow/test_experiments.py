@@ -46,7 +46,7 @@ async def test_name_taken_is_400_already_exists(client: httpx2.AsyncClient) -> N
     assert found[:2] == (400, "RESOURCE_ALREADY_EXISTS")
 
 
-async def test_experiment_default_is_there_under_its_id(client: httpx2.AsyncClient) -> None:
+async def test_default_experiment_has_its_own_id(client: httpx2.AsyncClient) -> None:
     experiment = (await get(client, GET, experiment_id="0"))["experiment"]
     assert (experiment["name"], experiment["experiment_id"]) == ("Default", "0")
     run = await get_run(client, await new_run(client, "0"))

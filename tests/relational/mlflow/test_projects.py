@@ -1,4 +1,4 @@
-"""MLflow's addresses of an experiment that belongs to a project, and whose artifacts are whose."""
+"""MLflow's addresses of an experiment that belongs to a project."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -61,7 +61,7 @@ async def team(app: FastAPI, state: State, reset_stores: None) -> AsyncIterator[
         yield Team(owner, viewer, stranger, people, experiment, run)
 
 
-WRITES = [
+WRITES: list[tuple[str, dict[str, object]]] = [
     ("/runs/create", {"experiment_id": "~"}),
     ("/runs/update", {"status": "FAILED"}),
     ("/runs/delete", {}),
@@ -128,7 +128,7 @@ async def test_searches_of_a_stranger_leave_out_the_project(team: Team) -> None:
     assert await get(team.stranger, "/metrics/get-history-bulk", **history) == {}
 
 
-async def test_artifacts_are_those_of_who_sees_the_run(team: Team, state: State) -> None:
+async def test_artifacts_have_the_visibility_of_the_run(team: Team, state: State) -> None:
     owners, root = state["artifact_owners"], team.root
     owner, viewer, stranger = [member_caller(person.id) for person in team.people]
     assert await owners.find(viewer, "run", root.owner_id) == root

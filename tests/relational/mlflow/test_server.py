@@ -8,7 +8,7 @@ from service.relational.mlflow.server_router import PROTOCOL_VERSION
 CREATE, GET = "/api/2.0/mlflow/experiments/create", "/api/2.0/mlflow/experiments/get"
 
 
-async def test_server_says_what_clients_ask_of_it(anonymous_client: httpx2.AsyncClient) -> None:
+async def test_server_answers_what_clients_ask(anonymous_client: httpx2.AsyncClient) -> None:
     health, version = [await anonymous_client.get(path) for path in ("/health", "/version")]
     assert (health.status_code, health.text) == (200, "OK")
     assert (version.status_code, version.text) == (200, PROTOCOL_VERSION)
