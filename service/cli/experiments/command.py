@@ -19,7 +19,7 @@ experiments_app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
 
 class BadFile(CommandFailed):
-    """The file exists, or its name tells no format."""
+    """The file exists, or its name has no format."""
 
 
 @experiments_app.command("list")
@@ -79,7 +79,7 @@ def export(
     file: Annotated[Path, typer.Argument(help="To write: .csv or .parquet.")],
     *,
     format_: Annotated[
-        Format | None, typer.Option("--format", help="Else the file's name tells.")
+        Format | None, typer.Option("--format", help="Else the ending of the file.")
     ] = None,
     filter_: Annotated[
         str | None,
@@ -96,7 +96,7 @@ def export(
     with report_errors():
         kind = format_ or file.suffix.removeprefix(".").lower()
         if kind not in get_args(Format):
-            raise BadFile(f"{file.name} tells no format. Use --format csv or --format parquet.")
+            raise BadFile(f"{file.name} has no known ending. Use --format csv or --format parquet.")
         if file.exists() and not force:
             raise BadFile(f"{file} exists. Use --force to replace it.")
         with ExperimentClient.connect(url) as client, _progress() as progress:

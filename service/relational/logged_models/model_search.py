@@ -29,7 +29,7 @@ _M = LoggedModel
 
 
 class ModelSearch(NamedTuple):
-    """What to search; ``page_token`` belongs to a search with the same other fields."""
+    """A search; its ``page_token`` belongs to one with the same other fields."""
 
     experiment_ids: Sequence[UUID]
     filter: str | None = None

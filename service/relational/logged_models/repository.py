@@ -46,11 +46,9 @@ from service.web.lists.pagination import Page
 class LoggedModelNotFound(NotFound):
     code, title = "logged_model_not_found", "Logged model does not exist"
     constraints = (
-        "fk_logged_model_params_model_id",
-        "fk_logged_model_tags_model_id",
-        "fk_logged_model_metrics_model_id",
-        "fk_run_models_model_id",
-    )
+        "fk_logged_model_params_model_id", "fk_logged_model_tags_model_id",
+        "fk_logged_model_metrics_model_id", "fk_run_models_model_id",
+    )  # fmt: skip
 
 
 class LoggedModelDeleted(Conflict):
@@ -126,7 +124,8 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
             SourceRunNotFound: the caller sees no such run.
         """
         _require_writable(*await self._experiment(experiment_id))
-        await self._require_run(model.source_run_id)
+        if model.source_run_id is not None:
+            await self._require_run(model.source_run_id)
         statement = insert(_M).values(
             experiment_id=experiment_id,
             name=model.name or invented_name(),
@@ -195,9 +194,7 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
             raise ExperimentNotFound
         return row.editable, row.is_deleted
 
-    async def _require_run(self, run_id: UUID | None) -> None:
-        if run_id is None:
-            return
+    async def _require_run(self, run_id: UUID) -> None:
         of_run = Experiment.id == Run.experiment_id
         sees = exists().where(Run.id == run_id, of_run, visible_experiment(self._caller))
         if not await self._session.scalar(select(sees)):
@@ -231,12 +228,10 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         same = {"model_id": model_id, "experiment_id": experiment_id}
         put = insert(LoggedModelTag).values([{**same, **row} for row in _rows(tags)])
         new = put.excluded.value
-        put = put.on_conflict_do_update(
-            index_elements=["model_id", "key"],
-            set_={"value": new},
-            where=LoggedModelTag.value != new,
+        key, differs = ["model_id", "key"], LoggedModelTag.value != new
+        await self._session.execute(
+            put.on_conflict_do_update(index_elements=key, set_={"value": new}, where=differs)
         )
-        await self._session.execute(put)
 
 
 def _require_writable(editable: bool, is_deleted: bool) -> None:

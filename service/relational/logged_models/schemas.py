@@ -64,7 +64,7 @@ class OutputModel(ResponseModel):
 
 
 class RunInputsRead(ResponseModel):
-    """What a run read, and which logged models it made at which step."""
+    """Inputs of a run, and the logged models that it made, with the step of each."""
 
     datasets: list[DatasetRead]
     input_models: list[UUID]

@@ -7,7 +7,7 @@ from service.relational.experiments.tables import DEFAULT_ID
 from service.relational.runs.tables import RunMetric
 from tests.relational.mlflow.logged_models.conftest import Tracking
 
-NOBODY = "01930d6e-7a00-7000-8000-000000000001"
+UNKNOWN = "01930d6e-7a00-7000-8000-000000000001"
 
 
 async def _get(tracking: Tracking, path: str) -> Any:
@@ -28,7 +28,7 @@ async def test_list_has_models_of_the_experiment(tracking: Tracking) -> None:
     assert not following["page"]["has_more"]
     assert [one["name"] for one in (await _get(tracking, f"{address}?name=a"))["items"]] == ["a"]
     assert (await _get(tracking, f"/experiments/{DEFAULT_ID}/logged_models"))["items"] == []
-    unknown = await tracking.client.get(f"/v1/experiments/{NOBODY}/logged_models")
+    unknown = await tracking.client.get(f"/v1/experiments/{UNKNOWN}/logged_models")
     assert unknown.json()["code"] == "experiment_not_found"
 
 
@@ -84,5 +84,5 @@ async def test_run_shows_what_it_read_and_made(tracking: Tracking) -> None:
         "input_models": [model_id],
         "output_models": [{"model_id": model_id, "step": 5}],
     }
-    unknown = await tracking.client.get(f"/v1/runs/{NOBODY}/inputs")
+    unknown = await tracking.client.get(f"/v1/runs/{UNKNOWN}/inputs")
     assert unknown.json()["code"] == "run_not_found"

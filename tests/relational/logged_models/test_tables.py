@@ -1,4 +1,4 @@
-"""What becomes of logged models when their run or their experiment is removed."""
+"""Logged models after their run or their experiment was removed."""
 
 from uuid import UUID
 

@@ -49,8 +49,8 @@ class Tracking(NamedTuple):
         return answered.status_code, answered.json()["error_code"]
 
     async def send(self, method: str, path: str, **body: Any) -> httpx2.Response:
-        given = {"params": body} if method == "GET" else {"json": body}
-        return await self.client.request(method, f"/api/2.0/mlflow{path}", **given)  # type: ignore[arg-type]
+        sent = {"params": body} if method == "GET" else {"json": body}
+        return await self.client.request(method, f"/api/2.0/mlflow{path}", **sent)  # type: ignore[arg-type]
 
     async def model(self, **fields: Any) -> Any:
         """Return a new logged model."""
