@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from service.auth.caller import needs
-from service.overview.models import ModelNotFound, Models
 from service.overview.schemas import ServedModelDetail, ServedModelPage, ServedModelQuery
+from service.overview.served_models import ModelNotFound, Models
 from service.web.openapi import problems
 from service.web.route import Route
 from service.web.schemas import ExactText
@@ -22,8 +22,8 @@ async def models_list(
 ) -> ServedModelPage:
     """List the models that are registered, and those that the prediction log has seen.
 
-    A version has the events that name its number or one of its aliases. A store that is down leaves
-    its part out, and `parts` says so.
+    A version has the events that name its number or one of its aliases. `parts` shows whether a
+    store is down, which leaves its part out.
     """
     return await models.list(query)
 

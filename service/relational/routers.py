@@ -41,7 +41,7 @@ from service.relational.projects import member_router as members
 from service.relational.projects import router as projects
 from service.relational.reports import router as reports
 from service.relational.runs import router as runs
-from service.relational.runs import search_router as run_search
+from service.relational.runs.reading import router as run_search
 from service.relational.tags import router as tags
 from service.relational.users import router as users
 

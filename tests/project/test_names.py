@@ -25,6 +25,7 @@ BANNED_WORDS = {
 # A key of recorded data ("told") and the method of a file (tell) are no prose.
 BANNED_PROSE = re.compile(r"(?i)\b(told|tells?|said|says|whoever|somebody)\b(?![\"(])")
 BANNED_NAMES = {"each", "given"}
+FIELDS = {"first_seen", "last_seen"}  # the field's own terms, on the wire
 BANNED_STARTS = re.compile(r"(Who|Whoever|Whose|What|Of|Those)\b")
 BANNED_TITLE_STARTS = re.compile(r"(It|Nobody|Who|Whoever|Whose|What|Of|Those|Nothing)\b")
 METAPHORS = re.compile(
@@ -123,7 +124,9 @@ def title_faults(title: str, detail: str) -> Iterator[str]:
 
 def _is_banned(name: str) -> bool:
     words = name.strip("_").lower().split("_")
-    return not BANNED_WORDS.isdisjoint(words) or name.strip("_") in BANNED_NAMES
+    return name not in FIELDS and (
+        not BANNED_WORDS.isdisjoint(words) or name.strip("_") in BANNED_NAMES
+    )
 
 
 def _defined_names(node: ast.AST) -> Iterator[str]:

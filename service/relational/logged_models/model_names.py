@@ -19,8 +19,8 @@ from service.relational.logged_models.tables import (
     LoggedModelParam,
     LoggedModelTag,
 )
-from service.relational.runs.run_json import hexadecimal
-from service.relational.runs.search_names import within
+from service.relational.runs.reading.run_json import hexadecimal
+from service.relational.runs.reading.searchable import within
 from service.relational.search_language.errors import InvalidOrder
 from service.relational.search_language.ordering import OrderBy, Ordering
 from service.relational.search_language.searchable import (

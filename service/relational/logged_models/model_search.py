@@ -19,7 +19,7 @@ from service.relational.logged_models.model_names import (
 from service.relational.logged_models.queries import model_json
 from service.relational.logged_models.repository import LoggedModelNotFound
 from service.relational.logged_models.tables import LoggedModel
-from service.relational.runs.search_names import within
+from service.relational.runs.reading.searchable import within
 from service.relational.search_language.conditions import condition
 from service.relational.search_language.grammar import parse_filter
 from service.relational.search_language.page_tokens import PageTokens

@@ -24,7 +24,7 @@ from service.relational.logged_models.tables import (
     LoggedModelParam,
     LoggedModelTag,
 )
-from service.relational.runs.run_json import experiment_text, hexadecimal, milliseconds
+from service.relational.runs.reading.run_json import experiment_text, hexadecimal, milliseconds
 from service.stores.sql.base import Base
 
 _METRIC = LoggedModelMetric

@@ -9,7 +9,7 @@ from service.auth.caller import needs
 from service.relational.mlflow.ids import known_ids, run_id
 from service.relational.mlflow.route import MlflowRoute
 from service.relational.mlflow.run_schemas import RunWanted
-from service.relational.runs.history import MetricHistoryDep
+from service.relational.runs.reading.history import MetricHistoryDep
 from service.web.mlflow.messages import MlflowRequest, json_answer, request_of
 from service.web.mlflow.values import Int64, PageSize, Text
 

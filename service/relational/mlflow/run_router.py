@@ -17,8 +17,8 @@ from service.relational.mlflow.run_schemas import (
     RunWanted,
 )
 from service.relational.mlflow.times import moment
+from service.relational.runs.reading.search_runs import RunSearchDep
 from service.relational.runs.repository import Runs
-from service.relational.runs.search_runs import RunSearchDep
 from service.web.mlflow.messages import EMPTY, Empty, json_answer, request_of
 from service.web.route import policy
 

@@ -1,4 +1,4 @@
-"""What the registry asks of runs and logged models: where their artifacts are."""
+"""The places of the artifacts of runs and logged models, for the registry."""
 
 from typing import NamedTuple
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What statements of the registry share: tags and aliases as JSON, and changes of tags."""
+"""Parts of the registry's statements: tags and aliases as JSON, and changes of tags."""
 
 from collections.abc import Mapping
 from typing import Any

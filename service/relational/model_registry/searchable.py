@@ -1,4 +1,4 @@
-"""What registered models and versions are found and ordered by, and when prompts are among them.
+"""Names that registered models and versions are found and ordered by; when prompts are found.
 
 MLflow keeps prompts as registered models with a tag. They are found only by a filter that asks for
 them: ``tags.`mlflow.prompt.is_prompt` = 'true'``, or ``!= 'false'``.

@@ -1,4 +1,4 @@
-"""What the registry knows of models by their names, for readers that join it with other data."""
+"""Registered models by their names, for readers that join them with other data."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -29,5 +29,5 @@ and then finds a page of ``limit`` rows, one more of which shows that there are 
     rows = (await session.execute(statement)).all()
     next_token = tokens.write(order.values(rows[limit - 1])) if len(rows) > limit else None
 
-Filters may have OR and parentheses, beyond MLflow's. ``clauses(tree)`` tells which names are used.
+Filters may have OR and parentheses, beyond MLflow's. ``clauses(tree)`` yields the names in use.
 """

@@ -1,4 +1,4 @@
-"""Errors of the search language; each says where the text is wrong, and how to correct it."""
+"""Errors of the search language; each names the place in the text, and how to correct it."""
 
 from service.core.errors import Refused
 

@@ -58,7 +58,7 @@ def _parse(text: str) -> OrderBy:
 
 
 class SortKey(NamedTuple):
-    """A column of ORDER BY; ``ranks`` is true if it tells rows with a value from those without."""
+    """A column of ORDER BY; ``ranks`` is true if it puts rows with a value before others."""
 
     column: Any
     descending: bool = False

@@ -1,4 +1,4 @@
-"""What a search finds rows by: attributes, children by key, and related rows.
+"""Names that a search finds rows by: attributes, children by key, and related rows.
 
 A feature declares them; ``conditions.py`` and ``ordering.py`` turn names into SQL with them.
 """

@@ -1,4 +1,4 @@
-"""Who may call MLflow's addresses: all of them, as the application has them."""
+"""Access to each of MLflow's addresses, as the application has them."""
 
 import re
 

@@ -34,7 +34,7 @@ class ModelSeen(NamedTuple):
     versions: Sequence[VersionSeen]
 
 
-async def seen_after(
+async def logged_after(
     database: Database, name: str, limit: int, *, shows: Callable[[str], bool], most: int
 ) -> Sequence[ModelSeen]:
     """Return the models with a greater name for which ``shows`` holds, in bytewise order.
@@ -44,10 +44,10 @@ async def seen_after(
     pipeline: list[Document] = [{"$match": {"model": {"$gt": name}}}, {"$group": {"_id": "$model"}}]
     names = sorted([row["_id"] async for row in _log(database).aggregate(pipeline)])
     shown = [found for found in names if shows(found)][:limit]
-    return [await seen_as(database, found, most=most) for found in shown]
+    return [await logged_as(database, found, most=most) for found in shown]
 
 
-async def seen_as(database: Database, name: str, *, most: int) -> ModelSeen:
+async def logged_as(database: Database, name: str, *, most: int) -> ModelSeen:
     """Return one model with its versions; with none if the log has no such model."""
     pipeline: list[Document] = [
         {"$match": {"model": {"$eq": name}}},

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from service.relational.runs.search_runs import RunSearch
+from service.relational.runs.reading.search_runs import RunSearch
 from service.stores.sql.context import SqlContext
 from tests.relational.experiments.factories import make_experiment, make_run, point
 from tests.relational.projects.factories import UserFactory, status_and_code

@@ -12,9 +12,9 @@ from sqlalchemy import ARRAY, Select, Uuid, any_, func, literal, select
 from service.core.errors import Refused
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
+from service.relational.runs.reading.run_json import best_of, mean_of
+from service.relational.runs.reading.schemas import STATISTICS
 from service.relational.runs.repository import RunNotFound
-from service.relational.runs.run_json import best_of, mean_of
-from service.relational.runs.search_schemas import STATISTICS
 from service.relational.runs.tables import Run, RunMetric, RunParam
 from service.stores.sql.context import SqlService
 from service.web.schemas import format_time

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, event, text
 
-from service.relational.runs.search_runs import RunSearch
+from service.relational.runs.reading.search_runs import RunSearch
 from service.stores.sql.context import SqlContext
 
 pytestmark = [pytest.mark.plans, pytest.mark.xdist_group("plans")]

@@ -8,7 +8,7 @@ import httpx2
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from service.relational.runs import compare, export_file
+from service.relational.runs.reading import compare, export_file
 from tests.relational.experiments.factories import make_experiment, make_run, point
 from tests.relational.projects.factories import status_and_code
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 
 from service.relational.experiments.tables import Experiment
 from service.relational.runs.input_tables import Dataset, RunDataset
-from service.relational.runs.run_json import (
+from service.relational.runs.reading.run_json import (
     NAME_TAG,
     artifact_uri,
     best_of,

@@ -11,8 +11,8 @@ from service.core.errors import NotFound, Unavailable
 from service.documents.predictions.reading.traffic import (
     ModelSeen,
     VersionSeen,
-    seen_after,
-    seen_as,
+    logged_after,
+    logged_as,
 )
 from service.overview.schemas import (
     Parts,
@@ -74,18 +74,18 @@ class ServedModels:
             ModelNotFound: no store that the caller may ask has it.
             Unavailable: a store is down, and the other does not know the model.
         """
-        registered, seen = await self._ask(
+        registered, logged = await self._ask(
             self._sql.run(lambda session: registered_as(session, self._caller, name), writes=False),
             self._mongo.call(
-                lambda: seen_as(self._mongo.database, name, most=MOST_COUNTED), writes=False
+                lambda: logged_as(self._mongo.database, name, most=MOST_COUNTED), writes=False
             ),
             may_read_log=self._caller.may_use(name),
         )
-        model = seen.found or ModelSeen(name, [])
+        model = logged.found or ModelSeen(name, [])
         if registered.found is None and not model.versions:
-            raise _missing(registered, seen)
+            raise _missing(registered, logged)
         joined = _join(name, registered.found, model.versions)
-        return ServedModelDetail(**dict(joined), parts=_parts(registered, seen))
+        return ServedModelDetail(**dict(joined), parts=_parts(registered, logged))
 
     async def list(self, query: ServedModelQuery) -> ServedModelPage:
         """Return a page of models by name.
@@ -95,26 +95,26 @@ class ServedModels:
         """
         position = self._paginator.position(query)
         after, limit = position.values[0] if position else "", query.size + 1
-        registered, seen = await self._ask(
+        registered, logged = await self._ask(
             self._sql.run(
                 lambda session: registered_after(session, self._caller, after, limit),
                 writes=False,
             ),
-            self._mongo.call(lambda: self._seen_after(after, limit), writes=False),
+            self._mongo.call(lambda: self._logged_after(after, limit), writes=False),
             may_read_log=True,
         )
         by_name = {model.name: model for model in registered.found or ()}
-        versions = {model.name: model.versions for model in seen.found or ()}
+        versions = {model.name: model.versions for model in logged.found or ()}
         names = sorted(by_name.keys() | versions.keys())[:limit]
         shown, last = query.split_page(names)
         items = [_join(name, by_name.get(name), versions.get(name, ())) for name in shown]
         end = None if last is None else Cursor((last,), UUID(int=0))
         page = self._paginator.page(query, items, end, None)
-        return ServedModelPage(items=items, page=page.page, parts=_parts(registered, seen))
+        return ServedModelPage(items=items, page=page.page, parts=_parts(registered, logged))
 
-    async def _seen_after(self, name: str, limit: int) -> Sequence[ModelSeen]:
+    async def _logged_after(self, name: str, limit: int) -> Sequence[ModelSeen]:
         database, shows = self._mongo.database, self._caller.may_use
-        return await seen_after(database, name, limit, shows=shows, most=MOST_IN_LISTS)
+        return await logged_after(database, name, limit, shows=shows, most=MOST_IN_LISTS)
 
     async def _ask(
         self, registry: Awaitable[Any], log: Awaitable[Any], *, may_read_log: bool
@@ -143,12 +143,12 @@ def _missing(*parts: _Part) -> Exception:
     return ModelNotFound()
 
 
-def _parts(registered: _Part, seen: _Part) -> Parts:
-    return Parts(registry=registered.state, traffic=seen.state)
+def _parts(registered: _Part, logged: _Part) -> Parts:
+    return Parts(registry=registered.state, traffic=logged.state)
 
 
-def _join(name: str, registered: Registered | None, seen: Sequence[VersionSeen]) -> ServedModel:
-    left = {version.version: version for version in seen}
+def _join(name: str, registered: Registered | None, logged: Sequence[VersionSeen]) -> ServedModel:
+    left = {version.version: version for version in logged}
     known = registered.versions if registered else ()
     versions = [_registered_version(version, left) for version in known]
     versions += [
@@ -159,17 +159,19 @@ def _join(name: str, registered: Registered | None, seen: Sequence[VersionSeen])
         name=name,
         registered_model_id=registered.id if registered else None,
         description=registered.description if registered else None,
-        first_seen=min((one.first_seen for one in seen), default=None),
-        last_seen=max((one.last_seen for one in seen), default=None),
+        first_seen=min((one.first_seen for one in logged), default=None),
+        last_seen=max((one.last_seen for one in logged), default=None),
         versions=versions,
         versions_left_off=registered.version_count - len(known) if registered else 0,
     )
 
 
-def _registered_version(version: RegisteredVersion, seen: dict[str, VersionSeen]) -> ServedVersion:
-    """Return a version with the events of its number and aliases, which leave ``seen``."""
+def _registered_version(
+    version: RegisteredVersion, logged: dict[str, VersionSeen]
+) -> ServedVersion:
+    """Return a version with the events of its number and aliases, which leave ``logged``."""
     names = [str(version.number), *version.aliases]
-    traffic = [VersionTraffic.model_validate(seen.pop(name)) for name in names if name in seen]
+    traffic = [VersionTraffic.model_validate(logged.pop(name)) for name in names if name in logged]
     return ServedVersion(
         version=names[0], traffic=traffic, **version._asdict() | {"aliases": list(version.aliases)}
     )

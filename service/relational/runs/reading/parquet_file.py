@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from typing_extensions import override
 
-from service.relational.runs.file_format import Column
+from service.relational.runs.reading.file_format import Column
 
 _TIMES = {"started_at", "ended_at", "deleted_at"}
 

@@ -9,12 +9,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from service.auth.caller import needs
 from service.relational.experiments.repository import ExperimentNotFound
 from service.relational.experiments.schemas import Key
-from service.relational.runs.compare import RunComparisonDep, TooMuchToCompare
-from service.relational.runs.export_file import RunExportDep, TooManyColumns
-from service.relational.runs.history import MetricHistoryDep
-from service.relational.runs.repository import RunNotFound
-from service.relational.runs.search_runs import VIEWS, RunSearchDep
-from service.relational.runs.search_schemas import (
+from service.relational.runs.reading.compare import RunComparisonDep, TooMuchToCompare
+from service.relational.runs.reading.export_file import RunExportDep, TooManyColumns
+from service.relational.runs.reading.history import MetricHistoryDep
+from service.relational.runs.reading.schemas import (
     CompareWanted,
     Comparison,
     History,
@@ -24,6 +22,8 @@ from service.relational.runs.search_schemas import (
     RunQuery,
     RunSearchWanted,
 )
+from service.relational.runs.reading.search_runs import VIEWS, RunSearchDep
+from service.relational.runs.repository import RunNotFound
 from service.relational.search_language.errors import InvalidFilter, InvalidOrder
 from service.stores.sql.route import SqlRoute
 from service.web.lists.cursors import BadCursor

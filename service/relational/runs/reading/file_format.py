@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from service.core.csv import escape_formula, write_csv
-from service.relational.runs.search_schemas import STATISTICS
+from service.relational.runs.reading.schemas import STATISTICS
 
 OWN_COLUMNS = (
     "id", "experiment_id", "name", "user_name", "status", "started_at", "ended_at", "deleted_at",

@@ -27,8 +27,8 @@ from sqlalchemy import (
 
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
+from service.relational.runs.reading.run_json import hexadecimal
 from service.relational.runs.repository import RunNotFound
-from service.relational.runs.run_json import hexadecimal
 from service.relational.runs.tables import MetricPoint, Run, RunMetric
 from service.relational.search_language.page_tokens import PageTokens
 from service.stores.sql.context import SqlService

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
+from service.relational.runs.reading.run_json import MLFLOW_RUN_JSON, OWN_FIELDS, RUN_JSON
+from service.relational.runs.reading.searchable import run_names, within
 from service.relational.runs.repository import RunNotFound
-from service.relational.runs.run_json import MLFLOW_RUN_JSON, OWN_FIELDS, RUN_JSON
-from service.relational.runs.search_names import run_names, within
 from service.relational.runs.tables import Run
 from service.relational.search_language.conditions import condition
 from service.relational.search_language.grammar import parse_filter

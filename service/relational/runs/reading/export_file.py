@@ -22,9 +22,9 @@ from service.core.errors import Refused
 from service.relational.experiments.repository import ExperimentNotFound
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
-from service.relational.runs.file_format import Column, CsvRuns, RunWriter, columns_of
-from service.relational.runs.search_runs import VIEWS, FoundRuns, RunSearch
-from service.relational.runs.search_schemas import RunExportQuery
+from service.relational.runs.reading.file_format import Column, CsvRuns, RunWriter, columns_of
+from service.relational.runs.reading.schemas import RunExportQuery
+from service.relational.runs.reading.search_runs import VIEWS, FoundRuns, RunSearch
 from service.relational.runs.tables import RunMetric, RunParam, RunTag
 from service.stores.sql.context import SqlContext, SqlService
 from service.web.parquet import ParquetNotInstalled
@@ -136,7 +136,9 @@ async def _writer(file_format: str, columns: Sequence[Column]) -> RunWriter:
     if file_format == "csv":
         return CsvRuns(columns)
     try:
-        module = await asyncio.to_thread(import_module, "service.relational.runs.parquet_file")
+        module = await asyncio.to_thread(
+            import_module, "service.relational.runs.reading.parquet_file"
+        )
     except ModuleNotFoundError as error:
         raise ParquetNotInstalled from error
     writer: RunWriter = await asyncio.to_thread(module.ParquetRuns, columns)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from service.auth.caller import Caller
 from service.documents.predictions.documents import PREDICTIONS
 from service.main import State, create_app
-from service.overview import models
+from service.overview import served_models
 from service.settings import Settings
 from tests.documents.predictions.factories import make_event, make_events, post_batch
 from tests.fixtures.client import ADMINISTRATOR, client_as
@@ -98,9 +98,9 @@ async def test_models_many_events_are_counted_up_to_a_bound(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await post_batch(client, make_events(12, model="fraud", version="1"))
-    monkeypatch.setattr(models, "MOST_IN_LISTS", 10)
+    monkeypatch.setattr(served_models, "MOST_IN_LISTS", 10)
     for bound, exact in ((12, True), (11, False)):
-        monkeypatch.setattr(models, "MOST_COUNTED", bound)
+        monkeypatch.setattr(served_models, "MOST_COUNTED", bound)
         (version,) = (await client.get("/v1/models/fraud")).json()["versions"]
         (traffic,) = version["traffic"]
         assert (traffic["count"], traffic["count_is_exact"]) == (bound, exact)
@@ -129,7 +129,7 @@ async def test_models_traffic_reads_one_key_of_each_name(
 
 
 @pytest.mark.parametrize(
-    ("scopes", "bound", "seen", "traffic"),
+    ("scopes", "bound", "listed", "traffic"),
     [
         ({"models:read"}, None, ["registered"], "not_permitted"),
         ({"models:read", "predictions:read"}, None, ["fraud-eu", "registered", "x"], "complete"),
@@ -142,7 +142,7 @@ async def test_models_show_what_the_caller_may_read(
     state: State,
     scopes: set[str],
     bound: tuple[str, ...] | None,
-    seen: list[str],
+    listed: list[str],
     traffic: str,
 ) -> None:
     await register(client, "registered")
@@ -150,9 +150,9 @@ async def test_models_show_what_the_caller_may_read(
     await log(client, "x", "1", 1)
     caller = Caller(scopes=frozenset(scopes), models=bound)
     async with client_as(caller, app, state) as reader:
-        assert await names(reader) == seen
+        assert await names(reader) == listed
         assert (await reader.get("/v1/models")).json()["parts"]["traffic"] == traffic
-        assert (await reader.get("/v1/models/x")).status_code == (200 if "x" in seen else 404)
+        assert (await reader.get("/v1/models/x")).status_code == (200 if "x" in listed else 404)
 
 
 @pytest.mark.parametrize(("down", "found"), [("mongodb", ["fraud"]), ("database", ["seen"])])
