@@ -11,7 +11,7 @@ import pytest
 
 from tests.mlflow.plain import Plain, accepted, new_name
 
-pytestmark = pytest.mark.xdist_group("mlflow")
+pytestmark = [pytest.mark.generators, pytest.mark.xdist_group("mlflow")]
 WRITERS, ROUNDS = 8, 6
 
 

@@ -10,7 +10,8 @@ import pytest
 from tests.mlflow.conftest import Server
 from tests.mlflow.recording import Step, differences, read, recorded
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mlflow")]
+pytestmark = pytest.mark.xdist_group("mlflow")
+whole = pytest.mark.generators  # a minute of CPU time
 ROOT = Path(__file__).parents[2]
 FEWEST_STEPS = 150  # of a client before 3; others know more
 AREAS = sorted({step.area for step in recorded()})
@@ -20,16 +21,20 @@ AREAS = sorted({step.area for step in recorded()})
 def session(
     mlflow_server: Server, mlflow_python: str, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Step]:
-    """Steps as they returned to a client in an interpreter of its own."""
-    folder = tmp_path_factory.mktemp("session")
+    """The steps of all areas as they returned."""
+    return _run(mlflow_server, mlflow_python, tmp_path_factory.mktemp("session"))
+
+
+def _run(server: Server, python: str, folder: Path, *areas: str) -> list[Step]:
+    """Return the steps as they returned to a client in an interpreter of its own."""
     done = subprocess.run(
-        [mlflow_python, "-m", "tests.mlflow.session", str(folder / "steps.json")],
+        [python, "-m", "tests.mlflow.session", str(folder / "steps.json"), *areas],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(folder),  # without credentials of the developer
-            "MLFLOW_TRACKING_URI": mlflow_server.url,
-            "MLFLOW_TRACKING_TOKEN": mlflow_server.token,
+            "MLFLOW_TRACKING_URI": server.url,
+            "MLFLOW_TRACKING_TOKEN": server.token,
         },
         capture_output=True,
         text=True,
@@ -40,20 +45,35 @@ def session(
     return read(folder / "steps.json")
 
 
+def _wrong(session: list[Step], area: str) -> list[str]:
+    expected = {step.step: step.value for step in recorded() if step.area == area}
+    found: dict[str, list[str]] = defaultdict(list)
+    for step in session:
+        if step.area == area:
+            found[step.step] += differences(expected[step.step], step.value)
+    return [f"{name} {line}" for name, lines in found.items() for line in lines]
+
+
+@pytest.mark.slow
+def test_fluent_calls_agree_with_the_recording(
+    mlflow_server: Server, mlflow_python: str, tmp_path: Path
+) -> None:
+    session = _run(mlflow_server, mlflow_python, tmp_path, "fluent")
+    assert session
+    assert not _wrong(session, "fluent")
+
+
+@whole
 def test_session_has_all_steps(session: list[Step]) -> None:
     assert len(session) >= FEWEST_STEPS
     known = {step[:2] for step in recorded()}
     assert {step[:2] for step in session} <= known
 
 
+@whole
 @pytest.mark.parametrize("area", AREAS)
 def test_session_agrees_with_the_recording(session: list[Step], area: str) -> None:
-    expected = {step.step: step.value for step in recorded() if step.area == area}
-    found: dict[str, list[str]] = defaultdict(list)
-    for step in session:
-        if step.area == area:
-            found[step.step] += differences(expected[step.step], step.value)
-    wrong = [f"{name} {line}" for name, lines in found.items() for line in lines]
+    wrong = _wrong(session, area)
     assert not wrong, "\n" + "\n".join(wrong)
 
 
