@@ -11,6 +11,7 @@ from service.cli.experiments import experiments_app
 from service.cli.halves import halves_app
 from service.cli.indexes import indexes_app
 from service.cli.load import load
+from service.cli.load_mlflow import load_mlflow
 from service.cli.migrate import migrate_app
 from service.cli.output import print_progress
 from service.cli.retention import retention_app
@@ -33,7 +34,7 @@ def warn_of_unknown_variables() -> None:
             print_progress(sentence)
 
 
-for command in (serve, demo, load, token, admin, doctor):
+for command in (serve, demo, load, load_mlflow, token, admin, doctor):
     app.command()(command)
 app.add_typer(migrate_app, name="migrate", help="The PostgreSQL schema: plan, apply, down, check.")
 app.add_typer(

@@ -34,6 +34,11 @@ class RunNotFound(NotFound):
     constraints = ("fk_run_metrics_run_id", "fk_run_params_run_id", "fk_run_tags_run_id")
 
 
+class RunExists(Conflict):
+    code, title, pointer = "run_exists", "There is a run of this id", "/id"
+    constraints = "pk_runs"
+
+
 class RunDeleted(Conflict):
     code, title = "run_deleted", "Run is deleted"
     detail = "Restore it first."
@@ -72,6 +77,7 @@ class RunRepository(SqlRepository[RunRead]):
         self,
         experiment_id: UUID,
         *,
+        id: UUID | None = None,  # noqa: A002
         name: str | None = None,
         user_name: str | None = None,
         started_at: datetime | None = None,
@@ -82,6 +88,7 @@ class RunRepository(SqlRepository[RunRead]):
         Raises:
             ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted.
             RunNameDiffers: the tag mlflow.runName has another name.
+            RunExists: the id is taken.
         """
         rows = {key: value[:MAX_TAG] for key, value in (tags or {}).items()}
         tagged = rows.pop(NAME_TAG, None)
@@ -89,7 +96,7 @@ class RunRepository(SqlRepository[RunRead]):
             raise RunNameDiffers
         name = name or tagged or invented_name()
         texts = list(rows), list(rows.values())
-        arguments = uuid7(), name, user_name, started_at, *texts, self._caller.user_id
+        arguments = id or uuid7(), name, user_name, started_at, *texts, self._caller.user_id
         row = await ADD_RUN.row(self._session, self._caller, experiment_id, *arguments)
         if row is None:
             raise ExperimentNotFound

@@ -17,6 +17,7 @@ from service.relational.runs.log import NameStays, ParamChanged, RunLogDep
 from service.relational.runs.purge import NotDeleted, PurgeDep, PurgeForbidden
 from service.relational.runs.repository import (
     RunDeleted,
+    RunExists,
     RunNameDiffers,
     RunNotFound,
     Runs,
@@ -44,7 +45,9 @@ TagKey = Annotated[Key, Path()]
     "/runs",
     status_code=201,
     dependencies=[needs("experiments:write")],
-    responses=problems(ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted, RunNameDiffers),
+    responses=problems(
+        ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted, RunNameDiffers, RunExists
+    ),
 )
 async def runs_create(run: RunCreate, runs: Runs, reply: Reply) -> RunRead:
     """Start a run of an experiment."""

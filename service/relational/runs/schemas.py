@@ -54,6 +54,7 @@ class RunCreate(RequestModel):
     )
 
     experiment_id: UUID
+    id: UUID | None = Field(None, description="its own, such as another server's; else a new one")
     name: RunName | None = Field(None, description="invented where it is null")
     user_name: Annotated[ExactText, Field(max_length=250)] | None = Field(
         None, description="your username where it is null"
