@@ -1,6 +1,5 @@
 """The command: its options, the credentials of both servers, and the order of the parts."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -23,6 +22,10 @@ from service.settings import Settings
 SOME_LEFT_OUT, INTERRUPTED = 1, 130
 
 
+def _variable(name: str, text: str) -> Any:
+    return typer.Option(envvar=f"MLFLOW_TRACKING_{name}", help=text, show_default=False)
+
+
 def load_mlflow(
     uri: Annotated[str, typer.Argument(help="The server, such as http://127.0.0.1:5000.")],
     *,
@@ -32,18 +35,20 @@ def load_mlflow(
     url: Annotated[
         str | None, typer.Option(help="The service to load into.", show_default=False)
     ] = None,
+    token: Annotated[str, _variable("TOKEN", "Of the MLflow server.")] = "",
+    username: Annotated[str, _variable("USERNAME", "Of the MLflow server.")] = "",
+    password: Annotated[str, _variable("PASSWORD", "Of the MLflow server.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Copy experiments, runs, models and files of an MLflow server into the running service.
 
-    Repeat it at any time: what is here stays, what is new is added. MLFLOW_TRACKING_TOKEN, or
-    MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, are sent to the MLflow server. Times of
-    creation, traces and permissions are not copied.
+    Repeat it at any time: what is here stays, what is new is added. Times of creation,
+    traces and permissions are not copied.
 
     Example: `polystore load-mlflow http://127.0.0.1:5000`
     """
-    outcome = Outcome()
-    with report_errors(), _source(uri) as source, _target(url) as target:
+    outcome, options = Outcome(), _credentials(token, username, password)
+    with report_errors(), _connect(uri, **options) as source, _target(url) as target:
         try:
             with _progress() as progress:
                 _load(source, target, outcome, progress, with_artifacts=artifacts)
@@ -81,17 +86,11 @@ def _load(
         raise LoadStopped(f"A list was refused: {refusal}") from refusal
 
 
-@contextmanager
-def _source(uri: str) -> Iterator[Server]:
-    """Connect with the credentials that MLflow's clients take."""
-    variables = os.environ
-    options: dict[str, Any] = {}
-    if token := variables.get("MLFLOW_TRACKING_TOKEN"):
-        options["headers"] = {"Authorization": f"Bearer {token}"}
-    elif username := variables.get("MLFLOW_TRACKING_USERNAME"):
-        options["auth"] = (username, variables.get("MLFLOW_TRACKING_PASSWORD", ""))
-    with _connect(uri, **options) as server:
-        yield server
+def _credentials(token: str, username: str, password: str) -> dict[str, Any]:
+    """Return the options of a client with what MLflow's clients send."""
+    if token:
+        return {"headers": {"Authorization": f"Bearer {token}"}}
+    return {"auth": (username, password)} if username else {}
 
 
 @contextmanager

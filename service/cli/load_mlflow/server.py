@@ -34,11 +34,11 @@ class Server:
     def __init__(self, http: httpx2.Client, name: str) -> None:
         self.http, self.name = http, name
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         """Return the answer; raises as ``send``."""
         return self.send("GET", path, params=query)
 
-    def post(self, path: str, **body: Any) -> Any:
+    def post(self, path: str, /, **body: Any) -> Any:
         """Return the answer; raises as ``send``."""
         return self.send("POST", path, json=body)
 
@@ -69,7 +69,7 @@ class Server:
         """Return the error that ends the load."""
         return LoadStopped(f"{self.name} does not answer ({reason}). {AGAIN}")
 
-    def find(self, path: str, **query: Any) -> Any:
+    def find(self, path: str, /, **query: Any) -> Any:
         """Return the answer, or None if there is no such object."""
         try:
             return self.get(path, **query)
