@@ -34,7 +34,7 @@ def _copy(copying: Copying, model: dict[str, Any]) -> None:
         copying.outcome.new["models"] += 1
     else:
         _change(copying, MODELS, model, found["registered_model"])
-    clause = f"name = '{_quoted(name)}'" + (
+    clause = f"name = {_quoted(name)}" + (
         f" AND {PROMPTS}" if "mlflow.prompt.is_prompt" in tags else ""
     )
     here = {int(one["version"]): one for one in _versions(target, clause)}
@@ -51,7 +51,11 @@ def _copy(copying: Copying, model: dict[str, Any]) -> None:
 
 
 def _quoted(name: str) -> str:
-    return name.replace("'", "''")
+    """Return a name as filters take it; they know no escape for a quote."""
+    quote = '"' if "'" in name else "'"
+    if quote in name:
+        raise Refused(0, "no filter can name it, because it has both kinds of quotes")
+    return f"{quote}{name}{quote}"
 
 
 def _key(version: dict[str, Any]) -> dict[str, str]:
