@@ -14,7 +14,9 @@ def run(mlflow_client: Plain) -> str:
     return mlflow_client.new_run()
 
 
-@pytest.mark.parametrize("timestamp", [2**63, -(2**63) - 1, 1.5, "1.5", "x", None, [], -1, True])
+@pytest.mark.parametrize(
+    "timestamp", [2**63, -(2**63) - 1, 1.5, "1.5", "x", None, [], -1, True], ids=repr
+)
 def test_timestamp_that_is_wrong_is_refused(mlflow_client: Plain, run: str, timestamp: Any) -> None:
     point = {"key": "t", "value": 1.0, "timestamp": timestamp}
     refused(mlflow_client.post("/runs/log-metric", {"run_id": run, **point}))
