@@ -4,7 +4,7 @@ Imports go down only; import-linter checks it:
 
     cli                       the ``polystore`` command, one module per command group
     main                      create_app(settings): lifespan, middleware, one list of routers
-    health                    /livez /readyz /metrics
+    health | overview         /livez /readyz /metrics; answers that need both stores
     relational | documents    features kept in PostgreSQL, features kept in MongoDB
     stores                    sql, mongo and embedded: how each is opened, handed out and guarded
     web                       the HTTP contract, the same for both stores

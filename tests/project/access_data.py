@@ -31,7 +31,8 @@ ROLES = {"owner": "member", "other": "member", "admin": "admin"}
 class Resource(NamedTuple):
     """Its creator and request; ``name`` replaces the id where a PUT names it, ``then`` follows.
 
-    ``key`` is the field of the response that the address has, instead of the id.
+    ``key`` is the field of the response that the address has, instead of the id. ``root`` is
+    MLflow's for what its clients alone create.
     """
 
     creator: str
@@ -40,6 +41,7 @@ class Resource(NamedTuple):
     name: str = ""
     then: str = ""
     key: str = "id"
+    root: str = "/v1"
 
 
 def transfer(sender: str, receiver: str, amount: str) -> dict[str, str]:
@@ -59,6 +61,12 @@ RESOURCES = {
     "key": Resource("owner", "/experiments/{experiment_id}/tags/a", {"value": "b"}, name="a"),
     "run_id": Resource("owner", "/runs", RUN),
     "path": Resource("owner", "/runs/{run_id}/artifacts/a.json", {}, name="a.json"),
+    "model_path": Resource(
+        "owner",
+        "/logged_models/{logged_model_id}/artifacts/a.json",
+        {"any": "bytes"},
+        name="a.json",
+    ),
     "run_tag": Resource("owner", "/runs/{run_id}/tags/a", {"value": "b"}, name="a"),
     "item_id": Resource("owner", "/items", ITEM),
     "key_id": Resource("owner", "/api_keys", API_KEY),
@@ -87,6 +95,9 @@ RESOURCES = {
         "/registered_models/{registered_model_id}/aliases/champion",
         {"number": "~number_or_alias"},
         name="champion",
+    ),
+    "logged_model_id": Resource(
+        "owner", "/logged-models", {"experiment_id": "~experiment_id"}, root="/api/2.0/mlflow"
     ),
     "name": Resource(
         "admin", "/item_types/device", {"json_schema": {"type": "object"}}, name="device"
@@ -154,12 +165,14 @@ class AccessData:
     async def _create(self, name: str, resource: Resource) -> None:
         answer = await self._client.request(
             "PUT" if resource.name else "POST",
-            "/v1" + await self.path(resource.path),
+            resource.root + await self.path(resource.path),
             json=await self.body(resource.body),
             headers=(await self._user(resource.creator)).headers,
         )
         assert answer.is_success, answer.text
         created = answer.json()
+        if resource.root != "/v1":
+            created = {"id": created["model"]["info"]["model_id"].removeprefix("m-")}
         self._values[name] = str(
             resource.name or created.get(resource.key) or created.get("prediction_id")
         )

@@ -45,7 +45,6 @@ def admins(status: int, **options: Any) -> AccessRow:
 
 
 DRAFT = {"post_id": "draft_id"}
-NO_MODEL = {"logged_model_id": "run_id"}  # MLflow's clients make logged models
 POST, ITEM = {"title": "A title"}, {"name": "thing"}
 COMMENT = {"content": "A comment."}
 # A value that begins with ~ is replaced by the id of a resource or by something new.
@@ -265,15 +264,15 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "runs_remove_tag": owned(204, parameters={"key": "run_tag"}),
     "run_inputs_get": owned(200),
     "logged_models_list": owned(200),
-    "logged_models_get": AccessRow(401, 403, 404, 404, 404),  # MLflow's clients make them
+    "logged_models_get": owned(200),
     "run_artifacts_list": owned(200),
     "run_artifacts_get": owned(200),
     "run_artifacts_put": owned(200, body={"any": "bytes"}),
     "run_artifacts_delete": owned(204),
-    "logged_model_artifacts_list": owned(404, parameters=NO_MODEL),
-    "logged_model_artifacts_get": owned(404, parameters=NO_MODEL),
-    "logged_model_artifacts_put": owned(404, body={"any": "bytes"}, parameters=NO_MODEL),
-    "logged_model_artifacts_delete": owned(404, parameters=NO_MODEL),
+    "logged_model_artifacts_list": owned(200),
+    "logged_model_artifacts_get": owned(200, parameters={"path": "model_path"}),
+    "logged_model_artifacts_put": owned(200, body={"any": "bytes"}),
+    "logged_model_artifacts_delete": owned(204, parameters={"path": "model_path"}),
     "items_create": logged_in(201, body=ITEM),
     "items_create for another": owned(201, others=403, body={**ITEM, "owner_id": "~owner"}),
     "items_list": logged_in(200),

@@ -186,6 +186,8 @@ def lists_of(app: FastAPI) -> list[List]:
     for route in iter_route_contexts(app.routes):
         if not isinstance(route.original_route, SqlRoute) or "GET" not in (route.methods or ()):
             continue
+        if not route.original_route.include_in_schema:
+            continue  # MLflow's addresses
         operation = operations[route.path_format]["get"]
         queries = {
             parameter["name"]: parameter["schema"]

@@ -47,7 +47,8 @@ AMOUNTS = [pytest.param(FEW, id="few"), pytest.param(ALL, id="all", marks=pytest
 # Tags whose operations need what the others create stand together: responses feed later requests.
 FEATURES = (
     "access", "users", "tags posts comments", "catalog orders reports", "accounts transfers",
-    "projects experiments", "items", "predictions retention", "health",
+    "projects experiments artifacts", "registry", "items", "predictions retention models",
+    "health",
 )  # fmt: skip
 STREAMS = [
     "/v1/predictions/stream",  # NDJSON has tests of its own

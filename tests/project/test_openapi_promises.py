@@ -121,7 +121,7 @@ def test_openapi_lines_sent_as_bytes_are_answered_as_bytes(exchanges: list[Excha
     kinds = {
         name: first.headers["content-type"]
         for name, kind, _, first, _ in exchanges
-        if kind == BYTES
+        if kind == BYTES and not name.endswith("_artifacts_put")  # which take any file
     }
     streams = ("predictions_stream", "labels_stream", "products_import")
     assert kinds == dict.fromkeys(streams, BYTES)

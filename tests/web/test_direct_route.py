@@ -14,6 +14,7 @@ from service.relational.posts.schemas import PostQuery
 from service.relational.users.schemas import UserQuery
 from service.web.direct_route import query_parameters, read_query
 from service.web.lists.pagination import ListQuery
+from service.web.mlflow.messages import ROOTS
 from service.web.route import Route, policy
 
 DIRECT = {
@@ -21,6 +22,11 @@ DIRECT = {
     ("GET", "/v1/predictions"),
     ("GET", "/v1/users"),
     ("POST", "/v1/predictions"),
+    *(
+        ("POST", f"{root}/2.0/mlflow/runs/{name}")
+        for root in ROOTS
+        for name in ("log-metric", "log-batch")
+    ),
 }
 
 

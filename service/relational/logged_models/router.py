@@ -35,13 +35,13 @@ async def logged_models_list(
 
 
 @router.get(
-    "/logged_models/{model_id}",
+    "/logged_models/{logged_model_id}",
     dependencies=[needs("experiments:read")],
     responses=problems(LoggedModelNotFound),
 )
-async def logged_models_get(model_id: UUID, models: LoggedModels) -> LoggedModelRead:
+async def logged_models_get(logged_model_id: UUID, models: LoggedModels) -> LoggedModelRead:
     """Return one logged model; MLflow writes its id as `m-` and 32 hexadecimal digits."""
-    return await models.get(model_id)
+    return await models.get(logged_model_id)
 
 
 @router.get(

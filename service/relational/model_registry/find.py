@@ -62,7 +62,7 @@ class RegistrySearch(SqlService):
         ties = [(_M.name, False), (_M.id, False)]
         order = Ordering.of(parse_order(wanted.order_by), MODEL_NAMES, ties)
         statement = MODELS.select().where(models_where(wanted.filter), self._models.visible())
-        rows, token = await self._page("registered models", wanted, order, statement)
+        rows, token = await self._page("registry", wanted, order, statement)
         return Found([self._models.read(row) for row in rows], token)
 
     async def versions(self, wanted: Wanted) -> Found[VersionRead]:

@@ -12,7 +12,7 @@ from fastapi import Depends
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from service.core.errors import Conflict, NotFound
+from service.core.errors import Collision, Conflict, NotFound, Refused
 from service.relational.model_registry.queries import (
     Tags,
     aliases_of,
@@ -47,6 +47,13 @@ ADMIN = "models:admin"
 
 class RegisteredModelNotFound(NotFound):
     code, title = "registered_model_not_found", "Registered model does not exist"
+    constraints = ("fk_model_versions_model_id", "fk_registered_model_tags_model_id")
+
+
+class RegisteredModelNameLength(Refused):
+    code, title, pointer = "registered_model_name", "Name of the model is too long", "/name"
+    detail = "Send a name of 1 to 256 characters."
+    constraints = "ck_registered_models_name"
 
 
 class RegisteredModelNameTaken(Conflict):
@@ -63,7 +70,16 @@ class ModelProjectGone(ProjectNotFound):
 class ModelVersionNotFound(NotFound):
     code, title = "model_version_not_found", "Version does not exist"
     detail = "Send the number of a version, or one of the model's aliases."
-    constraints = "fk_model_aliases_number"
+    constraints = ("fk_model_aliases_number", "fk_model_version_tags_version_id")
+
+
+class UnknownStage(Refused):
+    code, title, pointer = "stage", "Unknown stage", "/stage"
+    constraints = "ck_model_versions_stage"
+
+
+class VersionMade(Collision):
+    constraints = "uq_model_versions_number"
 
 
 _M = RegisteredModel

@@ -26,7 +26,7 @@ from service.web.conditional import IfMatch, Reply
 from service.web.lists.pagination import Page
 from service.web.openapi import problems
 
-router = APIRouter(prefix="/registered_models", tags=["registered models"], route_class=SqlRoute)
+router = APIRouter(prefix="/registered_models", tags=["registry"], route_class=SqlRoute)
 ONE = "/{registered_model_id}"
 _TEXT = Path(description="letters, digits, _ and -")
 

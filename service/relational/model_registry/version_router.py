@@ -28,7 +28,7 @@ from service.web.schemas import ExactText
 
 router = APIRouter(
     prefix="/registered_models/{registered_model_id}/versions",
-    tags=["registered models"],
+    tags=["registry"],
     route_class=SqlRoute,
 )
 ONE = "/{number_or_alias}"

@@ -62,7 +62,7 @@ _DESCRIPTIONS = {
     "predictions": "The log of predictions: intake, labels, lists, exports and a live stream.",
     "artifacts": "Files of runs and logged models.",
     "retention": "How long the predictions of a model are kept.",
-    "registered models": "Names under which versions of models are published, with aliases.",
+    "registry": "Names under which versions of models are published, with aliases.",
     "models": "Models of the registry and of the prediction log, joined by their names.",
     "health": "Probes and figures for operators.",
 }

@@ -213,4 +213,4 @@ def version_of_a_logged_model(s: Session) -> Any:
     found = s.client.get_model_version(name, "1")
     tags = s.client.get_logged_model(made.model_id).tags
     linked = name in tags.get("mlflow.modelVersions", "")
-    return [found.source == source, found.status, linked]  # the client shows no model_id
+    return [found.source == source, found.status, linked]

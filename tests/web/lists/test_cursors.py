@@ -107,6 +107,8 @@ def test_every_list_sorted_by_text_is_among_the_texts(app: FastAPI) -> None:
             continue
         cursor = json.dumps(queries["cursor"]["schema"])
         assert f'"maxLength": {MAX_CURSOR}' in cursor, "cursors of every list have one length"
+        if "sort" not in queries:
+            continue  # a search, whose cursors have parts of long texts
         sort = queries["sort"]["schema"]
         words = sort.get("pattern") or " ".join(sort.get("enum", [sort.get("const")]))
         names = set(re.findall("[a-z_]+", words)) - NOT_TEXT

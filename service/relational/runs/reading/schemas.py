@@ -41,9 +41,10 @@ Experiments = Annotated[
 ]
 Limit = Annotated[
     int,
-    BeforeValidator(coerced_limit),
     Field(ge=1, description=f"runs a page, at most {MAX_LIMIT}; a larger number is taken as that"),
+    BeforeValidator(coerced_limit),
 ]
+TimeText = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 PageCursor = Annotated[
     str, Field(max_length=MAX_CURSOR, description="next_cursor of the page before")
 ]
@@ -136,8 +137,8 @@ class ComparedRun(ResponseModel):
     name: str
     user_name: str
     status: str
-    started_at: str
-    ended_at: str | None
+    started_at: TimeText
+    ended_at: TimeText | None
 
 
 class ComparedMetric(ResponseModel):
