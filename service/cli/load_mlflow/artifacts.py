@@ -28,7 +28,7 @@ def copy_files(copying: Copying, source: str, target: str, name: str) -> None:
             if file.get("is_dir"):
                 folders.append(f"{below}/")
                 continue
-            copying.outcome.seen["files"] += 1
+            copying.outcome.found["files"] += 1
             same = here.get(file["path"])
             if same and not same.get("is_dir") and _size(same) == _size(file):
                 continue

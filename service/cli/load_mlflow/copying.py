@@ -1,4 +1,4 @@
-"""What all parts of a load share."""
+"""Shared parts of a load: its servers, its outcome, and the experiment that is copied."""
 
 import hashlib
 import json

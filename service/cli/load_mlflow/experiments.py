@@ -19,7 +19,7 @@ def copy_experiments(copying: Copying) -> Iterator[Experiment]:
     wanted = {"max_results": PAGE_EXPERIMENTS, "view_type": "ALL"}
     found = copying.source.pages("POST", f"{API}/experiments/search", "experiments", **wanted)
     for experiment in found:
-        copying.outcome.seen["experiments"] += 1
+        copying.outcome.found["experiments"] += 1
         try:
             yield _copied(copying, experiment)
         except Refused as refusal:
@@ -76,7 +76,7 @@ def make_runs(copying: Copying, experiment: Experiment) -> None:
     """Make the runs that are not here, with the ids that they have."""
     for run in source_runs(copying, experiment):
         experiment.runs += 1
-        copying.outcome.seen["runs"] += 1
+        copying.outcome.found["runs"] += 1
         try:
             _make_run(copying, experiment, run["info"])
         except (Refused, ValueError, OverflowError) as error:

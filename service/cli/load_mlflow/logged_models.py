@@ -20,7 +20,7 @@ def copy_logged_models(copying: Copying, experiment: Experiment) -> None:
     """Copy the logged models of an experiment, with their metrics and files."""
     for model in _source_models(copying, experiment):
         name = f"logged model {model['info']['model_id']} of {experiment.name}"
-        copying.outcome.seen["logged models"] += 1
+        copying.outcome.found["logged models"] += 1
         try:
             _copy(copying, experiment, model, name)
         except Refused as refusal:
@@ -48,7 +48,7 @@ def _copy(copying: Copying, experiment: Experiment, model: dict[str, Any], name:
         here = _make(copying, experiment, model)
         copying.models[source_id] = here["info"]["model_id"]
         copying.outcome.new["logged models"] += 1
-    before = copying.outcome.left_out
+    before = copying.outcome.to_repeat
     _log_metrics(copying, model, here["info"]["model_id"])
     _files(copying, model, here, name)
     one = f"{MODELS}/{here['info']['model_id']}"
@@ -57,7 +57,7 @@ def _copy(copying: Copying, experiment: Experiment, model: dict[str, Any], name:
         "LOGGED_MODEL_UPLOAD_FAILED",
     ):
         copying.target.send("PATCH", one, json={"status": status})
-    if copying.outcome.left_out == before:
+    if copying.outcome.to_repeat == before:
         tags = {**_tags(model), LOADED_TAG: digest}
         copying.target.send("PATCH", f"{one}/tags", json={"tags": rows(tags)})
 
@@ -113,4 +113,4 @@ def _files(copying: Copying, model: dict[str, Any], here: dict[str, Any], name: 
     if is_served(source):
         copy_files(copying, source, target, name)
     else:
-        copying.outcome.leave_out(f"artifacts of {name}", f"they are at {source}")
+        copying.outcome.leave_out(f"artifacts of {name}", f"they are at {source}", for_good=True)

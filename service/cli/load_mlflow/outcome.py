@@ -12,29 +12,30 @@ KINDS = (
 
 
 class Outcome:
-    """Counts what was seen at the source and what was new here; ``items`` were not copied."""
+    """Counts what was found at the source and what was new here; ``items`` were not copied."""
 
     def __init__(self) -> None:
-        self.seen: Counter[str] = Counter()
+        self.found: Counter[str] = Counter()
         self.new: Counter[str] = Counter()
-        self.left_out = 0
+        self.left_out = self.to_repeat = 0
         self.items: list[str] = []
 
-    def leave_out(self, what: str, reason: object) -> None:
-        """Report what could not be copied."""
+    def leave_out(self, what: str, reason: object, *, for_good: bool = False) -> None:
+        """Report what could not be copied; the next load tries it again if not ``for_good``."""
         line = f"{what}: {reason}"
         print_progress(f"not copied: {line}")
         self.left_out += 1
+        self.to_repeat += not for_good
         if len(self.items) < MAX_ITEMS:
             self.items.append(line)
 
     def as_json(self) -> dict[str, object]:
         """Return the counts, and the first 1,000 items that were not copied."""
-        counts = {kind: {"seen": self.seen[kind], "new": self.new[kind]} for kind in KINDS}
+        counts = {kind: {"found": self.found[kind], "new": self.new[kind]} for kind in KINDS}
         return {"copied": counts, "not_copied": self.left_out, "items": self.items}
 
     def as_lines(self) -> list[str]:
         """Return a line for each kind."""
-        lines = [f"{kind:<14} {self.seen[kind]:>12,} {self.new[kind]:>12,}" for kind in KINDS]
+        lines = [f"{kind:<14} {self.found[kind]:>12,} {self.new[kind]:>12,}" for kind in KINDS]
         head = f"{'':<14} {'at the source':>12} {'new here':>12}"
         return [head, *lines, f"not copied: {self.left_out:,}"]

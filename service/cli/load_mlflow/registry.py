@@ -1,14 +1,15 @@
 """Registered models by name and their versions by number, with stages, aliases and tags."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from service.cli.load_mlflow.copying import SOURCE_TAG, Copying
-from service.cli.load_mlflow.server import API, Refused, pairs, rows
+from service.cli.load_mlflow.server import API, Refused, Server, pairs, rows
 
 MODELS, VERSIONS = f"{API}/registered-models", f"{API}/model-versions"
 PAGE = 100
 GAP_TAG = "polystore.gap"  # of a version that takes a number which is gone at the source
+GAP = {"key": GAP_TAG}
 PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'"  # other searches leave prompts out
 
 
@@ -18,7 +19,7 @@ def copy_registry(copying: Copying) -> None:
         wanted = {"max_results": PAGE, **kind}
         path = f"{MODELS}/search"
         for model in copying.source.pages("GET", path, "registered_models", **wanted):
-            copying.outcome.seen["models"] += 1
+            copying.outcome.found["models"] += 1
             try:
                 _copy(copying, model)
             except Refused as refusal:
@@ -38,16 +39,24 @@ def _copy(copying: Copying, model: dict[str, Any]) -> None:
         f" AND {PROMPTS}" if "mlflow.prompt.is_prompt" in tags else ""
     )
     here = {int(one["version"]): one for one in _versions(target, clause)}
-    for number in [number for number, one in here.items() if GAP_TAG in pairs(one.get("tags"))]:
-        target.send("DELETE", f"{VERSIONS}/delete", json=_key(here.pop(number)))
-    versions = sorted(_versions(copying.source, clause), key=lambda one: int(one["version"]))
-    for version in versions:
-        copying.outcome.seen["versions"] += 1
+    versions = {int(one["version"]): one for one in _versions(copying.source, clause)}
+    _close_gaps(target, here, versions)
+    for _number, version in sorted(versions.items()):
+        copying.outcome.found["versions"] += 1
         try:
-            _copy_version(copying, version, here.get(int(version["version"])))
+            _copy_version(copying, version, here)
         except Refused as refusal:
             copying.outcome.leave_out(f"version {version['version']} of {name}", refusal)
     _set_aliases(copying, model, found and found["registered_model"])
+
+
+def _close_gaps(target: Server, here: dict[int, Any], wanted: Container[int]) -> None:
+    """Finish what a load that was cut off has left: versions that still have the tag of a gap."""
+    for number in [number for number, one in here.items() if GAP_TAG in pairs(one.get("tags"))]:
+        if number in wanted:
+            target.send("DELETE", f"{VERSIONS}/delete-tag", json={**_key(here[number]), **GAP})
+        else:
+            target.send("DELETE", f"{VERSIONS}/delete", json=_key(here.pop(number)))
 
 
 def _quoted(name: str) -> str:
@@ -62,7 +71,7 @@ def _key(version: dict[str, Any]) -> dict[str, str]:
     return {"name": version["name"], "version": version["version"]}
 
 
-def _versions(server: Any, clause: str) -> Iterator[dict[str, Any]]:
+def _versions(server: Server, clause: str) -> Iterator[dict[str, Any]]:
     wanted = {"filter": clause, "max_results": PAGE}
     yield from server.pages("GET", f"{VERSIONS}/search", "model_versions", **wanted)
 
@@ -79,9 +88,12 @@ def _change(copying: Copying, path: str, source: dict[str, Any], here: dict[str,
             copying.target.post(f"{path}/set-tag", **key, key=tag, value=value)
 
 
-def _copy_version(copying: Copying, version: dict[str, Any], here: dict[str, Any] | None) -> None:
+def _copy_version(copying: Copying, version: dict[str, Any], kept: dict[int, Any]) -> None:
+    """Make or change the version of this number; ``kept`` has those that are here."""
+    number = int(version["version"])
+    here = kept.get(number)
     if here is None:
-        here = _make_version(copying, version)
+        here = kept[number] = _make_version(copying, version, max(kept, default=0))
         copying.outcome.new["versions"] += 1
     elif pairs(here.get("tags")).get(SOURCE_TAG) != version["source"]:
         raise Refused(0, "another version has this number here")
@@ -94,23 +106,29 @@ def _copy_version(copying: Copying, version: dict[str, Any], here: dict[str, Any
         )
 
 
-def _make_version(copying: Copying, version: dict[str, Any]) -> dict[str, Any]:
-    """Make a version of this number; those before it that are gone are made and deleted."""
-    wanted, body = int(version["version"]), _body(copying, version)
+def _make_version(copying: Copying, version: dict[str, Any], last: int) -> dict[str, Any]:
+    """Make a version of this number; those after ``last`` that are gone are made and deleted."""
+    target, wanted, body = copying.target, int(version["version"]), _body(copying, version)
+    tags = {**pairs(version.get("tags")), SOURCE_TAG: version["source"]}
     while True:
-        made: dict[str, Any] = copying.target.post(f"{VERSIONS}/create", **body)["model_version"]
-        number = int(made["version"])
-        if number == wanted:
+        gap = {GAP_TAG: "true"} if last + 1 < wanted else {}
+        made: dict[str, Any] = target.post(
+            f"{VERSIONS}/create", **body, tags=rows({**tags, **gap})
+        )["model_version"]
+        last = int(made["version"])
+        if last != wanted:
+            target.send("DELETE", f"{VERSIONS}/delete", json=_key(made))
+        elif gap:  # versions that were deleted here have taken the numbers between
+            target.send("DELETE", f"{VERSIONS}/delete-tag", json={**_key(made), **GAP})
+        if last == wanted:
             return made
-        copying.target.send("DELETE", f"{VERSIONS}/delete", json=_key(made))
-        if number > wanted:
-            raise Refused(0, f"the next number here is {number}")
+        if last > wanted:
+            raise Refused(0, f"the next number here is {last}")
 
 
 def _body(copying: Copying, version: dict[str, Any]) -> dict[str, Any]:
-    tags = {**pairs(version.get("tags")), SOURCE_TAG: version["source"]}
     body = {key: version[key] for key in ("name", "run_link") if version.get(key)}
-    body |= {"tags": rows(tags), "source": version["source"]}
+    body["source"] = version["source"]
     if run_id := version.get("run_id"):
         body["run_id"] = run_id
     return body | _source(copying, version["source"], version)

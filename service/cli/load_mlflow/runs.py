@@ -1,4 +1,4 @@
-"""What runs have logged: params, tags, histories of metrics, inputs and outputs, files."""
+"""Params, tags, histories of metrics, inputs and outputs, and files of runs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -58,7 +58,7 @@ def _write(
 ) -> None:
     """Write all parts, and mark the run as copied if none is missing."""
     outcome, info = copying.outcome, run["info"]
-    before = outcome.left_out
+    before = outcome.to_repeat
     name = _name(run, experiment)
     for part in _parts(copying, run, root, name):
         try:
@@ -67,7 +67,7 @@ def _write(
             outcome.leave_out(name, refusal)
     ends = {"end_time": info["end_time"]} if info.get("end_time") else {}
     copying.target.post(f"{API}/runs/update", run_id=info["run_id"], status=info["status"], **ends)
-    if outcome.left_out == before:
+    if outcome.to_repeat == before:
         tag = {"key": LOADED_TAG, "value": digest}
         copying.target.post(f"{API}/runs/set-tag", run_id=info["run_id"], **tag)
 
@@ -80,7 +80,7 @@ def _parts(copying: Copying, run: dict[str, Any], root: str, name: str) -> Itera
     if copying.with_artifacts and is_served(source):
         yield lambda: copy_files(copying, source, root, name)
     elif copying.with_artifacts and source != root:
-        copying.outcome.leave_out(f"artifacts of {name}", f"they are at {source}")
+        copying.outcome.leave_out(f"artifacts of {name}", f"they are at {source}", for_good=True)
 
 
 def _texts(copying: Copying, run: dict[str, Any], kind: str, name: str) -> None:
@@ -88,8 +88,9 @@ def _texts(copying: Copying, run: dict[str, Any], kind: str, name: str) -> None:
     texts.pop("mlflow.runName", None)
     for key, value in texts.items():
         if len(value) > longest:
-            copying.outcome.leave_out(f"{kind} {key} of {name}", f"cut to {longest} characters")
-    copying.outcome.seen[kind] += len(texts)
+            reason = f"cut to {longest} characters"
+            copying.outcome.leave_out(f"{kind} {key} of {name}", reason, for_good=True)
+    copying.outcome.found[kind] += len(texts)
     for chunk in chunks(texts.items(), BATCH):
         body = {kind: {key: value[:longest] for key, value in chunk}}
         _log(copying, run["info"]["run_id"], **body)
@@ -103,7 +104,7 @@ def _log(copying: Copying, run_id: str, **batch: Any) -> None:
 def _metrics(copying: Copying, run: dict[str, Any]) -> None:
     run_id = run["info"]["run_id"]
     for chunk in chunks(_points(copying, run), BATCH):
-        copying.outcome.seen["metrics"] += len(chunk)
+        copying.outcome.found["metrics"] += len(chunk)
         _log(copying, run_id, metrics=chunk)
 
 

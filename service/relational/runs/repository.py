@@ -86,7 +86,7 @@ class RunRepository(SqlRepository[RunRead]):
         self,
         experiment_id: UUID,
         *,
-        id: UUID | None = None,  # noqa: A002
+        run_id: UUID | None = None,
         name: str | None = None,
         user_name: str | None = None,
         started_at: datetime | None = None,
@@ -105,7 +105,7 @@ class RunRepository(SqlRepository[RunRead]):
             raise RunNameDiffers
         name = name or tagged or invented_name()
         texts = list(rows), list(rows.values())
-        arguments = id or uuid7(), name, user_name, started_at, *texts, self._caller.user_id
+        arguments = run_id or uuid7(), name, user_name, started_at, *texts, self._caller.user_id
         row = await ADD_RUN.row(self._session, self._caller, experiment_id, *arguments)
         if row is None:
             raise ExperimentNotFound

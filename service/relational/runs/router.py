@@ -51,7 +51,7 @@ TagKey = Annotated[Key, Path()]
 )
 async def runs_create(run: RunCreate, runs: Runs, reply: Reply) -> RunRead:
     """Start a run of an experiment."""
-    made = await runs.add(**run.model_dump())
+    made = await runs.add(run_id=run.id, **run.model_dump(exclude={"id"}))
     return reply.created(made, made.id)
 
 

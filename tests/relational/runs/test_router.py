@@ -104,3 +104,25 @@ async def test_deleted_run_takes_no_write_until_restored(client: httpx2.AsyncCli
     assert restored.json()["version"] == 3
     assert (await client.delete(f"{path}/tags/a")).status_code == 204
     assert status_and_code(await client.delete(f"{path}/tags/a")) == (404, "tag_not_found")
+
+
+async def test_run_with_an_id_is_made_once(client: httpx2.AsyncClient, state: State) -> None:
+    experiment, other = [(await make_experiment(client))["id"] for _ in range(2)]
+    run_id = str(uuid4())
+    body = {"experiment_id": experiment, "id": run_id, "name": "a", "tags": {"a": "1"}}
+    made = await client.post("/v1/runs", json=body)
+    assert (made.status_code, made.json()["id"]) == (201, run_id)
+    for again in (body, {**body, "experiment_id": other, "name": "b", "tags": {"b": "2"}}):
+        refused = await client.post("/v1/runs", json=again)
+        assert status_and_code(refused) == (409, "run_exists")
+        assert refused.json()["errors"][0]["pointer"] == "/id"
+    assert (await client.get(f"/v1/runs/{run_id}")).json() == made.json()
+    assert await stored(state, TAGS, made.json()) == [("a", "1")]
+    found = (await client.get("/v1/runs")).json()["items"]
+    assert [run["id"] for run in found] == [run_id]
+
+
+async def test_run_with_a_malformed_id_is_refused(client: httpx2.AsyncClient) -> None:
+    experiment = (await make_experiment(client))["id"]
+    answer = await client.post("/v1/runs", json={"experiment_id": experiment, "id": "7"})
+    assert answer.status_code == 422
