@@ -28,7 +28,7 @@ def copy_files(copying: Copying, source: str, target: str, name: str) -> None:
             if file.get("is_dir"):
                 folders.append(f"{below}/")
                 continue
-            copying.outcome.found["files"] += 1
+            copying.outcome.found.update(files=1, bytes=_size(file))
             same = here.get(file["path"])
             if same and not same.get("is_dir") and _size(same) == _size(file):
                 continue

