@@ -4,7 +4,8 @@ import asyncio
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ def services(
     folders = [tmp_path_factory.mktemp(name) / "service" for name in ("source", "target")]
     for folder in folders:
         shutil.copytree(prepared_service_folder, folder)
-    with running_service(folders[0]) as source, running_service(folders[1]) as target:
+    with ExitStack() as stack:
+        with ThreadPoolExecutor() as pool:  # both start at once
+            source, target = pool.map(stack.enter_context, map(running_service, folders))
         yield source, target
 
 
@@ -166,7 +169,7 @@ def _rows(service: RunningService) -> dict[str, int]:
         connection = await asyncpg.connect(url)
         try:
             return {
-                table: await connection.fetchval(f"SELECT count(*) FROM {table}")
+                table: await connection.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608 - ours
                 for table in TABLES
             }
         finally:

@@ -1,4 +1,4 @@
-"""Parts of ``polystore load-mlflow`` without a service: gaps between versions, times, the outcome."""
+"""Parts of ``polystore load-mlflow`` without a service: gaps of versions, times, the outcome."""
 
 import json
 from typing import Any
