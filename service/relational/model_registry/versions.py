@@ -89,9 +89,14 @@ class VersionRepository(SqlRepository[VersionRead]):
             ModelVersionNotFound: no alias of the model has this name.
         """
         number = version if isinstance(version, int) else number_of(version)
-        return await self._named(model_id, str(version)) if number is None else number
+        return await self.number_as(model_id, str(version)) if number is None else number
 
-    async def _named(self, model_id: UUID, alias: str) -> int:
+    async def number_as(self, model_id: UUID, alias: str) -> int:
+        """Return the number that an alias or ``latest`` names; an alias may be ``5``.
+
+        Raises:
+            ModelVersionNotFound: no alias of the model has this name.
+        """
         named = select(ModelAlias.number).where(
             ModelAlias.model_id == model_id, ModelAlias.alias == alias
         )
@@ -114,7 +119,7 @@ class VersionRepository(SqlRepository[VersionRead]):
             AliasUnknown: the model has no such alias; a client of MLflow takes it for its mistake.
         """
         try:
-            return await self._get(_is(model_id, await self._named(model_id, alias)))
+            return await self._get(_is(model_id, await self.number_as(model_id, alias)))
         except ModelVersionNotFound:
             if alias.lower() == LATEST:
                 raise

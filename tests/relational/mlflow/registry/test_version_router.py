@@ -109,6 +109,25 @@ async def test_source_elsewhere_or_of_the_run_is_allowed(
     assert (made["source"], made["run_id"]) == (sent, run.id.hex)
 
 
+async def test_run_is_one_in_both_spellings_of_its_id(registry: Registry, run: StoredRun) -> None:
+    await registry.make_model()
+    for run_id in (run.id.hex, str(run.id)):
+        made = await registry.make_version(source=f"runs:/{run_id}/model", run_id=str(run.id))
+        assert made["run_id"] == run.id.hex
+    for run_id in (run.id.hex, str(run.id)):
+        found = await registry.names("model-versions/search", filter=f"run_id = '{run_id}'")
+        assert found == ["fraud/2", "fraud/1"]
+
+
+async def test_alias_of_digits_names_its_version(registry: Registry) -> None:
+    await registry.make_model()
+    for number in (1, 2):
+        await registry.make_version(source=f"s3://b/{number}")
+    await registry.ask("POST", "registered-models/alias", name="fraud", alias="1", version="2")
+    copy = await registry.make_version(source="models:/fraud@1")
+    assert copy["source"] == "models:/fraud/2"
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -149,6 +168,10 @@ async def test_prompt_is_found_only_when_asked_for(registry: Registry) -> None:
     assert await registry.names(path) == ["fraud/1"]
     assert await registry.names(path, filter="name = 'greet'") == []
     assert await registry.names(path, filter=f"name = 'greet' AND {prompts}") == ["greet/1"]
+    for other in ("= 'maybe'", "LIKE 't%'"):
+        for searched in (path, "registered-models/search"):
+            asked = f"tags.`mlflow.prompt.is_prompt` {other}"
+            assert await registry.names(searched, filter=asked) == []
     sent = {"name": "greet", "source": "s3://b/m", "tags": [PROMPT]}
     assert await registry.refused("POST", "model-versions/create", **sent) == BAD
 
@@ -217,3 +240,16 @@ async def test_version_of_a_logged_model_keeps_it(registry: Registry) -> None:
     unknown = f"m-{uuid4().hex}"
     sent = {"name": "fraud", "source": f"models:/{unknown}", "model_id": unknown}
     assert await registry.refused("POST", "model-versions/create", **sent) == BAD
+
+
+@pytest.mark.parametrize("written", ["[" * 5000, "[1", '{"a": 1}', "1" * 5000])
+async def test_version_is_noted_whatever_clients_wrote(registry: Registry, written: str) -> None:
+    await registry.make_model()
+    made = await registry.ask("POST", "logged-models", experiment_id="0", name="m")
+    model_id = made["model"]["info"]["model_id"]
+    tag = {"key": "mlflow.modelVersions", "value": written}
+    await registry.ask("PATCH", f"logged-models/{model_id}/tags", tags=[tag])
+    await registry.make_version(source=f"models:/{model_id}", model_id=model_id)
+    tags = (await registry.ask("GET", f"logged-models/{model_id}"))["model"]["info"]["tags"]
+    noted = next(one["value"] for one in tags if one["key"] == tag["key"])
+    assert json.loads(noted) == [{"name": "fraud", "version": 1}]
