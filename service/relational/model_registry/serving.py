@@ -16,7 +16,7 @@ from service.relational.model_registry.tables import (
     RegisteredModel,
     RegisteredModelTag,
 )
-from service.relational.projects.visibility import project_visible
+from service.relational.model_registry.visibility import visible_model
 
 MAX_VERSIONS = 100  # of a model, the newest
 _M, _V, _T = RegisteredModel, ModelVersion, RegisteredModelTag
@@ -67,7 +67,7 @@ def _models(caller: Caller) -> Any:
         version_count.label("version_count"),
     )
     return select(*columns).where(
-        project_visible(_M.project_id, caller, unless="models:admin"),
+        visible_model(caller),
         ~marks_prompt(_T.model_id, _M.id),
     )
 
