@@ -105,20 +105,20 @@ def marks_prompt(owner: Any, row: Any) -> Condition:
     return select(tag.key).where(owner == row, tag.key == PROMPT_KEY, is_true).exists()
 
 
-def _says(clause: Clause, names: Searchable, said: set[tuple[str, str]]) -> bool:
-    """Return whether a clause says one of these of the tag of prompts."""
+def _is_one_of(clause: Clause, names: Searchable, pairs: set[tuple[str, str]]) -> bool:
+    """Return whether a clause has the tag of prompts, and one of these operators and values."""
     entity = clause.name.entity or ""
     is_tag = (names.synonyms.get(entity, entity), clause.name.key) == ("tags", PROMPT_KEY)
-    return is_tag and (clause.operator, str(clause.value).lower()) in said
+    return is_tag and (clause.operator, str(clause.value).lower()) in pairs
 
 
 def _asks_for_prompts(tree: Tree, names: Searchable) -> bool:
-    return any(_says(clause, names, _ASKED) for clause in clauses(tree))
+    return any(_is_one_of(clause, names, _ASKED) for clause in clauses(tree))
 
 
 def _without_prompt_clauses(tree: Tree, names: Searchable) -> Tree:
     """Return the tree without what already holds for all that is found."""
     if isinstance(tree, Clause):
-        return EVERYTHING if _says(tree, names, _LEFT_OUT) else tree
+        return EVERYTHING if _is_one_of(tree, names, _LEFT_OUT) else tree
     parts = tuple(_without_prompt_clauses(part, names) for part in tree.parts)
     return Either(parts) if isinstance(tree, Either) else Every(parts)
