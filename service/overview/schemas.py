@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from service.relational.model_registry.version_schemas import ShownId
 from service.web.lists.pagination import ListQuery, Page
 from service.web.schemas import Moment, ResponseModel
 
@@ -29,7 +30,7 @@ class ServedVersion(ResponseModel):
     number: int | None = None
     stage: str | None = None
     status: str | None = None
-    run_id: str | None = None
+    run_id: ShownId = None
     aliases: list[str] = []
     traffic: list[VersionTraffic] = []
 

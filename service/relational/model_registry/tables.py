@@ -65,8 +65,9 @@ class RegisteredModelTag(Base):
 class ModelVersion(VersionedTable):
     """A version of a registered model; ``version`` counts its changes, ``number`` names it.
 
-    ``run_id`` and ``logged_model_id`` are as the client sent them, for they may be of another
-    server. ``location`` is where its files are, ``source`` what was registered.
+    ``run_id`` has 32 digits and ``logged_model_id`` m- before them, as MLflow writes them; other
+    text is as the client sent it, for it may be of another server. ``location`` is where its files
+    are, ``source`` what was registered.
     """
 
     __tablename__ = "model_versions"
