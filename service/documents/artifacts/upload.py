@@ -19,8 +19,8 @@ from service.documents.artifacts.repository import ArtifactRepository
 from service.stores.mongo.client import Document
 
 PART_BYTES = CALL_CHUNKS * CHUNK_BYTES
-# Whether the owner still takes writes is asked again after so long. A purge begins later than that
-# to forget an owner; see `purge.py`.
+# Whether the owner still takes writes is asked again every so often. The artifacts of a purged
+# owner are removed later than that; see SETTLE_TIME in `sweep.py`.
 RECHECK_SECONDS = 20.0
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 
@@ -40,6 +40,7 @@ class Upload:
         self._max_bytes: int = request.state.settings.max_artifact_bytes
         self._name = name  # of GridFS's document
         self._sha256, self._length, self._began = hashlib.sha256(), 0, time.monotonic()
+        self._asked_at = self._began
         self._writing: asyncio.Task[None]  # the call that runs while the body is received
 
     async def run(
@@ -60,10 +61,9 @@ class Upload:
         file_id: UUID = uuid7()
         self._writing = asyncio.create_task(self._announce(path, file_id, condition))
         try:
-            first, last_part = await self._receive(file_id)
+            first, last_part = await self._receive(file_id, still_allowed)
             self._check_digest()
-            if time.monotonic() - self._began > RECHECK_SECONDS:
-                await still_allowed()
+            await self._recheck(still_allowed)
             file = file_document(file_id, self._name, self._length, self._sha256.hexdigest())
             await self._contents.complete(file, first, _chunks(last_part))
             return await self._artifacts.publish(
@@ -73,18 +73,26 @@ class Upload:
             await self._give_up(path, file_id)
             raise
 
-    async def _receive(self, file_id: UUID) -> tuple[int, bytes]:
+    async def _receive(
+        self, file_id: UUID, still_allowed: Callable[[], Awaitable[None]]
+    ) -> tuple[int, bytes]:
         """Write all parts but the last; return the number of its first chunk, and the part."""
         first, waiting = 0, b""
         async for part in self._parts():
             if waiting:
                 await self._writing
+                await self._recheck(still_allowed)
                 write = self._contents.write(file_id, first, _chunks(waiting))
                 self._writing = asyncio.create_task(write)
                 first += CALL_CHUNKS
             waiting = part
         await self._writing
         return first, waiting
+
+    async def _recheck(self, still_allowed: Callable[[], Awaitable[None]]) -> None:
+        if time.monotonic() - self._asked_at > RECHECK_SECONDS:
+            self._asked_at = time.monotonic()
+            await still_allowed()
 
     async def _announce(self, path: str, file_id: UUID, condition: Document) -> None:
         await self._artifacts.announce(path, file_id)
