@@ -19,6 +19,9 @@ from service.stores.mongo.client import Document, MongoCollection, MongoStore, n
 CALL_CHUNKS = (
     2  # a call; more were no faster, and each transfer holds three times as much (measured)
 )
+# Between two writes that wait for a majority. Without them, slow secondaries could be gigabytes
+# behind at the end of an upload, and its last write would not reach a majority in its deadline.
+MAJORITY_CHUNKS = 16
 REMOVED_CHUNKS = 64  # a call
 
 
@@ -42,11 +45,10 @@ class Contents:
         self._quick_chunks = self._chunks.with_options(write_concern=quick)
 
     async def write(self, file_id: UUID, first: int, chunks: Sequence[bytes]) -> None:
-        """Write chunks, the number ``first`` and those that follow it, to the primary."""
+        """Write chunks, the number ``first`` and those that follow it."""
         documents = _documents(file_id, first, chunks)
-        await self._store.call(
-            lambda: self._quick_chunks.insert_many(documents, ordered=False), writes=True
-        )
+        chunks_of = self._chunks_from(first)
+        await self._store.call(lambda: chunks_of.insert_many(documents, ordered=False), writes=True)
 
     async def complete(self, file: FileDocument, first: int, chunks: Sequence[bytes]) -> None:
         """Write the last chunks and GridFS's document; a majority then has the whole content.
@@ -62,16 +64,19 @@ class Contents:
         documents = _documents(file["_id"], first, chunks)
 
         async def write() -> int:
-            await asyncio.gather(
-                *([self._chunks.insert_many(documents, ordered=False)] if documents else ()),
-                self._files.insert_one(dict(file)),
-            )
-            where = {"files_id": file["_id"]}
-            return await self._chunks.count_documents(where) if first else len(documents)
+            if documents:
+                await self._quick_chunks.insert_many(documents, ordered=False)
+            await self._files.insert_one(dict(file))
+            return await self._chunks.count_documents({"files_id": file["_id"]})
 
         stored = await self._store.call(write, writes=True)
         if stored != first + len(documents):
             raise ContentIncomplete
+
+    def _chunks_from(self, first: int) -> MongoCollection:
+        """Return the collection for chunks from ``first`` on: some writes wait for a majority."""
+        waits = first > 0 and first % MAJORITY_CHUNKS == 0
+        return self._chunks if waits else self._quick_chunks
 
     async def read(self, file_id: UUID, begin: int, end: int) -> AsyncGenerator[bytes]:
         """Yield the bytes from ``begin`` to before ``end``; the next are read ahead.

@@ -13,7 +13,12 @@ import pytest
 from service.auth.artifact_owners import ArtifactRoot
 from service.core.errors import Unavailable
 from service.documents.artifacts import sweep, upload
-from service.documents.artifacts.contents import ContentIncomplete, Contents, file_document
+from service.documents.artifacts.contents import (
+    CALL_CHUNKS,
+    ContentIncomplete,
+    Contents,
+    file_document,
+)
 from service.documents.artifacts.documents import (
     ARTIFACTS,
     CHUNK_BYTES,
@@ -24,7 +29,7 @@ from service.documents.artifacts.documents import (
 from service.documents.artifacts.sweep import ArtifactPurge, ArtifactSweep
 from service.main import State
 from service.settings import Settings
-from service.stores.mongo.client import now
+from service.stores.mongo.client import Document, MongoCollection, now
 from service.stores.mongo.lease import Lease, LeaseLost
 from tests.documents.artifacts.owners import MLFLOW, KnownOwners, folder, ours
 from tests.documents.predictions.live_server import connect, read_answer, serving
@@ -157,6 +162,32 @@ async def test_content_with_lost_chunks_is_not_completed(state: State, reset_sto
     await state["mongo"].database[CHUNKS].delete_one({"n": 1})
     with pytest.raises(ContentIncomplete):
         await contents.complete(file_document(file_id, "a", 1, "a"), 2, [b"z"])
+
+
+def test_some_writes_of_a_long_upload_wait_for_a_majority(state: State) -> None:
+    contents = Contents(state["mongo"])
+    waits = [
+        number
+        for number in range(0, 64, CALL_CHUNKS)
+        if contents._chunks_from(number).write_concern.document["w"] == "majority"
+    ]
+    assert waits == [16, 32, 48]
+
+
+async def test_content_whose_only_chunks_are_lost_is_not_completed(
+    state: State, reset_stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents, file_id = Contents(state["mongo"]), UUID(int=1)
+    files = state["mongo"].database[FILES]
+    insert = type(files).insert_one
+
+    async def losing(collection: MongoCollection, document: Document) -> None:
+        await state["mongo"].database[CHUNKS].delete_one({"n": 0})
+        await insert(collection, document)
+
+    monkeypatch.setattr(type(files), "insert_one", losing)
+    with pytest.raises(ContentIncomplete):
+        await contents.complete(file_document(file_id, "a", 1, "a"), 0, [b"z"])
 
 
 async def test_upload_whose_run_is_purged_meanwhile_is_not_published(
