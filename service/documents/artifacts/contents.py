@@ -5,8 +5,8 @@ buffers 48 MB of an upload, and makes indexes of its own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from bson.binary import Binary
@@ -23,6 +23,37 @@ CALL_CHUNKS = (
 # behind at the end of an upload, and its last write would not reach a majority in its deadline.
 MAJORITY_CHUNKS = 16
 REMOVED_CHUNKS = 64  # a call
+PART_BYTES = CALL_CHUNKS * CHUNK_BYTES
+TRANSFERS, SLOT_SECONDS = 64, 5.0  # of more than a part, in a process: about 400 MB
+
+
+class TooManyTransfers(Unavailable):
+    store_fails = False
+    code, title = "busy", "Too many large files are being sent and received"
+    detail = "Repeat the request later."
+
+
+class Transfers:
+    """The slots of large transfers in a process, so that their memory has a bound.
+
+    A request waits a few seconds for a slot, and then gets a 503.
+    """
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(TRANSFERS)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot; raise TooManyTransfers if none becomes free in time."""
+        try:
+            async with asyncio.timeout(SLOT_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise TooManyTransfers from None
+        try:
+            yield
+        finally:
+            self._slots.release()
 
 
 class ContentIncomplete(Unavailable):

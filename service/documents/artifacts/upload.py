@@ -6,19 +6,24 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from uuid import UUID
 
 from fastapi import Request
 from uuid_utils.compat import uuid7
 
 from service.core.errors import BadRequest, BodyTooSlow, ServiceError, TooLarge, UnsupportedMedia
-from service.documents.artifacts.contents import CALL_CHUNKS, Contents, file_document
+from service.documents.artifacts.contents import (
+    CALL_CHUNKS,
+    PART_BYTES,
+    Contents,
+    Transfers,
+    file_document,
+)
 from service.documents.artifacts.documents import CHUNK_BYTES, UPLOAD_TIME, ArtifactDocument
 from service.documents.artifacts.repository import ArtifactRepository
 from service.stores.mongo.client import Document
 
-PART_BYTES = CALL_CHUNKS * CHUNK_BYTES
 # Whether the owner still takes writes is asked again every so often. The artifacts of a purged
 # owner are removed later than that; see SETTLE_TIME in `sweep.py`.
 RECHECK_SECONDS = 20.0
@@ -38,6 +43,8 @@ class Upload:
     ) -> None:
         self._request, self._contents, self._artifacts = request, contents, artifacts
         self._max_bytes: int = request.state.settings.max_artifact_bytes
+        self._transfers: Transfers = request.state.artifact_transfers
+        self._held = AsyncExitStack()  # a slot, from the second part on
         self._name = name  # of GridFS's document
         self._sha256, self._length, self._began = hashlib.sha256(), 0, time.monotonic()
         self._asked_at = self._began
@@ -53,7 +60,8 @@ class Upload:
         Raises:
             DigestMismatch: a digest in the headers is another.
             PreconditionFailed: the document does not match ``condition``.
-            TooLarge, BodyTooSlow, UploadLost, ContentIncomplete, Unavailable: nothing was stored.
+            TooLarge, BodyTooSlow, UploadLost, ContentIncomplete, TooManyTransfers, Unavailable:
+                nothing was stored.
         """
         if "content-encoding" in self._request.headers:
             raise UnsupportedMedia("Send the file uncompressed, or as a compressed file.")
@@ -61,6 +69,19 @@ class Upload:
         file_id: UUID = uuid7()
         self._writing = asyncio.create_task(self._announce(path, file_id, condition))
         try:
+            return await self._store(path, file_id, condition, still_allowed)
+        except BaseException:
+            await self._give_up(path, file_id)
+            raise
+
+    async def _store(
+        self,
+        path: str,
+        file_id: UUID,
+        condition: Document,
+        still_allowed: Callable[[], Awaitable[None]],
+    ) -> ArtifactDocument:
+        async with self._held:
             first, last_part = await self._receive(file_id, still_allowed)
             self._check_digest()
             await self._recheck(still_allowed)
@@ -69,9 +90,6 @@ class Upload:
             return await self._artifacts.publish(
                 path, file_id, self._length, self._sha256.hexdigest(), condition
             )
-        except BaseException:
-            await self._give_up(path, file_id)
-            raise
 
     async def _receive(
         self, file_id: UUID, still_allowed: Callable[[], Awaitable[None]]
@@ -80,6 +98,8 @@ class Upload:
         first, waiting = 0, b""
         async for part in self._parts():
             if waiting:
+                if not first:
+                    await self._held.enter_async_context(self._transfers.slot())
                 await self._writing
                 await self._recheck(still_allowed)
                 write = self._contents.write(file_id, first, _chunks(waiting))

@@ -12,11 +12,13 @@ import pytest
 
 from service.auth.artifact_owners import ArtifactRoot
 from service.core.errors import Unavailable
-from service.documents.artifacts import sweep, upload
+from service.documents.artifacts import contents, sweep, upload
 from service.documents.artifacts.contents import (
     CALL_CHUNKS,
+    PART_BYTES,
     ContentIncomplete,
     Contents,
+    Transfers,
     file_document,
 )
 from service.documents.artifacts.documents import (
@@ -114,6 +116,28 @@ async def test_uploads_at_once_leave_one_of_them_whole(
     await ArtifactSweep(state["mongo"]).run(HeldLease())
     assert await counts(state) == {ARTIFACTS: 1, FILES: 1, CHUNKS: 3}
     assert (await client.get(ours(root, "a"))).content in bodies
+
+
+async def test_large_transfers_without_a_free_slot_get_503(
+    client: httpx2.AsyncClient,
+    root: ArtifactRoot,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large, small = b"x" * (PART_BYTES + 1), b"x" * PART_BYTES
+    await client.put(ours(root, "large"), content=large)
+    monkeypatch.setattr(contents, "TRANSFERS", 1)
+    monkeypatch.setattr(contents, "SLOT_SECONDS", 0.01)
+    transfers = Transfers()
+    monkeypatch.setitem(state, "artifact_transfers", transfers)
+    async with transfers.slot():
+        for body, status in ((large, 503), (small, 200)):
+            assert (await client.put(ours(root, "a"), content=body)).status_code == status
+        for name, status in (("large", 503), ("a", 200)):
+            assert (await client.get(ours(root, name))).status_code == status
+    for _ in range(2):  # each returns its slot
+        assert (await client.put(ours(root, "a"), content=large)).status_code == 200
+        assert (await client.get(ours(root, "a"))).content == large
 
 
 async def test_first_uploads_at_once_with_a_condition_succeed_once(
