@@ -36,7 +36,7 @@ from service.web.lists.pagination import Paginator
 MOST_COUNTED, MOST_IN_LISTS = 10_000, 100  # events of a version
 LIST_SECONDS = 1.0  # in which the log is read for a page; then the page ends
 LOG_SCOPE = "predictions:read"
-NOT_SEEN = ModelSeen(None)
+NO_TRAFFIC = ModelSeen(None)
 
 
 class ModelNotFound(NotFound):
@@ -80,8 +80,8 @@ class ServedModels:
             self._log.read(name, _names(registered.found), most=MOST_COUNTED),
             permitted=self._caller.has_scope(LOG_SCOPE) and self._caller.may_use(name),
         )
-        model = logged.found or NOT_SEEN
-        if registered.found is None and model.seen is None:
+        model = logged.found or NO_TRAFFIC
+        if registered.found is None and model.period is None:
             raise _missing(registered, logged)
         joined = _join(name, registered.found, model)
         return ServedModelDetail(**dict(joined), parts=_parts(registered, logged))
@@ -113,8 +113,8 @@ class ServedModels:
             shown = read
         if "complete" not in (registered.state, logged.state):
             raise _missing(registered, logged)
-        seen = logged.found or {}
-        items = [_join(name, models.get(name), seen.get(name, NOT_SEEN)) for name in shown]
+        by_name = logged.found or {}
+        items = [_join(name, models.get(name), by_name.get(name, NO_TRAFFIC)) for name in shown]
         end = None if last is None else Cursor((last,), UUID(int=0))
         page = self._paginator.page(query, items, end, None)
         return ServedModelPage(items=items, page=page.page, parts=_parts(registered, logged))
@@ -134,7 +134,7 @@ class ServedModels:
             read[name] = (
                 await self._log.read(name, asked, most=MOST_IN_LISTS)
                 if name in logged
-                else NOT_SEEN
+                else NO_TRAFFIC
             )
             if time.monotonic() > ends:
                 break
@@ -185,8 +185,8 @@ def _join(name: str, registered: Registered | None, logged: ModelSeen) -> Served
         name=name,
         registered_model_id=registered.id if registered else None,
         description=registered.description if registered else None,
-        first_seen=logged.seen and logged.seen.first,
-        last_seen=logged.seen and logged.seen.last,
+        first_seen=logged.period and logged.period.first,
+        last_seen=logged.period and logged.period.last,
         versions=versions,
         versions_left_off=registered.version_count - len(known) if registered else 0,
         logged_versions_left_off=logged.versions_left_off,

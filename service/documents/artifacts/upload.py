@@ -44,7 +44,7 @@ class Upload:
         self._request, self._contents, self._artifacts = request, contents, artifacts
         self._max_bytes: int = request.state.settings.max_artifact_bytes
         self._transfers: Transfers = request.state.artifact_transfers
-        self._held = AsyncExitStack()  # a slot, from the second part on
+        self._slot = AsyncExitStack()  # of a large transfer, from the second part on
         self._name = name  # of GridFS's document
         self._sha256, self._length, self._began = hashlib.sha256(), 0, time.monotonic()
         self._asked_at = self._began
@@ -81,7 +81,7 @@ class Upload:
         condition: Document,
         still_allowed: Callable[[], Awaitable[None]],
     ) -> ArtifactDocument:
-        async with self._held:
+        async with self._slot:
             first, last_part = await self._receive(file_id, still_allowed)
             self._check_digest()
             await self._recheck(still_allowed)
@@ -99,7 +99,7 @@ class Upload:
         async for part in self._parts():
             if waiting:
                 if not first:
-                    await self._held.enter_async_context(self._transfers.slot())
+                    await self._slot.enter_async_context(self._transfers.slot())
                 await self._writing
                 await self._recheck(still_allowed)
                 write = self._contents.write(file_id, first, _chunks(waiting))

@@ -50,7 +50,7 @@ async def test_database_concerns_are_majority_and_journaled(state: State) -> Non
     assert database["items"].write_concern == database.write_concern
 
 
-async def test_database_reads_the_primary_whatever_the_url_says(
+async def test_database_reads_the_primary_with_any_url(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = state["settings"].mongodb_url

@@ -29,7 +29,7 @@ class VersionSeen:
     count_is_exact: bool
 
 
-class Seen(NamedTuple):
+class Period(NamedTuple):
     """The earliest and latest `timestamp` of events."""
 
     first: datetime
@@ -39,7 +39,7 @@ class Seen(NamedTuple):
 class ModelSeen(NamedTuple):
     """A model, some of its versions, and how many others there are."""
 
-    seen: Seen | None  # None: the log has no such model
+    period: Period | None  # None: the log has no such model
     versions: Sequence[VersionSeen] = ()
     versions_left_off: int = 0
 
@@ -83,8 +83,8 @@ class LoggedModels:
         found = list[VersionSeen]()
         for begin in range(0, len(wanted), CALL_VERSIONS):
             found += await self._versions(name, wanted[begin : begin + CALL_VERSIONS], most)
-        seen = Seen(min(moments), max(moments))
-        return ModelSeen(seen, found, len(others[MAX_VERSIONS:]))
+        period = Period(min(moments), max(moments))
+        return ModelSeen(period, found, len(others[MAX_VERSIONS:]))
 
     async def _versions(
         self, model: str, versions: Sequence[str], most: int
