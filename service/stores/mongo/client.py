@@ -108,8 +108,8 @@ async def open_mongo(settings: Settings) -> AsyncIterator[MongoStore]:
     """Open the client without connecting, so that the service starts while MongoDB is down.
 
     Writes are acknowledged by a majority and journaled, because anything less loses acknowledged
-    documents when a mongod is killed (measured). Reads ask the primary, whatever the URL says,
-    because features decide on what they have just written.
+    documents when a mongod is killed (measured). Reads ask the primary with any URL, because
+    features decide on what they have just written.
     """
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
     url = settings.mongodb_url.get_secret_value()
