@@ -45,6 +45,9 @@ class ServedModel(ResponseModel):
     last_seen: Moment | None = Field(description="the latest `timestamp` of an event")
     versions: list[ServedVersion] = Field(description="registered ones first, the newest first")
     versions_left_off: int = Field(description="registered versions that are not shown")
+    logged_versions_left_off: int = Field(
+        0, description="versions of events alone that are not shown; counted up to 10,000"
+    )
 
 
 State = Literal["complete", "unavailable", "not_permitted"]

@@ -1,5 +1,6 @@
 """Purge: its result, its parts, and the notes for the job that removes artifacts."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -12,6 +13,7 @@ from service.relational.runs.artifact_removals import PurgedArtifacts
 from tests.relational.experiments.factories import make_experiment, make_run, point
 from tests.relational.projects.factories import status_and_code
 
+NO_AGE = timedelta(0)
 TABLES = ("runs", "run_params", "run_tags", "run_metrics", "metric_points")
 
 
@@ -43,13 +45,14 @@ async def test_purged_run_is_gone_and_its_artifacts_are_noted(
         assert status_and_code(answer) == (404, "run_not_found")
     assert (await client.get(f"/v1/runs/{kept['id']}")).status_code == 200
     removals = PurgedArtifacts(state["sql"])
-    (root,) = await removals.pending(10)
+    (root,) = await removals.pending(10, NO_AGE)
     assert [str(root.experiment_id), root.kind, str(root.owner_id)] == [
         run["experiment_id"], "run", run["id"],
     ]  # fmt: skip
+    assert await removals.pending(10, timedelta(minutes=1)) == []
     for _ in range(2):
         await removals.done([root])
-    assert await removals.pending(10) == []
+    assert await removals.pending(10, NO_AGE) == []
 
 
 async def test_experiment_is_purged_in_parts(
@@ -68,7 +71,7 @@ async def test_experiment_is_purged_in_parts(
     assert second == {"complete": True, "runs": 1, "points": 10, "runs_left": 0}
     assert status_and_code(await client.get(path)) == (404, "experiment_not_found")
     assert await sizes(state) == [0] * 5
-    assert len(await PurgedArtifacts(state["sql"]).pending(10)) == 3
+    assert len(await PurgedArtifacts(state["sql"]).pending(10, NO_AGE)) == 3
 
 
 async def test_long_history_is_purged_in_parts(
