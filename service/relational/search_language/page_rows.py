@@ -16,7 +16,8 @@ from service.web.lists.large_pages import PAGE_BYTES
 AT_ONCE = (
     100  # rows that are fetched without a transaction around them, which costs two round trips
 )
-PART = 50  # rows of a fetch; the driver's adapter fetches no fewer
+PART = 50  # rows of the first fetch; the driver's adapter fetches no fewer
+MOST_OF_PART = 1000
 
 
 class PageRows(NamedTuple):
@@ -42,7 +43,7 @@ async def page_rows(
     """
     rows: list[Any] = []
     total = 0
-    async with aclosing(_parts(session, statement, limit)) as parts:
+    async with aclosing(_parts(session, statement, limit, size)) as parts:
         async for part in parts:
             for row in part:
                 total += size(row)
@@ -53,17 +54,24 @@ async def page_rows(
 
 
 async def _parts(
-    session: AsyncSession, statement: Select[*tuple[Any, ...]], limit: int
+    session: AsyncSession,
+    statement: Select[*tuple[Any, ...]],
+    limit: int,
+    size: Callable[[Any], int],
 ) -> AsyncGenerator[Sequence[Any]]:
+    """Yield the rows in parts; a part has what fits into a page, by the sizes of the one before."""
     if limit <= AT_ONCE:
         yield (await session.execute(statement)).all()
         return
     if not session.in_transaction():
         # Reads commit each statement by itself, which would close the portal that is fetched from.
         await session.connection(execution_options={"isolation_level": "READ COMMITTED"})
-    result = await session.stream(statement, execution_options={"yield_per": PART})
+    result = await session.stream(statement)
     try:
-        async for part in result.partitions():
+        number = PART
+        while part := await result.fetchmany(number):
             yield part
+            fitting = PAGE_BYTES * len(part) // (1 + sum(map(size, part)))
+            number = min(max(PART, fitting), MOST_OF_PART)
     finally:
         await result.close()
