@@ -33,6 +33,14 @@ async def test_experiment_created_is_read_in_mlflows_shape(client: httpx2.AsyncC
     assert named["experiment"]["experiment_id"] == key
 
 
+async def test_tags_that_cannot_be_stored_are_refused(client: httpx2.AsyncClient) -> None:
+    many = [{"key": f"k{number}", "value": ""} for number in range(101)]
+    for tags in (many, [{"key": "e\u0301", "value": ""}]):
+        status, code, _ = await refused(client, "/experiments/create", name="new", tags=tags)
+        assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+    await new_experiment(client, tags=many[:100])
+
+
 async def test_name_taken_is_400_already_exists(client: httpx2.AsyncClient) -> None:
     key = await new_experiment(client, name="churn")
     for path in (DELETE, RESTORE):
