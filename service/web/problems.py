@@ -43,6 +43,7 @@ MAX_PATH = 200
 MOST_BUILT = 1000  # errors of a value: building 500,000, of a list in 1 MiB, takes 18 s
 ACCEPT_PATCH = "application/merge-patch+json, application/json"  # RFC 5789
 _NO_SCHEMAS: Mapping[str, object] = {}
+_PLACES = ("/query", "/path", "/header", "/cookie")
 
 
 def problem(error: ServiceError, request_path: str) -> Response:
@@ -129,6 +130,13 @@ def invalid_value(error: ValidationError, where: str, schema: object) -> Service
     return invalid_input(located, {where: schema})
 
 
+def _in_query(error: FieldError) -> FieldError:
+    """Return an error of a request without a body: a field that it names is in the query."""
+    if error["pointer"].startswith(_PLACES):
+        return error
+    return {**error, "pointer": f"/query{error['pointer']}"}
+
+
 # Errors of Starlette itself, by status.
 _KINDS: dict[int, type[ServiceError]] = {404: NoSuchAddress, 405: MethodNotAllowed, 413: TooLarge}
 
@@ -144,6 +152,8 @@ async def answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101 - the kinds main.py registers
     if isinstance(error, UnsupportedMedia) and request.method == "PATCH":
         error.headers.setdefault("Accept-Patch", ACCEPT_PATCH)
+    if request.method == "GET" and not is_mlflow(request.url.path):
+        error.errors = [_in_query(one) for one in error.errors]
     return problem(error, request.url.path)
 
 

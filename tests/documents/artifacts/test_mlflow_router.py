@@ -100,6 +100,10 @@ async def test_paths_below_a_run_and_a_model_are_listed_whole(
     found = (await client.get(address, params=query)).json()
     assert found["root_uri"] == f"mlflow-artifacts:/{folder(model)}"
     assert found["files"] == [{"path": "data/x/y.csv", "is_dir": False, "file_size": 1}]
+    owners.locations[run.experiment_id] = "s3://bucket/e"
+    query = {"run_id": run.owner_id.hex}
+    found = (await client.get("/api/2.0/mlflow/artifacts/list", params=query)).json()
+    assert found["root_uri"] == f"s3://bucket/e/{run.owner_id.hex}/artifacts"
     query = {"run_id": run.owner_id.hex, "path": "data/z.csv"}
     assert (await client.get("/get-artifact", params=query)).content == b"a"
 

@@ -116,7 +116,7 @@ async def test_location_of_another_owner_is_refused(
 
 
 async def test_location_elsewhere_holds_the_runs(client: httpx2.AsyncClient) -> None:
-    key = await new_experiment(client, artifact_location="s3://bucket/x")
+    key = await new_experiment(client, artifact_location="s3://bucket/x/")
     run = await new_run(client, key)
     uri = (await get_run(client, run))["info"]["artifact_uri"]
     assert uri == f"s3://bucket/x/{run}/artifacts"

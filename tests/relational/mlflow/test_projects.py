@@ -131,7 +131,7 @@ async def test_searches_of_a_stranger_leave_out_the_project(team: Team) -> None:
 async def test_artifacts_have_the_visibility_of_the_run(team: Team, state: State) -> None:
     owners, root = state["artifact_owners"], team.root
     owner, viewer, stranger = [member_caller(person.id) for person in team.people]
-    assert await owners.find(viewer, "run", root.owner_id) == root
+    assert await owners.find(viewer, "run", root.owner_id) == (root, None)
     await owners.require(viewer, root, writes=False)
     await owners.require(owner, root, writes=True)
     with pytest.raises(Forbidden):

@@ -127,7 +127,7 @@ def experiment_text(key: Any) -> ColumnElement[str]:
 def artifact_uri(run_id: Any, experiment_id: Any, location: Any) -> ColumnElement[str]:
     """Return the address below which a run's artifacts are."""
     own = literal_column("'mlflow-artifacts:/'", Text()).concat(experiment_text(experiment_id))
-    root: ColumnElement[str] = func.coalesce(location, own, type_=Text)
+    root: ColumnElement[str] = func.coalesce(func.rtrim(location, literal_column("'/'")), own, type_=Text)
     return (
         root.concat(literal_column("'/'", Text()))
         .concat(hexadecimal(run_id))
