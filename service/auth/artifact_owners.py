@@ -22,6 +22,13 @@ class ArtifactRoot(NamedTuple):
     owner_id: UUID
 
 
+class FoundRoot(NamedTuple):
+    """A root, and the address that its experiment keeps artifacts at if that is not here."""
+
+    root: ArtifactRoot
+    location: str | None
+
+
 class ArtifactOwners(Protocol):
     """Decides who may see and change the artifacts of a run or logged model."""
 
@@ -34,7 +41,7 @@ class ArtifactOwners(Protocol):
             Conflict: it is deleted, and takes no writes.
         """
 
-    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> ArtifactRoot:
+    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> FoundRoot:
         """Return the root of a run or logged model that the caller sees; raise NotFound."""
 
 

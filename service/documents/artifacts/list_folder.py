@@ -8,7 +8,7 @@ from fastapi import Depends
 from service.documents.artifacts.documents import ArtifactDocument
 from service.documents.artifacts.download import content_type
 from service.documents.artifacts.owned import OwnedArtifacts
-from service.documents.artifacts.paths import check_folder, root_uri
+from service.documents.artifacts.paths import check_folder
 from service.documents.artifacts.repository import Child
 from service.documents.artifacts.schemas import (
     ArtifactEntry,
@@ -55,12 +55,12 @@ async def mlflow_list(artifacts: OwnedArtifacts, folder: str, *, whole_paths: bo
         FileInfo(
             path=f"{prefix}{child.name}",
             is_dir=child.file is None,
-            file_size=None if child.file is None else child.file["length"],
+            file_size=(child.file and child.file["length"]) or None,
         )
         async for child in artifacts.children(folder)
     ]
     files.sort(key=lambda file: file.path)
-    return FileList(root_uri=root_uri(artifacts.root) if whole_paths else None, files=files or None)
+    return FileList(root_uri=artifacts.uri if whole_paths else None, files=files or None)
 
 
 def read_artifact(artifact: ArtifactDocument) -> ArtifactRead:

@@ -28,10 +28,16 @@ NO_CONDITION: Document = {}
 
 
 class OwnedArtifacts:
-    """The artifacts of a run or logged model, for a request that may reach them."""
+    """The artifacts of a run or logged model, for a request that may reach them.
 
-    def __init__(self, context: MongoContext, root: ArtifactRoot) -> None:
+    ``uri`` is where MLflow's clients keep them, which may be another store.
+    """
+
+    def __init__(
+        self, context: MongoContext, root: ArtifactRoot, location: str | None = None
+    ) -> None:
         self.root, self._context = root, context
+        self.uri = root_uri(root, location)
         self._artifacts = ArtifactRepository(context.store, root)
         self._contents = Contents(context.store)
 
@@ -99,10 +105,10 @@ class ArtifactAccess(MongoService):
 
     async def of(self, kind: ArtifactKind, key: UUID, *, writes: bool = False) -> OwnedArtifacts:
         """Return the artifacts of a run or logged model; raises as the owners do."""
-        root = await _owners(self._context.request).find(self._caller, kind, key)
+        found = await _owners(self._context.request).find(self._caller, kind, key)
         if writes:
-            await _require(self._context, root, writes=True)
-        return OwnedArtifacts(self._context, root)
+            await _require(self._context, found.root, writes=True)
+        return OwnedArtifacts(self._context, *found)
 
 
 def _owners(request: Request) -> ArtifactOwners:

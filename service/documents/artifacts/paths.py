@@ -10,7 +10,7 @@ from service.core.errors import BadRequest, NotFound, has_surrogate
 MAX_PATH_BYTES = 1024  # in UTF-8; S3's limit of a key
 SCHEME = "mlflow-artifacts:"
 _FORBIDDEN = re.compile(r"[\\#\x00]")
-_DRIVE = re.compile(r"[A-Za-z]:")
+_DRIVE = re.compile(r"[A-Za-z]:(?:/|$)")  # `a:b` is a name
 _RUN: ArtifactKind = "run"
 _MODEL: ArtifactKind = "model"
 
@@ -92,12 +92,13 @@ def read_id(text: str) -> UUID:
     return found
 
 
-def root_uri(root: ArtifactRoot) -> str:
-    """Return the address of a root as MLflow's clients know it."""
+def root_uri(root: ArtifactRoot, location: str | None = None) -> str:
+    """Return the address of a root as MLflow's clients know it; ``location`` is elsewhere."""
     is_default = root.experiment_id == DEFAULT_EXPERIMENT_ID
     experiment = "0" if is_default else root.experiment_id.hex
     owner = root.owner_id.hex if root.kind == "run" else f"models/m-{root.owner_id.hex}"
-    return f"{SCHEME}/{experiment}/{owner}/artifacts"
+    base = location.rstrip("/") if location else f"{SCHEME}/{experiment}"
+    return f"{base}/{owner}/artifacts"
 
 
 def range_below(folder: str) -> dict[str, str]:

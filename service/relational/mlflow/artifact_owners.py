@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.auth.artifact_owners import ArtifactKind, ArtifactRoot
+from service.auth.artifact_owners import ArtifactKind, ArtifactRoot, FoundRoot
 from service.auth.caller import Caller
 from service.core.errors import Conflict, NotFound
 from service.relational.experiments.repository import ExperimentDeleted, ExperimentReadOnly
@@ -37,6 +37,7 @@ class Owner(NamedTuple):
     deleted_at: datetime | None
     experiment_deleted_at: datetime | None
     may_write: bool
+    location: str | None
 
 
 KINDS: Mapping[ArtifactKind, OwnerKind] = {
@@ -68,10 +69,10 @@ class SqlArtifactOwners:
         if owner.experiment_deleted_at is not None:
             raise ExperimentDeleted
 
-    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> ArtifactRoot:
+    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> FoundRoot:
         """Return the root of a run or logged model that the caller sees; raise NotFound."""
         owner = await self._owner(caller, kind, key)
-        return ArtifactRoot(owner.experiment_id, kind, key)
+        return FoundRoot(ArtifactRoot(owner.experiment_id, kind, key), owner.location)
 
     async def _owner(self, caller: Caller, kind: ArtifactKind, key: UUID) -> Owner:
         if kind not in KINDS:
@@ -92,6 +93,7 @@ async def _find(
             table.deleted_at,
             Experiment.deleted_at,
             editable_experiment(caller),
+            Experiment.artifact_location,
         )
         .join(Experiment, Experiment.id == table.experiment_id)
         .where(table.id == key, visible_experiment(caller))

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.auth.caller import Caller
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import EDITABLE, VISIBLE, caller_values
-from service.relational.runs.tables import Run
+from service.relational.runs.tables import DELETED_AT, Run
 from service.stores.sql.fast_read import PreparedQuery
 
 _KEY = bindparam("key", type_=Uuid)
@@ -28,7 +28,7 @@ def _state(deleted_at: Any, *columns: Any) -> Select[*tuple[Any, ...]]:
 
 
 _RUN = PreparedQuery(
-    _state(Run.deleted_at, Run.id, Run.experiment_id)
+    _state(DELETED_AT, Run.id, Run.experiment_id)
     .join(Experiment, Experiment.id == Run.experiment_id)
     .where(Run.id == _KEY)
 )
@@ -38,6 +38,11 @@ _EXPERIMENT = PreparedQuery(
     .where(Experiment.id == _KEY)
     .with_for_update(read=True, of=Experiment)
 )
+
+
+def _rank(row: str) -> str:
+    """Return what the latest point has most of; NaN counts as 0, as on MLflow's server."""
+    return f"({row}.step, {row}.timestamp, coalesce(nullif({row}.value, 'NaN'), 0), {row}.value)"
 
 
 # The parts of statements, each used by several. ``texts``: keys and values of params or tags.
@@ -97,10 +102,10 @@ _PARTS = {
         FROM""",
     "last": """
         WINDOW of_series AS (PARTITION BY series)
-        ORDER BY series, step DESC, timestamp DESC, value DESC""",
+        ORDER BY series, step DESC, timestamp DESC, coalesce(nullif(value, 'NaN'), 0) DESC,
+            value DESC""",
     "latest": ", ".join(
-        f"{name} = CASE WHEN (s.step, s.timestamp, s.value) > (m.step, m.timestamp, m.value) "
-        f"THEN s.{name} ELSE m.{name} END"
+        f"{name} = CASE WHEN {_rank('s')} > {_rank('m')} THEN s.{name} ELSE m.{name} END"
         for name in ("step", "timestamp", "value")
     ),
 }

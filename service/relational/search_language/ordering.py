@@ -38,12 +38,14 @@ class OrderBy(NamedTuple):
     descending: bool = False
 
 
-def parse_order(texts: Iterable[str]) -> list[OrderBy]:
+def parse_order(texts: Sequence[str]) -> list[OrderBy]:
     """Return the names and directions of ``["metrics.loss DESC", "start_time"]``.
 
     Raises:
-        InvalidOrder: with the place in the text.
+        InvalidOrder: with the place in the text; or there are more than MOST_KEYS texts.
     """
+    if len(texts) > MOST_KEYS:
+        raise InvalidOrder(f"Send at most {MOST_KEYS} names.")
     return [_parse(text) for text in texts]
 
 
@@ -162,8 +164,6 @@ def _distinct(wanted: Iterable[OrderBy], searchable: Searchable) -> list[OrderBy
     for name, descending in wanted:
         known = searchable.canonical(name, InvalidOrder)
         first.setdefault((known.entity, known.key), OrderBy(known, descending))
-    if len(first) > MOST_KEYS:
-        raise InvalidOrder(f"Send at most {MOST_KEYS} names.")
     return list(first.values())
 
 

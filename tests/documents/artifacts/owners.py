@@ -5,7 +5,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from service.auth.artifact_owners import ArtifactKind, ArtifactRoot
+from service.auth.artifact_owners import ArtifactKind, ArtifactRoot, FoundRoot
 from service.auth.caller import Caller, Forbidden
 from service.core.errors import NotFound, Refused, Unavailable
 
@@ -21,6 +21,7 @@ class KnownOwners:
 
     def __init__(self) -> None:
         self.roots: dict[UUID, ArtifactRoot] = {}
+        self.locations: dict[UUID, str] = {}  # of experiments that keep artifacts elsewhere
         self.readable: set[UUID] = set()  # alone, not writable
         self.deleted: set[UUID] = set()
         self.purged: list[ArtifactRoot] = []
@@ -43,13 +44,13 @@ class KnownOwners:
         if writes and root.owner_id in self.deleted:
             raise Refused("It is deleted.")
 
-    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> ArtifactRoot:
+    async def find(self, caller: Caller, kind: ArtifactKind, key: UUID) -> FoundRoot:
         root = self.roots.get(key)
         if root is None or root.kind != kind:
             await self.require(caller, ArtifactRoot(key, kind, key), writes=False)
             raise OwnerNotFound
         await self.require(caller, root, writes=False)
-        return root
+        return FoundRoot(root, self.locations.get(root.experiment_id))
 
     async def pending(self, limit: int) -> Sequence[ArtifactRoot]:
         return self.purged[:limit]

@@ -30,6 +30,7 @@ async def test_file_comes_back_and_is_listed_by_base_name(
     await put(client, root, "model/MLmodel", b"flavors: {}")
     await put(client, root, "z é.txt", b"12345")
     await put(client, root, "a.txt")
+    await put(client, root, "empty", b"")
     answer = await client.get(f"/ajax-api/2.0/mlflow-artifacts/artifacts/{folder(root)}/z é.txt")
     assert answer.content == b"12345"
     ranged = {"Range": "bytes=1-2"}
@@ -38,6 +39,7 @@ async def test_file_comes_back_and_is_listed_by_base_name(
     assert await listed(client, folder(root)) == {
         "files": [
             {"path": "a.txt", "is_dir": False, "file_size": 1},
+            {"path": "empty", "is_dir": False},
             {"path": "model", "is_dir": True},
             {"path": "z é.txt", "is_dir": False, "file_size": 5},
         ]
@@ -98,6 +100,10 @@ async def test_paths_below_a_run_and_a_model_are_listed_whole(
     found = (await client.get(address, params=query)).json()
     assert found["root_uri"] == f"mlflow-artifacts:/{folder(model)}"
     assert found["files"] == [{"path": "data/x/y.csv", "is_dir": False, "file_size": 1}]
+    owners.locations[run.experiment_id] = "s3://bucket/e"
+    query = {"run_id": run.owner_id.hex}
+    found = (await client.get("/api/2.0/mlflow/artifacts/list", params=query)).json()
+    assert found["root_uri"] == f"s3://bucket/e/{run.owner_id.hex}/artifacts"
     query = {"run_id": run.owner_id.hex, "path": "data/z.csv"}
     assert (await client.get("/get-artifact", params=query)).content == b"a"
 

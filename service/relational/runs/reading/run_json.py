@@ -129,7 +129,7 @@ def experiment_text(key: Any) -> ColumnElement[str]:
 def artifact_uri(run_id: Any, experiment_id: Any, location: Any) -> ColumnElement[str]:
     """Return the address below which a run's artifacts are."""
     own = joined("mlflow-artifacts:/", experiment_text(experiment_id))
-    root: ColumnElement[str] = func.coalesce(location, own, type_=Text)
+    root: ColumnElement[str] = func.coalesce(func.rtrim(location, constant("/")), own, type_=Text)
     return joined(root, "/", hexadecimal(run_id), "/artifacts")
 
 

@@ -70,6 +70,9 @@ async def test_search_shows_what_was_logged(client: Client) -> None:
     refused = await client.get("/v1/runs", params=query)
     assert status_and_code(refused) == (422, "invalid_filter")
     assert "character 14" in refused.json()["detail"]
+    assert [one["pointer"] for one in refused.json()["errors"]] == ["/query/filter"]
+    refused = await client.post("/v1/runs/search", json={"filter": query["filter"]})
+    assert [one["pointer"] for one in refused.json()["errors"]] == ["/filter"]
     query["filter"] = "run_name = 'b'"
     (run,) = (await client.get("/v1/runs", params=query)).json()["items"]
     assert run["params"] == {"a.b": "b", "same": "1"}
