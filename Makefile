@@ -41,6 +41,7 @@ bench: .venv/dev ## Measures us against the tutorials' way, raw writes and ourse
 	@$(BIN)/python -m benchmarks.intake
 	@$(BIN)/python -m benchmarks.growth
 	@$(BIN)/python -m benchmarks.tracking
+	@$(BIN)/python -m benchmarks.mlflow
 	@$(BIN)/python -m benchmarks.log_growth
 	@$(BIN)/python -m benchmarks.labels
 	@$(BIN)/python -m benchmarks.bystanders

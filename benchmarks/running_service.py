@@ -113,9 +113,9 @@ def free_port() -> int:
         return port
 
 
-def wait_for(url: str) -> None:
-    """Wait until the URL answers 200. Raises TimeoutError after about ten seconds of refusals."""
-    for _ in range(200):
+def wait_for(url: str, seconds: float = 10) -> None:
+    """Wait until the URL answers 200. Raises TimeoutError after about so long of refusals."""
+    for _ in range(round(seconds * 20)):
         try:
             if httpx2.get(url, timeout=3).status_code == 200:
                 return

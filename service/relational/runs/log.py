@@ -17,6 +17,7 @@ from service.relational.runs.queries import (
     REMOVE_TAG,
     RENAME,
     Statement,
+    keep_plans,
 )
 from service.relational.runs.repository import (
     NAME_TAG,
@@ -111,6 +112,7 @@ class RunLog(SqlService):
         keys, values, timestamps, steps = map(list, zip(*points, strict=True))
         wanted = list(dict.fromkeys(keys))
         arguments = keys, timestamps, steps, values, wanted
+        await keep_plans(self._session)
         row = await self._row(ADD_POINTS, run_id, *arguments)
         if row["found"] < len(wanted):
             row = await self._row(MAKE_SERIES, run_id, *arguments)

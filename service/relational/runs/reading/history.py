@@ -3,20 +3,20 @@
 Points come by timestamp, step and value, the order of their primary key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     Double,
     Select,
     Text,
     Uuid,
     any_,
-    cast,
     func,
     literal,
     literal_column,
@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
+from service.relational.runs.reading.json_text import list_text, object_text
 from service.relational.runs.reading.run_json import hexadecimal
 from service.relational.runs.repository import RunNotFound
 from service.relational.runs.tables import MetricPoint, Run, RunMetric
@@ -70,9 +71,8 @@ class MetricHistory(SqlService):
         page = points.order_by(*_ORDER).limit(limit + 1).cte("page")
         shown = select(page).limit(limit).subquery("shown")
         columns = _mlflow(shown, key) if mlflow else _own(shown)
-        point = select(*columns).select_from(shown).subquery("point")
         ends = select(page).offset(limit - 1).limit(2).subquery("ends")
-        text = select(cast(func.json_agg(point.table_valued()), Text)).scalar_subquery()
+        text = select(_list(columns)).select_from(shown).scalar_subquery()
         rows = await self._session.execute(
             select(text, ends).select_from(
                 select(literal(1)).subquery("one").outerjoin(ends, literal_column("true"))
@@ -149,8 +149,7 @@ class MetricHistory(SqlService):
     async def _written(self, points: Select[*tuple[Any, ...]], key: str, *, mlflow: bool) -> str:
         found = points.subquery("found")
         columns = _mlflow(found, key, run_id=True) if mlflow else _own(found)
-        point = select(*columns).subquery("point")
-        whole = select(cast(func.json_agg(point.table_valued()), Text))
+        whole = select(_list(columns)).select_from(found)
         return await self._session.scalar(whole) or "[]"
 
 
@@ -168,12 +167,18 @@ def _spread(numbered: Any, points: int) -> Select[*tuple[Any, ...]]:
     )
 
 
+def _list(columns: Iterable[Any]) -> Any:
+    return list_text(object_text({column.name: column for column in columns}))
+
+
 def _own(points: Any) -> list[Any]:
     return [points.c.timestamp.label("timestamp_ms"), points.c.step, points.c.value]
 
 
 def _mlflow(points: Any, key: str, *, run_id: bool = False) -> list[Any]:
-    columns = [literal(key, Text).label("key"), points.c.value, points.c.timestamp, points.c.step]
+    # As a subquery, which runs once and not for each point.
+    name = select(func.to_json(literal(key, Text), type_=JSON)).scalar_subquery().label("key")
+    columns = [name, points.c.value, points.c.timestamp, points.c.step]
     return [*columns, hexadecimal(points.c.run_id).label("run_id")] if run_id else columns
 
 
