@@ -122,6 +122,20 @@ async def test_location_elsewhere_holds_the_runs(client: httpx2.AsyncClient) -> 
     assert uri == f"s3://bucket/x/{run}/artifacts"
 
 
+async def test_times_are_found_as_they_are_shown(client: httpx2.AsyncClient) -> None:
+    key = await new_experiment(client)
+    run = await new_run(client, key)
+    started = (await get_run(client, run))["info"]["start_time"]
+    made = (await get(client, GET, experiment_id=key))["experiment"]["creation_time"]
+    for operator, count in (("=", 1), ("<=", 1), (">=", 1), ("<", 0), (">", 0), ("!=", 0)):
+        text = f"start_time {operator} {started}"
+        found = await post(client, "/runs/search", experiment_ids=[key], filter=text)
+        assert len(found.get("runs", [])) == count, text
+    text = f"creation_time = {made} AND experiment_id = '{key}'"
+    found = await post(client, "/experiments/search", max_results=5, filter=text)
+    assert [one["experiment_id"] for one in found.get("experiments", [])] == [key]
+
+
 async def test_experiments_are_found_in_pages(client: httpx2.AsyncClient) -> None:
     names = [f"churn {number}" for number in range(3)]
     for name in names:

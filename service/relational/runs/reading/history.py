@@ -25,6 +25,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from service.core.errors import Refused
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
 from service.relational.runs.reading.json_text import list_text, object_text
@@ -36,6 +37,15 @@ from service.stores.sql.context import SqlService
 
 _ORDER = (MetricPoint.timestamp, MetricPoint.step, MetricPoint.value)
 _TYPES: tuple[Any, ...] = (BigInteger(), BigInteger(), Double())
+MOST_SAMPLED = 1_000_000  # points of histories that are numbered for a sample
+
+
+class TooManyPoints(Refused):
+    code, title = "too_many_points", "Histories have too many points for a sample"
+    detail = (
+        f"A sample is taken of {MOST_SAMPLED:,} points at most: send fewer runs, or read each "
+        "history in pages."
+    )
 
 
 class FoundPoints(NamedTuple):
@@ -102,7 +112,11 @@ class MetricHistory(SqlService):
             points: the most of each run, at least 2.
             steps: the first and the last step of the interval.
             mlflow: whether points are as MLflow writes them, with ``run_id``.
+
+        Raises:
+            TooManyPoints: the histories together are too long.
         """
+        await self._check_length(run_ids, key)
         series = self._series(run_ids, key).subquery("series")
         of_run: dict[str, Any] = {"partition_by": series.c.run_id}
         place = func.row_number().over(**of_run, order_by=_ORDER) - 1
@@ -133,6 +147,12 @@ class MetricHistory(SqlService):
         known = select(Run.id).join(Experiment, Experiment.id == Run.experiment_id)
         if await self._session.scalar(known.where(Run.id == run_id, visible)) is None:
             raise RunNotFound
+
+    async def _check_length(self, run_ids: Sequence[UUID], key: str) -> None:
+        counts = self._series(run_ids, key).with_only_columns(func.sum(RunMetric.count))
+        count: int | None = await self._session.scalar(counts)
+        if count is not None and count > MOST_SAMPLED:
+            raise TooManyPoints
 
     def _series(self, run_ids: Sequence[UUID], key: str) -> Select[*tuple[Any, ...]]:
         """Return the series of a metric of the runs that the caller sees."""

@@ -126,10 +126,15 @@ def experiment_text(key: Any) -> ColumnElement[str]:
     return case((key == default, literal_column("'0'", Text())), else_=hexadecimal(key))
 
 
+def artifact_root(experiment_id: Any, location: Any) -> ColumnElement[str]:
+    """Return the address below which an experiment's artifacts are, without ``/`` at its end."""
+    own = joined("mlflow-artifacts:/", experiment_text(experiment_id))
+    return func.coalesce(func.rtrim(location, constant("/")), own, type_=Text)
+
+
 def artifact_uri(run_id: Any, experiment_id: Any, location: Any) -> ColumnElement[str]:
     """Return the address below which a run's artifacts are."""
-    own = joined("mlflow-artifacts:/", experiment_text(experiment_id))
-    root: ColumnElement[str] = func.coalesce(func.rtrim(location, constant("/")), own, type_=Text)
+    root = artifact_root(experiment_id, location)
     return joined(root, "/", hexadecimal(run_id), "/artifacts")
 
 

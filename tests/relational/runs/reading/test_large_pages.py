@@ -1,5 +1,6 @@
 """Pages of searches that end early, because their rows are large."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from service.main import State
+from service.relational.runs.reading import export_file
 from service.relational.search_language import page_rows
 from tests.relational.experiments.factories import make_experiment
 from tests.relational.mlflow.calls import get_run, post
@@ -83,6 +85,24 @@ async def test_run_larger_than_a_page_is_a_page(
         page = (await client.post("/v1/runs/search", json=body)).json()
         assert [run["name"] for run in page["items"]] == ["run 250"]
         assert page["page"]["has_more"]
+
+
+async def test_export_holds_a_few_large_runs_at_a_time(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = await _fill(client, state, *FILL)
+    monkeypatch.setattr(page_rows, "PAGE_BYTES", 600_000)
+    sizes: list[int] = []
+
+    def written(writer: Any, texts: Sequence[str]) -> bytes:
+        sizes.append(sum(map(len, texts)))
+        return write(writer, texts)
+
+    write = export_file._written
+    monkeypatch.setattr(export_file, "_written", written)
+    answer = await client.get(f"/v1/experiments/{experiment}/runs/export")
+    assert answer.text.count("x" * 6000) == 250
+    assert (len(sizes), max(sizes) <= 600_000) == (3, True)
 
 
 async def test_search_leaves_out_large_profiles_of_datasets(
