@@ -68,10 +68,13 @@ async def _parts(
         await session.connection(execution_options={"isolation_level": "READ COMMITTED"})
     result = await session.stream(statement)
     try:
-        number = PART
+        number, rest = PART, limit + 1
         while part := await result.fetchmany(number):
             yield part
+            rest -= len(part)
+            if len(part) < number or rest == 0:
+                return
             fitting = PAGE_BYTES * len(part) // (1 + sum(map(size, part)))
-            number = min(max(PART, fitting), MOST_OF_PART)
+            number = min(max(PART, fitting), MOST_OF_PART, rest)
     finally:
         await result.close()
