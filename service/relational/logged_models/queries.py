@@ -26,7 +26,12 @@ from service.relational.logged_models.tables import (
     LoggedModelParam,
     LoggedModelTag,
 )
-from service.relational.runs.reading.run_json import experiment_text, hexadecimal, milliseconds
+from service.relational.runs.reading.run_json import (
+    artifact_root,
+    experiment_text,
+    hexadecimal,
+    milliseconds,
+)
 from service.stores.sql.base import Base
 
 _METRIC = LoggedModelMetric
@@ -81,17 +86,14 @@ def model_text(column: Any) -> ColumnElement[str]:
 def model_json() -> ColumnElement[Any]:
     """Return a logged model as MLflow answers it; the source has LoggedModel and Experiment."""
     model, model_id = LoggedModel, model_text(LoggedModel.id)
-    own: ColumnElement[str] = literal_column("'mlflow-artifacts:/'") + experiment_text(
-        Experiment.id
-    )
-    location = func.coalesce(func.rtrim(Experiment.artifact_location, "/"), own)
+    root = artifact_root(Experiment.id, Experiment.artifact_location)
     info = _object(
         model_id=model_id,
         experiment_id=experiment_text(model.experiment_id),
         name=model.name,
         creation_timestamp_ms=milliseconds(model.created_at),
         last_updated_timestamp_ms=milliseconds(model.updated_at),
-        artifact_uri=location + "/models/" + model_id + "/artifacts",
+        artifact_uri=root + "/models/" + model_id + "/artifacts",
         status=literal_column("'LOGGED_MODEL_'") + model.status,
         model_type=model.model_type,
         source_run_id=hexadecimal(model.source_run_id),

@@ -63,11 +63,15 @@ class LogBatch(RunWanted):
 
 
 def _json_object(text: str) -> str:
-    """Return the text of a JSON object; NaN, an array or other text is a ValueError."""
+    """Return the text of a JSON object.
+
+    Raises:
+        ValueError: it is none, has NaN, or is nested without end.
+    """
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         return msgspec.json.format(text, indent=-1)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise ValueError("send the MLmodel file as a JSON object, as text") from None
 
 

@@ -4,8 +4,18 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field
 
+from service.relational.runs.schemas import MAX_LOGGED
 from service.web.mlflow.messages import MlflowRequest
-from service.web.mlflow.values import Key, Milliseconds, PageSize, RunStatus, Text, ViewType
+from service.web.mlflow.values import (
+    Ids,
+    Key,
+    Milliseconds,
+    OrderBy,
+    PageSize,
+    RunStatus,
+    Text,
+    ViewType,
+)
 
 DEFAULT_PAGE = 1000
 # Clients send both names; those before 1.0 know `run_uuid` alone.
@@ -24,7 +34,7 @@ class RunCreate(MlflowRequest):
     user_id: Text | None = None
     run_name: Text | None = None
     start_time: Milliseconds | None = None
-    tags: list[RunTag] | None = None
+    tags: list[RunTag] | None = Field(None, max_length=MAX_LOGGED)
 
 
 class RunWanted(MlflowRequest):
@@ -40,11 +50,11 @@ class RunUpdate(RunWanted):
 
 
 class RunsSearch(MlflowRequest):
-    experiment_ids: list[Text] | None = None
+    experiment_ids: Ids | None = None
     filter: Text | None = None
     run_view_type: ViewType | None = None
     max_results: PageSize | None = None
-    order_by: list[Text] | None = None
+    order_by: OrderBy | None = None
     page_token: Text | None = None
 
 

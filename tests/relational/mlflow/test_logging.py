@@ -167,6 +167,6 @@ async def test_model_of_an_old_client_is_noted_in_a_tag(client: httpx2.AsyncClie
         await post(client, "/runs/log-model", run_id=run, model_json=json.dumps(model))
     noted = pairs((await get_run(client, run))["data"]["tags"])["mlflow.log-model.history"]
     assert json.loads(noted) == models
-    for wrong in ("", "[]", "{", "1", '{"a": "\x00"}', '{"a": NaN}'):
+    for wrong in ("", "[]", "{", "1", '{"a": "\x00"}', '{"a": NaN}', '{"a": ' + "[" * 200_000):
         status, code, _ = await refused(client, "/runs/log-model", run_id=run, model_json=wrong)
         assert (status, code) == (400, "INVALID_PARAMETER_VALUE"), wrong

@@ -9,6 +9,7 @@ from service.web.mlflow.messages import MlflowRequest, MlflowResponse
 from service.web.mlflow.values import Int64, Text
 
 MAX_INPUTS = 1000  # of a kind, in a request
+MAX_TAGS = 100  # of an input; clients send one or two
 MAX_EXPERIMENTS = 20
 
 
@@ -28,7 +29,7 @@ class InputDataset(MlflowRequest):
 
 class LoggedDataset(MlflowRequest):
     dataset: InputDataset
-    tags: list[InputTag] | None = None
+    tags: list[InputTag] | None = Field(None, max_length=MAX_TAGS)
 
 
 class InputModel(MlflowRequest):

@@ -47,7 +47,7 @@ ATTRIBUTES = {
     "user_id": Attribute(Run.user_name, sets=True),
     "user_name": Attribute(Run.user_name, sets=True),
     "artifact_uri": Attribute(
-        artifact_uri(Run.id, Run.experiment_id, Experiment.artifact_location)
+        artifact_uri(Run.id, Run.experiment_id, Experiment.artifact_location).collate("C")
     ),
     "start_time": _STARTED,
     "created": _STARTED,
