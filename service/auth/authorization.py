@@ -41,7 +41,10 @@ def token_of(request: Request, header: str) -> str:
 
 
 def _is_from_other_site(request: Request) -> bool:
-    """Return whether a browser says so; it sends Sec-Fetch-Site to HTTPS and this machine alone."""
+    """Return whether a browser names another site as the origin of the request.
+
+    It sends Sec-Fetch-Site over HTTPS and to its own machine only, but Origin always.
+    """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site not in {"same-origin", "none"}

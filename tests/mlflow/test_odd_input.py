@@ -56,7 +56,7 @@ def test_view_type_that_is_unknown_is_refused(mlflow_client: Plain, view: Any) -
     refused(mlflow_client.post("/experiments/search", {"view_type": view, "max_results": 1}))
 
 
-@pytest.mark.parametrize("view", ["ALL", 3, "3"])
+@pytest.mark.parametrize("view", ["ALL", 3, "3"], ids=repr)
 def test_view_type_is_a_name_or_a_number(mlflow_client: Plain, view: Any) -> None:
     body = {"experiment_ids": [mlflow_client.experiment()], "run_view_type": view}
     assert accepted(mlflow_client.post("/runs/search", body)) == {}

@@ -126,6 +126,13 @@ async def test_paths_below_a_run_and_a_model_are_listed_whole(
     assert found["root_uri"] == f"s3://bucket/e/{run.owner_id.hex}/artifacts"
     query = {"run_id": run.owner_id.hex, "path": "data/z.csv"}
     assert (await client.get("/get-artifact", params=query)).content == b"a"
+    errors: list[tuple[dict[str, Any], int, str]] = [
+        ({"headers": {"Range": "bytes=9-"}, "params": query}, 416, "BAD_REQUEST"),
+        ({"params": {**query, "path": "none"}}, 404, "RESOURCE_DOES_NOT_EXIST"),
+    ]
+    for options, status, code in errors:
+        answer = await client.get("/get-artifact", **options)
+        assert (answer.status_code, answer.json()["error_code"]) == (status, code)
 
 
 @pytest.mark.parametrize(

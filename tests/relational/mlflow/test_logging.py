@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.relational.mlflow.model_history import MAX_BYTES
 from tests.relational.mlflow.calls import ROOT, get_run, new_run, pairs, post, refused
 
 BATCH, METRIC, PARAM = "/runs/log-batch", "/runs/log-metric", "/runs/log-parameter"
@@ -167,6 +168,15 @@ async def test_model_of_an_old_client_is_noted_in_a_tag(client: httpx2.AsyncClie
         await post(client, "/runs/log-model", run_id=run, model_json=json.dumps(model))
     noted = pairs((await get_run(client, run))["data"]["tags"])["mlflow.log-model.history"]
     assert json.loads(noted) == models
+    for model in models:  # again
+        await post(client, "/runs/log-model", run_id=run, model_json=json.dumps(model))
+    assert pairs((await get_run(client, run))["data"]["tags"])["mlflow.log-model.history"] == noted
+    half = "x" * (MAX_BYTES // 2)
+    await post(client, "/runs/log-model", run_id=run, model_json=json.dumps({"a": half}))
+    other = json.dumps({"b": half})
+    status, code, message = await refused(client, "/runs/log-model", run_id=run, model_json=other)
+    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+    assert f"at most {MAX_BYTES} bytes" in message
     for wrong in ("", "[]", "{", "1", '{"a": "\x00"}', '{"a": NaN}', '{"a": ' + "[" * 200_000):
         status, code, _ = await refused(client, "/runs/log-model", run_id=run, model_json=wrong)
         assert (status, code) == (400, "INVALID_PARAMETER_VALUE"), wrong

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, literal, select, true
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, select, true
 from sqlalchemy.orm import aliased
 
 from service.relational.experiments.tables import Experiment
@@ -58,13 +58,15 @@ ATTRIBUTES = {
 def within(column: Any, experiment_ids: Sequence[UUID] | None) -> Condition:
     """Return the condition of rows of some experiments; None means any.
 
-    One experiment is an equality, which an index reads in its order.
+    One experiment is an equality, which an index reads in its order. Several are sent once for all
+    conditions of a search, because they have one name.
     """
     if experiment_ids is None:
         return true()
     if len(experiment_ids) == 1:
         return and_(column == experiment_ids[0])
-    return and_(column == any_(literal(list(experiment_ids), ARRAY(Uuid))))
+    ids = bindparam("experiment_ids", list(experiment_ids), ARRAY(Uuid))
+    return and_(column == any_(ids))
 
 
 def run_names(experiment_ids: Sequence[UUID] | None) -> Searchable:
