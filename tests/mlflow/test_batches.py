@@ -78,7 +78,8 @@ def test_batch_that_is_repeated_changes_nothing(mlflow_client: Plain) -> None:
     for _ in range(3):
         accepted(mlflow_client.post("/runs/log-batch", body))
     history = mlflow_client.history(run, "m")
-    assert sorted(str(value) for value, _, _ in history) == ["1.0", "Infinity", "NaN"]
+    assert {str(float(value)) for value, _, _ in history} == {"1.0", "inf", "nan"}
+    assert len(history) == 3
     assert mlflow_client.data(run)[1:] == ({"p": "1"}, {"t": "1"})
 
 

@@ -55,7 +55,7 @@ async def mlflow_list(artifacts: OwnedArtifacts, folder: str, *, whole_paths: bo
         FileInfo(
             path=f"{prefix}{child.name}",
             is_dir=child.file is None,
-            file_size=None if child.file is None else child.file["length"],
+            file_size=(child.file and child.file["length"]) or None,
         )
         async for child in artifacts.children(folder)
     ]

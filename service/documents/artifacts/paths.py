@@ -10,7 +10,7 @@ from service.core.errors import BadRequest, NotFound, has_surrogate
 MAX_PATH_BYTES = 1024  # in UTF-8; S3's limit of a key
 SCHEME = "mlflow-artifacts:"
 _FORBIDDEN = re.compile(r"[\\#\x00]")
-_DRIVE = re.compile(r"[A-Za-z]:")
+_DRIVE = re.compile(r"[A-Za-z]:(?:/|$)")  # `a:b` is a name
 _RUN: ArtifactKind = "run"
 _MODEL: ArtifactKind = "model"
 

@@ -53,6 +53,8 @@ class ModelArtifactsList(MlflowRequest):
 
 
 class FileInfo(MlflowResponse):
+    """A file or a folder; an empty file has no size, as on MLflow's server."""
+
     path: str
     is_dir: bool
     file_size: int | None = None

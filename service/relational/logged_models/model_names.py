@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
-from service.relational.logged_models.queries import model_text
+from service.relational.logged_models.queries import NEWEST, model_text
 from service.relational.logged_models.tables import (
     LoggedModel,
     LoggedModelMetric,
@@ -149,7 +149,6 @@ def ordering(wanted: Sequence[ModelOrder], experiment_ids: Sequence[UUID]) -> Or
 
 def _latest(experiment_ids: Sequence[UUID], key: str, dataset: OfDataset | None) -> Any:
     """Return the latest point of a metric of each model."""
-    newest = _METRIC.step.desc(), _METRIC.timestamp.desc(), _METRIC.value.desc()
     return (
         select(_METRIC)
         .where(
@@ -158,6 +157,6 @@ def _latest(experiment_ids: Sequence[UUID], key: str, dataset: OfDataset | None)
             _about(_METRIC, [dataset] if dataset else ()),
         )
         .ext(distinct_on(_METRIC.model_id))
-        .order_by(_METRIC.model_id, *newest)
+        .order_by(_METRIC.model_id, *NEWEST)
         .subquery()
     )

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Double,
     Text,
+    case,
     func,
     literal,
     literal_column,
@@ -29,6 +31,13 @@ from service.stores.sql.base import Base
 
 _METRIC = LoggedModelMetric
 _DATASET = _METRIC.dataset_name, _METRIC.dataset_digest
+_IS_NAN = _METRIC.value == literal(float("nan"), Double)
+NEWEST = (  # the order of points, of which the first is the latest; NaN counts as 0
+    _METRIC.step.desc(),
+    _METRIC.timestamp.desc(),
+    case((_IS_NAN, literal(0.0, Double)), else_=_METRIC.value).desc(),
+    _METRIC.value.desc(),
+)
 
 
 def texts_by_key(table: type[LoggedModelParam | LoggedModelTag]) -> ColumnElement[Any]:
@@ -41,12 +50,11 @@ def texts_by_key(table: type[LoggedModelParam | LoggedModelTag]) -> ColumnElemen
 def latest_metrics() -> ColumnElement[Any]:
     """Return the latest point of each metric and dataset of a model, as an array of objects."""
     by = (_METRIC.key, *_DATASET)
-    newest = _METRIC.step.desc(), _METRIC.timestamp.desc(), _METRIC.value.desc()
     latest = (
         select(_METRIC)
         .where(_METRIC.model_id == LoggedModel.id)
         .ext(distinct_on(*by))
-        .order_by(*by, *newest)
+        .order_by(*by, *NEWEST)
         .correlate(LoggedModel)
         .subquery()
     )

@@ -8,7 +8,6 @@ from service.auth.caller import needs
 from service.relational.experiments.repository import ExperimentNotFound, Experiments
 from service.relational.experiments.search_experiments import ExperimentSearchDep
 from service.relational.mlflow.experiment_schemas import (
-    DEFAULT_PAGE,
     ExperimentAnswer,
     ExperimentByName,
     ExperimentCreate,
@@ -21,6 +20,7 @@ from service.relational.mlflow.experiment_schemas import (
     ExperimentUpdate,
     ExperimentWanted,
 )
+from service.relational.mlflow.filters import EXPERIMENTS, check_filter
 from service.relational.mlflow.ids import experiment_id, experiment_text
 from service.relational.mlflow.route import MlflowRoute
 from service.web.mlflow.messages import EMPTY, Empty, request_of
@@ -64,8 +64,8 @@ async def mlflow_experiments_search(
 ) -> ExperimentsFound:
     """Return a page of experiments."""
     found = await experiments.search(
-        limit=wanted.max_results or DEFAULT_PAGE,
-        filter_text=wanted.filter,
+        limit=wanted.max_results,
+        filter_text=check_filter(wanted.filter, EXPERIMENTS),
         order_by=wanted.order_by or (),
         view=wanted.view_type or "ACTIVE_ONLY",
         token=wanted.page_token or None,

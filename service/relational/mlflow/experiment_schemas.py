@@ -16,7 +16,6 @@ from service.relational.mlflow.times import milliseconds
 from service.web.mlflow.messages import MlflowRequest, MlflowResponse
 from service.web.mlflow.values import Key, PageSize, Text, ViewType
 
-DEFAULT_PAGE = 1000
 Id = Annotated[Text, Field(min_length=1)]
 # Clients send an empty location for none.
 Location = Annotated[ArtifactLocation | None, BeforeValidator(lambda text: text or None)]
@@ -49,7 +48,7 @@ class ExperimentByName(MlflowRequest):
 
 
 class ExperimentsSearch(MlflowRequest):
-    max_results: PageSize | None = None
+    max_results: PageSize
     page_token: Text | None = None
     filter: Text | None = None
     order_by: list[Text] | None = None

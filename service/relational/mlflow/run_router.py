@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from service.auth.caller import needs
+from service.relational.mlflow.filters import RUNS, check_filter
 from service.relational.mlflow.ids import experiment_id, known_ids, run_id
 from service.relational.mlflow.route import MlflowRoute
 from service.relational.mlflow.run_schemas import (
@@ -94,7 +95,7 @@ async def mlflow_runs_search(
         known_ids(wanted.experiment_ids or []),
         shape="mlflow",
         limit=wanted.max_results or DEFAULT_PAGE,
-        filter_text=wanted.filter,
+        filter_text=check_filter(wanted.filter, RUNS),
         order_by=wanted.order_by or (),
         view=wanted.run_view_type or "ACTIVE_ONLY",
         token=wanted.page_token or None,

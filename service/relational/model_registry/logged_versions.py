@@ -36,7 +36,8 @@ async def note_version(
         return
     tag = LoggedModelTag
     known = select(tag.value).where(tag.model_id == model_id, tag.key == KEY)
-    versions = [*_versions(await session.scalar(known)), {"name": name, "version": str(number)}]
+    version = {"name": name, "version": number}  # a number, as MLflow's server writes it
+    versions = [*_versions(await session.scalar(known)), version]
     put = insert(tag).values(
         model_id=model_id, experiment_id=experiment_id, key=KEY, value=json.dumps(versions)
     )

@@ -40,6 +40,11 @@ _EXPERIMENT = PreparedQuery(
 )
 
 
+def _rank(row: str) -> str:
+    """Return what the latest point has most of; NaN counts as 0, as on MLflow's server."""
+    return f"({row}.step, {row}.timestamp, coalesce(nullif({row}.value, 'NaN'), 0), {row}.value)"
+
+
 # The parts of statements, each used by several. ``texts``: keys and values of params or tags.
 # ``sent``: the points of a batch. Their arrays are hidden in a SELECT, so that the plan is the same
 # for one value and a thousand, and is made once (measured: 0.35 ms of CPU a point instead of 2.1).
@@ -97,10 +102,10 @@ _PARTS = {
         FROM""",
     "last": """
         WINDOW of_series AS (PARTITION BY series)
-        ORDER BY series, step DESC, timestamp DESC, value DESC""",
+        ORDER BY series, step DESC, timestamp DESC, coalesce(nullif(value, 'NaN'), 0) DESC,
+            value DESC""",
     "latest": ", ".join(
-        f"{name} = CASE WHEN (s.step, s.timestamp, s.value) > (m.step, m.timestamp, m.value) "
-        f"THEN s.{name} ELSE m.{name} END"
+        f"{name} = CASE WHEN {_rank('s')} > {_rank('m')} THEN s.{name} ELSE m.{name} END"
         for name in ("step", "timestamp", "value")
     ),
 }

@@ -89,9 +89,9 @@ class RunTag(Base):
 class RunMetric(Base):
     """A metric of a run: its latest point, and the totals of its history.
 
-    The latest point has the greatest (step, timestamp, value). ``count``, ``total``, ``least`` and
-    ``greatest`` leave out NaN; the mean is ``total / count``. ``timestamp`` is in milliseconds
-    since 1970, or what the client took for that.
+    The latest point has the greatest (step, timestamp, value), in which NaN counts as 0.
+    ``count``, ``total``, ``least`` and ``greatest`` leave out NaN; the mean is ``total / count``.
+    ``timestamp`` is in milliseconds since 1970, or what the client took for that.
     """
 
     __tablename__ = "run_metrics"

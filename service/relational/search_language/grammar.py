@@ -36,8 +36,10 @@ _SIGNS = {"=", "!=", "<", "<=", ">", ">="}
 _EXACT_DIGITS = 18  # an integer of more may not fit into 64 bits
 
 
-def parse_filter(text: str | None) -> Tree:
+def parse_filter(text: str | None, *, alternatives: bool = True) -> Tree:
     """Return the tree of a filter; None is the empty filter.
+
+    Without ``alternatives``, OR and parentheses are refused, as by MLflow's server.
 
     Raises:
         InvalidFilter: with the place in the text.
@@ -47,20 +49,21 @@ def parse_filter(text: str | None) -> Tree:
     words = split(text, InvalidFilter)
     if len(words) == 1:
         raise InvalidFilter("Send a clause, or no filter at all.", 0)
-    return _Parser(words).whole()
+    return _Parser(words, alternatives).whole()
 
 
 class _Parser:
     """Reads words from left to right; each method leaves the place behind what it has read."""
 
-    def __init__(self, words: list[Word]) -> None:
-        self._words = words
+    def __init__(self, words: list[Word], alternatives: bool) -> None:
+        self._words, self._alternatives = words, alternatives
         self._place = self._depth = self._clauses = 0
 
     def whole(self) -> Tree:
-        tree = self._either()
+        tree = self._either() if self._alternatives else self._every()
         if self._next.kind != "end":
-            raise InvalidFilter("Join clauses with AND or OR.", self._next.at)
+            joins = "AND or OR" if self._alternatives else "AND"
+            raise InvalidFilter(f"Join clauses with {joins}.", self._next.at)
         return tree
 
     @property
@@ -111,7 +114,7 @@ class _Parser:
 
     def _part(self) -> Tree:
         opened = self._next.at
-        if not self._takes_sign("("):
+        if not (self._alternatives and self._takes_sign("(")):
             return self._clause()
         self._depth += 1
         if self._depth > DEEPEST:

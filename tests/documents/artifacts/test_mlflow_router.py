@@ -30,6 +30,7 @@ async def test_file_comes_back_and_is_listed_by_base_name(
     await put(client, root, "model/MLmodel", b"flavors: {}")
     await put(client, root, "z é.txt", b"12345")
     await put(client, root, "a.txt")
+    await put(client, root, "empty", b"")
     answer = await client.get(f"/ajax-api/2.0/mlflow-artifacts/artifacts/{folder(root)}/z é.txt")
     assert answer.content == b"12345"
     ranged = {"Range": "bytes=1-2"}
@@ -38,6 +39,7 @@ async def test_file_comes_back_and_is_listed_by_base_name(
     assert await listed(client, folder(root)) == {
         "files": [
             {"path": "a.txt", "is_dir": False, "file_size": 1},
+            {"path": "empty", "is_dir": False},
             {"path": "model", "is_dir": True},
             {"path": "z é.txt", "is_dir": False, "file_size": 5},
         ]

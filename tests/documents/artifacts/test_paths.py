@@ -23,7 +23,8 @@ RUN = UUID("01930d6e-7a00-7000-8000-000000000001")
     [
         "", "..", "a/../b", "a/%2e%2e/b", "a/%252e%252e/b", "%2e%2e", "a%2F..%2Fb", "/etc/passwd",
         "%2Fetc", "%252Fetc", "a\\b", "%5Cx", "%255Cx", "a#b", "a%23b", "a%2523b", "a//b", "a/",
-        "a/./b", ".", "C:/x", "c%3Ax", "a\0b", "%00", "%2500", "x" * 1025, "é" * 513, "a\ud800",
+        "a/./b", ".", "C:/x", "C:", "c%3A%2Fx", "a\0b", "%00", "%2500", "x" * 1025, "é" * 513,
+        "a\ud800",
     ],
 )  # fmt: skip
 def test_path_that_leaves_its_root_is_refused(path: str) -> None:
@@ -32,7 +33,8 @@ def test_path_that_leaves_its_root_is_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["a", "...", "a/..b/c..", "100%", "%", "é" * 512, "a b", "a%20b", ".hidden", "ab:c"]
+    "path",
+    ["a", "...", "a/..b/c..", "100%", "%", "é" * 512, "a b", "a%20b", ".hidden", "ab:c", "a:b;c"],
 )
 def test_path_with_unusual_text_is_kept(path: str) -> None:
     assert check_path(path) == path

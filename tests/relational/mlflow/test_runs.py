@@ -196,6 +196,7 @@ async def test_runs_are_found_by_filter_order_and_view(client: httpx2.AsyncClien
         {"max_results": 50_001},
         {"filter": " "},
         {"filter": "nonsense"},
+        {"filter": "run_name = 'a' OR run_name = 'b'"},
         {"filter": "metrics.m = 'x'"},
         {"filter": "a\x00"},
         {"order_by": ["nothing.a"]},

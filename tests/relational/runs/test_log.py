@@ -64,6 +64,22 @@ async def test_point_twice_in_a_batch_is_one(
     ]
 
 
+@pytest.mark.parametrize(("value", "latest"), [(1, 1), (0, math.nan), (-1, math.nan)])
+async def test_nan_at_one_time_counts_as_zero(
+    client: httpx2.AsyncClient, state: State, run: dict[str, Any], value: float, latest: float
+) -> None:
+    both: list[tuple[float | str, float | str]] = [("NaN", value), (value, "NaN")]
+    for key, (first, second) in zip("ab", both, strict=True):  # in two batches
+        for one in (first, second):
+            await logged(client, run, metrics=[point(key, one)])
+    for key, sent in zip("cd", both, strict=True):
+        await logged(client, run, metrics=[point(key, one) for one in sent])
+    rows = await stored(state, SERIES, run)
+    assert [str(row[3]) for row in rows] == [str(float(latest))] * 4
+    assert [row[4:] for row in rows] == [(1, value, value, value)] * 4
+    assert len(await stored(state, POINTS, run)) == 8
+
+
 async def test_values_come_back_exactly(
     client: httpx2.AsyncClient, state: State, run: dict[str, Any]
 ) -> None:

@@ -8,6 +8,7 @@ from service.auth.caller import needs
 from service.relational.logged_models.model_names import ModelOrder, OfDataset
 from service.relational.logged_models.model_search import ModelReading, ModelSearch
 from service.relational.logged_models.repository import LoggedModels, NewModel
+from service.relational.mlflow.filters import LOGGED_MODELS, check_filter
 from service.relational.mlflow.ids import experiment_id, known_ids, model_id, run_id
 from service.relational.mlflow.logged_models.schemas import (
     DEFAULT_PAGE,
@@ -64,7 +65,7 @@ async def mlflow_logged_models_search(
     """Return a page of logged models; unknown experiments have none."""
     search = ModelSearch(
         known_ids(wanted.experiment_ids or []),
-        wanted.filter,
+        check_filter(wanted.filter, LOGGED_MODELS),
         [_dataset(one) for one in wanted.datasets or ()],
         [_order(one) for one in wanted.order_by or ()],
         wanted.max_results or DEFAULT_PAGE,

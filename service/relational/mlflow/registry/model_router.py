@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from service.auth.caller import needs
+from service.relational.mlflow.filters import REGISTERED_MODELS, check_filter
 from service.relational.mlflow.registry.answers import (
     Done,
     ModelAnswer,
@@ -106,7 +107,8 @@ async def mlflow_registered_models_search(
     wanted: Annotated[ModelSearch, request_of(ModelSearch)], search: Search, versions: Versions
 ) -> ModelsFound:
     """Find registered models, and prompts if the filter asks for them."""
-    page = Wanted(wanted.max_results, wanted.filter, wanted.order_by or (), wanted.page_token)
+    text = check_filter(wanted.filter, REGISTERED_MODELS)
+    page = Wanted(wanted.max_results, text, wanted.order_by or (), wanted.page_token)
     found = await search.models(page)
     latest = defaultdict[UUID, list[VersionRead]](list)
     for version in await versions.latest_of([model.id for model in found.items]):

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from service.auth.caller import needs
 from service.core.errors import Refused
+from service.relational.mlflow.filters import MODEL_VERSIONS, check_filter
 from service.relational.mlflow.registry.answers import (
     ArtifactUri,
     Done,
@@ -111,7 +112,8 @@ async def mlflow_model_versions_search(
     wanted: Annotated[VersionSearch, request_of(VersionSearch)], search: Search
 ) -> VersionsFound:
     """Find versions of models, and of prompts if the filter asks for them."""
-    page = Wanted(wanted.max_results, wanted.filter, wanted.order_by or (), wanted.page_token)
+    text = check_filter(wanted.filter, MODEL_VERSIONS)
+    page = Wanted(wanted.max_results, text, wanted.order_by or (), wanted.page_token)
     found = await search.versions(page)
     shown = [ModelVersion.of(version) for version in found.items]
     return VersionsFound(model_versions=shown or None, next_page_token=found.next_token)
