@@ -1,6 +1,6 @@
 """Rows of runs for the benchmark of tracking, made by PostgreSQL itself, without a client between.
 
-Each run has 5 metrics, 5 params and 3 tags.
+Each run has 5 metrics, 5 params and 3 tags, which are side by side as if a run had logged them.
 """
 
 import asyncpg
@@ -18,12 +18,12 @@ _RUNS = """
 _PARAMS = """
     INSERT INTO run_params (run_id, key, experiment_id, value)
     SELECT id, 'param' || k, experiment_id, (hashtext(id::text || k) & 1023)::text
-    FROM runs, generate_series(1, 5) AS k WHERE experiment_id = {experiment}
+    FROM runs, generate_series(1, 5) AS k WHERE experiment_id = {experiment} ORDER BY id, k
 """
 _TAGS = """
     INSERT INTO run_tags (run_id, key, experiment_id, value)
     SELECT id, 'tag' || k, experiment_id, 'value ' || (hashtext(id::text || k) & 255)
-    FROM runs, generate_series(1, 3) AS k WHERE experiment_id = {experiment}
+    FROM runs, generate_series(1, 3) AS k WHERE experiment_id = {experiment} ORDER BY id, k
 """
 _METRICS = """
     INSERT INTO run_metrics (run_id, experiment_id, key, step, timestamp, value, count, total,
@@ -32,7 +32,7 @@ _METRICS = """
         v, v
     FROM runs, generate_series(1, 5) AS k,
         LATERAL (SELECT (hashtext(id::text || k)::float8 + 2147483648) / 4294967296 AS v) AS value
-    WHERE experiment_id = {experiment}
+    WHERE experiment_id = {experiment} ORDER BY id, k
 """
 _POINTS = """
     INSERT INTO metric_points (metric_id, timestamp, step, value)

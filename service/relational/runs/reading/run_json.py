@@ -18,16 +18,21 @@ from sqlalchemy import (
     case,
     cast,
     column,
-    extract,
     func,
     literal_column,
     select,
     table,
-    union_all,
 )
 
 from service.relational.experiments.tables import DEFAULT_ID, Experiment
 from service.relational.runs.input_tables import Dataset, RunDataset, RunModel
+from service.relational.runs.reading.json_text import (
+    constant,
+    joined,
+    list_text,
+    members_text,
+    object_text,
+)
 from service.relational.runs.tables import Run, RunMetric, RunParam, RunTag
 from service.stores.sql.fast_read import DIALECT, json_object
 
@@ -85,32 +90,22 @@ def _run(page: TableClause) -> ColumnElement[str]:
 def _mlflow_run(page: TableClause) -> ColumnElement[str]:
     """Return a run of MLflow's addresses; empty lists are left out."""
     run = page.c
-    tags = union_all(
-        select(RunTag.key, RunTag.value).where(RunTag.run_id == run.id).correlate(page),
-        select(literal_column(f"'{NAME_TAG}'").label("key"), run.name.label("value")).correlate(
-            page
-        ),
-    )
+    pair, point = ("key", "value"), ("key", "value", "timestamp", "step")
+    name = object_text({"key": cast(constant(NAME_TAG), Text), "value": run.name})
+    tags = func.concat_ws(constant(","), name, _elements(RunTag, pair, page), type_=Text)
     data = {
-        "metrics": _rows(
-            select(RunMetric.key, RunMetric.value, RunMetric.timestamp, RunMetric.step),
-            RunMetric.run_id == run.id,
-            page,
-        ),
-        "params": _rows(select(RunParam.key, RunParam.value), RunParam.run_id == run.id, page),
-        "tags": _aggregated(tags.subquery("child")),
+        "metrics": _list(RunMetric, point, page),
+        "params": _list(RunParam, pair, page),
+        "tags": joined("[", tags, "]"),
     }
     inputs = {
         "dataset_inputs": _datasets(page),
         "model_inputs": _models(page, "input", ("model_id",)),
     }
     outputs = {"model_outputs": _models(page, "output", ("model_id", "step"))}
-    parts = [
-        '"info":', _info(run), ',"data":', _object(data), ',"inputs":', _object(inputs),
-        ',"outputs":', _object(outputs),
-    ]  # fmt: skip
-    pieces = [literal_column(f"'{part}'") if isinstance(part, str) else part for part in parts]
-    return func.concat(literal_column("'{'"), *pieces, literal_column("'}'"), type_=Text)
+    parts = {"data": data, "inputs": inputs, "outputs": outputs}
+    members = (joined(f',"{name}":', members_text(lists)) for name, lists in parts.items())
+    return joined('{"info":', _info(run), *members, "}")
 
 
 def hexadecimal(key: Any) -> ColumnElement[str]:
@@ -126,26 +121,19 @@ def experiment_text(key: Any) -> ColumnElement[str]:
 
 def artifact_uri(run_id: Any, experiment_id: Any, location: Any) -> ColumnElement[str]:
     """Return the address below which a run's artifacts are."""
-    own = literal_column("'mlflow-artifacts:/'", Text()).concat(experiment_text(experiment_id))
+    own = joined("mlflow-artifacts:/", experiment_text(experiment_id))
     root: ColumnElement[str] = func.coalesce(location, own, type_=Text)
-    return (
-        root.concat(literal_column("'/'", Text()))
-        .concat(hexadecimal(run_id))
-        .concat(literal_column("'/artifacts'", Text()))
-    )
+    return joined(root, "/", hexadecimal(run_id), "/artifacts")
 
 
 def milliseconds(moment: Any) -> ColumnElement[int]:
-    """Return a time in milliseconds since 1970."""
-    return cast(extract("epoch", moment) * literal_column("1000"), BigInteger)
+    """Return a time in milliseconds since 1970; ``extract`` would take numerics, three times it."""
+    return cast(func.date_part(constant("epoch"), moment) * literal_column("1000"), BigInteger)
 
 
-def _info(run: Any) -> ColumnElement[Any]:
+def _info(run: Any) -> ColumnElement[str]:
     run_id = hexadecimal(run.id)
-    stage = case(
-        (run.deleted_at.is_(None), literal_column("'active'")),
-        else_=literal_column("'deleted'"),
-    )
+    stage = case((run.deleted_at.is_(None), constant("active")), else_=constant("deleted"))
     fields = {
         "run_id": run_id,
         "run_uuid": run_id,
@@ -158,17 +146,17 @@ def _info(run: Any) -> ColumnElement[Any]:
         "artifact_uri": artifact_uri(run.id, run.experiment_id, run.artifact_location),
         "lifecycle_stage": stage,
     }
-    return func.json_strip_nulls(json_object(fields))
+    return object_text(fields, optional=("end_time",))
 
 
 def _datasets(page: TableClause) -> Any:
     entry = func.jsonb_each_text(RunDataset.tags).table_valued("key", "value", name="entry")
-    tags = select(_whole(entry)).scalar_subquery()
+    tags = select(func.json_agg(entry.table_valued())).scalar_subquery()
     described = ("name", "digest", "source_type", "source", "schema", "profile")
     dataset = json_object({name: getattr(Dataset, name) for name in described})
     fields = {"dataset": dataset, "tags": func.coalesce(tags, literal_column("'[]'::json"))}
     statement = (
-        select(func.json_agg(func.json_strip_nulls(json_object(fields))))
+        select(cast(func.json_agg(func.json_strip_nulls(json_object(fields))), Text))
         .select_from(RunDataset)
         .join(Dataset, Dataset.id == RunDataset.dataset_id)
         .where(RunDataset.run_id == page.c.id)
@@ -178,13 +166,13 @@ def _datasets(page: TableClause) -> Any:
 
 
 def _models(page: TableClause, direction: str, names: tuple[str, ...]) -> Any:
-    text = literal_column("'m-'", Text()).concat(hexadecimal(RunModel.model_id))
-    columns = {"model_id": text.label("model_id"), "step": RunModel.step}
-    return _rows(
-        select(*(columns[name] for name in names)),
-        (RunModel.run_id == page.c.id) & (RunModel.direction == literal_column(f"'{direction}'")),
-        page,
+    model_id = joined("m-", hexadecimal(RunModel.model_id))
+    columns: dict[str, Any] = {"model_id": model_id, "step": RunModel.step}
+    element = object_text({name: columns[name] for name in names})
+    models = select(list_text(element)).where(
+        RunModel.run_id == page.c.id, RunModel.direction == constant(direction)
     )
+    return models.correlate(page).scalar_subquery()
 
 
 def _pairs(child: Any, page: TableClause) -> Any:
@@ -193,29 +181,16 @@ def _pairs(child: Any, page: TableClause) -> Any:
     return pairs.correlate(page).scalar_subquery()
 
 
-def _rows(statement: Any, where: Any, page: TableClause) -> Any:
-    """Return rows as a JSON array, NULL if there are none; whole rows are the fastest."""
-    return _aggregated(statement.where(where).correlate(page).subquery("child"))
+def _list(child: Any, names: tuple[str, ...], page: TableClause) -> ColumnElement[str]:
+    return joined("[", _elements(child, names, page), "]")
 
 
-def _aggregated(rows: Any) -> Any:
-    return select(_whole(rows)).scalar_subquery()
-
-
-def _whole(rows: Any) -> Any:
-    return func.json_agg(rows.table_valued())
-
-
-def _object(fields: dict[str, Any]) -> ColumnElement[Any]:
-    """Return an object of JSON texts; a member whose text is NULL is left out."""
-    members = [
-        literal_column(f"'\"{name}\":'", Text()).concat(cast(value, Text))
-        for name, value in fields.items()
-    ]
-    comma: Any = literal_column("','")
-    return func.concat(
-        literal_column("'{'"), func.concat_ws(comma, *members), literal_column("'}'")
-    )
+def _elements(child: Any, names: tuple[str, ...], page: TableClause) -> ColumnElement[str]:
+    """Return what a run has of ``child`` as objects with commas between, NULL if it has none."""
+    element = object_text({name: getattr(child, name) for name in names})
+    elements = func.string_agg(element, constant(","), type_=Text)
+    of_run = select(elements).where(child.run_id == page.c.id).correlate(page)
+    return of_run.scalar_subquery()
 
 
 def _text(shown: Callable[[TableClause], ColumnElement[str]]) -> str:
