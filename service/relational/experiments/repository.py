@@ -26,7 +26,12 @@ from service.relational.experiments.schemas import (
     ExperimentUpdate,
 )
 from service.relational.experiments.tables import DEFAULT_ID, Experiment, ExperimentTag
-from service.relational.experiments.visibility import editable_experiment, visible_experiment
+from service.relational.experiments.visibility import (
+    editable_experiment,
+    may_edit_in,
+    purgeable_experiment,
+    visible_experiment,
+)
 from service.relational.projects.repository import ProjectNotFound, ProjectRepository
 from service.stores.sql.context import SqlContext
 from service.stores.sql.lists.listing import SqlListing, projection
@@ -68,6 +73,14 @@ class ExperimentDeleted(Conflict):
 class ExperimentReadOnly(Forbidden):
     code, title = "experiment_read_only", "Your role in the project only reads"
     detail = "Ask an owner or admin of the experiment's project for the role member."
+
+
+class MoveForbidden(Forbidden):
+    code, title = "move_forbidden", "Moving the experiment is not allowed"
+    detail = (
+        "Ask an owner or admin of the experiment's project; where it has none, use credentials "
+        "with experiments:admin."
+    )
 
 
 class ExperimentTagNotFound(NotFound):
@@ -136,9 +149,13 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         return await self._page(query, self.visible(), is_wanted)
 
     async def add(self, experiment: ExperimentCreate) -> ExperimentRead:
-        """Return the new experiment; raise ProjectNotFound or ProjectRoleTooWeak."""
+        """Return the new experiment.
+
+        Raises:
+            ProjectNotFound, ProjectRoleTooWeak, ExperimentReadOnly: of its project.
+        """
         if experiment.project_id is not None:
-            await self._projects.lock_with(experiment.project_id, "edit")
+            await self._lock_project(experiment.project_id)
         values = experiment.model_dump(exclude={"tags"})
         made = insert(Experiment).values(**values).returning(Experiment.id)
         key = (await self._session.execute(made)).scalar_one()
@@ -157,6 +174,7 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         Raises:
             ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted.
             DefaultStays: it would belong to a project.
+            MoveForbidden: who moves it could purge it then, so it takes the right to purge it.
             ProjectNotFound, ProjectRoleTooWeak: of the project that it would belong to.
         """
         values = changes(change)
@@ -164,8 +182,10 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         if project_id is not None:
             if key == DEFAULT_ID:
                 raise DefaultStays
-            await self._projects.lock_with(project_id, "edit")
+            await self._lock_project(project_id)
         await self._lock_active(key)
+        if "project_id" in values:
+            await self._require_movable(key, project_id)
         await self._change(self._is(key), values, expected)
         return await self.get(key)
 
@@ -208,6 +228,20 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         if await self._session.scalar(delete(_T).where(is_it).returning(_T.key)) is None:
             raise ExperimentTagNotFound
         await self._change(self._is(key), {"updated_at": func.now()}, None)
+
+    async def _lock_project(self, project_id: UUID) -> None:
+        """Lock the project of an experiment, in which projects:admin alone is not enough."""
+        await self._projects.lock_with(project_id, "edit")
+        if not await self._session.scalar(select(may_edit_in(project_id, self._caller))):
+            raise ExperimentReadOnly
+
+    async def _require_movable(self, key: UUID, project_id: UUID | None) -> None:
+        moves = Experiment.project_id.is_distinct_from(project_id)
+        refused = select(Experiment.id).where(
+            self._is(key), moves, ~purgeable_experiment(self._caller)
+        )
+        if await self._session.scalar(refused) is not None:
+            raise MoveForbidden
 
     async def _lock_active(self, key: UUID) -> None:
         if await self._lock(key):

@@ -14,6 +14,7 @@ from service.relational.experiments.repository import (
     ExperimentReadOnly,
     Experiments,
     ExperimentTagNotFound,
+    MoveForbidden,
 )
 from service.relational.experiments.schemas import (
     ExperimentCreate,
@@ -37,7 +38,9 @@ TagKey = Annotated[Key, Path()]
     "",
     status_code=201,
     dependencies=[needs("experiments:write")],
-    responses=problems(ExperimentNameTaken, ProjectNotFound, ProjectRoleTooWeak),
+    responses=problems(
+        ExperimentNameTaken, ExperimentReadOnly, ProjectNotFound, ProjectRoleTooWeak
+    ),
 )
 async def experiments_create(
     experiment: ExperimentCreate, experiments: Experiments, reply: Reply
@@ -72,7 +75,7 @@ async def experiments_get(
     dependencies=[needs("experiments:write")],
     responses=problems(
         ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted, ExperimentNameTaken,
-        DefaultStays, ProjectNotFound, ProjectRoleTooWeak, if_match=True,
+        DefaultStays, MoveForbidden, ProjectNotFound, ProjectRoleTooWeak, if_match=True,
     ),
 )  # fmt: skip
 async def experiments_update(
@@ -82,7 +85,7 @@ async def experiments_update(
     expected: IfMatch,
     reply: Reply,
 ) -> ExperimentRead:
-    """Change some fields of an experiment; `project_id` moves it into a project."""
+    """Change some fields of an experiment; who may purge it moves it with `project_id`."""
     return reply.updated(await experiments.change(experiment_id, change, expected))
 
 

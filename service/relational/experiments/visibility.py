@@ -1,8 +1,9 @@
 """Which experiments a caller sees and may change, and with them their runs and models."""
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, Uuid, bindparam, or_, true
+from sqlalchemy import Boolean, ColumnElement, Uuid, bindparam, literal, or_, true
 
 from service.auth.caller import Caller
 from service.relational.experiments.tables import Experiment
@@ -28,6 +29,11 @@ def visible_experiment(caller: Caller) -> ColumnElement[bool]:
 def editable_experiment(caller: Caller) -> ColumnElement[bool]:
     """Return the condition of the experiments that the caller may change, with their runs."""
     return project_editable(Experiment.project_id, caller, unless=ADMIN)
+
+
+def may_edit_in(project_id: UUID, caller: Caller) -> ColumnElement[bool]:
+    """Return the condition that the caller may change the experiments of a project."""
+    return project_editable(literal(project_id, Uuid), caller, unless=ADMIN)
 
 
 def purgeable_experiment(caller: Caller) -> ColumnElement[bool]:
