@@ -100,9 +100,6 @@ def create_runs() -> None:
         sa.Column("started_at", TIMESTAMP, nullable=False),
         sa.Column("ended_at", TIMESTAMP),
         sa.Column("deleted_at", TIMESTAMP),
-        sa.Column(
-            "deleted_with_experiment", sa.Boolean(), server_default=sa.false(), nullable=False
-        ),
         *versioned(),
         sa.CheckConstraint(
             "status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')",

@@ -1,19 +1,16 @@
 """Experiments in PostgreSQL, with their tags."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
 from sqlalchemy import (
     ColumnElement,
-    column,
     delete,
     func,
     select,
-    table,
     text,
     type_coerce,
-    update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
@@ -103,19 +100,12 @@ _SHOWN = {
     **projection(Experiment, ExperimentRead, without=("tags",)),
     "tags": type_coerce(_TAGS, JSONB),
 }
-# Runs stand above experiments, which name only what they change of them.
-_RUNS = table(
-    "runs",
-    *map(column, ("experiment_id", "deleted_at", "deleted_with_experiment", "version")),
-    column("updated_at"),
-)
 
 
 class ExperimentRepository(SqlRepository[ExperimentRead]):
     """Experiments that the caller sees; of a project's, its editors change them.
 
-    Rows of several tables are locked in this order: the project, the experiment, its tags, its
-    runs.
+    Rows of several tables are locked in this order: the project, the experiment, its tags.
     """
 
     table, schema, missing = Experiment, ExperimentRead, ExperimentNotFound
@@ -195,18 +185,14 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         await self._change(self._is(key), {"name": name}, None)
 
     async def remove(self, key: UUID, expected: Expected = None) -> None:
-        """Delete it with its active runs, until it is restored; repeating it changes nothing."""
+        """Delete it with its runs, until it is restored; repeating it changes nothing."""
         if not await self._lock(key):
             await self._change(self._is(key), {"deleted_at": func.now()}, expected)
-            of_it = (_RUNS.c.experiment_id == key) & _RUNS.c.deleted_at.is_(None)
-            await self._change_runs(of_it, deleted_at=func.now(), deleted_with_experiment=True)
 
     async def restore(self, key: UUID) -> ExperimentRead:
-        """Bring it back with the runs that were deleted with it."""
+        """Bring it back with its runs, but those that were deleted alone."""
         if await self._lock(key):
             await self._change(self._is(key), {"deleted_at": None}, None)
-            of_it = (_RUNS.c.experiment_id == key) & _RUNS.c.deleted_with_experiment
-            await self._change_runs(of_it, deleted_at=None, deleted_with_experiment=False)
         return await self.get(key)
 
     async def set_tag(self, key: UUID, name: str, value: str) -> None:
@@ -266,10 +252,6 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         if not is_own:
             raise ExperimentReadOnly
         return bool(is_deleted)
-
-    async def _change_runs(self, where: ColumnElement[bool], **values: Any) -> None:
-        values |= {"version": _RUNS.c.version + 1, "updated_at": func.now()}
-        await self._session.execute(update(_RUNS).where(where).values(**values))
 
 
 Experiments = Annotated[ExperimentRepository, Depends(ExperimentRepository.from_request)]

@@ -21,7 +21,7 @@ from service.relational.logged_models.schemas import DatasetRead, OutputModel, R
 from service.relational.logged_models.tables import LoggedModel
 from service.relational.runs.input_tables import Dataset, RunDataset, RunModel
 from service.relational.runs.repository import RunDeleted, RunNotFound
-from service.relational.runs.tables import Run
+from service.relational.runs.tables import DELETED_AT, Run
 from service.stores.sql.context import SqlService
 
 CONTEXT_TAG = "mlflow.data.context"
@@ -109,7 +109,7 @@ class RunInputs(SqlService):
         statement = (
             select(
                 Run.experiment_id,
-                Run.deleted_at.is_not(None).label("is_deleted"),
+                DELETED_AT.is_not(None).label("is_deleted"),
                 editable_experiment(self._caller).label("editable"),
             )
             .join(Experiment, Experiment.id == Run.experiment_id)

@@ -20,7 +20,7 @@ from service.relational.experiments.visibility import purgeable_experiment, visi
 from service.relational.runs.input_tables import Dataset, RunDataset
 from service.relational.runs.repository import RunNotFound
 from service.relational.runs.schemas import Purged
-from service.relational.runs.tables import ArtifactRemoval, Run, RunMetric
+from service.relational.runs.tables import DELETED_AT, ArtifactRemoval, Run, RunMetric
 from service.stores.sql.bulk import any_of
 from service.stores.sql.context import SqlService
 
@@ -58,7 +58,7 @@ class Purge(SqlService):
             NotDeleted: it is to be deleted first.
         """
         locked = (
-            select(Run.deleted_at, purgeable_experiment(self._caller))
+            select(DELETED_AT, purgeable_experiment(self._caller))
             .join(Experiment, Experiment.id == Run.experiment_id)
             .where(Run.id == run_id, visible_experiment(self._caller))
             .with_for_update(of=Run)

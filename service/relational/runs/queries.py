@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.auth.caller import Caller
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import EDITABLE, VISIBLE, caller_values
-from service.relational.runs.tables import Run
+from service.relational.runs.tables import DELETED_AT, Run
 from service.stores.sql.fast_read import PreparedQuery
 
 _KEY = bindparam("key", type_=Uuid)
@@ -28,7 +28,7 @@ def _state(deleted_at: Any, *columns: Any) -> Select[*tuple[Any, ...]]:
 
 
 _RUN = PreparedQuery(
-    _state(Run.deleted_at, Run.id, Run.experiment_id)
+    _state(DELETED_AT, Run.id, Run.experiment_id)
     .join(Experiment, Experiment.id == Run.experiment_id)
     .where(Run.id == _KEY)
 )

@@ -20,7 +20,7 @@ from service.relational.experiments.visibility import editable_experiment, visib
 from service.relational.runs.names import invented_name
 from service.relational.runs.queries import ADD_RUN
 from service.relational.runs.schemas import MAX_TAG, RunRead, RunStatus
-from service.relational.runs.tables import Run
+from service.relational.runs.tables import DELETED_AT, Run
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
@@ -53,6 +53,15 @@ class UnknownRunStatus(Refused):
     constraints = "ck_runs_status"
 
 
+_SHOWN = {
+    **projection(Run, RunRead, without=("deleted_at",)),
+    "deleted_at": select(DELETED_AT)
+    .where(Experiment.id == Run.experiment_id)
+    .correlate(Run)
+    .scalar_subquery(),
+}
+
+
 class RunRepository(SqlRepository[RunRead]):
     """Callers see the runs of the experiments that they see, deleted or not.
 
@@ -60,7 +69,7 @@ class RunRepository(SqlRepository[RunRead]):
     """
 
     table, schema, missing, not_own = Run, RunRead, RunNotFound, ExperimentReadOnly
-    listing = SqlListing(Run, ListQuery, projection(Run, RunRead), schema=RunRead)
+    listing = SqlListing(Run, ListQuery, _SHOWN, schema=RunRead)
 
     def visible(self) -> ColumnElement[bool]:
         return _of_experiment(visible_experiment(self._caller))
@@ -137,14 +146,14 @@ class RunRepository(SqlRepository[RunRead]):
         if await self._lock(run_id):
             if of_deleted:
                 raise ExperimentDeleted
-            values = {"deleted_at": None, "deleted_with_experiment": False}
-            await self._change(self._is(run_id), values, None)
+            await self._change(self._is(run_id), {"deleted_at": None}, None)
         return await self.get(run_id)
 
     async def _lock(self, run_id: UUID) -> bool:
         """Return whether it is deleted; it stays so until the transaction ends."""
         locked = (
-            select(Run.deleted_at.is_not(None), self.own())
+            select(DELETED_AT.is_not(None), self.own())
+            .join(Experiment, Experiment.id == Run.experiment_id)
             .where(self._is(run_id), self.visible())
             .with_for_update(key_share=True, of=Run)
         )

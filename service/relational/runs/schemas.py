@@ -88,6 +88,12 @@ class RunRead(Versioned):
     updated_at: Moment
     deleted_at: Moment | None
 
+    def etag_value(self) -> str:
+        """Return the version, and when the run was deleted: with its experiment, maybe."""
+        if self.deleted_at is None:
+            return super().etag_value()
+        return f"{super().etag_value()}.{int(self.deleted_at.timestamp() * 1000)}"
+
 
 class Point(NamedTuple):
     """A point of a metric's history; the timestamp is in milliseconds since 1970."""

@@ -15,20 +15,23 @@ from sqlalchemy import (
     Identity,
     Index,
     Text,
-    false,
     func,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.relational.experiments.tables import Bytewise, indexed
+from service.relational.experiments.tables import Bytewise, Experiment, indexed
 from service.stores.sql.base import Base, VersionedTable
 
 _STATUSES = "status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')"
 
 
 class Run(VersionedTable):
-    """A run; a restored experiment brings those back that were ``deleted_with_experiment``."""
+    """A run; those of a deleted experiment are deleted too, see DELETED_AT.
+
+    ``deleted_at`` is of the run alone, because an experiment may have more runs than one request
+    can change.
+    """
 
     __tablename__ = "runs"
 
@@ -41,7 +44,6 @@ class Run(VersionedTable):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
-    deleted_with_experiment: Mapped[bool] = mapped_column(server_default=false())
 
     __table_args__ = (
         CheckConstraint(_STATUSES, name="status"),
@@ -54,6 +56,10 @@ class Run(VersionedTable):
             postgresql_where=text("deleted_at IS NULL"),
         ),
     )
+
+
+DELETED_AT = func.coalesce(Run.deleted_at, Experiment.deleted_at)
+"""When a run was deleted, alone or with its experiment, which a statement has to join."""
 
 
 class RunParam(Base):

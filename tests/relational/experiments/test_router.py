@@ -84,13 +84,24 @@ async def test_restored_experiment_has_the_runs_it_was_deleted_with(
     before, kept = [await make_run(client, experiment_id=made["id"]) for _ in range(2)]
     await client.delete(f"/v1/runs/{before['id']}")
     await client.delete(f"/v1/experiments/{made['id']}")
-    assert (await client.get(f"/v1/runs/{kept['id']}")).json()["deleted_at"] is not None
+    active = {"If-None-Match": '"1"'}
+    gone = await client.get(f"/v1/runs/{kept['id']}", headers=active)
+    assert gone.json()["deleted_at"] is not None
+    assert gone.headers["etag"] != '"1"', "a copy from before is out of date"
+    for view, count in (("active", 0), ("deleted", 2), ("all", 2)):
+        query = {"experiment_id": made["id"], "view": view}
+        assert len((await client.get("/v1/runs", params=query)).json()["items"]) == count
+    logged = await client.post(f"/v1/runs/{kept['id']}/log", json={"tags": {"a": "b"}})
+    renamed = await client.patch(f"/v1/runs/{kept['id']}", json={"name": "a"})
+    for refused in (logged, renamed):
+        assert status_and_code(refused) == (409, "run_deleted")
     alone = await client.post(f"/v1/runs/{kept['id']}/restore")
     assert status_and_code(alone) == (409, "experiment_deleted")
     restored = await client.post(f"/v1/experiments/{made['id']}/restore")
     assert restored.json()["deleted_at"] is None
     runs = [(await client.get(f"/v1/runs/{run['id']}")).json() for run in (before, kept)]
     assert [run["deleted_at"] is None for run in runs] == [False, True]
+    assert (await client.get(f"/v1/runs/{kept['id']}", headers=active)).status_code == 304
 
 
 async def test_tag_that_changes_counts_a_version(client: httpx2.AsyncClient) -> None:

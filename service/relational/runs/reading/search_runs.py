@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import Select, Subquery, Text, literal_column, select, true
+from sqlalchemy import Select, Subquery, Text, and_, literal_column, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.relational.experiments.tables import Experiment
@@ -17,7 +17,7 @@ from service.relational.experiments.visibility import visible_experiment
 from service.relational.runs.reading.run_json import MLFLOW_RUN_JSON, OWN_FIELDS, RUN_JSON
 from service.relational.runs.reading.searchable import run_names, within
 from service.relational.runs.repository import RunNotFound
-from service.relational.runs.tables import Run
+from service.relational.runs.tables import DELETED_AT, Run
 from service.relational.search_language.conditions import condition
 from service.relational.search_language.grammar import parse_filter
 from service.relational.search_language.ordering import Ordering, parse_order
@@ -133,7 +133,8 @@ class RunSearch(SqlService):
     def _visible(self, *conditions: Condition) -> Select[*tuple[Any, ...]]:
         return (
             select(
-                *(getattr(Run, name) for name in OWN_FIELDS),
+                *(getattr(Run, name) for name in OWN_FIELDS if name != "deleted_at"),
+                DELETED_AT.label("deleted_at"),
                 Experiment.artifact_location,
                 Experiment.goals,
             )
@@ -146,7 +147,7 @@ class RunSearch(SqlService):
 def _of_view(view: View) -> Condition:
     if view == "ALL":
         return true()
-    is_active = Run.deleted_at.is_(None)
+    is_active = and_(Run.deleted_at.is_(None), Experiment.deleted_at.is_(None))
     return is_active if view == "ACTIVE_ONLY" else ~is_active
 
 
