@@ -4,19 +4,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import (
-    ColumnElement,
-    delete,
-    func,
-    select,
-    text,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, delete, func, select, text, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from service.auth.caller import Forbidden
 from service.core.errors import Conflict, NotFound, Refused
 from service.relational.experiments.schemas import (
+    MAX_TAGS,
     ExperimentCreate,
     ExperimentQuery,
     ExperimentRead,
@@ -24,9 +18,10 @@ from service.relational.experiments.schemas import (
 )
 from service.relational.experiments.tables import DEFAULT_ID, Experiment, ExperimentTag
 from service.relational.experiments.visibility import (
+    MoveForbidden,
     editable_experiment,
     may_edit_in,
-    purgeable_experiment,
+    unmovable_experiment,
     visible_experiment,
 )
 from service.relational.projects.repository import ProjectNotFound, ProjectRepository
@@ -72,16 +67,12 @@ class ExperimentReadOnly(Forbidden):
     detail = "Ask an owner or admin of the experiment's project for the role member."
 
 
-class MoveForbidden(Forbidden):
-    code, title = "move_forbidden", "Moving the experiment is not allowed"
-    detail = (
-        "Ask an owner or admin of the experiment's project; where it has none, use credentials "
-        "with experiments:admin."
-    )
-
-
 class ExperimentTagNotFound(NotFound):
     code, title = "tag_not_found", "There is no such tag"
+
+
+class TooManyTags(Conflict):
+    code, title = "too_many_tags", f"An experiment has at most {MAX_TAGS} tags"
 
 
 class DefaultStays(Conflict):
@@ -174,8 +165,11 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
                 raise DefaultStays
             await self._lock_project(project_id)
         await self._lock_active(key)
-        if "project_id" in values:
-            await self._require_movable(key, project_id)
+        stays = select(Experiment.id).where(
+            self._is(key), unmovable_experiment(project_id, self._caller)
+        )
+        if "project_id" in values and await self._session.scalar(stays) is not None:
+            raise MoveForbidden
         await self._change(self._is(key), values, expected)
         return await self.get(key)
 
@@ -196,8 +190,15 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         return await self.get(key)
 
     async def set_tag(self, key: UUID, name: str, value: str) -> None:
-        """Set a tag; the same value again changes nothing. Raises as ``change``."""
+        """Set a tag; the same value again changes nothing.
+
+        Raises:
+            ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted, TooManyTags.
+        """
         await self._lock_active(key)
+        others = select(func.count()).where(_T.experiment_id == key, _T.key != name)
+        if (await self._session.scalar(others) or 0) >= MAX_TAGS:
+            raise TooManyTags
         sent = insert(_T).values(experiment_id=key, key=name, value=value)
         put = sent.on_conflict_do_update(
             index_elements=["experiment_id", "key"],
@@ -220,14 +221,6 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         await self._projects.lock_with(project_id, "edit")
         if not await self._session.scalar(select(may_edit_in(project_id, self._caller))):
             raise ExperimentReadOnly
-
-    async def _require_movable(self, key: UUID, project_id: UUID | None) -> None:
-        moves = Experiment.project_id.is_distinct_from(project_id)
-        refused = select(Experiment.id).where(
-            self._is(key), moves, ~purgeable_experiment(self._caller)
-        )
-        if await self._session.scalar(refused) is not None:
-            raise MoveForbidden
 
     async def _lock_active(self, key: UUID) -> None:
         if await self._lock(key):

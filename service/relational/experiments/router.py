@@ -14,7 +14,7 @@ from service.relational.experiments.repository import (
     ExperimentReadOnly,
     Experiments,
     ExperimentTagNotFound,
-    MoveForbidden,
+    TooManyTags,
 )
 from service.relational.experiments.schemas import (
     ExperimentCreate,
@@ -24,6 +24,7 @@ from service.relational.experiments.schemas import (
     ExperimentUpdate,
     Key,
 )
+from service.relational.experiments.visibility import MoveForbidden
 from service.relational.projects.repository import ProjectNotFound, ProjectRoleTooWeak
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
@@ -117,7 +118,7 @@ async def experiments_restore(
 @router.put(
     "/{experiment_id}/tags/{key:text}",
     dependencies=[needs("experiments:write")],
-    responses=problems(ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted),
+    responses=problems(ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted, TooManyTags),
 )
 async def experiments_set_tag(
     experiment_id: UUID,

@@ -12,6 +12,7 @@ from service.web.lists.pagination import ListQuery
 from service.web.schemas import ExactText, Moment, RequestModel, Versioned
 
 MAX_KEY = 250
+MAX_TAGS = 100
 MAX_EXPERIMENT_TAG = 20_000
 KEY_PATTERN = r"^[/\w.\- :]*$"
 KEY_DETAIL = (
@@ -56,7 +57,7 @@ ArtifactLocation = Annotated[
     ExactText, Field(min_length=1, max_length=2000), AfterValidator(usable_location)
 ]
 Goals = Annotated[dict[Key, Literal["minimize", "maximize"]], Field(max_length=100)]
-ExperimentTags = Annotated[dict[Key, ExperimentTagValue], Field(max_length=100)]
+ExperimentTags = Annotated[dict[Key, ExperimentTagValue], Field(max_length=MAX_TAGS)]
 
 
 class ExperimentCreate(RequestModel):

@@ -5,9 +5,18 @@ from uuid import UUID
 
 from sqlalchemy import Boolean, ColumnElement, Uuid, bindparam, literal, or_, true
 
-from service.auth.caller import Caller
+from service.auth.caller import Caller, Forbidden
 from service.relational.experiments.tables import Experiment
 from service.relational.projects.visibility import has_right, project_editable, project_visible
+
+
+class MoveForbidden(Forbidden):
+    code, title = "move_forbidden", "Moving the experiment is not allowed"
+    detail = (
+        "Ask an owner or admin of the experiment's project; where it has none, use credentials "
+        "with experiments:admin."
+    )
+
 
 ADMIN = "experiments:admin"
 # For statements that are prepared once for all callers, with the parameters of ``caller_values``.
@@ -42,3 +51,8 @@ def purgeable_experiment(caller: Caller) -> ColumnElement[bool]:
         return true()
     project_id = Experiment.project_id
     return project_id.is_not(None) & has_right(project_id, caller.user_id, "purge")
+
+
+def unmovable_experiment(project_id: UUID | None, caller: Caller) -> ColumnElement[bool]:
+    """Return the condition of experiments of another project that the caller may not purge."""
+    return Experiment.project_id.is_distinct_from(project_id) & ~purgeable_experiment(caller)
