@@ -1,7 +1,7 @@
 """Remove deleted runs and experiments for good, a bounded part with each request.
 
-The points of a long history take seconds to remove, so one request removes at most MAX_POINTS of
-them. A run's row goes last, together with the note that its artifacts are to be removed.
+One request removes at most MAX_ROWS rows below runs or logged models, because a long history takes
+seconds. A run's row goes last, together with the note that its artifacts are to be removed.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,22 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import delete, exists, func, literal, select, text
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Text,
+    TextClause,
+    Uuid,
+    column,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from service.auth.caller import Forbidden
@@ -24,14 +39,34 @@ from service.relational.runs.tables import DELETED_AT, ArtifactRemoval, Run, Run
 from service.stores.sql.bulk import any_of
 from service.stores.sql.context import SqlService
 
-MAX_POINTS = 200_000
+MAX_ROWS = 100_000
 MAX_RUNS = 100
-# A look-up by ctid, because DELETE has no LIMIT.
-_REMOVE_POINTS = text("""
-    DELETE FROM metric_points WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM metric_points WHERE metric_id = ANY (:series) LIMIT :most
-    ))
-""")
+MAX_LOCKED = 5_000  # series at a time
+
+
+def _removal(table: str, owner: str, returning: str = "") -> TextClause:
+    """Return the statement that removes some rows; a look-up by ctid, as DELETE has no LIMIT."""
+    return text(f"""
+        DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM {table} WHERE {owner} = ANY (:ids) LIMIT :most
+        )) {returning}
+    """)  # noqa: S608 - constants
+
+
+_POINTS, _SERIES = _removal("metric_points", "metric_id"), _removal("run_metrics", "id")
+_INPUTS = _removal("run_datasets", "run_id", "RETURNING dataset_id")
+_OF_RUNS = [_removal(table, "run_id") for table in ("run_params", "run_tags", "run_models")]
+# Logged models stand above runs, which name only their tables.
+_MODELS = table(
+    "logged_models",
+    column("id", Uuid),
+    column("experiment_id", Uuid),
+    column("deleted_at", DateTime(timezone=True)),
+)
+_OF_MODELS = [
+    _removal(table, "model_id")
+    for table in ("logged_model_metrics", "logged_model_params", "logged_model_tags", "run_models")
+]
 
 
 class NotDeleted(Conflict):
@@ -57,12 +92,17 @@ class Purge(SqlService):
             RunNotFound, PurgeForbidden.
             NotDeleted: it is to be deleted first.
         """
+        self._left = MAX_ROWS
+        of_run = select(Experiment.id).join(Run, Run.experiment_id == Experiment.id)
+        kept = of_run.where(Run.id == run_id).with_for_update(read=True, of=Experiment)
+        await self._session.execute(kept)
         locked = (
             select(DELETED_AT, purgeable_experiment(self._caller))
             .join(Experiment, Experiment.id == Run.experiment_id)
             .where(Run.id == run_id, visible_experiment(self._caller))
             .with_for_update(of=Run)
         )
+        await self._wait_for_writers([run_id])
         row = (await self._session.execute(locked)).one_or_none()
         if row is None:
             raise RunNotFound
@@ -78,6 +118,7 @@ class Purge(SqlService):
             NotDeleted: it is to be deleted first.
             DefaultStays: it is the experiment Default.
         """
+        self._left = MAX_ROWS
         locked = (
             select(Experiment.deleted_at, purgeable_experiment(self._caller))
             .where(Experiment.id == experiment_id, visible_experiment(self._caller))
@@ -90,34 +131,39 @@ class Purge(SqlService):
         if experiment_id == DEFAULT_ID:
             raise DefaultStays
         of_it = Run.experiment_id == experiment_id
-        some = select(Run.id).where(of_it).order_by(Run.id).limit(MAX_RUNS).with_for_update()
-        runs, points = await self._remove((await self._session.scalars(some)).all())
+        some = select(Run.id).where(of_it).order_by(Run.id).limit(MAX_RUNS)
+        await self._wait_for_writers((await self._session.scalars(some)).all())
+        run_ids = (await self._session.scalars(some.with_for_update())).all()
+        runs, points = await self._remove(run_ids) if run_ids else (0, 0)
         left = await self._session.scalar(select(func.count()).select_from(Run).where(of_it)) or 0
-        if not left:
+        complete = not left and await self._remove_models(experiment_id)
+        if complete:
             await self._session.execute(delete(Experiment).where(Experiment.id == experiment_id))
-        return Purged(complete=not left, runs=runs, points=points, runs_left=left)
+        return Purged(complete=complete, runs=runs, points=points, runs_left=left)
+
+    async def _wait_for_writers(self, run_ids: Sequence[UUID]) -> None:
+        """Take the locks of those who make series of these runs, which they take before rows."""
+        names = func.unnest(literal([str(run_id) for run_id in run_ids], ARRAY(Text)))
+        name = names.column_valued("name")
+        await self._session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0)))
+        )
 
     async def _remove(self, run_ids: Sequence[UUID]) -> tuple[int, int]:
         """Return how many runs and points were removed: of the runs all, or none.
 
-        Datasets that no other run read go with them.
-
-        Writers lock the series before they add points, so that none is added to one locked here.
+        Runs of which a part is gone stay deleted. Datasets that no other run read go with them.
         """
-        series = (
-            select(RunMetric.id)
-            .where(any_of(RunMetric.run_id, run_ids))
-            .order_by(RunMetric.run_id, RunMetric.key)
-            .with_for_update()
-        )
-        ids = (await self._session.scalars(series)).all()
-        result: Any = await self._session.execute(
-            _REMOVE_POINTS, {"series": ids, "most": MAX_POINTS}
-        )
-        if result.rowcount == MAX_POINTS:
-            return 0, MAX_POINTS
-        read = select(RunDataset.dataset_id).where(any_of(RunDataset.run_id, run_ids)).distinct()
-        datasets = (await self._session.scalars(read)).all()
+        points = await self._remove_series(run_ids)
+        for statement in _OF_RUNS:
+            await self._remove_some(statement, run_ids)
+        await self._remove_datasets(run_ids)
+        if not self._left:
+            began = update(Run).where(any_of(Run.id, run_ids), Run.purge_began_at.is_(None))
+            deleted_at = func.coalesce(Run.deleted_at, func.now())
+            values = {"deleted_at": deleted_at, "version": Run.version + 1}
+            await self._session.execute(began.values(purge_began_at=func.now(), **values))
+            return 0, points
         gone = (
             delete(Run)
             .where(any_of(Run.id, run_ids))
@@ -128,9 +174,70 @@ class Purge(SqlService):
             ["owner_id", "kind", "experiment_id"], select(gone)
         )
         await self._session.execute(noted)
+        return len(run_ids), points
+
+    async def _remove_some(self, statement: TextClause, ids: Sequence[Any]) -> int:
+        """Remove rows, as many as the request may still remove; return how many."""
+        if not self._left or not ids:
+            return 0
+        values = {"ids": ids, "most": self._left}
+        result: Any = await self._session.execute(statement, values)
+        self._left -= result.rowcount
+        return int(result.rowcount)
+
+    async def _remove_series(self, run_ids: Sequence[UUID]) -> int:
+        """Return how many points were removed.
+
+        Writers lock the series before they add points, so that none is added to one locked here.
+        """
+        series = (
+            select(RunMetric.id)
+            .where(any_of(RunMetric.run_id, run_ids))
+            .order_by(RunMetric.run_id, RunMetric.key)
+            .limit(MAX_LOCKED)
+            .with_for_update()
+        )
+        points = 0
+        while self._left and (ids := (await self._session.scalars(series)).all()):
+            points += await self._remove_some(_POINTS, ids)
+            await self._remove_some(_SERIES, ids)
+        return points
+
+    async def _remove_datasets(self, run_ids: Sequence[UUID]) -> None:
+        """Remove the inputs of runs, and then the datasets that no other run read.
+
+        A run that is about to read one has locked it. The last statement therefore begins once
+        that run has committed, and sees it.
+        """
+        if not self._left:
+            return
+        values = {"ids": run_ids, "most": self._left}
+        read = (await self._session.scalars(_INPUTS, values)).all()
+        self._left -= len(read)
+        ids = list(set(read))
+        locked = select(Dataset.id).where(any_of(Dataset.id, ids)).order_by(Dataset.id)
+        await self._session.execute(locked.with_for_update())
         is_read = exists().where(RunDataset.dataset_id == Dataset.id)
-        await self._session.execute(delete(Dataset).where(any_of(Dataset.id, datasets), ~is_read))
-        return len(run_ids), result.rowcount
+        await self._session.execute(delete(Dataset).where(any_of(Dataset.id, ids), ~is_read))
+
+    async def _remove_models(self, experiment_id: UUID) -> bool:
+        """Return whether all logged models of an experiment are removed.
+
+        Those of which a part is gone stay deleted. A trigger notes their artifacts.
+        """
+        model = _MODELS.c
+        some = select(model.id).where(model.experiment_id == experiment_id).limit(MAX_RUNS)
+        while ids := (await self._session.scalars(some.with_for_update())).all():
+            for statement in _OF_MODELS:
+                await self._remove_some(statement, ids)
+            is_one = any_of(model.id, ids)
+            if not self._left:
+                hidden = update(_MODELS).where(is_one).values(deleted_at=func.now())
+                await self._session.execute(hidden)
+                return False
+            await self._session.execute(delete(_MODELS).where(is_one))
+            self._left = max(0, self._left - len(ids))
+        return True
 
 
 def _require_purgeable(row: Any) -> None:
