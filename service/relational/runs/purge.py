@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Depends
 from sqlalchemy import (
     ARRAY,
-    DateTime,
+    ColumnElement,
     Text,
     TextClause,
     Uuid,
@@ -37,7 +37,7 @@ from service.relational.runs.repository import RunNotFound
 from service.relational.runs.schemas import Purged
 from service.relational.runs.tables import DELETED_AT, ArtifactRemoval, Run, RunMetric
 from service.stores.sql.bulk import any_of
-from service.stores.sql.context import SqlService
+from service.stores.sql.context import SqlContext, SqlService
 
 MAX_ROWS = 100_000
 MAX_RUNS = 100
@@ -45,7 +45,7 @@ MAX_LOCKED = 5_000  # series at a time
 
 
 def _removal(table: str, owner: str, returning: str = "") -> TextClause:
-    """Return the statement that removes some rows; a look-up by ctid, as DELETE has no LIMIT."""
+    """Return the statement that removes some rows, by ctid because DELETE has no LIMIT."""
     return text(f"""
         DELETE FROM {table} WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM {table} WHERE {owner} = ANY (:ids) LIMIT :most
@@ -57,11 +57,8 @@ _POINTS, _SERIES = _removal("metric_points", "metric_id"), _removal("run_metrics
 _INPUTS = _removal("run_datasets", "run_id", "RETURNING dataset_id")
 _OF_RUNS = [_removal(table, "run_id") for table in ("run_params", "run_tags", "run_models")]
 # Logged models stand above runs, which name only their tables.
-_MODELS = table(
-    "logged_models",
-    column("id", Uuid),
-    column("experiment_id", Uuid),
-    column("deleted_at", DateTime(timezone=True)),
+MODELS = table(
+    "logged_models", *(column(name, Uuid) for name in ("id", "experiment_id")), column("deleted_at")
 )
 _OF_MODELS = [
     _removal(table, "model_id")
@@ -85,6 +82,10 @@ class PurgeForbidden(Forbidden):
 class Purge(SqlService):
     """Owners and admins of a project purge its experiments and runs; administrators purge all."""
 
+    def __init__(self, context: SqlContext) -> None:
+        super().__init__(context)
+        self._left = MAX_ROWS  # an object serves one request
+
     async def run(self, run_id: UUID) -> Purged:
         """Remove a deleted run.
 
@@ -92,7 +93,6 @@ class Purge(SqlService):
             RunNotFound, PurgeForbidden.
             NotDeleted: it is to be deleted first.
         """
-        self._left = MAX_ROWS
         of_run = select(Experiment.id).join(Run, Run.experiment_id == Experiment.id)
         kept = of_run.where(Run.id == run_id).with_for_update(read=True, of=Experiment)
         await self._session.execute(kept)
@@ -106,7 +106,7 @@ class Purge(SqlService):
         row = (await self._session.execute(locked)).one_or_none()
         if row is None:
             raise RunNotFound
-        _require_purgeable(row)
+        require_purgeable(row)
         runs, points = await self._remove([run_id])
         return Purged(complete=runs == 1, runs=runs, points=points, runs_left=1 - runs)
 
@@ -118,7 +118,6 @@ class Purge(SqlService):
             NotDeleted: it is to be deleted first.
             DefaultStays: it is the experiment Default.
         """
-        self._left = MAX_ROWS
         locked = (
             select(Experiment.deleted_at, purgeable_experiment(self._caller))
             .where(Experiment.id == experiment_id, visible_experiment(self._caller))
@@ -127,7 +126,7 @@ class Purge(SqlService):
         row = (await self._session.execute(locked)).one_or_none()
         if row is None:
             raise ExperimentNotFound
-        _require_purgeable(row)
+        require_purgeable(row)
         if experiment_id == DEFAULT_ID:
             raise DefaultStays
         of_it = Run.experiment_id == experiment_id
@@ -136,7 +135,7 @@ class Purge(SqlService):
         run_ids = (await self._session.scalars(some.with_for_update())).all()
         runs, points = await self._remove(run_ids) if run_ids else (0, 0)
         left = await self._session.scalar(select(func.count()).select_from(Run).where(of_it)) or 0
-        complete = not left and await self._remove_models(experiment_id)
+        complete = not left and await self._remove_models(MODELS.c.experiment_id == experiment_id)
         if complete:
             await self._session.execute(delete(Experiment).where(Experiment.id == experiment_id))
         return Purged(complete=complete, runs=runs, points=points, runs_left=left)
@@ -220,27 +219,25 @@ class Purge(SqlService):
         is_read = exists().where(RunDataset.dataset_id == Dataset.id)
         await self._session.execute(delete(Dataset).where(any_of(Dataset.id, ids), ~is_read))
 
-    async def _remove_models(self, experiment_id: UUID) -> bool:
-        """Return whether all logged models of an experiment are removed.
+    async def _remove_models(self, which: ColumnElement[bool]) -> bool:
+        """Return whether all these logged models are removed; a trigger notes their artifacts.
 
-        Those of which a part is gone stay deleted. A trigger notes their artifacts.
+        Those of which a part is gone stay deleted.
         """
-        model = _MODELS.c
-        some = select(model.id).where(model.experiment_id == experiment_id).limit(MAX_RUNS)
-        while ids := (await self._session.scalars(some.with_for_update())).all():
+        some = select(MODELS.c.id).where(which).limit(MAX_RUNS).with_for_update()
+        while ids := (await self._session.scalars(some)).all():
             for statement in _OF_MODELS:
                 await self._remove_some(statement, ids)
-            is_one = any_of(model.id, ids)
+            change = delete(MODELS) if self._left else update(MODELS).values(deleted_at=func.now())
+            await self._session.execute(change.where(any_of(MODELS.c.id, ids)))
             if not self._left:
-                hidden = update(_MODELS).where(is_one).values(deleted_at=func.now())
-                await self._session.execute(hidden)
                 return False
-            await self._session.execute(delete(_MODELS).where(is_one))
             self._left = max(0, self._left - len(ids))
         return True
 
 
-def _require_purgeable(row: Any) -> None:
+def require_purgeable(row: Any) -> None:
+    """Return if the object is deleted, and the caller may purge it."""
     deleted_at, may_purge = row
     if not may_purge:
         raise PurgeForbidden

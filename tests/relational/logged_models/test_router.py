@@ -88,3 +88,15 @@ async def test_run_shows_what_it_read_and_made(tracking: Tracking) -> None:
     }
     unknown = await tracking.client.get(f"/v1/runs/{UNKNOWN}/inputs")
     assert unknown.json()["code"] == "run_not_found"
+
+
+async def test_deleted_model_is_purged(tracking: Tracking) -> None:
+    kept, gone = [(await tracking.model(name=name))["info"]["model_id"] for name in "ab"]
+    path = f"/v1/logged_models/{UUID(gone[2:])}/purge"
+    active = await tracking.client.post(path)
+    assert (active.status_code, active.json()["code"]) == (409, "not_deleted")
+    await tracking.call("DELETE", f"/logged-models/{gone}")
+    assert (await tracking.client.post(path)).json() == {"complete": True}
+    again = await tracking.client.post(path)
+    assert (again.status_code, again.json()["code"]) == (404, "logged_model_not_found")
+    await _get(tracking, f"/logged_models/{UUID(kept[2:])}")
