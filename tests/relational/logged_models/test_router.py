@@ -3,7 +3,10 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
+
 from service.relational.experiments.tables import DEFAULT_ID
+from service.relational.logged_models.queries import MAX_POINTS
 from service.relational.runs.tables import RunMetric
 from tests.relational.mlflow.logged_models.conftest import Tracking
 
@@ -100,3 +103,22 @@ async def test_deleted_model_is_purged(tracking: Tracking) -> None:
     again = await tracking.client.post(path)
     assert (again.status_code, again.json()["code"]) == (404, "logged_model_not_found")
     await _get(tracking, f"/logged_models/{UUID(kept[2:])}")
+
+
+async def test_model_with_many_points_shows_the_newest(tracking: Tracking) -> None:
+    key = (await tracking.model(name="a"))["info"]["model_id"]
+    fill = text("""
+        INSERT INTO logged_model_metrics
+            (model_id, run_id, experiment_id, key, step, timestamp, value)
+        SELECT id, id, experiment_id, key, step, 1, 0.5
+        FROM logged_models, unnest(ARRAY['a', 'b']) AS key, generate_series(1, :most) AS step
+        WHERE id = :model
+    """)
+    async with tracking.state["sql"].engine.begin() as connection:
+        await connection.execute(fill, {"model": UUID(key[2:]), "most": MAX_POINTS + 1})
+    found = (await tracking.call("GET", f"/logged-models/{key}"))["model"]["data"]["metrics"]
+    steps = [one["step"] for one in found if one["key"] == "a"]
+    assert steps == list(range(2, MAX_POINTS + 2))
+    assert len(found) == 2 * MAX_POINTS
+    latest = (await _get(tracking, f"/logged_models/{UUID(key[2:])}"))["metrics"]
+    assert [(one["key"], one["step"]) for one in latest] == [(k, MAX_POINTS + 1) for k in "ab"]
