@@ -132,7 +132,7 @@ async def test_experiment_that_moves_into_a_project_is_hidden(
     assert (await stranger.request("GET", path)).status_code == 200
 
 
-async def test_experiment_is_moved_by_those_who_may_purge_it(
+async def test_member_moves_no_experiment(
     user_factory: UserFactory, project: dict[str, Any], experiment: dict[str, Any]
 ) -> None:
     member = await user_factory.create_member(project, "member")

@@ -3,10 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from service.relational.experiments.tables import DEFAULT_ID
+from service.relational.logged_models.log_metrics import ModelPoint
 from service.relational.logged_models.queries import MAX_POINTS
+from service.relational.logged_models.tables import LoggedModelMetric
 from service.relational.runs.tables import RunMetric
 from tests.relational.mlflow.logged_models.conftest import Tracking
 
@@ -122,3 +124,20 @@ async def test_model_with_many_points_shows_the_newest(tracking: Tracking) -> No
     assert len(found) == 2 * MAX_POINTS
     latest = (await _get(tracking, f"/logged_models/{UUID(key[2:])}"))["metrics"]
     assert [(one["key"], one["step"]) for one in latest] == [(k, MAX_POINTS + 1) for k in "ab"]
+
+
+async def test_points_of_many_models_take_one_insert(tracking: Tracking) -> None:
+    keys = [UUID((await tracking.model(name=name))["info"]["model_id"][2:]) for name in "abc"]
+    engine, sent = tracking.state["sql"].engine.sync_engine, list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        await tracking.add_points([ModelPoint(key, "a", 0.5, 1) for key in keys])
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert sum("INSERT INTO logged_model_metrics" in one for one in sent) == 1
+    assert sum("FROM experiments" in one for one in sent) == 1
+    assert sorted(await tracking.rows(LoggedModelMetric.model_id)) == [(key,) for key in keys]
