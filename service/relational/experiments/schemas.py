@@ -10,7 +10,8 @@ from service.web.schemas import ExactText, Moment, RequestModel, Versioned
 from service.web.text import usable_key
 
 MAX_KEY = 250
-MAX_EXPERIMENT_TAG, MAX_EXPERIMENT_TAGS = 20_000, 100
+MAX_TAGS = 100
+MAX_EXPERIMENT_TAG = 20_000
 OWN_SCHEME = "mlflow-artifacts:"
 
 
@@ -34,7 +35,7 @@ ArtifactLocation = Annotated[
     ExactText, Field(min_length=1, max_length=2000), AfterValidator(usable_location)
 ]
 Goals = Annotated[dict[Key, Literal["minimize", "maximize"]], Field(max_length=100)]
-ExperimentTags = Annotated[dict[Key, ExperimentTagValue], Field(max_length=MAX_EXPERIMENT_TAGS)]
+ExperimentTags = Annotated[dict[Key, ExperimentTagValue], Field(max_length=MAX_TAGS)]
 
 
 class ExperimentCreate(RequestModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field
 
 from service.relational.experiments.schemas import (
-    MAX_EXPERIMENT_TAGS,
+    MAX_TAGS,
     ArtifactLocation,
     ExperimentName,
     ExperimentTagValue,
@@ -30,7 +30,7 @@ class ExperimentTag(MlflowRequest):
 class ExperimentCreate(MlflowRequest):
     name: ExperimentName
     artifact_location: Location = None
-    tags: list[ExperimentTag] | None = Field(None, max_length=MAX_EXPERIMENT_TAGS)
+    tags: list[ExperimentTag] | None = Field(None, max_length=MAX_TAGS)
 
     def as_new(self) -> NewExperiment:
         """Return the experiment to create; the last of several tags of one key counts."""

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from service.relational.logged_models.log_metrics import ModelPoint
 from service.relational.mlflow.ids import model_id
+from service.relational.mlflow.logged_models.input_schemas import DatasetDigest, DatasetName
 from service.relational.mlflow.run_schemas import RunTag, RunWanted
 from service.relational.runs.schemas import Point
 from service.web.mlflow.messages import MlflowRequest
@@ -24,8 +25,8 @@ class Metric(MlflowRequest):
     timestamp: Timestamp
     step: Int64 | None = None
     model_id: Text | None = None
-    dataset_name: Text | None = None
-    dataset_digest: Text | None = None
+    dataset_name: DatasetName | None = None
+    dataset_digest: DatasetDigest | None = None
 
 
 class Param(MlflowRequest):

@@ -157,7 +157,7 @@ class RunTagWrite(RequestModel):
 
 
 class Purged(ResponseModel):
-    """The result of a purge; repeat the request until it is ``complete``."""
+    """The result of a purge; repeat it with a new Idempotency-Key, or none, until ``complete``."""
 
     complete: bool
     runs: int
