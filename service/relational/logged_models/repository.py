@@ -8,7 +8,7 @@ from fastapi import Depends
 from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from service.core.errors import Collision, Conflict, NotFound, Refused
+from service.core.errors import Conflict, NotFound
 from service.relational.experiments.repository import (
     ExperimentDeleted,
     ExperimentNotFound,
@@ -51,20 +51,6 @@ class SourceRunNotFound(NotFound):
 
 class ExperimentOfModelGone(ExperimentNotFound):
     constraints = ("fk_logged_models_experiment_id", "fk_datasets_experiment_id")
-
-
-class UnknownModelStatus(Refused):
-    code, title, pointer = "logged_model_status", "Unknown status of a logged model", "/status"
-    constraints = "ck_logged_models_status"
-
-
-class UnknownDirection(Refused):
-    code, title = "direction", "Model of a run is neither input nor output"
-    constraints = "ck_run_models_direction"
-
-
-class MadeAtOnce(Collision):
-    constraints = ("uq_datasets_name_digest", "uq_logged_model_metrics_point")
 
 
 class ModelParamChanged(Conflict):
