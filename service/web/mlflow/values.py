@@ -107,7 +107,7 @@ MAX_PAGE = 50_000
 PageSize = Annotated[Int64, Field(ge=1, le=MAX_PAGE)]
 """The size of a page; more is refused, not cut."""
 Text = Annotated[str, AfterValidator(without_nul)]
-MAX_IDS, MAX_NAMES = 1000, 10
+MAX_IDS, MAX_NAMES = 20_000, 10  # a search of all experiments names each
 Ids = Annotated[list[Text], Field(max_length=MAX_IDS)]
 """Ids of experiments to search in."""
 OrderBy = Annotated[list[Text], Field(max_length=MAX_NAMES)]
