@@ -1,4 +1,4 @@
-"""What a training and its readers call on a tracking server, by MLflow's client or plain HTTP."""
+"""Calls of a training and its readers on a tracking server, by MLflow's client or plain HTTP."""
 
 import os
 from collections.abc import Callable

@@ -23,6 +23,7 @@ from service.core.memory import return_large_blocks
 from service.core.metrics import Metrics
 from service.core.signing import Signer
 from service.documents import routers as documents
+from service.documents.artifacts.contents import Transfers
 from service.documents.jobs import background_work
 from service.documents.predictions.ingest.limiter import IntakeLimiter
 from service.documents.predictions.ingest.writer import SharedWriter
@@ -75,6 +76,7 @@ class State(TypedDict):
     rates: RateLimiter
     authenticator: Authenticator
     artifact_owners: ArtifactOwners
+    artifact_transfers: Transfers
     shared_writer: SharedWriter
     intake_limiter: IntakeLimiter
     large_responses: LargeResponses
@@ -211,6 +213,7 @@ def _lifespan(
                     rates=rates,
                     authenticator=authenticator,
                     artifact_owners=SqlArtifactOwners(sql),
+                    artifact_transfers=Transfers(),
                     shared_writer=shared_writer,
                     large_responses=LargeResponses(),
                     intake_limiter=limiter,

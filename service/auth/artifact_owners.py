@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
@@ -48,8 +49,8 @@ class ArtifactOwners(Protocol):
 class ArtifactRemovals(Protocol):
     """Roots whose owner was purged in PostgreSQL: their artifacts are to be removed."""
 
-    async def pending(self, limit: int) -> Sequence[ArtifactRoot]:
-        """Return the oldest roots to remove, at most ``limit``."""
+    async def pending(self, limit: int, min_age: timedelta) -> Sequence[ArtifactRoot]:
+        """Return the oldest roots purged at least ``min_age`` ago, at most ``limit``."""
 
     async def done(self, roots: Sequence[ArtifactRoot]) -> None:
         """Forget roots without artifacts; repeating it changes nothing."""

@@ -28,8 +28,8 @@ RESOURCES = {
     "predictions": "predictions and their feedback",
     "retention": "rules of how long predictions are kept",
     "api_keys": "API keys",
-    "experiments": "experiments and their runs: shared ones, and those of your projects",
-    "models": "registered models and their versions: shared ones, and those of your projects",
+    "experiments": "experiments and their runs",
+    "models": "registered models and their versions",
     "audit": "the audit trail",
     "metrics": "figures for Prometheus",
 }
@@ -40,18 +40,31 @@ LEVELS = {
 }
 # Everybody with the scope sees and changes the same objects.
 WITHOUT_OWNER = {
-    "tags", "catalog", "reports", "item_types", "predictions", "retention", "experiments", "models",
-    "audit", "metrics",
+    "tags", "catalog", "reports", "item_types", "predictions", "retention", "audit", "metrics",
 }  # fmt: skip
 LEVELS_WITHOUT_OWNER = {
     "read": "see {}",
     "write": "create and change {}",
     "admin": "see and change {}; includes read and write",
 }
+OF_PROJECTS = {"experiments", "models"}
+LEVELS_OF_PROJECTS = {
+    "read": "see {}: shared ones, and those of your projects",
+    "write": "create and change {}: shared ones, and those of your projects",
+    "admin": "see and change all {}; includes read and write",
+}
+
+
+def _levels(resource: str) -> dict[str, str]:
+    if resource in OF_PROJECTS:
+        return LEVELS_OF_PROJECTS
+    return LEVELS_WITHOUT_OWNER if resource in WITHOUT_OWNER else LEVELS
+
+
 SCOPES = {
     f"{resource}:{level}": verb.format(objects)
     for resource, objects in RESOURCES.items()
-    for level, verb in (LEVELS_WITHOUT_OWNER if resource in WITHOUT_OWNER else LEVELS).items()
+    for level, verb in _levels(resource).items()
 }
 
 ROLE_SCOPES: Mapping[str, frozenset[str]] = {

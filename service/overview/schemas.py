@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from service.relational.model_registry.version_schemas import ShownId
 from service.web.lists.pagination import ListQuery, Page
 from service.web.schemas import Moment, ResponseModel
 
@@ -29,7 +30,7 @@ class ServedVersion(ResponseModel):
     number: int | None = None
     stage: str | None = None
     status: str | None = None
-    run_id: str | None = None
+    run_id: ShownId = None
     aliases: list[str] = []
     traffic: list[VersionTraffic] = []
 
@@ -44,6 +45,9 @@ class ServedModel(ResponseModel):
     last_seen: Moment | None = Field(description="the latest `timestamp` of an event")
     versions: list[ServedVersion] = Field(description="registered ones first, the newest first")
     versions_left_off: int = Field(description="registered versions that are not shown")
+    logged_versions_left_off: int = Field(
+        0, description="versions of events alone that are not shown; counted up to 10,000"
+    )
 
 
 State = Literal["complete", "unavailable", "not_permitted"]

@@ -1,19 +1,16 @@
 """The models of the registry and of the prediction log, joined by their names."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import Annotated, Any, NamedTuple, Self, TypeVar
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, Self
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.core.errors import NotFound, Unavailable
-from service.documents.predictions.reading.traffic import (
-    ModelSeen,
-    VersionSeen,
-    logged_after,
-    logged_as,
-)
+from service.documents.predictions.reading.traffic import LoggedModels, ModelSeen, VersionSeen
 from service.overview.schemas import (
     Parts,
     ServedModel,
@@ -24,20 +21,22 @@ from service.overview.schemas import (
     State,
     VersionTraffic,
 )
+from service.relational.model_registry.rules import number_of
 from service.relational.model_registry.serving import (
     Registered,
     RegisteredVersion,
     registered_after,
     registered_as,
 )
-from service.stores.mongo.client import MongoStore
 from service.stores.sql.engine import SqlStore
 from service.web.context import RequestContext
 from service.web.lists.cursors import Cursor
 from service.web.lists.pagination import Paginator
 
-MOST_COUNTED, MOST_IN_LISTS = 100_000, 1_000  # events of a version
-T = TypeVar("T")
+MOST_COUNTED, MOST_IN_LISTS = 10_000, 100  # events of a version
+LIST_SECONDS = 1.0  # in which the log is read for a page; then the page ends
+LOG_SCOPE = "predictions:read"
+NO_TRAFFIC = ModelSeen(None)
 
 
 class ModelNotFound(NotFound):
@@ -50,7 +49,7 @@ class _Part(NamedTuple):
 
 
 class ServedModels:
-    """Asks both stores at once, each with its own deadline.
+    """Asks both stores, each with its own deadline.
 
     The registry shows what the caller may see of it. The log is shown to ``predictions:read``; a
     key that is bound to models sees the events of these.
@@ -59,7 +58,7 @@ class ServedModels:
     def __init__(self, context: RequestContext) -> None:
         state = context.request.state
         self._sql: SqlStore = state.sql
-        self._mongo: MongoStore = state.mongo
+        self._log = LoggedModels(state.mongo)
         self._caller, self._paginator = context.caller, context.paginator
 
     @classmethod
@@ -74,59 +73,75 @@ class ServedModels:
             ModelNotFound: no store that the caller may ask has it.
             Unavailable: a store is down, and the other does not know the model.
         """
-        registered, logged = await self._ask(
-            self._sql.run(lambda session: registered_as(session, self._caller, name), writes=False),
-            self._mongo.call(
-                lambda: logged_as(self._mongo.database, name, most=MOST_COUNTED), writes=False
-            ),
-            may_read_log=self._caller.may_use(name),
+        registered = await _part(
+            self._sql.run(lambda session: registered_as(session, self._caller, name), writes=False)
         )
-        model = logged.found or ModelSeen(name, [])
-        if registered.found is None and not model.versions:
+        logged = await _part(
+            self._log.read(name, _names(registered.found), most=MOST_COUNTED),
+            permitted=self._caller.has_scope(LOG_SCOPE) and self._caller.may_use(name),
+        )
+        model = logged.found or NO_TRAFFIC
+        if registered.found is None and model.period is None:
             raise _missing(registered, logged)
-        joined = _join(name, registered.found, model.versions)
+        joined = _join(name, registered.found, model)
         return ServedModelDetail(**dict(joined), parts=_parts(registered, logged))
 
     async def list(self, query: ServedModelQuery) -> ServedModelPage:
-        """Return a page of models by name.
+        """Return a page of models by name; it ends early if the log takes long to read.
 
         Raises:
             Unavailable: both stores are down.
         """
         position = self._paginator.position(query)
         after, limit = position.values[0] if position else "", query.size + 1
-        registered, logged = await self._ask(
-            self._sql.run(
-                lambda session: registered_after(session, self._caller, after, limit),
-                writes=False,
+        registered, logged = await asyncio.gather(
+            _part(
+                self._sql.run(lambda session: self._registered(session, after, limit), writes=False)
             ),
-            self._mongo.call(lambda: self._logged_after(after, limit), writes=False),
-            may_read_log=True,
+            _part(
+                self._log.names_after(after, limit, self._caller.may_use),
+                permitted=self._caller.has_scope(LOG_SCOPE),
+            ),
         )
-        by_name = {model.name: model for model in registered.found or ()}
-        versions = {model.name: model.versions for model in logged.found or ()}
-        names = sorted(by_name.keys() | versions.keys())[:limit]
+        models = {model.name: model for model in registered.found or ()}
+        names = sorted(models.keys() | set(logged.found or ()))[:limit]
         shown, last = query.split_page(names)
-        items = [_join(name, by_name.get(name), versions.get(name, ())) for name in shown]
+        if logged.found:
+            logged = await _part(self._read_log(shown, frozenset(logged.found), models))
+            read = [name for name in shown if name in (logged.found or models)]
+            last = read[-1] if logged.found and len(read) < len(shown) else last
+            shown = read
+        if "complete" not in (registered.state, logged.state):
+            raise _missing(registered, logged)
+        by_name = logged.found or {}
+        items = [_join(name, models.get(name), by_name.get(name, NO_TRAFFIC)) for name in shown]
         end = None if last is None else Cursor((last,), UUID(int=0))
         page = self._paginator.page(query, items, end, None)
         return ServedModelPage(items=items, page=page.page, parts=_parts(registered, logged))
 
-    async def _logged_after(self, name: str, limit: int) -> Sequence[ModelSeen]:
-        database, shows = self._mongo.database, self._caller.may_use
-        return await logged_after(database, name, limit, shows=shows, most=MOST_IN_LISTS)
+    async def _registered(
+        self, session: AsyncSession, name: str, limit: int
+    ) -> Sequence[Registered]:
+        return await registered_after(session, self._caller, name, limit)
 
-    async def _ask(
-        self, registry: Awaitable[Any], log: Awaitable[Any], *, may_read_log: bool
-    ) -> tuple[_Part, _Part]:
-        permitted = may_read_log and self._caller.has_scope("predictions:read")
-        parts = await asyncio.gather(_part(registry), _part(log, permitted=permitted))
-        if not any(part.state == "complete" for part in parts):
-            raise _missing(*parts)
-        return parts
+    async def _read_log(
+        self, names: Sequence[str], logged: frozenset[str], models: Mapping[str, Registered]
+    ) -> dict[str, ModelSeen]:
+        """Return what the log has of the first names, as many as it reads in LIST_SECONDS."""
+        read, ends = dict[str, ModelSeen](), time.monotonic() + LIST_SECONDS
+        for name in names:
+            asked = _names(models.get(name))
+            read[name] = (
+                await self._log.read(name, asked, most=MOST_IN_LISTS)
+                if name in logged
+                else NO_TRAFFIC
+            )
+            if time.monotonic() > ends:
+                break
+        return read
 
 
-async def _part(asked: Awaitable[T], *, permitted: bool = True) -> _Part:
+async def _part(asked: Awaitable[Any], *, permitted: bool = True) -> _Part:
     if not permitted:
         if asyncio.iscoroutine(asked):
             asked.close()
@@ -147,8 +162,19 @@ def _parts(registered: _Part, logged: _Part) -> Parts:
     return Parts(registry=registered.state, traffic=logged.state)
 
 
-def _join(name: str, registered: Registered | None, logged: Sequence[VersionSeen]) -> ServedModel:
-    left = {version.version: version for version in logged}
+def _names(registered: Registered | None) -> Sequence[str]:
+    """Return the names of the shown versions in events."""
+    versions = registered.versions if registered else ()
+    return [name for version in versions for name in _names_of(version)]
+
+
+def _names_of(version: RegisteredVersion) -> Sequence[str]:
+    """Return a version's number and its aliases; an alias that is a number stands for that one."""
+    return [str(version.number), *(one for one in version.aliases if number_of(one) is None)]
+
+
+def _join(name: str, registered: Registered | None, logged: ModelSeen) -> ServedModel:
+    left = {version.version: version for version in logged.versions}
     known = registered.versions if registered else ()
     versions = [_registered_version(version, left) for version in known]
     versions += [
@@ -159,10 +185,11 @@ def _join(name: str, registered: Registered | None, logged: Sequence[VersionSeen
         name=name,
         registered_model_id=registered.id if registered else None,
         description=registered.description if registered else None,
-        first_seen=min((one.first_seen for one in logged), default=None),
-        last_seen=max((one.last_seen for one in logged), default=None),
+        first_seen=logged.period and logged.period.first,
+        last_seen=logged.period and logged.period.last,
         versions=versions,
         versions_left_off=registered.version_count - len(known) if registered else 0,
+        logged_versions_left_off=logged.versions_left_off,
     )
 
 
@@ -170,7 +197,7 @@ def _registered_version(
     version: RegisteredVersion, logged: dict[str, VersionSeen]
 ) -> ServedVersion:
     """Return a version with the events of its number and aliases, which leave ``logged``."""
-    names = [str(version.number), *version.aliases]
+    names = _names_of(version)
     traffic = [VersionTraffic.model_validate(logged.pop(name)) for name in names if name in logged]
     return ServedVersion(
         version=names[0], traffic=traffic, **version._asdict() | {"aliases": list(version.aliases)}

@@ -5,7 +5,6 @@ for 15 minutes, so that predictions are still logged.
 """
 
 import asyncio
-import base64
 import hmac
 import time
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.access_tokens import Claims, Keyring
+from service.auth.authorization import token_of
 from service.auth.caller import (
     ANONYMOUS,
     Access,
@@ -56,6 +56,7 @@ class SqlAuthenticator:
 
         Raises:
             Unauthenticated: credentials are missing or not valid.
+            FromOtherSite: a browser sent Basic credentials for a page of another site.
             MissingScope: the credentials lack a scope.
             TooOften: too many requests.
             Unavailable: PostgreSQL is down and the credentials are not cached, or it is busy.
@@ -81,7 +82,7 @@ class SqlAuthenticator:
         try:
             if header is None:
                 return await self._by_ticket(ticket or "", request)
-            token = _token_in(header)
+            token = token_of(request, header)
             key = keys.parse_key(token)
             if key is None:
                 return await self.resolve_token(token)
@@ -189,32 +190,6 @@ class SqlAuthenticator:
         task = asyncio.ensure_future(write())
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
-
-
-def _token_in(header: str) -> str:
-    """Return a bearer token, or the token that is the password of HTTP Basic (RFC 7617).
-
-    HTTP Basic serves clients that are configured with an address alone, such as KServe's logger:
-    ``https://key:pk_…@host``, and MLflow's, which have a name and a password. The name may be any.
-    The password is an API key or an access token, never that of a user: it would have to be hashed
-    at each request.
-    """
-    kind, _, token = header.partition(" ")
-    token = token.strip()
-    if kind.lower() == "basic":
-        token = _password_in(token)
-    elif kind.lower() != "bearer":
-        raise Unauthenticated
-    if not token:
-        raise Unauthenticated
-    return token
-
-
-def _password_in(basic: str) -> str:
-    try:
-        return base64.b64decode(basic, validate=True).decode().partition(":")[2]
-    except ValueError as error:  # neither base64 nor UTF-8
-        raise Unauthenticated from error
 
 
 def _as_caller(claims: Claims, credential: Credential | None) -> Caller:

@@ -143,6 +143,12 @@ def matches_etag(header: str, etag: str) -> bool:
     return header.strip() == "*" or any(f'"{tag}"' == etag for _, tag in read_etags(header))
 
 
+def matches_strongly(header: str, etag: str) -> bool:
+    """Compare strongly, as RFC 9110 (13.1.1) asks of If-Match: a weak tag never matches."""
+    tags = read_etags(header) if header.strip() != "*" else []
+    return header.strip() == "*" or any(f'"{tag}"' == etag for weak, tag in tags if not weak)
+
+
 async def reply_builder(
     request: Request,
     response: Response,

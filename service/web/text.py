@@ -5,9 +5,11 @@ is kept in NFC, so that both are one name. Text that must come back as it was se
 of a model, is not changed.
 """
 
+import posixpath
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 # Controls and breaks of lines, and what has no width or no ink, or turns the direction of the text:
 # two names that look alike would differ.
@@ -21,6 +23,11 @@ _JOINERS, _SELECTORS = "\u200c\u200d", re.compile("[\ufe00-\ufe0f\U000e0100-\U00
 _AROUND = re.compile(f"[{_JOINERS}]|{_SELECTORS.pattern}")
 # A flag of a region, such as that of Wales, and a digit in a keycap.
 _EMOJI = re.compile("\U0001f3f4[\U000e0030-\U000e007a]{3,6}\U000e007f|[0-9#*]\ufe0f\u20e3")
+_is_key = re.compile(r"[/\w.\- :]*").fullmatch
+KEY_DETAIL = (
+    "must have letters, digits, underscores, dashes, dots, blanks, colons and slashes alone"
+)
+PATH_DETAIL = "must be the same as a path: no / at its beginning or end, no //, . or .. between"
 _EMOJI_OF_LATIN = "©®‼⁉™ℹ〰"  # noqa: RUF001 - emoji that are punctuation, letters or old signs
 _FIRST_WITHOUT_CASE = (
     "\u0590"  # where Hebrew begins; ª and º are of the same category as its letters
@@ -32,6 +39,20 @@ def without_nul(value: str) -> str:
     if "\x00" in value:
         raise ValueError("must not contain the NUL character")
     return value
+
+
+@lru_cache(10_000)  # a training logs the same few keys again and again
+def usable_key(key: str) -> str:
+    """Return the key of a metric, param or tag; charts and artifacts use it as a path.
+
+    Raises:
+        ValueError: it has other characters, or is not its own normalised path.
+    """
+    if not _is_key(key):
+        raise ValueError(KEY_DETAIL)
+    if key.startswith(("/", "..")) or posixpath.normpath(key) != key or key == ".":
+        raise ValueError(PATH_DETAIL)
+    return key
 
 
 def composed(value: str) -> str:

@@ -100,6 +100,7 @@ def create_runs() -> None:
         sa.Column("started_at", TIMESTAMP, nullable=False),
         sa.Column("ended_at", TIMESTAMP),
         sa.Column("deleted_at", TIMESTAMP),
+        sa.Column("purge_began_at", TIMESTAMP),
         *versioned(),
         sa.CheckConstraint(
             "status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')",

@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("name", BYTEWISE, nullable=False),
         sa.Column("description", sa.Text()),
         sa.Column("project_id", sa.Uuid()),
-        sa.Column("last_number", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("last_number", sa.BigInteger(), server_default="0", nullable=False),
         *versioned(),
         sa.CheckConstraint(
             "char_length(name) BETWEEN 1 AND 256", name=op.f("ck_registered_models_name")
@@ -47,7 +47,7 @@ def upgrade() -> None:
         "model_aliases",
         sa.Column("model_id", sa.Uuid(), nullable=False),
         sa.Column("alias", BYTEWISE, nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["model_id", "number"],
             ["model_versions.model_id", "model_versions.number"],
@@ -75,7 +75,7 @@ def create_versions() -> None:
         table,
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("model_id", sa.Uuid(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("stage", sa.Text(), server_default="None", nullable=False),
         sa.Column("source", BYTEWISE, nullable=False),
         sa.Column("location", sa.Text(), nullable=False),

@@ -48,3 +48,10 @@ def test_scope_unknown_is_invalid(scope: str) -> None:
     else:
         with pytest.raises(ValidationError):
             adapter.validate_python(scope)
+
+
+def test_only_admin_scopes_of_projects_reach_all() -> None:
+    for resource in ("experiments", "models"):
+        assert "of your projects" in SCOPES[f"{resource}:read"]
+        assert "see and change all" in SCOPES[f"{resource}:admin"]
+        assert "your" not in SCOPES[f"{resource}:admin"]

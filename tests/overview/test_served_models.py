@@ -9,9 +9,11 @@ from pydantic import SecretStr
 
 from service.auth.caller import Caller
 from service.documents.predictions.documents import PREDICTIONS
+from service.documents.predictions.reading import traffic as logged_traffic
 from service.main import State, create_app
 from service.overview import served_models
 from service.settings import Settings
+from service.stores.mongo.client import MongoStore
 from tests.documents.predictions.factories import make_event, make_events, post_batch
 from tests.fixtures.client import ADMINISTRATOR, client_as
 
@@ -108,6 +110,71 @@ async def test_models_many_events_are_counted_up_to_a_bound(
     assert model["versions"][0]["traffic"][0]["count"] == 10
 
 
+async def test_models_slow_log_ends_the_page_and_the_next_goes_on(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "d"):
+        await log(client, name, "1", 1)
+    await register(client, "c")
+    monkeypatch.setattr(served_models, "LIST_SECONDS", -1.0)
+    found, query = list[list[str]](), dict[str, str]()
+    while query.get("cursor", "") is not None:
+        page = (await client.get("/v1/models", params=query)).json()
+        found.append([item["name"] for item in page["items"]])
+        query = {"cursor": page["page"]["next_cursor"]}
+    assert found == [["a"], ["b"], ["c"], ["d"]]
+
+
+async def test_models_no_call_reads_more_than_a_few_versions(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [
+        make_event(model=f"m{number}", version=str(one)) for number in range(9) for one in range(5)
+    ]
+    await post_batch(client, events)
+    call, calls = MongoStore.call, list[object]()
+
+    async def counted(store: MongoStore, work: Any, **options: Any) -> Any:
+        calls.append(work)
+        return await call(store, work, **options)
+
+    monkeypatch.setattr(MongoStore, "call", counted)
+    monkeypatch.setattr(logged_traffic, "CALL_VERSIONS", 2)
+    monkeypatch.setattr(served_models, "LIST_SECONDS", 60.0)
+    page = (await client.get("/v1/models")).json()
+    assert len(page["items"]) == 9
+    assert all(len(model["versions"]) == 5 for model in page["items"])
+    assert len(calls) == 1 + 9 * (1 + 3)
+
+
+async def test_models_registered_versions_come_before_many_others(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(client, "fraud", 2)
+    await log(client, "fraud", "2", 9)
+    for number in range(4):
+        await log(client, "fraud", f"1-{number}", 5 + number)
+    await log(client, "fraud", "zz", 1)
+    monkeypatch.setattr(logged_traffic, "MAX_VERSIONS", 3)
+    for names in (10_000, 2):
+        monkeypatch.setattr(logged_traffic, "MAX_NAMES", names)
+        model = (await client.get("/v1/models/fraud")).json()
+        assert [one["count"] for one in model["versions"][0]["traffic"]] == [1]
+        assert (model["first_seen"][:10], model["last_seen"][:10]) == ("2026-01-01", "2026-01-09")
+        assert len(model["versions"]) == 2 + min(3, names)
+        assert model["logged_versions_left_off"] == (2 if names > 2 else 0)
+
+
+async def test_models_alias_of_digits_takes_no_events(client: httpx2.AsyncClient) -> None:
+    await register(client, "fraud", 2)
+    body = {"name": "fraud", "alias": "1", "version": "2"}
+    address = "/api/2.0/mlflow/registered-models/alias"
+    assert (await client.post(address, json=body)).status_code == 200
+    await log(client, "fraud", "1", 1)
+    second, first = (await client.get("/v1/models/fraud")).json()["versions"]
+    assert (second["traffic"], len(first["traffic"])) == ([], 1)
+
+
 async def test_models_traffic_reads_one_key_of_each_name(
     client: httpx2.AsyncClient, state: State
 ) -> None:
@@ -175,3 +242,20 @@ async def test_models_one_store_down_shows_the_other(
         assert (await reader.get(f"/v1/models/{found[0]}")).json()["parts"] == states
         missing = await reader.get("/v1/models/other")
         assert missing.status_code == 503
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_models_first_events_read_no_more_keys_than_the_bound(
+    order: int, client: httpx2.AsyncClient, state: State
+) -> None:
+    for model in ("a", "b"):
+        await post_batch(client, make_events(200, model=model, version="1"))
+    where = {"model": {"$eq": "a"}, "version": {"$eq": "1"}}
+    pipeline = logged_traffic._first(where, ("model", "version", "timestamp"), order, 10)
+    explained = await state["mongo"].database.command(
+        "explain",
+        {"aggregate": PREDICTIONS, "pipeline": pipeline, "cursor": {}},
+        verbosity="executionStats",
+    )
+    stats = explained.get("executionStats") or explained["stages"][0]["$cursor"]["executionStats"]
+    assert stats["totalKeysExamined"] <= 11

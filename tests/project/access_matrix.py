@@ -265,6 +265,7 @@ ACCESS_MATRIX: dict[str, AccessRow] = {
     "run_inputs_get": owned(200),
     "logged_models_list": owned(200),
     "logged_models_get": owned(200),
+    "logged_models_purge": AccessRow(401, 403, 404, 409, 409),
     "run_artifacts_list": owned(200),
     "run_artifacts_get": owned(200),
     "run_artifacts_put": owned(200, body={"any": "bytes"}),

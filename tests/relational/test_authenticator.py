@@ -1,6 +1,7 @@
 """The authenticator: accepted credentials, and the errors for all others."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -43,6 +44,34 @@ async def test_credentials_other_than_bearer_are_refused(
     answer = await anonymous_client.get(ME, headers={"Authorization": header})
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer.headers["www-authenticate"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://polystore"}, False),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://other.example"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+        ({"Origin": "https://other.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://polystore"}, True),
+        ({}, True),
+    ],
+)
+async def test_basic_of_another_sites_page_changes_nothing(
+    anonymous_client: httpx2.AsyncClient, state: State, headers: dict[str, str], allowed: bool
+) -> None:
+    owner = await create_user(state, "admin")
+    create, get = (f"/api/2.0/mlflow/experiments/{last}" for last in ("create", "get"))
+    options: Any = {"headers": headers, "auth": ("any", owner.token)}
+    made = await anonymous_client.post(create, content=b'{"name": "forged"}', **options)
+    assert made.status_code == (200 if allowed else 403)
+    read = await anonymous_client.get(get, params={"experiment_id": "0"}, **options)
+    assert read.status_code == 200
+    with_bearer = {**headers, **bearer(owner.token)}
+    made = await anonymous_client.post(create, json={"name": "own"}, headers=with_bearer)
+    assert made.status_code == 200
 
 
 async def test_token_as_password_of_url_is_accepted(

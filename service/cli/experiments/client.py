@@ -1,6 +1,7 @@
 """Requests on experiments: JSON in pages, a file in parts, an error as a message."""
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from service.cli.output import CommandFailed
 from service.settings import Settings
 
 PAGE_ITEMS = 200  # the largest page
+PART = "polystore-export"  # a name of a folder beside the file, so that nothing is replaced
 TIMEOUT_SECONDS = 60.0  # of a part of a response; an export sends its first one late
 DEFAULT_TEXT, DEFAULT_ID = "0", "00000000-0000-7000-8000-000000000000"
 
@@ -34,7 +36,8 @@ class ExperimentClient:
         """Connect to ``url``, or to the service that the settings describe.
 
         Raises:
-            RequestFailed: no service responds there, or it stopped while it answered.
+            RequestFailed: no service responds there, it stopped while it answered, or the response
+                is not one of this service.
         """
         settings = Settings()
         token = settings.token and settings.token.get_secret_value()
@@ -46,6 +49,10 @@ class ExperimentClient:
                 yield cls(client)
         except httpx2.ConnectError as error:
             raise RequestFailed(f"No service responds at {base}. Start it: make serve") from error
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
+            raise RequestFailed(f"{base} is no address. Use --url http://host:port") from error
+        except httpx2.DecodingError as error:
+            raise RequestFailed(_not_ours(base)) from error
         except httpx2.TransportError as error:
             kind = type(error).__name__
             raise RequestFailed(f"The answer of {base} was cut off ({kind}). Repeat it.") from error
@@ -64,7 +71,7 @@ class ExperimentClient:
         response = key and self._client.get(f"/v1/experiments/{key}")
         if not response or response.status_code == codes.NOT_FOUND:
             raise RequestFailed(f"There is no experiment {text} that you may see.")
-        return _checked(response).json()  # type: ignore[no-any-return]
+        return _object(response, "id")
 
     def pages(self, path: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
         """Yield the items of a list, page by page."""
@@ -83,24 +90,26 @@ class ExperimentClient:
 
         ``on_bytes`` is called with the bytes so far.
         """
-        part = file.with_name(f"{file.name}.part")
         size = 0
         try:
-            with self._client.stream("GET", path, params=query) as response, part.open("wb") as to:
+            with (
+                self._client.stream("GET", path, params=query) as response,
+                tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{PART}") as folder,
+            ):
                 if response.is_error:
                     response.read()
-                for chunk in _checked(response).iter_bytes():
-                    size += to.write(chunk)
-                    on_bytes(size)
-            part.replace(file)
+                part = Path(folder, PART)
+                with part.open("wb") as to:
+                    for chunk in _checked(response).iter_bytes():
+                        size += to.write(chunk)
+                        on_bytes(size)
+                part.replace(file)
         except OSError as error:
             raise RequestFailed(f"{file} cannot be written: {error.strerror}.") from error
-        finally:
-            part.unlink(missing_ok=True)
         return size
 
-    def _get(self, path: str, **query: Any) -> Any:
-        return _checked(self._client.get(path, params=query)).json()
+    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+        return _object(self._client.get(path, params=query), "items")
 
 
 def _checked(response: httpx2.Response) -> httpx2.Response:
@@ -113,6 +122,21 @@ def _checked(response: httpx2.Response) -> httpx2.Response:
     if response.status_code in (codes.UNAUTHORIZED, codes.FORBIDDEN):
         message += " An administrator's token: export POLYSTORE_TOKEN=$(polystore token)"
     raise RequestFailed(message)
+
+
+def _object(response: httpx2.Response, field: str) -> dict[str, Any]:
+    """Return the JSON object of a success; raise RequestFailed if it is none with this field."""
+    try:
+        found = _checked(response).json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or field not in found:
+        raise RequestFailed(_not_ours(str(response.url)))
+    return found
+
+
+def _not_ours(url: str) -> str:
+    return f"{url} is not an address of this service: its response is not as expected. Check --url."
 
 
 def _uuid(text: str) -> UUID | None:

@@ -5,8 +5,8 @@ buffers 48 MB of an upload, and makes indexes of its own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from bson.binary import Binary
@@ -19,7 +19,41 @@ from service.stores.mongo.client import Document, MongoCollection, MongoStore, n
 CALL_CHUNKS = (
     2  # a call; more were no faster, and each transfer holds three times as much (measured)
 )
+# Between two writes that wait for a majority. Without them, slow secondaries could be gigabytes
+# behind at the end of an upload, and its last write would not reach a majority in its deadline.
+MAJORITY_CHUNKS = 16
 REMOVED_CHUNKS = 64  # a call
+PART_BYTES = CALL_CHUNKS * CHUNK_BYTES
+TRANSFERS, SLOT_SECONDS = 64, 5.0  # of more than a part, in a process: about 400 MB
+
+
+class TooManyTransfers(Unavailable):
+    store_fails = False
+    code, title = "busy", "Too many large files are being sent and received"
+    detail = "Repeat the request later."
+
+
+class Transfers:
+    """The slots of large transfers in a process, so that their memory has a bound.
+
+    A request waits a few seconds for a slot, and then gets a 503.
+    """
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(TRANSFERS)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot; raise TooManyTransfers if none becomes free in time."""
+        try:
+            async with asyncio.timeout(SLOT_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise TooManyTransfers from None
+        try:
+            yield
+        finally:
+            self._slots.release()
 
 
 class ContentIncomplete(Unavailable):
@@ -42,11 +76,10 @@ class Contents:
         self._quick_chunks = self._chunks.with_options(write_concern=quick)
 
     async def write(self, file_id: UUID, first: int, chunks: Sequence[bytes]) -> None:
-        """Write chunks, the number ``first`` and those that follow it, to the primary."""
+        """Write chunks, the number ``first`` and those that follow it."""
         documents = _documents(file_id, first, chunks)
-        await self._store.call(
-            lambda: self._quick_chunks.insert_many(documents, ordered=False), writes=True
-        )
+        chunks_of = self._chunks_from(first)
+        await self._store.call(lambda: chunks_of.insert_many(documents, ordered=False), writes=True)
 
     async def complete(self, file: FileDocument, first: int, chunks: Sequence[bytes]) -> None:
         """Write the last chunks and GridFS's document; a majority then has the whole content.
@@ -62,16 +95,19 @@ class Contents:
         documents = _documents(file["_id"], first, chunks)
 
         async def write() -> int:
-            await asyncio.gather(
-                *([self._chunks.insert_many(documents, ordered=False)] if documents else ()),
-                self._files.insert_one(dict(file)),
-            )
-            where = {"files_id": file["_id"]}
-            return await self._chunks.count_documents(where) if first else len(documents)
+            if documents:
+                await self._quick_chunks.insert_many(documents, ordered=False)
+            await self._files.insert_one(dict(file))
+            return await self._chunks.count_documents({"files_id": file["_id"]})
 
         stored = await self._store.call(write, writes=True)
         if stored != first + len(documents):
             raise ContentIncomplete
+
+    def _chunks_from(self, first: int) -> MongoCollection:
+        """Return the collection for chunks from ``first`` on: some writes wait for a majority."""
+        waits = first > 0 and first % MAJORITY_CHUNKS == 0
+        return self._chunks if waits else self._quick_chunks
 
     async def read(self, file_id: UUID, begin: int, end: int) -> AsyncGenerator[bytes]:
         """Yield the bytes from ``begin`` to before ``end``; the next are read ahead.

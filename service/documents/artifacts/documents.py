@@ -95,6 +95,20 @@ def take_out() -> list[Document]:
     return [{"$set": values}]
 
 
+def condemn_due() -> list[Document]:
+    """Return the update after which what is due is to be removed; a current content never is.
+
+    An upload that was given up while its publishing was in doubt may be both.
+    """
+    others = {"$filter": {"input": "$leftovers", "cond": {"$ne": ["$$this.file_id", "$file_id"]}}}
+    is_due = {"$lte": ["$$this.remove_at", now()]}
+    condemned = {
+        "file_id": "$$this.file_id",
+        "remove_at": {"$cond": [is_due, CONDEMNED, "$$this.remove_at"]},
+    }
+    return [{"$set": {"leftovers": {"$map": {"input": others, "in": condemned}}}}]
+
+
 def condemn_all() -> list[Document]:
     """Return the update after which all contents of a path, also uploads, are to be removed now."""
     old = {

@@ -3,13 +3,13 @@
 import base64
 import mimetypes
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from urllib.parse import quote
 
 from fastapi import Request, Response
 from typing_extensions import override
 
-from service.documents.artifacts.contents import Contents
+from service.documents.artifacts.contents import PART_BYTES, Contents, Transfers
 from service.documents.artifacts.documents import ArtifactDocument
 from service.documents.artifacts.ranges import ByteRange, requested_range
 from service.web.streaming import StreamedResponse
@@ -41,7 +41,11 @@ class ArtifactResponse(StreamedResponse):
     """A file, or one range of it; ``Repr-Digest`` is that of the whole file (RFC 9530)."""
 
     def __init__(
-        self, contents: Contents, artifact: ArtifactDocument, part: ByteRange | None
+        self,
+        contents: Contents,
+        transfers: Transfers,
+        artifact: ArtifactDocument,
+        part: ByteRange | None,
     ) -> None:
         length = artifact["length"]
         begin, end = part or ByteRange(0, length)
@@ -59,6 +63,7 @@ class ArtifactResponse(StreamedResponse):
             self.status_code = 206
             self.headers["Content-Range"] = f"bytes {begin}-{end - 1}/{length}"
         assert artifact["file_id"] is not None  # noqa: S101 - ArtifactRepository.get has found it
+        self._transfers = transfers
         self._contents, self._file_id = contents, artifact["file_id"]
         self._begin, self._end = begin, end
 
@@ -67,7 +72,8 @@ class ArtifactResponse(StreamedResponse):
         if self._begin == self._end:
             return
         pieces = self._contents.read(self._file_id, self._begin, self._end)
-        async with aclosing(pieces):
+        is_large = self._end - self._begin > PART_BYTES
+        async with self._transfers.slot() if is_large else nullcontext(), aclosing(pieces):
             async for piece in pieces:
                 yield piece
 
@@ -79,4 +85,4 @@ def respond(request: Request, contents: Contents, artifact: ArtifactDocument) ->
         RangeNotSatisfiable: no byte of the file is in the range.
     """
     part = requested_range(request, etag_of(artifact), artifact["length"])
-    return ArtifactResponse(contents, artifact, part)
+    return ArtifactResponse(contents, request.state.artifact_transfers, artifact, part)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from service.core.errors import BadRequest
 from service.documents.artifacts.documents import ArtifactDocument
 from service.documents.artifacts.download import content_type
 from service.documents.artifacts.owned import OwnedArtifacts
@@ -20,6 +21,15 @@ from service.documents.artifacts.schemas import (
 from service.stores.mongo.context import MongoService
 from service.web.lists.cursors import Cursor
 from service.web.lists.pagination import Page
+
+MAX_LISTED = 20_000  # of a folder in one answer, which is about 2 MB
+
+
+class FolderTooLarge(BadRequest):
+    """MLflow's clients read no second page, so a part would be taken for the whole."""
+
+    code, title = "folder_too_large", "Folder has too many entries for one answer"
+    detail = f"List folders of more than {MAX_LISTED} entries below /v1, in pages."
 
 
 class FolderList(MongoService):
@@ -46,19 +56,19 @@ class FolderList(MongoService):
 
 
 async def mlflow_list(artifacts: OwnedArtifacts, folder: str, *, whole_paths: bool) -> FileList:
-    """Return all files and folders of a folder, by name.
+    """Return all files and folders of a folder, by name; raise FolderTooLarge.
 
     Paths are base names, or else ``whole_paths`` below the root, which is then named too.
     """
     prefix = f"{folder}/" if whole_paths and folder else ""
-    files = [
-        FileInfo(
-            path=f"{prefix}{child.name}",
-            is_dir=child.file is None,
-            file_size=(child.file and child.file["length"]) or None,
-        )
-        async for child in artifacts.children(folder)
-    ]
+    files = list[FileInfo]()
+    async with aclosing(artifacts.children(folder)) as children:
+        async for child in children:
+            size = (child.file and child.file["length"]) or None
+            is_folder = child.file is None
+            files.append(FileInfo(path=f"{prefix}{child.name}", is_dir=is_folder, file_size=size))
+            if len(files) > MAX_LISTED:
+                raise FolderTooLarge
     files.sort(key=lambda file: file.path)
     return FileList(root_uri=artifacts.uri if whole_paths else None, files=files or None)
 

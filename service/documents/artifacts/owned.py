@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 
 from service.auth.artifact_owners import ArtifactKind, ArtifactOwners, ArtifactRoot
+from service.core.errors import PreconditionFailed
 from service.documents.artifacts.contents import Contents
 from service.documents.artifacts.documents import ArtifactDocument
 from service.documents.artifacts.download import etag_of, respond
@@ -22,7 +23,7 @@ from service.documents.artifacts.repository import ArtifactRepository, Child
 from service.documents.artifacts.upload import Upload
 from service.stores.mongo.client import Document
 from service.stores.mongo.context import MongoContext, MongoService
-from service.web.conditional import NotModified, matches_etag
+from service.web.conditional import NotModified, matches_etag, matches_strongly
 
 NO_CONDITION: Document = {}
 
@@ -46,11 +47,15 @@ class OwnedArtifacts:
 
         Raises:
             ArtifactNotFound: there is no such file.
+            PreconditionFailed: the file is another than If-Match wants.
             NotModified: the caller's copy is the same.
             RangeNotSatisfiable: no byte of the file is in the range.
         """
         request = self._context.request
         artifact = await self._artifacts.get(check_path(path))
+        wanted = request.headers.get("if-match", "*")
+        if not matches_strongly(wanted, etag_of(artifact)):
+            raise PreconditionFailed
         known = request.headers.get("if-none-match")
         if known is not None and matches_etag(known, etag_of(artifact)):
             raise NotModified(etag_of(artifact))

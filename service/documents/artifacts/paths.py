@@ -10,6 +10,7 @@ from service.core.errors import BadRequest, NotFound, has_surrogate
 MAX_PATH_BYTES = 1024  # in UTF-8; S3's limit of a key
 SCHEME = "mlflow-artifacts:"
 _FORBIDDEN = re.compile(r"[\\#\x00]")
+MAX_ROOT_BYTES = 100  # of the part of MLflow's paths that names the owner
 _DRIVE = re.compile(r"[A-Za-z]:(?:/|$)")  # `a:b` is a name
 _RUN: ArtifactKind = "run"
 _MODEL: ArtifactKind = "model"
@@ -28,7 +29,7 @@ class ArtifactNotFound(NotFound):
     detail = "List the artifacts to see the paths that there are."
 
 
-def check_path(path: str) -> str:
+def check_path(path: str, *, most: int = MAX_PATH_BYTES) -> str:
     """Return the path of a file or folder if it is accepted.
 
     A client decodes and joins paths by its own rules. Therefore no path that becomes harmful by
@@ -37,7 +38,7 @@ def check_path(path: str) -> str:
     Raises:
         BadPath: it is not accepted.
     """
-    if has_surrogate(path) or len(path.encode()) > MAX_PATH_BYTES:
+    if has_surrogate(path) or len(path.encode()) > most:
         raise BadPath
     decoded, once = path, unquote(path)
     while once != decoded:  # each time it gets shorter
@@ -67,7 +68,10 @@ def split_path(path: str) -> tuple[ArtifactRoot, str]:
         BadPath: it is not accepted.
         ArtifactNotFound: it names no owner.
     """
-    match check_path(path.removesuffix("/")).split("/"):
+    path = path.removesuffix("/")
+    if not path:
+        raise ArtifactNotFound
+    match check_path(path, most=MAX_ROOT_BYTES + MAX_PATH_BYTES).split("/"):
         case [experiment, "models", model, "artifacts", *rest] if model.startswith("m-"):
             kind, owner = _MODEL, read_id(model.removeprefix("m-"))
         case [experiment, run, "artifacts", *rest]:

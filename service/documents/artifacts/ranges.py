@@ -6,6 +6,7 @@ from typing import NamedTuple
 from fastapi import Request
 
 from service.core.errors import ServiceError
+from service.web.middleware.head_requests import HEAD_ONLY
 
 _BYTES = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.IGNORECASE)
 
@@ -27,13 +28,15 @@ def requested_range(request: Request, etag: str, length: int) -> ByteRange | Non
 
     Several ranges, other units and ranges that cannot be read are answered with the whole file, as
     is a range for another version (If-Range). A date in If-Range is never that of this version,
-    because two contents may have one date.
+    because two contents may have one date. HEAD has no range (RFC 9110, 14.2).
 
     Raises:
         RangeNotSatisfiable: no byte of the file is in it.
     """
     header = request.headers.get("range")
-    if header is None or request.headers.get("if-range", etag).strip() != etag:
+    if header is None or request.scope.get(HEAD_ONLY):
+        return None
+    if request.headers.get("if-range", etag).strip() != etag:
         return None
     found = _BYTES.fullmatch(header)
     if found is None or not (found[1] or found[2]):

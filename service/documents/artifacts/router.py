@@ -40,7 +40,14 @@ _RANGE = {
             "required": False,
             "description": "One range of bytes, such as `bytes=0-1023` or `bytes=-100`; 206.",
             "schema": {"type": "string"},
-        }
+        },
+        {
+            "name": "If-Match",
+            "in": "header",
+            "required": False,
+            "description": "The ETag of the file to read; 412 if it has another.",
+            "schema": {"type": "string"},
+        },
     ]
 }
 _DOWNLOAD: dict[int | str, dict[str, Any]] = {
@@ -50,7 +57,7 @@ _DOWNLOAD: dict[int | str, dict[str, Any]] = {
         "headers": _ETAG,
     },
     206: {"description": "One range of the file", "content": {BYTES: _FILE}, "headers": _ETAG},
-    **problems(ArtifactNotFound, BadPath, RangeNotSatisfiable, cached=True),
+    **problems(ArtifactNotFound, BadPath, RangeNotSatisfiable, cached=True, if_match=True),
 }
 _UPLOAD: dict[int | str, dict[str, Any]] = {
     200: {"headers": _ETAG},

@@ -6,21 +6,26 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from uuid import UUID
 
 from fastapi import Request
 from uuid_utils.compat import uuid7
 
 from service.core.errors import BadRequest, BodyTooSlow, ServiceError, TooLarge, UnsupportedMedia
-from service.documents.artifacts.contents import CALL_CHUNKS, Contents, file_document
+from service.documents.artifacts.contents import (
+    CALL_CHUNKS,
+    PART_BYTES,
+    Contents,
+    Transfers,
+    file_document,
+)
 from service.documents.artifacts.documents import CHUNK_BYTES, UPLOAD_TIME, ArtifactDocument
 from service.documents.artifacts.repository import ArtifactRepository
 from service.stores.mongo.client import Document
 
-PART_BYTES = CALL_CHUNKS * CHUNK_BYTES
-# Whether the owner still takes writes is asked again after so long. A purge begins later than that
-# to forget an owner; see `purge.py`.
+# Whether the owner still takes writes is asked again every so often. The artifacts of a purged
+# owner are removed later than that; see SETTLE_TIME in `sweep.py`.
 RECHECK_SECONDS = 20.0
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 
@@ -38,8 +43,11 @@ class Upload:
     ) -> None:
         self._request, self._contents, self._artifacts = request, contents, artifacts
         self._max_bytes: int = request.state.settings.max_artifact_bytes
+        self._transfers: Transfers = request.state.artifact_transfers
+        self._slot = AsyncExitStack()  # of a large transfer, from the second part on
         self._name = name  # of GridFS's document
         self._sha256, self._length, self._began = hashlib.sha256(), 0, time.monotonic()
+        self._asked_at = self._began
         self._writing: asyncio.Task[None]  # the call that runs while the body is received
 
     async def run(
@@ -52,7 +60,8 @@ class Upload:
         Raises:
             DigestMismatch: a digest in the headers is another.
             PreconditionFailed: the document does not match ``condition``.
-            TooLarge, BodyTooSlow, UploadLost, ContentIncomplete, Unavailable: nothing was stored.
+            TooLarge, BodyTooSlow, UploadLost, ContentIncomplete, TooManyTransfers, Unavailable:
+                nothing was stored.
         """
         if "content-encoding" in self._request.headers:
             raise UnsupportedMedia("Send the file uncompressed, or as a compressed file.")
@@ -60,31 +69,50 @@ class Upload:
         file_id: UUID = uuid7()
         self._writing = asyncio.create_task(self._announce(path, file_id, condition))
         try:
-            first, last_part = await self._receive(file_id)
+            return await self._store(path, file_id, condition, still_allowed)
+        except BaseException:
+            await self._give_up(path, file_id)
+            raise
+
+    async def _store(
+        self,
+        path: str,
+        file_id: UUID,
+        condition: Document,
+        still_allowed: Callable[[], Awaitable[None]],
+    ) -> ArtifactDocument:
+        async with self._slot:
+            first, last_part = await self._receive(file_id, still_allowed)
             self._check_digest()
-            if time.monotonic() - self._began > RECHECK_SECONDS:
-                await still_allowed()
+            await self._recheck(still_allowed)
             file = file_document(file_id, self._name, self._length, self._sha256.hexdigest())
             await self._contents.complete(file, first, _chunks(last_part))
             return await self._artifacts.publish(
                 path, file_id, self._length, self._sha256.hexdigest(), condition
             )
-        except BaseException:
-            await self._give_up(path, file_id)
-            raise
 
-    async def _receive(self, file_id: UUID) -> tuple[int, bytes]:
+    async def _receive(
+        self, file_id: UUID, still_allowed: Callable[[], Awaitable[None]]
+    ) -> tuple[int, bytes]:
         """Write all parts but the last; return the number of its first chunk, and the part."""
         first, waiting = 0, b""
         async for part in self._parts():
             if waiting:
+                if not first:
+                    await self._slot.enter_async_context(self._transfers.slot())
                 await self._writing
+                await self._recheck(still_allowed)
                 write = self._contents.write(file_id, first, _chunks(waiting))
                 self._writing = asyncio.create_task(write)
                 first += CALL_CHUNKS
             waiting = part
         await self._writing
         return first, waiting
+
+    async def _recheck(self, still_allowed: Callable[[], Awaitable[None]]) -> None:
+        if time.monotonic() - self._asked_at > RECHECK_SECONDS:
+            self._asked_at = time.monotonic()
+            await still_allowed()
 
     async def _announce(self, path: str, file_id: UUID, condition: Document) -> None:
         await self._artifacts.announce(path, file_id)

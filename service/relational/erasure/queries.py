@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, column, exists, func, or_, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -25,7 +25,7 @@ async def count(session: AsyncSession, user_id: UUID) -> tuple[Removed, Kept]:
     own_posts = select(Post.id).where(Post.author_id == user_id)
     email = select(func.email_key(User.email)).where(User.id == user_id).scalar_subquery()
     invited = ProjectInvitation.invited_by == user_id
-    gone = Project.deleted_at.is_not(None) & is_last_owner(user_id)
+    gone = Project.deleted_at.is_not(None) & is_last_owner(user_id) & ~_is_used()
     used = exists().where(Entry.account_id == Account.id)
     owned = Account.owner_id == user_id
     removed = {
@@ -70,6 +70,12 @@ def is_last_owner(user_id: UUID) -> ColumnElement[bool]:
         other.project_id == Project.id, other.role == "owner", other.user_id != user_id
     )
     return Project.id.in_(owned) & ~others
+
+
+def _is_used() -> ColumnElement[bool]:
+    """Return the condition of projects that have experiments or registered models."""
+    owned = (table(name, column("project_id")) for name in ("experiments", "registered_models"))
+    return or_(*(exists().where(one.c.project_id == Project.id) for one in owned))
 
 
 def is_about(user_id: UUID) -> ColumnElement[bool]:

@@ -22,7 +22,9 @@ class Removed(ResponseModel):
 
     posts: int
     comments: int = Field(description="by the user, and by others on the user's posts")
-    projects: int = Field(description="deleted projects that had no other owner")
+    projects: int = Field(
+        description="deleted projects without another owner, experiments or registered models"
+    )
     memberships: int
     invitations: int = Field(description="by the user, and to the user's email")
     accounts: int = Field(description="accounts without any transfer")
@@ -36,7 +38,9 @@ class Kept(ResponseModel):
     orders: int
     accounts: int = Field(description="closed accounts with transfers")
     transfers: int
-    projects: int = Field(description="projects that the user created and that have another owner")
+    projects: int = Field(
+        description="created by the user; with another owner, experiments or registered models"
+    )
     stock_movements: int
     audit_events: int
 

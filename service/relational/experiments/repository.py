@@ -4,26 +4,26 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import (
-    ColumnElement,
-    delete,
-    func,
-    select,
-    text,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, delete, func, select, text, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from service.auth.caller import Forbidden
 from service.core.errors import Conflict, NotFound, Refused
 from service.relational.experiments.schemas import (
+    MAX_TAGS,
     ExperimentCreate,
     ExperimentQuery,
     ExperimentRead,
     ExperimentUpdate,
 )
 from service.relational.experiments.tables import DEFAULT_ID, Experiment, ExperimentTag
-from service.relational.experiments.visibility import editable_experiment, visible_experiment
+from service.relational.experiments.visibility import (
+    MoveForbidden,
+    editable_experiment,
+    may_edit_in,
+    unmovable_experiment,
+    visible_experiment,
+)
 from service.relational.projects.repository import ProjectNotFound, ProjectRepository
 from service.stores.sql.context import SqlContext
 from service.stores.sql.lists.listing import SqlListing, projection
@@ -69,6 +69,10 @@ class ExperimentReadOnly(Forbidden):
 
 class ExperimentTagNotFound(NotFound):
     code, title = "tag_not_found", "There is no such tag"
+
+
+class TooManyTags(Conflict):
+    code, title = "too_many_tags", f"An experiment has at most {MAX_TAGS} tags"
 
 
 class DefaultStays(Conflict):
@@ -126,9 +130,13 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         return await self._page(query, self.visible(), is_wanted)
 
     async def add(self, experiment: ExperimentCreate) -> ExperimentRead:
-        """Return the new experiment; raise ProjectNotFound or ProjectRoleTooWeak."""
+        """Return the new experiment.
+
+        Raises:
+            ProjectNotFound, ProjectRoleTooWeak, ExperimentReadOnly: of its project.
+        """
         if experiment.project_id is not None:
-            await self._projects.lock_with(experiment.project_id, "edit")
+            await self._lock_project(experiment.project_id)
         values = experiment.model_dump(exclude={"tags"})
         made = insert(Experiment).values(**values).returning(Experiment.id)
         key = (await self._session.execute(made)).scalar_one()
@@ -147,6 +155,7 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         Raises:
             ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted.
             DefaultStays: it would belong to a project.
+            MoveForbidden: who moves it could purge it then, so it takes the right to purge it.
             ProjectNotFound, ProjectRoleTooWeak: of the project that it would belong to.
         """
         values = changes(change)
@@ -154,8 +163,13 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         if project_id is not None:
             if key == DEFAULT_ID:
                 raise DefaultStays
-            await self._projects.lock_with(project_id, "edit")
+            await self._lock_project(project_id)
         await self._lock_active(key)
+        stays = select(Experiment.id).where(
+            self._is(key), unmovable_experiment(project_id, self._caller)
+        )
+        if "project_id" in values and await self._session.scalar(stays) is not None:
+            raise MoveForbidden
         await self._change(self._is(key), values, expected)
         return await self.get(key)
 
@@ -176,8 +190,15 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         return await self.get(key)
 
     async def set_tag(self, key: UUID, name: str, value: str) -> None:
-        """Set a tag; the same value again changes nothing. Raises as ``change``."""
+        """Set a tag; the same value again changes nothing.
+
+        Raises:
+            ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted, TooManyTags.
+        """
         await self._lock_active(key)
+        others = select(func.count()).where(_T.experiment_id == key, _T.key != name)
+        if (await self._session.scalar(others) or 0) >= MAX_TAGS:
+            raise TooManyTags
         sent = insert(_T).values(experiment_id=key, key=name, value=value)
         put = sent.on_conflict_do_update(
             index_elements=["experiment_id", "key"],
@@ -194,6 +215,12 @@ class ExperimentRepository(SqlRepository[ExperimentRead]):
         if await self._session.scalar(delete(_T).where(is_it).returning(_T.key)) is None:
             raise ExperimentTagNotFound
         await self._change(self._is(key), {"updated_at": func.now()}, None)
+
+    async def _lock_project(self, project_id: UUID) -> None:
+        """Lock the project of an experiment, in which projects:admin alone is not enough."""
+        await self._projects.lock_with(project_id, "edit")
+        if not await self._session.scalar(select(may_edit_in(project_id, self._caller))):
+            raise ExperimentReadOnly
 
     async def _lock_active(self, key: UUID) -> None:
         if await self._lock(key):

@@ -14,6 +14,7 @@ from service.relational.experiments.repository import (
     ExperimentReadOnly,
     Experiments,
     ExperimentTagNotFound,
+    TooManyTags,
 )
 from service.relational.experiments.schemas import (
     ExperimentCreate,
@@ -23,6 +24,7 @@ from service.relational.experiments.schemas import (
     ExperimentUpdate,
     Key,
 )
+from service.relational.experiments.visibility import MoveForbidden
 from service.relational.projects.repository import ProjectNotFound, ProjectRoleTooWeak
 from service.stores.sql.route import SqlRoute
 from service.web.conditional import IfMatch, Reply
@@ -37,7 +39,9 @@ TagKey = Annotated[Key, Path()]
     "",
     status_code=201,
     dependencies=[needs("experiments:write")],
-    responses=problems(ExperimentNameTaken, ProjectNotFound, ProjectRoleTooWeak),
+    responses=problems(
+        ExperimentNameTaken, ExperimentReadOnly, ProjectNotFound, ProjectRoleTooWeak
+    ),
 )
 async def experiments_create(
     experiment: ExperimentCreate, experiments: Experiments, reply: Reply
@@ -72,7 +76,7 @@ async def experiments_get(
     dependencies=[needs("experiments:write")],
     responses=problems(
         ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted, ExperimentNameTaken,
-        DefaultStays, ProjectNotFound, ProjectRoleTooWeak, if_match=True,
+        DefaultStays, MoveForbidden, ProjectNotFound, ProjectRoleTooWeak, if_match=True,
     ),
 )  # fmt: skip
 async def experiments_update(
@@ -82,7 +86,7 @@ async def experiments_update(
     expected: IfMatch,
     reply: Reply,
 ) -> ExperimentRead:
-    """Change some fields of an experiment; `project_id` moves it into a project."""
+    """Change some fields of an experiment; who may purge it moves it with `project_id`."""
     return reply.updated(await experiments.change(experiment_id, change, expected))
 
 
@@ -114,7 +118,7 @@ async def experiments_restore(
 @router.put(
     "/{experiment_id}/tags/{key:text}",
     dependencies=[needs("experiments:write")],
-    responses=problems(ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted),
+    responses=problems(ExperimentNotFound, ExperimentReadOnly, ExperimentDeleted, TooManyTags),
 )
 async def experiments_set_tag(
     experiment_id: UUID,

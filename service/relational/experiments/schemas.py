@@ -1,8 +1,5 @@
 """Schemas of experiments, and the keys and texts that runs have too."""
 
-import posixpath
-import re
-from functools import lru_cache
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -10,30 +7,12 @@ from pydantic import MISSING, AfterValidator, ConfigDict, Field
 
 from service.web.lists.pagination import ListQuery
 from service.web.schemas import ExactText, Moment, RequestModel, Versioned
+from service.web.text import usable_key
 
 MAX_KEY = 250
+MAX_TAGS = 100
 MAX_EXPERIMENT_TAG = 20_000
-KEY_PATTERN = r"^[/\w.\- :]*$"
-KEY_DETAIL = (
-    "must have letters, digits, underscores, dashes, dots, blanks, colons and slashes alone"
-)
-PATH_DETAIL = "must be the same as a path: no / at its beginning or end, no //, . or .. between"
 OWN_SCHEME = "mlflow-artifacts:"
-_is_key = re.compile(KEY_PATTERN).fullmatch
-
-
-@lru_cache(10_000)  # a training logs the same few keys again and again
-def usable_key(key: str) -> str:
-    """Return the key of a metric, param or tag; charts and artifacts use it as a path.
-
-    Raises:
-        ValueError: it has other characters, or is not its own normalised path.
-    """
-    if not _is_key(key):
-        raise ValueError(KEY_DETAIL)
-    if key.startswith(("/", "..")) or posixpath.normpath(key) != key or key == ".":
-        raise ValueError(PATH_DETAIL)
-    return key
 
 
 def usable_location(location: str) -> str:
@@ -56,7 +35,7 @@ ArtifactLocation = Annotated[
     ExactText, Field(min_length=1, max_length=2000), AfterValidator(usable_location)
 ]
 Goals = Annotated[dict[Key, Literal["minimize", "maximize"]], Field(max_length=100)]
-ExperimentTags = Annotated[dict[Key, ExperimentTagValue], Field(max_length=100)]
+ExperimentTags = Annotated[dict[Key, ExperimentTagValue], Field(max_length=MAX_TAGS)]
 
 
 class ExperimentCreate(RequestModel):

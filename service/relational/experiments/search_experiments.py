@@ -1,7 +1,7 @@
 """Search of experiments, by the same language as that of runs."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Depends
 from sqlalchemy import Text, case, cast, func, literal, literal_column, true
@@ -13,6 +13,7 @@ from service.relational.experiments.tables import DEFAULT_ID, Experiment, Experi
 from service.relational.search_language.conditions import condition
 from service.relational.search_language.grammar import parse_filter
 from service.relational.search_language.ordering import Ordering, parse_order
+from service.relational.search_language.page_rows import page_rows
 from service.relational.search_language.page_tokens import PageTokens
 from service.relational.search_language.searchable import (
     Attribute,
@@ -77,7 +78,7 @@ class ExperimentSearch(ExperimentRepository):
         view: View = "ACTIVE_ONLY",
         token: str | None = None,
     ) -> FoundExperiments:
-        """Return a page of experiments, the newest first by default.
+        """Return a page of experiments, the newest first by default; it ends early at 8 MiB.
 
         Args:
             limit: the most experiments of the page.
@@ -100,9 +101,14 @@ class ExperimentSearch(ExperimentRepository):
         if end is not None:
             statement = statement.where(ordering.after(end))
         statement = ordering.apply(statement).limit(limit + 1)
-        rows = (await self._session.execute(statement)).all()
-        token = tokens.write(ordering.values(rows[limit - 1])) if len(rows) > limit else None
-        return FoundExperiments([self.read(row) for row in rows[:limit]], token)
+        rows, has_more = await page_rows(self._session, statement, limit, _size)
+        token = tokens.write(ordering.values(rows[-1])) if has_more else None
+        return FoundExperiments([self.read(row) for row in rows], token)
+
+
+def _size(row: Any) -> int:
+    """Return the characters of an experiment's tags, which are most of it."""
+    return sum(map(len, row.tags.values()))
 
 
 def _of_view(view: View) -> Condition:

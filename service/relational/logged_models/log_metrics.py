@@ -1,6 +1,5 @@
 """Metrics of logged models: each point that a run logs about one is also the model's."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -38,14 +37,14 @@ class ModelMetrics(SqlService):
         Raises:
             LoggedModelNotFound, ExperimentReadOnly, ExperimentDeleted: as LoggedModelRepository.
         """
-        by_model = defaultdict[UUID, list[ModelPoint]](list)
-        for point in sorted(set(points), key=_order):
-            by_model[point.model_id].append(point)
-        for model_id, own in by_model.items():
-            experiment_id = await self._models.require(model_id)
-            same = {"run_id": run_id, "experiment_id": experiment_id}
-            sent = [point._asdict() for point in own]
-            await self._session.execute(add_rows(LoggedModelMetric, sent, **same))
+        if not points:
+            return
+        experiments = await self._models.require_all({point.model_id for point in points})
+        sent = [
+            {**point._asdict(), "experiment_id": experiments[point.model_id]}
+            for point in sorted(set(points), key=_order)
+        ]
+        await self._session.execute(add_rows(LoggedModelMetric, sent, run_id=run_id))
 
 
 def _order(point: ModelPoint) -> tuple[Any, ...]:

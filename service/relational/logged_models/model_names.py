@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
-from service.relational.logged_models.queries import NEWEST, model_text
+from service.relational.logged_models.queries import model_text, newest
 from service.relational.logged_models.tables import (
     LoggedModel,
     LoggedModelMetric,
@@ -157,6 +157,6 @@ def _latest(experiment_ids: Sequence[UUID], key: str, dataset: OfDataset | None)
             _about(_METRIC, [dataset] if dataset else ()),
         )
         .ext(distinct_on(_METRIC.model_id))
-        .order_by(_METRIC.model_id, *NEWEST)
+        .order_by(_METRIC.model_id, *newest(_METRIC))
         .subquery()
     )

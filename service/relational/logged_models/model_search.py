@@ -22,6 +22,7 @@ from service.relational.logged_models.tables import LoggedModel
 from service.relational.runs.reading.searchable import within
 from service.relational.search_language.conditions import condition
 from service.relational.search_language.grammar import parse_filter
+from service.relational.search_language.page_rows import page_rows
 from service.relational.search_language.page_tokens import PageTokens
 from service.stores.sql.context import SqlService
 
@@ -63,6 +64,8 @@ class ModelReader(SqlService):
     async def search(self, wanted: ModelSearch) -> ModelsFound:
         """Return a page of the models that are not deleted, the newest first by default.
 
+        It ends early at 8 MiB.
+
         Raises:
             InvalidFilter, InvalidOrder: with the place in the text.
             BadCursor: the page token is of another search.
@@ -78,11 +81,12 @@ class ModelReader(SqlService):
         end = tokens.read(wanted.page_token)
         if end is not None:
             statement = statement.where(order.after(end))
-        rows = (await self._session.execute(statement.limit(wanted.limit + 1))).all()
-        shown = rows[: wanted.limit]
-        more = len(rows) > wanted.limit
-        token = tokens.write(order.values(shown[-1])) if more else None
-        return ModelsFound([row.model for row in shown], token)
+        statement = statement.limit(wanted.limit + 1)
+        rows, has_more = await page_rows(
+            self._session, statement, wanted.limit, lambda row: len(row.model)
+        )
+        token = tokens.write(order.values(rows[-1])) if has_more else None
+        return ModelsFound([row.model for row in rows], token)
 
     def _models(self) -> Select[Any]:
         found = select(cast(model_json(), Text).label("model")).select_from(_M)

@@ -16,8 +16,10 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, aggregate_order_by, distinct_on, insert
+from sqlalchemy.orm import aliased
 
 from service.relational.experiments.tables import Experiment
 from service.relational.logged_models.tables import (
@@ -26,18 +28,39 @@ from service.relational.logged_models.tables import (
     LoggedModelParam,
     LoggedModelTag,
 )
-from service.relational.runs.reading.run_json import experiment_text, hexadecimal, milliseconds
+from service.relational.runs.reading.run_json import (
+    artifact_root,
+    experiment_text,
+    hexadecimal,
+    milliseconds,
+)
 from service.stores.sql.base import Base
 
 _METRIC = LoggedModelMetric
-_DATASET = _METRIC.dataset_name, _METRIC.dataset_digest
-_IS_NAN = _METRIC.value == literal(float("nan"), Double)
-NEWEST = (  # the order of points, of which the first is the latest; NaN counts as 0
-    _METRIC.step.desc(),
-    _METRIC.timestamp.desc(),
-    case((_IS_NAN, literal(0.0, Double)), else_=_METRIC.value).desc(),
-    _METRIC.value.desc(),
-)
+MAX_POINTS = 1_000  # a model may have many more of a key than an answer can hold
+# Its keys one by one from the index, because DISTINCT would read every point.
+_SHOWN = text(f"""
+    WITH RECURSIVE keys (key) AS (
+        (SELECT key FROM logged_model_metrics WHERE model_id = logged_models.id
+            ORDER BY key LIMIT 1)
+        UNION ALL
+        SELECT (SELECT m.key FROM logged_model_metrics AS m
+            WHERE m.model_id = logged_models.id AND m.key > keys.key ORDER BY m.key LIMIT 1)
+        FROM keys WHERE keys.key IS NOT NULL
+    )
+    SELECT point.* FROM keys CROSS JOIN LATERAL (
+        SELECT * FROM logged_model_metrics AS m
+        WHERE m.model_id = logged_models.id AND m.key = keys.key
+        ORDER BY m.step DESC, m.timestamp DESC, m.value DESC LIMIT {MAX_POINTS}
+    ) AS point
+""")  # noqa: S608 - a constant
+
+
+def newest(metric: Any) -> Sequence[ColumnElement[Any]]:
+    """Return the order of points, of which the first is the latest; NaN counts as 0."""
+    is_nan = metric.value == literal(float("nan"), Double)
+    number = case((is_nan, literal(0.0, Double)), else_=metric.value)
+    return metric.step.desc(), metric.timestamp.desc(), number.desc(), metric.value.desc()
 
 
 def texts_by_key(table: type[LoggedModelParam | LoggedModelTag]) -> ColumnElement[Any]:
@@ -47,17 +70,16 @@ def texts_by_key(table: type[LoggedModelParam | LoggedModelTag]) -> ColumnElemen
     return of_model.where(table.model_id == LoggedModel.id).scalar_subquery()
 
 
+def _shown_points() -> Any:
+    """Return the newest points of each metric of a model, as a table."""
+    return aliased(_METRIC, _SHOWN.columns(*_METRIC.__table__.c).subquery())
+
+
 def latest_metrics() -> ColumnElement[Any]:
     """Return the latest point of each metric and dataset of a model, as an array of objects."""
-    by = (_METRIC.key, *_DATASET)
-    latest = (
-        select(_METRIC)
-        .where(_METRIC.model_id == LoggedModel.id)
-        .ext(distinct_on(*by))
-        .order_by(*by, *NEWEST)
-        .correlate(LoggedModel)
-        .subquery()
-    )
+    shown = _shown_points()
+    by = (shown.key, shown.dataset_name, shown.dataset_digest)
+    latest = select(shown).ext(distinct_on(*by)).order_by(*by, *newest(shown)).subquery()
     point = _object(
         key=latest.c.key,
         value=latest.c.value,
@@ -81,17 +103,14 @@ def model_text(column: Any) -> ColumnElement[str]:
 def model_json() -> ColumnElement[Any]:
     """Return a logged model as MLflow answers it; the source has LoggedModel and Experiment."""
     model, model_id = LoggedModel, model_text(LoggedModel.id)
-    own: ColumnElement[str] = literal_column("'mlflow-artifacts:/'") + experiment_text(
-        Experiment.id
-    )
-    location = func.coalesce(func.rtrim(Experiment.artifact_location, "/"), own)
+    root = artifact_root(Experiment.id, Experiment.artifact_location)
     info = _object(
         model_id=model_id,
         experiment_id=experiment_text(model.experiment_id),
         name=model.name,
         creation_timestamp_ms=milliseconds(model.created_at),
         last_updated_timestamp_ms=milliseconds(model.updated_at),
-        artifact_uri=location + "/models/" + model_id + "/artifacts",
+        artifact_uri=root + "/models/" + model_id + "/artifacts",
         status=literal_column("'LOGGED_MODEL_'") + model.status,
         model_type=model.model_type,
         source_run_id=hexadecimal(model.source_run_id),
@@ -108,19 +127,19 @@ def _pairs(table: type[LoggedModelParam | LoggedModelTag]) -> ColumnElement[Any]
 
 
 def _points(model_id: ColumnElement[str]) -> ColumnElement[Any]:
+    shown = _shown_points()
     point = _object(
-        key=_METRIC.key,
-        value=_METRIC.value,
-        timestamp=_METRIC.timestamp,
-        step=_METRIC.step,
-        dataset_name=func.nullif(_METRIC.dataset_name, ""),
-        dataset_digest=func.nullif(_METRIC.dataset_digest, ""),
+        key=shown.key,
+        value=shown.value,
+        timestamp=shown.timestamp,
+        step=shown.step,
+        dataset_name=func.nullif(shown.dataset_name, ""),
+        dataset_digest=func.nullif(shown.dataset_digest, ""),
         model_id=model_id,
-        run_id=hexadecimal(_METRIC.run_id),
+        run_id=hexadecimal(shown.run_id),
     )
-    order = _METRIC.key, _METRIC.timestamp, _METRIC.step, _METRIC.value, _METRIC.id
-    points = select(func.json_agg(aggregate_order_by(point, *order)))
-    return points.where(_METRIC.model_id == LoggedModel.id).scalar_subquery()
+    order = shown.key, shown.timestamp, shown.step, shown.value, shown.id
+    return select(func.json_agg(aggregate_order_by(point, *order))).scalar_subquery()
 
 
 def _object(**fields: Any) -> ColumnElement[Any]:

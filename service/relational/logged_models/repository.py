@@ -1,26 +1,14 @@
 """Logged models in PostgreSQL, with their params and tags."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Select,
-    Text,
-    any_,
-    delete,
-    exists,
-    func,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from service.core.errors import Collision, Conflict, NotFound, Refused
+from service.core.errors import Conflict, NotFound
 from service.relational.experiments.repository import (
     ExperimentDeleted,
     ExperimentNotFound,
@@ -38,6 +26,7 @@ from service.relational.logged_models.tables import LoggedModel, LoggedModelPara
 from service.relational.runs.names import invented_name
 from service.relational.runs.schemas import MAX_PARAM
 from service.relational.runs.tables import Run
+from service.stores.sql.bulk import any_of
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.lists.pagination import Page
@@ -62,20 +51,6 @@ class SourceRunNotFound(NotFound):
 
 class ExperimentOfModelGone(ExperimentNotFound):
     constraints = ("fk_logged_models_experiment_id", "fk_datasets_experiment_id")
-
-
-class UnknownModelStatus(Refused):
-    code, title, pointer = "logged_model_status", "Unknown status of a logged model", "/status"
-    constraints = "ck_logged_models_status"
-
-
-class UnknownDirection(Refused):
-    code, title = "direction", "Model of a run is neither input nor output"
-    constraints = "ck_run_models_direction"
-
-
-class MadeAtOnce(Collision):
-    constraints = ("uq_datasets_name_digest", "uq_logged_model_metrics_point")
 
 
 class ModelParamChanged(Conflict):
@@ -185,15 +160,23 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
             LoggedModelNotFound: the caller sees no such model, or it is deleted.
             ExperimentReadOnly, ExperimentDeleted: as in experiments.
         """
-        statement = self._experiments().add_columns(_M.experiment_id).where(self._is(model_id))
+        return (await self.require_all({model_id}, deleted_too=deleted_too))[model_id]
+
+    async def require_all(
+        self, model_ids: Collection[UUID], *, deleted_too: bool = False
+    ) -> Mapping[UUID, UUID]:
+        """Return the experiment of each of these models; raises as ``require``."""
+        statement = self._experiments().add_columns(_M.id, _M.experiment_id)
         statement = statement.join(_M, _M.experiment_id == Experiment.id)
+        statement = statement.where(any_of(_M.id, model_ids))
         if not deleted_too:
             statement = statement.where(_M.deleted_at.is_(None))
-        if (row := (await self._session.execute(statement)).one_or_none()) is None:
+        rows = (await self._session.execute(statement)).all()
+        if len(rows) < len(model_ids):
             raise LoggedModelNotFound
-        _require_writable(row.editable, row.is_deleted)
-        experiment_id: UUID = row.experiment_id
-        return experiment_id
+        for row in rows:
+            _require_writable(row.editable, row.is_deleted)
+        return {row.id: row.experiment_id for row in rows}
 
     def _experiments(self) -> Select[bool, bool]:
         editable = editable_experiment(self._caller).label("editable")
@@ -231,7 +214,7 @@ class LoggedModelRepository(SqlRepository[LoggedModelRead]):
         params = {key: value[:MAX_PARAM] for key, value in params.items()}
         same = {"model_id": model_id, "experiment_id": experiment_id}
         await self._session.execute(add_rows(table, _rows(params), **same))
-        own = (table.model_id == model_id) & (table.key == any_(literal(list(params), ARRAY(Text))))
+        own = (table.model_id == model_id) & any_of(table.key, list(params))
         for key, value in await self._session.execute(select(table.key, table.value).where(own)):
             if params[key] != value:
                 raise ModelParamChanged(f"The value of {key} stays as it was logged first.")

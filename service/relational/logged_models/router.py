@@ -7,13 +7,16 @@ from fastapi import APIRouter, Query
 
 from service.auth.caller import needs
 from service.relational.experiments.repository import ExperimentNotFound
+from service.relational.logged_models.purge import ModelPurgeDep
 from service.relational.logged_models.repository import LoggedModelNotFound, LoggedModels
 from service.relational.logged_models.run_inputs import RunInputsDep
 from service.relational.logged_models.schemas import (
+    LoggedModelPurged,
     LoggedModelQuery,
     LoggedModelRead,
     RunInputsRead,
 )
+from service.relational.runs.purge import NotDeleted, PurgeForbidden
 from service.relational.runs.repository import RunNotFound
 from service.stores.sql.route import SqlRoute
 from service.web.lists.pagination import Page
@@ -42,6 +45,19 @@ async def logged_models_list(
 async def logged_models_get(logged_model_id: UUID, models: LoggedModels) -> LoggedModelRead:
     """Return one logged model; MLflow writes its id as `m-` and 32 hexadecimal digits."""
     return await models.get(logged_model_id)
+
+
+@router.post(
+    "/logged_models/{logged_model_id}/purge",
+    dependencies=[needs("experiments:write")],
+    responses=problems(LoggedModelNotFound, PurgeForbidden, NotDeleted),
+)
+async def logged_models_purge(logged_model_id: UUID, purge: ModelPurgeDep) -> LoggedModelPurged:
+    """Remove a logged model for good that MLflow's clients have deleted, with its artifacts.
+
+    Repeat the request until it is `complete`, without an Idempotency-Key or with a new one.
+    """
+    return await purge.model(logged_model_id)
 
 
 @router.get(

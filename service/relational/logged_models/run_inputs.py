@@ -12,7 +12,7 @@ from sqlalchemy import Text, Uuid, any_, func, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from uuid_utils.compat import uuid7
 
-from service.core.errors import Collision, NotFound
+from service.core.errors import Collision, NotFound, Refused
 from service.relational.experiments.repository import ExperimentReadOnly
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import editable_experiment, visible_experiment
@@ -37,6 +37,20 @@ class DatasetRemoved(Collision):
     """A purge removed the dataset while it was logged again; a repetition makes it anew."""
 
     constraints = "fk_run_datasets_dataset_id"
+
+
+class UnknownDirection(Refused):
+    code, title = "direction", "Model of a run is neither input nor output"
+    constraints = "ck_run_models_direction"
+
+
+class UnknownModelStatus(Refused):
+    code, title, pointer = "logged_model_status", "Unknown status of a logged model", "/status"
+    constraints = "ck_logged_models_status"
+
+
+class MadeAtOnce(Collision):
+    constraints = ("uq_datasets_name_digest", "uq_logged_model_metrics_point")
 
 
 class DatasetInput(NamedTuple):

@@ -69,3 +69,9 @@ class RunInputsRead(ResponseModel):
     datasets: list[DatasetRead]
     input_models: list[UUID]
     output_models: list[OutputModel]
+
+
+class LoggedModelPurged(ResponseModel):
+    """The result of a purge; repeat it with a new Idempotency-Key, or none, until ``complete``."""
+
+    complete: bool

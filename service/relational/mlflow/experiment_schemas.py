@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field
 
 from service.relational.experiments.schemas import (
+    MAX_TAGS,
     ArtifactLocation,
     ExperimentName,
     ExperimentTagValue,
@@ -14,7 +15,7 @@ from service.relational.experiments.schemas import ExperimentRead as StoredExper
 from service.relational.mlflow.ids import experiment_text
 from service.relational.mlflow.times import milliseconds
 from service.web.mlflow.messages import MlflowRequest, MlflowResponse
-from service.web.mlflow.values import Key, PageSize, Text, ViewType
+from service.web.mlflow.values import Key, OrderBy, PageSize, Text, ViewType
 
 Id = Annotated[Text, Field(min_length=1)]
 # Clients send an empty location for none.
@@ -29,7 +30,7 @@ class ExperimentTag(MlflowRequest):
 class ExperimentCreate(MlflowRequest):
     name: ExperimentName
     artifact_location: Location = None
-    tags: list[ExperimentTag] | None = None
+    tags: list[ExperimentTag] | None = Field(None, max_length=MAX_TAGS)
 
     def as_new(self) -> NewExperiment:
         """Return the experiment to create; the last of several tags of one key counts."""
@@ -51,7 +52,7 @@ class ExperimentsSearch(MlflowRequest):
     max_results: PageSize
     page_token: Text | None = None
     filter: Text | None = None
-    order_by: list[Text] | None = None
+    order_by: OrderBy | None = None
     view_type: ViewType | None = None
 
 

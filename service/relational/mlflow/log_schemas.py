@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from service.relational.logged_models.log_metrics import ModelPoint
 from service.relational.mlflow.ids import model_id
+from service.relational.mlflow.logged_models.input_schemas import DatasetDigest, DatasetName
 from service.relational.mlflow.run_schemas import RunTag, RunWanted
 from service.relational.runs.schemas import Point
 from service.web.mlflow.messages import MlflowRequest
@@ -24,8 +25,8 @@ class Metric(MlflowRequest):
     timestamp: Timestamp
     step: Int64 | None = None
     model_id: Text | None = None
-    dataset_name: Text | None = None
-    dataset_digest: Text | None = None
+    dataset_name: DatasetName | None = None
+    dataset_digest: DatasetDigest | None = None
 
 
 class Param(MlflowRequest):
@@ -63,11 +64,15 @@ class LogBatch(RunWanted):
 
 
 def _json_object(text: str) -> str:
-    """Return the text of a JSON object; NaN, an array or other text is a ValueError."""
+    """Return the text of a JSON object.
+
+    Raises:
+        ValueError: it is none, has NaN, or is nested without end.
+    """
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         return msgspec.json.format(text, indent=-1)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         raise ValueError("send the MLmodel file as a JSON object, as text") from None
 
 

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Response
 
 from service.auth.caller import needs
@@ -26,12 +25,6 @@ from service.web.route import policy
 router = APIRouter(prefix="/2.0/mlflow/runs", route_class=MlflowRoute)
 READS, WRITES = [needs("experiments:read")], [needs("experiments:write")]
 Wanted = Annotated[RunWanted, request_of(RunWanted)]
-
-
-class _Info(msgspec.Struct):
-    """The part of a run that is answered to a change of it."""
-
-    info: msgspec.Raw
 
 
 @router.post("/create", dependencies=WRITES)
@@ -67,8 +60,7 @@ async def mlflow_runs_update(
         ended_at=_moment(wanted.end_time),
         name=wanted.run_name or None,
     )
-    changed = await search.get(key, "mlflow")
-    return json_answer(run_info=bytes(msgspec.json.decode(changed, type=_Info).info).decode())
+    return json_answer(run_info=await search.get(key, "mlflow info"))
 
 
 @router.post("/delete", dependencies=WRITES)

@@ -37,10 +37,8 @@ async def note_version(
     tag = LoggedModelTag
     known = select(tag.value).where(tag.model_id == model_id, tag.key == KEY)
     version = {"name": name, "version": number}  # a number, as MLflow's server writes it
-    versions = [*_versions(await session.scalar(known)), version]
-    put = insert(tag).values(
-        model_id=model_id, experiment_id=experiment_id, key=KEY, value=json.dumps(versions)
-    )
+    value = _with(version, await session.scalar(known))
+    put = insert(tag).values(model_id=model_id, experiment_id=experiment_id, key=KEY, value=value)
     await session.execute(
         put.on_conflict_do_update(
             index_elements=["model_id", "key"], set_={"value": put.excluded.value}
@@ -48,10 +46,10 @@ async def note_version(
     )
 
 
-def _versions(text: str | None) -> list[Any]:
-    """Return what a tag names; clients write it too, and may write anything."""
+def _with(version: dict[str, Any], text: str | None) -> str:
+    """Return a tag with one more version; clients write it too, and may write anything."""
     try:
-        found = json.loads(text or "[]")
-    except ValueError:
-        return []
-    return found if isinstance(found, list) else []
+        known = json.loads(text or "[]")
+        return json.dumps([*(known if isinstance(known, list) else ()), version])
+    except (ValueError, RecursionError):
+        return json.dumps([version])

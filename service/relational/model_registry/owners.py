@@ -62,7 +62,7 @@ async def logged_model(session: AsyncSession, caller: Caller, text: str) -> Logg
 
 def _root_of(experiment_id: UUID, location: str | None) -> str:
     if location is not None:
-        return location
+        return location.rstrip("/")
     name = "0" if experiment_id == DEFAULT_ID else experiment_id.hex
     return f"mlflow-artifacts:/{name}"
 

@@ -41,6 +41,12 @@ def tags_of(table: TagTable, owner: SQLColumnExpression[UUID]) -> ColumnElement[
     return select(tags).where(owner_of(table) == owner).scalar_subquery()
 
 
+def bytes_of_tags(table: TagTable, owner: SQLColumnExpression[UUID]) -> ColumnElement[int]:
+    """Return the bytes of the tags of a row."""
+    size = func.sum(func.octet_length(table.key) + func.octet_length(table.value))
+    return select(func.coalesce(size, 0)).where(owner_of(table) == owner).scalar_subquery()
+
+
 def aliases_of(model_id: SQLColumnExpression[UUID]) -> ColumnElement[Any]:
     """Return the aliases of a model as an object of numbers."""
     aliases = _object(ModelAlias.alias, ModelAlias.number)

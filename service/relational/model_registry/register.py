@@ -7,7 +7,7 @@ from fastapi import Depends
 
 from service.relational.model_registry.logged_versions import note_version
 from service.relational.model_registry.owners import LoggedOwner, logged_model, run_root
-from service.relational.model_registry.rules import is_prompt
+from service.relational.model_registry.rules import is_prompt, logged_model_text, run_text
 from service.relational.model_registry.sources import (
     PROMPT_SOURCES,
     Registered,
@@ -47,6 +47,7 @@ class VersionRegistration(SqlService):
             RunNotFound: the caller sees no such run, and no other source is named.
             SourceInvalid: the source is not allowed, or belongs to neither run nor logged model.
         """
+        wanted = _with_stored_ids(wanted)
         model = await self._logged_model(wanted)
         lineage = await self._lineage(wanted, model)
         values = {
@@ -99,16 +100,17 @@ class VersionRegistration(SqlService):
         named = registered_source(source)
         if isinstance(named, Registered):
             return await self._of_version(source, named, wanted)
-        if named is None or named != wanted.logged_model_id:
+        if named is None or logged_model_text(named) != wanted.logged_model_id:
             raise SourceInvalid("Send the id of the logged model beside it.")
         if model is None:
             raise SourceInvalid("Send the id of a logged model that you may see.")
-        return Lineage(source, model.root, wanted.run_id or model.run_id, named)
+        return Lineage(source, model.root, wanted.run_id or model.run_id, wanted.logged_model_id)
 
     async def _of_version(self, source: str, named: Registered, wanted: VersionCreate) -> Lineage:
         """Return the lineage of a copy: that of the version, which the body may only repeat."""
         model_id = await self._versions.models.id_of(named.name)
-        copied = await self._versions.get_of(model_id, named.version)
+        number = self._versions.number_as if named.is_alias else self._versions.number_of
+        copied = await self._versions.get_of(model_id, await number(model_id, named.version))
         if is_prompt((await self._versions.models.get(model_id)).tags):
             raise SourceInvalid("Send the version of a model, not of a prompt.")
         for sent, kept in (
@@ -119,6 +121,16 @@ class VersionRegistration(SqlService):
                 raise SourceInvalid("Send the run and the logged model of the version, or neither.")
         source = f"models:/{named.name}/{copied.number}"
         return Lineage(source, copied.location, copied.run_id, copied.logged_model_id)
+
+
+def _with_stored_ids(wanted: VersionCreate) -> VersionCreate:
+    run_id, model_id = wanted.run_id, wanted.logged_model_id
+    return wanted.model_copy(
+        update={
+            "run_id": run_id and run_text(run_id),
+            "logged_model_id": model_id and logged_model_text(model_id),
+        }
+    )
 
 
 Registration = Annotated[VersionRegistration, Depends(VersionRegistration.from_request)]

@@ -33,16 +33,18 @@ from service.relational.model_registry.tables import (
     RegisteredModel,
     RegisteredModelTag,
 )
+from service.relational.model_registry.visibility import (
+    editable_model,
+    require_name,
+    visible_model,
+)
 from service.relational.projects.repository import ProjectNotFound, ProjectRepository
-from service.relational.projects.visibility import project_editable, project_visible
 from service.stores.sql.context import SqlContext
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
 from service.web.conditional import Expected
 from service.web.lists.pagination import ListQuery, Page
 from service.web.schemas import changes
-
-ADMIN = "models:admin"
 
 
 class RegisteredModelNotFound(NotFound):
@@ -111,10 +113,10 @@ class RegisteredModelRepository(SqlRepository[RegisteredModelRead]):
         self._projects = ProjectRepository(context)
 
     def visible(self) -> ColumnElement[bool]:
-        return project_visible(_M.project_id, self._caller, unless=ADMIN)
+        return visible_model(self._caller)
 
     def own(self) -> ColumnElement[bool]:
-        return project_editable(_M.project_id, self._caller, unless=ADMIN)
+        return editable_model(self._caller)
 
     async def list(self, query: ListQuery) -> Page[RegisteredModelRead]:
         """Return a page of models; prompts only where the filter or the name asks for them."""
@@ -130,6 +132,7 @@ class RegisteredModelRepository(SqlRepository[RegisteredModelRead]):
         return found
 
     async def add(self, model: RegisteredModelCreate) -> RegisteredModelRead:
+        self._caller.require_model(model.name)
         await self._require_project(model.project_id)
         values = model.model_dump(exclude={"tags"})
         made = await self._session.scalar(insert(_M).values(**values).returning(_M.id))
@@ -143,6 +146,8 @@ class RegisteredModelRepository(SqlRepository[RegisteredModelRead]):
         """Change fields, and set or remove tags. A new name counts as a change of each version."""
         values = changes(change)
         tags = values.pop("tags", {})
+        if "name" in values:
+            self._caller.require_model(values["name"])
         if "project_id" in values:
             await self._require_project(values["project_id"])
         await self.touch(model_id, values or (_UNTOUCHED if tags else {}), expected)
@@ -196,6 +201,11 @@ class RegisteredModelRepository(SqlRepository[RegisteredModelRead]):
             .where(version.model_id == model_id, affected)
             .values(version=version.version + 1, updated_at=version.updated_at)
         )
+
+    async def _require_own(self, where: ColumnElement[bool]) -> None:
+        name = select(_M.name).where(where, self.visible())
+        await require_name(self._session, self._caller, name)
+        await super()._require_own(where)
 
     async def _require_project(self, project_id: UUID | None) -> None:
         if project_id is not None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from service.auth.caller import NotYours, needs
+from service.auth.caller import ModelForbidden, NotYours, needs
 from service.relational.model_registry.repository import (
     ModelVersionNotFound,
     RegisteredModelNameTaken,
@@ -35,7 +35,9 @@ _TEXT = Path(description="letters, digits, _ and -")
     "",
     status_code=201,
     dependencies=[needs("models:write")],
-    responses=problems(RegisteredModelNameTaken, ProjectNotFound, ProjectRoleTooWeak),
+    responses=problems(
+        RegisteredModelNameTaken, ProjectNotFound, ProjectRoleTooWeak, ModelForbidden
+    ),
 )
 async def registered_models_create(
     model: RegisteredModelCreate, models: RegisteredModels, reply: Reply
@@ -72,8 +74,8 @@ async def registered_models_get(
     ONE,
     dependencies=[needs("models:write")],
     responses=problems(
-        RegisteredModelNotFound, RegisteredModelNameTaken, NotYours, ProjectNotFound,
-        ProjectRoleTooWeak, if_match=True,
+        RegisteredModelNotFound, RegisteredModelNameTaken, NotYours, ModelForbidden,
+        ProjectNotFound, ProjectRoleTooWeak, if_match=True,
     ),
 )  # fmt: skip
 async def registered_models_update(
@@ -91,7 +93,7 @@ async def registered_models_update(
     ONE,
     status_code=204,
     dependencies=[needs("models:write")],
-    responses=problems(RegisteredModelNotFound, NotYours, if_match=True),
+    responses=problems(RegisteredModelNotFound, NotYours, ModelForbidden, if_match=True),
 )
 async def registered_models_delete(
     registered_model_id: UUID, models: RegisteredModels, expected: IfMatch
@@ -103,7 +105,9 @@ async def registered_models_delete(
 @router.put(
     ONE + "/aliases/{alias}",
     dependencies=[needs("models:write")],
-    responses=problems(RegisteredModelNotFound, ModelVersionNotFound, NotYours, if_match=True),
+    responses=problems(
+        RegisteredModelNotFound, ModelVersionNotFound, NotYours, ModelForbidden, if_match=True
+    ),
 )
 async def model_aliases_put(
     registered_model_id: UUID,
@@ -122,7 +126,7 @@ async def model_aliases_put(
     ONE + "/aliases/{alias}",
     status_code=204,
     dependencies=[needs("models:write")],
-    responses=problems(RegisteredModelNotFound, NotYours, if_match=True),
+    responses=problems(RegisteredModelNotFound, NotYours, ModelForbidden, if_match=True),
 )
 async def model_aliases_delete(
     registered_model_id: UUID,

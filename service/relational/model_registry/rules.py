@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from service.relational.search_language.searchable import uuid_of
 from service.web.schemas import ExactText
 
 PROMPT_KEY = "mlflow.prompt.is_prompt"
@@ -23,6 +24,7 @@ SERVING: tuple[Stage, ...] = ("Staging", "Production")
 _ALIAS = re.compile(r"[\w\-]+").fullmatch
 _VERSION = re.compile(r"[vV]\d+").fullmatch
 _PATHS = {".", ".."}
+_MODEL_PREFIX = "m-"
 
 
 def _model_name(name: str) -> str:
@@ -51,6 +53,24 @@ def number_of(text: str) -> int | None:
         return None
     number = int(text)
     return number if 1 <= number <= MAX_NUMBER else None
+
+
+def run_text(text: str) -> str:
+    """Return a run's id as it is stored, the 32 digits of a UUID; other text as it is."""
+    found = uuid_of(text)
+    return text if found is None else found.hex
+
+
+def logged_model_text(text: str) -> str:
+    """Return a logged model's id as it is stored: ``m-`` and the 32 digits; other text as it is."""
+    found = uuid_of(text.removeprefix(_MODEL_PREFIX))
+    return text if found is None else f"{_MODEL_PREFIX}{found.hex}"
+
+
+def shown_id(text: str | None) -> str | None:
+    """Return the id of a run or logged model as ``/v1`` has it, with hyphens."""
+    found = text and uuid_of(text.removeprefix(_MODEL_PREFIX))
+    return str(found) if found else text
 
 
 def is_prompt(tags: dict[str, str]) -> bool:

@@ -6,10 +6,10 @@ them: ``tags.`mlflow.prompt.is_prompt` = 'true'``, or ``!= 'false'``.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
 
-from service.relational.model_registry.rules import PROMPT_KEY
+from service.relational.model_registry.rules import PROMPT_KEY, run_text
 from service.relational.model_registry.tables import (
     ModelVersion,
     ModelVersionTag,
@@ -24,7 +24,6 @@ from service.relational.search_language.tree import (
     Clause,
     Either,
     Every,
-    Name,
     Tree,
     clauses,
 )
@@ -32,7 +31,7 @@ from service.relational.search_language.tree import (
 Condition = ColumnElement[bool]
 OWNER = RegisteredModel.__table__.alias("owner")  # the model of a version
 _SYNONYMS = {"attribute": "attributes", "attr": "attributes", "tag": "tags"}
-_ASKED = {("=", "true"), ("!=", "false")}
+_ASKED, _LEFT_OUT = {("=", "true"), ("!=", "false")}, {("!=", "true"), ("=", "false")}
 MODEL_NAMES = Searchable(
     entities={
         "attributes": {
@@ -55,7 +54,7 @@ VERSION_NAMES = Searchable(
         "attributes": {
             "name": Attribute(OWNER.c.name, sets=True),
             "version_number": Attribute(ModelVersion.number, "number"),
-            "run_id": Attribute(ModelVersion.run_id, sets=True, nullable=True),
+            "run_id": Attribute(ModelVersion.run_id, sets=True, nullable=True, read=run_text),
             "source_path": Attribute(ModelVersion.source),
             "stage": Attribute(ModelVersion.stage, sets=True),
             "creation_timestamp": Attribute(ModelVersion.created_at, "time"),
@@ -81,8 +80,8 @@ def models_where(text: str | None) -> Condition:
     tree = parse_filter(text)
     if _asks_for_prompts(tree, MODEL_NAMES):
         return condition(tree, MODEL_NAMES)
-    tag = _prompt_tag(RegisteredModelTag, RegisteredModelTag.model_id == RegisteredModel.id)
-    return condition(_without_prompt_clauses(tree, MODEL_NAMES), MODEL_NAMES) & ~tag
+    kept = condition(_without_prompt_clauses(tree, MODEL_NAMES), MODEL_NAMES)
+    return kept & ~marks_prompt(RegisteredModelTag.model_id, RegisteredModel.id)
 
 
 def versions_where(text: str | None) -> Condition:
@@ -90,34 +89,36 @@ def versions_where(text: str | None) -> Condition:
     tree = parse_filter(text)
     if _asks_for_prompts(tree, VERSION_NAMES):
         return condition(tree, VERSION_NAMES)
-    own = _prompt_tag(ModelVersionTag, ModelVersionTag.version_id == ModelVersion.id)
-    owner = _prompt_tag(RegisteredModelTag, RegisteredModelTag.model_id == ModelVersion.model_id)
+    own = marks_prompt(ModelVersionTag.version_id, ModelVersion.id)
+    owner = marks_prompt(RegisteredModelTag.model_id, ModelVersion.model_id)
     kept = condition(_without_prompt_clauses(tree, VERSION_NAMES), VERSION_NAMES)
     return kept & ~or_(own, owner)
 
 
-def _prompt_tag(table: Any, of_row: Condition) -> Condition:
-    is_set = table.value.ilike("true")
-    tag: Condition = select(table.key).where(of_row, table.key == PROMPT_KEY, is_set).exists()
-    return tag
+def marks_prompt(owner: Any, row: Any) -> Condition:
+    """Return the condition that a row has the tag of prompts, as ``rules.is_prompt`` reads it.
+
+    ``owner`` is the column of the table of tags that leads to the row's id.
+    """
+    tag = owner.class_
+    is_true = func.lower(tag.value) == "true"
+    return select(tag.key).where(owner == row, tag.key == PROMPT_KEY, is_true).exists()
 
 
-def _is_prompt_name(name: Name, names: Searchable) -> bool:
-    entity = name.entity or ""
-    return (names.synonyms.get(entity, entity), name.key) == ("tags", PROMPT_KEY)
+def _is_one_of(clause: Clause, names: Searchable, pairs: set[tuple[str, str]]) -> bool:
+    """Return whether a clause has the tag of prompts, and one of these operators and values."""
+    entity = clause.name.entity or ""
+    is_tag = (names.synonyms.get(entity, entity), clause.name.key) == ("tags", PROMPT_KEY)
+    return is_tag and (clause.operator, str(clause.value).lower()) in pairs
 
 
 def _asks_for_prompts(tree: Tree, names: Searchable) -> bool:
-    return any(
-        _is_prompt_name(clause.name, names)
-        and (clause.operator, str(clause.value).lower()) in _ASKED
-        for clause in clauses(tree)
-    )
+    return any(_is_one_of(clause, names, _ASKED) for clause in clauses(tree))
 
 
 def _without_prompt_clauses(tree: Tree, names: Searchable) -> Tree:
     """Return the tree without what already holds for all that is found."""
     if isinstance(tree, Clause):
-        return EVERYTHING if _is_prompt_name(tree.name, names) else tree
+        return EVERYTHING if _is_one_of(tree, names, _LEFT_OUT) else tree
     parts = tuple(_without_prompt_clauses(part, names) for part in tree.parts)
     return Either(parts) if isinstance(tree, Either) else Every(parts)

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, Row, exists, func, literal_column, select
+from sqlalchemy import JSON, ColumnElement, Row, func, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.caller import Caller
 from service.relational.model_registry.queries import names_of
+from service.relational.model_registry.searchable import marks_prompt
 from service.relational.model_registry.tables import (
     ModelVersion,
     RegisteredModel,
     RegisteredModelTag,
 )
-from service.relational.projects.visibility import project_visible
+from service.relational.model_registry.visibility import visible_model
 
 MAX_VERSIONS = 100  # of a model, the newest
 _M, _V, _T = RegisteredModel, ModelVersion, RegisteredModelTag
@@ -57,9 +58,6 @@ async def registered_as(session: AsyncSession, caller: Caller, name: str) -> Reg
 
 def _models(caller: Caller) -> Any:
     """Return the SELECT of visible models; prompts are registered too, and serve nothing."""
-    is_prompt = exists().where(
-        _T.model_id == _M.id, _T.key == "mlflow.prompt.is_prompt", _T.value == "true"
-    )
     version_count = select(func.count()).where(_V.model_id == _M.id).scalar_subquery()
     columns = (
         _M.id,
@@ -69,7 +67,8 @@ def _models(caller: Caller) -> Any:
         version_count.label("version_count"),
     )
     return select(*columns).where(
-        project_visible(_M.project_id, caller, unless="models:admin"), ~is_prompt
+        visible_model(caller),
+        ~marks_prompt(_T.model_id, _M.id),
     )
 
 

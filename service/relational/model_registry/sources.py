@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
 from service.core.errors import Refused
+from service.relational.model_registry.rules import run_text
 
 PROMPT_SOURCES = {"dummy-source", "prompt-template"}  # what MLflow's clients send for prompts
 MOST_DECODINGS = 10
@@ -17,6 +18,7 @@ _LOCAL = {"", "file"}
 # Artifacts of this service, or of one like it: MLflow's clients send their credentials there.
 _SERVED = {"mlflow-artifacts", "http", "https"}
 _SEPARATOR = re.compile(r"[/\\:]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # urlsplit() drops some of them
 
 
 class SourceInvalid(Refused):
@@ -28,6 +30,7 @@ class Registered(NamedTuple):
 
     name: str
     version: str
+    is_alias: bool
 
 
 class Address(NamedTuple):
@@ -47,16 +50,16 @@ def address_of(source: str) -> Address:
     """Return the parts of a source.
 
     Raises:
-        SourceInvalid: it is no address, or has ``..`` or NUL under any percent-encoding.
+        SourceInvalid: it is no address, or has ``..`` or a control character, encoded or not.
     """
     try:
         url = urlsplit(source)
     except ValueError as error:
         raise SourceInvalid("Send an address, such as s3://bucket/path.") from error
     decoded = _decoded(source)
-    if "\x00" in decoded or ".." in _SEPARATOR.split(decoded):
-        raise SourceInvalid("Send an absolute address without .. in it.")
     parts = tuple(_decoded(part) for part in url.path.split("/") if part)
+    if _CONTROL.search(decoded) or ".." in (*_SEPARATOR.split(decoded), *parts):
+        raise SourceInvalid("Send an absolute address without .. and control characters in it.")
     return Address(url.scheme, url.netloc.lower(), parts)
 
 
@@ -82,12 +85,11 @@ def registered_source(source: str) -> Registered | str | None:
     name = source.removeprefix("models:/")
     if name.startswith("m-") and len(name) == 34 and "/" not in name and "@" not in name:
         return name
-    model, sign, version = name.rpartition("@")
-    if not sign:
-        model, sign, version = name.rpartition("/")
+    is_alias = "/" not in name  # a name may have @
+    model, _, version = name.rpartition("@" if is_alias else "/")
     if not model or not version or "/" in model or ":" in model:
         raise SourceInvalid("Send models:/name/3, models:/name@alias or models:/m-….")
-    return Registered(model, version)
+    return Registered(model, version, is_alias)
 
 
 def require_owner(
@@ -108,7 +110,7 @@ def require_owner(
         if of_run or not address.lies_in(address_of(model_root)):
             raise SourceInvalid("Send a source below the artifacts of the logged model.")
     elif of_run:
-        if address.host or run_id is None or address.parts[:1] != (run_id,):
+        if address.host or run_id is None or [*map(run_text, address.parts[:1])] != [run_id]:
             raise SourceInvalid("Send the run_id of the source beside it.")
     elif run_root is None or not address.lies_in(address_of(run_root)):
         raise SourceInvalid("Send beside it the run_id of the run below whose artifacts it lies.")

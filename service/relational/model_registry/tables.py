@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    Integer,
     Text,
     UniqueConstraint,
 )
@@ -34,7 +34,7 @@ class RegisteredModel(VersionedTable):
     project_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("projects.id", name="fk_registered_models_project_id")
     )
-    last_number: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_number: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
     __table_args__ = (
         CheckConstraint("char_length(name) BETWEEN 1 AND 256", name="name"),
@@ -65,8 +65,9 @@ class RegisteredModelTag(Base):
 class ModelVersion(VersionedTable):
     """A version of a registered model; ``version`` counts its changes, ``number`` names it.
 
-    ``run_id`` and ``logged_model_id`` are as the client sent them, for they may be of another
-    server. ``location`` is where its files are, ``source`` what was registered.
+    ``run_id`` has 32 digits and ``logged_model_id`` m- before them, as MLflow writes them; other
+    text is as the client sent it, for it may be of another server. ``location`` is where its files
+    are, ``source`` what was registered.
     """
 
     __tablename__ = "model_versions"
@@ -74,7 +75,7 @@ class ModelVersion(VersionedTable):
     model_id: Mapped[UUID] = mapped_column(
         ForeignKey("registered_models.id", name="fk_model_versions_model_id", ondelete="CASCADE")
     )
-    number: Mapped[int] = mapped_column(Integer)
+    number: Mapped[int] = mapped_column(BigInteger)
     stage: Mapped[str] = mapped_column(Text, server_default="None")
     source: Mapped[str] = mapped_column(Bytewise)
     location: Mapped[str] = mapped_column(Text)
@@ -121,7 +122,7 @@ class ModelAlias(Base):
 
     model_id: Mapped[UUID] = mapped_column(primary_key=True)
     alias: Mapped[str] = mapped_column(Bytewise, primary_key=True)
-    number: Mapped[int] = mapped_column(Integer)
+    number: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (
         ForeignKeyConstraint(

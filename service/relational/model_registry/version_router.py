@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from service.auth.caller import NotYours, needs
+from service.auth.caller import ModelForbidden, NotYours, needs
 from service.relational.model_registry.register import Registration
 from service.relational.model_registry.repository import (
     ModelVersionNotFound,
@@ -42,7 +42,9 @@ NumberOrAlias = Annotated[
     "",
     status_code=201,
     dependencies=[needs("models:write")],
-    responses=problems(RegisteredModelNotFound, RunNotFound, NotYours, SourceInvalid),
+    responses=problems(
+        RegisteredModelNotFound, RunNotFound, NotYours, ModelForbidden, SourceInvalid
+    ),
 )
 async def model_versions_create(
     registered_model_id: UUID, version: VersionCreate, registration: Registration, reply: Reply
@@ -78,7 +80,9 @@ async def model_versions_get(
 @router.patch(
     ONE,
     dependencies=[needs("models:write")],
-    responses=problems(RegisteredModelNotFound, ModelVersionNotFound, NotYours, if_match=True),
+    responses=problems(
+        RegisteredModelNotFound, ModelVersionNotFound, NotYours, ModelForbidden, if_match=True
+    ),
 )
 async def model_versions_update(
     registered_model_id: UUID,
@@ -97,7 +101,9 @@ async def model_versions_update(
     ONE,
     status_code=204,
     dependencies=[needs("models:write")],
-    responses=problems(RegisteredModelNotFound, ModelVersionNotFound, NotYours, if_match=True),
+    responses=problems(
+        RegisteredModelNotFound, ModelVersionNotFound, NotYours, ModelForbidden, if_match=True
+    ),
 )
 async def model_versions_delete(
     registered_model_id: UUID, number_or_alias: NumberOrAlias, versions: Versions, expected: IfMatch

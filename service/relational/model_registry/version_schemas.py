@@ -3,9 +3,16 @@
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import MISSING, ConfigDict, Field, model_validator
+from pydantic import (
+    MISSING,
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
-from service.relational.model_registry.rules import SERVING, Stage
+from service.relational.model_registry.rules import SERVING, Stage, run_text, shown_id
 from service.relational.model_registry.schemas import ChangedTags, Description, Tags
 from service.web.lists.pagination import ListQuery
 from service.web.lists.sorting import Sorting
@@ -13,6 +20,7 @@ from service.web.schemas import EXAMPLE_ID, ExactText, Moment, RequestModel, Str
 
 Address = Annotated[ExactText, Field(min_length=1, max_length=2000)]
 OwnerId = Annotated[ExactText, Field(min_length=1, max_length=256)]
+ShownId = Annotated[str | None, PlainSerializer(shown_id)]
 
 
 class VersionCreate(RequestModel):
@@ -79,9 +87,9 @@ class VersionRead(Versioned):
     aliases: list[str]
     source: str = Field(description="what was registered")
     location: str = Field(description="where its files are")
-    run_id: str | None
+    run_id: ShownId
     run_link: str | None
-    logged_model_id: str | None
+    logged_model_id: ShownId
     status: Literal["READY", "PENDING_REGISTRATION", "FAILED_REGISTRATION"]
     status_message: str | None
     description: str | None
@@ -93,4 +101,6 @@ class VersionRead(Versioned):
 class VersionQuery(ListQuery):
     sort: Annotated[str, Sorting("number", "created_at", "updated_at")] = "-number"
     stage: Stage | None = Field(None, description="those in this stage")
-    run_id: OwnerId | None = Field(None, description="those of this run")
+    run_id: Annotated[OwnerId, AfterValidator(run_text)] | None = Field(
+        None, description="those of this run"
+    )

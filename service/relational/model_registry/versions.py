@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from service.core.errors import Refused
 from service.relational.model_registry.queries import Tags, names_of, tags_of, write_tags
 from service.relational.model_registry.repository import (
-    ADMIN,
     ModelVersionNotFound,
     RegisteredModelRepository,
 )
@@ -28,7 +27,11 @@ from service.relational.model_registry.version_schemas import (
     VersionRead,
     VersionUpdate,
 )
-from service.relational.projects.visibility import project_editable, project_visible
+from service.relational.model_registry.visibility import (
+    editable_model,
+    require_name,
+    visible_model,
+)
 from service.stores.sql.context import SqlContext
 from service.stores.sql.lists.listing import SqlListing, projection
 from service.stores.sql.repository import SqlRepository
@@ -77,10 +80,10 @@ class VersionRepository(SqlRepository[VersionRead]):
         self.models = RegisteredModelRepository(context)
 
     def visible(self) -> ColumnElement[bool]:
-        return _of_model(project_visible(_M.project_id, self._caller, unless=ADMIN))
+        return _of_model(visible_model(self._caller))
 
     def own(self) -> ColumnElement[bool]:
-        return _of_model(project_editable(_M.project_id, self._caller, unless=ADMIN))
+        return _of_model(editable_model(self._caller))
 
     async def number_of(self, model_id: UUID, version: str | int) -> int:
         """Return the number that a number, an alias or ``latest`` names.
@@ -89,9 +92,14 @@ class VersionRepository(SqlRepository[VersionRead]):
             ModelVersionNotFound: no alias of the model has this name.
         """
         number = version if isinstance(version, int) else number_of(version)
-        return await self._named(model_id, str(version)) if number is None else number
+        return await self.number_as(model_id, str(version)) if number is None else number
 
-    async def _named(self, model_id: UUID, alias: str) -> int:
+    async def number_as(self, model_id: UUID, alias: str) -> int:
+        """Return the number that an alias or ``latest`` names; an alias may be ``5``.
+
+        Raises:
+            ModelVersionNotFound: no alias of the model has this name.
+        """
         named = select(ModelAlias.number).where(
             ModelAlias.model_id == model_id, ModelAlias.alias == alias
         )
@@ -114,7 +122,7 @@ class VersionRepository(SqlRepository[VersionRead]):
             AliasUnknown: the model has no such alias; a client of MLflow takes it for its mistake.
         """
         try:
-            return await self._get(_is(model_id, await self._named(model_id, alias)))
+            return await self._get(_is(model_id, await self.number_as(model_id, alias)))
         except ModelVersionNotFound:
             if alias.lower() == LATEST:
                 raise
@@ -195,6 +203,11 @@ class VersionRepository(SqlRepository[VersionRead]):
         version_id = await self._session.scalar(select(_V.id).where(_is(model_id, number)))
         assert version_id is not None  # noqa: S101 - it has just been changed
         await write_tags(self._session, ModelVersionTag, version_id, tags)
+
+    async def _require_own(self, where: ColumnElement[bool]) -> None:
+        name = select(OWNER.c.name).where(OWNER.c.id == _V.model_id, where, self.visible())
+        await require_name(self._session, self._caller, name)
+        await super()._require_own(where)
 
     async def _archive(self, model_id: UUID, stage: Stage, number: int) -> None:
         others = (_V.model_id == model_id) & (_V.stage == stage) & (_V.number != number)

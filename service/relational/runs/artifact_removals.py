@@ -1,9 +1,10 @@
 """Purged runs and logged models whose artifacts in MongoDB are still to be removed."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.auth.artifact_owners import ArtifactRemovals, ArtifactRoot
@@ -18,10 +19,11 @@ class PurgedArtifacts(ArtifactRemovals):
     def __init__(self, store: SqlStore) -> None:
         self._store = store
 
-    async def pending(self, limit: int) -> Sequence[ArtifactRoot]:
+    async def pending(self, limit: int, min_age: timedelta) -> Sequence[ArtifactRoot]:
         row = ArtifactRemoval
         oldest = (
             select(row.experiment_id, row.kind, row.owner_id)
+            .where(row.created_at <= func.now() - min_age)
             .order_by(row.created_at, row.owner_id)
             .limit(limit)
         )

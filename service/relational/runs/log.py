@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends
 
-from service.core.errors import MAX_ERRORS, Collision, Conflict, field_error
+from service.core.errors import MAX_ERRORS, Collision, Conflict, Refused, field_error
 from service.relational.experiments.repository import ExperimentReadOnly
 from service.relational.runs.queries import (
     ADD_PARAMS,
@@ -48,6 +48,11 @@ class NameStays(Conflict):
     detail = "A run always has a name; change it instead."
 
 
+class NameMissing(Refused):
+    code, title = "run_name_missing", "A run's name is never empty"
+    detail = "Send a text in the tag mlflow.runName."
+
+
 class SeriesMade(Collision):
     constraints = "uq_run_metrics_run_id_key"
 
@@ -71,6 +76,7 @@ class RunLog(SqlService):
 
         Raises:
             ParamChanged: a param has another value.
+            NameMissing: the tag mlflow.runName is empty.
         """
         new_params = await self._add_params(run_id, params or {})
         new_tags = (
@@ -100,6 +106,8 @@ class RunLog(SqlService):
     async def _put_tags(self, run_id: UUID, tags: Mapping[str, str]) -> int:
         rows = {key: value[:MAX_TAG] for key, value in tags.items()}
         name = rows.pop(NAME_TAG, None)
+        if name == "":
+            raise NameMissing
         made = 0
         if rows or name is None:
             row = await self._row(PUT_TAGS, run_id, list(rows), list(rows.values()))

@@ -44,6 +44,11 @@ class RunDeleted(Conflict):
     detail = "Restore it first."
 
 
+class PurgeBegan(Conflict):
+    code, title = "purge_began", "Purge of the run has begun"
+    detail = "A part of the run is gone; repeat the purge to remove the rest."
+
+
 class RunTagNotFound(NotFound):
     code, title = "tag_not_found", "There is no such tag"
 
@@ -142,7 +147,7 @@ class RunRepository(SqlRepository[RunRead]):
             await self._change(self._is(key), {"deleted_at": func.now()}, expected)
 
     async def restore(self, run_id: UUID) -> RunRead:
-        """Bring it back; raises ExperimentDeleted too."""
+        """Bring it back; raises ExperimentDeleted and PurgeBegan too."""
         experiment = (
             select(Experiment.deleted_at.is_not(None))
             .join(Run, Run.experiment_id == Experiment.id)
@@ -153,6 +158,9 @@ class RunRepository(SqlRepository[RunRead]):
         if await self._lock(run_id):
             if of_deleted:
                 raise ExperimentDeleted
+            began = select(Run.purge_began_at).where(self._is(run_id))
+            if await self._session.scalar(began) is not None:
+                raise PurgeBegan
             await self._change(self._is(run_id), {"deleted_at": None}, None)
         return await self.get(run_id)
 

@@ -13,9 +13,10 @@ from service.relational.experiments.repository import (
     ExperimentReadOnly,
 )
 from service.relational.experiments.schemas import Key
-from service.relational.runs.log import NameStays, ParamChanged, RunLogDep
+from service.relational.runs.log import NameMissing, NameStays, ParamChanged, RunLogDep
 from service.relational.runs.purge import NotDeleted, PurgeDep, PurgeForbidden
 from service.relational.runs.repository import (
+    PurgeBegan,
     RunDeleted,
     RunExists,
     RunNameDiffers,
@@ -91,17 +92,17 @@ async def runs_delete(run_id: UUID, runs: Runs, expected: IfMatch) -> None:
 @router.post(
     "/runs/{run_id}/restore",
     dependencies=[needs("experiments:write")],
-    responses=problems(RunNotFound, ExperimentReadOnly, ExperimentDeleted),
+    responses=problems(RunNotFound, ExperimentReadOnly, ExperimentDeleted, PurgeBegan),
 )
 async def runs_restore(run_id: UUID, runs: Runs, reply: Reply) -> RunRead:
-    """Bring a deleted run back, unless its experiment is deleted."""
+    """Bring a deleted run back, unless its experiment is deleted or its purge has begun."""
     return reply.updated(await runs.restore(run_id))
 
 
 @router.post(
     "/runs/{run_id}/log",
     dependencies=[needs("experiments:write")],
-    responses=problems(RunNotFound, ExperimentReadOnly, RunDeleted, ParamChanged),
+    responses=problems(RunNotFound, ExperimentReadOnly, RunDeleted, ParamChanged, NameMissing),
 )
 async def runs_log(run_id: UUID, batch: RunLogWrite, log: RunLogDep) -> RunLogged:
     """Log metrics, params and tags, all or nothing; a repeated batch changes nothing."""
@@ -111,7 +112,7 @@ async def runs_log(run_id: UUID, batch: RunLogWrite, log: RunLogDep) -> RunLogge
 @router.put(
     "/runs/{run_id}/tags/{key:text}",
     dependencies=[needs("experiments:write")],
-    responses=problems(RunNotFound, ExperimentReadOnly, RunDeleted),
+    responses=problems(RunNotFound, ExperimentReadOnly, RunDeleted, NameMissing),
 )
 async def runs_set_tag(run_id: UUID, key: TagKey, tag: RunTagWrite, log: RunLogDep) -> RunLogged:
     """Set a tag of a run; mlflow.runName is its name."""
@@ -137,7 +138,7 @@ async def runs_remove_tag(run_id: UUID, key: TagKey, log: RunLogDep) -> None:
 async def runs_purge(run_id: UUID, purge: PurgeDep) -> Purged:
     """Remove a deleted run for good, with its artifacts.
 
-    Repeat the request until it is `complete`.
+    Repeat the request until it is `complete`, without an Idempotency-Key or with a new one.
     """
     return await purge.run(run_id)
 
@@ -150,6 +151,6 @@ async def runs_purge(run_id: UUID, purge: PurgeDep) -> Purged:
 async def experiments_purge(experiment_id: UUID, purge: PurgeDep) -> Purged:
     """Remove a deleted experiment for good, with its runs and their artifacts.
 
-    Repeat the request until it is `complete`.
+    Repeat the request until it is `complete`, without an Idempotency-Key or with a new one.
     """
     return await purge.experiment(experiment_id)

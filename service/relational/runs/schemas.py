@@ -19,6 +19,7 @@ from service.web.schemas import (
 )
 
 MAX_PARAM, MAX_TAG = 6000, 8000  # characters of a value
+MAX_USER = 250  # characters of a user's name
 MAX_LOGGED = 1000  # of each kind in a batch
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 SPECIAL = ("NaN", "Infinity", "-Infinity")
@@ -56,7 +57,7 @@ class RunCreate(RequestModel):
     experiment_id: UUID
     id: UUID | None = Field(None, description="its own, such as another server's; else a new one")
     name: RunName | None = Field(None, description="invented where it is null")
-    user_name: Annotated[ExactText, Field(max_length=250)] | None = Field(
+    user_name: Annotated[ExactText, Field(max_length=MAX_USER)] | None = Field(
         None, description="your username where it is null"
     )
     started_at: Time | None = Field(None, description="now where it is null")
@@ -157,7 +158,7 @@ class RunTagWrite(RequestModel):
 
 
 class Purged(ResponseModel):
-    """The result of a purge; repeat the request until it is ``complete``."""
+    """The result of a purge; repeat it with a new Idempotency-Key, or none, until ``complete``."""
 
     complete: bool
     runs: int

@@ -30,7 +30,7 @@ class Run(VersionedTable):
     """A run; those of a deleted experiment are deleted too, see DELETED_AT.
 
     ``deleted_at`` is of the run alone, because an experiment may have more runs than one request
-    can change.
+    can change. A run whose purge began, so that a part of it is gone, is never restored.
     """
 
     __tablename__ = "runs"
@@ -44,6 +44,7 @@ class Run(VersionedTable):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
+    purge_began_at: Mapped[datetime | None]
 
     __table_args__ = (
         CheckConstraint(_STATUSES, name="status"),

@@ -38,12 +38,14 @@ class OrderBy(NamedTuple):
     descending: bool = False
 
 
-def parse_order(texts: Iterable[str]) -> list[OrderBy]:
+def parse_order(texts: Sequence[str]) -> list[OrderBy]:
     """Return the names and directions of ``["metrics.loss DESC", "start_time"]``.
 
     Raises:
-        InvalidOrder: with the place in the text.
+        InvalidOrder: with the place in the text; or there are more than MOST_KEYS texts.
     """
+    if len(texts) > MOST_KEYS:
+        raise InvalidOrder(f"Send at most {MOST_KEYS} names.")
     return [_parse(text) for text in texts]
 
 
@@ -162,17 +164,15 @@ def _distinct(wanted: Iterable[OrderBy], searchable: Searchable) -> list[OrderBy
     for name, descending in wanted:
         known = searchable.canonical(name, InvalidOrder)
         first.setdefault((known.entity, known.key), OrderBy(known, descending))
-    if len(first) > MOST_KEYS:
-        raise InvalidOrder(f"Send at most {MOST_KEYS} names.")
     return list(first.values())
 
 
 def _of_attribute(attribute: Attribute, descending: bool) -> list[SortKey]:
     column = attribute.column if attribute.exact is None else attribute.exact
+    is_text = attribute.kind == "text" and attribute.exact is None
     if attribute.nullable:
-        is_text = attribute.kind == "text" and attribute.exact is None
         return _ranked(column, descending, is_text=is_text)
-    return [SortKey(column, descending)]
+    return [SortKey(_begin(column) if is_text else column, descending)]
 
 
 def _ranked(value: Any, descending: bool, *, is_text: bool) -> list[SortKey]:
@@ -180,8 +180,12 @@ def _ranked(value: Any, descending: bool, *, is_text: bool) -> list[SortKey]:
     if isinstance(value.type, Double):
         ranks.append((value == literal(float("nan"), Double), literal_column("1")))
     rank = case(*ranks, else_=literal_column("0", SmallInteger()))
-    shown = func.left(value, INDEXED_CHARS, type_=value.type) if is_text else value
-    return [SortKey(rank), SortKey(shown, descending)]
+    return [SortKey(rank), SortKey(_begin(value) if is_text else value, descending)]
+
+
+def _begin(text: Any) -> Any:
+    """Return what of a text is ordered by: tokens hold it, so it must not be long."""
+    return func.left(text, INDEXED_CHARS, type_=text.type)
 
 
 def _reaches(key: SortKey, value: Any) -> Condition:

@@ -21,7 +21,7 @@ from motor.motor_asyncio import (
     AsyncIOMotorCursor,
     AsyncIOMotorDatabase,
 )
-from pymongo import WriteConcern
+from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
@@ -108,7 +108,8 @@ async def open_mongo(settings: Settings) -> AsyncIterator[MongoStore]:
     """Open the client without connecting, so that the service starts while MongoDB is down.
 
     Writes are acknowledged by a majority and journaled, because anything less loses acknowledged
-    documents when a mongod is killed (measured).
+    documents when a mongod is killed (measured). Reads ask the primary with any URL, because
+    features decide on what they have just written.
     """
     assert settings.mongodb_url is not None  # noqa: S101 - create_app has refused otherwise
     url = settings.mongodb_url.get_secret_value()
@@ -119,6 +120,7 @@ async def open_mongo(settings: Settings) -> AsyncIterator[MongoStore]:
         database = client.get_database(
             name,
             codec_options=CODEC,
+            read_preference=ReadPreference.PRIMARY,
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )

@@ -7,6 +7,8 @@ ERROR_CODES = {
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "RESOURCE_DOES_NOT_EXIST",
+    408: "BAD_REQUEST",
+    416: "BAD_REQUEST",
     429: "REQUEST_LIMIT_EXCEEDED",
     501: "NOT_IMPLEMENTED",
     503: "TEMPORARILY_UNAVAILABLE",
@@ -27,8 +29,8 @@ IN_CLIENTS = "In MLflow's clients, set MLFLOW_TRACKING_TOKEN to it."
 
 
 def is_mlflow(path: str) -> bool:
-    """Return whether a path is below MLflow's addresses."""
-    return path.startswith(("/api/", "/ajax-api/"))
+    """Return whether a path is one of MLflow's addresses."""
+    return path.startswith(("/api/", "/ajax-api/")) or path == "/get-artifact"
 
 
 def as_mlflow(error: ServiceError) -> tuple[int, dict[str, str]]:

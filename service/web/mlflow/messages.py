@@ -17,7 +17,8 @@ M = TypeVar("M", bound="MlflowRequest")
 class MlflowRequest(BaseModel):
     """Base of requests: unknown fields are ignored. ``values.py`` has the types of fields.
 
-    A field that may be left out may also be null: ``step: Int64 | None = None``.
+    A field that may be left out may also be null: ``step: Int64 | None = None``. Each list has a
+    ``max_length``, because the items of a list are read at once, in the event loop.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -4,7 +4,9 @@ import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx2
@@ -81,6 +83,11 @@ async def test_runs_are_exported_whole_or_not_at_all(url: str, tmp_path: Path) -
         rows = list(csv.DictReader(lines))
     assert [(row["name"], row["metrics.loss"]) for row in rows] == [("run 0", "0.5")]
     assert _names(tmp_path) == [file.name]
+    beside = tmp_path / "runs.csv.part"
+    beside.write_text("mine")
+    assert (await _run(url, "export", "churn [red]", str(file), "--force")).exit_code == 0
+    assert beside.read_text() == "mine"
+    beside.unlink()
 
     refused = await _run(url, "export", "churn [red]", str(file))
     assert (refused.exit_code, "--force" in refused.stderr) == (5, True)
@@ -102,3 +109,35 @@ def test_export_to_a_file_of_no_format_is_refused() -> None:
     result = run_cli("experiments", "export", "churn", "runs.xlsx", POLYSTORE_TOKEN="pk_none")
     assert result.exit_code == 5
     assert "--format" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:9", "ftp://127.0.0.1", "http://a..b\u00e9", "http://\x7f"]
+)
+def test_list_at_no_address_is_refused(url: str) -> None:
+    result = run_cli("experiments", "list", "--url", url, POLYSTORE_TOKEN="pk_none")
+    assert (result.exit_code, "--url http://" in result.stderr) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [("<html>", "identity"), ("[]", "identity"), ('{"a": 1}', "identity"), ("{}", "gzip")],
+)
+def test_show_of_another_service_is_refused(body: str, coding: str) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Encoding", coding)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_args: Any) -> None:
+            """Write nothing to standard error."""
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        result = run_cli("experiments", "show", "churn", "--url", url, POLYSTORE_TOKEN="pk_none")
+        thread.join()
+    assert (result.exit_code, "Check --url" in result.stderr) == (5, True), result.stderr

@@ -1,6 +1,7 @@
 """Owners of artifacts, as PostgreSQL has them, but in memory; and addresses of theirs."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -25,6 +26,7 @@ class KnownOwners:
         self.readable: set[UUID] = set()  # alone, not writable
         self.deleted: set[UUID] = set()
         self.purged: list[ArtifactRoot] = []
+        self.min_ages: list[timedelta] = []
         self.is_down = False
         self.asked: list[bool] = []  # for each question, whether it was about writing
 
@@ -52,7 +54,8 @@ class KnownOwners:
         await self.require(caller, root, writes=False)
         return FoundRoot(root, self.locations.get(root.experiment_id))
 
-    async def pending(self, limit: int) -> Sequence[ArtifactRoot]:
+    async def pending(self, limit: int, min_age: timedelta) -> Sequence[ArtifactRoot]:
+        self.min_ages.append(min_age)
         return self.purged[:limit]
 
     async def done(self, roots: Sequence[ArtifactRoot]) -> None:

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from service.auth.artifact_owners import ArtifactRoot
+from service.documents.artifacts import list_folder
 from tests.documents.artifacts.owners import MLFLOW, KnownOwners, folder, ours
 
 
@@ -52,7 +53,7 @@ async def test_file_and_unknown_folder_have_no_files(
     client: httpx2.AsyncClient, root: ArtifactRoot
 ) -> None:
     await put(client, root, "a.txt")
-    for path in (f"{folder(root)}/a.txt", f"{folder(root)}/none", "0", root.experiment_id.hex):
+    for path in (f"{folder(root)}/a.txt", f"{folder(root)}/none", "0", "", root.experiment_id.hex):
         assert await listed(client, path) == {}
 
 
@@ -63,6 +64,25 @@ async def test_missing_file_is_404_with_a_code(
         answer = await client.get(f"{MLFLOW}/{path}")
         assert answer.status_code == 404
         assert answer.json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+
+
+async def test_list_of_too_many_entries_is_refused(
+    client: httpx2.AsyncClient, root: ArtifactRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        await put(client, root, name)
+    for most, status in ((3, 200), (2, 400)):
+        monkeypatch.setattr(list_folder, "MAX_LISTED", most)
+        answer = await client.get(MLFLOW, params={"path": folder(root)})
+        assert answer.status_code == status
+
+
+async def test_longest_path_has_an_address_of_mlflow_too(
+    client: httpx2.AsyncClient, root: ArtifactRoot
+) -> None:
+    for length, status in ((1024, 200), (1025, 400)):
+        address = f"{MLFLOW}/{folder(root)}/{'x' * length}"
+        assert (await client.put(address, content=b"a")).status_code == status
 
 
 async def test_removal_is_idempotent_and_takes_folders(
@@ -106,6 +126,13 @@ async def test_paths_below_a_run_and_a_model_are_listed_whole(
     assert found["root_uri"] == f"s3://bucket/e/{run.owner_id.hex}/artifacts"
     query = {"run_id": run.owner_id.hex, "path": "data/z.csv"}
     assert (await client.get("/get-artifact", params=query)).content == b"a"
+    errors: list[tuple[dict[str, Any], int, str]] = [
+        ({"headers": {"Range": "bytes=9-"}, "params": query}, 416, "BAD_REQUEST"),
+        ({"params": {**query, "path": "none"}}, 404, "RESOURCE_DOES_NOT_EXIST"),
+    ]
+    for options, status, code in errors:
+        answer = await client.get("/get-artifact", **options)
+        assert (answer.status_code, answer.json()["error_code"]) == (status, code)
 
 
 @pytest.mark.parametrize(

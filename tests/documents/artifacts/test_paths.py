@@ -1,5 +1,6 @@
 """Paths of artifacts, and the owners that MLflow's paths name."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -34,10 +35,30 @@ def test_path_that_leaves_its_root_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["a", "...", "a/..b/c..", "100%", "%", "é" * 512, "a b", "a%20b", ".hidden", "ab:c", "a:b;c"],
+    [
+        "a",
+        "...",
+        "a/..b/c..",
+        "100%",
+        "%",
+        "é" * 512,
+        "a b",
+        "a%20b",
+        ".hidden",
+        "ab:c",
+        "a: b.png",
+        "a:b;c",
+    ],
 )
 def test_path_with_unusual_text_is_kept(path: str) -> None:
     assert check_path(path) == path
+
+
+@pytest.mark.parametrize("kind", ["run", "model"])
+def test_split_path_leaves_a_long_path_its_whole_length(kind: Any) -> None:
+    root = ArtifactRoot(RUN, kind, RUN)
+    folder, longest = root_uri(root).partition("/")[2], "x" * 1024
+    assert split_path(f"{folder}/{longest}") == (root, longest)
 
 
 def test_folder_may_be_empty_or_end_with_a_slash() -> None:

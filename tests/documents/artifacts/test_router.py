@@ -129,6 +129,25 @@ async def test_copy_that_is_good_gets_304(client: httpx2.AsyncClient, root: Arti
     assert (await client.get(ours(root, "a"), headers={"If-None-Match": '"x"'})).status_code == 200
 
 
+async def test_if_match_of_a_download_compares_strongly(
+    client: httpx2.AsyncClient, root: ArtifactRoot
+) -> None:
+    etag = f'"{(await put(client, ours(root, "a")))["sha256"]}"'
+    for header, status in ((etag, 200), ("*", 200), ('"x"', 412), (f"W/{etag}", 412)):
+        answer = await client.get(ours(root, "a"), headers={"If-Match": header})
+        assert answer.status_code == status, header
+
+
+@pytest.mark.parametrize("header", ["bytes=2-4", "bytes=10-"])
+async def test_head_with_a_range_describes_the_whole_file(
+    header: str, client: httpx2.AsyncClient, root: ArtifactRoot
+) -> None:
+    await put(client, ours(root, "a"), b"0123456789")
+    answer = await client.head(ours(root, "a"), headers={"Range": header})
+    assert (answer.status_code, answer.headers["content-length"]) == (200, "10")
+    assert "content-range" not in answer.headers
+
+
 RANGES = [
     ("bytes=0-0", 0, 1), ("bytes=2-4", 2, 5), ("BYTES=8-", 8, 10), ("bytes=-3", 7, 10),
     ("bytes=-99", 0, 10), ("bytes=5-99", 5, 10), ("bytes= 1-2 ", 1, 3),

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -12,12 +12,26 @@ import pytest
 
 from service.auth.artifact_owners import ArtifactRoot
 from service.core.errors import Unavailable
-from service.documents.artifacts import upload
-from service.documents.artifacts.contents import ContentIncomplete, Contents, file_document
-from service.documents.artifacts.documents import ARTIFACTS, CHUNK_BYTES, CHUNKS, FILES
+from service.documents.artifacts import contents, sweep, upload
+from service.documents.artifacts.contents import (
+    CALL_CHUNKS,
+    PART_BYTES,
+    ContentIncomplete,
+    Contents,
+    Transfers,
+    file_document,
+)
+from service.documents.artifacts.documents import (
+    ARTIFACTS,
+    CHUNK_BYTES,
+    CHUNKS,
+    CONDEMNED,
+    FILES,
+)
 from service.documents.artifacts.sweep import ArtifactPurge, ArtifactSweep
 from service.main import State
-from service.stores.mongo.client import now
+from service.settings import Settings
+from service.stores.mongo.client import Document, MongoCollection, now
 from service.stores.mongo.lease import Lease, LeaseLost
 from tests.documents.artifacts.owners import MLFLOW, KnownOwners, folder, ours
 from tests.documents.predictions.live_server import connect, read_answer, serving
@@ -104,6 +118,28 @@ async def test_uploads_at_once_leave_one_of_them_whole(
     assert (await client.get(ours(root, "a"))).content in bodies
 
 
+async def test_large_transfers_without_a_free_slot_get_503(
+    client: httpx2.AsyncClient,
+    root: ArtifactRoot,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large, small = b"x" * (PART_BYTES + 1), b"x" * PART_BYTES
+    await client.put(ours(root, "large"), content=large)
+    monkeypatch.setattr(contents, "TRANSFERS", 1)
+    monkeypatch.setattr(contents, "SLOT_SECONDS", 0.01)
+    transfers = Transfers()
+    monkeypatch.setitem(state, "artifact_transfers", transfers)
+    async with transfers.slot():
+        for body, status in ((large, 503), (small, 200)):
+            assert (await client.put(ours(root, "a"), content=body)).status_code == status
+        for name, status in (("large", 503), ("a", 200)):
+            assert (await client.get(ours(root, name))).status_code == status
+    for _ in range(2):  # each returns its slot
+        assert (await client.put(ours(root, "a"), content=large)).status_code == 200
+        assert (await client.get(ours(root, "a"))).content == large
+
+
 async def test_first_uploads_at_once_with_a_condition_succeed_once(
     client: httpx2.AsyncClient, root: ArtifactRoot
 ) -> None:
@@ -152,6 +188,32 @@ async def test_content_with_lost_chunks_is_not_completed(state: State, reset_sto
         await contents.complete(file_document(file_id, "a", 1, "a"), 2, [b"z"])
 
 
+def test_some_writes_of_a_long_upload_wait_for_a_majority(state: State) -> None:
+    contents = Contents(state["mongo"])
+    waits = [
+        number
+        for number in range(0, 64, CALL_CHUNKS)
+        if contents._chunks_from(number).write_concern.document["w"] == "majority"
+    ]
+    assert waits == [16, 32, 48]
+
+
+async def test_content_whose_only_chunks_are_lost_is_not_completed(
+    state: State, reset_stores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents, file_id = Contents(state["mongo"]), UUID(int=1)
+    files = state["mongo"].database[FILES]
+    insert = type(files).insert_one
+
+    async def losing(collection: MongoCollection, document: Document) -> None:
+        await state["mongo"].database[CHUNKS].delete_one({"n": 0})
+        await insert(collection, document)
+
+    monkeypatch.setattr(type(files), "insert_one", losing)
+    with pytest.raises(ContentIncomplete):
+        await contents.complete(file_document(file_id, "a", 1, "a"), 0, [b"z"])
+
+
 async def test_upload_whose_run_is_purged_meanwhile_is_not_published(
     port: int, root: ArtifactRoot, owners: KnownOwners, state: State, client: httpx2.AsyncClient
 ) -> None:
@@ -161,7 +223,7 @@ async def test_upload_whose_run_is_purged_meanwhile_is_not_published(
         while (await counts(state))[CHUNKS] < 4:
             await asyncio.sleep(0.01)
     owners.purge(root)
-    purge = ArtifactPurge(state["mongo"], owners, settle_seconds=0.0)
+    purge = ArtifactPurge(state["mongo"], owners, settle_time=timedelta(0))
     await purge.run(HeldLease())
     writer.write(b"x" * CHUNK_BYTES)
     assert (await read_answer(reader)).status in (404, 503)
@@ -171,7 +233,9 @@ async def test_upload_whose_run_is_purged_meanwhile_is_not_published(
     assert await counts(state) == {ARTIFACTS: 0, FILES: 0, CHUNKS: 0}
 
 
+@pytest.mark.parametrize("size", [6, 30])
 async def test_long_upload_asks_its_owner_again(
+    size: int,
     client: httpx2.AsyncClient,
     root: ArtifactRoot,
     owners: KnownOwners,
@@ -180,10 +244,16 @@ async def test_long_upload_asks_its_owner_again(
     monkeypatch.setattr(upload, "RECHECK_SECONDS", 0.0)
 
     async def body() -> AsyncIterator[bytes]:
-        yield b"x"
+        for _ in range(6):
+            yield b"x" * CHUNK_BYTES
         owners.roots.clear()
+        for _ in range(size - 6):
+            yield b"x" * CHUNK_BYTES
+            sent.append(1)
 
+    sent = list[int]()
     assert (await client.put(ours(root, "a"), content=body())).status_code == 404
+    assert len(sent) < 10
 
 
 async def test_purge_that_is_interrupted_is_repeated_until_done(
@@ -194,7 +264,7 @@ async def test_purge_that_is_interrupted_is_repeated_until_done(
         for root in (purged, kept):
             await client.put(ours(root, f"a/{number}"), content=b"x" * (CHUNK_BYTES + 1))
     owners.purge(purged)
-    purge = ArtifactPurge(state["mongo"], owners, settle_seconds=0.0)
+    purge = ArtifactPurge(state["mongo"], owners, settle_time=timedelta(0))
     real, calls = Contents.remove, 0
 
     async def interrupted(contents: Contents, file_id: UUID) -> None:
@@ -217,13 +287,60 @@ async def test_purge_that_is_interrupted_is_repeated_until_done(
     assert (await client.get(ours(kept, "a/3"))).status_code == 200
 
 
-async def test_purge_waits_for_uploads_that_were_allowed_before(
-    owners: KnownOwners, root: ArtifactRoot, state: State, reset_stores: None
+async def test_purge_waits_longer_than_uploads_go_on(
+    owners: KnownOwners, state: State, reset_stores: None
 ) -> None:
-    owners.purge(root)
-    purge = ArtifactPurge(state["mongo"], owners)
-    await purge.run(HeldLease())
-    assert owners.purged == [root]
+    await ArtifactPurge(state["mongo"], owners).run(HeldLease())
+    deadline = Settings.model_fields["mongo_deadline_seconds"].default
+    (min_age,) = owners.min_ages
+    assert min_age.total_seconds() > upload.RECHECK_SECONDS + 2 * deadline
+
+
+async def test_purge_of_many_goes_on_after_one_that_fails(
+    client: httpx2.AsyncClient, owners: KnownOwners, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = [owners.add() for _ in range(5)]
+    for root in roots:
+        await client.put(ours(root, "a"), content=b"x")
+        owners.purge(root)
+    real = ArtifactSweep.empty
+
+    async def failing(sweep: ArtifactSweep, root: ArtifactRoot, lease: Lease) -> None:
+        if root == roots[0]:
+            raise Unavailable
+        await real(sweep, root, lease)
+
+    monkeypatch.setattr(ArtifactSweep, "empty", failing)
+    monkeypatch.setattr(sweep, "ROOTS", 2)
+    with pytest.raises(Unavailable):
+        await ArtifactPurge(state["mongo"], owners).run(HeldLease())
+    assert owners.purged == roots[:1]
+    assert await counts(state) == {ARTIFACTS: 1, FILES: 1, CHUNKS: 1}
+
+
+@pytest.mark.parametrize("remove_at", [CONDEMNED, CONDEMNED + timedelta(days=1)])
+async def test_sweep_spares_a_current_content_that_is_a_leftover_too(
+    remove_at: datetime, client: httpx2.AsyncClient, root: ArtifactRoot, state: State
+) -> None:
+    await client.put(ours(root, "a"), content=b"1")
+    artifacts = state["mongo"].database[ARTIFACTS]
+    entry = {"file_id": "$file_id", "remove_at": remove_at}
+    await artifacts.update_one({}, [{"$set": {"leftovers": [entry]}}])
+    await ArtifactSweep(state["mongo"]).run(HeldLease())
+    assert (await client.get(ours(root, "a"))).content == b"1"
+    assert await artifacts.count_documents({"leftovers": []}) == 1
+
+
+async def test_clear_spares_a_current_content_that_is_condemned(
+    client: httpx2.AsyncClient, root: ArtifactRoot, state: State
+) -> None:
+    await client.put(ours(root, "a"), content=b"1")
+    artifacts = state["mongo"].database[ARTIFACTS]
+    entry = {"file_id": "$file_id", "remove_at": CONDEMNED}
+    await artifacts.update_one({}, [{"$set": {"leftovers": [entry]}}])
+    (key,) = await artifacts.distinct("_id")
+    await ArtifactSweep(state["mongo"]).clear(key)
+    assert (await client.get(ours(root, "a"))).content == b"1"
 
 
 async def test_sweep_spares_what_is_not_due(

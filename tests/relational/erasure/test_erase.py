@@ -88,6 +88,21 @@ async def test_erase_gives_what_is_kept_to_the_tombstone(
     assert details == [{"email": "[erased]", "note": "[erased]", "after": "member"}]
 
 
+async def test_erase_keeps_deleted_projects_that_are_used(
+    state: State, admin: ProjectUser, person: Person
+) -> None:
+    user = person.user
+    for path in ("experiments", "registered_models"):
+        project = await user.request_json("POST", "/projects", {"name": path})
+        made = {"name": f"of {path}", "project_id": project["id"]}
+        await admin.request_json("POST", f"/{path}", made)
+        await user.request_json("DELETE", f"/projects/{project['id']}")
+    answer = await admin.request_json("POST", f"/users/{user.id}/erase")
+    assert (answer["removed"]["projects"], answer["kept"]["projects"]) == (0, 2)
+    assert await number_of(state, "projects", "created_by") == 2
+    assert await number_of(state, "project_members", "user_id") == 2
+
+
 async def test_delete_by_hand_erases_as_well(
     state: State, admin: ProjectUser, person: Person
 ) -> None:

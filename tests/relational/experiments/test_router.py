@@ -139,3 +139,11 @@ async def test_default_experiment_stays_shared_and_is_not_purged(
     assert (await client.delete(DEFAULT)).status_code == 204
     assert status_and_code(await client.post(f"{DEFAULT}/purge")) == (409, "default_stays")
     assert (await client.post(f"{DEFAULT}/restore")).json()["name"] == "Default"
+
+
+async def test_experiment_takes_so_many_tags_and_no_more(client: httpx2.AsyncClient) -> None:
+    made = await make_experiment(client, tags={f"k{n}": "" for n in range(100)})
+    path = f"/v1/experiments/{made['id']}/tags"
+    refused = await client.put(f"{path}/more", json={"value": ""})
+    assert status_and_code(refused) == (409, "too_many_tags")
+    assert (await client.put(f"{path}/k7", json={"value": "new"})).status_code == 200

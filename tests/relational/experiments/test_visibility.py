@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from service.main import State
 from tests.relational.projects.factories import (
     ProjectUser,
     UserFactory,
@@ -120,11 +121,42 @@ async def test_experiments_of_a_deleted_project_are_hidden(
 async def test_experiment_that_moves_into_a_project_is_hidden(
     user_factory: UserFactory, owner: ProjectUser, project: dict[str, Any]
 ) -> None:
-    stranger = await user_factory.create()
+    stranger, administrator = await user_factory.create(), await user_factory.create("admin")
     made = await stranger.request_json("POST", "/experiments", {"name": "shared"})
     path, body = f"/experiments/{made['id']}", {"project_id": project["id"]}
     assert (await stranger.request("PATCH", path, body)).status_code == 404
-    assert (await owner.request_json("PATCH", path, body))["project_id"] == project["id"]
+    moved = await administrator.request_json("PATCH", path, body)
+    assert moved["project_id"] == project["id"]
     assert (await stranger.request("GET", path)).status_code == 404
     await owner.request_json("PATCH", path, {"project_id": None})
     assert (await stranger.request("GET", path)).status_code == 200
+
+
+async def test_member_moves_no_experiment(
+    user_factory: UserFactory, project: dict[str, Any], experiment: dict[str, Any]
+) -> None:
+    member = await user_factory.create_member(project, "member")
+    own = (await make_project(member))["id"]
+    shared = await member.request_json("POST", "/experiments", {"name": "shared"})
+    for made, target in ((shared, own), (experiment, own), (experiment, None)):
+        path = f"/experiments/{made['id']}"
+        refused = await member.request("PATCH", path, {"project_id": target})
+        assert status_and_code(refused) == (403, "move_forbidden")
+        same = {"project_id": made["project_id"], "name": f"{made['name']} again"}
+        assert (await member.request_json("PATCH", path, same))["name"] == same["name"]
+        made["name"] = same["name"]
+    path = f"/experiments/{shared['id']}"
+    await member.request_json("DELETE", path)
+    refused = await member.request("POST", f"{path}/purge")
+    assert status_and_code(refused) == (403, "purge_forbidden")
+
+
+async def test_projects_admin_alone_adds_no_experiment_to_a_project(
+    user_factory: UserFactory, state: State, project: dict[str, Any]
+) -> None:
+    administrator = await user_factory.create("admin")
+    scopes = ("projects:admin", "experiments:read", "experiments:write")
+    by_key = await administrator.with_key(state, *scopes)
+    body = {"name": "theirs", "project_id": project["id"]}
+    refused = await by_key.request("POST", "/experiments", body)
+    assert status_and_code(refused) == (403, "experiment_read_only")

@@ -3,7 +3,12 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import event, text
+
 from service.relational.experiments.tables import DEFAULT_ID
+from service.relational.logged_models.log_metrics import ModelPoint
+from service.relational.logged_models.queries import MAX_POINTS
+from service.relational.logged_models.tables import LoggedModelMetric
 from service.relational.runs.tables import RunMetric
 from tests.relational.mlflow.logged_models.conftest import Tracking
 
@@ -88,3 +93,51 @@ async def test_run_shows_what_it_read_and_made(tracking: Tracking) -> None:
     }
     unknown = await tracking.client.get(f"/v1/runs/{UNKNOWN}/inputs")
     assert unknown.json()["code"] == "run_not_found"
+
+
+async def test_deleted_model_is_purged(tracking: Tracking) -> None:
+    kept, gone = [(await tracking.model(name=name))["info"]["model_id"] for name in "ab"]
+    path = f"/v1/logged_models/{UUID(gone[2:])}/purge"
+    active = await tracking.client.post(path)
+    assert (active.status_code, active.json()["code"]) == (409, "not_deleted")
+    await tracking.call("DELETE", f"/logged-models/{gone}")
+    assert (await tracking.client.post(path)).json() == {"complete": True}
+    again = await tracking.client.post(path)
+    assert (again.status_code, again.json()["code"]) == (404, "logged_model_not_found")
+    await _get(tracking, f"/logged_models/{UUID(kept[2:])}")
+
+
+async def test_model_with_many_points_shows_the_newest(tracking: Tracking) -> None:
+    key = (await tracking.model(name="a"))["info"]["model_id"]
+    fill = text("""
+        INSERT INTO logged_model_metrics
+            (model_id, run_id, experiment_id, key, step, timestamp, value)
+        SELECT id, id, experiment_id, key, step, 1, 0.5
+        FROM logged_models, unnest(ARRAY['a', 'b']) AS key, generate_series(1, :most) AS step
+        WHERE id = :model
+    """)
+    async with tracking.state["sql"].engine.begin() as connection:
+        await connection.execute(fill, {"model": UUID(key[2:]), "most": MAX_POINTS + 1})
+    found = (await tracking.call("GET", f"/logged-models/{key}"))["model"]["data"]["metrics"]
+    steps = [one["step"] for one in found if one["key"] == "a"]
+    assert steps == list(range(2, MAX_POINTS + 2))
+    assert len(found) == 2 * MAX_POINTS
+    latest = (await _get(tracking, f"/logged_models/{UUID(key[2:])}"))["metrics"]
+    assert [(one["key"], one["step"]) for one in latest] == [(k, MAX_POINTS + 1) for k in "ab"]
+
+
+async def test_points_of_many_models_take_one_insert(tracking: Tracking) -> None:
+    keys = [UUID((await tracking.model(name=name))["info"]["model_id"][2:]) for name in "abc"]
+    engine, sent = tracking.state["sql"].engine.sync_engine, list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        await tracking.add_points([ModelPoint(key, "a", 0.5, 1) for key in keys])
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert sum("INSERT INTO logged_model_metrics" in one for one in sent) == 1
+    assert sum("FROM experiments" in one for one in sent) == 1
+    assert sorted(await tracking.rows(LoggedModelMetric.model_id)) == [(key,) for key in keys]

@@ -33,6 +33,14 @@ async def test_experiment_created_is_read_in_mlflows_shape(client: httpx2.AsyncC
     assert named["experiment"]["experiment_id"] == key
 
 
+async def test_tags_that_cannot_be_stored_are_refused(client: httpx2.AsyncClient) -> None:
+    many = [{"key": f"k{number}", "value": ""} for number in range(101)]
+    for tags in (many, [{"key": "e\u0301", "value": ""}]):
+        status, code, _ = await refused(client, "/experiments/create", name="new", tags=tags)
+        assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+    await new_experiment(client, tags=many[:100])
+
+
 async def test_name_taken_is_400_already_exists(client: httpx2.AsyncClient) -> None:
     key = await new_experiment(client, name="churn")
     for path in (DELETE, RESTORE):
@@ -112,6 +120,20 @@ async def test_location_elsewhere_holds_the_runs(client: httpx2.AsyncClient) -> 
     run = await new_run(client, key)
     uri = (await get_run(client, run))["info"]["artifact_uri"]
     assert uri == f"s3://bucket/x/{run}/artifacts"
+
+
+async def test_times_are_found_as_they_are_shown(client: httpx2.AsyncClient) -> None:
+    key = await new_experiment(client)
+    run = await new_run(client, key)
+    started = (await get_run(client, run))["info"]["start_time"]
+    made = (await get(client, GET, experiment_id=key))["experiment"]["creation_time"]
+    for operator, count in (("=", 1), ("<=", 1), (">=", 1), ("<", 0), (">", 0), ("!=", 0)):
+        text = f"start_time {operator} {started}"
+        found = await post(client, "/runs/search", experiment_ids=[key], filter=text)
+        assert len(found.get("runs", [])) == count, text
+    text = f"creation_time = {made} AND experiment_id = '{key}'"
+    found = await post(client, "/experiments/search", max_results=5, filter=text)
+    assert [one["experiment_id"] for one in found.get("experiments", [])] == [key]
 
 
 async def test_experiments_are_found_in_pages(client: httpx2.AsyncClient) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.relational.runs.reading import history
 from tests.relational.mlflow.calls import ROOT, get, new_run, post
 
 HISTORY, BULK, SAMPLE = (f"/metrics/get-history{kind}" for kind in ("", "-bulk", "-bulk-interval"))
@@ -57,6 +58,17 @@ async def test_sample_keeps_both_ends_of_each_run(client: httpx2.AsyncClient) ->
     for sampled in await steps(max_results=4):
         assert (sampled[0], sampled[-1], len(sampled)) == (0, 9, 4)
     assert await steps(start_step=3, end_step=5) == [[3, 4, 5]] * 2
+
+
+async def test_sample_of_too_many_points_is_refused(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await run_with_history(client) for _ in range(2)]
+    monkeypatch.setattr(history, "MOST_SAMPLED", 19)
+    assert await get(client, SAMPLE, run_ids=runs[:1], metric_key="loss", max_results=4)
+    query: dict[str, Any] = {"run_ids": runs, "metric_key": "loss", "max_results": 4}
+    answer = await client.get(f"{ROOT}{SAMPLE}", params=query)
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_many_points")
 
 
 async def test_histories_of_several_runs_come_run_after_run(client: httpx2.AsyncClient) -> None:

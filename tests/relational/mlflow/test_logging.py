@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from service.relational.mlflow.model_history import MAX_BYTES
 from tests.relational.mlflow.calls import ROOT, get_run, new_run, pairs, post, refused
 
 BATCH, METRIC, PARAM = "/runs/log-batch", "/runs/log-metric", "/runs/log-parameter"
@@ -167,6 +168,34 @@ async def test_model_of_an_old_client_is_noted_in_a_tag(client: httpx2.AsyncClie
         await post(client, "/runs/log-model", run_id=run, model_json=json.dumps(model))
     noted = pairs((await get_run(client, run))["data"]["tags"])["mlflow.log-model.history"]
     assert json.loads(noted) == models
-    for wrong in ("", "[]", "{", "1", '{"a": "\x00"}', '{"a": NaN}'):
+    for model in models:  # again
+        await post(client, "/runs/log-model", run_id=run, model_json=json.dumps(model))
+    assert pairs((await get_run(client, run))["data"]["tags"])["mlflow.log-model.history"] == noted
+    half = "x" * (MAX_BYTES // 2)
+    await post(client, "/runs/log-model", run_id=run, model_json=json.dumps({"a": half}))
+    other = json.dumps({"b": half})
+    status, code, message = await refused(client, "/runs/log-model", run_id=run, model_json=other)
+    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+    assert f"at most {MAX_BYTES} bytes" in message
+    for wrong in ("", "[]", "{", "1", '{"a": "\x00"}', '{"a": NaN}', '{"a": ' + "[" * 200_000):
         status, code, _ = await refused(client, "/runs/log-model", run_id=run, model_json=wrong)
         assert (status, code) == (400, "INVALID_PARAMETER_VALUE"), wrong
+
+
+@pytest.mark.parametrize("fields", [{"dataset_name": "x" * 501}, {"dataset_digest": "x" * 37}])
+async def test_point_of_a_dataset_with_long_text_is_refused(
+    client: httpx2.AsyncClient, fields: dict[str, str]
+) -> None:
+    run = await new_run(client)
+    status, code, _ = await refused(client, BATCH, run_id=run, metrics=[{**POINT, **fields}])
+    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+
+
+async def test_tag_that_would_empty_the_name_is_refused(client: httpx2.AsyncClient) -> None:
+    run = await new_run(client, run_name="kept")
+    tag = {"key": "mlflow.runName", "value": ""}
+    for path, body in (("/runs/set-tag", tag), (BATCH, {"tags": [tag], "metrics": [POINT]})):
+        status, code, _ = await refused(client, path, run_id=run, **body)
+        assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+    stored = await get_run(client, run)
+    assert (stored["info"]["run_name"], "metrics" in stored["data"]) == ("kept", False)

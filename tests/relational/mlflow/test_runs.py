@@ -46,6 +46,24 @@ async def test_run_made_is_answered_in_mlflows_shape(client: httpx2.AsyncClient)
     assert pairs(made["run"]["data"]["tags"]) == {"a": "1", NAME_TAG: "first"}
     assert "params" not in made["run"]["data"]
     assert await get(client, "/runs/get", run_uuid=run) == made
+    await post(client, "/runs/set-tag", run_id=None, run_uuid=run, key="a", value="2")
+    for ids in ({}, {"run_id": None}, {"run_id": "", "run_uuid": None}):
+        status, _, message = await refused(client, "/runs/set-tag", **ids, key="a")
+        assert (status, message) == (400, "run_id: This field is required.")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "limit"),
+    [("create", "run_name", 8000), ("update", "run_name", 8000), ("create", "user_id", 250)],
+)
+async def test_name_of_a_run_or_user_is_limited(
+    client: httpx2.AsyncClient, path: str, field: str, limit: int
+) -> None:
+    body = {"experiment_id": "0", "run_id": await new_run(client, "0", **{field: "é" * limit})}
+    long = {field: "é" * (limit + 1)}
+    status, _, message = await refused(client, f"/runs/{path}", **body, **long)
+    assert status == 400
+    assert message.startswith(f"{field}: Send at most {limit} ")
 
 
 async def test_run_made_of_nothing_begins_now_and_is_the_callers(

@@ -17,11 +17,14 @@ LOGGED = "m-" + "0" * 32
 @pytest.mark.parametrize(
     ("source", "named"),
     [
-        ("models:/fraud/3", Registered("fraud", "3")),
-        ("models:/fraud@best", Registered("fraud", "best")),
-        ("models:/a b@best", Registered("a b", "best")),
+        ("models:/fraud/3", Registered("fraud", "3", is_alias=False)),
+        ("models:/fraud@best", Registered("fraud", "best", is_alias=True)),
+        ("models:/a b@best", Registered("a b", "best", is_alias=True)),
+        ("models:/fraud@5", Registered("fraud", "5", is_alias=True)),
+        ("models:/fraud@b/1", Registered("fraud@b", "1", is_alias=False)),
+        ("models:/a@b@5", Registered("a@b", "5", is_alias=True)),
         (f"models:/{LOGGED}", LOGGED),
-        (f"models:/{LOGGED}/1", Registered(LOGGED, "1")),
+        (f"models:/{LOGGED}/1", Registered(LOGGED, "1", is_alias=False)),
         ("s3://models/fraud", None),
     ],
 )
@@ -30,7 +33,16 @@ def test_registered_source_is_read(source: str, named: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["models:/", "models:/a", "models:/a/", "models:/a/b/1", "models:/a:b/1"]
+    "source",
+    [
+        "models:/",
+        "models:/a",
+        "models:/a/",
+        "models:/a/b/1",
+        "models:/a:b/1",
+        "models:/a@",
+        "models:/@a",
+    ],
 )
 def test_registered_source_that_names_nothing_is_refused(source: str) -> None:
     with pytest.raises(SourceInvalid):
@@ -69,8 +81,11 @@ def test_source_beside_the_root_is_refused(source: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["s3://b/../c", "s3://b/%2e%2E/c", "s3://b/%25252e%25252e/c", "x:..%5cy", "a%00", "http://["],
-)
+    [
+        "s3://b/../c", "s3://b/%2e%2E/c", "s3://b/%25252e%25252e/c", "x:..%5cy", "a%00", "http://[",
+        "s3://b/.\t./c", "s3://b/.\n./c", "s3://b/.%0D./c", "s3://b/\x7f", " ../c",
+    ],
+)  # fmt: skip
 def test_address_that_climbs_is_refused(source: str) -> None:
     with pytest.raises(SourceInvalid):
         address_of(source)

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -70,8 +71,27 @@ async def test_run_is_promoted_to_a_version(client: httpx2.AsyncClient, state: S
     assert (unknown.status_code, unknown.json()["code"]) == (404, "run_not_found")
     climbing = await client.post(path, json={**body, "artifact_path": "../../x"})
     assert climbing.json()["code"] == "source_invalid"
-    found = (await client.get(path, params={"run_id": str(run.id)})).json()["items"]
-    assert [version["number"] for version in found] == [1]
+    for run_id in (str(run.id), run.id.hex, run.id.hex.upper()):
+        again = (await client.post(path, json={**body, "run_id": run_id})).json()
+        assert again["run_id"] == str(run.id)
+        found = (await client.get(path, params={"run_id": run_id})).json()["items"]
+        assert len(found) == again["number"]
+
+
+async def test_logged_model_is_registered_by_either_id(client: httpx2.AsyncClient) -> None:
+    sent = {"experiment_id": "0", "name": "m"}
+    logged = (await client.post("/api/2.0/mlflow/logged-models", json=sent)).json()["model"]["info"]
+    key, model = str(UUID(logged["model_id"].removeprefix("m-"))), await make_model(client)
+    for body in (
+        {"logged_model_id": key}, {"logged_model_id": logged["model_id"]},
+        {"logged_model_id": key, "source": f"models:/{logged['model_id']}"},
+    ):  # fmt: skip
+        made = (await client.post(f"{model['path']}/versions", json=body)).json()
+        assert (made["source"], made["location"], made["logged_model_id"]) == (
+            f"models:/{logged['model_id']}",
+            logged["artifact_uri"],
+            key,
+        )
 
 
 async def test_stage_change_archives_the_others(client: httpx2.AsyncClient) -> None:
@@ -114,10 +134,12 @@ async def test_version_copy_keeps_where_it_came_from(
     run, model = await store_run(state), await make_model(client)
     await make_version(client, model, source=f"{run.root}/model", run_id=run.id.hex)
     await client.put(f"{model['path']}/aliases/best", json={"number": 1})
-    other = await make_model(client, "copies")
+    other = await make_model(client, "copies@b")
     copy = await make_version(client, other, source="models:/fraud@best")
     assert (copy["source"], copy["location"]) == ("models:/fraud/1", f"{run.root}/model")
-    assert copy["run_id"] == run.id.hex
+    assert copy["run_id"] == str(run.id)
+    again = await make_version(client, other, source="models:/copies@b/1", run_id=str(run.id))
+    assert (again["source"], again["run_id"]) == ("models:/copies@b/1", copy["run_id"])
     body = {"source": "models:/fraud/1", "run_id": "another"}
     answer = await client.post(f"{other['path']}/versions", json=body)
     assert answer.json()["code"] == "source_invalid"

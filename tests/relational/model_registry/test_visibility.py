@@ -3,7 +3,12 @@
 from typing import Any
 
 import httpx2
+from fastapi import FastAPI
 
+from service.auth.caller import Caller
+from service.main import State
+from tests.fixtures.client import client_as
+from tests.relational.model_registry.factories import make_model, make_version
 from tests.relational.projects.factories import ProjectUser, UserFactory, status_and_code
 
 MODELS, MLFLOW = "/registered_models", "/api/2.0/mlflow"
@@ -47,6 +52,32 @@ async def test_model_of_a_project_is_its_members_alone(
     assert status_and_code(taken) == (409, "registered_model_name_taken")
     await owner.request("DELETE", f"/projects/{project['id']}")
     assert (await owner.request("GET", path)).status_code == 404
+
+
+async def test_bound_key_changes_models_of_its_names_alone(
+    client: httpx2.AsyncClient, app: FastAPI, state: State
+) -> None:
+    theirs, own = await make_model(client, "churn"), await make_model(client, "fraud-eu")
+    for model in (theirs, own):
+        await make_version(client, model)
+    scopes = frozenset({"models:read", "models:write", "models:admin"})
+    async with client_as(Caller(scopes=scopes, models=("fraud-*",)), app, state) as bound:
+        for method, below, body in (
+            ("PUT", "/aliases/best", {"number": 1}), ("DELETE", "/aliases/best", None),
+            ("POST", "/versions", VERSION), ("PATCH", "/versions/1", {"stage": "Production"}),
+            ("PATCH", "/versions/1", {"tags": {"a": "b"}}), ("PATCH", "", {"description": "d"}),
+            ("DELETE", "/versions/1", None), ("DELETE", "", None),
+        ):  # fmt: skip
+            sent: Any = {} if body is None else {"json": body}
+            refused = await bound.request(method, theirs["path"] + below, **sent)
+            assert status_and_code(refused) == (403, "model_forbidden"), (method, below)
+            if below or method == "PATCH":
+                assert (await bound.request(method, own["path"] + below, **sent)).is_success
+        taken = await bound.patch(own["path"], json={"name": "churn2"})
+        assert status_and_code(taken) == (403, "model_forbidden")
+        made = await bound.post("/v1/registered_models", json={"name": "churn2"})
+        assert status_and_code(made) == (403, "model_forbidden")
+        assert (await bound.get(theirs["path"] + "/versions/1")).json()["stage"] == "None"
 
 
 async def test_model_moves_between_projects_of_an_editor(

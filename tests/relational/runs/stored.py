@@ -1,5 +1,6 @@
 """Rows of a run, read below the service."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -28,3 +29,11 @@ async def stored(state: State, statement: str, run: dict[str, Any]) -> list[tupl
 
 async def all_stored(state: State, run: dict[str, Any]) -> list[list[tuple[Any, ...]]]:
     return [await stored(state, one, run) for one in (SERIES, POINTS, PARAMS, TAGS)]
+
+
+async def wait_for_a_lock(state: State) -> None:
+    """Return once a transaction waits for a row that another has changed."""
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+    async with asyncio.timeout(10), state["sql"].engine.connect() as connection:
+        while not await connection.scalar(waits):
+            await asyncio.sleep(0.01)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import aliased
 from uuid_utils.compat import uuid7
 
@@ -194,6 +194,12 @@ async def test_order_puts_absent_values_last(
     assert await _found(runs, "", order_by) == expected
     assert await _by_pages_of(runs, 1, order_by) == expected
     assert await _by_pages_of(runs, 2, order_by) == expected
+
+
+async def test_order_by_a_long_text_has_short_tokens(runs: SqlContext) -> None:
+    long = "z" * 100_000
+    await runs.session.execute(update(Run).where(Run.name == "a").values(name=long))
+    assert await _by_pages_of(runs, 1, ["name"]) == f"bcde{long}"
 
 
 async def _by_pages_of(context: SqlContext, limit: int, order_by: list[str]) -> str:

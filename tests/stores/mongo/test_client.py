@@ -13,6 +13,7 @@ import pytest
 from bson.errors import InvalidDocument
 from bson.int64 import Int64
 from pydantic import SecretStr
+from pymongo import ReadPreference
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -47,6 +48,17 @@ async def test_database_concerns_are_majority_and_journaled(state: State) -> Non
     assert database.write_concern.document == {"w": "majority", "j": True}
     assert database.read_concern.level == "majority"
     assert database["items"].write_concern == database.write_concern
+
+
+async def test_database_reads_the_primary_with_any_url(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = state["settings"].mongodb_url
+    assert url is not None
+    joined = "&" if "?" in url.get_secret_value() else "/?"
+    secondary = SecretStr(f"{url.get_secret_value()}{joined}readPreference=secondary")
+    async with open_store(state, monkeypatch, mongodb_url=secondary) as store:
+        assert store.database["items"].read_preference == ReadPreference.PRIMARY
 
 
 async def test_database_values_round_trip_unchanged(state: State, reset_stores: None) -> None:

@@ -50,7 +50,21 @@ def test_integer_that_is_none_is_refused(text: str) -> None:
         read(Int64, text)
 
 
-@pytest.mark.parametrize("text", ["1", '"1"', "5e-324", "-0.0", '"Infinity"', '"-Infinity"'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1",
+        '"1"',
+        "5e-324",
+        "-0.0",
+        "12345678901234567890",
+        '"1e3"',
+        '".5"',
+        '"Infinity"',
+        '"-Infinity"',
+        '"inf"',
+    ],
+)
 def test_number_is_kept_exactly(text: str) -> None:
     value = read(Number, text)
     wanted = float(json.loads(text))
@@ -62,7 +76,25 @@ def test_number_may_be_nan(text: str) -> None:
     assert math.isnan(read(Number, text))
 
 
-@pytest.mark.parametrize("text", ["true", "null", '"x"', '""', "[]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "true",
+        "null",
+        '"x"',
+        '""',
+        "[]",
+        '"1_000"',
+        '" 1"',
+        "1e400",
+        "-1e400",
+        "9" * 400,
+        '"1e999"',
+        f'"{"9" * 400}"',
+        "Infinity",
+        '"\u0661"',
+    ],
+)
 def test_number_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match="Send a number"):
         read(Number, text)
@@ -95,7 +127,7 @@ def test_time_outside_of_the_calendar_is_refused(text: str) -> None:
 KEYS = [
     "a", "R²", "é", "a b:c-d_e.f", "a/b", "a/.b", "a/..b", "a/...", ".a", "..a", "...", ".", "..",
     "", "/a", "a/", "a//b", "a/../b", "a/./b", "../a", "a\n", "a\tb", "a,b", "a\\b", "./a", "a/..",
-    "٣",
+    "٣", "e\u0301",
 ]  # fmt: skip
 
 

@@ -9,7 +9,10 @@ from service.web.mlflow.messages import MlflowRequest, MlflowResponse
 from service.web.mlflow.values import Int64, Text
 
 MAX_INPUTS = 1000  # of a kind, in a request
+MAX_TAGS = 100  # of an input; clients send one or two
 MAX_EXPERIMENTS = 20
+DatasetName = Annotated[Text, Field(max_length=500)]
+DatasetDigest = Annotated[Text, Field(max_length=36)]
 
 
 class InputTag(MlflowRequest):
@@ -18,8 +21,8 @@ class InputTag(MlflowRequest):
 
 
 class InputDataset(MlflowRequest):
-    name: Annotated[Text, Field(min_length=1, max_length=500)]
-    digest: Annotated[Text, Field(min_length=1, max_length=36)]
+    name: Annotated[DatasetName, Field(min_length=1)]
+    digest: Annotated[DatasetDigest, Field(min_length=1)]
     source_type: Annotated[Text, Field(max_length=36)]
     source: Annotated[Text, Field(max_length=2**16 - 1)]
     schema_: Annotated[Text | None, Field(alias="schema", max_length=2**20 - 1)] = None
@@ -28,7 +31,7 @@ class InputDataset(MlflowRequest):
 
 class LoggedDataset(MlflowRequest):
     dataset: InputDataset
-    tags: list[InputTag] | None = None
+    tags: list[InputTag] | None = Field(None, max_length=MAX_TAGS)
 
 
 class InputModel(MlflowRequest):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.web.mlflow.messages import MlflowRequest
-from service.web.mlflow.values import Key, PageSize, Text
+from service.web.mlflow.values import MAX_NAMES, Ids, Key, PageSize, Text
 
 MAX_TAG_CHARS = 100_000
 MAX_TEXTS = 1000  # params or tags of a request; clients send 100
@@ -78,9 +78,9 @@ class ModelOrderBy(MlflowRequest):
 
 
 class ModelsSearch(MlflowRequest):
-    experiment_ids: list[Text] | None = None
+    experiment_ids: Ids | None = None
     filter: Text | None = None
     datasets: list[SearchedDataset] | None = Field(None, max_length=100)
     max_results: PageSize | None = None
-    order_by: list[ModelOrderBy] | None = None
+    order_by: list[ModelOrderBy] | None = Field(None, max_length=MAX_NAMES)
     page_token: Text | None = None

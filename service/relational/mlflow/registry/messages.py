@@ -13,11 +13,12 @@ from service.relational.model_registry.rules import (
     Stage,
 )
 from service.web.mlflow.messages import MlflowRequest
-from service.web.mlflow.values import Int64, Key, Text
+from service.web.mlflow.values import Int64, Key, OrderBy, Text
 
 MAX_MODELS, DEFAULT_MODELS = 1000, 100
 MAX_VERSIONS, DEFAULT_VERSIONS = 200_000, 10_000
 MAX_TAGS = 1000
+MAX_STAGES = 20  # there are four, and one may be repeated
 
 
 def _known(number: int) -> int:
@@ -74,7 +75,7 @@ class ModelUpdate(ModelNamed):
 
 class Search(MlflowRequest):
     filter: Text | None = None
-    order_by: list[Text] | None = None
+    order_by: OrderBy | None = None
     page_token: Text | None = None
 
 
@@ -101,7 +102,7 @@ class AliasNamed(ModelNamed):
 
 
 class LatestWanted(ModelNamed):
-    stages: list[AnyStage] | None = None
+    stages: list[AnyStage] | None = Field(None, max_length=MAX_STAGES)
 
 
 class VersionCreate(ModelNamed):

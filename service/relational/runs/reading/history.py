@@ -22,9 +22,11 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     tuple_,
 )
 
+from service.core.errors import Refused
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
 from service.relational.runs.reading.json_text import list_text, object_text
@@ -36,6 +38,15 @@ from service.stores.sql.context import SqlService
 
 _ORDER = (MetricPoint.timestamp, MetricPoint.step, MetricPoint.value)
 _TYPES: tuple[Any, ...] = (BigInteger(), BigInteger(), Double())
+MOST_SAMPLED = 1_000_000  # points that are numbered for a sample: 0.6 s of CPU (measured)
+
+
+class TooManyPoints(Refused):
+    code, title = "too_many_points", "Histories have too many points for a sample"
+    detail = (
+        f"A sample is taken of {MOST_SAMPLED:,} points at most: send fewer runs, or read each "
+        "history in pages."
+    )
 
 
 class FoundPoints(NamedTuple):
@@ -102,19 +113,23 @@ class MetricHistory(SqlService):
             points: the most of each run, at least 2.
             steps: the first and the last step of the interval.
             mlflow: whether points are as MLflow writes them, with ``run_id``.
+
+        Raises:
+            TooManyPoints: the histories together are too long.
         """
+        await self._check_length(run_ids, key)
         series = self._series(run_ids, key).subquery("series")
-        of_run: dict[str, Any] = {"partition_by": series.c.run_id}
-        place = func.row_number().over(**of_run, order_by=_ORDER) - 1
-        numbered = (
-            select(series.c.run_id, *_ORDER, place.label("place"))
-            .add_columns((func.count().over(**of_run) - 1).label("last"))
-            .join(MetricPoint, MetricPoint.metric_id == series.c.metric_id)
-        )
+        of_series = MetricPoint.metric_id == series.c.metric_id
         if steps is not None:
-            numbered = numbered.where(MetricPoint.step.between(*steps))
-        all_ = numbered.subquery("all_points")
-        return await self._written(_spread(all_, points), key, mlflow=mlflow)
+            of_series &= MetricPoint.step.between(*steps)
+        # Series by series, so that the index has the points in their order and none is sorted.
+        place = func.row_number().over(order_by=_ORDER) - 1
+        numbered = select(*_ORDER, place.label("place")).where(of_series).lateral("numbered")
+        last = select((func.count() - 1).label("last")).where(of_series).lateral("counted")
+        all_ = select(series.c.run_id, numbered, last).select_from(
+            series.join(last, true()).join(numbered, true())
+        )
+        return await self._written(_spread(all_.subquery("all_points"), points), key, mlflow=mlflow)
 
     async def of_runs(self, run_ids: Sequence[UUID], key: str, *, limit: int) -> str:
         """Return the first points of several runs as MLflow writes them, run after run."""
@@ -133,6 +148,12 @@ class MetricHistory(SqlService):
         known = select(Run.id).join(Experiment, Experiment.id == Run.experiment_id)
         if await self._session.scalar(known.where(Run.id == run_id, visible)) is None:
             raise RunNotFound
+
+    async def _check_length(self, run_ids: Sequence[UUID], key: str) -> None:
+        counts = self._series(run_ids, key).with_only_columns(func.sum(RunMetric.count))
+        count: int | None = await self._session.scalar(counts)
+        if count is not None and count > MOST_SAMPLED:
+            raise TooManyPoints
 
     def _series(self, run_ids: Sequence[UUID], key: str) -> Select[*tuple[Any, ...]]:
         """Return the series of a metric of the runs that the caller sees."""

@@ -11,7 +11,7 @@ from service.relational.experiments.repository import ExperimentNotFound
 from service.relational.experiments.schemas import Key
 from service.relational.runs.reading.compare import RunComparisonDep, TooMuchToCompare
 from service.relational.runs.reading.export_file import RunExportDep, TooManyColumns
-from service.relational.runs.reading.history import MetricHistoryDep
+from service.relational.runs.reading.history import MetricHistoryDep, TooManyPoints
 from service.relational.runs.reading.schemas import (
     CompareWanted,
     Comparison,
@@ -82,7 +82,7 @@ async def runs_compare(wanted: CompareWanted, comparison: RunComparisonDep) -> R
     "/runs/{run_id}/metrics/{key:text}/history",
     response_model=History,
     dependencies=READS,
-    responses=problems(RunNotFound, BadCursor),
+    responses=problems(RunNotFound, BadCursor, TooManyPoints),
 )
 async def runs_list_history(
     run_id: UUID,

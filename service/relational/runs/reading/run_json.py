@@ -6,6 +6,7 @@ longer than all the rest. The statements read ``page``, a subquery of runs with 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -37,6 +38,9 @@ from service.relational.runs.tables import Run, RunMetric, RunParam, RunTag
 from service.stores.sql.fast_read import DIALECT, json_object
 
 NAME_TAG = "mlflow.runName"
+# Bytes of the schemas and profiles of a run's datasets, of which each has up to 16 MiB; a
+# text of PostgreSQL has at most 1 GiB, and JSON writes some characters as six.
+SHOWN_IN_SEARCH, SHOWN_OF_RUN = 2**16, 2**25
 OWN_FIELDS = (
     "id", "experiment_id", "name", "user_name", "status", "started_at", "ended_at", "version",
     "created_at", "updated_at", "deleted_at",
@@ -87,8 +91,11 @@ def _run(page: TableClause) -> ColumnElement[str]:
     return cast(json_object(fields), Text)
 
 
-def _mlflow_run(page: TableClause) -> ColumnElement[str]:
-    """Return a run of MLflow's addresses; empty lists are left out."""
+def _mlflow_run(page: TableClause, described: int = SHOWN_OF_RUN) -> ColumnElement[str]:
+    """Return a run of MLflow's addresses; empty lists are left out.
+
+    Datasets have their schema and profile as long as these have ``described`` bytes together.
+    """
     run = page.c
     pair, point = ("key", "value"), ("key", "value", "timestamp", "step")
     name = object_text({"key": cast(constant(NAME_TAG), Text), "value": run.name})
@@ -99,7 +106,7 @@ def _mlflow_run(page: TableClause) -> ColumnElement[str]:
         "tags": joined("[", tags, "]"),
     }
     inputs = {
-        "dataset_inputs": _datasets(page),
+        "dataset_inputs": _datasets(page, described),
         "model_inputs": _models(page, "input", ("model_id",)),
     }
     outputs = {"model_outputs": _models(page, "output", ("model_id", "step"))}
@@ -119,11 +126,15 @@ def experiment_text(key: Any) -> ColumnElement[str]:
     return case((key == default, literal_column("'0'", Text())), else_=hexadecimal(key))
 
 
+def artifact_root(experiment_id: Any, location: Any) -> ColumnElement[str]:
+    """Return the address below which an experiment's artifacts are, without ``/`` at its end."""
+    own = joined("mlflow-artifacts:/", experiment_text(experiment_id))
+    return func.coalesce(func.rtrim(location, constant("/")), own, type_=Text)
+
+
 def artifact_uri(run_id: Any, experiment_id: Any, location: Any) -> ColumnElement[str]:
     """Return the address below which a run's artifacts are."""
-    own = joined("mlflow-artifacts:/", experiment_text(experiment_id))
-    elsewhere = func.rtrim(location, literal_column("'/'"))
-    root: ColumnElement[str] = func.coalesce(elsewhere, own, type_=Text)
+    root = artifact_root(experiment_id, location)
     return joined(root, "/", hexadecimal(run_id), "/artifacts")
 
 
@@ -150,20 +161,27 @@ def _info(run: Any) -> ColumnElement[str]:
     return object_text(fields, optional=("end_time",))
 
 
-def _datasets(page: TableClause) -> Any:
-    entry = func.jsonb_each_text(RunDataset.tags).table_valued("key", "value", name="entry")
-    tags = select(func.json_agg(entry.table_valued())).scalar_subquery()
-    described = ("name", "digest", "source_type", "source", "schema", "profile")
-    dataset = json_object({name: getattr(Dataset, name) for name in described})
-    fields = {"dataset": dataset, "tags": func.coalesce(tags, literal_column("'[]'::json"))}
-    statement = (
-        select(cast(func.json_agg(func.json_strip_nulls(json_object(fields))), Text))
-        .select_from(RunDataset)
+def _datasets(page: TableClause, most: int) -> Any:
+    described = (func.octet_length(text) for text in (Dataset.schema, Dataset.profile))
+    first, second = (func.coalesce(size, literal_column("0")) for size in described)
+    sizes = func.sum(first + second).over(order_by=RunDataset.dataset_id)
+    fits = sizes <= literal_column(str(most))
+    names = ("name", "digest", "source_type", "source")
+    found = (
+        select(RunDataset.tags, *(getattr(Dataset, name) for name in names))
+        .add_columns(case((fits, Dataset.schema)).label("schema"))
+        .add_columns(case((fits, Dataset.profile)).label("profile"))
         .join(Dataset, Dataset.id == RunDataset.dataset_id)
         .where(RunDataset.run_id == page.c.id)
         .correlate(page)
+        .subquery("found")
     )
-    return statement.scalar_subquery()
+    entry = func.jsonb_each_text(found.c.tags).table_valued("key", "value", name="entry")
+    tags = select(func.json_agg(entry.table_valued())).scalar_subquery()
+    dataset = json_object({name: found.c[name] for name in (*names, "schema", "profile")})
+    fields = {"dataset": dataset, "tags": func.coalesce(tags, literal_column("'[]'::json"))}
+    texts = cast(func.json_agg(func.json_strip_nulls(json_object(fields))), Text)
+    return select(texts).select_from(found).scalar_subquery()
 
 
 def _models(page: TableClause, direction: str, names: tuple[str, ...]) -> Any:
@@ -207,5 +225,11 @@ def _column(name: str) -> ColumnClause[Any]:
     return column(name, source.c[name].type)
 
 
-RUN_JSON, MLFLOW_RUN_JSON = _text(_run), _text(_mlflow_run)
-"""SQL of a run as JSON; its FROM is the subquery ``page``."""
+IN_SEARCH = {"own": _text(_run), "mlflow": _text(partial(_mlflow_run, described=SHOWN_IN_SEARCH))}
+"""SQL of a run as JSON, by its shape; its FROM is the subquery ``page``."""
+ALONE = {
+    "own": IN_SEARCH["own"],
+    "mlflow": _text(_mlflow_run),
+    "mlflow info": _text(lambda page: _info(page.c)),
+}
+"""The same of a run that is read alone, or of its info."""

@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.relational.experiments.tables import Experiment
 from service.relational.experiments.visibility import visible_experiment
-from service.relational.runs.reading.run_json import MLFLOW_RUN_JSON, OWN_FIELDS, RUN_JSON
+from service.relational.runs.reading.run_json import ALONE, IN_SEARCH, OWN_FIELDS
 from service.relational.runs.reading.searchable import run_names, within
 from service.relational.runs.repository import RunNotFound
 from service.relational.runs.tables import DELETED_AT, Run
 from service.relational.search_language.conditions import condition
 from service.relational.search_language.grammar import parse_filter
 from service.relational.search_language.ordering import Ordering, parse_order
+from service.relational.search_language.page_rows import PageRows, page_rows
 from service.relational.search_language.page_tokens import PageTokens
 from service.relational.search_language.searchable import Condition
 from service.stores.sql.context import SqlContext, SqlService
@@ -29,7 +30,6 @@ View = Literal["ACTIVE_ONLY", "DELETED_ONLY", "ALL"]
 Shape = Literal["own", "mlflow"]
 VIEWS: dict[str, View] = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
 _TIES = [(Run.started_at, True), (Run.id, False)]
-_TEXTS = {"own": RUN_JSON, "mlflow": MLFLOW_RUN_JSON}
 
 
 class FoundRuns(NamedTuple):
@@ -64,7 +64,7 @@ class RunSearch(SqlService):
         view: View = "ACTIVE_ONLY",
         token: str | None = None,
     ) -> FoundRuns:
-        """Return a page of runs, the newest first by default.
+        """Return a page of runs, the newest first by default; it ends early at 8 MiB.
 
         Args:
             experiment_ids: where to search; None: in all, empty: in none.
@@ -89,18 +89,18 @@ class RunSearch(SqlService):
         if experiment_ids is not None and not experiment_ids:
             return FoundRuns((), None)
         found = self._visible(within(Run.experiment_id, experiment_ids), _of_view(view), matches)
-        rows = await self._rows(found, ordering, end, limit + 1, shape)
-        token = tokens.write(ordering.values(rows[limit - 1])) if len(rows) > limit else None
-        return FoundRuns([row.shown for row in rows[:limit]], token)
+        rows, has_more = await self._rows(found, ordering, end, limit, shape)
+        token = tokens.write(ordering.values(rows[-1])) if has_more else None
+        return FoundRuns([row.shown for row in rows], token)
 
     async def _rows(
         self,
         found: Select[*tuple[Any, ...]],
         ordering: Ordering,
         end: Sequence[Any] | None,
-        most: int,
+        limit: int,
         shape: Shape,
-    ) -> Sequence[Any]:
+    ) -> PageRows:
         """Return the first rows behind ``end``, each with the values of its keys.
 
         An order by a metric looks among the numbers first, and among all only if those are few.
@@ -108,24 +108,24 @@ class RunSearch(SqlService):
         found = found.add_columns(*ordering.columns())
         keys = [f"_key{place}" for place in range(len(ordering.keys))]
         # As a constant, because the plan depends on it.
-        limit: Any = literal_column(str(most))
+        most: Any = literal_column(str(limit + 1))
 
-        async def read(statement: Select[*tuple[Any, ...]]) -> Sequence[Any]:
-            page = statement.limit(limit).subquery("page")
-            return (await self._session.execute(_shown(page, shape, keys))).all()
+        async def read(statement: Select[*tuple[Any, ...]]) -> PageRows:
+            page = _shown(statement.limit(most).subquery("page"), IN_SEARCH[shape], keys)
+            return await page_rows(self._session, page, limit, lambda row: len(row.shown))
 
         if ordering.sorted and (end is None or end[0] == 0):
-            rows = await read(ordering.apply_to_numbers(found, end))
-            if len(rows) == most:
-                return rows
+            numbers = await read(ordering.apply_to_numbers(found, end))
+            if numbers.has_more:
+                return numbers
         if end is not None:
             found = found.where(ordering.after(end))
         return await read(ordering.apply(found))
 
-    async def get(self, run_id: UUID, shape: Shape) -> str:
-        """Return a run as JSON, also a deleted one; raise RunNotFound."""
+    async def get(self, run_id: UUID, shape: Literal[Shape, "mlflow info"]) -> str:
+        """Return a run as JSON, also a deleted one, or its info alone; raise RunNotFound."""
         page = self._visible(Run.id == run_id).subquery("page")
-        text: str | None = await self._session.scalar(_shown(page, shape, ()))
+        text: str | None = await self._session.scalar(_shown(page, ALONE[shape], ()))
         if text is None:
             raise RunNotFound
         return text
@@ -151,9 +151,9 @@ def _of_view(view: View) -> Condition:
     return is_active if view == "ACTIVE_ONLY" else ~is_active
 
 
-def _shown(page: Subquery, shape: Shape, keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
+def _shown(page: Subquery, text: str, keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
     """Return the rows of a page in their order, with the values of its keys."""
-    shown = literal_column(_TEXTS[shape], Text).label("shown")
+    shown = literal_column(text, Text).label("shown")
     return select(shown, *(page.c[key] for key in keys)).select_from(page)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, literal, select, true
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, select, true
 from sqlalchemy.orm import aliased
 
 from service.relational.experiments.tables import Experiment
@@ -47,7 +47,7 @@ ATTRIBUTES = {
     "user_id": Attribute(Run.user_name, sets=True),
     "user_name": Attribute(Run.user_name, sets=True),
     "artifact_uri": Attribute(
-        artifact_uri(Run.id, Run.experiment_id, Experiment.artifact_location)
+        artifact_uri(Run.id, Run.experiment_id, Experiment.artifact_location).collate("C")
     ),
     "start_time": _STARTED,
     "created": _STARTED,
@@ -58,13 +58,15 @@ ATTRIBUTES = {
 def within(column: Any, experiment_ids: Sequence[UUID] | None) -> Condition:
     """Return the condition of rows of some experiments; None means any.
 
-    One experiment is an equality, which an index reads in its order.
+    One experiment is an equality, which an index reads in its order. Several are sent once for all
+    conditions of a search, because they have one name.
     """
     if experiment_ids is None:
         return true()
     if len(experiment_ids) == 1:
         return and_(column == experiment_ids[0])
-    return and_(column == any_(literal(list(experiment_ids), ARRAY(Uuid))))
+    ids = bindparam("experiment_ids", list(experiment_ids), ARRAY(Uuid))
+    return and_(column == any_(ids))
 
 
 def run_names(experiment_ids: Sequence[UUID] | None) -> Searchable:

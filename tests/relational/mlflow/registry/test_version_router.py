@@ -1,13 +1,13 @@
 """MLflow's addresses of versions: numbers, stages, sources, tags and searches."""
 
 import asyncio
-import json
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from service.main import State
+from service.relational.model_registry import find
 from tests.relational.mlflow.registry.session import BAD, MISSING, Registry
 from tests.relational.model_registry.factories import StoredRun, store_run
 
@@ -109,6 +109,25 @@ async def test_source_elsewhere_or_of_the_run_is_allowed(
     assert (made["source"], made["run_id"]) == (sent, run.id.hex)
 
 
+async def test_run_is_one_in_both_spellings_of_its_id(registry: Registry, run: StoredRun) -> None:
+    await registry.make_model()
+    for run_id in (run.id.hex, str(run.id)):
+        made = await registry.make_version(source=f"runs:/{run_id}/model", run_id=str(run.id))
+        assert made["run_id"] == run.id.hex
+    for run_id in (run.id.hex, str(run.id)):
+        found = await registry.names("model-versions/search", filter=f"run_id = '{run_id}'")
+        assert found == ["fraud/2", "fraud/1"]
+
+
+async def test_alias_of_digits_names_its_version(registry: Registry) -> None:
+    await registry.make_model()
+    for number in (1, 2):
+        await registry.make_version(source=f"s3://b/{number}")
+    await registry.ask("POST", "registered-models/alias", name="fraud", alias="1", version="2")
+    copy = await registry.make_version(source="models:/fraud@1")
+    assert copy["source"] == "models:/fraud/2"
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -149,6 +168,10 @@ async def test_prompt_is_found_only_when_asked_for(registry: Registry) -> None:
     assert await registry.names(path) == ["fraud/1"]
     assert await registry.names(path, filter="name = 'greet'") == []
     assert await registry.names(path, filter=f"name = 'greet' AND {prompts}") == ["greet/1"]
+    for other in ("= 'maybe'", "LIKE 't%'"):
+        for searched in (path, "registered-models/search"):
+            asked = f"tags.`mlflow.prompt.is_prompt` {other}"
+            assert await registry.names(searched, filter=asked) == []
     sent = {"name": "greet", "source": "s3://b/m", "tags": [PROMPT]}
     assert await registry.refused("POST", "model-versions/create", **sent) == BAD
 
@@ -184,36 +207,20 @@ async def test_search_finds_versions(
     assert await registry.names("model-versions/search", **wanted) == found
 
 
-async def test_search_pages_of_versions_are_whole(registry: Registry) -> None:
+@pytest.mark.parametrize(("most", "max_results"), [(find.MOST_BYTES, 2), (1900, 200_000), (1, 5)])
+async def test_search_pages_of_versions_are_whole(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, most: int, max_results: int
+) -> None:
+    monkeypatch.setattr(find, "MOST_BYTES", most)
     await registry.make_model()
     for _ in range(3):
-        await registry.make_version()
-    path, numbers, token = "model-versions/search", list[str](), None
+        await registry.make_version(tags=[{"key": "text", "value": "x" * 900}])
+    path, numbers, token, pages = "model-versions/search", list[str](), None, 0
     while True:
-        wanted = {"max_results": 2, **({"page_token": token} if token else {})}
+        wanted = {"max_results": max_results, **({"page_token": token} if token else {})}
         page = await registry.ask("GET", path, **wanted)
         numbers += [one["version"] for one in page["model_versions"]]
-        token = page.get("next_page_token")
+        token, pages = page.get("next_page_token"), pages + 1
         if token is None:
             break
-    assert numbers == ["3", "2", "1"]
-
-
-async def test_version_of_a_logged_model_keeps_it(registry: Registry) -> None:
-    await registry.make_model()
-    made = await registry.ask("POST", "logged-models", experiment_id="0", name="m")
-    model_id, root = (made["model"]["info"][field] for field in ("model_id", "artifact_uri"))
-    version = await registry.make_version(source=f"models:/{model_id}", model_id=model_id)
-    assert version["model_id"] == model_id
-    uri = await registry.ask("GET", "model-versions/get-download-uri", name="fraud", version="1")
-    assert uri == {"artifact_uri": root}
-    await registry.make_version(source=f"{root}/model.pkl", model_id=model_id)
-    tags = (await registry.ask("GET", f"logged-models/{model_id}"))["model"]["info"]["tags"]
-    named = {tag["key"]: json.loads(tag["value"]) for tag in tags}["mlflow.modelVersions"]
-    assert named == [{"name": "fraud", "version": 1}, {"name": "fraud", "version": 2}]
-    for source in (f"models:/m-{'0' * 32}", f"runs:/{'0' * 32}/m", "mlflow-artifacts:/0/x"):
-        sent = {"name": "fraud", "source": source, "model_id": model_id}
-        assert await registry.refused("POST", "model-versions/create", **sent) == BAD
-    unknown = f"m-{uuid4().hex}"
-    sent = {"name": "fraud", "source": f"models:/{unknown}", "model_id": unknown}
-    assert await registry.refused("POST", "model-versions/create", **sent) == BAD
+    assert (numbers, pages) == (["3", "2", "1"], 3 if most == 1 else 2)
