@@ -33,40 +33,24 @@ KEEP_USED = f"""
     WHERE user_id = OLD.id
         AND project_id IN (SELECT id FROM projects WHERE {ABANDONED} AND {USED});
 """  # noqa: S608 - constants
-REST = f"""
-    UPDATE projects SET created_by = '{TOMBSTONE}', version = version + 1, updated_at = now()
-    WHERE created_by = OLD.id;
-    -- A transfer under way ends first, and the statements after this see it.
-    PERFORM FROM accounts WHERE owner_id = OLD.id ORDER BY id FOR UPDATE;
-    DELETE FROM accounts
-    WHERE owner_id = OLD.id AND balance = 0
-        AND NOT EXISTS (SELECT FROM entries WHERE account_id = accounts.id);
-    UPDATE accounts SET owner_id = '{TOMBSTONE}', name = '[erased]',
-        closed_at = coalesce(closed_at, now()), version = version + 1, updated_at = now()
-    WHERE owner_id = OLD.id;
-    UPDATE transfers SET created_by = '{TOMBSTONE}' WHERE created_by = OLD.id;
-    UPDATE orders SET user_id = '{TOMBSTONE}', version = version + 1, updated_at = now()
-    WHERE user_id = OLD.id;
-    RETURN OLD;
-"""  # noqa: S608 - constants
+BEFORE = "DELETE FROM projects"
 
 
 def upgrade() -> None:
-    replace_users_keep(KEEP_USED)
+    replace_in_users_keep(BEFORE, KEEP_USED + BEFORE)
 
 
 def downgrade() -> None:
-    replace_users_keep("")
+    replace_in_users_keep(KEEP_USED + BEFORE, BEFORE)
 
 
-def replace_users_keep(keep: str) -> None:
+def replace_in_users_keep(old: str, new: str) -> None:
+    """Replace a part of the function's text, so that the way down leaves it as it was."""
     op.execute(f"""
-        CREATE OR REPLACE FUNCTION users_keep() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
-            INSERT INTO users (id, username, email, status, is_active, deleted_at)
-            VALUES ('{TOMBSTONE}', '(erased)', '(erased)', 'inactive', false, now())
-            ON CONFLICT (id) DO NOTHING;
-            {keep}
-            DELETE FROM projects WHERE {ABANDONED};
-            {REST}
-        END$$
-    """)  # noqa: S608 - constants
+        DO $do$ BEGIN
+            EXECUTE replace(
+                pg_get_functiondef('users_keep()'::regprocedure), $part${old}$part$,
+                $part${new}$part$
+            );
+        END $do$
+    """)

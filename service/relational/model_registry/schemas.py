@@ -1,6 +1,6 @@
 """Schemas of registered models."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import MISSING, ConfigDict, Field
@@ -13,7 +13,6 @@ from service.relational.model_registry.rules import (
     VersionNumber,
 )
 from service.web.lists.pagination import ListQuery
-from service.web.lists.sorting import Sorting
 from service.web.schemas import ExactText, Moment, RequestModel, Versioned
 
 MAX_TAGS = 100  # of one request
@@ -64,7 +63,9 @@ class RegisteredModelRead(Versioned):
 
 
 class RegisteredModelQuery(ListQuery):
-    sort: Annotated[str, Sorting("name", "created_at", "updated_at")] = "name"
+    sort: Literal["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"] = (
+        "name"
+    )
     name: ModelName | None = Field(None, description="the one of this name")
     project_id: UUID | None = Field(None, description="those of this project")
     filter: Annotated[ExactText, Field(min_length=1, max_length=FILTER_CHARS)] | None = Field(

@@ -15,7 +15,6 @@ from pydantic import (
 from service.relational.model_registry.rules import SERVING, Stage, run_text, shown_id
 from service.relational.model_registry.schemas import ChangedTags, Description, Tags
 from service.web.lists.pagination import ListQuery
-from service.web.lists.sorting import Sorting
 from service.web.schemas import EXAMPLE_ID, ExactText, Moment, RequestModel, StrictBool, Versioned
 
 Address = Annotated[ExactText, Field(min_length=1, max_length=2000)]
@@ -99,7 +98,9 @@ class VersionRead(Versioned):
 
 
 class VersionQuery(ListQuery):
-    sort: Annotated[str, Sorting("number", "created_at", "updated_at")] = "-number"
+    sort: Literal["number", "-number", "created_at", "-created_at", "updated_at", "-updated_at"] = (
+        "-number"
+    )
     stage: Stage | None = Field(None, description="those in this stage")
     run_id: Annotated[OwnerId, AfterValidator(run_text)] | None = Field(
         None, description="those of this run"
