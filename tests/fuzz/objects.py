@@ -62,9 +62,10 @@ class Objects:
     def _create(self, name: str) -> None:
         resource = RESOURCES[name]
         names = re.findall(r"\{(\w+)\}", resource.path)
-        path = "/v1" + resource.path.format(**{entry: self.value(entry) for entry in names})
+        ids = {entry: self.value(entry) for entry in names}
+        path = resource.root + resource.path.format(**ids)
         created = self._post(path, self.body(resource.body), "PUT" if resource.name else "POST")
-        self._values[name] = str(resource.name or created.get("id") or created["prediction_id"])
+        self._values[name] = resource.id_of(created)
         if "secret" in created:
             self._values["secret"] = created["secret"]
         if resource.then:

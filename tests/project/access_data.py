@@ -43,6 +43,13 @@ class Resource(NamedTuple):
     key: str = "id"
     root: str = "/v1"
 
+    def id_of(self, created: Mapping[str, Any]) -> str:
+        """Return what stands for it in an address, from the response that created it."""
+        if self.root != "/v1":
+            model_id: str = created["model"]["info"]["model_id"]
+            return model_id.removeprefix("m-")
+        return str(self.name or created.get(self.key) or created.get("prediction_id"))
+
 
 def transfer(sender: str, receiver: str, amount: str) -> dict[str, str]:
     return {"from_account_id": sender, "to_account_id": receiver, "amount": amount}
@@ -171,11 +178,7 @@ class AccessData:
         )
         assert answer.is_success, answer.text
         created = answer.json()
-        if resource.root != "/v1":
-            created = {"id": created["model"]["info"]["model_id"].removeprefix("m-")}
-        self._values[name] = str(
-            resource.name or created.get(resource.key) or created.get("prediction_id")
-        )
+        self._values[name] = resource.id_of(created)
         if "secret" in created:
             self._values["secret"] = created["secret"]
         if resource.then:
