@@ -17,8 +17,8 @@ from tests.fixtures.cli import run_cli
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 GROUPS = {
-    "serve", "demo", "load", "token", "admin", "doctor", "migrate", "indexes", "retention",
-    "halves", "experiments",
+    "serve", "demo", "load", "load-mlflow", "token", "admin", "doctor", "migrate", "indexes",
+    "retention", "halves", "experiments",
 }  # fmt: skip
 
 
