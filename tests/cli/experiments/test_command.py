@@ -51,7 +51,8 @@ async def _json(url: str, *arguments: str) -> Any:
     result = await _run(url, *arguments, "--json")
     assert result.exit_code == 0, result.stderr
     # The service runs in this process, so that its log stands in the same output.
-    return json.loads(result.stdout.splitlines()[-1])
+    lines = [line for line in result.stdout.splitlines() if '"event": "request"' not in line]
+    return json.loads(lines[-1])
 
 
 def _names(folder: Path) -> list[str]:
