@@ -75,8 +75,6 @@ class SqlArtifactOwners:
         return FoundRoot(ArtifactRoot(owner.experiment_id, kind, key), owner.location)
 
     async def _owner(self, caller: Caller, kind: ArtifactKind, key: UUID) -> Owner:
-        if kind not in KINDS:
-            raise NotFound
         owner = await self._sql.run(partial(_find, caller, kind, key), writes=False)
         if owner is None:
             raise KINDS[kind].missing

@@ -3,13 +3,11 @@
 Imported on demand, because pyarrow takes 40 MB and is not installed everywhere.
 """
 
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
-from typing_extensions import override
 
 from service.documents.predictions.export.row_formats import (
     COLUMNS,
@@ -20,6 +18,7 @@ from service.documents.predictions.label_values import from_stored
 from service.documents.predictions.reading.encoding import encode_json, encode_python_json
 from service.documents.predictions.reading.labels import LABEL_COLUMNS
 from service.stores.mongo.client import Document
+from service.web.parquet import DrainedFile
 
 _TIMESTAMP = pa.timestamp("ms", tz="UTC")
 # All other columns are text; values that differ between events are JSON text.
@@ -54,7 +53,7 @@ class ParquetRows:
         self._schema = create_schema(labels=labels)
         self._columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
         self._with_labels = labels
-        self._buffer = _Buffer()
+        self._buffer = DrainedFile()
         self._writer = pq.ParquetWriter(
             self._buffer,
             self._schema,
@@ -95,31 +94,3 @@ class ParquetRows:
             if value is not None and name not in _TYPES:
                 value = encode(value).decode() if name in JSON_COLUMNS else str(value)
             column.append(value)
-
-
-class _Buffer(io.RawIOBase):
-    """A file that returns and forgets what was written since the last drain."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    @override
-    def writable(self) -> bool:
-        return True
-
-    @override
-    def tell(self) -> int:
-        return self._size
-
-    @override
-    def write(self, chunk: Any) -> int:
-        self._chunks.append(bytes(chunk))
-        self._size += len(chunk)
-        return len(chunk)
-
-    def drain(self) -> bytes:
-        drained = b"".join(self._chunks)
-        self._chunks.clear()
-        return drained

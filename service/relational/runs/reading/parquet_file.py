@@ -3,16 +3,15 @@
 Imported on demand, because pyarrow takes 40 MB and is not installed everywhere.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
-from typing_extensions import override
 
 from service.relational.runs.reading.file_format import Column
+from service.web.parquet import DrainedFile
 
 _TIMES = {"started_at", "ended_at", "deleted_at"}
 
@@ -25,7 +24,7 @@ class ParquetRuns:
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = columns
         self._schema = pa.schema(pa.field(column.name, _type(column)) for column in columns)
-        self._buffer = _Buffer()
+        self._buffer = DrainedFile()
         self._writer = pq.ParquetWriter(self._buffer, self._schema, compression="zstd")
 
     def begin(self) -> bytes:
@@ -42,34 +41,6 @@ class ParquetRuns:
     def end(self) -> bytes:
         self._writer.close()
         return self._buffer.drain()
-
-
-class _Buffer(io.RawIOBase):
-    """A file that only grows: the library reads its length, and drained bytes count."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._chunks: list[bytes] = []
-        self._size = 0
-
-    @override
-    def writable(self) -> bool:
-        return True
-
-    @override
-    def tell(self) -> int:
-        return self._size
-
-    @override
-    def write(self, chunk: Any) -> int:
-        self._chunks.append(bytes(chunk))
-        self._size += len(chunk)
-        return len(chunk)
-
-    def drain(self) -> bytes:
-        drained = b"".join(self._chunks)
-        self._chunks.clear()
-        return drained
 
 
 def _type(column: Column) -> Any:
