@@ -1,11 +1,11 @@
 """Versions of registered models in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
-from sqlalchemy import ARRAY, ColumnElement, Text, any_, exists, insert, literal, select, update
+from sqlalchemy import ColumnElement, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from service.core.errors import Refused
@@ -42,14 +42,6 @@ from service.web.schemas import changes
 
 class AliasUnknown(Refused):
     code, title = "alias_unknown", "Alias names no version of this model"
-
-
-class PublishedVersion(NamedTuple):
-    """A version as prediction events name it: by its number, or by one of its aliases."""
-
-    number: int
-    stage: Stage
-    aliases: list[str]
 
 
 _V, _M = ModelVersion, RegisteredModel
@@ -144,24 +136,6 @@ class VersionRepository(SqlRepository[VersionRead]):
         statement = self.listing.select().where(_V.id.in_(newest), self.visible())
         result = await self._session.execute(statement.order_by(_V.number))
         return [self.read(row) for row in result]
-
-    async def of_names(self, names: Sequence[str]) -> dict[str, list[PublishedVersion]]:
-        """Return what registered models have published, by name, in one statement.
-
-        A name that the caller sees no model of is left out; a model without versions has none.
-        """
-        statement = (
-            select(_M.name, _V.number, _V.stage, names_of(_V.model_id, _V.number))
-            .outerjoin(_V, _V.model_id == _M.id)
-            .where(_M.name == any_(literal(list(names), ARRAY(Text))), self.models.visible())
-            .order_by(_M.name, _V.number)
-        )
-        found: dict[str, list[PublishedVersion]] = {}
-        for name, *version in await self._session.execute(statement):
-            published = found.setdefault(name, [])
-            if version[0] is not None:
-                published.append(PublishedVersion(*version))
-        return found
 
     async def add(self, model_id: UUID, values: Mapping[str, Any], tags: Tags) -> VersionRead:
         """Make the next version of a model. Its number is of the model's row, which is locked."""

@@ -6,13 +6,8 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from fastapi import Request
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.main import State
-from service.relational.model_registry.versions import VersionRepository
-from service.stores.sql.context import SqlContext
-from tests.fixtures.client import ADMINISTRATOR
 from tests.relational.model_registry.factories import (
     ELSEWHERE,
     make_model,
@@ -143,27 +138,3 @@ async def test_version_copy_keeps_where_it_came_from(
     body = {"source": "models:/fraud/1", "run_id": "another"}
     answer = await client.post(f"{other['path']}/versions", json=body)
     assert answer.json()["code"] == "source_invalid"
-
-
-async def test_names_lead_to_what_was_published(client: httpx2.AsyncClient, state: State) -> None:
-    model = await make_model(client)
-    for _ in range(2):
-        await make_version(client, model)
-    await client.patch(f"{model['path']}/versions/2", json={"stage": "Staging"})
-    await client.put(f"{model['path']}/aliases/best", json={"number": 2})
-    await make_model(client, "empty")
-    found = {}
-
-    async def read(session: AsyncSession) -> None:
-        request = Request(
-            {"type": "http", "state": {"sql_session": session, "authenticator": None}}
-        )
-        context = SqlContext(
-            request=request,
-            caller=ADMINISTRATOR,
-            paginator=None,  # type: ignore[arg-type]
-        )
-        found.update(await VersionRepository(context).of_names(["fraud", "empty", "none"]))
-
-    await state["sql"].run(read, writes=False)
-    assert found == {"empty": [], "fraud": [(1, "None", []), (2, "Staging", ["best"])]}
